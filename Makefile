@@ -1,0 +1,47 @@
+# Everything a person types: `make demo` and `make test` need only Python 3.11+, make and a package index.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK_CUTOFF ?= 2026-11-17
+
+.PHONY: demo test lint dev install lock format clean
+
+demo: install ## run the main job on the embedded sandbox
+	$(BIN)/integration-assets demo
+
+test: install ## all tests
+	$(BIN)/pytest
+
+lint: install ## imports, style, types, SQL
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 integration_assets/sql
+
+dev: install ## the Dagster UI on the same definitions
+	$(BIN)/integration-assets dev
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/sqlfluff fix --processes 2 integration_assets/sql
+
+install: $(VENV)/installed
+
+$(VENV)/installed: requirements-dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+# The locks are universal and hash-pinned and name no index. They need `uv` to be made, not to be used.
+lock:
+	uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --python-version 3.11 \
+		--exclude-newer $(LOCK_CUTOFF) pyproject.toml -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --python-version 3.11 \
+		--exclude-newer $(LOCK_CUTOFF) --group dev pyproject.toml -o requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) .integration_assets build dist

@@ -1,0 +1,179 @@
+"""Settings from the environment, checked once, at the edge.
+
+Every variable of the command-line interface is a field here. `load_settings` turns whatever is wrong into one
+`ConfigurationError` line that names the variable. May import `errors` only.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from integration_assets.errors import ConfigurationError
+
+CANNY_BASE_URL = "https://canny.io/api"
+HUBSPOT_BASE_URL = "https://api.hubapi.com"
+SLACK_BASE_URL = "https://slack.com/api/"
+
+
+class Environment(StrEnum):
+    """Which CRM portal a run may write to."""
+
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+    @property
+    def other(self) -> Environment:
+        """The environment a run only reads the schema of."""
+        return Environment.PRODUCTION if self is Environment.SANDBOX else Environment.SANDBOX
+
+
+class ArrSource(StrEnum):
+    """Where the ARR of a company may come from."""
+
+    CRM = "crm"
+    INTERNAL = "internal"
+    ACCOUNTS = "accounts"
+
+
+def _split(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All settings of one process. Secrets are `SecretStr`; validation errors never echo their input."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True, frozen=True)
+
+    # where things live
+    home: Path = Field(default=Path(".integration_assets"), validation_alias="INTEGRATION_ASSETS_HOME")
+    environment: Environment = Field(default=Environment.SANDBOX, validation_alias="INTEGRATION_ASSETS_ENVIRONMENT")
+    store_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_STORE_URL")
+    overrides: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_OVERRIDES")
+
+    # feedback system
+    canny_api_key: SecretStr | None = Field(default=None, validation_alias="CANNY_API_KEY")
+    canny_base_url: str = Field(default=CANNY_BASE_URL, validation_alias="CANNY_BASE_URL")
+    canny_boards: CommaSeparated = Field(default=(), validation_alias="CANNY_BOARDS")
+    canny_exclude_boards: CommaSeparated = Field(default=(), validation_alias="CANNY_EXCLUDE_BOARDS")
+    canny_statuses: CommaSeparated = Field(default=(), validation_alias="CANNY_STATUSES")
+    source_name: str = Field(
+        default="canny", validation_alias="INTEGRATION_ASSETS_SOURCE_NAME", pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$"
+    )
+
+    # CRM
+    hubspot_sandbox_token: SecretStr | None = Field(default=None, validation_alias="HUBSPOT_SANDBOX_TOKEN")
+    hubspot_production_token: SecretStr | None = Field(default=None, validation_alias="HUBSPOT_PRODUCTION_TOKEN")
+    hubspot_sandbox_base_url: str = Field(default=HUBSPOT_BASE_URL, validation_alias="HUBSPOT_SANDBOX_BASE_URL")
+    hubspot_production_base_url: str = Field(default=HUBSPOT_BASE_URL, validation_alias="HUBSPOT_PRODUCTION_BASE_URL")
+    hubspot_sandbox_portal_id: str | None = Field(default=None, validation_alias="HUBSPOT_SANDBOX_PORTAL_ID")
+    hubspot_production_portal_id: str | None = Field(default=None, validation_alias="HUBSPOT_PRODUCTION_PORTAL_ID")
+    hubspot_arr_property: str | None = Field(default=None, validation_alias="HUBSPOT_ARR_PROPERTY")
+    hubspot_currency_property: str | None = Field(default=None, validation_alias="HUBSPOT_CURRENCY_PROPERTY")
+    hubspot_account_id_property: str | None = Field(default=None, validation_alias="HUBSPOT_ACCOUNT_ID_PROPERTY")
+    link_contacts: bool = Field(default=True, validation_alias="INTEGRATION_ASSETS_LINK_CONTACTS")
+    call_budget: int | None = Field(default=None, ge=1, validation_alias="INTEGRATION_ASSETS_CALL_BUDGET")
+
+    # resolution and ranking
+    own_domains: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_OWN_DOMAINS")
+    personal_domains: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_PERSONAL_DOMAINS")
+    business_domains: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_BUSINESS_DOMAINS")
+    arr_sources: Annotated[tuple[ArrSource, ...], NoDecode] = Field(
+        default=(ArrSource.CRM, ArrSource.INTERNAL, ArrSource.ACCOUNTS),
+        validation_alias="INTEGRATION_ASSETS_ARR_SOURCES",
+    )
+    base_currency: str | None = Field(
+        default=None, validation_alias="INTEGRATION_ASSETS_BASE_CURRENCY", pattern=r"^[A-Z]{3}$"
+    )
+    accounts_currency: str = Field(
+        default="USD", validation_alias="INTEGRATION_ASSETS_ACCOUNTS_CURRENCY", pattern=r"^[A-Z]{3}$"
+    )
+    currency_rates: Annotated[dict[str, Decimal], NoDecode] = Field(
+        default_factory=dict, validation_alias="INTEGRATION_ASSETS_CURRENCY_RATES"
+    )
+    coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_COVERAGE_FLOOR")
+
+    # Slack
+    slack_bot_token: SecretStr | None = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
+    slack_channel: str | None = Field(default=None, validation_alias="SLACK_CHANNEL")
+    slack_base_url: str = Field(default=SLACK_BASE_URL, validation_alias="SLACK_BASE_URL")
+
+    @field_validator(
+        "canny_boards",
+        "canny_exclude_boards",
+        "canny_statuses",
+        "own_domains",
+        "personal_domains",
+        "business_domains",
+        "arr_sources",
+        mode="before",
+    )
+    @classmethod
+    def _comma_separated(cls, value: Any) -> Any:
+        return _split(value)
+
+    @field_validator("currency_rates", mode="before")
+    @classmethod
+    def _rates(cls, value: Any) -> Any:
+        """`EUR=1.08,GBP=1.27`: one unit of that currency in the base currency."""
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in _split(value)]
+        if any(not rate for _, _, rate in pairs):
+            raise ValueError("must look like EUR=1.08,GBP=1.27")
+        return {code.strip().upper(): rate.strip() for code, _, rate in pairs}
+
+    @field_validator("currency_rates")
+    @classmethod
+    def _positive_rates(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        if any(not rate.is_finite() or rate <= 0 for rate in value.values()):
+            raise ValueError("rates must be above zero")
+        return value
+
+    @field_validator("canny_base_url", "hubspot_sandbox_base_url", "hubspot_production_base_url", "slack_base_url")
+    @classmethod
+    def _http_url(cls, value: str) -> str:
+        if not value.startswith(("https://", "http://")):
+            raise ValueError("must start with https:// or http://")
+        return value
+
+    def hubspot(self, environment: Environment) -> tuple[SecretStr | None, str, str | None]:
+        """Token, base URL and configured portal id of one environment."""
+        if environment is Environment.SANDBOX:
+            return self.hubspot_sandbox_token, self.hubspot_sandbox_base_url, self.hubspot_sandbox_portal_id
+        return self.hubspot_production_token, self.hubspot_production_base_url, self.hubspot_production_portal_id
+
+    @property
+    def overrides_path(self) -> Path:
+        """CSV `match,company_id,note` of the analyst's mappings."""
+        return self.overrides or self.home / "overrides.csv"
+
+
+def load_settings(**values: Any) -> Settings:
+    """Settings from the environment, with explicit values (by field name) on top.
+
+    Raises:
+        ConfigurationError: one line that names each wrong variable and what it must be.
+    """
+    try:
+        return Settings(**{variable(field): value for field, value in values.items()})
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
+            for problem in error.errors(include_input=False, include_url=False)
+        )
+        raise ConfigurationError(f"wrong configuration: {problems}") from None
+
+
+def variable(field: str) -> str:
+    """Name of the environment variable of a settings field."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias)

@@ -1,0 +1,1 @@
+"""CRMs: where the company's customers live, and where verified feature-request records are written."""

@@ -1,0 +1,189 @@
+"""The protocol every CRM is read and written through.
+
+Ids of a portal's schema (object type, label type) stay inside the connector: callers use names only, so that sandbox and
+production are the same to them. Errors: `CredentialError` (token rejected, scope missing, named), `TransientError`
+(unreachable, 5xx, quota), `ContractError` (answer not of the documented shape); writes add `BatchRejectedError` and
+`UnknownOutcomeError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Protocol
+
+import msgspec
+
+from integration_assets.errors import PermanentError, TransientError
+from integration_assets.models import (
+    Company,
+    Contact,
+    CrmFeatureRequest,
+    Link,
+    LinkDefinition,
+    LinkTarget,
+    LiveSchema,
+    ObjectDefinition,
+    Page,
+    Portal,
+    PropertyDefinition,
+    Rejected,
+)
+
+
+class BatchRejectedError(PermanentError):
+    """The CRM refused a whole batch because of at least one of its records; nothing of it was written.
+
+    The remedy is to halve the batch until each bad record is alone. `reason` is what the CRM said, without values.
+    """
+
+    def __init__(
+        self, reason: str, *, system: str | None = None, endpoint: str | None = None, status: int | None = None
+    ) -> None:
+        super().__init__(f"batch rejected: {reason}", system=system, endpoint=endpoint, status=status)
+        self.reason = reason
+
+
+class UnknownOutcomeError(TransientError):
+    """The request was sent and its answer was lost: it may or may not have been applied. Repeat it, then read back."""
+
+
+class CompanyMapping(msgspec.Struct, frozen=True):
+    """Names of the company properties that hold what only the tenant can tell us. None: not mapped."""
+
+    arr: str | None = None
+    currency: str | None = None
+    account_id: str | None = None
+
+    def names(self) -> tuple[str, ...]:
+        """The property names that are mapped."""
+        return tuple(name for name in (self.arr, self.currency, self.account_id) if name)
+
+
+class RecordWrite(msgspec.Struct, frozen=True):
+    """Managed values to write on the record with this key; created when there is none. An empty string clears."""
+
+    key: str
+    values: Mapping[str, str]
+
+
+class WrittenRecord(msgspec.Struct, frozen=True):
+    """One record the CRM says it wrote. `created` is False for an update."""
+
+    key: str
+    record_id: str
+    created: bool
+
+
+class RecordsOutcome(msgspec.Struct, frozen=True):
+    """Answer to one batch of record writes: every input is in exactly one of the three.
+
+    `unaccounted` are keys the CRM neither confirmed nor refused; read them back.
+    """
+
+    written: tuple[WrittenRecord, ...]
+    rejected: tuple[Rejected, ...] = ()
+    unaccounted: tuple[str, ...] = ()
+
+
+class PairWrite(msgspec.Struct, frozen=True):
+    """All labels one pair of records shall carry (writing replaces): ours, and `other:` ones read before.
+
+    For removal: the labels to take off the pair.
+    """
+
+    record_id: str
+    target: LinkTarget
+    target_id: str
+    labels: tuple[str, ...]
+
+
+class PairsOutcome(msgspec.Struct, frozen=True):
+    """Answer to one batch of link writes. `rejected` names pairs by `<record_id>:<target>:<target_id>`."""
+
+    written: tuple[PairWrite, ...]
+    rejected: tuple[tuple[PairWrite, str], ...] = ()
+    unaccounted: tuple[PairWrite, ...] = ()
+
+
+class Crm(Protocol):
+    """A CRM portal: one credential, one environment."""
+
+    records_per_write: int
+    """Most records one `upsert`, keys one read by key, and addresses one `contacts` may carry."""
+    pairs_per_write: int
+    """Most pairs one `link` may carry."""
+    pairs_per_removal: int
+    """Most pairs one `unlink` may carry."""
+    records_per_link_read: int
+    """Most record ids one `links` may carry."""
+
+    @property
+    def name(self) -> str:
+        """Provider name, lower-case ("hubspot")."""
+
+    async def portal(self) -> Portal:
+        """Identity of the portal the credential belongs to."""
+
+    async def granted_scopes(self) -> frozenset[str] | None:
+        """Scopes of the credential, or None where the CRM cannot tell."""
+
+    def needed_scopes(self, *, setup: bool, link_contacts: bool) -> frozenset[str]:
+        """Scopes a run needs; with `setup`, those needed to create the schema as well."""
+
+    # -- reading
+
+    async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
+        """What the portal's schema holds of `definition` and of the named company properties. Read fresh each time."""
+
+    async def archived_properties(self, definition: ObjectDefinition) -> tuple[str, ...]:
+        """Names of our properties that exist archived."""
+
+    def companies(self, mapping: CompanyMapping) -> AsyncIterator[Page[Company]]:
+        """All live companies with all their domains, parent and merged ids."""
+
+    async def contacts(self, emails: Sequence[str]) -> Page[Contact]:
+        """The contacts with these addresses (additional addresses count), with their primary company."""
+
+    def feature_requests(
+        self, definition: ObjectDefinition, *, archived: bool
+    ) -> AsyncIterator[Page[CrmFeatureRequest]]:
+        """All live, or all archived, records of our object. Empty when the object does not exist."""
+
+    async def feature_requests_by_key(
+        self, definition: ObjectDefinition, keys: Sequence[str]
+    ) -> Mapping[str, CrmFeatureRequest]:
+        """The live records with these keys, read consistently (never by search). Missing keys are absent."""
+
+    async def links(
+        self, definition: ObjectDefinition, record_ids: Sequence[str], target: LinkTarget
+    ) -> tuple[Link, ...]:
+        """All labels between these records of ours and records of `target`."""
+
+    # -- writing
+
+    async def upsert(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> RecordsOutcome:
+        """Create or update records by our unique key, in one call."""
+
+    async def link(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        """Set the labels of pairs, all of one target, in one call. Replaces a pair's labels."""
+
+    async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        """Take the given labels off pairs, all of one target, in one call."""
+
+    # -- schema (setup only)
+
+    async def create_object(self, definition: ObjectDefinition) -> None:
+        """Create our object with its display property.
+
+        Raises:
+            ConfigurationError: the portal's subscription has no custom objects.
+        """
+
+    async def create_group(self, definition: ObjectDefinition) -> None:
+        """Create our property group; no error when it exists."""
+
+    async def create_properties(self, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]) -> None:
+        """Create properties in our group."""
+
+    async def create_link(self, definition: ObjectDefinition, link: LinkDefinition) -> None:
+        """Create a link label with its inverse."""

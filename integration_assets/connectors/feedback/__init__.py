@@ -1,0 +1,1 @@
+"""Feedback systems: where feature requests and votes are collected."""

@@ -1,0 +1,46 @@
+"""The protocol every feedback system is read through.
+
+Reads are async iterators of pages, so that memory stays flat: a page is loaded and forgotten. A record that cannot be
+used comes back in the page's `rejected`, never silently dropped. All methods raise `CredentialError` for a rejected
+key, `TransientError` when the system cannot be reached or its quota is spent, `ContractError` for an answer that is not
+of the documented shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection
+from typing import Protocol
+
+from integration_assets.models import Account, Board, FeatureRequest, Page, StatusChange, Vote, Voter
+
+
+class FeedbackSystem(Protocol):
+    """A system that holds feature requests and votes. Read only."""
+
+    @property
+    def name(self) -> str:
+        """Provider name, lower-case ("canny"): prefix of record keys unless configured otherwise."""
+
+    async def check(self) -> str:
+        """Make the cheapest authenticated read; return one line that says what was seen."""
+
+    def boards(self) -> AsyncIterator[Page[Board]]:
+        """All boards the credential can see."""
+
+    def feature_requests(self, *, statuses: Collection[str]) -> AsyncIterator[Page[FeatureRequest]]:
+        """All requests of the built-in statuses and of `statuses` (the source's words), oldest first."""
+
+    async def feature_request(self, request_id: str) -> FeatureRequest | None:
+        """One request by id, whatever its status; None when the source says it does not exist."""
+
+    def votes(self) -> AsyncIterator[Page[Vote]]:
+        """All votes, newest first."""
+
+    def voters(self) -> AsyncIterator[Page[Voter]]:
+        """All persons with their account memberships."""
+
+    def accounts(self) -> AsyncIterator[Page[Account]]:
+        """All accounts."""
+
+    def status_changes(self) -> AsyncIterator[Page[StatusChange]]:
+        """All status changes, newest first."""

@@ -1,0 +1,113 @@
+"""Every error the product raises on purpose, and the end state each one means.
+
+    IntegrationError
+    ├── ConfigurationError      exit 2   wrong or missing setting, wrong portal
+    ├── PermanentError          exit 1   needs a person: key rejected, scope missing, contract broken
+    │   ├── CredentialError
+    │   └── ContractError
+    ├── TransientError          exit 75  safe to run again: unreachable, 5xx, quota, lock taken
+    │   ├── QuotaError
+    │   └── LockError
+    └── HeldError               exit 3   gate or guard said no, object missing or drifted; nothing was written
+
+A message says what happened, to what, and what to do. It never carries a secret, an e-mail address or a payload.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class EndState(StrEnum):
+    """How a run ended. Any other ending is a bug."""
+
+    SUCCEEDED = "SUCCEEDED"
+    SUCCEEDED_WITH_REJECTS = "SUCCEEDED_WITH_REJECTS"
+    HELD = "HELD"
+    RETRY_LATER = "RETRY_LATER"
+    FAILED = "FAILED"
+
+
+EXIT_CODES: dict[EndState, int] = {
+    EndState.SUCCEEDED: 0,
+    EndState.SUCCEEDED_WITH_REJECTS: 0,
+    EndState.HELD: 3,
+    EndState.RETRY_LATER: 75,
+    EndState.FAILED: 1,
+}
+EXIT_USAGE = 2
+"""Wrong usage or configuration: the run never began, or ended before anything was written."""
+
+
+class IntegrationError(Exception):
+    """Base of every error raised on purpose.
+
+    `message` is for people, one line. `system` ("canny", "hubspot", ...), `endpoint` (a path template) and `status`
+    (HTTP) say where it happened when the outside was involved.
+    """
+
+    state: EndState = EndState.FAILED
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        system: str | None = None,
+        endpoint: str | None = None,
+        status: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.system = system
+        self.endpoint = endpoint
+        self.status = status
+
+    @property
+    def exit_code(self) -> int:
+        """Process exit code that belongs to this error."""
+        return EXIT_CODES[self.state]
+
+
+class ConfigurationError(IntegrationError):
+    """A setting is missing or wrong. Raised before anything is written; the message names the setting."""
+
+    @property
+    def exit_code(self) -> int:
+        """Always 2: the person who typed the command has to change something."""
+        return EXIT_USAGE
+
+
+class PermanentError(IntegrationError):
+    """Running again will not help; a person has to act."""
+
+
+class CredentialError(PermanentError):
+    """A key or token was rejected, or lacks a scope (named in the message)."""
+
+
+class ContractError(PermanentError):
+    """The outside system answered with something its contract does not allow."""
+
+
+class TransientError(IntegrationError):
+    """Running again later is safe and may help."""
+
+    state = EndState.RETRY_LATER
+
+
+class QuotaError(TransientError):
+    """The daily quota or the retry budget is spent."""
+
+
+class LockError(TransientError):
+    """Another run of the same tenant and environment holds the staging store."""
+
+
+class HeldError(IntegrationError):
+    """The gate or a guard said no. Nothing was written; `reasons` lists why, one line each."""
+
+    state = EndState.HELD
+
+    def __init__(self, message: str, *, reasons: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.reasons = reasons

@@ -1,0 +1,263 @@
+"""Canonical records: what every feedback system and every CRM is translated into.
+
+Ids are text. Times are UTC, timezone-aware. Money is an exact decimal, or the raw text of the source where the rules of
+`resolution` have yet to accept it. Lists are tuples. Nothing here knows a vendor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+# ---------------------------------------------------------------------------------------------------- feedback system
+
+
+class Status(StrEnum):
+    """Canonical status of a feature request; the source's own words are kept beside it."""
+
+    OPEN = "open"
+    UNDER_REVIEW = "under_review"
+    PLANNED = "planned"
+    IN_PROGRESS = "in_progress"
+    COMPLETE = "complete"
+    CLOSED = "closed"
+    DUPLICATE = "duplicate"
+    UNKNOWN = "unknown"
+
+
+class Board(msgspec.Struct, frozen=True):
+    """A board of feature requests. `request_count` is what the source reports, or None."""
+
+    board_id: str
+    name: str
+    request_count: int | None = None
+
+
+class FeatureRequest(msgspec.Struct, frozen=True):
+    """One idea. `score` is the vote count the source reports; `merged_ids` are requests merged into this one."""
+
+    request_id: str
+    title: str
+    status: Status
+    source_status: str | None
+    board_id: str | None = None
+    board: str | None = None
+    category: str | None = None
+    details: str | None = None
+    url: str | None = None
+    tags: tuple[str, ...] = ()
+    score: int | None = None
+    author_id: str | None = None
+    created_at: datetime | None = None
+    status_changed_at: datetime | None = None
+    merged_ids: tuple[str, ...] = ()
+
+
+class StatusChange(msgspec.Struct, frozen=True):
+    """One move of a request to another status."""
+
+    change_id: str
+    request_id: str
+    source_status: str
+    changed_at: datetime | None
+
+
+class Voter(msgspec.Struct, frozen=True):
+    """A person who votes or authors. `email` is exactly as the source gave it (never logged)."""
+
+    voter_id: str
+    email: str | None = None
+    account_ids: tuple[str, ...] = ()
+
+
+class Vote(msgspec.Struct, frozen=True):
+    """One person's support for one request. `voter` is None when the person is gone.
+
+    `request_status` is the source's word for the status of the request, where votes carry it: the only way to learn
+    of statuses nobody configured.
+    """
+
+    vote_id: str
+    request_id: str
+    voter: Voter | None
+    created_at: datetime | None
+    request_status: str | None = None
+
+
+class Account(msgspec.Struct, frozen=True):
+    """A company as the feedback system knows it. `monthly_spend` is the source's number as text, in its currency."""
+
+    account_id: str
+    name: str | None = None
+    domain: str | None = None
+    monthly_spend: str | None = None
+
+
+# ---------------------------------------------------------------------------------------------------------------- CRM
+
+
+class PortalKind(StrEnum):
+    """What a CRM portal says it is."""
+
+    STANDARD = "STANDARD"
+    SANDBOX = "SANDBOX"
+    DEVELOPER_TEST = "DEVELOPER_TEST"
+    OTHER = "OTHER"
+
+
+class Portal(msgspec.Struct, frozen=True):
+    """Identity of a CRM portal. `currency` is an ISO 4217 code or None; `time_zone` an IANA name or None."""
+
+    portal_id: str
+    kind: PortalKind
+    currency: str | None = None
+    time_zone: str | None = None
+
+
+class Company(msgspec.Struct, frozen=True):
+    """A CRM company. `arr`, `currency` and `account_id` are raw text of the mapped properties, or None."""
+
+    company_id: str
+    name: str | None = None
+    domain: str | None = None
+    additional_domains: tuple[str, ...] = ()
+    arr: str | None = None
+    currency: str | None = None
+    lifecycle_stage: str | None = None
+    parent_id: str | None = None
+    merged_ids: tuple[str, ...] = ()
+    account_id: str | None = None
+    modified_at: datetime | None = None
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """A CRM contact. Addresses are lower-case as the CRM keeps them (never logged)."""
+
+    contact_id: str
+    email: str | None
+    additional_emails: tuple[str, ...] = ()
+    primary_company_id: str | None = None
+
+
+class CrmFeatureRequest(msgspec.Struct, frozen=True):
+    """A feature-request record as the CRM holds it now. `values` has the managed properties only; unset is absent."""
+
+    record_id: str
+    key: str | None
+    values: Mapping[str, str]
+    archived: bool = False
+
+
+LinkTarget = Literal["company", "contact"]
+
+
+class Link(msgspec.Struct, frozen=True):
+    """One label on one pair of records: request → company (`voted`), request → contact (`voter`, `author`).
+
+    `label` is one of ours, or `other:<...>` for a label that is not, which is preserved and never compared.
+    """
+
+    record_id: str
+    target: LinkTarget
+    target_id: str
+    label: str
+
+
+# ------------------------------------------------------------------------------------------------- schema of the CRM
+
+
+class PropertyDefinition(msgspec.Struct, frozen=True):
+    """What a managed property must be. `options` are internal values of an enumeration, in order, with labels."""
+
+    name: str
+    label: str
+    type: Literal["string", "number", "datetime", "enumeration"]
+    field_type: str
+    unique: bool = False
+    options: tuple[tuple[str, str], ...] = ()
+    description: str = ""
+
+
+class LinkDefinition(msgspec.Struct, frozen=True):
+    """A link label from our object to a standard one, with the label seen from the other side."""
+
+    name: str
+    target: LinkTarget
+    label: str
+    inverse_label: str
+
+
+class ObjectDefinition(msgspec.Struct, frozen=True):
+    """The custom object this pipeline owns."""
+
+    name: str
+    singular: str
+    plural: str
+    group: str
+    group_label: str
+    key_property: str
+    display_property: str
+    properties: tuple[PropertyDefinition, ...]
+    links: tuple[LinkDefinition, ...]
+
+
+class LiveProperty(msgspec.Struct, frozen=True):
+    """A property as a portal defines it now. `options` is None when they live outside the portal."""
+
+    name: str
+    type: str
+    field_type: str
+    unique: bool
+    writable: bool
+    options: tuple[str, ...] | None
+    archived: bool = False
+    group: str | None = None
+    required: bool = False
+
+
+class LiveLink(msgspec.Struct, frozen=True):
+    """A link definition as a portal has it: `limit` is the most records of the target one record may have, or None."""
+
+    target: LinkTarget
+    name: str | None
+    label: str | None
+    limit: int | None = None
+
+
+class LiveSchema(msgspec.Struct, frozen=True):
+    """What one portal's schema holds of what the pipeline uses, by name. Ids of the portal never appear here.
+
+    `object_present` is False when our object does not exist; `object_archived` when it exists only archived.
+    `company_properties` covers the mapped company properties only, those that exist.
+    """
+
+    portal: Portal
+    object_present: bool
+    object_archived: bool
+    properties: tuple[LiveProperty, ...]
+    links: tuple[LiveLink, ...]
+    company_properties: tuple[LiveProperty, ...]
+
+
+# ------------------------------------------------------------------------------------------------------ at the edge
+
+
+class Rejected(msgspec.Struct, frozen=True):
+    """A record that cannot be used or written, with the reason. `key` identifies it and is no personal data."""
+
+    kind: str
+    key: str
+    reason: str
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True):
+    """One page of a long read: what could be used, and what could not."""
+
+    records: tuple[T, ...]
+    rejected: tuple[Rejected, ...] = ()
