@@ -1,0 +1,5 @@
+"""Look-alikes of the outside systems on loopback, with sample data: for `demo`, for trying things out, and for tests.
+
+They follow the documented contracts strictly: what the real API refuses, they refuse. This room imports nothing of the
+product but `models`.
+"""
