@@ -1,0 +1,203 @@
+"""Where the staging store lives and how it is opened: exclusively, migrated, closed whatever happens.
+
+DuckDB lets one process write a file and shuts every other out, readers included. That lock is all the mutual exclusion a
+single asset needs; `hold_run` is the one that lasts for a whole run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from integration_assets.config import Environment
+from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
+from integration_assets.staging.migrations import migrate
+from integration_assets.staging.transactions import transaction
+
+__all__ = [
+    "RESERVED_TENANTS",
+    "STORAGE_VERSION",
+    "TENANT_NAME",
+    "check_tenant",
+    "hold_run",
+    "make_private_directory",
+    "open_store",
+    "store_path",
+    "transaction",
+]
+
+STORAGE_VERSION = "v1.2.0"
+"""File format of every database we write: DuckDB 1.2 and later can read it."""
+
+TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+"""Tenant names are partition keys, file names and labels at once, hence the narrow alphabet."""
+
+RESERVED_TENANTS = frozenset(
+    {"loading", "main", "memory", "ops", "ranked", "raw", "resolved", "sync", "system", "temp"}
+)
+"""DuckDB names a database after its file: one named like a schema would make `ranked.feature_requests` ambiguous."""
+
+_URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_DUCKDB_SCHEME = "duckdb://"
+
+
+def check_tenant(tenant: str) -> str:
+    """The tenant's name, if it is one.
+
+    Raises:
+        ConfigurationError: it is not of the allowed form, or reserved.
+    """
+    if not TENANT_NAME.fullmatch(tenant):
+        raise ConfigurationError(
+            f"tenant name {tenant!r:.80} is not allowed: use 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit"
+        )
+    if tenant in RESERVED_TENANTS:
+        raise ConfigurationError(f"tenant name {tenant!r} is reserved for the staging store: choose another")
+    return tenant
+
+
+def store_path(home: Path, store_url: str | None, environment: Environment, tenant: str) -> Path:
+    """File of a tenant's staging store: `<base>/<environment>/<tenant>.duckdb`.
+
+    The base is `<home>/staging`, or `store_url`: a directory, plain or as `duckdb:///directory` (absolute).
+
+    Raises:
+        ConfigurationError: `store_url` names anything but a directory of DuckDB files, or the tenant's name is wrong.
+    """
+    return _base(home, store_url) / environment.value / f"{check_tenant(tenant)}.duckdb"
+
+
+def _base(home: Path, store_url: str | None) -> Path:
+    if store_url is None:
+        return home / "staging"
+    if store_url.startswith(_DUCKDB_SCHEME):
+        directory = store_url.removeprefix(_DUCKDB_SCHEME)
+        if not directory.startswith("/") or directory.strip("/") == "":
+            raise ConfigurationError(
+                "INTEGRATION_ASSETS_STORE_URL: duckdb:// takes an absolute directory, as in duckdb:///var/lib/staging"
+            )
+        return Path("/" + directory.strip("/"))
+    if _URL_SCHEME.match(store_url):
+        scheme = store_url.partition(":")[0]
+        raise ConfigurationError(
+            f"INTEGRATION_ASSETS_STORE_URL: {scheme}: is not supported as staging store; "
+            "give a directory, plain or as duckdb:///directory"
+        )
+    return Path(store_url).expanduser()
+
+
+@contextmanager
+def open_store(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The staging store, read-write and migrated; created with its directories (mode 0700) when there is none.
+
+    The connection is closed at the end, whatever happened. It is in UTC and never loads an extension.
+
+    Raises:
+        LockError: another process has it open.
+        ConfigurationError: it was written by a newer version of the product or of DuckDB.
+        PermanentError: it cannot be created, read or written (permissions, disk full, damaged file).
+    """
+    connection = _connect(path)
+    try:
+        # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
+        with _clear_errors(path, duckdb.Error):
+            migrate(connection)
+            yield connection
+            connection.execute("CHECKPOINT")
+    finally:
+        connection.close()
+
+
+def _connect(path: Path) -> duckdb.DuckDBPyConnection:
+    with _clear_errors(path, duckdb.Error, OSError):
+        make_private_directory(path.parent)
+        connection = duckdb.connect(
+            path,
+            config={
+                # A run must not depend on the network, nor on what somebody installed beside DuckDB.
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "storage_compatibility_version": STORAGE_VERSION,
+            },
+        )
+    connection.execute("SET TimeZone = 'UTC'")
+    path.chmod(0o600)
+    return connection
+
+
+def make_private_directory(directory: Path) -> None:
+    """Create a directory and its missing parents, readable by the owner only."""
+    missing = [directory, *directory.parents]
+    for level in reversed([level for level in missing if not level.exists()]):
+        level.mkdir(mode=0o700, exist_ok=True)
+
+
+@contextmanager
+def _clear_errors(path: Path, *kinds: type[duckdb.Error | OSError]) -> Iterator[None]:
+    try:
+        yield
+    except kinds as error:
+        clear = _translate(error, path)
+        if clear is None:
+            raise
+        raise clear from error
+
+
+def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | None:
+    """What a person can do about an error of the file; None for an error of the SQL, which is not about the file."""
+    text = str(error)
+    if isinstance(error, OSError):
+        return PermanentError(
+            f"staging store {path}: {error.strerror or text}; check the directory and its permissions"
+        )
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return PermanentError(f"staging store {path}: out of memory or temporary disk space; free some and run again")
+    if not isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.InvalidInputException):
+        return None
+    if "Could not set lock" in text:
+        return LockError(f"another run of {path.stem} is using {path}; wait until it has finished, then run again")
+    if "database file with version" in text:
+        return ConfigurationError(f"staging store {path} was written by a newer DuckDB; install that version again")
+    if "not a valid DuckDB database file" in text or "Corrupt" in text or "checksum" in text:
+        return PermanentError(
+            f"staging store {path} is damaged or no DuckDB file; move it away: the next run rebuilds it"
+        )
+    if isinstance(error, duckdb.IOException):
+        reason = "the disk is full" if "No space left" in text or "File too large" in text else _first_line(text)
+        return PermanentError(f"staging store {path} cannot be read or written: {reason}; fix that and run again")
+    return None
+
+
+def _first_line(text: str) -> str:
+    return text.removeprefix("IO Error: ").splitlines()[0][:200]
+
+
+@contextmanager
+def hold_run(path: Path) -> Iterator[None]:
+    """Keep every other run of this store out until the end of this one, between its openings of the store as well.
+
+    Held on `<store>.lock` by the operating system, so that a killed run leaves nothing behind. One machine only: on
+    several, the orchestrator's limit of one run per tenant does this.
+
+    Raises:
+        LockError: another run holds it.
+    """
+    with _clear_errors(path, duckdb.Error, OSError):
+        make_private_directory(path.parent)
+        lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockError(
+                f"another run of {path.stem} is in progress on {path}; wait until it has finished, then run again"
+            ) from None
+        yield
+    finally:
+        os.close(lock)

@@ -1,0 +1,32 @@
+"""One way to change the staging store: all of it, or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+
+_in_transaction: set[int] = set()
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Everything inside, or nothing: commit at the end, roll back on any error.
+
+    Not to be nested: an inner one raises `RuntimeError` and leaves the outer one to roll back. (DuckDB would abort the
+    outer transaction silently, until the next statement.)
+    """
+    if id(connection) in _in_transaction:
+        raise RuntimeError("a transaction is already open on this connection; do not nest them")
+    _in_transaction.add(id(connection))
+    try:
+        connection.execute("BEGIN TRANSACTION")
+        try:
+            yield
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+    finally:
+        _in_transaction.discard(id(connection))
