@@ -7,6 +7,7 @@
     │   └── ContractError
     ├── TransientError          exit 75  safe to run again: unreachable, 5xx, quota, lock taken
     │   ├── QuotaError
+    │   ├── UnknownOutcomeError
     │   └── LockError
     └── HeldError               exit 3   gate or guard said no, object missing or drifted; nothing was written
 
@@ -97,6 +98,10 @@ class TransientError(IntegrationError):
 
 class QuotaError(TransientError):
     """The daily quota or the retry budget is spent."""
+
+
+class UnknownOutcomeError(TransientError):
+    """The request was sent and its answer was lost: it may or may not have been applied. Repeat it, then read back."""
 
 
 class LockError(TransientError):

@@ -13,7 +13,8 @@ from typing import Protocol
 
 import msgspec
 
-from integration_assets.errors import PermanentError, TransientError
+from integration_assets.errors import PermanentError
+from integration_assets.errors import UnknownOutcomeError as UnknownOutcomeError  # noqa: PLC0414 - exported again
 from integration_assets.models import (
     Company,
     Contact,
@@ -41,10 +42,6 @@ class BatchRejectedError(PermanentError):
     ) -> None:
         super().__init__(f"batch rejected: {reason}", system=system, endpoint=endpoint, status=status)
         self.reason = reason
-
-
-class UnknownOutcomeError(TransientError):
-    """The request was sent and its answer was lost: it may or may not have been applied. Repeat it, then read back."""
 
 
 class CompanyMapping(msgspec.Struct, frozen=True):

@@ -1,0 +1,82 @@
+"""Bytes of an HTTP body into JSON values, strictly.
+
+What other parsers let through and later stages choke on is refused here: duplicate keys, NaN and Infinity, numbers
+out of range, lone surrogates, bytes that are not UTF-8, nesting deep enough to exhaust the stack, and compressed bodies
+that unpack to more than the cap.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import Any
+
+import msgspec
+
+GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
+"""zlib's way to say: recognise the gzip or zlib header by yourself."""
+
+
+class BodyError(ValueError):
+    """The body is not what we accept. The message names the reason and holds nothing of the body."""
+
+
+class CutBodyError(BodyError):
+    """The body ends before it is complete: a broken transfer, worth another try."""
+
+
+class BodyReader:
+    """Collects a body chunk by chunk, unpacking it, and stops as soon as it grows beyond `cap` bytes."""
+
+    def __init__(self, encoding: str, cap: int) -> None:
+        if encoding.lower() not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            raise BodyError(f"content encoding that was not asked for ({encoding[:20]!r})")
+        packed = encoding.lower() not in ("", "identity")
+        self._unpacker = zlib.decompressobj(GZIP_OR_ZLIB) if packed else None
+        self._cap = cap
+        self._body = bytearray()
+
+    def feed(self, chunk: bytes) -> None:
+        """Add a chunk as it came over the wire."""
+        if self._unpacker is not None:
+            try:
+                chunk = self._unpacker.decompress(chunk, self._cap - len(self._body) + 1)
+            except zlib.error:
+                raise BodyError("a compressed body that cannot be unpacked") from None
+        self._body += chunk
+        if len(self._body) > self._cap:
+            raise BodyError(f"a body of more than {self._cap // (1024 * 1024)} MiB")
+
+    def finish(self) -> bytes:
+        """The whole body."""
+        if self._unpacker is not None and self._body and not self._unpacker.eof:
+            raise CutBodyError("a compressed body that ends too early")
+        return bytes(self._body)
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON text.
+
+    Raises:
+        CutBodyError: the text ends too early.
+        BodyError: any other reason to refuse it.
+    """
+    try:
+        value = msgspec.json.decode(body)
+        json.loads(body, object_pairs_hook=_without_duplicates)
+    except msgspec.ValidationError:
+        raise BodyError("JSON with a number out of range") from None
+    except msgspec.DecodeError as error:
+        if "truncated" in str(error):
+            raise CutBodyError("JSON that ends too early") from None
+        raise BodyError("malformed JSON") from None
+    except UnicodeDecodeError:
+        raise BodyError("text that is not UTF-8") from None
+    except RecursionError:
+        raise BodyError("JSON nested too deeply") from None
+    return value
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
+    if len({key for key, _ in pairs}) != len(pairs):
+        raise BodyError("JSON with a repeated key")
