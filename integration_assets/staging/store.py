@@ -1,13 +1,11 @@
 """Where the staging store lives and how it is opened: exclusively, migrated, closed whatever happens.
 
-DuckDB lets one process write a file and shuts every other out, readers included. That lock is all the mutual exclusion a
-single asset needs; `hold_run` is the one that lasts for a whole run.
+DuckDB lets one process write a file and shuts every other out, readers included. That lock is the mutual exclusion of
+runs: a run keeps its store open from beginning to end. Within one process DuckDB would share the file, so we refuse.
 """
 
 from __future__ import annotations
 
-import fcntl
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +23,6 @@ __all__ = [
     "STORAGE_VERSION",
     "TENANT_NAME",
     "check_tenant",
-    "hold_run",
     "make_private_directory",
     "open_store",
     "store_path",
@@ -55,14 +52,14 @@ def check_tenant(tenant: str) -> str:
     """
     if not TENANT_NAME.fullmatch(tenant):
         raise ConfigurationError(
-            f"tenant name {tenant!r:.80} is not allowed: use 1 to 63 of a-z, 0-9 and -, beginning with a letter or digit"
+            f"tenant name {tenant!r:.80} is not allowed: use 1 to 63 of a-z, 0-9 and -, not - first"
         )
     if tenant in RESERVED_TENANTS:
         raise ConfigurationError(f"tenant name {tenant!r} is reserved for the staging store: choose another")
     return tenant
 
 
-def store_path(home: Path, store_url: str | None, environment: Environment, tenant: str) -> Path:
+def store_path(home: Path, store_url: str | None, environment: Environment | str, tenant: str) -> Path:
     """File of a tenant's staging store: `<base>/<environment>/<tenant>.duckdb`.
 
     The base is `<home>/staging`, or `store_url`: a directory, plain or as `duckdb:///directory` (absolute).
@@ -70,7 +67,7 @@ def store_path(home: Path, store_url: str | None, environment: Environment, tena
     Raises:
         ConfigurationError: `store_url` names anything but a directory of DuckDB files, or the tenant's name is wrong.
     """
-    return _base(home, store_url) / environment.value / f"{check_tenant(tenant)}.duckdb"
+    return _base(home, store_url) / Environment(environment).value / f"{check_tenant(tenant)}.duckdb"
 
 
 def _base(home: Path, store_url: str | None) -> Path:
@@ -99,10 +96,30 @@ def open_store(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     The connection is closed at the end, whatever happened. It is in UTC and never loads an extension.
 
     Raises:
-        LockError: another process has it open.
+        LockError: another process, or another run of this one, has it open.
         ConfigurationError: it was written by a newer version of the product or of DuckDB.
         PermanentError: it cannot be created, read or written (permissions, disk full, damaged file).
     """
+    file = path.absolute()
+    if file in _open_stores:
+        raise _locked(path)
+    _open_stores.add(file)
+    try:
+        with _opened(path) as connection:
+            yield connection
+    finally:
+        _open_stores.discard(file)
+
+
+_open_stores: set[Path] = set()
+
+
+def _locked(path: Path) -> LockError:
+    return LockError(f"another run of {path.stem} is using {path}; wait until it has finished, then run again")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
     connection = _connect(path)
     try:
         # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
@@ -161,7 +178,7 @@ def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | 
     if not isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.InvalidInputException):
         return None
     if "Could not set lock" in text:
-        return LockError(f"another run of {path.stem} is using {path}; wait until it has finished, then run again")
+        return _locked(path)
     if "database file with version" in text:
         return ConfigurationError(f"staging store {path} was written by a newer DuckDB; install that version again")
     if "not a valid DuckDB database file" in text or "Corrupt" in text or "checksum" in text:
@@ -176,28 +193,3 @@ def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | 
 
 def _first_line(text: str) -> str:
     return text.removeprefix("IO Error: ").splitlines()[0][:200]
-
-
-@contextmanager
-def hold_run(path: Path) -> Iterator[None]:
-    """Keep every other run of this store out until the end of this one, between its openings of the store as well.
-
-    Held on `<store>.lock` by the operating system, so that a killed run leaves nothing behind. One machine only: on
-    several, the orchestrator's limit of one run per tenant does this.
-
-    Raises:
-        LockError: another run holds it.
-    """
-    with _clear_errors(path, duckdb.Error, OSError):
-        make_private_directory(path.parent)
-        lock = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise LockError(
-                f"another run of {path.stem} is in progress on {path}; wait until it has finished, then run again"
-            ) from None
-        yield
-    finally:
-        os.close(lock)

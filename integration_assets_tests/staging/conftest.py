@@ -1,0 +1,20 @@
+"""A migrated staging store of its own for every test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from integration_assets.staging.store import open_store
+
+
+@pytest.fixture
+def store_file(tmp_path: Path) -> Path:
+    return tmp_path / "staging" / "sandbox" / "default.duckdb"
+
+
+@pytest.fixture
+def store(store_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    with open_store(store_file) as connection:
+        yield connection
