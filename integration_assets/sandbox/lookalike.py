@@ -80,6 +80,7 @@ class Lookalike:
         self.faults.clear()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI event."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
