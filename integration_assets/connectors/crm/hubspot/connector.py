@@ -1,0 +1,244 @@
+"""`HubSpotCrm`: one HubSpot portal as `connectors.crm.base.Crm`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+
+from pydantic import SecretStr
+
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.crm.base import (
+    CompanyMapping,
+    PairsOutcome,
+    PairWrite,
+    RecordsOutcome,
+    RecordWrite,
+)
+from integration_assets.connectors.crm.hubspot import endpoints, reads, schema, writes
+from integration_assets.connectors.crm.hubspot.ids import PortalIds
+from integration_assets.connectors.crm.hubspot.session import Session
+from integration_assets.connectors.crm.hubspot.status_rules import RULES, WINDOWS
+from integration_assets.connectors.crm.hubspot.wire import SYSTEM, TokenInfo
+from integration_assets.connectors.http import HttpClient
+from integration_assets.connectors.limiter import Quota, credential_digest, limiter_for
+from integration_assets.connectors.redaction import register
+from integration_assets.models import (
+    Company,
+    Contact,
+    CrmFeatureRequest,
+    Link,
+    LinkDefinition,
+    LinkTarget,
+    LiveSchema,
+    ObjectDefinition,
+    Page,
+    Portal,
+    PropertyDefinition,
+)
+
+RUN_SCOPES = frozenset(
+    {
+        "crm.objects.companies.read",
+        "crm.objects.contacts.read",
+        "crm.objects.custom.read",
+        "crm.objects.custom.write",
+        "crm.schemas.companies.read",
+        "crm.schemas.custom.read",
+    }
+)
+"""Contacts are read whether or not they are linked: they are evidence of a voter's company."""
+LINK_COMPANIES_SCOPES = frozenset({"crm.objects.companies.write"})
+LINK_CONTACTS_SCOPES = frozenset({"crm.objects.contacts.write", "crm.schemas.contacts.read"})
+"""Associations have no scope of their own: associating counts as a write to the objects at both ends."""
+SETUP_SCOPES = frozenset({"crm.schemas.custom.write"})
+
+
+class HubSpotCrm:
+    """One HubSpot portal, through one credential. See `connectors.crm.base.Crm` for what each method promises.
+
+    Args:
+        client: An open client with `status_rules.RULES`; the caller closes it.
+        token: The credential, for the one call that asks what it may do.
+    """
+
+    records_per_write = endpoints.RECORDS_PER_CALL
+    pairs_per_write = endpoints.PAIRS_PER_CREATE
+    pairs_per_removal = endpoints.PAIRS_PER_LABEL_ARCHIVE
+    records_per_link_read = endpoints.IDS_PER_ASSOCIATION_READ
+
+    def __init__(self, client: HttpClient, token: SecretStr) -> None:
+        self._client = client
+        self._token = token
+        self._session = Session(client)
+        self._ids = PortalIds(self._session)
+
+    @property
+    def name(self) -> str:
+        """Provider name."""
+        return SYSTEM
+
+    @property
+    def quota(self) -> Quota:
+        """What HubSpot last said about the calls left today, for the whole account."""
+        return self._client.quota
+
+    async def portal(self) -> Portal:
+        """Identity of the portal."""
+        return await schema.portal(self._session)
+
+    async def granted_scopes(self) -> frozenset[str] | None:
+        """Scopes of the token; None where HubSpot does not tell (tokens of OAuth apps, for one)."""
+        body = {"tokenKey": self._token.get_secret_value()}
+        info = await self._session.read_where_told("POST", endpoints.token_info(), TokenInfo, json=body)
+        return frozenset(info.scopes) if info else None
+
+    def needed_scopes(self, *, setup: bool, link_contacts: bool) -> frozenset[str]:
+        """Scopes a run needs, and setup with it."""
+        scopes = RUN_SCOPES | LINK_COMPANIES_SCOPES
+        if link_contacts:
+            scopes |= LINK_CONTACTS_SCOPES
+        return scopes | SETUP_SCOPES if setup else scopes
+
+    # -- reading
+
+    async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
+        """What the portal has of ours now; ids are looked up anew on the way."""
+        return await schema.live_schema(self._session, self._ids, definition, company_properties)
+
+    async def archived_properties(self, definition: ObjectDefinition) -> tuple[str, ...]:
+        """Names of our properties that exist archived; none when the object does not exist."""
+        object_type = await self._ids.object_type(definition)
+        return await schema.archived_properties(self._session, object_type, definition) if object_type else ()
+
+    def companies(self, mapping: CompanyMapping) -> AsyncIterator[Page[Company]]:
+        """All live companies.
+
+        Raises:
+            ConfigurationError: a mapped property does not exist.
+        """
+        return reads.companies(self._session, mapping)
+
+    async def contacts(self, emails: Sequence[str]) -> Page[Contact]:
+        """The contacts with these addresses; an address HubSpot refuses is rejected under a digest of it."""
+        _check_size(emails, self.records_per_write, "addresses")
+        return await reads.contacts(self._session, emails)
+
+    async def feature_requests(
+        self, definition: ObjectDefinition, *, archived: bool
+    ) -> AsyncIterator[Page[CrmFeatureRequest]]:
+        """All live, or all archived, records of our object."""
+        object_type = await self._ids.object_type(definition)
+        if object_type is None:
+            return
+        async for page in reads.feature_requests(self._session, object_type, definition, archived=archived):
+            yield page
+
+    async def feature_requests_by_key(
+        self, definition: ObjectDefinition, keys: Sequence[str]
+    ) -> Mapping[str, CrmFeatureRequest]:
+        """The live records with these keys."""
+        _check_size(keys, self.records_per_write, "keys")
+        object_type = await self._ids.object_type(definition)
+        return await reads.feature_requests_by_key(self._session, object_type, definition, keys) if object_type else {}
+
+    async def links(
+        self, definition: ObjectDefinition, record_ids: Sequence[str], target: LinkTarget
+    ) -> tuple[Link, ...]:
+        """All labels between these records and records of `target`."""
+        _check_size(record_ids, self.records_per_link_read, "record ids")
+        object_type = await self._ids.object_type(definition)
+        if object_type is None:
+            return ()
+        types = await self._ids.link_types(definition, target)
+        return await reads.links(self._session, object_type, target, types, record_ids)
+
+    # -- writing
+
+    async def upsert(self, definition: ObjectDefinition, writes_: Sequence[RecordWrite]) -> RecordsOutcome:
+        """Create or update records by our key."""
+        _check_size(writes_, self.records_per_write, "records")
+        object_type = await self._ids.required_object_type(definition)
+        return await writes.upsert(self._session, object_type, definition, writes_)
+
+    async def link(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        """Set the labels of pairs, all of one target."""
+        _check_size(pairs, self.pairs_per_write, "pairs")
+        if not pairs:
+            return PairsOutcome(())
+        target = _one_target(pairs)
+        types = await self._ids.link_types(definition, target)
+        object_type = await self._ids.required_object_type(definition)
+        return await writes.link(self._session, object_type, target, types, pairs)
+
+    async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        """Take labels off pairs, all of one target."""
+        _check_size(pairs, self.pairs_per_removal, "pairs")
+        if not pairs:
+            return PairsOutcome(())
+        target = _one_target(pairs)
+        types = await self._ids.link_types(definition, target)
+        object_type = await self._ids.required_object_type(definition)
+        return await writes.unlink(self._session, object_type, target, types, pairs)
+
+    # -- schema (setup only)
+
+    async def create_object(self, definition: ObjectDefinition) -> None:
+        """Create our object with its display property."""
+        await schema.create_object(self._session, self._ids, definition)
+
+    async def create_group(self, definition: ObjectDefinition) -> None:
+        """Create our property group; an existing one is left as it is."""
+        object_type = await self._ids.required_object_type(definition)
+        await schema.create_group(self._session, object_type, definition)
+
+    async def create_properties(self, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]) -> None:
+        """Create properties in our group, and bring the display property into it."""
+        object_type = await self._ids.required_object_type(definition)
+        await schema.create_properties(self._session, object_type, definition, properties)
+
+    async def create_link(self, definition: ObjectDefinition, link: LinkDefinition) -> None:
+        """Create a link label with its inverse."""
+        object_type = await self._ids.required_object_type(definition)
+        await schema.create_link(self._session, object_type, link)
+        self._ids.forget_links()
+
+
+@asynccontextmanager
+async def hubspot(*, base_url: str, token: SecretStr, calls: CallCounter) -> AsyncIterator[HubSpotCrm]:
+    """Open the connector of one portal. All connectors of one credential in this process share its limiter.
+
+    Args:
+        base_url: `https://api.hubapi.com`, or that of a look-alike.
+        token: Token of a private app, or a service key.
+        calls: Where calls are counted, under "hubspot".
+    """
+    register(token.get_secret_value())
+    limiter = limiter_for(SYSTEM, credential_digest(base_url, token.get_secret_value()), WINDOWS)
+    client = HttpClient(
+        system=SYSTEM,
+        base_url=base_url,
+        limiter=limiter,
+        calls=calls,
+        rules=RULES,
+        headers={"authorization": SecretStr(f"Bearer {token.get_secret_value()}")},
+    )
+    async with client:
+        yield HubSpotCrm(client, token)
+
+
+def _check_size(items: Collection[object], most: int, what: str) -> None:
+    """Refuse a batch HubSpot would refuse, before it costs a call.
+
+    Raises:
+        ValueError: too many; the caller cuts its batches by the maxima of the connector.
+    """
+    if len(items) > most:
+        raise ValueError(f"{len(items)} {what} in one call; HubSpot takes {most}")
+
+
+def _one_target(pairs: Sequence[PairWrite]) -> LinkTarget:
+    targets = {pair.target for pair in pairs}
+    if len(targets) != 1:
+        raise ValueError("all pairs of one call have one target")
+    return targets.pop()

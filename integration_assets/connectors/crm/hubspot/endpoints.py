@@ -1,0 +1,112 @@
+"""Where HubSpot is called, and how much one call may carry.
+
+Every function returns an `Endpoint`: the path to call and its template, the name under which calls are counted.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from integration_assets.models import LinkTarget
+
+VERSION = "2026-09"
+"""Version of the API: generally available since September 2026, supported for eighteen months."""
+
+CONTACTS = "0-1"
+COMPANIES = "0-2"
+"""Object type ids of the standard objects; the same in every portal, unlike those of custom objects."""
+
+TARGETS: dict[LinkTarget, str] = {"company": COMPANIES, "contact": CONTACTS}
+
+RECORDS_PER_CALL = 100
+"""Most records of a list page, a batch read and a batch write."""
+PAIRS_PER_CREATE = 2_000
+PAIRS_PER_LABEL_ARCHIVE = 100
+IDS_PER_ASSOCIATION_READ = 1_000
+"""Maxima of the association calls (guide "Associate records", section "Limitations")."""
+
+SEARCH_BUCKET = "search"
+ASSOCIATION_BUCKET = "associations"
+DEFAULT_BUCKET = "default"
+"""Rate limits that HubSpot counts apart from each other."""
+
+
+class Endpoint(NamedTuple):
+    """A path below the base URL and its template."""
+
+    path: str
+    template: str
+
+
+def _endpoint(template: str, **parts: str) -> Endpoint:
+    """Fill a template whose `{name}` parts are quoted, so that no value can leave its segment."""
+    return Endpoint(template.format(**{name: quote(part, safe="") for name, part in parts.items()}), template)
+
+
+def objects(object_type: str) -> Endpoint:
+    """List of the records of a type."""
+    return _endpoint(f"/crm/objects/{VERSION}/{{object_type}}", object_type=object_type)
+
+
+def object_batch(object_type: str, action: str) -> Endpoint:
+    """Batch `read` or `upsert` of records."""
+    return _endpoint(f"/crm/objects/{VERSION}/{{object_type}}/batch/{action}", object_type=object_type)
+
+
+def association_batch(from_type: str, to_type: str, action: str) -> Endpoint:
+    """Batch `read`, `create` or `labels/archive` of associations from one type to another."""
+    template = f"/crm/associations/{VERSION}/{{from_type}}/{{to_type}}/batch/{action}"
+    return _endpoint(template, from_type=from_type, to_type=to_type)
+
+
+def association_labels(from_type: str, to_type: str) -> Endpoint:
+    """The association types defined from one object type to another."""
+    template = f"/crm/associations/{VERSION}/{{from_type}}/{{to_type}}/labels"
+    return _endpoint(template, from_type=from_type, to_type=to_type)
+
+
+def association_limit(from_type: str, to_type: str) -> Endpoint:
+    """The most associations one record may have to records of a type."""
+    template = f"/crm/limits/{VERSION}/associations/records/{{from_type}}/{{to_type}}"
+    return _endpoint(template, from_type=from_type, to_type=to_type)
+
+
+def custom_object_limit() -> Endpoint:
+    """How many custom objects the subscription allows."""
+    return _endpoint(f"/crm/limits/{VERSION}/custom-object-types")
+
+
+def schemas() -> Endpoint:
+    """Custom objects of the portal."""
+    return _endpoint(f"/crm-object-schemas/{VERSION}/schemas")
+
+
+def properties(object_type: str) -> Endpoint:
+    """Property definitions of a type."""
+    return _endpoint(f"/crm/properties/{VERSION}/{{object_type}}", object_type=object_type)
+
+
+def property_definition(object_type: str, name: str) -> Endpoint:
+    """One property definition."""
+    return _endpoint(f"/crm/properties/{VERSION}/{{object_type}}/{{name}}", object_type=object_type, name=name)
+
+
+def property_batch_create(object_type: str) -> Endpoint:
+    """Creation of many property definitions."""
+    return _endpoint(f"/crm/properties/{VERSION}/{{object_type}}/batch/create", object_type=object_type)
+
+
+def property_groups(object_type: str) -> Endpoint:
+    """Property groups of a type."""
+    return _endpoint(f"/crm/properties/{VERSION}/{{object_type}}/groups", object_type=object_type)
+
+
+def account_details() -> Endpoint:
+    """Identity of the portal."""
+    return _endpoint(f"/account-info/{VERSION}/details")
+
+
+def token_info() -> Endpoint:
+    """Scopes of a private-app token or service key; this one call exists only in its old form."""
+    return _endpoint("/oauth/v2/private-apps/get/access-token-info")

@@ -1,0 +1,110 @@
+"""What HubSpot says when it refuses: error bodies, and the error entries of partly successful batches.
+
+Every field of these bodies is optional, messages change without notice and quote values, so nothing is decided by a
+message and none is passed on. `reason` builds one from categories, codes and names instead.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
+
+_SCOPE_KEYS = ("requiredGranularScopes", "requiredScopes", "missingScopes")
+"""The current and the older forms of a missing-scope answer, and that of the published specification."""
+
+
+class Detail(msgspec.Struct, frozen=True):
+    """One thing that is wrong: a code such as `INVALID_INTEGER`, and the names of the properties it is about."""
+
+    code: str
+    properties: tuple[str, ...] = ()
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """A refusal, of a whole call or of some inputs of a batch. `context` maps a name to its values, all as text."""
+
+    category: str | None = None
+    sub_category: str | None = None
+    policy: str | None = None
+    details: tuple[Detail, ...] = ()
+    context: Mapping[str, tuple[str, ...]] = {}
+    scopes: tuple[str, ...] = ()
+
+    @property
+    def lacks_scope(self) -> bool:
+        """Whether the token was not granted what the call needs; `scopes` may still be empty."""
+        return self.category == "MISSING_SCOPES" or bool(self.scopes)
+
+    def reason(self) -> str:
+        """The refusal in one line, without any value: category, then codes with property names."""
+        details = ", ".join(
+            f"{detail.code} ({', '.join(detail.properties)})" if detail.properties else detail.code
+            for detail in dict.fromkeys(self.details)
+        )
+        head = self.category or "refused without a category"
+        if self.sub_category and not details:
+            head = f"{head} ({self.sub_category})"
+        return f"{head}: {details}" if details else head
+
+
+def parse_problem(entry: Any) -> Problem:
+    """Read an error body or error entry; what is absent or of another form stays empty. Never raises."""
+    if not isinstance(entry, dict):
+        return Problem()
+    nested = [item for item in _list(entry.get("errors")) if isinstance(item, dict)]
+    contexts = [_mapping(entry.get("context")), *(_mapping(item.get("context")) for item in nested)]
+    return Problem(
+        category=_text(entry.get("category")) or _text(entry.get("errorType")),
+        sub_category=_text(entry.get("subCategory")),
+        policy=_text(entry.get("policyName")),
+        details=(*_details(nested), *_details_in_message(entry.get("message"))),
+        context={name: _texts(value) for name, value in contexts[0].items()},
+        scopes=tuple(
+            dict.fromkeys(scope for context in contexts for key in _SCOPE_KEYS for scope in _texts(context.get(key)))
+        ),
+    )
+
+
+def _details(entries: list[dict[str, Any]]) -> Iterator[Detail]:
+    for entry in entries:
+        code = _text(entry.get("code")) or _text(entry.get("subCategory"))
+        context = _mapping(entry.get("context"))
+        names = (*_texts(context.get("propertyName")), *_texts(context.get("properties")), *_texts(entry.get("in")))
+        if code:
+            yield Detail(code, tuple(dict.fromkeys(names)))
+
+
+def _details_in_message(message: Any) -> Iterator[Detail]:
+    """Batches carry the list of wrong values as JSON text at the end of the message."""
+    text = _text(message) or ""
+    start = text.find("[{")
+    if start < 0:
+        return
+    try:
+        entries, _ = json.JSONDecoder().raw_decode(text, start)
+    except ValueError:
+        return
+    for entry in entries:
+        if isinstance(entry, dict) and (code := _text(entry.get("error"))):
+            yield Detail(code, _texts(entry.get("name")))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    """Scalars and lists of scalars as text."""
+    items = value if isinstance(value, list) else [value]
+    return tuple(str(item) for item in items if isinstance(item, str | int) and not isinstance(item, bool))
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,310 @@
+"""What is read of a portal: companies, contacts, our records, and their links."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from integration_assets.connectors.crm.base import BatchRejectedError, CompanyMapping
+from integration_assets.connectors.crm.hubspot import endpoints, translate
+from integration_assets.connectors.crm.hubspot.ids import LinkTypes
+from integration_assets.connectors.crm.hubspot.problems import parse_problem
+from integration_assets.connectors.crm.hubspot.session import Session, together
+from integration_assets.connectors.crm.hubspot.wire import (
+    SYSTEM,
+    Associations,
+    BatchAnswer,
+    Listing,
+    NamedProperty,
+    decode,
+)
+from integration_assets.errors import ConfigurationError, ContractError
+from integration_assets.models import (
+    Company,
+    Contact,
+    CrmFeatureRequest,
+    Link,
+    LinkTarget,
+    ObjectDefinition,
+    Page,
+    Rejected,
+)
+
+HUBSPOT_DEFINED = "HUBSPOT_DEFINED"
+PRIMARY_COMPANY = (HUBSPOT_DEFINED, 1)
+"""Contact to company: at most one per contact."""
+PARENT_COMPANY = (HUBSPOT_DEFINED, 14)
+"""Child company to parent company."""
+
+NOT_FOUND = "OBJECT_NOT_FOUND"
+"""Category of batch errors that say: there is no such record, or it has no associations."""
+NO_ASSOCIATIONS = "NO_ASSOCIATIONS_FOUND"
+"""End of the sub-category that some portals answer for an object without associations."""
+
+PARENT_PAGES = endpoints.IDS_PER_ASSOCIATION_READ // endpoints.RECORDS_PER_CALL
+"""List pages whose parents one association read can ask for."""
+
+
+# --------------------------------------------------------------------------------------------------------- companies
+
+
+async def companies(session: Session, mapping: CompanyMapping) -> AsyncIterator[Page[Company]]:
+    """All live companies.
+
+    Raises:
+        ConfigurationError: a mapped property does not exist (HubSpot would silently leave it out).
+    """
+    has_parent = translate.PARENT_PROPERTY in await known_company_properties(session, mapping.names())
+    parent = (translate.PARENT_PROPERTY,) if has_parent else ()
+    names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *parent, *mapping.names())))
+    pages = (
+        translate.translate(entries, "company", lambda record: translate.company(record, mapping))
+        async for entries in record_pages(session, endpoints.COMPANIES, names)
+    )
+    async for page in pages if has_parent else _with_parents(session, pages):
+        yield page
+
+
+async def known_company_properties(session: Session, mapped: Iterable[str]) -> frozenset[str]:
+    """Names of all company properties of the portal, the mapped ones being among them."""
+    endpoint = endpoints.properties(endpoints.COMPANIES)
+    listing = await session.read("GET", endpoint, Listing, params={"archived": "false"})
+    known = frozenset(decode(entry, NamedProperty, endpoint=endpoint.template).name for entry in listing.results)
+    if missing := [name for name in mapped if name not in known]:
+        raise ConfigurationError(
+            f"the portal has no company property {', '.join(missing)}; correct the setting that names it "
+            "(HUBSPOT_ARR_PROPERTY, HUBSPOT_CURRENCY_PROPERTY or HUBSPOT_ACCOUNT_ID_PROPERTY)",
+            system=SYSTEM,
+            endpoint=endpoint.template,
+        )
+    return known
+
+
+async def _with_parents(session: Session, pages: AsyncIterator[Page[Company]]) -> AsyncIterator[Page[Company]]:
+    """Parents from associations, for portals without the parent property: one call for ten pages."""
+    waiting: list[Page[Company]] = []
+    async for page in pages:
+        waiting.append(page)
+        if len(waiting) == PARENT_PAGES:
+            for ready in await _add_parents(session, waiting):
+                yield ready
+            waiting.clear()
+    for ready in await _add_parents(session, waiting):
+        yield ready
+
+
+async def _add_parents(session: Session, pages: Sequence[Page[Company]]) -> list[Page[Company]]:
+    ids = [company.company_id for page in pages for company in page.records]
+    parents = await _associated(session, endpoints.COMPANIES, endpoints.COMPANIES, ids, PARENT_COMPANY)
+    return [
+        Page(
+            tuple(msgspec.structs.replace(item, parent_id=parents.get(item.company_id)) for item in page.records),
+            page.rejected,
+        )
+        for page in pages
+    ]
+
+
+# ---------------------------------------------------------------------------------------------------------- contacts
+
+
+async def contacts(session: Session, emails: Sequence[str]) -> Page[Contact]:
+    """The contacts with these addresses, at most 100 of them. An address HubSpot refuses is rejected by its digest."""
+    wanted = tuple(dict.fromkeys(email.strip().lower() for email in emails))
+    entries, rejected = await _contacts_by_email(session, wanted)
+    found = translate.translate(entries, "contact", lambda record: translate.contact(record, {}))
+    ids = list(dict.fromkeys(contact.contact_id for contact in found.records))
+    companies_of = await _associated(session, endpoints.CONTACTS, endpoints.COMPANIES, ids, PRIMARY_COMPANY)
+    unique = {contact.contact_id: contact for contact in found.records}
+    return Page(
+        tuple(
+            msgspec.structs.replace(contact, primary_company_id=companies_of.get(contact.contact_id))
+            for contact in unique.values()
+        ),
+        (*found.rejected, *rejected),
+    )
+
+
+async def _contacts_by_email(session: Session, emails: Sequence[str]) -> tuple[list[Any], list[Rejected]]:
+    """Records found, and addresses refused: a batch that HubSpot refuses whole is halved until the bad one is alone."""
+    if not emails:
+        return [], []
+    try:
+        answer = await _batch_read(session, endpoints.CONTACTS, translate.CONTACT_PROPERTIES, "email", emails)
+    except BatchRejectedError as error:
+        if len(emails) == 1:
+            return [], [Rejected("contact", address_key(emails[0]), error.reason)]
+        middle = len(emails) // 2
+        async with together() as group:
+            halves = [
+                group.create_task(_contacts_by_email(session, half)) for half in (emails[:middle], emails[middle:])
+            ]
+        (entries, rejected), (more_entries, more_rejected) = (half.result() for half in halves)
+        return [*entries, *more_entries], [*rejected, *more_rejected]
+    problems = [parse_problem(entry) for entry in answer.errors]
+    rejected = [
+        Rejected("contact", address_key(address), problem.reason())
+        for problem in problems
+        if problem.category != NOT_FOUND
+        for address in problem.context.get("ids", ())
+    ]
+    return answer.results, rejected
+
+
+def address_key(email: str) -> str:
+    """A stable name for an address that does not give it away."""
+    return f"address:{hashlib.sha256(email.encode()).hexdigest()[:12]}"
+
+
+# -------------------------------------------------------------------------------------------------------- our records
+
+
+async def feature_requests(
+    session: Session, object_type: str, definition: ObjectDefinition, *, archived: bool
+) -> AsyncIterator[Page[CrmFeatureRequest]]:
+    """All live, or all archived, records of ours."""
+    names = tuple(item.name for item in definition.properties)
+    async for entries in record_pages(session, object_type, names, archived=archived):
+        yield translate.translate(
+            entries, "feature_request", lambda record: translate.feature_request(record, definition)
+        )
+
+
+async def feature_requests_by_key(
+    session: Session, object_type: str, definition: ObjectDefinition, keys: Sequence[str]
+) -> dict[str, CrmFeatureRequest]:
+    """The live records with these keys, at most 100 of them.
+
+    Raises:
+        ContractError: a record of the answer cannot be read; taken for missing, it would be created again.
+    """
+    wanted = tuple(dict.fromkeys(keys))
+    if not wanted:
+        return {}
+    names = tuple(item.name for item in definition.properties)
+    answer = await _batch_read(session, object_type, names, definition.key_property, wanted)
+    endpoint = endpoints.object_batch(object_type, "read").template
+    _only_missing(answer.errors, endpoint)
+    page = translate.translate(
+        answer.results, "feature_request", lambda record: translate.feature_request(record, definition)
+    )
+    if page.rejected:
+        first = page.rejected[0]
+        raise ContractError(f"hubspot record {first.key}: {first.reason}", system=SYSTEM, endpoint=endpoint)
+    return {record.key: record for record in page.records if record.key is not None}
+
+
+async def record_pages(
+    session: Session, object_type: str, names: Sequence[str], *, archived: bool = False
+) -> AsyncIterator[list[Any]]:
+    """Pages of the records of a type with the named properties, in the order of their ids."""
+    endpoint = endpoints.objects(object_type)
+    params = {
+        "limit": str(endpoints.RECORDS_PER_CALL),
+        "properties": ",".join(names),
+        "archived": str(archived).lower(),
+    }
+    after: str | None = None
+    while True:
+        page = await session.read("GET", endpoint, Listing, params=params | ({"after": after} if after else {}))
+        yield page.results
+        previous, after = after, page.after()
+        if after is None:
+            return
+        if after == previous:
+            raise ContractError(
+                "hubspot repeats a page cursor; the list has no end", system=SYSTEM, endpoint=endpoint.template
+            )
+
+
+async def _batch_read(
+    session: Session, object_type: str, names: Sequence[str], id_property: str, values: Sequence[str]
+) -> BatchAnswer:
+    body = {
+        "idProperty": id_property,
+        "properties": list(names),
+        "propertiesWithHistory": [],
+        "inputs": [{"id": value} for value in values],
+    }
+    endpoint = endpoints.object_batch(object_type, "read")
+    return await session.read_batch(endpoint, body, params={"archived": "false"})
+
+
+# -------------------------------------------------------------------------------------------------------------- links
+
+
+async def links(
+    session: Session, object_type: str, target: LinkTarget, types: LinkTypes, record_ids: Sequence[str]
+) -> tuple[Link, ...]:
+    """All labels between these records, at most 1,000 of them, and records of `target`."""
+    found = await _associations(session, object_type, endpoints.TARGETS[target], record_ids)
+    return tuple(
+        Link(record_id, target, target_id, types.label(key))
+        for record_id, pairs in found.items()
+        for target_id, keys in pairs.items()
+        for key in keys
+    )
+
+
+async def _associated(
+    session: Session, from_type: str, to_type: str, ids: Sequence[str], key: tuple[str, int]
+) -> dict[str, str]:
+    """The one object each id is associated with by this type; the smallest id should there be several."""
+    found = await _associations(session, from_type, to_type, ids)
+    ends = {
+        start: min((end for end, keys in pairs.items() if key in keys), key=_numeric, default=None)
+        for start, pairs in found.items()
+    }
+    return {start: end for start, end in ends.items() if end is not None}
+
+
+def _numeric(text: str) -> tuple[int, str]:
+    return len(text), text
+
+
+Pairs = dict[str, dict[str, dict[tuple[str, int], None]]]
+"""From id → to id → association types of the pair, in the order they came."""
+
+
+async def _associations(session: Session, from_type: str, to_type: str, ids: Sequence[str]) -> Pairs:
+    """Associations of these objects, read to the end of each one's own pages. Objects without any are left out."""
+    endpoint = endpoints.association_batch(from_type, to_type, "read")
+    found: Pairs = defaultdict(lambda: defaultdict(dict))
+    inputs: list[dict[str, str]] = [{"id": item} for item in dict.fromkeys(ids)]
+    while inputs:
+        answer = await session.read(
+            "POST", endpoint, BatchAnswer, json={"inputs": inputs}, bucket=endpoints.ASSOCIATION_BUCKET
+        )
+        _only_missing(answer.errors, endpoint.template)
+        cursors = {item["id"]: item.get("after") for item in inputs}
+        inputs = []
+        for entry in answer.results:
+            page = decode(entry, Associations, endpoint=endpoint.template)
+            start, after = str(page.source.id), page.after()
+            for item in page.to:
+                for kind in item.association_types:
+                    found[start][str(item.to_object_id)][(kind.category, kind.type_id)] = None
+            if after is not None and after == cursors.get(start):
+                raise ContractError(
+                    "hubspot repeats an association cursor; the list has no end",
+                    system=SYSTEM,
+                    endpoint=endpoint.template,
+                )
+            if after is not None:
+                inputs.append({"id": start, "after": after})
+    return found
+
+
+def _only_missing(errors: Iterable[Any], endpoint: str) -> None:
+    """Let errors pass that say a record or its associations are not there; anything else would pass for absence."""
+    for problem in map(parse_problem, errors):
+        if problem.category != NOT_FOUND and not (problem.sub_category or "").endswith(NO_ASSOCIATIONS):
+            raise ContractError(
+                f"hubspot answered a part of a batch read with {problem.reason()}; run again",
+                system=SYSTEM,
+                endpoint=endpoint,
+            )

@@ -1,0 +1,268 @@
+"""The schema of a portal: what it has of ours, and the making of what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from integration_assets.connectors.crm.hubspot import endpoints
+from integration_assets.connectors.crm.hubspot.ids import PortalIds, association_types, find_object, name_links
+from integration_assets.connectors.crm.hubspot.problems import parse_problem
+from integration_assets.connectors.crm.hubspot.session import Session, together
+from integration_assets.connectors.crm.hubspot.wire import (
+    SYSTEM,
+    AccountDetails,
+    BatchAnswer,
+    Limit,
+    Listing,
+    NamedProperty,
+    Property,
+    Schema,
+    decode,
+)
+from integration_assets.connectors.http import Answer
+from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError, PermanentError
+from integration_assets.models import (
+    LinkDefinition,
+    LinkTarget,
+    LiveLink,
+    LiveProperty,
+    LiveSchema,
+    ObjectDefinition,
+    Portal,
+    PortalKind,
+    PropertyDefinition,
+)
+
+EXISTS = 409
+"""What creating something that exists answers."""
+FORBIDDEN = frozenset({402, 403})
+REFUSED = frozenset({400, EXISTS})
+"""How creating a custom object is refused. The reference does not say which of them a portal without the subscription
+gives."""
+
+
+# ----------------------------------------------------------------------------------------------------------- reading
+
+
+async def portal(session: Session) -> Portal:
+    """Identity of the portal."""
+    details = await session.read("GET", endpoints.account_details(), AccountDetails)
+    known = details.account_type in PortalKind.__members__
+    return Portal(
+        portal_id=str(details.portal_id),
+        kind=PortalKind(details.account_type) if known else PortalKind.OTHER,
+        currency=details.company_currency or None,
+        time_zone=details.time_zone or None,
+    )
+
+
+async def live_schema(
+    session: Session, ids: PortalIds, definition: ObjectDefinition, company_properties: Collection[str]
+) -> LiveSchema:
+    """What the portal has of ours now. `ids` learn what is seen."""
+    async with together() as group:
+        identity = group.create_task(portal(session))
+        found = group.create_task(find_object(session, definition.name))
+        of_companies = group.create_task(_company_properties(session, company_properties))
+    schema = found.result()
+    if schema is None:
+        archived = await find_object(session, definition.name, archived=True)
+        return LiveSchema(identity.result(), False, archived is not None, (), (), of_companies.result())
+    ids.remember_object(definition, schema.object_type_id)
+    targets = tuple(dict.fromkeys(link.target for link in definition.links))
+    async with together() as group:
+        properties = group.create_task(_our_properties(session, schema, definition))
+        links = [group.create_task(_links(session, ids, schema, definition, target)) for target in targets]
+    return LiveSchema(
+        portal=identity.result(),
+        object_present=True,
+        object_archived=False,
+        properties=properties.result(),
+        links=tuple(link for task in links for link in task.result()),
+        company_properties=of_companies.result(),
+    )
+
+
+async def archived_properties(session: Session, object_type: str, definition: ObjectDefinition) -> tuple[str, ...]:
+    """Names of our properties that exist archived, in the order of the definition."""
+    ours = {item.name for item in definition.properties}
+    found = {item.name for item in await _properties(session, object_type, ours, archived=True)}
+    return tuple(item.name for item in definition.properties if item.name in found)
+
+
+async def _our_properties(session: Session, schema: Schema, definition: ObjectDefinition) -> tuple[LiveProperty, ...]:
+    """Our properties, and whatever else the portal requires of every record: it would refuse ours without it."""
+    required = frozenset(schema.required_properties)
+    names = {item.name for item in definition.properties} | required
+    found = await _properties(session, schema.object_type_id, names)
+    return tuple(_live(item, required=item.name in required) for item in found)
+
+
+async def _company_properties(session: Session, names: Collection[str]) -> tuple[LiveProperty, ...]:
+    if not names:
+        return ()
+    return tuple(_live(item) for item in await _properties(session, endpoints.COMPANIES, frozenset(names)))
+
+
+async def _properties(
+    session: Session, object_type: str, names: Collection[str], *, archived: bool = False
+) -> list[Property]:
+    """The named property definitions that exist. Others are not looked at: their form is none of our business."""
+    endpoint = endpoints.properties(object_type)
+    listing = await session.read("GET", endpoint, Listing, params={"archived": str(archived).lower()})
+    return [
+        decode(entry, Property, endpoint=endpoint.template)
+        for entry in listing.results
+        if decode(entry, NamedProperty, endpoint=endpoint.template).name in names
+    ]
+
+
+def _live(item: Property, *, required: bool = False) -> LiveProperty:
+    return LiveProperty(
+        name=item.name,
+        type=item.type,
+        field_type=item.field_type,
+        unique=item.has_unique_value,
+        writable=item.writable,
+        options=None if item.external_options else tuple(option.value for option in item.options or ()),
+        group=item.group_name,
+        required=required,
+    )
+
+
+async def _links(
+    session: Session, ids: PortalIds, schema: Schema, definition: ObjectDefinition, target: LinkTarget
+) -> list[LiveLink]:
+    async with together() as group:
+        reading = group.create_task(association_types(session, schema.object_type_id, target))
+        limit = group.create_task(_link_limit(session, schema.object_type_id, target))
+    types = reading.result()
+    ids.remember_links(definition, schema.object_type_id, target, types)
+    names = name_links(definition, target, types)
+    return [
+        LiveLink(target, names[(entry.category, entry.type_id)], entry.label or None, limit.result()) for entry in types
+    ]
+
+
+async def _link_limit(session: Session, object_type: str, target: LinkTarget) -> int | None:
+    endpoint = endpoints.association_limit(object_type, endpoints.TARGETS[target])
+    answer = await session.read_where_told("GET", endpoint, Limit)
+    return answer.limit if answer else None
+
+
+# ---------------------------------------------------------------------------------------------------------- creating
+
+
+async def create_object(session: Session, ids: PortalIds, definition: ObjectDefinition) -> None:
+    """Create our object with its display property, linkable to companies and contacts.
+
+    Raises:
+        ConfigurationError: the subscription has no custom objects.
+        PermanentError: an object of this name exists, or the request is refused.
+    """
+    display = next(item for item in definition.properties if item.name == definition.display_property)
+    body = {
+        "name": definition.name,
+        "labels": {"singular": definition.singular, "plural": definition.plural},
+        "primaryDisplayProperty": display.name,
+        "requiredProperties": [],
+        "searchableProperties": [display.name],
+        "secondaryDisplayProperties": [],
+        "properties": [_definition_body(display)],
+        "associatedObjects": ["COMPANY", "CONTACT"],
+    }
+    endpoint = endpoints.schemas()
+    answer = await session.define("POST", endpoint, body, expect=FORBIDDEN | REFUSED)
+    if answer.status in FORBIDDEN | REFUSED:
+        has_none = answer.status in FORBIDDEN or await _custom_object_limit(session) == 0
+        raise _object_refused(answer, definition.name, endpoint.template, has_none=has_none)
+    ids.remember_object(definition, decode(answer.body, Schema, endpoint=endpoint.template).object_type_id)
+
+
+async def create_group(session: Session, object_type: str, definition: ObjectDefinition) -> None:
+    """Create our property group; an existing one is left as it is."""
+    body = {"name": definition.group, "label": definition.group_label, "displayOrder": -1}
+    await session.define("POST", endpoints.property_groups(object_type), body, expect=frozenset({EXISTS}))
+
+
+async def create_properties(
+    session: Session, object_type: str, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]
+) -> None:
+    """Create properties in our group, and bring the display property, born with the object, into it.
+
+    Raises:
+        PermanentError: HubSpot refuses one of them; names it.
+    """
+    if properties:
+        endpoint = endpoints.property_batch_create(object_type)
+        body = {"inputs": [_definition_body(item, group=definition.group) for item in properties]}
+        answer = await session.define("POST", endpoint, body)
+        _all_created(decode(answer.body, BatchAnswer, endpoint=endpoint.template), properties, endpoint.template)
+    if definition.display_property in {item.name for item in properties}:
+        return
+    display = await _properties(session, object_type, {definition.display_property})
+    if any(item.group_name == f"{definition.name}_information" for item in display):
+        endpoint = endpoints.property_definition(object_type, definition.display_property)
+        await session.define("PATCH", endpoint, {"groupName": definition.group})
+
+
+async def create_link(session: Session, object_type: str, link: LinkDefinition) -> None:
+    """Create a link label with its inverse."""
+    body = {"name": link.name, "label": link.label, "inverseLabel": link.inverse_label}
+    await session.define("POST", endpoints.association_labels(object_type, endpoints.TARGETS[link.target]), body)
+
+
+def _definition_body(item: PropertyDefinition, *, group: str | None = None) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "name": item.name,
+        "label": item.label,
+        "type": item.type,
+        "fieldType": item.field_type,
+        "description": item.description,
+        "hasUniqueValue": item.unique,
+    }
+    if group is not None:
+        body["groupName"] = group
+    if item.options:
+        body["options"] = [
+            {"value": value, "label": label, "displayOrder": order, "hidden": False}
+            for order, (value, label) in enumerate(item.options)
+        ]
+    return body
+
+
+async def _custom_object_limit(session: Session) -> int | None:
+    """How many custom objects the subscription has room for; None when the portal does not tell."""
+    limit = await session.read_where_told("GET", endpoints.custom_object_limit(), Limit)
+    return limit.limit if limit else None
+
+
+def _object_refused(answer: Answer, name: str, endpoint: str, *, has_none: bool) -> IntegrationError:
+    problem = parse_problem(answer.body)
+    if answer.status in FORBIDDEN and problem.lacks_scope:
+        scopes = ", ".join(problem.scopes) or "crm.schemas.custom.write"
+        kind: type[IntegrationError] = CredentialError
+        text = f"hubspot refuses to create the custom object {name!r}: grant the token the scope {scopes}"
+    elif has_none:
+        kind = ConfigurationError
+        text = f"the portal refuses to create the custom object {name!r} ({problem.reason()}): it needs Enterprise"
+    else:
+        kind = PermanentError
+        advice = (
+            "an object of this name exists, read the schema again" if answer.status == EXISTS else "nothing was made"
+        )
+        text = f"hubspot refuses to create the custom object {name!r}: {problem.reason()}; {advice}"
+    return kind(text, system=SYSTEM, endpoint=endpoint, status=answer.status)
+
+
+def _all_created(answer: BatchAnswer, properties: Iterable[PropertyDefinition], endpoint: str) -> None:
+    """Raise when one of the properties was not created."""
+    created = {decode(entry, NamedProperty, endpoint=endpoint).name for entry in answer.results}
+    missing = [item.name for item in properties if item.name not in created]
+    if not missing:
+        return
+    reasons = "; ".join(dict.fromkeys(parse_problem(entry).reason() for entry in answer.errors)) or "no reason given"
+    raise PermanentError(
+        f"hubspot did not create the properties {', '.join(missing)}: {reasons}", system=SYSTEM, endpoint=endpoint
+    )

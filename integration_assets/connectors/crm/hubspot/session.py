@@ -1,0 +1,135 @@
+"""Calls to one portal: what is read, what is written, and how a refused batch is told.
+
+The one place of the package that knows `connectors.http`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from integration_assets.connectors.crm.base import BatchRejectedError, UnknownOutcomeError
+from integration_assets.connectors.crm.hubspot.endpoints import DEFAULT_BUCKET, Endpoint
+from integration_assets.connectors.crm.hubspot.problems import parse_problem
+from integration_assets.connectors.crm.hubspot.wire import SYSTEM, BatchAnswer, decode
+from integration_assets.connectors.http import Answer, Call, HttpClient
+from integration_assets.errors import ContractError
+
+T = TypeVar("T")
+
+BATCH_REFUSED = frozenset({400, 409})
+"""Something in the batch is invalid, or conflicts; nothing of it was written."""
+NOT_TOLD = frozenset({403, 404})
+"""Endpoints not every portal or credential has."""
+
+
+class Session:
+    """Calls through one HTTP client, which the caller opens and closes."""
+
+    def __init__(self, client: HttpClient) -> None:
+        self._client = client
+
+    async def read(
+        self,
+        method: str,
+        endpoint: Endpoint,
+        kind: type[T],
+        *,
+        json: Any = None,
+        params: Mapping[str, str] | None = None,
+        bucket: str = DEFAULT_BUCKET,
+    ) -> T:
+        """Read, and decode the answer.
+
+        Raises:
+            ContractError: the answer has another form.
+        """
+        call = _call(method, endpoint, json=json, params=params, bucket=bucket)
+        answer = await self._client.send(call)
+        return decode(answer.body, kind, endpoint=call.endpoint)
+
+    async def read_where_told(self, method: str, endpoint: Endpoint, kind: type[T], *, json: Any = None) -> T | None:
+        """Like `read`; None when the portal does not have the endpoint, or does not open it to this credential."""
+        call = _call(method, endpoint, json=json, expect=NOT_TOLD)
+        answer = await self._client.send(call)
+        return None if answer.status in NOT_TOLD else decode(answer.body, kind, endpoint=call.endpoint)
+
+    async def read_batch(self, endpoint: Endpoint, json: Any, *, params: Mapping[str, str]) -> BatchAnswer:
+        """Read many records by an id.
+
+        Raises:
+            BatchRejectedError: HubSpot refuses the batch because of at least one of the ids.
+        """
+        call = _call("POST", endpoint, json=json, params=params, expect=BATCH_REFUSED)
+        return decode(_accepted(call, await self._client.send(call)), BatchAnswer, endpoint=call.endpoint)
+
+    async def write_batch(self, endpoint: Endpoint, json: Any, *, bucket: str = DEFAULT_BUCKET) -> BatchAnswer:
+        """Write many inputs, in a way that may be repeated. An answer without body is an empty `BatchAnswer`.
+
+        Raises:
+            BatchRejectedError: the whole batch is refused; nothing was written.
+            UnknownOutcomeError: accepted, or perhaps accepted, but the receipt was lost or cannot be read.
+        """
+        call = _call("POST", endpoint, json=json, bucket=bucket, writes=True, expect=BATCH_REFUSED)
+        body = _accepted(call, await self._client.send(call))
+        if body is None:
+            return BatchAnswer()
+        try:
+            return decode(body, BatchAnswer, endpoint=call.endpoint)
+        except ContractError as error:
+            raise UnknownOutcomeError(
+                f"{error.message}; the write may have been applied: read it back",
+                system=SYSTEM,
+                endpoint=call.endpoint,
+            ) from error
+
+    async def define(
+        self, method: str, endpoint: Endpoint, json: Any, *, expect: frozenset[int] = frozenset()
+    ) -> Answer:
+        """Change the schema. Never repeated after a lost answer: creating is not idempotent."""
+        return await self._client.send(_call(method, endpoint, json=json, writes=True, repeatable=False, expect=expect))
+
+
+def _call(
+    method: str,
+    endpoint: Endpoint,
+    *,
+    json: Any = None,
+    params: Mapping[str, str] | None = None,
+    bucket: str = DEFAULT_BUCKET,
+    writes: bool = False,
+    repeatable: bool = True,
+    expect: frozenset[int] = frozenset(),
+) -> Call:
+    return Call(
+        method=method,
+        path=endpoint.path,
+        endpoint=f"{method} {endpoint.template}",
+        json=json,
+        params=params,
+        bucket=bucket,
+        writes=writes,
+        repeatable=repeatable,
+        expect=expect,
+    )
+
+
+def _accepted(call: Call, answer: Answer) -> Any:
+    """The body of an answer that is not a refusal of the batch."""
+    if answer.status not in BATCH_REFUSED:
+        return answer.body
+    raise BatchRejectedError(
+        parse_problem(answer.body).reason(), system=SYSTEM, endpoint=call.endpoint, status=answer.status
+    )
+
+
+@asynccontextmanager
+async def together() -> AsyncIterator[asyncio.TaskGroup]:
+    """A task group that ends with its first failure as it is, not wrapped in a group."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            yield group
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None

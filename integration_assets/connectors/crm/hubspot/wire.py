@@ -1,0 +1,227 @@
+"""What HubSpot's answers look like: the fields that are used, and no others.
+
+Unknown fields are ignored, because HubSpot adds some without notice; the type of every used field is checked. Lists
+whose entries stand for themselves are left as they came, so that one bad entry does not cost the others.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+
+from integration_assets.errors import ContractError
+
+T = TypeVar("T")
+SYSTEM = "hubspot"
+
+WireId = str | int
+"""The reference says text; association answers carry numbers. Always compared as text."""
+
+
+class _Wire(msgspec.Struct, rename="camel"):
+    """Base of all shapes: HubSpot writes names in camel case."""
+
+
+# ---------------------------------------------------------------------------------------------------------- listings
+
+
+class NextPage(_Wire):
+    """Where the next page begins; `after` is opaque and goes back unchanged."""
+
+    after: WireId
+
+
+class Paging(_Wire):
+    """Paging of a list: absent, or without `next`, on the last page."""
+
+    next: NextPage | None = None
+
+
+class Listing(_Wire):
+    """A page of a list."""
+
+    results: list[Any]
+    paging: Paging | None = None
+
+    def after(self) -> str | None:
+        """Cursor of the next page, None on the last one."""
+        return str(self.paging.next.after) if self.paging and self.paging.next else None
+
+
+class BatchAnswer(_Wire):
+    """Answer to a batch call: what succeeded, and, with status 207, what did not."""
+
+    results: list[Any] = []
+    errors: list[Any] = []
+
+
+# ----------------------------------------------------------------------------------------------------------- records
+
+
+class Record(_Wire):
+    """A record. Property values are text or null; `new` and `object_write_trace_id` come with batch writes."""
+
+    id: WireId
+    properties: dict[str, str | None]
+    updated_at: datetime | None = None
+    archived: bool = False
+    new: bool | None = None
+    object_write_trace_id: str | None = None
+
+    def value(self, name: str | None) -> str | None:
+        """A property's value; None when not asked for, unset, or cleared (which reads as an empty string)."""
+        return (self.properties.get(name) or None) if name else None
+
+
+# ------------------------------------------------------------------------------------------------------ associations
+
+
+class Reference(_Wire):
+    """An object named by its id."""
+
+    id: WireId
+
+
+class AssociationType(_Wire):
+    """Type of an association, in one direction. `type_id` alone means nothing: numbers repeat across categories."""
+
+    category: str
+    type_id: int
+    label: str | None = None
+
+
+class AssociatedObject(_Wire):
+    """One associated object with all types of the pair."""
+
+    to_object_id: WireId
+    association_types: list[AssociationType]
+
+
+class Associations(_Wire):
+    """What one object is associated with; each object pages for itself."""
+
+    source: Reference = msgspec.field(name="from")
+    to: list[AssociatedObject]
+    paging: Paging | None = None
+
+    def after(self) -> str | None:
+        """Cursor of this object's next page, None on its last one."""
+        return str(self.paging.next.after) if self.paging and self.paging.next else None
+
+
+class WrittenPair(_Wire):
+    """A pair an association write confirms, in either of the two forms the calls answer with."""
+
+    from_object_id: WireId | None = None
+    to_object_id: WireId | None = None
+    source: Reference | None = msgspec.field(name="from", default=None)
+    to: Reference | None = None
+
+    def ids(self) -> tuple[str, str] | None:
+        """Ids of the two ends as text, or None when the entry does not name both."""
+        start = self.from_object_id if self.from_object_id is not None else self.source and self.source.id
+        end = self.to_object_id if self.to_object_id is not None else self.to and self.to.id
+        return None if start is None or end is None else (str(start), str(end))
+
+
+# ------------------------------------------------------------------------------------------------------------ schema
+
+
+class Schema(_Wire):
+    """A custom object."""
+
+    name: str
+    object_type_id: str
+    archived: bool = False
+    required_properties: list[str] = []
+
+
+class NamedProperty(_Wire):
+    """The name of a property definition: enough to know whether the rest matters."""
+
+    name: str
+
+
+class Option(_Wire):
+    """An option of an enumeration, by its internal value."""
+
+    value: str
+
+
+class ModificationMetadata(_Wire):
+    """What may be changed about a property."""
+
+    read_only_value: bool = False
+
+
+class Property(_Wire):
+    """A property definition."""
+
+    name: str
+    type: str
+    field_type: str
+    group_name: str | None = None
+    options: list[Option] | None = None
+    has_unique_value: bool = False
+    calculated: bool = False
+    external_options: bool = False
+    modification_metadata: ModificationMetadata | None = None
+
+    @property
+    def writable(self) -> bool:
+        """Whether a value may be written through the API."""
+        return not self.calculated and not (self.modification_metadata and self.modification_metadata.read_only_value)
+
+
+class Limit(_Wire):
+    """A limit of the portal, of associations per record or of custom objects."""
+
+    limit: int | None = None
+
+
+class AccountDetails(_Wire):
+    """Identity of a portal."""
+
+    portal_id: WireId
+    account_type: str
+    time_zone: str | None = None
+    company_currency: str | None = None
+
+
+class TokenInfo(_Wire):
+    """What a token may do."""
+
+    scopes: list[str]
+
+
+# ---------------------------------------------------------------------------------------------------------- decoding
+
+
+def decode(body: Any, kind: type[T], *, endpoint: str) -> T:
+    """Check parsed JSON against a shape.
+
+    Raises:
+        ContractError: a used field is absent or has another type; names the field's path, never its value.
+    """
+    try:
+        return msgspec.convert(body, kind)
+    except msgspec.ValidationError as error:
+        raise ContractError(
+            f"hubspot answered {endpoint} in an unexpected form: {error}", system=SYSTEM, endpoint=endpoint
+        ) from None
+
+
+def decode_entry(entry: Any, kind: type[T]) -> T | str:
+    """Check one entry of a list; when its form is wrong, the reason instead, with the field's path."""
+    try:
+        return msgspec.convert(entry, kind)
+    except msgspec.ValidationError as error:
+        return f"unexpected form: {error}"
+
+
+def entry_id(entry: Any) -> str | None:
+    """Id of a list entry whose form may be wrong otherwise."""
+    decoded = decode_entry(entry, Reference)
+    return str(decoded.id) if isinstance(decoded, Reference) else None

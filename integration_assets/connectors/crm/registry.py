@@ -1,0 +1,24 @@
+"""The CRMs this pipeline can read and write: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from pydantic import SecretStr
+
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.connectors.crm.hubspot.connector import hubspot
+
+
+class CrmFactory(Protocol):
+    """Opens the connector of one portal for the length of an `async with` block."""
+
+    def __call__(self, *, base_url: str, token: SecretStr, calls: CallCounter) -> AbstractAsyncContextManager[Crm]:
+        """Open a connector; nothing is called before its first method is."""
+
+
+CRMS: Mapping[str, CrmFactory] = {"hubspot": hubspot}
+"""Provider name → how its connector is opened."""
