@@ -166,7 +166,9 @@ class HttpClient:
         self._client = httpx.AsyncClient(
             trust_env=False,
             follow_redirects=False,
-            timeout=httpx.Timeout(self._deadline, connect=min(CONNECT_SECONDS, self._deadline)),
+            # httpx's read timeout starts again with every byte; the deadline of `_exchange` does not. TCP and TLS have
+            # the connect timeout each, and must fail by it: a TLS handshake that is cancelled leaks its socket.
+            timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, self._deadline * 0.4)),
             limits=httpx.Limits(max_connections=self._in_flight, max_keepalive_connections=self._in_flight),
             headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": "integration-assets"},
         )

@@ -1,0 +1,1 @@
+"""Tests of the outgoing client and of every connector."""

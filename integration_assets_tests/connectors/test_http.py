@@ -1,0 +1,614 @@
+"""What the outgoing client does when the other side misbehaves, and how many requests that costs."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import logging
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.http import Call, HttpClient
+from integration_assets.connectors.limiter import Limiter, RateHeaders, Window
+from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
+from integration_assets.errors import (
+    ConfigurationError,
+    ContractError,
+    CredentialError,
+    IntegrationError,
+    PermanentError,
+    QuotaError,
+    TransientError,
+    UnknownOutcomeError,
+)
+from integration_assets_tests.connectors.clock import FakeClock
+from integration_assets_tests.connectors.fault_server import (
+    Behaviour,
+    FaultServer,
+    answer,
+    dripping,
+    fault_server,
+    hang,
+    raw,
+    reset,
+    slow_ok,
+)
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
+SECRET = "sk_test_Zq81+/=xyzzy"
+READ = Call(method="POST", path="/v1/things", endpoint="POST /v1/things", json={"limit": 1})
+WRITE = Call(method="POST", path="/v1/things", endpoint="POST /v1/things", json={}, writes=True)
+WRITE_ONCE = Call(method="POST", path="/v1/things", endpoint="POST /v1/things", json={}, writes=True, repeatable=False)
+OK = answer(200, {"ok": True})
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+
+
+class Outcome:
+    """What one or more calls came to, and what the server and the counter saw."""
+
+    def __init__(self, server: FaultServer, calls: CallCounter, client: HttpClient) -> None:
+        self.requests = server.requests
+        self.most_at_once = server.most_at_once
+        self.count = calls.totals("test")
+        self.quota = client.quota
+        self.answers: list[Answer] = []
+        self.error: IntegrationError | None = None
+
+
+Work = Callable[[HttpClient], Awaitable[list[Answer]]]
+
+
+def run(
+    *behaviours: Behaviour, call: Call = READ, work: Work | None = None, clock: FakeClock | None = None, **options: Any
+) -> Outcome:
+    """Send `call` (or do `work`) against a server with these behaviours."""
+
+    async def once(client: HttpClient) -> list[Answer]:
+        return [await client.send(call)]
+
+    async def story() -> Outcome:
+        calls = CallCounter()
+        limiter = options.pop("limiter", None) or (clock.limiter() if clock else Limiter({}))
+        rules = options.pop("rules", StatusRules())
+        async with fault_server(*behaviours) as server:
+            base_url = server.url + options.pop("prefix", "")
+            client = HttpClient(
+                system="test", base_url=base_url, limiter=limiter, calls=calls, rules=rules, **{"repeats": 3, **options}
+            )
+            answers, error = [], None
+            async with client:
+                try:
+                    answers = await (work or once)(client)
+                except IntegrationError as problem:
+                    error = problem
+            outcome = Outcome(server, calls, client)
+            outcome.answers, outcome.error = answers, error
+            return outcome
+
+    return asyncio.run(story())
+
+
+# ------------------------------------------------------------------------------------------------------- the usual
+
+
+def test_a_good_answer_is_parsed_and_counted_once() -> None:
+    """Status, lower-case headers and parsed body come back; one request is counted."""
+    outcome = run(answer(200, {"a": [1, "é"]}, headers={"X-Thing": "7"}))
+    (got,) = outcome.answers
+    assert (got.status, got.headers["x-thing"], got.body) == (200, "7", {"a": [1, "é"]})
+    assert (outcome.count.total, outcome.count.writes, outcome.count.retried) == (1, 0, 0)
+
+
+def test_the_base_url_may_have_a_path_prefix() -> None:
+    """The path of a call is appended to the prefix."""
+    outcome = run(
+        OK, prefix="/1234/api/", call=Call(method="GET", path="/v1/x", endpoint="GET /v1/x", params={"a": "b c"})
+    )
+    assert outcome.requests[0].line == "GET /1234/api/v1/x?a=b+c HTTP/1.1"
+
+
+def test_secrets_travel_in_headers_and_body_only_while_sending() -> None:
+    """Header secrets and body fields reach the server, and are nowhere in the client's own call."""
+    outcome = run(
+        OK, headers={"authorization": SecretStr(f"Bearer {SECRET}")}, body_fields={"apiKey": SecretStr(SECRET)}
+    )
+    assert outcome.requests[0].headers["authorization"] == f"Bearer {SECRET}"
+    assert outcome.requests[0].json == {"limit": 1, "apiKey": SECRET}
+    assert SECRET not in repr(READ)
+
+
+def test_an_empty_answer_to_a_write_is_fine() -> None:
+    """204 to a write gives a body of None."""
+    outcome = run(answer(204), call=WRITE)
+    assert outcome.answers[0].body is None
+    assert outcome.count.writes == 1
+
+
+def test_connections_are_reused_and_never_more_than_allowed_in_flight() -> None:
+    """Many calls at once keep to the number of slots."""
+
+    async def work(client: HttpClient) -> list[Answer]:
+        return list(await asyncio.gather(*(client.send(READ) for _ in range(12))))
+
+    outcome = run(slow_ok, work=work, in_flight=3)
+    assert len(outcome.answers) == 12
+    assert outcome.most_at_once == 3
+
+
+def test_an_expected_status_is_handed_back() -> None:
+    """A caller that expects 404 gets the answer, without repeats."""
+    call = Call(method="GET", path="/x", endpoint="GET /x", expect=frozenset({404}))
+    outcome = run(answer(404, {"message": "gone"}), call=call)
+    assert outcome.answers[0].body == {"message": "gone"}
+    assert outcome.count.total == 1
+
+
+def test_a_client_outside_its_block_says_so() -> None:
+    """Using a closed client is a configuration error, not a crash."""
+    client = HttpClient(
+        system="test", base_url="http://127.0.0.1:1", limiter=Limiter({}), calls=CallCounter(), rules=StatusRules()
+    )
+    with pytest.raises(ConfigurationError, match="async with"):
+        asyncio.run(client.send(READ))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://a.example",
+        "https://",
+        "https://user:pw@a.example",
+        "https://a.example/?k=v",
+        "http://[::1",
+        "https://a:x",
+    ],
+)
+def test_a_base_url_that_is_none_is_refused(url: str) -> None:
+    """Scheme, host and nothing secret: anything else is a configuration error that does not echo it."""
+    with pytest.raises(ConfigurationError) as caught:
+        HttpClient(system="test", base_url=url, limiter=Limiter({}), calls=CallCounter(), rules=StatusRules())
+    assert "user:pw" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------------ limits and statuses
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ({"retry-after": "7"}, 7, 7.9),
+        ({"retry-after": "0"}, 0, 0.2),
+        ({"retry-after": "-5"}, 0, 0.2),
+        ({"retry-after": "Fri, 31 Dec 2099 23:59:59 GMT"}, 119, 121),
+        ({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0, 0.2),
+        ({"retry-after": "86400"}, 119, 121),
+    ],
+    ids=["seconds", "zero", "negative", "year 2099", "past date", "a day"],
+)
+def test_429_waits_what_it_says_within_bounds(
+    header: dict[str, str], least: float, most: float, clock: FakeClock
+) -> None:
+    """Retry-After is honoured as number or date, clamped to 0-120 s, with a little jitter, for the whole bucket."""
+    outcome = run(answer(429, {"error": "slow"}, headers=header), OK, clock=clock)
+    assert outcome.answers[0].body == {"ok": True}
+    assert (outcome.count.total, outcome.count.retried, outcome.count.throttled) == (2, 1, 1)
+    assert least <= sum(clock.slept) <= most
+
+
+@pytest.mark.parametrize("header", [{}, {"retry-after": "soon"}, {"retry-after": "nan"}])
+def test_429_without_a_usable_wait_backs_off(header: dict[str, str], clock: FakeClock) -> None:
+    """No or unreadable Retry-After: the client backs off by itself and goes on."""
+    outcome = run(answer(429, {}, headers=header), OK, clock=clock)
+    assert outcome.answers[0].body == {"ok": True}
+    assert clock.slept == []
+
+
+def test_429_uses_the_wait_of_the_systems_table(clock: FakeClock) -> None:
+    """Without Retry-After the rule table of the system says how long."""
+    rules = StatusRules(wait=lambda answer, attempt: 10.0 * attempt)
+    outcome = run(answer(429, {}), answer(429, {}), OK, rules=rules, clock=clock)
+    assert outcome.answers
+    assert 30 <= sum(clock.slept) <= 33.5
+
+
+def test_a_429_storm_ends_as_quota_error_within_the_repeats(clock: FakeClock) -> None:
+    """Every call throttled: at most 1 + repeats requests, then QuotaError, which ends RETRY_LATER."""
+    outcome = run(answer(429, {}, headers={"retry-after": "1"}), clock=clock)
+    assert isinstance(outcome.error, QuotaError)
+    assert outcome.error.exit_code == 75
+    assert (outcome.count.total, outcome.count.throttled) == (4, 4)
+
+
+def test_the_retry_budget_bounds_all_calls_together(clock: FakeClock) -> None:
+    """A storm over many calls repeats no more than the client's budget."""
+
+    async def work(client: HttpClient) -> list[Answer]:
+        results = await asyncio.gather(*(client.send(READ) for _ in range(10)), return_exceptions=True)
+        assert all(isinstance(result, QuotaError) for result in results)
+        return []
+
+    outcome = run(answer(429, {}, headers={"retry-after": "1"}), work=work, retry_budget=5, clock=clock)
+    assert outcome.count.total == 15
+
+
+def test_a_pause_longer_than_the_patience_ends_the_run() -> None:
+    """A full hour window does not make a call sleep for an hour."""
+    clock = FakeClock()
+    limiter = clock.limiter()
+    limiter.pause("default", 3000)
+    outcome = run(OK, limiter=limiter, patience=60.0)
+    assert isinstance(outcome.error, QuotaError)
+    assert outcome.count.total == 0
+
+
+def test_a_burst_of_5xx_recovers_inside_the_call() -> None:
+    """500, 503 and 521 are repeated until the system is back."""
+    outcome = run(answer(500, {}), answer(503, content=b"<html>busy</html>", kind="text/html"), answer(521), OK)
+    assert outcome.answers[0].body == {"ok": True}
+    assert (outcome.count.total, outcome.count.retried) == (4, 3)
+
+
+def test_5xx_to_the_end_is_transient_and_names_the_status() -> None:
+    """After the last repeat the error says what was answered, to what, and by whom."""
+    outcome = run(answer(503, {}))
+    assert isinstance(outcome.error, TransientError)
+    assert (outcome.error.status, outcome.error.endpoint, outcome.error.system) == (503, "POST /v1/things", "test")
+    assert "127.0.0.1" in outcome.error.message
+    assert "(4 attempts)" in outcome.error.message
+
+
+def test_423_waits_at_least_two_seconds() -> None:
+    """A locked record is asked for again no sooner than after 2 s, whatever Retry-After says."""
+    rules = StatusRules()
+    locked = Answer(423, {"retry-after": "1"}, None)
+    assert rules.seconds_before_repeat(locked, rules.rule_for(locked), 1) == 2.0
+    assert run(answer(423, {}), OK).count.total == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, CredentialError), (403, CredentialError), (400, PermanentError), (404, PermanentError)]
+)
+def test_refusals_are_not_repeated(status: int, kind: type[Exception]) -> None:
+    """4xx end the call at the first answer."""
+    outcome = run(answer(status, {"error": "no"}))
+    assert type(outcome.error) is kind
+    assert outcome.count.total == 1
+
+
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [(Action.LATER, TransientError), (Action.QUOTA, QuotaError), (Action.CREDENTIAL, CredentialError)],
+)
+def test_the_systems_table_decides_before_the_common_one(action: Action, kind: type[Exception]) -> None:
+    """A system's row with a condition wins over the common rule, and its advice ends the message."""
+    row = Rule(
+        statuses=frozenset({477}), action=action, when=lambda got: got.body["policy"] == "DAILY", advice="do this"
+    )
+    rules = StatusRules(rules=(row,), describe=lambda got: got.body["policy"])
+    outcome = run(answer(477, {"policy": "DAILY"}), rules=rules)
+    assert type(outcome.error) is kind
+    assert outcome.error is not None
+    assert outcome.error.message.endswith("DAILY; do this")
+    assert outcome.count.total == 1
+
+
+def test_the_daily_quota_is_learnt_from_headers() -> None:
+    """The client knows the latest quota the system stated."""
+    rules = StatusRules(rate_headers=RateHeaders(daily_limit="x-daily", daily_remaining="x-daily-remaining"))
+    outcome = run(answer(200, {}, headers={"X-Daily": "1000", "X-Daily-Remaining": "17"}), rules=rules)
+    assert (outcome.quota.daily_limit, outcome.quota.daily_remaining) == (1000, 17)
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_refused_and_nothing_is_sent_on(status: int) -> None:
+    """The error names the host we were sent to, without its query; no second request leaves."""
+    target = "https://evil.example/take?key=value"
+    outcome = run(answer(status, headers={"location": target}), headers={"authorization": SecretStr(SECRET)})
+    assert isinstance(outcome.error, ContractError)
+    assert "evil.example" in outcome.error.message
+    assert "key=value" not in outcome.error.message
+    assert outcome.count.total == 1
+
+
+# ------------------------------------------------------------------------------------------------------- transport
+
+
+def test_refused_connections_are_repeated_then_named() -> None:
+    """Nobody listens: transient, with the host and the reason."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    async def story() -> None:
+        client = HttpClient(
+            system="test",
+            base_url=f"http://127.0.0.1:{port}",
+            limiter=Limiter({}),
+            calls=CallCounter(),
+            rules=StatusRules(),
+            repeats=2,
+        )
+        async with client:
+            await client.send(WRITE)
+
+    with pytest.raises(
+        TransientError, match=rf"test \(127\.0\.0\.1:{port}\) cannot be reached: .*3 attempts"
+    ) as caught:
+        asyncio.run(story())
+    assert not isinstance(caught.value, UnknownOutcomeError)
+
+
+def https_story(base_url: str, calls: CallCounter) -> Awaitable[Answer]:
+    """One read over TLS, with repeats allowed and a short deadline."""
+
+    async def story() -> Answer:
+        client = HttpClient(
+            system="test",
+            base_url=base_url,
+            limiter=Limiter({}),
+            calls=calls,
+            rules=StatusRules(),
+            repeats=1,
+            deadline=0.8,
+        )
+        async with client:
+            return await client.send(READ)
+
+    return story()
+
+
+def test_a_tls_handshake_that_never_ends_is_transient() -> None:
+    """A server that does not speak TLS on an https address: repeated, then named."""
+    calls = CallCounter()
+
+    async def story() -> None:
+        async with fault_server(hang) as server:
+            await https_story(server.url.replace("http:", "https:"), calls)
+
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:\d+\) connecting took too long"):
+        asyncio.run(story())
+    assert calls.totals("test").total == 2
+
+
+def test_an_untrusted_certificate_is_named_and_not_repeated(tmp_path: Path) -> None:
+    """A self-signed certificate: one attempt, and the reason in the error."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost"
+    subprocess.run([*command.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    calls = CallCounter()
+
+    async def story() -> None:
+        async with fault_server(OK, tls=tls) as server:
+            await https_story(server.url.replace("http:", "https:"), calls)
+
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:\d+\) cannot be reached: .*self-signed certificate"):
+        asyncio.run(story())
+    assert calls.totals("test").total == 1
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        hang,
+        dripping(HEAD + b"content-length: 100000\r\n\r\n", b" "),
+        dripping(b"HTTP/1.1 200 OK\r\n", b"x-drip: 1\r\n"),
+    ],
+    ids=["no answer", "slow body", "slow headers"],
+)
+def test_the_deadline_holds_over_the_whole_exchange(behaviour: Behaviour) -> None:
+    """However slowly bytes keep coming, the call ends at its deadline."""
+    started = time.monotonic()
+    outcome = run(behaviour, deadline=0.2, repeats=0)
+    assert time.monotonic() - started < 1.5
+    assert isinstance(outcome.error, TransientError)
+    assert "0.2 s" in outcome.error.message
+
+
+CUT = HEAD + b'content-length: 100\r\n\r\n{"a":'
+CUT_WITHOUT_LENGTH = HEAD + b'connection: close\r\n\r\n{"posts":[{"id":"1"}'
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        reset(CUT),
+        reset(),
+        raw(CUT),
+        raw(CUT_WITHOUT_LENGTH),
+        raw(HEAD + b"transfer-encoding: chunked\r\n\r\n4\r\n[1,2\r\n"),
+        raw(b"garbage\r\n\r\n"),
+        answer(200, content=gzip.compress(b'{"a":"' + b"x" * 5000 + b'"}')[:-9], headers={"content-encoding": "gzip"}),
+        answer(200, content=b"<!doctype html><p>Down</p>", kind="text/html"),
+        answer(200, content=b"  <html></html>"),
+        answer(200),
+        answer(204),
+    ],
+    ids=[
+        "reset mid-body",
+        "reset before the answer",
+        "cut body",
+        "cut JSON without length",
+        "cut chunks",
+        "no HTTP",
+        "cut gzip",
+        "web page",
+        "web page as JSON",
+        "empty 200",
+        "204",
+    ],
+)
+def test_a_broken_answer_to_a_read_is_repeated_and_never_an_empty_page(behaviour: Behaviour) -> None:
+    """Cut, reset, empty and non-JSON answers are outages: the read is sent again and succeeds."""
+    outcome = run(behaviour, OK)
+    assert outcome.answers[0].body == {"ok": True}
+    assert (outcome.count.total, outcome.count.retried) == (2, 1)
+    assert isinstance(run(behaviour, repeats=0).error, TransientError)
+
+
+@pytest.mark.parametrize("behaviour", [reset(), raw(CUT), answer(502, {}), answer(524)])
+def test_a_lost_answer_to_a_repeatable_write_is_repeated(behaviour: Behaviour) -> None:
+    """An idempotent write is sent again; if it then succeeds, all is well."""
+    outcome = run(behaviour, OK, call=WRITE)
+    assert outcome.answers[0].body == {"ok": True}
+    assert (outcome.count.total, outcome.count.writes) == (2, 2)
+
+
+@pytest.mark.parametrize("behaviour", [reset(), raw(CUT), answer(502, {}), answer(200, content=b"<html>")])
+def test_a_write_whose_answers_are_all_lost_has_an_unknown_outcome(behaviour: Behaviour) -> None:
+    """After the last repeat the caller can tell that the write may have been applied."""
+    outcome = run(behaviour, call=WRITE)
+    assert isinstance(outcome.error, UnknownOutcomeError)
+    assert outcome.count.total == 4
+
+
+@pytest.mark.parametrize("behaviour", [reset(), raw(CUT), answer(500, {}), answer(504, {})])
+def test_a_write_that_must_not_be_repeated_is_sent_once(behaviour: Behaviour) -> None:
+    """One request, then the unknown outcome."""
+    outcome = run(behaviour, call=WRITE_ONCE)
+    assert isinstance(outcome.error, UnknownOutcomeError)
+    assert outcome.count.total == 1
+
+
+def test_an_unrepeatable_write_goes_again_when_it_was_surely_not_applied(clock: FakeClock) -> None:
+    """429 and 423 are refusals before anything happened."""
+    outcome = run(answer(429, {}, headers={"retry-after": "1"}), answer(423, {}), OK, call=WRITE_ONCE, clock=clock)
+    assert outcome.answers[0].body == {"ok": True}
+
+
+def test_an_unknown_outcome_is_not_forgotten_by_a_later_refusal_to_connect() -> None:
+    """Lost once, throttled ever after: the write may still have been applied."""
+    outcome = run(reset(), answer(429, {}), call=WRITE)
+    assert isinstance(outcome.error, UnknownOutcomeError)
+
+
+# ------------------------------------------------------------------------------------------------------- bad payloads
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b'{"arr": NaN}', "malformed"),
+        (b'{"arr": -Infinity}', "malformed"),
+        (b'{"arr": 1e999}', "out of range"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "repeated key"),
+        (b'{"title": "\\ud800 x"}', "malformed"),
+        (b'{"title": "\xff"}', "UTF-8"),
+        (b"[" * 200_000 + b"]" * 200_000, "too deeply"),
+        (b'{"n": ' + b"9" * 5000 + b"}", "out of range"),
+        (b'{"a": 1} trailing', "malformed"),
+    ],
+)
+def test_json_that_later_stages_would_choke_on_is_refused(content: bytes, reason: str) -> None:
+    """A contract error that names the reason, at the first answer."""
+    outcome = run(answer(200, content=content))
+    assert isinstance(outcome.error, ContractError)
+    assert reason in outcome.error.message
+    assert outcome.count.total == 1
+
+
+def test_a_gzip_bomb_stops_at_the_cap() -> None:
+    """200 KB that unpack to 200 MB are refused, without unpacking them all."""
+    bomb = gzip.compress(bytes(200 * 1024 * 1024), compresslevel=1)
+    outcome = run(answer(200, content=bomb, headers={"content-encoding": "gzip"}))
+    assert isinstance(outcome.error, ContractError)
+    assert "32 MiB" in outcome.error.message
+
+
+def test_an_endless_body_stops_at_the_cap() -> None:
+    """A body without end is left as soon as it is too large."""
+    outcome = run(dripping(HEAD + b"connection: close\r\n\r\n", b"x" * 500_000, every=0), body_bytes=1024 * 1024)
+    assert isinstance(outcome.error, ContractError)
+    assert "1 MiB" in outcome.error.message
+
+
+def test_compressed_answers_are_read() -> None:
+    """gzip is asked for and understood."""
+    body = json.dumps({"ok": True}).encode()
+    outcome = run(answer(200, content=gzip.compress(body), headers={"content-encoding": "gzip"}))
+    assert outcome.answers[0].body == {"ok": True}
+    assert outcome.requests[0].headers["accept-encoding"] == "gzip"
+
+
+def test_an_encoding_nobody_asked_for_is_refused() -> None:
+    """Brotli was not offered."""
+    outcome = run(answer(200, content=b"xx", headers={"content-encoding": "br"}))
+    assert isinstance(outcome.error, ContractError)
+
+
+def test_an_error_page_stays_the_refusal_it_is() -> None:
+    """A 404 with HTML in it is a 404."""
+    call = Call(method="GET", path="/x", endpoint="GET /x", expect=frozenset({404}))
+    outcome = run(answer(404, content=b"<html>nope</html>", kind="text/html"), call=call)
+    assert (outcome.answers[0].status, outcome.answers[0].body) == (404, None)
+
+
+# ------------------------------------------------------------------------------------------------------- secrecy
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        OK,
+        hang,
+        reset(),
+        answer(401, {"error": f"bad key {SECRET}"}),
+        answer(500, {"error": SECRET}),
+        answer(200, content=f"<html>{SECRET}</html>".encode()),
+        answer(302, headers={"location": f"https://x.example/?k={SECRET}"}),
+    ],
+)
+def test_no_secret_reaches_a_log_line_or_an_error(behaviour: Behaviour, caplog: pytest.LogCaptureFixture) -> None:
+    """Whatever goes wrong, neither logs at DEBUG nor the error with its causes hold the key or the request path."""
+    caplog.set_level(logging.DEBUG)
+    rules = StatusRules(describe=lambda got: str(got.body))
+    call = Call(method="POST", path=f"/v1/things/{SECRET}", endpoint="POST /v1/things/{id}", json={})
+    outcome = run(
+        behaviour,
+        call=call,
+        rules=rules,
+        deadline=0.2,
+        repeats=1,
+        headers={"authorization": SecretStr(SECRET)},
+        body_fields={"apiKey": SecretStr(SECRET)},
+    )
+    chain, error = "", outcome.error
+    while error is not None:
+        chain += f"{error!r} {error.__dict__}"
+        error = error.__cause__  # type: ignore[assignment] # the chain may hold foreign errors; only their text is read
+    texts = caplog.text + chain
+    assert SECRET not in texts
+    assert "things/{id}" in caplog.text
+
+
+def test_the_request_log_names_method_host_template_status_and_time(caplog: pytest.LogCaptureFixture) -> None:
+    """One debug line per request, made of what is safe to tell."""
+    caplog.set_level(logging.DEBUG, logger="integration_assets.connectors.http")
+    run(OK)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "integration_assets.connectors.http"]
+    assert line.startswith("test 127.0.0.1:")
+    assert "POST /v1/things 200 " in line
+    assert line.endswith(" ms")
+
+
+def test_a_client_waits_for_its_limiter(clock: FakeClock) -> None:
+    """The third call of a window of two leaves when the first is ten seconds old."""
+
+    async def work(client: HttpClient) -> list[Answer]:
+        return [await client.send(READ) for _ in range(3)]
+
+    outcome = run(OK, work=work, limiter=clock.limiter({"default": (Window(2, 10),)}))
+    assert len(outcome.answers) == 3
+    assert 10 <= sum(clock.slept) < 10.1

@@ -1,0 +1,187 @@
+"""The limiter of a credential, under a clock that only sleeping moves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from integration_assets.connectors.limiter import (
+    Limiter,
+    Quota,
+    RateHeaders,
+    Window,
+    credential_digest,
+    limiter_for,
+)
+from integration_assets.errors import QuotaError
+from integration_assets_tests.connectors.clock import FakeClock
+
+NAMES = RateHeaders("x-max", "x-left", "x-interval", "x-day", "x-day-left")
+
+
+def take(limiter: Limiter, calls: int, bucket: str = "default", **options: Any) -> None:
+    """Acquire that many times, each in the same loop."""
+
+    async def story() -> None:
+        for _ in range(calls):
+            await limiter.acquire(bucket, **options)
+
+    asyncio.run(story())
+
+
+def test_a_moving_window_holds(clock: FakeClock) -> None:
+    """No ten seconds ever hold more calls than allowed, and no time is wasted."""
+    limiter = clock.limiter({"default": (Window(5, 10),)})
+    times = []
+    for _ in range(12):
+        take(limiter, 1)
+        times.append(clock.now)
+        clock.now += 0.5
+    for start in times:
+        assert sum(start <= at < start + 10 for at in times) <= 5
+    assert times[-1] - times[0] < 21
+
+
+def test_all_windows_of_a_bucket_must_have_room(clock: FakeClock) -> None:
+    """Ten a second and fifteen a minute: the sixteenth call waits for the minute."""
+    limiter = clock.limiter({"default": (Window(10, 1), Window(15, 60))})
+    start = clock.now
+    take(limiter, 15)
+    assert 1 <= clock.now - start < 1.1
+    take(limiter, 1)
+    assert 60 <= clock.now - start < 60.1
+
+
+def test_a_refused_place_is_not_counted_in_the_other_windows(clock: FakeClock) -> None:
+    """Waiting for one window spends nothing of another."""
+    limiter = clock.limiter({"default": (Window(1, 1), Window(3, 60))})
+    start = clock.now
+    take(limiter, 3)
+    assert clock.now - start < 2.1
+
+
+def test_buckets_are_apart(clock: FakeClock) -> None:
+    """A full search bucket does not hold back the rest, and an unknown bucket is free."""
+    limiter = clock.limiter({"search": (Window(1, 60),)})
+    take(limiter, 1, "search")
+    take(limiter, 50, "default")
+    assert clock.slept == []
+
+
+def test_a_pause_holds_everybody_of_the_bucket(clock: FakeClock) -> None:
+    """After a Retry-After of 7 s nobody calls for 7 s; a shorter one does not shorten it."""
+    limiter = clock.limiter()
+    limiter.pause("default", 7)
+    limiter.pause("default", 1)
+    take(limiter, 1, "search")
+    assert clock.slept == []
+    take(limiter, 2)
+    assert sum(clock.slept) == pytest.approx(7)
+
+
+def test_a_stated_limit_replaces_the_configured_one(clock: FakeClock) -> None:
+    """The system says 3 per 10 s instead of 100: calls already made count against it."""
+    limiter = clock.limiter({"default": (Window(100, 10),)})
+    take(limiter, 2)
+    limiter.learn("default", {"x-max": "3", "x-interval": "10000"}, NAMES)
+    assert limiter.windows() == (Window(3, 10),)
+    take(limiter, 1)
+    assert clock.slept == []
+    take(limiter, 1)
+    assert 10 <= sum(clock.slept) < 10.1
+
+
+def test_a_limit_of_another_length_is_added(clock: FakeClock) -> None:
+    """Windows of other lengths stay in force."""
+    limiter = clock.limiter({"default": (Window(10, 1),)})
+    limiter.learn("default", {"x-max": "190", "x-interval": "10000"}, NAMES)
+    assert set(limiter.windows()) == {Window(10, 1), Window(190, 10)}
+
+
+def test_a_budget_shared_with_strangers_is_noticed(clock: FakeClock) -> None:
+    """The system counts 8 of 10 used where we made 1: only 2 are left to us."""
+    limiter = clock.limiter({"default": (Window(10, 10),)})
+    take(limiter, 1)
+    limiter.learn("default", {"x-max": "10", "x-interval": "10000", "x-left": "2"}, NAMES)
+    take(limiter, 2)
+    assert clock.slept == []
+    take(limiter, 1)
+    assert sum(clock.slept) >= 9.9
+
+
+def test_a_generous_remainder_does_not_widen_our_count(clock: FakeClock) -> None:
+    """Answers come late: a remainder larger than ours is not believed."""
+    limiter = clock.limiter({"default": (Window(2, 10),)})
+    take(limiter, 2)
+    limiter.learn("default", {"x-max": "2", "x-interval": "10000", "x-left": "2"}, NAMES)
+    take(limiter, 1)
+    assert sum(clock.slept) >= 10
+
+
+@pytest.mark.parametrize("value", ["", "abc", "-1", "1.5", "٣", "9" * 40])
+def test_headers_that_are_no_numbers_teach_nothing(value: str, clock: FakeClock) -> None:
+    """Only plain non-negative integers are believed."""
+    limiter = clock.limiter({"default": (Window(5, 10),)})
+    limiter.learn("default", {"x-max": value, "x-interval": "10000", "x-day-left": value}, NAMES)
+    assert limiter.windows() == (Window(5, 10),)
+    assert limiter.quota == Quota()
+
+
+def test_the_daily_quota_keeps_what_is_not_stated_again(clock: FakeClock) -> None:
+    """The limit of the day stays known when only the remainder is sent."""
+    limiter = clock.limiter()
+    limiter.learn("default", {"x-day": "1000", "x-day-left": "10"}, NAMES)
+    limiter.learn("search", {"x-day-left": "9"}, NAMES)
+    assert limiter.quota == Quota(1000, 9)
+
+
+def test_waiting_has_an_end(clock: FakeClock) -> None:
+    """A place further away than the caller's patience is an error, not a sleep."""
+    limiter = clock.limiter({"default": (Window(1, 3600),)})
+    take(limiter, 1)
+    with pytest.raises(QuotaError, match="leaves no call for 3600 s"):
+        take(limiter, 1, patience=60)
+    assert clock.slept == []
+
+
+def test_a_clock_set_back_does_not_block(clock: FakeClock) -> None:
+    """Windows kept in wall time are forgotten when the wall clock falls behind."""
+    steady = [0.0]
+    limiter = Limiter({"default": (Window(1, 10),)}, clock=clock.time, monotonic=lambda: steady[0], sleep=clock.sleep)
+    take(limiter, 1)
+    clock.now -= 86_400
+    take(limiter, 1)
+    assert clock.slept == []
+
+
+def test_concurrent_callers_share_one_window(clock: FakeClock) -> None:
+    """Many tasks at once never overrun the window."""
+    limiter = clock.limiter({"default": (Window(4, 10),)})
+    times: list[float] = []
+
+    async def one() -> None:
+        await limiter.acquire()
+        times.append(clock.now)
+
+    async def story() -> None:
+        await asyncio.gather(*(one() for _ in range(8)))
+
+    asyncio.run(story())
+    assert len(times) == 8
+    assert all(sum(start <= at < start + 10 for at in times) <= 4 for start in times)
+
+
+def test_one_limiter_per_credential() -> None:
+    """The same credential at the same place is one limiter; another key, place or system is another."""
+    digest = credential_digest("https://a.example", "secret-one")
+    first = limiter_for("test-registry", digest, {})
+    assert limiter_for("test-registry", digest, {"default": (Window(1, 1),)}) is first
+    others = {
+        limiter_for("test-registry", credential_digest("https://a.example", "secret-two"), {}),
+        limiter_for("test-registry", credential_digest("https://b.example", "secret-one"), {}),
+        limiter_for("test-registry-2", digest, {}),
+    }
+    assert len(others | {first}) == 4
+    assert "secret" not in digest
