@@ -1,0 +1,225 @@
+"""Canny, read through its public API.
+
+Every call is a POST with the key in its JSON body. Requests come from version 1, paged by `skip`, oldest first, because
+a list that grows at its end neither repeats nor loses records while it is read; the other lists come from version 2,
+paged by an opaque cursor. Canny lists no custom statuses and, unless asked by name, no closed ones; there is no list of
+what was deleted. Public source: Canny API reference, https://developers.canny.io/api-reference.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Collection, Mapping
+from types import TracebackType
+from typing import Any, NoReturn, Self, TypeVar
+
+import msgspec
+from pydantic import SecretStr
+
+from integration_assets.config import CANNY_BASE_URL
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.feedback import canny_records as records
+from integration_assets.connectors.http import PATIENCE_SECONDS, Call, HttpClient
+from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Window, credential_digest, limiter_for
+from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
+from integration_assets.errors import ContractError, CredentialError, IntegrationError, PermanentError
+from integration_assets.models import Account, Board, FeatureRequest, Page, StatusChange, Vote, Voter
+
+SYSTEM = "canny"
+PAGE = 100
+"""Records per call, the most version 2 allows."""
+WINDOWS: Mapping[str, tuple[Window, ...]] = {DEFAULT_BUCKET: (Window(20, 1), Window(600, 60))}
+"""The allowance of the largest plan. Which plan a key has cannot be read; smaller ones answer 429 with Retry-After, as
+does the hourly window. Source: Canny API reference, rate limits."""
+
+T = TypeVar("T")
+
+
+def _error_text(answer: Answer) -> str:
+    """What Canny says is wrong, if it is plain words: those hold no value of a record."""
+    text = answer.body.get("error") if isinstance(answer.body, dict) else None
+    return text if isinstance(text, str) and re.fullmatch(r"[A-Za-z ,.'-]{1,80}", text) else ""
+
+
+def _key_is_rejected(answer: Answer) -> bool:
+    # Observed: 400 with this text, where other systems answer 401.
+    return answer.status in (401, 403) or "invalid api key" in _error_text(answer).lower()
+
+
+class CannyFeedback:
+    """A Canny workspace as a `FeedbackSystem`. Use as an async context manager.
+
+    `credential_name` is what messages call the key; `windows` replace the allowance that calls are paced by; `patience`
+    bounds the repeats of one call, in seconds.
+    """
+
+    def __init__(
+        self,
+        api_key: SecretStr,
+        *,
+        calls: CallCounter,
+        base_url: str = CANNY_BASE_URL,
+        credential_name: str = "CANNY_API_KEY",
+        windows: Mapping[str, tuple[Window, ...]] = WINDOWS,
+        limiter: Limiter | None = None,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
+        advice = f"Canny rejected {credential_name}: set the key of the workspace's API settings"
+        digest = credential_digest(base_url, api_key.get_secret_value())
+        self._advice = advice
+        self._client = HttpClient(
+            system=SYSTEM,
+            base_url=base_url,
+            limiter=limiter or limiter_for(SYSTEM, digest, windows),
+            calls=calls,
+            rules=StatusRules(
+                rules=(
+                    Rule(
+                        statuses=frozenset({400, 401, 403}),
+                        action=Action.CREDENTIAL,
+                        when=_key_is_rejected,
+                        advice=advice,
+                    ),
+                ),
+                describe=_error_text,
+            ),
+            body_fields={"apiKey": api_key},
+            patience=patience,
+        )
+
+    @property
+    def name(self) -> str:
+        """Provider name."""
+        return SYSTEM
+
+    async def __aenter__(self) -> Self:
+        """Open connections."""
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close connections."""
+        await self._client.__aexit__(kind, error, trace)
+
+    async def check(self) -> str:
+        """List the boards, one call; tell how many there are."""
+        count = 0
+        async for page in self.boards():
+            count += len(page.records)
+        return f"Canny at {self._client.host} answers; the key sees {count} board{'' if count == 1 else 's'}"
+
+    async def boards(self) -> AsyncIterator[Page[Board]]:
+        """All boards, in one page: this list has no paging."""
+        path = "/v1/boards/list"
+        body = await self._answer(path, {})
+        yield records.Reader("board", records.board).page(_field(body, "boards", list, path))
+
+    async def feature_requests(self, *, statuses: Collection[str]) -> AsyncIterator[Page[FeatureRequest]]:
+        """All posts of the six built-in statuses and of `statuses`, oldest first."""
+        path, reader, skip = "/v1/posts/list", records.Reader("feature_request", records.feature_request), 0
+        # The list of statuses is comma-separated: a status with a comma in its name cannot be asked for.
+        wanted = dict.fromkeys((*records.STATUSES, *(status for status in statuses if "," not in status)))
+        more = True
+        while more:
+            query = {"sort": "oldest", "status": ",".join(wanted), "limit": PAGE, "skip": skip}
+            body = await self._answer(path, query)
+            items, more = _field(body, "posts", list, path), _field(body, "hasMore", bool, path)
+            if more and not items:
+                _broken(path, "$.posts is empty although $.hasMore is true")
+            skip += len(items)
+            yield reader.page(items)
+
+    async def feature_request(self, request_id: str) -> FeatureRequest | None:
+        """One post by id, whatever its status.
+
+        None when Canny says there is none: 404, or 400 with a text about the post or its id. The exact text is not
+        documented, so any other 400 is an error.
+        """
+        path = "/v1/posts/retrieve"
+        answer = await self._client.send(_call(path, {"id": request_id}, expect=frozenset({400, 404})))
+        if _key_is_rejected(answer):
+            raise CredentialError(self._advice, system=SYSTEM, endpoint=f"POST {path}", status=answer.status)
+        said = _error_text(answer)
+        if answer.status == 404 or (
+            answer.status == 400 and re.search(r"\b(post|id|not found)\b", said, re.IGNORECASE)
+        ):
+            return None
+        if answer.status == 400:
+            raise PermanentError(
+                f"Canny refused POST {path}: {said or 'no reason given'}", system=SYSTEM, endpoint=path, status=400
+            )
+        try:
+            return records.feature_request(answer.body)
+        except (msgspec.ValidationError, records.UnusableError) as error:
+            _broken(path, str(error))
+
+    def votes(self) -> AsyncIterator[Page[Vote]]:
+        """All votes of all boards, newest first, each with the status of its post."""
+        return self._cursor_pages("/v2/votes/list", "items", records.Reader("vote", records.vote))
+
+    def voters(self) -> AsyncIterator[Page[Voter]]:
+        """All users with their companies."""
+        return self._cursor_pages("/v2/users/list", "users", records.Reader("voter", records.voter))
+
+    def accounts(self) -> AsyncIterator[Page[Account]]:
+        """All companies. Their ids are the customer's own; their spend is US dollars a month."""
+        return self._cursor_pages("/v2/companies/list", "companies", records.Reader("account", records.account))
+
+    def status_changes(self) -> AsyncIterator[Page[StatusChange]]:
+        """All status changes, newest first."""
+        return self._cursor_pages(
+            "/v2/status_changes/list", "items", records.Reader("status_change", records.status_change)
+        )
+
+    async def _cursor_pages(self, path: str, key: str, reader: records.Reader) -> AsyncIterator[Page[Any]]:
+        cursor: str | None = None
+        followed: set[str] = set()
+        restarts_left = 1
+        while True:
+            try:
+                body = await self._answer(path, {"limit": PAGE, **({"cursor": cursor} if cursor else {})})
+            except IntegrationError as error:
+                # A cursor can expire while we read. Starting over is harmless: the reader knows what it has seen.
+                expired = cursor is not None and error.status == 400 and not isinstance(error, CredentialError)
+                if not expired or not restarts_left:
+                    raise
+                restarts_left, cursor = restarts_left - 1, None
+                followed.clear()
+                continue
+            yield reader.page(_field(body, key, list, path))
+            if not _field(body, "hasNextPage", bool, path):
+                return
+            cursor = _field(body, "cursor", str, path)
+            if cursor in followed:
+                _broken(path, "$.cursor repeats an earlier one")
+            followed.add(cursor)
+
+    async def _answer(self, path: str, query: Mapping[str, Any]) -> Any:
+        return (await self._client.send(_call(path, query))).body
+
+
+def _call(path: str, query: Mapping[str, Any], *, expect: frozenset[int] = frozenset()) -> Call:
+    return Call(method="POST", path=path, endpoint=f"POST {path}", json=query, expect=expect)
+
+
+def _field(body: Any, name: str, kind: type[T], path: str) -> T:
+    """One field of a list answer, of exactly this type."""
+    if not isinstance(body, dict):
+        _broken(path, f"$ is {type(body).__name__}, not an object")
+    if name not in body:
+        said = " (it holds $.error)" if "error" in body else ""
+        _broken(path, f"$.{name} is missing{said}")
+    value = body[name]
+    if type(value) is not kind:
+        _broken(path, f"$.{name} is {type(value).__name__}, not {kind.__name__}")
+    return value
+
+
+def _broken(path: str, what: str) -> NoReturn:
+    raise ContractError(
+        f"Canny answered POST {path} with something its API does not document: {what}",
+        system=SYSTEM,
+        endpoint=f"POST {path}",
+    )
