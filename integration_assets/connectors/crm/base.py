@@ -1,7 +1,7 @@
 """The protocol every CRM is read and written through.
 
-Ids of a portal's schema (object type, label type) stay inside the connector: callers use names only, so that sandbox and
-production are the same to them. Errors: `CredentialError` (token rejected, scope missing, named), `TransientError`
+Ids of a portal's schema (object type, label type) stay inside the connector: callers use names only, so that sandbox
+and production are the same to them. Errors: `CredentialError` (token rejected, scope missing, named), `TransientError`
 (unreachable, 5xx, quota), `ContractError` (answer not of the documented shape); writes add `BatchRejectedError` and
 `UnknownOutcomeError`.
 """
@@ -13,6 +13,8 @@ from typing import Protocol
 
 import msgspec
 
+from integration_assets.connectors.limiter import Quota
+from integration_assets.connectors.limiter import Quota
 from integration_assets.errors import PermanentError
 from integration_assets.errors import UnknownOutcomeError as UnknownOutcomeError  # noqa: PLC0414 - exported again
 from integration_assets.models import (
@@ -117,6 +119,14 @@ class Crm(Protocol):
     @property
     def name(self) -> str:
         """Provider name, lower-case ("hubspot")."""
+
+    @property
+    def quota(self) -> Quota:
+        """What the CRM last said about the calls left today, for the whole account. Empty before the first call."""
+
+    @property
+    def quota(self) -> Quota:
+        """What the CRM last said about the calls left today; unknown until it has said so."""
 
     async def portal(self) -> Portal:
         """Identity of the portal the credential belongs to."""

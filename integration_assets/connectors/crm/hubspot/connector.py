@@ -15,7 +15,8 @@ from integration_assets.connectors.crm.base import (
     RecordsOutcome,
     RecordWrite,
 )
-from integration_assets.connectors.crm.hubspot import endpoints, reads, schema, writes
+from integration_assets.connectors.crm.hubspot import endpoints, reads, schema
+from integration_assets.connectors.crm.hubspot import writes as writing
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.status_rules import RULES, WINDOWS
@@ -155,11 +156,11 @@ class HubSpotCrm:
 
     # -- writing
 
-    async def upsert(self, definition: ObjectDefinition, writes_: Sequence[RecordWrite]) -> RecordsOutcome:
+    async def upsert(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> RecordsOutcome:
         """Create or update records by our key."""
-        _check_size(writes_, self.records_per_write, "records")
+        _check_size(writes, self.records_per_write, "records")
         object_type = await self._ids.required_object_type(definition)
-        return await writes.upsert(self._session, object_type, definition, writes_)
+        return await writing.upsert(self._session, object_type, definition, writes)
 
     async def link(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         """Set the labels of pairs, all of one target."""
@@ -169,7 +170,7 @@ class HubSpotCrm:
         target = _one_target(pairs)
         types = await self._ids.link_types(definition, target)
         object_type = await self._ids.required_object_type(definition)
-        return await writes.link(self._session, object_type, target, types, pairs)
+        return await writing.link(self._session, object_type, target, types, pairs)
 
     async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         """Take labels off pairs, all of one target."""
@@ -179,7 +180,7 @@ class HubSpotCrm:
         target = _one_target(pairs)
         types = await self._ids.link_types(definition, target)
         object_type = await self._ids.required_object_type(definition)
-        return await writes.unlink(self._session, object_type, target, types, pairs)
+        return await writing.unlink(self._session, object_type, target, types, pairs)
 
     # -- schema (setup only)
 
