@@ -1,0 +1,90 @@
+"""What a check is given and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, Literal
+
+import duckdb
+import msgspec
+
+from integration_assets.config import Environment
+from integration_assets.sql import read_sql
+
+Severity = Literal["ERROR", "WARN"]
+
+SAMPLE_ROWS = 10
+"""Most rows a result shows; the detail has the full count."""
+
+
+class CheckResult(msgspec.Struct, frozen=True):
+    """The answer of one check of one asset. `severity` says what a failure means: ERROR closes the gate, WARN does not.
+
+    `detail` is one line; `rows` a few of the rows it is about, column by column. Neither holds personal data.
+    """
+
+    name: str
+    asset: str
+    severity: Severity
+    passed: bool
+    detail: str
+    rows: tuple[Mapping[str, str], ...] = ()
+
+
+class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What the checks need to know of the run. `now` is UTC; `coverage_floor` a share from 0 to 1."""
+
+    run_id: str
+    environment: Environment
+    now: datetime
+    coverage_floor: float = 0.0
+    link_contacts: bool = True
+    company_properties: tuple[str, ...] = ()
+
+
+class Check(msgspec.Struct, frozen=True):
+    """One entry of the gate. Names are unique over all assets. `severity` is what its failure means at worst."""
+
+    name: str
+    asset: str
+    severity: Severity
+    description: str
+    run: Callable[[duckdb.DuckDBPyConnection, GateSettings], CheckResult]
+
+    @property
+    def blocking(self) -> bool:
+        """Whether a failure can keep a run from writing."""
+        return self.severity == "ERROR"
+
+
+def query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    """Rows of `sql/checks/<name>.sql`."""
+    return connection.execute(read_sql(f"checks/{name}"), list(parameters)).fetchall()
+
+
+def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    """Whether a table exists: those of later stages do not before their first run."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, table]
+    ).fetchall()
+    return bool(found)
+
+
+def sample(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> tuple[Mapping[str, str], ...]:
+    """The first rows as text, for a result."""
+    return tuple(
+        {column: _text(value) for column, value in zip(columns, row, strict=True)} for row in islice(rows, SAMPLE_ROWS)
+    )
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ", ".join(str(item) for item in value[:SAMPLE_ROWS]) + (", …" if len(value) > SAMPLE_ROWS else "")
+    return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def percent(part: int, whole: int) -> str:
+    """`part` of `whole` as people write it; 0 % of nothing."""
+    return f"{part / whole:.1%}" if whole else "0.0%"

@@ -1,0 +1,29 @@
+"""Coverage: what share of the votes was matched to a company."""
+
+from __future__ import annotations
+
+import duckdb
+
+from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, percent, query, sample
+
+NAME, ASSET = "votes_matched", "domain_resolved_votes"
+
+
+def votes_matched(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Whether enough votes were matched. Votes of the tenant's own staff are left out of the share."""
+    if not has_table(connection, "resolved", "votes"):
+        return CheckResult(NAME, ASSET, "ERROR", passed=False, detail="votes have not been resolved yet")
+    [(votes, matched, own_staff)] = query(connection, "coverage")
+    counted = votes - own_staff
+    return CheckResult(
+        NAME,
+        ASSET,
+        "ERROR",
+        passed=matched >= counted * settings.coverage_floor,
+        detail=f"{matched:,} of {counted:,} votes matched ({percent(matched, counted)}, "
+        f"floor {settings.coverage_floor:.0%}), {own_staff:,} of own staff left out",
+        rows=sample(("reason", "votes"), query(connection, "unmatched_reasons")),
+    )
+
+
+CHECKS = (Check(NAME, ASSET, "ERROR", "The share of matched votes is not below the configured floor.", votes_matched),)

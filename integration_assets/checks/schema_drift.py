@@ -1,0 +1,120 @@
+"""Schema drift: this environment against what is declared in code, and sandbox against production; by name only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import duckdb
+import msgspec
+
+from integration_assets.checks.base import Check, CheckResult, GateSettings, Severity, has_table, query, sample
+from integration_assets.config import Environment
+from integration_assets.models import LiveSchema
+from integration_assets.sync.drift import Drift, environments_differ, target_problems
+from integration_assets.sync.drift import Severity as DriftSeverity
+from integration_assets.sync.feature_request_object import FEATURE_REQUEST
+
+ASSET = "raw_crm_schema"
+
+
+class _Portal(msgspec.Struct, frozen=True):
+    """A portal as read: its schema, or why there is none."""
+
+    schema: LiveSchema | None
+    reason: str
+
+
+def _portals(connection: duckdb.DuckDBPyConnection) -> dict[str, _Portal]:
+    """The portals by role."""
+    return {
+        role: _Portal(
+            msgspec.json.decode(text, type=LiveSchema) if text else None, reason or "its schema could not be read"
+        )
+        for role, _, reason, text in query(connection, "portals")
+    }
+
+
+def schema_as_expected(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Whether everything we write exists in this environment, as declared."""
+    portal, drifts = _target(connection, settings)
+    if portal is None or portal.schema is None:
+        reason = portal.reason if portal else "the schema of this environment was not read"
+        return CheckResult("crm_schema_as_expected", ASSET, "ERROR", passed=False, detail=reason)
+    errors = [drift for drift in drifts if drift.severity is DriftSeverity.ERROR]
+    return _result("crm_schema_as_expected", "ERROR", errors, f"{settings.environment} is as declared")
+
+
+def link_limits(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Warn when one request has more companies or voters than a record may be linked to."""
+    _, drifts = _target(connection, settings)
+    warnings = [drift for drift in drifts if drift.severity is DriftSeverity.WARN]
+    return _result("crm_link_limits", "WARN", warnings, "every request fits the portal's link limits")
+
+
+def environments_agree(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Whether what was tried in the sandbox is what production will do."""
+    portals = _portals(connection)
+    target, other = portals.get("target"), portals.get("other")
+    production = settings.environment is Environment.PRODUCTION
+    if target is None or target.schema is None:
+        detail = "not compared: this environment's schema was not read"
+        return CheckResult("environments_agree", ASSET, "WARN", passed=False, detail=detail)
+    drifts = environments_differ(
+        target.schema,
+        other.schema if other else None,
+        expected=FEATURE_REQUEST,
+        link_contacts=settings.link_contacts,
+        production=production,
+        company_properties=settings.company_properties,
+        why_unreadable=other.reason if other else "it was not read",
+    )
+    worst: Severity = "ERROR" if any(drift.severity is DriftSeverity.ERROR for drift in drifts) else "WARN"
+    return _result("environments_agree", worst, drifts, "sandbox and production agree in what is used")
+
+
+def _target(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> tuple[_Portal | None, Sequence[Drift]]:
+    portal = _portals(connection).get("target")
+    if portal is None or portal.schema is None:
+        return portal, ()
+    most_companies, most_contacts = _most_links(connection)
+    return portal, target_problems(
+        FEATURE_REQUEST,
+        portal.schema,
+        link_contacts=settings.link_contacts,
+        company_properties=settings.company_properties,
+        most_companies=most_companies,
+        most_contacts=most_contacts if settings.link_contacts else 0,
+    )
+
+
+def _most_links(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    if not has_table(connection, "resolved", "votes"):
+        return 0, 0
+    [(companies, voters)] = query(connection, "most_links")
+    return companies, voters
+
+
+def _result(name: str, severity: Severity, drifts: Sequence[Drift], fine: str) -> CheckResult:
+    listed = "; ".join(f"{drift.name}: {drift.detail}" for drift in drifts[:3])
+    more = f"; and {len(drifts) - 3} more" if len(drifts) > 3 else ""
+    rows = sample(("name", "severity", "detail"), ((d.name, d.severity.value, d.detail) for d in drifts))
+    return CheckResult(name, ASSET, severity, not drifts, f"{listed}{more}" if drifts else fine, rows)
+
+
+CHECKS = (
+    Check(
+        "crm_schema_as_expected",
+        ASSET,
+        "ERROR",
+        "Object, properties and link labels of this environment are as declared, by name.",
+        schema_as_expected,
+    ),
+    Check("crm_link_limits", ASSET, "WARN", "No request has more links than the portal allows.", link_limits),
+    Check(
+        "environments_agree",
+        ASSET,
+        "ERROR",
+        "Sandbox and production agree in what is used; a difference is an error when production is written to.",
+        environments_agree,
+    ),
+)

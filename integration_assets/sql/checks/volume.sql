@@ -1,0 +1,42 @@
+-- How much was read, beside the last good run into the same portal.
+-- grain: one input; key: asset
+-- inputs: raw.feature_requests, raw.votes, raw.crm_companies, raw.crm_portals, sync.baselines
+WITH base AS (
+    SELECT
+        baselines.requests,
+        baselines.votes,
+        baselines.companies
+    FROM sync.baselines AS baselines
+    INNER JOIN raw.crm_portals AS portals ON baselines.portal_id = portals.portal_id AND portals.role = 'target'
+    ORDER BY baselines.recorded_at DESC
+    LIMIT 1
+),
+
+now_read AS (
+    SELECT
+        'raw_feature_requests' AS asset,
+        count(*) AS total_rows
+    FROM raw.feature_requests
+    UNION ALL
+    SELECT
+        'raw_votes' AS asset,
+        count(*) AS total_rows
+    FROM raw.votes
+    UNION ALL
+    SELECT
+        'raw_crm_companies' AS asset,
+        count(*) AS total_rows
+    FROM raw.crm_companies
+)
+
+SELECT
+    now_read.asset,
+    now_read.total_rows,
+    CASE now_read.asset
+        WHEN 'raw_feature_requests' THEN base.requests
+        WHEN 'raw_votes' THEN base.votes
+        ELSE base.companies
+    END AS base_rows
+FROM now_read
+LEFT JOIN base ON TRUE
+ORDER BY now_read.asset

@@ -1,0 +1,225 @@
+"""The gate is open on good data, and every kind of bad data closes it or warns, by the right check."""
+
+from typing import Any
+
+import duckdb
+import msgspec
+import pytest
+
+from integration_assets.checks.base import CheckResult, GateSettings
+from integration_assets.checks.gate import CHECKS, closed_by, run_gate
+from integration_assets.checks.nulls import quarantine_limit
+from integration_assets.config import Environment
+from integration_assets.models import Rejected
+from integration_assets.staging.loading import quarantine
+from integration_assets_tests.checks.conftest import live_schema, replaced, set_portals
+
+
+def failed(store: duckdb.DuckDBPyConnection, settings: GateSettings) -> dict[str, CheckResult]:
+    return {result.name: result for result in run_gate(store, settings) if not result.passed}
+
+
+def test_gate_is_open_on_good_data(store, settings):
+    """Faultless rows pass every check; each check answers under its own name, asset and at most its severity."""
+    results = run_gate(store, settings)
+    assert [result.name for result in results if not result.passed] == []
+    assert closed_by(results) == ()
+    assert [(result.name, result.asset) for result in results] == [(check.name, check.asset) for check in CHECKS]
+    assert len({check.name for check in CHECKS}) == len(CHECKS)
+    for check, result in zip(CHECKS, results, strict=True):
+        assert check.blocking or result.severity == "WARN"
+
+
+def test_gate_runs_on_an_empty_store(tmp_path, settings):
+    """Before anything was read the gate is closed, with reasons, and no check fails to answer."""
+    from integration_assets.staging.store import open_store
+
+    with open_store(tmp_path / "empty.duckdb") as empty:
+        reasons = closed_by(run_gate(empty, settings))
+    assert reasons == (
+        "raw_crm_schema: crm_schema_as_expected: the schema of this environment was not read",
+        "domain_resolved_votes: votes_matched: votes have not been resolved yet",
+    )
+
+
+BREAK: list[tuple[str, str, str, str]] = [
+    ("feature_requests_usable", "ERROR", "INSERT INTO raw.feature_requests (request_id) VALUES ('r9')", "1 of 5 rows"),
+    ("votes_usable", "ERROR", "INSERT INTO raw.votes VALUES ('v99', NULL, 'u1', NULL)", "1 of 21 rows without key"),
+    ("companies_usable", "ERROR", "INSERT INTO raw.crm_companies (company_id, arr) VALUES (' ', '1')", "1 of 4 rows"),
+    ("contacts_usable", "ERROR", "INSERT INTO raw.crm_contacts (email) VALUES ('a@b.com')", "1 of 1 rows"),
+    ("crm_records_usable", "ERROR", "UPDATE raw.crm_feature_requests SET record_id = NULL", "2 of 2 rows"),
+    ("votes_with_email", "WARN", "UPDATE raw.voters SET email = ' ' WHERE voter_id = 'u1'", "4 of 20 votes have no"),
+    ("companies_with_arr", "WARN", "UPDATE raw.crm_companies SET arr = NULL", "3 of 3 companies have no ARR"),
+    (
+        "request_ids_unique",
+        "ERROR",
+        "INSERT INTO raw.feature_requests (request_id, title) VALUES ('r1', 'T')",
+        "1 repeated request ids: r1",
+    ),
+    (
+        "record_keys_unique",
+        "ERROR",
+        "INSERT INTO raw.feature_requests (request_id, title) VALUES ('R1', 'T')",
+        "1 repeated request ids that differ in case only: r1",
+    ),
+    ("vote_ids_unique", "ERROR", "INSERT INTO raw.votes VALUES ('v1', 'r1', 'u1', NULL)", "1 repeated vote ids: v1"),
+    (
+        "company_ids_unique",
+        "ERROR",
+        "INSERT INTO raw.crm_companies (company_id, arr) VALUES ('c1', '1')",
+        "1 repeated company ids: c1",
+    ),
+    (
+        "crm_keys_unique",
+        "ERROR",
+        "INSERT INTO raw.crm_feature_requests VALUES ('3', 'canny:R1', MAP {}, FALSE)",
+        "canny:r1",
+    ),
+    (
+        "company_domains_unique",
+        "WARN",
+        "INSERT INTO resolved.company_hosts VALUES ('c2', 'a.com')",
+        "1 domains are shared by several companies: a.com (2)",
+    ),
+    (
+        "votes_fresh",
+        "WARN",
+        "UPDATE raw.reads SET as_of = '2026-02-28 11:59:00' WHERE input = 'votes'",
+        "read 2026-02-28 11:59 UTC, 24 h ago; warning after 24 h",
+    ),
+    ("contacts_fresh", "WARN", "DELETE FROM raw.reads WHERE input = 'contacts'", "contacts have never been read"),
+    ("feature_requests_volume", "WARN", "DELETE FROM raw.feature_requests", "0 requests; no earlier run"),
+]
+
+
+@pytest.mark.parametrize("fault", BREAK, ids=[row[0] for row in BREAK])
+def test_each_fault_is_found_by_its_check_alone(store, settings, fault):
+    """One bad row fails exactly the check that is about it, with what was seen in the detail."""
+    name, severity, sql, detail = fault
+    store.execute(sql)
+    results = failed(store, settings)
+    assert set(results) == {name}
+    assert results[name].severity == severity
+    assert detail in results[name].detail
+    assert "\n" not in results[name].detail
+    assert "@" not in str(results[name])
+
+
+@pytest.mark.parametrize(("seen", "limit"), [(0, 10), (1000, 10), (1099, 10), (1100, 11), (20_000, 200)])
+def test_quarantine_limit_is_ten_or_one_percent(seen, limit):
+    """At most max(10, 1 %) may be quarantined."""
+    assert quarantine_limit(seen) == limit
+
+
+def test_too_much_quarantine_closes_the_gate(store, settings):
+    """Ten quarantined votes are borne, eleven are not; other runs' and the writing stage's do not count."""
+    votes = [Rejected("vote", f"q{number}", "no request") for number in range(11)]
+    quarantine(store, "another", "raw_votes", votes)
+    quarantine(store, "run", "crm_feature_requests", votes)
+    quarantine(store, "run", "raw_votes", votes[:10])
+    assert failed(store, settings) == {}
+    quarantine(store, "run", "raw_votes", votes[10:])
+    result = failed(store, settings)["votes_usable"]
+    assert result.severity == "ERROR"
+    assert "11 of 31 vote records quarantined, limit 10" in result.detail
+    assert result.rows == ({"kind": "vote", "quarantined": "11", "seen": "31", "limit": "10"},)
+
+
+def test_kinds_are_judged_each_by_its_own_number(store, settings):
+    """Eleven bad voters beside 2,000 good ones are borne: the limit is by kind of record, not by stage."""
+    store.execute("INSERT INTO raw.voters SELECT 'w' || i, 'w@acme.com' FROM range(2000) AS t (i)")
+    quarantine(store, "run", "raw_votes", [Rejected("voter", f"q{number}", "no id") for number in range(11)])
+    assert failed(store, settings) == {}
+
+
+def test_archived_records_may_share_a_key(store, settings):
+    """An archived record of ours does not make its key a duplicate."""
+    store.execute("INSERT INTO raw.crm_feature_requests VALUES ('3', 'canny:r1', MAP {}, TRUE)")
+    assert failed(store, settings) == {}
+
+
+@pytest.mark.parametrize(("floor", "passes"), [(0.0, True), (0.77, True), (0.78, False)])
+def test_coverage_floor(store, settings, floor, passes):
+    """14 of 18 votes are matched, the two of own staff left out: a floor of 77 % holds, 78 % does not."""
+    results = failed(store, msgspec.structs.replace(settings, coverage_floor=floor))
+    assert ("votes_matched" not in results) is passes
+    if not passes:
+        assert results["votes_matched"].detail.startswith("14 of 18 votes matched (77.8%, floor 78%), 2 of own staff")
+        assert results["votes_matched"].rows[0] == {"reason": "unknown_domain", "votes": "4"}
+
+
+@pytest.mark.parametrize(
+    ("base", "expected"),
+    [((4, 30, 3), True), ((4, 31, 3), False), ((4, 20, 3), True), ((4, 100, 3), False)],
+)
+def test_volume_against_the_last_good_run(store, settings, base, expected):
+    """Losing up to max(10, 20 %) of the last good run's votes is borne; the newest run of this portal is the base."""
+    store.execute(
+        """
+        INSERT INTO sync.baselines (portal_id, recorded_at, requests, votes, companies)
+        VALUES ('1', '2026-02-01', 9999, 9999, 9999), ('2', '2026-02-28', 9999, 9999, 9999),
+            ('1', '2026-02-27', $1, $2, $3)
+        """,
+        list(base),
+    )
+    results = failed(store, settings)
+    assert ("votes_volume" not in results) is expected
+    assert set(results) <= {"votes_volume"}
+
+
+def test_missing_property_is_an_error_of_the_target(store, settings):
+    """A property missing in the portal to be written to closes the gate and is named."""
+    schema = live_schema()
+    target = msgspec.structs.replace(schema, properties=schema.properties[1:])
+    set_portals(store, target, live_schema("2"))
+    results = failed(store, settings)
+    missing = schema.properties[0].name
+    assert results["crm_schema_as_expected"].severity == "ERROR"
+    assert f"feature_request.{missing}: the property is missing" in results["crm_schema_as_expected"].detail
+    assert results["environments_agree"].severity == "WARN"
+
+
+@pytest.mark.parametrize(
+    ("environment", "severity"), [(Environment.SANDBOX, "WARN"), (Environment.PRODUCTION, "ERROR")]
+)
+def test_environments_that_differ(store, settings, environment, severity):
+    """A difference between sandbox and production stops a run into production, and only warns one into the sandbox."""
+    set_portals(store, live_schema("1"), replaced(live_schema("2"), "arr", field_type="text"))
+    results = failed(store, msgspec.structs.replace(settings, environment=environment))
+    assert set(results) == {"environments_agree"}
+    assert results["environments_agree"].severity == severity
+    assert "feature_request.arr" in results["environments_agree"].detail
+
+
+@pytest.mark.parametrize("environment", list(Environment))
+def test_other_environment_that_cannot_be_read_is_a_warning(store, settings, environment):
+    """Not being able to compare warns, with the reason, whatever the target."""
+    set_portals(store, live_schema(), None, "not configured")
+    results: dict[str, Any] = failed(store, msgspec.structs.replace(settings, environment=environment))
+    assert set(results) == {"environments_agree"}
+    assert results["environments_agree"].severity == "WARN"
+    assert "not configured" in results["environments_agree"].detail
+
+
+def test_target_that_cannot_be_read_is_an_error(store, settings):
+    """Without the schema of the portal to be written to the gate is closed, with the reason."""
+    set_portals(store, None, live_schema("2"), "scope crm.schemas.custom.read is missing")
+    assert closed_by(run_gate(store, settings)) == (
+        "raw_crm_schema: crm_schema_as_expected: scope crm.schemas.custom.read is missing",
+    )
+
+
+def test_link_limit_too_low_is_a_warning(store, settings):
+    """A request with more companies than a record may have links warns and does not close the gate."""
+    schema = live_schema()
+    low = tuple(msgspec.structs.replace(link, limit=2) for link in schema.links)
+    set_portals(store, msgspec.structs.replace(schema, links=low), live_schema("2"))
+    results = failed(store, settings)
+    assert set(results) == {"crm_link_limits"}
+    assert results["crm_link_limits"].severity == "WARN"
+
+
+def test_mapped_company_property_must_exist(store, settings):
+    """A mapped ARR property that the portal lacks closes the gate."""
+    mapped = msgspec.structs.replace(settings, company_properties=("arr",))
+    assert "company.arr" in failed(store, mapped)["crm_schema_as_expected"].detail
