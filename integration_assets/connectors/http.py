@@ -241,7 +241,8 @@ class HttpClient:
             await self._limiter.acquire(call.bucket, patience=self._patience)
             self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
             status, headers, body = await self._exchange(call)
-        self._limiter.learn(call.bucket, headers, self._rules.rate_headers)
+        if call.bucket not in self._rules.unlearnt_buckets:
+            self._limiter.learn(call.bucket, headers, self._rules.rate_headers)
         if 200 <= status < 300:
             return Answer(status, headers, self._success_body(call, status, headers, body))
         if 300 <= status < 400:

@@ -14,7 +14,6 @@ from typing import Protocol
 import msgspec
 
 from integration_assets.connectors.limiter import Quota
-from integration_assets.connectors.limiter import Quota
 from integration_assets.errors import PermanentError
 from integration_assets.errors import UnknownOutcomeError as UnknownOutcomeError  # noqa: PLC0414 - exported again
 from integration_assets.models import (
@@ -123,10 +122,6 @@ class Crm(Protocol):
     @property
     def quota(self) -> Quota:
         """What the CRM last said about the calls left today, for the whole account. Empty before the first call."""
-
-    @property
-    def quota(self) -> Quota:
-        """What the CRM last said about the calls left today; unknown until it has said so."""
 
     async def portal(self) -> Portal:
         """Identity of the portal the credential belongs to."""
