@@ -1,4 +1,4 @@
-"""A look-alike of the part of Slack's Web API that bots post with. May import `sandbox.lookalike` and libraries only."""
+"""A look-alike of the part of Slack's Web API that bots post with. May import `sandbox.lookalike` and libraries."""
 
 from integration_assets.sandbox.slack.app import slack_lookalike
 from integration_assets.sandbox.slack.team import Channel, SlackTeam
