@@ -120,7 +120,8 @@ class CannyFeedback:
         """All posts of the six built-in statuses and of `statuses`, oldest first."""
         path, reader, skip = "/v1/posts/list", records.Reader("feature_request", records.feature_request), 0
         # The list of statuses is comma-separated: a status with a comma in its name cannot be asked for.
-        wanted = dict.fromkeys((*records.STATUSES, *(status for status in statuses if "," not in status)))
+        own = {status.strip().lower(): status.strip() for status in statuses if "," not in status}
+        wanted = {**own, **{status: status for status in records.STATUSES}}.values()
         more = True
         while more:
             query = {"sort": "oldest", "status": ",".join(wanted), "limit": PAGE, "skip": skip}

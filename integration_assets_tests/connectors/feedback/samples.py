@@ -1,0 +1,128 @@
+"""One small world per feedback system, and what a connector must make of it.
+
+Every registered system needs a row in `SAMPLES`; the suite fails for one that has none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from integration_assets.models import (
+    Account,
+    Board,
+    FeatureRequest,
+    Status,
+    StatusChange,
+    Vote,
+    Voter,
+)
+from integration_assets.sandbox import canny
+from integration_assets.sandbox.canny import records
+from integration_assets.sandbox.lookalike import Lookalike
+
+DAY = 86_400_000
+START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
+
+
+@dataclass
+class Sample:
+    """A look-alike with its key and base path, and the records a connector must return."""
+
+    app: Lookalike
+    key: str
+    path: str
+    custom_statuses: tuple[str, ...]
+    boards: dict[str, Board] = field(default_factory=dict)
+    requests: dict[str, FeatureRequest] = field(default_factory=dict)
+    votes: dict[str, Vote] = field(default_factory=dict)
+    voters: dict[str, Voter] = field(default_factory=dict)
+    accounts: dict[str, Account] = field(default_factory=dict)
+    changes: dict[str, StatusChange] = field(default_factory=dict)
+
+
+def at(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+STATUS_OF = {
+    "open": Status.OPEN,
+    "under review": Status.UNDER_REVIEW,
+    "planned": Status.PLANNED,
+    "in progress": Status.IN_PROGRESS,
+    "complete": Status.COMPLETE,
+    "closed": Status.CLOSED,
+    "Won't do": Status.UNKNOWN,
+}
+
+
+def canny_sample() -> Sample:
+    """215 posts in all statuses, two of them merged, 260 users, 230 votes, 105 companies, 3 pages of most lists."""
+    workspace = canny.Workspace("canny-key-0123456789", plan=None, clock=lambda: (START + 400 * DAY) / 1000)
+    sample = Sample(canny.canny_lookalike(workspace), workspace.api_key, "/api", ("Won't do",))
+    board = workspace.add_board("Feature Requests", created=START)
+    category = workspace.add_category(board.id, "Dashboard", created=START)
+    tag = workspace.add_tag(board.id, "iOS", created=START)
+    for number in range(105):
+        account_id = f"company {number}/é"
+        spend = (None, 0, 100.23, 99)[number % 4]
+        domain = (f"c{number}.example", "", None)[number % 3]
+        workspace.add_company(records.Company(account_id, f"Company {number}", START + number, domain, spend))
+        text = None if spend is None else str(spend)
+        sample.accounts[account_id] = Account(account_id, f"Company {number}", domain or None, text)
+    for number in range(260):
+        email = None if number % 10 == 0 else f"Person.{number}@c{number}.example"
+        companies = [f"company {number % 105}/é", "company 0/é"][: number % 3] if number % 105 else []
+        user_id = workspace.new_id(START + number)
+        workspace.add_user(records.User(user_id, f"P {number}", START + number, email, company_ids=companies))
+        sample.voters[user_id] = Voter(user_id, email, tuple(companies))
+    people = list(sample.voters)
+    for number in range(215):
+        created = START + number * DAY
+        status = tuple(STATUS_OF)[number % 7]
+        author = people[number] if number % 5 else None
+        post = records.Post(
+            workspace.new_id(created), board.id, f"Idea {number} ✨", created, f"idea-{number}", author, "why", status
+        )
+        if number % 2:
+            post.category_id, post.tag_ids, post.status_changed_at = category.id, [tag.id], created + 5
+        workspace.add_post(post)
+    posts = list(workspace.posts)
+    workspace.add_votes(
+        records.Vote(workspace.new_id(START), posts[number % 200], people[number], START + number * 1000)
+        for number in range(230)
+    )
+    workspace.change_status(posts[3], people[1], "complete")
+    workspace.merge(posts[1], posts[2])
+    for post in workspace.posts.values():
+        dated = post.status_changed_at is not None
+        sample.requests[post.id] = FeatureRequest(
+            request_id=post.id,
+            title=post.title,
+            status=STATUS_OF[post.status],
+            source_status=post.status,
+            board_id=board.id,
+            board="Feature Requests",
+            category="Dashboard" if post.category_id else None,
+            details="why",
+            url=f"https://acme.canny.io/admin/board/feature-requests/p/{post.url_name}",
+            tags=("iOS",) if post.tag_ids else (),
+            score=workspace.score(post.id),
+            author_id=post.author_id,
+            created_at=at(post.created),
+            status_changed_at=at(post.status_changed_at or 0) if dated else None,
+            merged_ids=tuple(merged.id for merged in post.merge_history),
+        )
+    for vote in workspace.votes.values():
+        person = sample.voters[vote.voter_id or ""]
+        voter = Voter(person.voter_id, person.email)
+        status = workspace.posts[vote.post_id].status
+        sample.votes[vote.id] = Vote(vote.id, vote.post_id, voter, at(vote.created), status)
+    for change in workspace.status_changes.values():
+        sample.changes[change.id] = StatusChange(change.id, change.post_id, change.status, at(change.created))
+    sample.boards[board.id] = Board(board.id, board.name, len(workspace.posts))
+    return sample
+
+
+SAMPLES: dict[str, Callable[[], Sample]] = {"canny": canny_sample}

@@ -1,0 +1,304 @@
+"""What is special about Canny: two generations of paging, its statuses, its records with holes in them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import pytest
+from pydantic import SecretStr
+
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.feedback.canny import CannyFeedback
+from integration_assets.connectors.limiter import Limiter
+from integration_assets.errors import ContractError, CredentialError, PermanentError
+from integration_assets.models import Account, Page, Rejected, Status, Vote, Voter
+from integration_assets_tests.connectors.fault_server import FaultServer, answer, fault_server
+
+pytestmark = pytest.mark.usefixtures("no_backoff")
+
+T = TypeVar("T")
+KEY = "canny-key-0123456789"
+
+
+def talk(story: Callable[[CannyFeedback], Awaitable[T]], *answers: Any) -> tuple[T, FaultServer]:
+    """Run `story` against a server that gives these answers, each a body or a (status, body) pair, in turn."""
+    behaviours = [answer(*given) if isinstance(given, tuple) else answer(200, given) for given in answers]
+
+    async def session() -> tuple[T, FaultServer]:
+        async with fault_server(*behaviours) as server:
+            system = CannyFeedback(
+                SecretStr(KEY), calls=CallCounter(), base_url=server.url + "/api", limiter=Limiter({})
+            )
+            async with system:
+                return await story(system), server
+
+    return asyncio.run(session())
+
+
+async def pages(reading: Any) -> list[Page[Any]]:
+    return [page async for page in reading]
+
+
+def cursor_page(key: str, items: list[Any], cursor: str | None) -> dict[str, Any]:
+    return {key: items, "hasNextPage": cursor is not None, "cursor": cursor}
+
+
+POST = {"id": "p1", "title": "Dark mode", "status": "open"}
+VOTE = {"id": "v1", "post": {"id": "p1", "status": "Won't do"}, "voter": {"id": "u1", "email": "A@B.example"}}
+
+
+def test_requests_are_asked_for_by_all_statuses_oldest_first_a_hundred_at_a_time() -> None:
+    """The body says exactly that, the key among it; the second page skips what the first held."""
+    two = [{**POST, "id": "p1"}, {**POST, "id": "p2"}]
+    found, server = talk(
+        lambda system: pages(system.feature_requests(statuses=["Won't do", "Planned", "a, b"])),
+        {"posts": two, "hasMore": True},
+        {"posts": [{**POST, "id": "p2"}, {**POST, "id": "p3"}], "hasMore": False},
+    )
+    first, second = (request.json for request in server.requests)
+    statuses = first.pop("status").split(",")
+    assert sorted(statuses) == ["Won't do", "closed", "complete", "in progress", "open", "planned", "under review"]
+    assert first == {"apiKey": KEY, "sort": "oldest", "limit": 100, "skip": 0}
+    assert second["skip"] == 2
+    assert [record.request_id for page in found for record in page.records] == ["p1", "p2", "p3"]
+    assert server.requests[0].line == "POST /api/v1/posts/list HTTP/1.1"
+    assert KEY not in str(server.requests[0].headers)
+
+
+def test_cursors_are_followed_and_never_sent_first() -> None:
+    """The first call has no cursor, the next ones the cursor they were given."""
+    found, server = talk(
+        lambda system: pages(system.votes()),
+        cursor_page("items", [VOTE], "c1"),
+        cursor_page("items", [{**VOTE, "id": "v2"}], "c2"),
+        cursor_page("items", [], None),
+    )
+    assert [request.json.get("cursor") for request in server.requests] == [None, "c1", "c2"]
+    assert all("cursor" not in request.json for request in server.requests[:1])
+    assert sum(len(page.records) for page in found) == 2
+
+
+def test_a_page_served_twice_counts_once() -> None:
+    """Records are recognised by id."""
+    found, _ = talk(
+        lambda system: pages(system.votes()), cursor_page("items", [VOTE], "c1"), cursor_page("items", [VOTE], None)
+    )
+    assert sum(len(page.records) for page in found) == 1
+
+
+@pytest.mark.parametrize(
+    ("answers", "path"),
+    [
+        ([cursor_page("items", [VOTE], "c1")], r"\$\.cursor repeats"),
+        ([{"items": [], "hasNextPage": True, "cursor": None}], r"\$\.cursor is NoneType, not str"),
+        ([{"items": [], "hasNextPage": True}], r"\$\.cursor is missing"),
+        ([{"items": [], "hasNextPage": "false"}], r"\$\.hasNextPage is str, not bool"),
+        ([{"items": []}], r"\$\.hasNextPage is missing"),
+        ([{"votes": [], "hasNextPage": False}], r"\$\.items is missing"),
+        ([{"items": {}, "hasNextPage": False}], r"\$\.items is dict, not list"),
+        ([[]], r"\$ is list, not an object"),
+    ],
+)
+def test_a_page_of_another_shape_names_the_field(answers: list[Any], path: str) -> None:
+    """Loops, holes and drift in the envelope end the read with the path of the field."""
+    with pytest.raises(ContractError, match=path):
+        talk(lambda system: pages(system.votes()), *answers)
+
+
+def test_more_pages_announced_and_none_given_is_a_broken_contract() -> None:
+    """An endless list of empty pages is left at the first."""
+    with pytest.raises(ContractError, match=r"\$\.posts is empty"):
+        talk(lambda system: pages(system.feature_requests(statuses=())), {"posts": [], "hasMore": True})
+
+
+def test_an_expired_cursor_restarts_the_read_once() -> None:
+    """The list is read again from its start; what was seen is not handed out again."""
+    found, server = talk(
+        lambda system: pages(system.votes()),
+        cursor_page("items", [VOTE], "c1"),
+        (400, {"error": "invalid cursor"}),
+        cursor_page("items", [VOTE], "c1"),
+        cursor_page("items", [{**VOTE, "id": "v2"}], None),
+    )
+    assert [record.vote_id for page in found for record in page.records] == ["v1", "v2"]
+    assert len(server.requests) == 4
+
+
+def test_a_cursor_that_keeps_expiring_ends_the_read() -> None:
+    """The second refusal is final."""
+    with pytest.raises(PermanentError, match="invalid cursor"):
+        talk(
+            lambda system: pages(system.votes()),
+            cursor_page("items", [VOTE], "c1"),
+            (400, {"error": "invalid cursor"}),
+            cursor_page("items", [VOTE], "c1"),
+            (400, {"error": "invalid cursor"}),
+        )
+
+
+def test_a_key_revoked_in_the_middle_is_a_credential_error() -> None:
+    """400 with `invalid api key` is not taken for an expired cursor."""
+    with pytest.raises(CredentialError, match="Canny rejected CANNY_API_KEY"):
+        talk(
+            lambda system: pages(system.votes()),
+            cursor_page("items", [VOTE], "c1"),
+            (400, {"error": "invalid api key"}),
+        )
+
+
+def test_holes_that_the_api_allows_are_none() -> None:
+    """Nulls and absent keys, unknown keys, empty texts: a record with its id and title is enough."""
+    bare = {"id": "p1", "title": " x "}
+    nulls: dict[str, Any] = {
+        "id": "p2",
+        "title": "y",
+        "status": None,
+        "author": None,
+        "category": None,
+        "eta": None,
+        "details": None,
+        "tags": None,
+        "score": None,
+        "created": None,
+        "statusChangedAt": None,
+        "mergeHistory": None,
+        "board": None,
+        "totalMRR": 12.5,
+        "jira": {"linkedIssues": []},
+        "by": {"id": 7},
+    }
+    (page,), _ = talk(
+        lambda system: pages(system.feature_requests(statuses=())), {"posts": [bare, nulls], "hasMore": False}
+    )
+    assert page.rejected == ()
+    one, two = page.records
+    assert (one.title, one.status, one.source_status, one.created_at) == (" x ", Status.UNKNOWN, None, None)
+    assert (two.board, two.tags, two.merged_ids, two.score) == (None, (), (), None)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"title": ""}, "no title"),
+        ({"title": " \t"}, "no title"),
+        ({"title": None}, "no title"),
+        ({"title": 7}, "Expected `str | null`, got `int` - at `$.title`"),
+        ({"status": ["open"]}, "Expected `str | null`, got `array` - at `$.status`"),
+        ({"score": "12"}, "Expected `int | null`, got `str` - at `$.score`"),
+        ({"score": True}, "Expected `int | null`, got `bool` - at `$.score`"),
+        ({"board": "b1"}, "Expected `object | null`, got `str` - at `$.board`"),
+        ({"tags": {"name": "x"}}, "Expected `array | null`, got `object` - at `$.tags`"),
+        ({"created": "yesterday"}, "Invalid RFC3339 encoded datetime - at `$.created`"),
+        ({"created": ""}, "Invalid RFC3339 encoded datetime - at `$.created`"),
+        ({"created": "2026-04-16T01:07:22"}, "Expected `datetime` with a timezone component - at `$.created`"),
+        ({"created": "0001-01-01T00:00:00+14:00"}, "a time beyond the calendar"),
+        ({"statusChangedAt": 1}, "Expected `datetime | null`, got `int` - at `$.statusChangedAt`"),
+    ],
+)
+def test_a_record_of_the_wrong_type_is_rejected_with_the_field(change: dict[str, Any], reason: str) -> None:
+    """It is handed back with its id and a reason without its value; its neighbours are unharmed."""
+    posts = [{**POST, **change}, {**POST, "id": "p2"}]
+    (page,), _ = talk(lambda system: pages(system.feature_requests(statuses=())), {"posts": posts, "hasMore": False})
+    assert page.rejected == (Rejected("feature_request", "p1", reason),)
+    assert [record.request_id for record in page.records] == ["p2"]
+
+
+@pytest.mark.parametrize("item", [{}, {"id": None}, {"id": 5}, {"id": ""}, "text", None, [1]])
+def test_a_record_without_an_id_is_rejected_by_its_place(item: Any) -> None:
+    """Whatever is no record at all is counted, not dropped."""
+    (page,), _ = talk(lambda system: pages(system.votes()), cursor_page("items", [VOTE, item], None))
+    assert len(page.records) == 1
+    assert [(bad.kind, bad.key) for bad in page.rejected] == [("vote", "item 2 without id")]
+
+
+def test_times_are_utc_whatever_their_zone() -> None:
+    """An offset is understood."""
+    post = {**POST, "created": "2026-04-16T03:07:22.189+02:00"}
+    (page,), _ = talk(lambda system: pages(system.feature_requests(statuses=())), {"posts": [post], "hasMore": False})
+    created = page.records[0].created_at
+    assert created == datetime(2026, 4, 16, 1, 7, 22, 189_000, tzinfo=UTC)
+    assert created.tzinfo is UTC
+
+
+def test_the_status_words_of_the_source_are_kept() -> None:
+    """Built-in words map whatever their case; a workspace's own are unknown to us."""
+    posts = [{**POST, "id": str(n), "status": status} for n, status in enumerate(["In Progress", "Won't do"])]
+    (page,), _ = talk(lambda system: pages(system.feature_requests(statuses=())), {"posts": posts, "hasMore": False})
+    assert [(record.status, record.source_status) for record in page.records] == [
+        (Status.IN_PROGRESS, "In Progress"),
+        (Status.UNKNOWN, "Won't do"),
+    ]
+
+
+def test_votes_without_a_voter_stay_and_without_a_request_do_not() -> None:
+    """A deleted person's vote is a vote; a vote on nothing is rejected. The post's status comes along."""
+    items = [{**VOTE, "voter": None}, {**VOTE, "id": "v2", "post": None}, {**VOTE, "id": "v3"}]
+    (page,), _ = talk(lambda system: pages(system.votes()), cursor_page("items", items, None))
+    assert page.records == (
+        Vote("v1", "p1", None, None, "Won't do"),
+        Vote("v3", "p1", Voter("u1", "A@B.example"), None, "Won't do"),
+    )
+    assert page.rejected == (Rejected("vote", "v2", "Expected `object`, got `null` - at `$.post`"),)
+
+
+@pytest.mark.parametrize(
+    ("spend", "text"), [(None, None), (0, "0"), (100.23, "100.23"), (1250, "1250"), (-5, "-5"), (1e308, "1e+308")]
+)
+def test_spend_is_kept_as_the_number_was_written(spend: Any, text: str | None) -> None:
+    """The rules about money are not the connector's."""
+    company = {"id": "Company / é", "name": "", "domain": "", "monthlySpend": spend}
+    (page,), _ = talk(lambda system: pages(system.accounts()), cursor_page("companies", [company], None))
+    assert page.records == (Account("Company / é", None, None, text),)
+
+
+@pytest.mark.parametrize("spend", ["100", True, {"amount": 1}])
+def test_spend_that_is_no_number_rejects_the_account(spend: Any) -> None:
+    """Text and booleans are drift, not money."""
+    (page,), _ = talk(
+        lambda system: pages(system.accounts()), cursor_page("companies", [{"id": "c", "monthlySpend": spend}], None)
+    )
+    assert page.records == ()
+    assert "$.monthlySpend" in page.rejected[0].reason
+
+
+def test_members_of_several_companies_keep_all_of_them() -> None:
+    """The order of the source, each once."""
+    user = {"id": "u1", "email": None, "userID": None, "companies": [{"id": "b"}, {"id": "a"}, {"id": "b"}]}
+    (page,), _ = talk(lambda system: pages(system.voters()), cursor_page("users", [user], None))
+    assert page.records == (Voter("u1", None, ("b", "a")),)
+
+
+@pytest.mark.parametrize("refusal", [(400, {"error": "invalid post id"}), (404, {"error": "not found"}), (404, None)])
+def test_an_unknown_post_is_none_however_it_is_refused(refusal: Any) -> None:
+    """The documentation does not say; all plausible answers are understood."""
+    found, server = talk(lambda system: system.feature_request("p1"), refusal)
+    assert found is None
+    assert server.requests[0].json == {"apiKey": KEY, "id": "p1"}
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ((400, {"error": "too many things"}), PermanentError),
+        ((400, None), PermanentError),
+        ((400, {"error": "invalid api key"}), CredentialError),
+        ((401, {"error": "nope"}), CredentialError),
+        ({"id": "p1"}, ContractError),
+        ({"error": "strange"}, ContractError),
+    ],
+)
+def test_other_refusals_of_a_single_post_are_errors(given: Any, kind: type[Exception]) -> None:
+    """Only what speaks of the post means that it does not exist."""
+    with pytest.raises(kind) as caught:
+        talk(lambda system: system.feature_request("p1"), given)
+    assert type(caught.value) is kind
+
+
+def test_error_texts_with_values_in_them_are_not_repeated() -> None:
+    """A message that quotes an address stays out of ours."""
+    with pytest.raises(PermanentError) as caught:
+        talk(lambda system: system.check(), (422, {"error": "no such user: jo@acme.example"}))
+    assert "jo@" not in str(caught.value)

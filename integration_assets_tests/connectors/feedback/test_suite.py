@@ -1,0 +1,212 @@
+"""What every feedback system must do, run over all that are registered."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
+
+import pytest
+from pydantic import SecretStr
+
+from integration_assets.config import load_settings
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.connectors.feedback.registry import FEEDBACK_SYSTEMS, FeedbackAccess, feedback_access
+from integration_assets.errors import ConfigurationError, ContractError, CredentialError, QuotaError, TransientError
+from integration_assets.models import Page
+from integration_assets.sandbox.lookalike import Fault
+from integration_assets_tests.connectors.feedback.samples import SAMPLES, Sample
+from integration_assets_tests.connectors.serving import served
+
+pytestmark = [pytest.mark.usefixtures("no_backoff"), pytest.mark.parametrize("provider", sorted(FEEDBACK_SYSTEMS))]
+
+T = TypeVar("T")
+
+
+def talk(
+    provider: str,
+    sample: Sample,
+    story: Callable[[FeedbackSystem], Awaitable[T]],
+    *,
+    key: str | None = None,
+    calls: CallCounter | None = None,
+) -> T:
+    """Run `story` with a connector of `provider` on the sample's look-alike."""
+
+    async def session() -> T:
+        async with served(sample.app) as url:
+            access = FeedbackAccess(SecretStr(key or sample.key), url + sample.path, "THE_KEY")
+            async with FEEDBACK_SYSTEMS[provider](access, calls or CallCounter(), patience=5.0) as system:
+                return await story(system)
+
+    return asyncio.run(session())
+
+
+async def gathered(pages: AsyncIterator[Page[Any]]) -> list[Any]:
+    """All records of a read, which must not reject any."""
+    found: list[Any] = []
+    async for page in pages:
+        assert page.rejected == ()
+        found.extend(page.records)
+    return found
+
+
+READS: dict[str, tuple[str, Callable[[FeedbackSystem, Sample], AsyncIterator[Page[Any]]]]] = {
+    "boards": ("board_id", lambda system, sample: system.boards()),
+    "requests": ("request_id", lambda system, sample: system.feature_requests(statuses=sample.custom_statuses)),
+    "votes": ("vote_id", lambda system, sample: system.votes()),
+    "voters": ("voter_id", lambda system, sample: system.voters()),
+    "accounts": ("account_id", lambda system, sample: system.accounts()),
+    "changes": ("change_id", lambda system, sample: system.status_changes()),
+}
+
+
+def test_the_system_has_a_sample_and_its_name(provider: str) -> None:
+    """A registered system is in this suite, under its own name."""
+    assert provider in SAMPLES
+    access = FeedbackAccess(SecretStr("a-key-of-no-use"), "http://127.0.0.1:1", "THE_KEY")
+    system = FEEDBACK_SYSTEMS[provider](access, CallCounter())
+    assert getattr(system, "name", None) == provider
+
+
+@pytest.mark.parametrize("read", READS)
+def test_every_record_is_read_once_and_whole(provider: str, read: str) -> None:
+    """All records of the sample, each exactly once, with every field as the source has it."""
+    sample = SAMPLES[provider]()
+    id_field, pages = READS[read]
+    expected: dict[str, Any] = getattr(sample, read)
+    found = talk(provider, sample, lambda system: gathered(pages(system, sample)))
+    assert expected
+    assert len(found) == len(expected)
+    assert {getattr(record, id_field): record for record in found} == expected
+
+
+def test_requests_come_oldest_first_votes_and_changes_newest_first(provider: str) -> None:
+    """The orders that incremental reads rely on."""
+    sample = SAMPLES[provider]()
+
+    async def story(system: FeedbackSystem) -> tuple[list[Any], list[Any], list[Any]]:
+        return (
+            await gathered(system.feature_requests(statuses=sample.custom_statuses)),
+            await gathered(system.votes()),
+            await gathered(system.status_changes()),
+        )
+
+    requests, votes, changes = talk(provider, sample, story)
+    assert [request.created_at for request in requests] == sorted(request.created_at for request in requests)
+    assert [vote.created_at for vote in votes] == sorted((vote.created_at for vote in votes), reverse=True)
+    assert [change.changed_at for change in changes] == sorted((c.changed_at for c in changes), reverse=True)
+
+
+def test_unnamed_custom_statuses_are_found_in_votes_and_by_id(provider: str) -> None:
+    """Requests of a status nobody named are missing from the list, show in votes, and can be had by id."""
+    sample = SAMPLES[provider]()
+
+    async def story(system: FeedbackSystem) -> tuple[list[Any], set[str | None], Any]:
+        listed = await gathered(system.feature_requests(statuses=()))
+        seen = {vote.request_status for vote in await gathered(system.votes())}
+        hidden = sorted(set(sample.requests) - {request.request_id for request in listed})
+        return hidden, seen, await system.feature_request(hidden[0])
+
+    hidden, seen, fetched = talk(provider, sample, story)
+    assert {sample.requests[request_id].source_status for request_id in hidden} == set(sample.custom_statuses)
+    assert set(sample.custom_statuses) <= seen
+    assert fetched == sample.requests[hidden[0]]
+
+
+def test_a_request_that_does_not_exist_is_none(provider: str) -> None:
+    """Asked for by an id that never was, the answer is None, not an error."""
+    sample = SAMPLES[provider]()
+    assert talk(provider, sample, lambda system: system.feature_request("0" * 24)) is None
+
+
+def test_the_calls_counted_are_the_requests_the_server_got(provider: str) -> None:
+    """No hidden traffic: counts equal the server's own log, and nothing is a write."""
+    sample, calls = SAMPLES[provider](), CallCounter()
+
+    async def story(system: FeedbackSystem) -> str:
+        for _, pages in READS.values():
+            await gathered(pages(system, sample))
+        return await system.check()
+
+    line = talk(provider, sample, story, calls=calls)
+    total = calls.totals(provider)
+    assert total.total == len(sample.app.requests)
+    assert (total.writes, total.retried, total.throttled) == (0, 0, 0)
+    assert "127.0.0.1" in line
+    assert sample.key not in line
+
+
+@pytest.mark.parametrize("status", [None, 401, 403])
+def test_a_rejected_key_is_named_and_not_repeated(provider: str, status: int | None) -> None:
+    """However the system refuses a key, the error names the setting and never the key."""
+    sample, calls = SAMPLES[provider](), CallCounter()
+    if status is not None:
+        sample.app.faults.append(Fault(lambda request: True, times=None, status=status))
+    for story in (lambda system: system.check(), lambda system: system.feature_request("0" * 24)):
+        with pytest.raises(CredentialError, match="THE_KEY") as caught:
+            talk(provider, sample, story, key="wrong-key-of-16c", calls=calls)
+        assert "wrong-key" not in str(caught.value)
+        assert caught.value.exit_code == 1
+    assert calls.totals(provider).total == 2
+
+
+def test_faults_on_the_way_do_not_show_in_the_result(provider: str) -> None:
+    """A 429, a 503, a cut answer and a web page in the middle of a read: the same records, a few calls more."""
+    sample, calls = SAMPLES[provider](), CallCounter()
+    sample.app.faults += [
+        Fault(lambda request: request.number == 2, status=429, headers={"retry-after": "0"}),
+        Fault(lambda request: request.number == 4, status=503, body=b"<html>busy</html>"),
+        Fault(lambda request: request.number == 6, status=200, body=b'{"posts":[', close=True),
+        Fault(lambda request: request.number == 8, status=200, body=b"<html>hello</html>"),
+    ]
+
+    async def story(system: FeedbackSystem) -> tuple[list[Any], list[Any]]:
+        requests = await gathered(system.feature_requests(statuses=sample.custom_statuses))
+        return requests, await gathered(system.votes())
+
+    requests, votes = talk(provider, sample, story, calls=calls)
+    assert {request.request_id for request in requests} == set(sample.requests)
+    assert {vote.vote_id for vote in votes} == set(sample.votes)
+    assert (calls.totals(provider).retried, calls.totals(provider).throttled) == (4, 1)
+
+
+def test_a_storm_of_429_ends_the_run_with_a_bounded_number_of_calls(provider: str) -> None:
+    """QuotaError, exit code 75, and no more than the repeats of one call."""
+    sample = SAMPLES[provider]()
+    sample.app.faults.append(Fault(lambda request: True, times=None, status=429, headers={"retry-after": "0"}))
+    with pytest.raises(QuotaError) as caught:
+        talk(provider, sample, lambda system: gathered(system.votes()))
+    assert caught.value.exit_code == 75
+    assert len(sample.app.requests) <= 8
+
+
+def test_a_server_that_is_down_is_transient(provider: str) -> None:
+    """Errors to the end are worth another run later."""
+    sample = SAMPLES[provider]()
+    sample.app.faults.append(Fault(lambda request: True, times=None, status=502, body=b""))
+    with pytest.raises(TransientError, match="502"):
+        talk(provider, sample, lambda system: system.check())
+
+
+@pytest.mark.parametrize("body", [b"[]", b'{"error":"something"}', b'{"boards":{"id":"1"}}', b'"text"', b"7", b"null"])
+def test_a_success_of_another_shape_is_a_broken_contract(provider: str, body: bytes) -> None:
+    """200 with an error, a list for an object, a text: never taken for an empty page."""
+    sample = SAMPLES[provider]()
+    sample.app.faults.append(Fault(lambda request: True, times=None, status=200, body=body))
+    for story in (lambda system: gathered(system.boards()), lambda system: gathered(system.voters())):
+        with pytest.raises(ContractError, match=r"\$"):
+            talk(provider, sample, story)
+
+
+def test_without_a_key_the_setting_is_named(provider: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The environment without a key is a configuration error; with one it gives the access."""
+    variable = f"{provider.upper()}_API_KEY"
+    monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ConfigurationError, match=variable):
+        feedback_access(load_settings())
+    monkeypatch.setenv(variable, "a-key-of-no-use")
+    name, access = feedback_access(load_settings())
+    assert (name, access.credential_name) == (provider, variable)
+    assert "a-key" not in repr(access)
