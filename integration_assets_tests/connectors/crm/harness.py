@@ -1,0 +1,122 @@
+"""A CRM of each kind for the protocol tests: a look-alike on a real loopback socket, with a way to put records in.
+
+A new CRM connector adds its harness here, and has to pass `test_protocol.py` with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar
+
+import uvicorn
+from pydantic import SecretStr
+
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.connectors.crm.registry import CRMS
+from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
+from integration_assets.sandbox.hubspot import PortalOptions, hubspot_lookalike
+
+T = TypeVar("T")
+TOKEN = "pat-na1-harness"
+
+
+class Seeds(Protocol):
+    """Puts records into a CRM behind its API's back."""
+
+    def company(self, **values: str) -> str:
+        """Add a company (name, domain, additional_domains, arr); returns its id."""
+
+    def contact(self, email: str, *, additional: str = "", company_id: str | None = None) -> str:
+        """Add a contact with a primary company; returns its id."""
+
+    def parent(self, child_id: str, parent_id: str) -> None:
+        """Make one company the parent of another."""
+
+    def archive(self, object_name: str, record_id: str) -> None:
+        """Archive a record of our object."""
+
+
+@dataclass
+class Harness:
+    """One CRM under test. `lookalike` has `requests` and `faults`."""
+
+    provider: str
+    url: str
+    seeds: Seeds
+    portal: Any
+    lookalike: Any
+    arr_property: str
+    calls: CallCounter = field(default_factory=CallCounter)
+
+    def talk(self, work: Callable[[Crm], Awaitable[T]]) -> T:
+        """Do `work` with a fresh connector."""
+
+        async def story() -> T:
+            async with CRMS[self.provider](base_url=self.url, token=SecretStr(TOKEN), calls=self.calls) as crm:
+                return await work(crm)
+
+        return asyncio.run(story())
+
+
+class HubSpotSeeds:
+    def __init__(self, portal: HubSpotPortal) -> None:
+        self._portal = portal
+
+    def company(self, **values: str) -> str:
+        names = {"additional_domains": "hs_additional_domains", "arr": "arr_total"}
+        return self._portal.seed("companies", [{names.get(name, name): text for name, text in values.items()}])[0]
+
+    def contact(self, email: str, *, additional: str = "", company_id: str | None = None) -> str:
+        row = {"email": email, "hs_additional_emails": additional}
+        (contact_id,) = self._portal.seed("contacts", [row])
+        if company_id is not None:
+            types = [("HUBSPOT_DEFINED", 1), ("HUBSPOT_DEFINED", 279)]
+            self._portal.associate("contacts", contact_id, "companies", company_id, types)
+        return contact_id
+
+    def parent(self, child_id: str, parent_id: str) -> None:
+        self._portal.associate("companies", child_id, "companies", parent_id, [("HUBSPOT_DEFINED", 14)])
+
+    def archive(self, object_name: str, record_id: str) -> None:
+        self._portal.archive(object_name, record_id)
+
+
+@contextlib.contextmanager
+def hubspot_harness(options: PortalOptions | None = None, portal_id: int = 4711) -> Iterator[Harness]:
+    """A HubSpot portal with a mapped company property `arr_total`."""
+    portal = HubSpotPortal(portal_id, token=TOKEN, options=options)
+    portal.define_property("companies", {"name": "arr_total", "type": "number", "fieldType": "number"})
+    lookalike = hubspot_lookalike(portal)
+    with serving(lookalike) as url:
+        yield Harness("hubspot", url, HubSpotSeeds(portal), portal, lookalike, "arr_total")
+
+
+HARNESSES: dict[str, Callable[[], AbstractContextManager[Harness]]] = {"hubspot": hubspot_harness}
+
+
+@contextlib.contextmanager
+def serving(app: Any) -> Iterator[str]:
+    """Serve an ASGI app on a free loopback port, in a thread; yields its base URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise RuntimeError("the look-alike did not start")
+        time.sleep(0.005)
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listener.close()
