@@ -16,7 +16,6 @@ from typing import Any, NoReturn, Self, TypeVar
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.config import CANNY_BASE_URL
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback import canny_records as records
 from integration_assets.connectors.http import PATIENCE_SECONDS, Call, HttpClient
@@ -49,23 +48,23 @@ def _key_is_rejected(answer: Answer) -> bool:
 class CannyFeedback:
     """A Canny workspace as a `FeedbackSystem`. Use as an async context manager.
 
-    `credential_name` is what messages call the key; `windows` replace the allowance that calls are paced by; `patience`
+    `base_url` is what comes before `/v1` and `/v2`, `key` the workspace's API key. `credential_name` is what messages call the key; `windows` replace the allowance that calls are paced by; `patience`
     bounds the repeats of one call, in seconds.
     """
 
     def __init__(
         self,
-        api_key: SecretStr,
         *,
+        base_url: str,
+        key: SecretStr,
         calls: CallCounter,
-        base_url: str = CANNY_BASE_URL,
         credential_name: str = "CANNY_API_KEY",
         windows: Mapping[str, tuple[Window, ...]] = WINDOWS,
         limiter: Limiter | None = None,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         advice = f"Canny rejected {credential_name}: set the key of the workspace's API settings"
-        digest = credential_digest(base_url, api_key.get_secret_value())
+        digest = credential_digest(base_url, key.get_secret_value())
         self._advice = advice
         self._client = HttpClient(
             system=SYSTEM,
@@ -83,7 +82,7 @@ class CannyFeedback:
                 ),
                 describe=_error_text,
             ),
-            body_fields={"apiKey": api_key},
+            body_fields={"apiKey": key},
             patience=patience,
         )
 

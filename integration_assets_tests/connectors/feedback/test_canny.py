@@ -30,7 +30,7 @@ def talk(story: Callable[[CannyFeedback], Awaitable[T]], *answers: Any) -> tuple
     async def session() -> tuple[T, FaultServer]:
         async with fault_server(*behaviours) as server:
             system = CannyFeedback(
-                SecretStr(KEY), calls=CallCounter(), base_url=server.url + "/api", limiter=Limiter({})
+                base_url=server.url + "/api", key=SecretStr(KEY), calls=CallCounter(), limiter=Limiter({})
             )
             async with system:
                 return await story(system), server
