@@ -232,7 +232,7 @@ def test_a_full_batch_is_written_in_one_call(ready: Harness) -> None:
     assert ready.calls.totals(ready.provider).writes - before == 1
     titles = {record.record_id: record.values["title"] for record in ready.talk(requests)}
     assert {item.record_id: f"T{item.key.removeprefix('src:')}" for item in outcome.written} == titles
-    assert outcome.rejected == outcome.unaccounted == ()
+    assert (outcome.rejected, outcome.unaccounted) == ((), ())
 
 
 def test_one_bad_record_does_not_spoil_its_batch(ready: Harness) -> None:

@@ -50,7 +50,7 @@ RUN_SCOPES = frozenset(
 )
 """Contacts are read whether or not they are linked: they are evidence of a voter's company."""
 LINK_COMPANIES_SCOPES = frozenset({"crm.objects.companies.write"})
-LINK_CONTACTS_SCOPES = frozenset({"crm.objects.contacts.write", "crm.schemas.contacts.read"})
+LINK_CONTACTS_SCOPES = frozenset({"crm.objects.contacts.write"})
 """Associations have no scope of their own: associating counts as a write to the objects at both ends."""
 SETUP_SCOPES = frozenset({"crm.schemas.custom.write"})
 
