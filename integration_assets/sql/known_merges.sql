@@ -1,0 +1,8 @@
+-- Requests merged into one that the source still has, directly or through further merges.
+-- grain: one merged request; key: key
+-- inputs: raw.merge_aliases, ranked.feature_requests; variable source
+SELECT DISTINCT lower(getvariable('source') || ':' || aliases.merged_request_id) AS key
+FROM raw.merge_aliases AS aliases
+WHERE
+    aliases.request_id IN (SELECT request_id FROM ranked.feature_requests)
+    OR aliases.request_id IN (SELECT merged_request_id FROM raw.merge_aliases)

@@ -1,0 +1,134 @@
+"""Apply a plan: records first, then links; every write on record before it is sent and read back before it counts.
+
+Killed at any moment and run again, it ends in the same state of the CRM: records are written by their unique key,
+labels of a pair as a set, and what is there already is not written again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from itertools import chain, islice
+
+import duckdb
+
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.errors import PermanentError, TransientError
+from integration_assets.models import LinkTarget, ObjectDefinition
+from integration_assets.sync.application import Application, Progress, batched, run_batches, utc_now
+from integration_assets.sync.apply_links import apply_links
+from integration_assets.sync.apply_records import apply_records
+from integration_assets.sync.ledger import open_ledger, store_bases
+from integration_assets.sync.operations import (
+    PAIR_ACTIONS,
+    RECORD_ACTIONS,
+    Operation,
+    read_operations,
+)
+from integration_assets.sync.plan_store import Plan, record_baseline, set_status
+from integration_assets.sync.report import ApplyReport, planned_report
+from integration_assets.sync.sending import Pause
+from integration_assets.sync.store import transaction
+
+__all__ = ["ApplyReport", "apply_plan"]
+
+CANARY_RECORDS = 5
+"""Records a first apply writes and reads back before any other."""
+IN_FLIGHT = 4
+"""Batches under way at a time, unless the caller knows better; the connector's limiter has the last word."""
+
+
+async def apply_plan(
+    crm: Crm,
+    definition: ObjectDefinition,
+    connection: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    *,
+    canary: bool,
+    on_progress: Progress = lambda _what, _count: None,
+    in_flight: int = IN_FLIGHT,
+    run_id: str | None = None,
+    pause: Pause = asyncio.sleep,
+    now: Callable[[], datetime] = utc_now,
+) -> ApplyReport:
+    """Carry out a saved plan and say what came of it.
+
+    `canary` writes the first few records alone and reads them back before the rest. What goes wrong on the way ends up
+    in `ApplyReport.error`, so that the numbers are not lost with it: the caller reports first and raises then. The plan
+    counts as applied, and its numbers as those of a good run, only when there is no error. The connection must be in
+    autocommit; errors of the staging store itself are raised, and nothing more is sent.
+    """
+    report = planned_report(plan)
+    ledger = open_ledger(connection, run_id or plan.run_id, plan)
+    application = Application(crm, definition, connection, ledger, report, in_flight, on_progress, pause, now)
+    set_status(connection, plan.plan_id, "applying", now=now())
+    with transaction(connection):
+        store_bases(connection, plan.portal_id, plan.agreed, now=now())
+    await _records(application, plan, canary=canary)
+    if not application.stopped:
+        await _links(application, plan)
+    if report.error is None:
+        report.error = _remaining_error(report)
+    if report.error is None:
+        set_status(connection, plan.plan_id, "applied", now=now())
+        record_baseline(connection, plan, now=now())
+    return report
+
+
+async def _records(application: Application, plan: Plan, *, canary: bool) -> None:
+    size = application.crm.records_per_write
+    operations: Iterator[Operation] = read_operations(application.connection, plan.plan_id, RECORD_ACTIONS)
+
+    async def work(batch: Sequence[Operation]) -> None:
+        await apply_records(application, batch)
+
+    if canary:
+        first = list(islice(operations, CANARY_RECORDS))
+        following = next(operations, None)
+        if following is None:  # the canary would be all there is
+            operations = iter(first)
+        else:
+            await run_batches(application, batched(first, size), work)
+            _check_canary(application, len(first))
+            operations = chain([following], operations)
+    if not application.stopped:
+        await run_batches(application, batched(operations, size), work)
+
+
+def _check_canary(application: Application, written: int) -> None:
+    """Stop when most of the first records did not read back as written: the rest would fare no better."""
+    verified = application.report.verified
+    if application.report.error is None and verified * 2 < written:
+        reasons = "; ".join(sorted({item.reason for item in application.report.rejected_items})) or "see the ledger"
+        application.report.error = PermanentError(
+            f"only {verified} of the first {written} records read back as written, nothing more was sent: {reasons}"
+        )
+
+
+async def _links(application: Application, plan: Plan) -> None:
+    """Links before unlinks, companies before contacts: what a portal's limit leaves out is the least important."""
+    crm = application.crm
+    targets: tuple[LinkTarget, ...] = ("company", "contact")
+
+    async def work(batch: Sequence[Operation]) -> None:
+        await apply_links(application, batch)
+
+    for action in PAIR_ACTIONS:
+        size = crm.pairs_per_write if action == "link" else crm.pairs_per_removal
+        for target in targets:
+            operations = read_operations(application.connection, plan.plan_id, (action,), target=target)
+            await run_batches(application, batched(operations, size), work)
+            if application.stopped:
+                return
+
+
+def _remaining_error(report: ApplyReport) -> PermanentError | TransientError | None:
+    if report.absent:
+        return PermanentError(
+            f"the CRM says it wrote {len(report.absent)} records that are not there, {report.absent[0]} first: "
+            "check the portal before the next run"
+        )
+    if report.unknown:
+        return TransientError(f"the answers to {report.unknown} writes were lost: run again, nothing is written twice")
+    return None

@@ -1,0 +1,159 @@
+"""One record, three ways: what we wrote last, what the CRM holds, what should be there. Pure.
+
+All values are normalised (`feature_request_object.normalise`); "" is unset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from integration_assets.sync.feature_request_object import (
+    COMPARED_FIELDS,
+    KEY,
+    MANAGED_STATE,
+    POLICIES,
+    STATE_FIELDS,
+    FieldKind,
+    FieldPolicy,
+    digest,
+    managed_state,
+    normalise,
+    parse_managed_state,
+    state_text,
+)
+
+ConflictAction = Literal["kept", "overwritten", "restored", "moved"]
+"""kept: the CRM's value stays; overwritten: both sides changed, ours won; restored: a computed field was edited;
+moved: the record changed between plan and apply and was left alone."""
+
+
+class Conflict(msgspec.Struct, frozen=True):
+    """A field of a record that somebody else changed, and what was done about it."""
+
+    key: str
+    field: str
+    action: ConflictAction
+
+
+class Base(msgspec.Struct, frozen=True):
+    """What we know of our last write: verified values of the ledger, and digests of the record's `managed_state`.
+
+    The digests also count when the ledger knows another value: they were written by a run this store did not see the
+    end of, or that ran elsewhere.
+    """
+
+    values: Mapping[str, str]
+    digests: Mapping[str, str]
+
+    def known(self, field: str) -> bool:
+        """Whether anything is known of the field's last value."""
+        return field in self.values or field in self.digests
+
+    def matches(self, field: str, value: str) -> bool:
+        """Whether `value` is what we wrote last."""
+        return self.values.get(field) == value or self.digests.get(field) == digest(value)
+
+    def digest(self, field: str) -> str | None:
+        """Digest of the last value, or None."""
+        return digest(self.values[field]) if field in self.values else self.digests.get(field)
+
+
+class RecordDiff(msgspec.Struct, frozen=True):
+    """What to write on a live record. `before` has the live value of every field in `after`.
+
+    `agreed` are fields whose live value is what should be there although the ledger remembers another.
+    """
+
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+    conflicts: tuple[Conflict, ...]
+    agreed: Mapping[str, str]
+
+
+def new_record(key: str, desired: Mapping[str, str]) -> dict[str, str]:
+    """Values to create a record with: everything that is set, the key, and the managed state."""
+    values = {field: value for field, value in desired.items() if value}
+    return {**values, KEY: key, MANAGED_STATE: managed_state(values)}
+
+
+def compare_record(
+    key: str,
+    desired: Mapping[str, str],
+    live: Mapping[str, str],
+    base_values: Mapping[str, str],
+    policies: Mapping[str, FieldPolicy] = POLICIES,
+) -> RecordDiff:
+    """Compare a wanted record with the live one. Both carry normalised values by field; missing is unset."""
+    base = Base(base_values, parse_managed_state(live.get(MANAGED_STATE, "")))
+    after: dict[str, str] = {}
+    conflicts = []
+    agreed = {}
+    for field in COMPARED_FIELDS:
+        if policies[field].kind is FieldKind.KEY:  # records are found by it, so it cannot differ
+            continue
+        wanted, theirs = desired.get(field, ""), live.get(field, "")
+        write, action = _decide(policies[field], field, base, theirs, wanted)
+        if write:
+            after[field] = wanted
+        if action is not None:
+            conflicts.append(Conflict(key, field, action))
+        if wanted == theirs and base_values.get(field, wanted) != wanted:
+            agreed[field] = wanted
+    if after:
+        after[MANAGED_STATE] = _next_state(base, live, desired, after)
+    before = {field: live.get(field, "") for field in after}
+    return RecordDiff(before, after, tuple(conflicts), agreed)
+
+
+def _decide(
+    policy: FieldPolicy, field: str, base: Base, theirs: str, wanted: str
+) -> tuple[bool, ConflictAction | None]:
+    """Whether to write the field, and what to report."""
+    if wanted == theirs or (not wanted and not policy.clear_when_empty):
+        return False, None
+    edited = base.known(field) and not base.matches(field, theirs)
+    if policy.kind is FieldKind.LIFECYCLE:
+        return True, None
+    if policy.kind is FieldKind.COMPUTED:
+        return True, "restored" if edited else None
+    if not base.known(field):  # nobody knows who wrote what is there
+        edited = bool(theirs)
+    if not edited:
+        return True, None
+    if (base.known(field) and base.matches(field, wanted)) or policy.on_conflict == "theirs":
+        return False, "kept"
+    return True, "overwritten"
+
+
+def _next_state(base: Base, live: Mapping[str, str], desired: Mapping[str, str], after: Mapping[str, str]) -> str:
+    """`managed_state` after the write: new digests where both sides agree, the old base where they do not."""
+    digests = {}
+    for field in STATE_FIELDS:
+        theirs = live.get(field, "")
+        if field in after:
+            digests[field] = digest(after[field])
+        elif theirs == desired.get(field, ""):
+            digests[field] = digest(theirs)
+        else:
+            digests[field] = base.digest(field) or digest(theirs)
+    return state_text(digests)
+
+
+def state_without(before: Mapping[str, str], after: Mapping[str, str], left_out: set[str]) -> str:
+    """`after`'s managed state with the digests of `left_out` fields put back to what they were before."""
+    old = parse_managed_state(before.get(MANAGED_STATE, ""))
+    new = parse_managed_state(after[MANAGED_STATE])
+    for field in left_out & new.keys():
+        if field in old:
+            new[field] = old[field]
+        else:
+            del new[field]
+    return state_text(new)
+
+
+def differing_fields(written: Mapping[str, str], read_back: Mapping[str, str]) -> list[str]:
+    """Fields whose read-back value is not what was written."""
+    return [field for field, value in written.items() if normalise(field, read_back.get(field)) != value]

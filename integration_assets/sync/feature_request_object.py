@@ -1,0 +1,259 @@
+"""Our object in the CRM: its managed properties, its links, who may change a field, and how values are compared.
+
+This table is the one place that says what a managed property is. `MAPPING_VERSION` is a digest of it: when it changes,
+the next plan is held until somebody has looked at it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+from integration_assets.models import LinkDefinition, ObjectDefinition, PropertyDefinition, Status
+
+MAX_TEXT = 65_536
+"""Most characters of a text property (HubSpot, "Properties" guide). Counted in UTF-16 units, the stricter reading."""
+TRUNCATION_MARK = "… [truncated]"
+STATE_DIGITS = 6
+"""Hex digits per field in `managed_state`: enough to notice an edit, short enough for every field."""
+
+KEY = "feature_request_key"
+MANAGED_STATE = "managed_state"
+RETIRED_AT = "retired_at"
+RETIRED_REASON = "retired_reason"
+
+
+class RetiredReason(StrEnum):
+    """Why a record is no longer kept up to date."""
+
+    MERGED = "merged"
+    DELETED = "deleted"
+    EXCLUDED = "excluded"
+    UNDONE = "undone"
+
+
+class FieldKind(StrEnum):
+    """Who decides a field's value. LIFECYCLE is ours and changes without a report; BOOKKEEPING is never compared."""
+
+    KEY = "key"
+    COMPUTED = "computed"
+    EDITABLE = "editable"
+    LIFECYCLE = "lifecycle"
+    BOOKKEEPING = "bookkeeping"
+
+
+class FieldPolicy(msgspec.Struct, frozen=True):
+    """How one field is reconciled.
+
+    `clear_when_empty`: an absent source value clears the CRM; otherwise it leaves the CRM alone. `on_conflict` decides
+    for an EDITABLE field that both sides changed.
+    """
+
+    kind: FieldKind
+    clear_when_empty: bool = False
+    on_conflict: Literal["ours", "theirs"] = "ours"
+
+
+_STATUS_LABELS = tuple((status.value, status.value.replace("_", " ").capitalize()) for status in Status)
+_REASON_LABELS = tuple((reason.value, reason.value.capitalize()) for reason in RetiredReason)
+
+
+def _text(name: str, label: str, description: str, *, long: bool = False, unique: bool = False) -> PropertyDefinition:
+    return PropertyDefinition(name, label, "string", "textarea" if long else "text", unique, (), description)
+
+
+def _number(name: str, label: str, description: str) -> PropertyDefinition:
+    return PropertyDefinition(name, label, "number", "number", description=description)
+
+
+def _time(name: str, label: str, description: str) -> PropertyDefinition:
+    return PropertyDefinition(name, label, "datetime", "date", description=description)
+
+
+def _choice(name: str, label: str, options: tuple[tuple[str, str], ...], description: str) -> PropertyDefinition:
+    return PropertyDefinition(name, label, "enumeration", "select", options=options, description=description)
+
+
+FEATURE_REQUEST = ObjectDefinition(
+    name="feature_request",
+    singular="Feature request",
+    plural="Feature requests",
+    group="feature_request_sync",
+    group_label="Feature request sync",
+    key_property=KEY,
+    display_property="title",
+    properties=(
+        _text(KEY, "Feature request key", "Identity of the request: <source>:<id>. Do not change.", unique=True),
+        _text("title", "Title", "Title of the request; may be edited here."),
+        _choice("status", "Status", _STATUS_LABELS, "Status of the request; may be edited here."),
+        _text("source_status", "Source status", "Status in the words of the feedback system."),
+        _text("url", "URL", "Address of the request in the feedback system."),
+        _text("board", "Board", "Board of the request; may be edited here."),
+        _text("category", "Category", "Category of the request; may be edited here."),
+        _text("details", "Details", "Text of the request; may be edited here.", long=True),
+        _number("votes", "Votes", "Votes that count."),
+        _number("companies", "Companies", "Distinct companies that voted."),
+        _number("arr", "ARR", "Annual recurring revenue of the distinct companies that voted."),
+        _text("voter_domains", "Voter domains", "Business mail domains of the voters, one per line.", long=True),
+        _time("requested_at", "Requested at", "When the request was made."),
+        _time("last_vote_at", "Last vote at", "When the last vote came in."),
+        _text("source", "Source", "Feedback system the request lives in."),
+        _time(RETIRED_AT, "Retired at", "When the request left the feedback system; empty while it lives."),
+        _choice(RETIRED_REASON, "Retired reason", _REASON_LABELS, "Why the request left the feedback system."),
+        _text(MANAGED_STATE, "Managed state", "Bookkeeping of the sync. Do not change.", long=True),
+    ),
+    links=(
+        LinkDefinition("voted", "company", "Voted", "Voted for"),
+        LinkDefinition("voter", "contact", "Voter", "Voted for"),
+        LinkDefinition("author", "contact", "Author", "Author of"),
+    ),
+)
+
+_EDITABLE = FieldPolicy(FieldKind.EDITABLE)
+_COMPUTED = FieldPolicy(FieldKind.COMPUTED)
+_COMPUTED_CLEARED = FieldPolicy(FieldKind.COMPUTED, clear_when_empty=True)
+_LIFECYCLE = FieldPolicy(FieldKind.LIFECYCLE, clear_when_empty=True)
+
+POLICIES: Mapping[str, FieldPolicy] = {
+    KEY: FieldPolicy(FieldKind.KEY),
+    "title": _EDITABLE,
+    "status": _EDITABLE,
+    "source_status": _COMPUTED,
+    "url": _COMPUTED,
+    "board": _EDITABLE,
+    "category": _EDITABLE,
+    "details": _EDITABLE,
+    "votes": _COMPUTED,
+    "companies": _COMPUTED,
+    "arr": _COMPUTED,
+    "voter_domains": _COMPUTED_CLEARED,
+    "requested_at": _COMPUTED,
+    "last_vote_at": _COMPUTED_CLEARED,
+    "source": _COMPUTED,
+    RETIRED_AT: _LIFECYCLE,
+    RETIRED_REASON: _LIFECYCLE,
+    MANAGED_STATE: FieldPolicy(FieldKind.BOOKKEEPING),
+}
+
+ALWAYS_WRITTEN = frozenset(
+    {KEY, "title", "status", "votes", "companies", "arr", "source", MANAGED_STATE},
+)
+"""Fields every created record carries: a portal may make these required without rejecting us."""
+
+COMPARED_FIELDS = tuple(name for name, policy in POLICIES.items() if policy.kind is not FieldKind.BOOKKEEPING)
+STATE_FIELDS = tuple(name for name in COMPARED_FIELDS if POLICIES[name].kind is not FieldKind.KEY)
+"""Fields `managed_state` carries a digest of."""
+
+OUR_LABELS = tuple(link.name for link in FEATURE_REQUEST.links)
+
+_TYPES = {definition.name: definition.type for definition in FEATURE_REQUEST.properties}
+# C0 and C1 controls but tab and line feed, and lone surrogates: neither JSON nor the staging store can carry them.
+_UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+_EPOCH_MILLISECONDS = re.compile(r"-?\d{1,14}")
+
+
+def mapping_version(definition: ObjectDefinition, policies: Mapping[str, FieldPolicy]) -> str:
+    """Twelve hex digits that change whenever a property, a link or a policy does."""
+    return hashlib.sha256(msgspec.json.encode((definition, policies), order="deterministic")).hexdigest()[:12]
+
+
+MAPPING_VERSION = mapping_version(FEATURE_REQUEST, POLICIES)
+
+
+def record_key(source_name: str, request_id: str) -> str:
+    """Value of the unique key of a request: `<source>:<request id>`, lower-case."""
+    return f"{source_name}:{request_id}".lower()
+
+
+def normalise(field: str, value: Any) -> str:
+    """`value` of managed property `field` as the CRM hands it back after a write; "" when unset.
+
+    Both what we want and what the CRM holds go through here, so that a difference is a difference of meaning.
+    """
+    if value is None:
+        return ""
+    kind = _TYPES[field]
+    if kind == "number":
+        return _plain_number(value)
+    if kind == "datetime":
+        return _iso_milliseconds(value)
+    if isinstance(value, (list, tuple)):
+        value = "\n".join(sorted(str(item) for item in value))
+    return _safe_text(str(value))
+
+
+def _safe_text(text: str) -> str:
+    text = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+    if _utf16_units(text) <= MAX_TEXT:
+        return text
+    room = MAX_TEXT - _utf16_units(TRUNCATION_MARK)
+    # surrogatepass is not needed: cutting the encoded form at an odd surrogate is repaired by ignoring the half
+    cut = text.encode("utf-16-le")[: room * 2].decode("utf-16-le", errors="ignore")
+    return cut.rstrip() + TRUNCATION_MARK
+
+
+def _utf16_units(text: str) -> int:
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _plain_number(value: Any) -> str:
+    text = str(value).strip()
+    if not _NUMBER.fullmatch(text):
+        return _safe_text(text)
+    try:
+        plain = format(Decimal(text), "f")
+    except InvalidOperation:
+        return _safe_text(text)
+    if "." in plain:
+        plain = plain.rstrip("0").rstrip(".")
+    return "0" if plain in {"-0", ""} else plain
+
+
+def _iso_milliseconds(value: Any) -> str:
+    moment = value if isinstance(value, datetime) else _parsed_time(str(value).strip())
+    if moment is None:
+        return _safe_text(str(value))
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+
+
+def _parsed_time(text: str) -> datetime | None:
+    try:
+        if _EPOCH_MILLISECONDS.fullmatch(text):
+            return datetime.fromtimestamp(int(text) / 1000, UTC)
+        return datetime.fromisoformat(text)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def digest(value: str) -> str:
+    """The digits `managed_state` keeps of a normalised value."""
+    return hashlib.sha256(value.encode()).hexdigest()[:STATE_DIGITS]
+
+
+def managed_state(values: Mapping[str, str]) -> str:
+    """Text of the `managed_state` property for these normalised values: one `field:digest` per managed field."""
+    return state_text({field: digest(values.get(field, "")) for field in STATE_FIELDS})
+
+
+def state_text(digests: Mapping[str, str]) -> str:
+    """Text of the `managed_state` property for digests by field, in the order of the table."""
+    return " ".join(f"{field}:{digests[field]}" for field in STATE_FIELDS if field in digests)
+
+
+def parse_managed_state(text: str) -> dict[str, str]:
+    """Digests by field; whatever is not one of ours is ignored, so a damaged text is no worse than a missing one."""
+    pairs: Iterable[tuple[str, str, str]] = (part.partition(":") for part in text.split())
+    return {
+        field: digits
+        for field, _, digits in pairs
+        if field in STATE_FIELDS and re.fullmatch(rf"[0-9a-f]{{{STATE_DIGITS}}}", digits)
+    }

@@ -1,0 +1,218 @@
+"""The ledger: what is about to be written, what came of it, and the values that were there before.
+
+An intent is committed before its request is sent, so that after a crash nothing was sent that is not on record. The
+ledger is proof and the ground for an undo; it is never taken for what the CRM holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from integration_assets.models import CrmFeatureRequest, Link, LinkTarget, Rejected
+from integration_assets.sync.operations import Operation, operation_rows
+from integration_assets.sync.plan_store import Plan
+from integration_assets.sync.store import columns, incoming, naive_utc, transaction
+
+STAGE = "crm_feature_requests"
+"""Stage under which rejected writes are quarantined."""
+
+
+Outcome = Literal["verified", "rejected", "unknown"]
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What came of one intent. `unknown` is an answer that was lost and a write that could not be found."""
+
+    ledger_id: int
+    outcome: Outcome
+    reason: str | None = None
+    record_id: str | None = None
+
+
+class Ledger(msgspec.Struct):
+    """The ledger of one application of one plan. There is one writer: the run that holds the staging store."""
+
+    connection: duckdb.DuckDBPyConnection
+    run_id: str
+    plan: Plan
+    next_id: int
+
+    def intend(self, operations: Sequence[Operation], *, now: datetime) -> list[int]:
+        """Commit the intent to carry out `operations` (with the values as they are about to be sent); return ids."""
+        ids = list(range(self.next_id, self.next_id + len(operations)))
+        self.next_id += len(operations)
+        rows = operation_rows(
+            msgspec.structs.replace(operation, seq=ledger_id)
+            for operation, ledger_id in zip(operations, ids, strict=True)
+        )
+        with transaction(self.connection), incoming(self.connection, rows):
+            self.connection.execute(
+                """
+                INSERT INTO sync.ledger
+                SELECT
+                    seq, $run_id, $plan_id, $portal_id, action, key, record_id, target, target_id,
+                    before_values, after_values, before_labels, after_labels, $now, NULL, NULL, NULL
+                FROM incoming_rows
+                """,
+                {
+                    "run_id": self.run_id,
+                    "plan_id": self.plan.plan_id,
+                    "portal_id": self.plan.portal_id,
+                    "now": naive_utc(now),
+                },
+            )
+        return ids
+
+    def settle(
+        self,
+        settled: Iterable[Settled],
+        *,
+        now: datetime,
+        bases: Mapping[str, Mapping[str, str]],
+        records: Iterable[CrmFeatureRequest] = (),
+        rejected: Sequence[Rejected] = (),
+    ) -> None:
+        """Commit what came of record writes: outcomes, new bases by key and field, records as read back, quarantine."""
+        with transaction(self.connection):
+            self._outcomes(settled, now)
+            store_bases(self.connection, self.plan.portal_id, bases, now=now)
+            _refresh_records(self.connection, records)
+            self._quarantine(rejected, now)
+
+    def settle_links(
+        self,
+        settled: Iterable[Settled],
+        *,
+        now: datetime,
+        pairs: Sequence[tuple[str, LinkTarget, str]],
+        links: Iterable[Link],
+        rejected: Sequence[Rejected] = (),
+    ) -> None:
+        """Commit what came of link writes; `links` are all labels of `pairs` as read back."""
+        with transaction(self.connection):
+            self._outcomes(settled, now)
+            _refresh_links(self.connection, pairs, links)
+            self._quarantine(rejected, now)
+
+    def _outcomes(self, settled: Iterable[Settled], now: datetime) -> None:
+        rows = pa.Table.from_pylist(
+            [msgspec.structs.asdict(one) for one in settled],
+            schema=columns(ledger_id=pa.int64(), outcome=pa.string(), reason=pa.string(), record_id=pa.string()),
+        )
+        with incoming(self.connection, rows):
+            self.connection.execute(
+                """
+                UPDATE sync.ledger SET
+                    outcome = settled.outcome,
+                    reason = settled.reason,
+                    record_id = coalesce(settled.record_id, ledger.record_id),
+                    outcome_at = $now
+                FROM incoming_rows AS settled
+                WHERE ledger.ledger_id = settled.ledger_id
+                """,
+                {"now": naive_utc(now)},
+            )
+
+    def _quarantine(self, rejected: Sequence[Rejected], now: datetime) -> None:
+        rows = pa.Table.from_pylist(
+            [msgspec.structs.asdict(one) for one in rejected],
+            schema=columns(kind=pa.string(), key=pa.string(), reason=pa.string()),
+        )
+        with incoming(self.connection, rows):
+            self.connection.execute(
+                "INSERT INTO sync.quarantine SELECT $run_id, $stage, kind, key, reason, $now FROM incoming_rows",
+                {"run_id": self.run_id, "stage": STAGE, "now": naive_utc(now)},
+            )
+
+
+def open_ledger(connection: duckdb.DuckDBPyConnection, run_id: str, plan: Plan) -> Ledger:
+    """The ledger for applying `plan`."""
+    last = connection.execute("SELECT coalesce(max(ledger_id), 0) FROM sync.ledger").fetchall()[0][0]
+    return Ledger(connection, run_id, plan, last + 1)
+
+
+def store_bases(
+    connection: duckdb.DuckDBPyConnection,
+    portal_id: str,
+    bases: Mapping[str, Mapping[str, str]],
+    *,
+    now: datetime,
+) -> None:
+    """Remember the last verified value per key and field. Call inside a transaction."""
+    rows = pa.Table.from_pylist(
+        [
+            {"key": key, "field": field, "value": value}
+            for key, values in bases.items()
+            for field, value in values.items()
+        ],
+        schema=columns(key=pa.string(), field=pa.string(), value=pa.string()),
+    )
+    if not rows.num_rows:
+        return
+    with incoming(connection, rows):
+        connection.execute(
+            """
+            DELETE FROM sync.field_bases
+            WHERE portal_id = $portal_id AND (key, field) IN (SELECT (key, field) FROM incoming_rows)
+            """,
+            {"portal_id": portal_id},
+        )
+        connection.execute(
+            "INSERT INTO sync.field_bases SELECT $portal_id, key, field, value, $now FROM incoming_rows",
+            {"portal_id": portal_id, "now": naive_utc(now)},
+        )
+
+
+def _refresh_records(connection: duckdb.DuckDBPyConnection, records: Iterable[CrmFeatureRequest]) -> None:
+    """Let `raw.crm_feature_requests` say what was read back: the rest can then be planned without a new read."""
+    values = pa.map_(pa.string(), pa.string())
+    rows = pa.Table.from_pylist(
+        [
+            {
+                "record_id": record.record_id,
+                "key": record.key,
+                "property_values": list(record.values.items()),
+                "archived": record.archived,
+            }
+            for record in records
+        ],
+        schema=columns(record_id=pa.string(), key=pa.string(), property_values=values, archived=pa.bool_()),
+    )
+    if not rows.num_rows:
+        return
+    with incoming(connection, rows):
+        connection.execute(
+            "DELETE FROM raw.crm_feature_requests WHERE record_id IN (SELECT record_id FROM incoming_rows)"
+        )
+        connection.execute("INSERT INTO raw.crm_feature_requests SELECT * FROM incoming_rows")
+
+
+def _refresh_links(
+    connection: duckdb.DuckDBPyConnection,
+    pairs: Sequence[tuple[str, LinkTarget, str]],
+    links: Iterable[Link],
+) -> None:
+    pair_columns = ("record_id", "target", "target_id")
+    touched = pa.Table.from_pylist(
+        [dict(zip(pair_columns, pair, strict=True)) for pair in pairs],
+        schema=columns(record_id=pa.string(), target=pa.string(), target_id=pa.string()),
+    )
+    now = pa.Table.from_pylist(
+        [msgspec.structs.asdict(link) for link in links],
+        schema=columns(record_id=pa.string(), target=pa.string(), target_id=pa.string(), label=pa.string()),
+    )
+    with incoming(connection, touched):
+        connection.execute(
+            """
+            DELETE FROM raw.crm_links
+            WHERE (record_id, target, target_id) IN (SELECT (record_id, target, target_id) FROM incoming_rows)
+            """
+        )
+    with incoming(connection, now):
+        connection.execute("INSERT INTO raw.crm_links SELECT record_id, target, target_id, label FROM incoming_rows")

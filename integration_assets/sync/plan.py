@@ -1,0 +1,291 @@
+"""The plan: every change a run would make, with before and after values, saved and hashed.
+
+Records are compared in Python, a page at a time; links in SQL, because there can be a million. What is kept in Python
+is only what changed. The operations themselves live in `sync.plan_operations`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from integration_assets.sync.diff import Conflict, compare_record, new_record
+from integration_assets.sync.estimate import BatchLimits, estimate_calls
+from integration_assets.sync.feature_request_object import (
+    COMPARED_FIELDS,
+    MANAGED_STATE,
+    MAPPING_VERSION,
+    OUR_LABELS,
+    RETIRED_AT,
+    RETIRED_REASON,
+    RetiredReason,
+    normalise,
+    record_key,
+)
+from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
+from integration_assets.sync.plan_store import (
+    Plan,
+    PlanCounts,
+    PlanNumbers,
+    hash_header,
+    insert_header,
+    prune,
+)
+from integration_assets.sync.store import incoming, set_variables, statement, transaction
+
+PAGE = 2_000
+"""Records compared at a time: the most of the wanted and of the live ones that are in memory at once."""
+MOST_MISSING = 200
+"""More requests than this gone at once, with no merge or exclusion to explain it, are taken for a bad read."""
+
+
+class PlanInputs(msgspec.Struct, frozen=True):
+    """What a plan depends on beside the tables.
+
+    `excluded` are ids of requests that exist in the source but left the scope; `retirements_withheld` says that the
+    reader could not make sure what is gone. `now` has a time zone.
+    """
+
+    run_id: str
+    tenant: str
+    environment: str
+    portal_id: str
+    source_name: str
+    code_version: str
+    now: datetime
+    link_contacts: bool = True
+    excluded: Collection[str] = ()
+    retirements_withheld: bool = False
+    limits: BatchLimits = BatchLimits()
+
+
+class _Comparison(msgspec.Struct):
+    """What comparing all records found; filled page by page."""
+
+    creates: list[Operation] = []
+    updates: list[Operation] = []
+    retires: list[Operation] = []
+    linkable: list[tuple[str, str, str | None]] = []
+    conflicts: list[Conflict] = []
+    problems: list[str] = []
+    agreed: dict[str, Mapping[str, str]] = {}
+    counts: Counter[str] = msgspec.field(default_factory=Counter)
+
+
+def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan:
+    """Compare what should be in the CRM with what is there, and save the result as a new plan.
+
+    Reads `ranked.feature_requests`, `ranked.company_requests`, `resolved.votes` and the raw tables; writes
+    `sync.plans`, `sync.plan_operations` and `sync.plan_companies` in one transaction. The connection must be in
+    autocommit.
+    """
+    set_variables(
+        connection,
+        source=inputs.source_name,
+        portal_id=inputs.portal_id,
+        link_contacts=inputs.link_contacts,
+        labels=list(OUR_LABELS),
+    )
+    found = _compare_records(connection, inputs)
+    warnings = _withhold_retirements(found, inputs)
+    plan_id = uuid.uuid4().hex
+    records = _numbered([*found.creates, *found.updates, *found.retires])
+    with transaction(connection):
+        insert_operations(connection, plan_id, records)
+        links = _plan_links(connection, plan_id, len(records), found)
+        plan = _header(inputs, found, links, plan_id=plan_id, numbers=_numbers(connection), warnings=warnings)
+        plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
+        insert_header(connection, plan)
+        set_variables(connection, plan_id=plan_id)
+        connection.execute(statement("plan_companies"))
+        prune(connection)
+    return plan
+
+
+def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> _Comparison:
+    found = _Comparison()
+    reasons = _reasons_to_retire(connection, inputs)
+    for row in _compared_rows(connection):
+        key, copies = row["key"], row["copies"]
+        if copies > 1:
+            found.problems.append(f"{copies} records in the CRM have the key {key}: merge or archive them there")
+        elif row["wanted_copies"] > 1:
+            found.problems.append(f"{row['wanted_copies']} requests of the source share the key {key}")
+        elif row["is_wanted"]:
+            _compare_wanted(found, row)
+        elif copies:
+            _compare_unwanted(found, row, inputs, reasons.get(key, RetiredReason.DELETED))
+        found.counts["identified"] += int(row["is_wanted"])
+        found.counts["live"] += copies
+        found.counts["held"] += copies + row["archived_copies"]
+        found.counts["active"] += int(copies > 0 and not _is_retired(row["live_values"] or {}))
+    return found
+
+
+def _compared_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
+    """Rows of `compared_feature_requests.sql`, a page at a time."""
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE wanted_feature_requests AS " + statement("desired_feature_requests")
+    )
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE compared_feature_requests AS " + statement("compared_feature_requests")
+    )
+    last = 0
+    while True:
+        connection.execute(
+            "SELECT * FROM compared_feature_requests WHERE row_number > $last AND row_number <= $last + $page"
+            " ORDER BY row_number",
+            {"last": last, "page": PAGE},
+        )
+        columns = [column[0] for column in connection.description or ()]
+        rows = connection.fetchall()
+        yield from (dict(zip(columns, row, strict=True)) for row in rows)
+        if len(rows) < PAGE:
+            return
+        last += PAGE
+
+
+def _reasons_to_retire(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> dict[str, RetiredReason]:
+    """Why a request is not wanted any more, by key; whatever is not listed is gone from the source."""
+    excluded = {record_key(inputs.source_name, request_id) for request_id in inputs.excluded}
+    out_of_scope = connection.execute(
+        "SELECT request_id FROM raw.feature_requests EXCEPT SELECT request_id FROM ranked.feature_requests"
+    ).fetchall()
+    excluded |= {record_key(inputs.source_name, row[0]) for row in out_of_scope}
+    merged = {str(row[0]) for row in connection.execute(statement("known_merges")).fetchall()}
+    return dict.fromkeys(excluded, RetiredReason.EXCLUDED) | dict.fromkeys(merged, RetiredReason.MERGED)
+
+
+def _compare_wanted(found: _Comparison, row: Mapping[str, Any]) -> None:
+    key, record_id = row["key"], row["record_id"]
+    desired = {field: normalise(field, row.get(field)) for field in COMPARED_FIELDS}
+    if record_id is None and row["archived_copies"]:
+        found.counts["archived"] += 1
+        return
+    found.linkable.append((key, row["request_id"], record_id))
+    if record_id is None:
+        found.creates.append(Operation(0, "create", key, after=new_record(key, desired)))
+        return
+    diff = compare_record(key, desired, _live_values(row), row["base_values"] or {})
+    found.conflicts.extend(diff.conflicts)
+    if diff.agreed:
+        found.agreed[key] = diff.agreed
+    if diff.after:
+        found.updates.append(Operation(0, "update", key, record_id, before=diff.before, after=diff.after))
+    else:
+        found.counts["unchanged"] += 1
+
+
+def _live_values(row: Mapping[str, Any]) -> dict[str, str]:
+    held: Mapping[str, str] = row["live_values"] or {}
+    return {field: normalise(field, held.get(field)) for field in (*COMPARED_FIELDS, MANAGED_STATE)}
+
+
+def _is_retired(live: Mapping[str, str]) -> bool:
+    return bool(live.get(RETIRED_AT)) and bool(live.get(RETIRED_REASON))
+
+
+def _compare_unwanted(found: _Comparison, row: Mapping[str, Any], inputs: PlanInputs, reason: RetiredReason) -> None:
+    live = _live_values(row)
+    if _is_retired(live):
+        found.counts["retired_before"] += 1
+        return
+    after = {RETIRED_AT: normalise(RETIRED_AT, inputs.now), RETIRED_REASON: reason.value}
+    before = {field: live[field] for field in after}
+    found.retires.append(Operation(0, "retire", row["key"], row["record_id"], before=before, after=after))
+
+
+def _withhold_retirements(found: _Comparison, inputs: PlanInputs) -> tuple[str, ...]:
+    """Take retirements out where nobody can be sure of them; return the warning."""
+    missing = sum(operation.after[RETIRED_REASON] == RetiredReason.DELETED for operation in found.retires)
+    if not found.retires or not (inputs.retirements_withheld or missing > MOST_MISSING):
+        return ()
+    withheld = len(found.retires)
+    found.retires.clear()
+    return (
+        f"{withheld} records would be retired, but too many requests are missing at once: none is retired this run",
+    )
+
+
+def _numbered(operations: list[Operation]) -> list[Operation]:
+    return [msgspec.structs.replace(operation, seq=seq) for seq, operation in enumerate(operations, start=1)]
+
+
+def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: int, found: _Comparison) -> Counter[str]:
+    """Store the link operations; return labels by action, and what the estimate needs."""
+    keys, request_ids, record_ids = zip(*found.linkable, strict=True) if found.linkable else ((), (), ())
+    columns = [pa.array(values, pa.string()) for values in (keys, request_ids, record_ids)]
+    with incoming(connection, pa.table(dict(zip(("key", "request_id", "record_id"), columns, strict=True)))):
+        connection.execute("CREATE OR REPLACE TEMP TABLE plan_records AS SELECT * FROM incoming_rows")
+    connection.execute("CREATE OR REPLACE TEMP TABLE wanted_links AS " + statement("desired_links"))
+    set_variables(connection, plan_id=plan_id, last_seq=last_seq)
+    connection.execute("INSERT INTO sync.plan_operations " + statement("plan_link_operations"))
+    counts: Counter[str] = Counter()
+    for action, target, pairs, records, labels in connection.execute(statement("plan_link_counts")).fetchall():
+        counts[action] += labels
+        counts[f"{action} {target}"] += pairs
+        counts[f"linked {target}"] += records
+    counts["desired"] = connection.execute("SELECT count(*) FROM wanted_links").fetchall()[0][0]
+    counts["live"] = connection.execute(statement("live_link_labels")).fetchall()[0][0]
+    return counts
+
+
+def _header(
+    inputs: PlanInputs,
+    found: _Comparison,
+    links: Counter[str],
+    *,
+    plan_id: str,
+    numbers: PlanNumbers,
+    warnings: tuple[str, ...],
+) -> Plan:
+    actions = {"create": len(found.creates), "update": len(found.updates), "retire": len(found.retires)}
+    merged = sum(operation.after[RETIRED_REASON] == RetiredReason.MERGED for operation in found.retires)
+    counts = PlanCounts(
+        identified=found.counts["identified"],
+        unchanged=found.counts["unchanged"],
+        archived=found.counts["archived"],
+        live=found.counts["live"],
+        active=found.counts["active"],
+        merged=merged,
+        retired_before=found.counts["retired_before"],
+        links_desired=links["desired"],
+        link=links["link"],
+        unlink=links["unlink"],
+        links_unchanged=links["desired"] - links["link"],
+        live_links=links["live"],
+        **actions,
+    )
+    return Plan(
+        plan_id=plan_id,
+        run_id=inputs.run_id,
+        hash="",
+        kind="sync",
+        tenant=inputs.tenant,
+        environment=inputs.environment,
+        portal_id=inputs.portal_id,
+        source_name=inputs.source_name,
+        link_contacts=inputs.link_contacts,
+        mapping_version=MAPPING_VERSION,
+        code_version=inputs.code_version,
+        created_at=inputs.now,
+        counts=counts,
+        calls=estimate_calls({**links, **actions}, inputs.limits),
+        numbers=numbers,
+        records_held=found.counts["held"],
+        conflicts=tuple(found.conflicts),
+        problems=tuple(found.problems),
+        warnings=warnings,
+        agreed=found.agreed,
+    )
+
+
+def _numbers(connection: duckdb.DuckDBPyConnection) -> PlanNumbers:
+    return PlanNumbers(*connection.execute(statement("guard_numbers")).fetchall()[0])

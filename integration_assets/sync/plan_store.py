@@ -1,0 +1,298 @@
+"""Plans in the staging store: the header, what became of it, approvals, staleness, and what moved since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import duckdb
+import msgspec
+
+from integration_assets.errors import ConfigurationError
+from integration_assets.sync.diff import Conflict
+from integration_assets.sync.feature_request_object import normalise
+from integration_assets.sync.operations import RECORD_ACTIONS, Operation, read_operations
+from integration_assets.sync.store import naive_utc, set_variables, statement, transaction
+
+STALE_AFTER = timedelta(hours=4)
+"""A plan older than this says too little about the CRM of now."""
+KEPT_PLANS = 10
+"""Plans whose operations are kept; headers and the ledger are kept for good."""
+SHORTEST_PREFIX = 6
+"""Fewest digits of a hash that name a plan."""
+
+PlanStatus = Literal["planned", "held", "approved", "applying", "applied"]
+
+
+class PlanNumbers(msgspec.Struct, frozen=True):
+    """What the inputs of a plan amount to. `voted_arr`: ARR of all distinct companies that voted, base currency."""
+
+    requests: int
+    votes: int
+    companies: int
+    voted_companies: int
+    voted_arr: Decimal
+    unmatched_votes: int
+
+
+class PlanCounts(msgspec.Struct, frozen=True):
+    """What a plan does. `link` and `unlink` count labels on pairs; `live` our records and `live_links` our labels now.
+
+    `archived` are wanted records that somebody archived in the CRM: respected, never written.
+    """
+
+    identified: int
+    create: int
+    update: int
+    retire: int
+    unchanged: int
+    archived: int
+    live: int
+    active: int
+    links_desired: int
+    link: int
+    unlink: int
+    links_unchanged: int
+    live_links: int
+    merged: int
+    retired_before: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A saved plan without its operations, which live in `sync.plan_operations`.
+
+    `problems` are errors that hold it (our key twice in the CRM), `warnings` are for the report. `records_held` counts
+    our records of any kind in the portal, archived ones included: none means a first apply. `calls` estimates the CRM
+    calls of applying and verifying it.
+    """
+
+    plan_id: str
+    run_id: str
+    hash: str
+    kind: Literal["sync", "undo"]
+    tenant: str
+    environment: str
+    portal_id: str
+    source_name: str
+    link_contacts: bool
+    mapping_version: str
+    code_version: str
+    created_at: datetime
+    counts: PlanCounts
+    calls: int
+    numbers: PlanNumbers | None
+    records_held: int
+    conflicts: tuple[Conflict, ...] = ()
+    problems: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    agreed: Mapping[str, Mapping[str, str]] = {}
+
+    @property
+    def operations(self) -> int:
+        """Changes of any kind; zero means that nothing is written."""
+        counts = self.counts
+        return counts.create + counts.update + counts.retire + counts.link + counts.unlink
+
+
+def hash_header(plan: Plan) -> dict[str, str]:
+    """What the hash covers beside the operations."""
+    return {
+        "tenant": plan.tenant,
+        "environment": plan.environment,
+        "portal_id": plan.portal_id,
+        "mapping_version": plan.mapping_version,
+        "code_version": plan.code_version,
+        "kind": plan.kind,
+    }
+
+
+def insert_header(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    """Store a plan's header. Call inside the transaction that stores its operations."""
+    connection.execute(
+        """
+        INSERT INTO sync.plans VALUES (
+            $plan_id, $run_id, $hash, $kind, $portal_id, $mapping_version, $created_at,
+            'planned', [], $header, NULL, NULL
+        )
+        """,
+        {
+            "plan_id": plan.plan_id,
+            "run_id": plan.run_id,
+            "hash": plan.hash,
+            "kind": plan.kind,
+            "portal_id": plan.portal_id,
+            "mapping_version": plan.mapping_version,
+            "created_at": naive_utc(plan.created_at),
+            "header": msgspec.json.encode(plan).decode(),
+        },
+    )
+
+
+def prune(connection: duckdb.DuckDBPyConnection) -> None:
+    """Forget the operations of old plans; those of the newest, of unfinished ones and of the last good one stay."""
+    set_variables(connection, kept_plans=KEPT_PLANS)
+    connection.execute(statement("prune_plan_operations"))
+    connection.execute(statement("prune_plan_companies"))
+
+
+def load_plan(connection: duckdb.DuckDBPyConnection, plan_id: str) -> Plan:
+    """A saved plan by id.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    rows = connection.execute("SELECT header FROM sync.plans WHERE plan_id = $id", {"id": plan_id}).fetchall()
+    if not rows:
+        raise ConfigurationError(f"there is no plan {plan_id} in this staging store")
+    return _decoded(rows[0][0])
+
+
+def _decoded(header: str) -> Plan:
+    return msgspec.json.decode(header, type=Plan)
+
+
+def set_status(
+    connection: duckdb.DuckDBPyConnection,
+    plan_id: str,
+    status: PlanStatus,
+    *,
+    now: datetime,
+    reasons: Sequence[str] = (),
+) -> None:
+    """Note what became of a plan: `held` with its reasons, `applying`, `applied`."""
+    connection.execute(
+        """
+        UPDATE sync.plans SET
+            status = $status,
+            held_reasons = CASE WHEN $status = 'held' THEN $reasons ELSE held_reasons END,
+            started_at = CASE WHEN $status = 'applying' THEN $now ELSE started_at END,
+            finished_at = CASE WHEN $status = 'applied' THEN $now ELSE finished_at END
+        WHERE plan_id = $plan_id
+        """,
+        {"plan_id": plan_id, "status": status, "reasons": list(reasons), "now": naive_utc(now)},
+    )
+
+
+def interrupted_plan(connection: duckdb.DuckDBPyConnection, portal_id: str, mapping_version: str) -> Plan | None:
+    """The plan whose application began and did not end, if no later one ended. It was released, or never held."""
+    set_variables(connection, portal_id=portal_id, mapping_version=mapping_version)
+    rows = connection.execute(statement("interrupted_plan")).fetchall()
+    return _decoded(rows[0][0]) if rows else None
+
+
+def approve(connection: duckdb.DuckDBPyConnection, hash_prefix: str, by: str, *, now: datetime) -> Plan:
+    """Release the saved plan whose hash begins with `hash_prefix`; the next sync applies it. Returns the plan.
+
+    Raises:
+        ConfigurationError: no such plan, several, one that was applied already, or one that is stale.
+    """
+    if len(hash_prefix) < SHORTEST_PREFIX:
+        raise ConfigurationError(f"give at least {SHORTEST_PREFIX} digits of the plan's hash")
+    rows = connection.execute(
+        "SELECT header, status FROM sync.plans WHERE starts_with(hash, $prefix) ORDER BY created_at DESC",
+        {"prefix": hash_prefix.lower()},
+    ).fetchall()
+    plans = {_decoded(header).hash: (_decoded(header), status) for header, status in reversed(rows)}
+    if len(plans) != 1:
+        found = "no plan" if not plans else f"{len(plans)} plans"
+        raise ConfigurationError(f"{found} with a hash that begins with {hash_prefix}: see the last run's summary")
+    plan, status = next(iter(plans.values()))
+    if status in {"applying", "applied"}:
+        raise ConfigurationError(f"plan {plan.hash[:12]} was applied already")
+    if now - plan.created_at > STALE_AFTER:
+        raise ConfigurationError(f"plan {plan.hash[:12]} is older than {_hours()} hours: run `plan` and approve anew")
+    with transaction(connection):
+        connection.execute(
+            "INSERT INTO sync.approvals VALUES ($plan_id, $hash, $by, $now)",
+            {"plan_id": plan.plan_id, "hash": plan.hash, "by": by, "now": naive_utc(now)},
+        )
+        set_status(connection, plan.plan_id, "approved", now=now)
+    return plan
+
+
+def approved_plan(connection: duckdb.DuckDBPyConnection) -> Plan | None:
+    """The approved plan that still waits to be applied; the newest if there are several."""
+    rows = connection.execute(
+        "SELECT header FROM sync.plans WHERE status = 'approved' ORDER BY created_at DESC LIMIT 1"
+    ).fetchall()
+    return _decoded(rows[0][0]) if rows else None
+
+
+def _hours() -> int:
+    return int(STALE_AFTER.total_seconds() // 3600)
+
+
+def stale_reason(plan: Plan, *, now: datetime, portal_id: str, mapping_version: str, code_version: str) -> str | None:
+    """Why a saved plan must not be applied any more, or None."""
+    if plan.portal_id != portal_id:
+        return f"it was made for portal {plan.portal_id}, this is portal {portal_id}"
+    if plan.mapping_version != mapping_version:
+        return "the field mapping has changed since"
+    if plan.code_version != code_version:
+        return f"it was made by version {plan.code_version}, this is version {code_version}"
+    if now - plan.created_at > STALE_AFTER:
+        return f"it is older than {_hours()} hours"
+    return None
+
+
+def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
+    """Leave out of a saved plan what no longer fits the CRM as just read (`raw.crm_*`); return how many operations."""
+    set_variables(connection, plan_id=plan.plan_id)
+    live = {
+        key: (values or {}, record_id)
+        for key, values, record_id in connection.execute(statement("live_records_of_plan")).fetchall()
+    }
+    gone = [
+        operation.seq
+        for operation in read_operations(connection, plan.plan_id, RECORD_ACTIONS)
+        if _moved(operation, live.get(operation.key))
+    ]
+    with transaction(connection):
+        connection.execute(
+            """
+            UPDATE sync.plan_operations SET moved = TRUE
+            WHERE plan_id = $plan_id AND list_contains($gone::BIGINT[], seq)
+            """,
+            {"plan_id": plan.plan_id, "gone": gone},
+        )
+        connection.execute(statement("mark_moved_links"))
+    counted = connection.execute(
+        "SELECT count(*) FROM sync.plan_operations WHERE plan_id = $plan_id AND moved", {"plan_id": plan.plan_id}
+    ).fetchall()
+    return int(counted[0][0])
+
+
+def _moved(operation: Operation, live: tuple[Mapping[str, str], str | None] | None) -> bool:
+    if operation.action == "create":
+        return live is not None
+    if live is None or live[1] is None:  # gone, or archived
+        return True
+    return any(normalise(field, live[0].get(field)) != value for field, value in operation.before.items())
+
+
+def record_baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) -> None:
+    """Make a plan's numbers those of the last good run. Call when its application has ended."""
+    if plan.numbers is None:
+        return
+    numbers = plan.numbers
+    with transaction(connection):
+        connection.execute(
+            """
+            INSERT INTO sync.baselines VALUES (
+                $plan_id, $portal_id, $now, $requests, $votes, $companies, $voted_companies, $voted_arr, $unmatched
+            )
+            """,
+            {
+                "plan_id": plan.plan_id,
+                "portal_id": plan.portal_id,
+                "now": naive_utc(now),
+                "requests": numbers.requests,
+                "votes": numbers.votes,
+                "companies": numbers.companies,
+                "voted_companies": numbers.voted_companies,
+                "voted_arr": numbers.voted_arr,
+                "unmatched": numbers.unmatched_votes,
+            },
+        )

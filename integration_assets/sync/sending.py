@@ -1,0 +1,121 @@
+"""Send one batch of writes so that every item ends in a known state.
+
+A refused batch is halved until each bad item is alone: at most 2·log2(n) + 2 requests per bad item. A lost answer is
+repeated: the key, or the label set, makes a repeat harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from integration_assets.connectors.crm.base import (
+    BatchRejectedError,
+    Crm,
+    PairWrite,
+    RecordWrite,
+    UnknownOutcomeError,
+)
+from integration_assets.models import ObjectDefinition
+
+T = TypeVar("T")
+
+REPEAT_PAUSES_SECONDS = (1.0, 5.0)
+"""Waits before a batch whose answer was lost is sent again."""
+
+Pause = Callable[[float], Awaitable[None]]
+
+
+class Sent(msgspec.Struct, Generic[T]):
+    """Every item in one of four: said to be written, refused with a reason, not in the answer, without an answer."""
+
+    accepted: list[T] = msgspec.field(default_factory=list)
+    rejected: list[tuple[T, str]] = msgspec.field(default_factory=list)
+    unaccounted: list[T] = msgspec.field(default_factory=list)
+    lost: list[T] = msgspec.field(default_factory=list)
+
+    def add(self, other: Sent[T]) -> None:
+        """Take over what another part of the batch came to."""
+        self.accepted += other.accepted
+        self.rejected += other.rejected
+        self.unaccounted += other.unaccounted
+        self.lost += other.lost
+
+
+Write = Callable[[Sequence[T]], Awaitable[Sent[T]]]
+
+
+async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
+    """Write `items` in as few requests as it takes."""
+    sent: Sent[T] = Sent()
+    if not items:
+        return sent
+    try:
+        return await _repeating(items, write, pause)
+    except BatchRejectedError as error:
+        if len(items) == 1:
+            sent.rejected.append((items[0], error.reason))
+            return sent
+    middle = len(items) // 2
+    sent.add(await send(items[:middle], write, pause))
+    sent.add(await send(items[middle:], write, pause))
+    return sent
+
+
+async def _repeating(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
+    for seconds in REPEAT_PAUSES_SECONDS:
+        try:
+            return await write(items)
+        except UnknownOutcomeError:
+            await pause(seconds)
+    try:
+        return await write(items)
+    except UnknownOutcomeError:
+        return Sent(lost=list(items))
+
+
+def record_writer(crm: Crm, definition: ObjectDefinition) -> Write[RecordWrite]:
+    """How records are sent."""
+
+    async def write(writes: Sequence[RecordWrite]) -> Sent[RecordWrite]:
+        outcome = await crm.upsert(definition, writes)
+        written = {record.key for record in outcome.written}
+        reasons = {record.key: record.reason for record in outcome.rejected}
+        sent: Sent[RecordWrite] = Sent()
+        for item in writes:  # by key, never by position
+            if item.key in reasons:
+                sent.rejected.append((item, reasons[item.key]))
+            elif item.key in written:
+                sent.accepted.append(item)
+            else:
+                sent.unaccounted.append(item)
+        return sent
+
+    return write
+
+
+def pair_writer(crm: Crm, definition: ObjectDefinition, *, unlink: bool) -> Write[PairWrite]:
+    """How links are set, or taken off."""
+
+    async def write(pairs: Sequence[PairWrite]) -> Sent[PairWrite]:
+        outcome = await (crm.unlink if unlink else crm.link)(definition, pairs)
+        written = {pair_id(pair) for pair in outcome.written}
+        reasons = {pair_id(pair): reason for pair, reason in outcome.rejected}
+        sent: Sent[PairWrite] = Sent()
+        for item in pairs:
+            if pair_id(item) in reasons:
+                sent.rejected.append((item, reasons[pair_id(item)]))
+            elif pair_id(item) in written:
+                sent.accepted.append(item)
+            else:
+                sent.unaccounted.append(item)
+        return sent
+
+    return write
+
+
+def pair_id(pair: PairWrite) -> tuple[str, str]:
+    """Identity of a pair within a batch of one target."""
+    return pair.record_id, pair.target_id

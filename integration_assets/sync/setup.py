@@ -1,0 +1,158 @@
+"""Create what is missing in a portal: object, property group, properties, link labels.
+
+Nothing that exists is ever changed. Schema reads lag behind schema writes, so that success is what reads back stably.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Literal
+
+import msgspec
+
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.errors import ConfigurationError, TransientError
+from integration_assets.models import LinkDefinition, LiveSchema, ObjectDefinition, PropertyDefinition
+from integration_assets.sync.drift import live_link
+
+SETTLE_SECONDS = 360.0
+"""Longest wait for the schema to read back: names of link labels were seen to lag by five minutes."""
+POLL_SECONDS = 3.0
+GOOD_READS = 2
+"""Equal complete reads in a row that count as stable: single reads were seen to flip between old and new."""
+
+Sleep = Callable[[float], Awaitable[None]]
+Clock = Callable[[], float]
+
+
+class SetupStep(msgspec.Struct, frozen=True):
+    """One thing to create. `line` says it to a person."""
+
+    kind: Literal["object", "group", "properties", "link"]
+    line: str
+    properties: tuple[PropertyDefinition, ...] = ()
+    link: LinkDefinition | None = None
+
+
+def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properties: Collection[str]) -> list[SetupStep]:
+    """The steps that lead from `live` to `definition`, in order; empty when nothing is missing.
+
+    Raises:
+        ConfigurationError: the object or a property of ours exists archived, or the key exists without uniqueness.
+    """
+    _refuse(definition, live, archived_properties)
+    steps = []
+    have = {prop.name for prop in live.properties} if live.object_present else set()
+    if not live.object_present:
+        steps.append(SetupStep("object", f"create object {definition.name} ({definition.plural})"))
+        have = {definition.display_property}  # comes with the object
+    missing = tuple(prop for prop in definition.properties if prop.name not in have)
+    if missing:
+        steps.append(SetupStep("group", f"create property group {definition.group} ({definition.group_label})"))
+        names = ", ".join(prop.name for prop in missing)
+        steps.append(SetupStep("properties", f"create {len(missing)} properties: {names}", properties=missing))
+    for link in definition.links:
+        if not live.object_present or live_link(live, link) is None:
+            line = f"create link label {link.name} to {link.target} ({link.label} / {link.inverse_label})"
+            steps.append(SetupStep("link", line, link=link))
+    return steps
+
+
+def _refuse(definition: ObjectDefinition, live: LiveSchema, archived_properties: Collection[str]) -> None:
+    if live.object_archived and not live.object_present:
+        raise ConfigurationError(
+            f"object {definition.name} exists archived in portal {live.portal.portal_id}, "
+            "creating it again would purge its records: restore it in the CRM, or delete it for good there"
+        )
+    ours = {prop.name for prop in definition.properties}
+    archived = sorted(ours & ({*archived_properties} | {prop.name for prop in live.properties if prop.archived}))
+    if archived:
+        raise ConfigurationError(
+            f"properties of {definition.name} exist archived and would come back with old values: "
+            f"{', '.join(archived)}; restore or delete them in the CRM"
+        )
+    for prop in live.properties:
+        if prop.name == definition.key_property and not prop.unique:
+            raise ConfigurationError(
+                f"property {prop.name} exists without unique values, which cannot be added later: "
+                "delete it in the CRM, then run `setup` again"
+            )
+
+
+async def apply_setup(
+    crm: Crm,
+    definition: ObjectDefinition,
+    steps: Sequence[SetupStep],
+    *,
+    sleep: Sleep,
+    clock: Clock,
+    on_step: Callable[[SetupStep], None] = lambda _: None,
+) -> None:
+    """Carry out `steps` and return once the portal reads back complete, twice the same.
+
+    `clock` counts seconds and never goes back. `on_step` is called before each step.
+
+    Raises:
+        TransientError: not stable within `SETTLE_SECONDS`; running again goes on where it stands.
+    """
+    if not steps:
+        return
+    deadline = clock() + SETTLE_SECONDS
+    for step in steps:
+        on_step(step)
+        await _carry_out(crm, definition, step)
+        if step.kind == "object":  # what follows needs the object to be found by name
+            await _until(crm, definition, _object_there, deadline=deadline, sleep=sleep, clock=clock)
+        if step.kind == "properties":
+            await _until(crm, definition, _properties_there, deadline=deadline, sleep=sleep, clock=clock)
+    await _until(crm, definition, _complete, deadline=deadline, sleep=sleep, clock=clock)
+
+
+async def _carry_out(crm: Crm, definition: ObjectDefinition, step: SetupStep) -> None:
+    if step.kind == "object":
+        await crm.create_object(definition)
+    elif step.kind == "group":
+        await crm.create_group(definition)
+    elif step.kind == "properties":
+        await crm.create_properties(definition, step.properties)
+    elif step.link is not None:
+        await crm.create_link(definition, step.link)
+
+
+def _object_there(_definition: ObjectDefinition, live: LiveSchema) -> bool:
+    return live.object_present
+
+
+def _properties_there(definition: ObjectDefinition, live: LiveSchema) -> bool:
+    have = {prop.name for prop in live.properties}
+    return live.object_present and all(prop.name in have for prop in definition.properties)
+
+
+def _complete(definition: ObjectDefinition, live: LiveSchema) -> bool:
+    return _properties_there(definition, live) and all(live_link(live, link) for link in definition.links)
+
+
+async def _until(
+    crm: Crm,
+    definition: ObjectDefinition,
+    good: Callable[[ObjectDefinition, LiveSchema], bool],
+    *,
+    deadline: float,
+    sleep: Sleep,
+    clock: Clock,
+) -> None:
+    previous: LiveSchema | None = None
+    streak = 0
+    while True:
+        live = await crm.schema(definition, ())
+        fine = good(definition, live)
+        streak = (streak + 1 if live == previous else 1) if fine else 0
+        previous = live if fine else None
+        if streak >= GOOD_READS:
+            return
+        if clock() + POLL_SECONDS > deadline:
+            raise TransientError(
+                f"the schema of portal {live.portal.portal_id} did not read back stably within "
+                f"{SETTLE_SECONDS / 60:.0f} minutes: run `setup` again"
+            )
+        await sleep(POLL_SECONDS)

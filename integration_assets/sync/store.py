@@ -1,0 +1,76 @@
+"""How this room talks to the staging store: named statements, transactions, columnar batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+_SQL = Path(__file__).parents[1] / "sql"
+
+
+@cache
+def statement(name: str) -> str:
+    """Text of `sql/<name>.sql`."""
+    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """The form times have in the store: UTC without zone."""
+    return moment.astimezone(UTC).replace(tzinfo=None)
+
+
+_SET = {
+    name: "SET VARIABLE " + name + " = $value"
+    for name in (
+        "base_plan_id",
+        "kept_plans",
+        "labels",
+        "last_seq",
+        "link_contacts",
+        "mapping_version",
+        "plan_id",
+        "portal_id",
+        "released_plan_id",
+        "source",
+    )
+}
+
+
+def set_variables(connection: duckdb.DuckDBPyConnection, **values: Any) -> None:
+    """Set what the statements of this room read with `getvariable`; they hold until set again."""
+    for name, value in values.items():
+        connection.execute(_SET[name], {"value": value})
+
+
+@contextmanager
+def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """All or nothing. The connection must be in autocommit; there must be no `await` inside."""
+    connection.begin()
+    try:
+        yield
+    except BaseException:
+        connection.rollback()
+        raise
+    connection.commit()
+
+
+def columns(**types: pa.DataType) -> pa.Schema:
+    """A schema of named columns."""
+    return pa.schema(list(types.items()))
+
+
+@contextmanager
+def incoming(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
+    """Make `rows` readable as `incoming_rows` for the statements inside."""
+    connection.register("incoming_rows", rows)
+    try:
+        yield
+    finally:
+        connection.unregister("incoming_rows")
