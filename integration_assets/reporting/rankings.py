@@ -1,0 +1,58 @@
+"""Rows of the ranked views as people are shown them, from the staging store or the published database."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import duckdb
+import msgspec
+
+from integration_assets.sql import read_sql
+
+
+class RankedRequest(msgspec.Struct, frozen=True):
+    """A request of a ranking, as shown. `arr` is exact, in the base currency."""
+
+    request_id: str
+    title: str
+    status: str
+    companies: int
+    customers: int
+    arr: str
+    votes: int
+    rank_by_arr: int
+    rank_by_companies: int
+    rank_by_votes: int
+    rank_gap: int
+
+
+class UnresolvedDomain(msgspec.Struct, frozen=True):
+    """Votes of one domain that count for no company. `email_domain` is None where there is no address."""
+
+    email_domain: str | None
+    reason: str
+    votes: int
+    requests: int
+    candidate_company_ids: tuple[str, ...]
+
+
+def read_rankings(
+    connection: duckdb.DuckDBPyConnection, *, by: Literal["arr", "companies"], limit: int = 20, open_only: bool = False
+) -> list[RankedRequest]:
+    """The first requests of a ranking, from the staging store or the published database."""
+    rows = connection.execute(
+        read_sql("reporting/rankings"), {"by": by, "most_rows": limit, "open_only": open_only}
+    ).fetchall()
+    return [
+        RankedRequest(**{**dict(zip(RankedRequest.__struct_fields__, row, strict=True)), "arr": str(row[5])})
+        for row in rows
+    ]
+
+
+def read_unresolved(connection: duckdb.DuckDBPyConnection, *, limit: int = 20) -> list[UnresolvedDomain]:
+    """The domains that lose most votes, from the staging store or the published database."""
+    rows = connection.execute(read_sql("reporting/unresolved"), [limit]).fetchall()
+    return [
+        UnresolvedDomain(domain, reason, votes, requests, tuple(candidates or ()))
+        for domain, reason, votes, requests, candidates, _ in rows
+    ]

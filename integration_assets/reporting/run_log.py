@@ -1,0 +1,91 @@
+"""What the store keeps of every run, for analysts: the tables of schema `ops`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+import duckdb
+import msgspec
+import pyarrow as pa
+
+from integration_assets.connectors.calls import CallCount
+from integration_assets.reporting.run_summary import CheckLine, RunFacts, RunSummary, to_json
+from integration_assets.reporting.text import clean
+from integration_assets.staging.store import transaction
+
+
+def record_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts) -> None:
+    """Keep a run in `ops`: its summary, calls by endpoint and checks; and how fresh each input is now.
+
+    Recording a run again replaces what was recorded of it. Not to be called inside a transaction.
+    """
+    with transaction(connection):
+        connection.execute("DELETE FROM ops.runs WHERE run_id = ?", [summary.run_id])
+        connection.execute("DELETE FROM ops.api_calls WHERE run_id = ?", [summary.run_id])
+        connection.execute("DELETE FROM ops.checks WHERE run_id = ?", [summary.run_id])
+        _insert_run(connection, summary, facts)
+        _insert_calls(connection, summary.run_id, facts.calls)
+        _insert_checks(connection, summary.run_id, summary.checks)
+        connection.execute("DELETE FROM ops.freshness")
+        connection.execute("INSERT INTO ops.freshness SELECT input, as_of, finished_at, rows_read FROM raw.reads")
+
+
+def _insert_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts) -> None:
+    started_at = facts.started_at
+    values: dict[str, object] = {
+        "run_id": summary.run_id,
+        "tenant": summary.tenant,
+        "environment": summary.environment,
+        "mode": facts.mode,
+        "state": summary.state,
+        "error": clean(facts.error) if facts.error else None,
+        "started_at": started_at,
+        "finished_at": started_at + timedelta(seconds=summary.duration_seconds),
+        "duration_seconds": summary.duration_seconds,
+        "plan_hash": summary.plan.hash,
+        "held": summary.plan.held,
+        "currency": summary.currency,
+        "requests_identified": summary.feature_requests.identified,
+        "votes_total": summary.votes.total,
+        "votes_matched": summary.votes.matched,
+        "records_created": summary.feature_requests.created,
+        "records_updated": summary.feature_requests.updated,
+        "links_created": summary.links.created,
+        "links_removed": summary.links.removed,
+        "rejected": summary.feature_requests.rejected + summary.links.rejected,
+        "summary": to_json(summary).decode(),
+    }
+    connection.execute(
+        """
+        INSERT INTO ops.runs BY NAME SELECT
+            $run_id AS run_id, $tenant AS tenant, $environment AS environment, $mode AS mode, $state AS state,
+            $error AS error, $started_at::TIMESTAMP AS started_at, $finished_at::TIMESTAMP AS finished_at,
+            $duration_seconds AS duration_seconds, $plan_hash AS plan_hash, $held AS held, $currency AS currency,
+            $requests_identified AS requests_identified, $votes_total AS votes_total, $votes_matched AS votes_matched,
+            $records_created AS records_created, $records_updated AS records_updated,
+            $links_created AS links_created, $links_removed AS links_removed, $rejected AS rejected,
+            $summary::JSON AS summary
+        """,
+        values,
+    )
+
+
+def _insert_calls(connection: duckdb.DuckDBPyConnection, run_id: str, calls: Sequence[CallCount]) -> None:
+    if not calls:
+        return
+    connection.register("_calls", pa.Table.from_pylist([msgspec.structs.asdict(call) for call in calls]))
+    try:
+        connection.execute("INSERT INTO ops.api_calls BY NAME SELECT ? AS run_id, * FROM _calls", [run_id])
+    finally:
+        connection.unregister("_calls")
+
+
+def _insert_checks(connection: duckdb.DuckDBPyConnection, run_id: str, checks: Sequence[CheckLine]) -> None:
+    if not checks:
+        return
+    connection.register("_checks", pa.Table.from_pylist([msgspec.structs.asdict(check) for check in checks]))
+    try:
+        connection.execute("INSERT INTO ops.checks BY NAME SELECT ? AS run_id, * FROM _checks", [run_id])
+    finally:
+        connection.unregister("_checks")

@@ -1,0 +1,297 @@
+"""The run summary: version 1 of the JSON every run leaves, whatever its ending.
+
+Its keys are an interface: all are always present, in this order. Texts in it are harmless: one line, no e-mail address.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import msgspec
+
+from integration_assets.connectors.calls import CallCount
+from integration_assets.errors import EndState
+from integration_assets.models import Rejected
+from integration_assets.reporting.text import clean
+from integration_assets.sql import read_sql
+
+TOP = 5
+"""Requests named by each ranking."""
+
+
+class FeedbackCalls(msgspec.Struct, frozen=True):
+    """Requests sent to the feedback system."""
+
+    total: int = 0
+    retried: int = 0
+    throttled: int = 0
+
+
+class CrmCalls(msgspec.Struct, frozen=True):
+    """Requests sent to the CRM; `writes` are those that can change it."""
+
+    total: int = 0
+    writes: int = 0
+    retried: int = 0
+    throttled: int = 0
+
+
+class RecordNumbers(msgspec.Struct, frozen=True):
+    """What became of the requests in the source. Only what was read back counts as `verified`."""
+
+    identified: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    retired: int = 0
+    rejected: int = 0
+    verified: int = 0
+
+
+class LinkNumbers(msgspec.Struct, frozen=True):
+    """What became of the links: labels on pairs, contacts included."""
+
+    desired: int = 0
+    created: int = 0
+    removed: int = 0
+    unchanged: int = 0
+    rejected: int = 0
+    verified: int = 0
+
+
+class VoteNumbers(msgspec.Struct, frozen=True):
+    """Counted votes: `total` = `matched` + all of `unmatched`."""
+
+    total: int = 0
+    matched: int = 0
+    by_method: dict[str, int] = {}
+    unmatched: dict[str, int] = {}
+
+
+class CheckLine(msgspec.Struct, frozen=True):
+    """One check of the run."""
+
+    name: str
+    asset: str
+    severity: str
+    passed: bool
+    detail: str
+
+
+class ConflictLine(msgspec.Struct, frozen=True):
+    """A field that both sides changed, or only a person did, and what was done about it."""
+
+    key: str
+    field: str
+    action: str
+
+
+class PlanLine(msgspec.Struct, frozen=True):
+    """The plan of the run; `hash` is None when there is none."""
+
+    hash: str | None = None
+    held: bool = False
+    reasons: tuple[str, ...] = ()
+
+
+class TopRequest(msgspec.Struct, frozen=True):
+    """A request of a ranking. `arr` is an exact decimal with two places, as text."""
+
+    request_id: str
+    title: str
+    companies: int
+    arr: str
+
+
+class Top(msgspec.Struct, frozen=True):
+    """The first requests of both rankings."""
+
+    by_arr: tuple[TopRequest, ...] = ()
+    by_companies: tuple[TopRequest, ...] = ()
+
+
+class Freshness(msgspec.Struct, frozen=True):
+    """Start of the last read of the two inputs a ranking is made of, ISO 8601 UTC; None: never read."""
+
+    votes_as_of: str | None = None
+    companies_as_of: str | None = None
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """Version 1 of the run summary, keys in their published order. Times are ISO 8601 UTC."""
+
+    version: int
+    run_id: str
+    tenant: str
+    environment: str
+    state: str
+    dry_run: bool
+    started_at: str
+    duration_seconds: float
+    api_calls: dict[str, FeedbackCalls | CrmCalls]
+    feature_requests: RecordNumbers
+    links: LinkNumbers
+    votes: VoteNumbers
+    checks: tuple[CheckLine, ...]
+    rejected: tuple[Rejected, ...]
+    conflicts: tuple[ConflictLine, ...]
+    quarantined: dict[str, int]
+    currency: str
+    plan: PlanLine
+    top: Top
+    freshness: Freshness
+
+
+class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run knows about itself. Everything that may be missing at an early ending has a default.
+
+    `error` is one line, None when there was none. `resolved` and `ranked` say whether this run made those tables: what
+    an earlier run left is not this run's result and is not reported as such. `feedback` and `crm` name the systems
+    whose calls are always listed.
+    """
+
+    run_id: str
+    tenant: str
+    environment: str
+    mode: str
+    state: EndState
+    started_at: datetime
+    duration_seconds: float
+    error: str | None = None
+    calls: Sequence[CallCount] = ()
+    records: RecordNumbers = RecordNumbers()
+    links: LinkNumbers = LinkNumbers()
+    checks: Sequence[CheckLine] = ()
+    plan: PlanLine = PlanLine()
+    conflicts: Sequence[ConflictLine] = ()
+    rejected: Sequence[Rejected] = ()
+    currency: str = "USD"
+    resolved: bool = True
+    ranked: bool = True
+    feedback: str = "canny"
+    crm: str = "hubspot"
+
+
+def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts) -> RunSummary:
+    """The summary of a run, from what it knows and from the tables it made.
+
+    `connection` is the staging store, or None when it could not be opened: then everything read from it is empty.
+    """
+    return RunSummary(
+        version=1,
+        run_id=facts.run_id,
+        tenant=facts.tenant,
+        environment=facts.environment,
+        state=facts.state.value,
+        dry_run=facts.mode == "dry_run",
+        started_at=iso_utc(facts.started_at),
+        duration_seconds=round(facts.duration_seconds, 3),
+        api_calls=_api_calls(facts),
+        feature_requests=facts.records,
+        links=facts.links,
+        votes=_votes(connection) if connection and facts.resolved else VoteNumbers(),
+        checks=tuple(
+            CheckLine(check.name, check.asset, check.severity, check.passed, clean(check.detail))
+            for check in facts.checks
+        ),
+        rejected=tuple(Rejected(one.kind, clean(one.key), clean(one.reason)) for one in facts.rejected),
+        conflicts=tuple(facts.conflicts),
+        quarantined=_quarantined(connection, facts.run_id) if connection else {},
+        currency=facts.currency,
+        plan=PlanLine(facts.plan.hash, facts.plan.held, tuple(clean(reason) for reason in facts.plan.reasons)),
+        top=_top(connection) if connection and facts.ranked else Top(),
+        freshness=_freshness(connection) if connection else Freshness(),
+    )
+
+
+def to_json(summary: RunSummary) -> bytes:
+    """The summary as published."""
+    return msgspec.json.encode(summary)
+
+
+def write_json(summary: RunSummary, path: Path) -> None:
+    """Write the summary to a file, whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(to_json(summary) + b"\n")
+        unfinished.chmod(0o644)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def iso_utc(time: datetime) -> str:
+    """ISO 8601 in UTC, to the second, with a Z. A time without zone is taken to be UTC, as in the store."""
+    aware = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return f"{aware:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _api_calls(facts: RunFacts) -> dict[str, FeedbackCalls | CrmCalls]:
+    systems = [facts.feedback, facts.crm, *sorted({call.system for call in facts.calls} - {facts.feedback, facts.crm})]
+    return {system: _system_calls(facts.calls, system, writes=system == facts.crm) for system in systems}
+
+
+def _system_calls(calls: Sequence[CallCount], system: str, *, writes: bool) -> FeedbackCalls | CrmCalls:
+    rows = [call for call in calls if call.system == system]
+    total = sum(row.total for row in rows)
+    retried = sum(row.retried for row in rows)
+    throttled = sum(row.throttled for row in rows)
+    if writes:
+        return CrmCalls(total, sum(row.writes for row in rows), retried, throttled)
+    return FeedbackCalls(total, retried, throttled)
+
+
+def _votes(connection: duckdb.DuckDBPyConnection) -> VoteNumbers:
+    outcomes = _rows(connection, "vote_outcomes", needs=("resolved", "votes"))
+    by_method = {method: votes for method, _, votes in outcomes if method is not None}
+    unmatched = {reason or "unknown": votes for method, reason, votes in outcomes if method is None}
+    matched = sum(by_method.values())
+    return VoteNumbers(matched + sum(unmatched.values()), matched, by_method, unmatched)
+
+
+def _quarantined(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
+    return dict(_rows(connection, "quarantined_by_stage", [run_id], needs=("sync", "quarantine")))
+
+
+def _top(connection: duckdb.DuckDBPyConnection) -> Top:
+    return Top(*(_top_requests(connection, name) for name in ("top_by_arr", "top_by_companies")))
+
+
+def _top_requests(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[TopRequest, ...]:
+    rows = _rows(connection, name, [TOP], needs=("ranked", "feature_requests"))
+    return tuple(
+        TopRequest(request_id, clean(title or ""), companies or 0, f"{Decimal(arr or 0):.2f}")
+        for request_id, title, companies, arr in rows
+    )
+
+
+def _freshness(connection: duckdb.DuckDBPyConnection) -> Freshness:
+    as_of = {name: iso_utc(start) for name, start, _, _ in _rows(connection, "reads", needs=("raw", "reads")) if start}
+    return Freshness(as_of.get("votes"), as_of.get("companies"))
+
+
+def _rows(
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    parameters: Sequence[object] | Mapping[str, object] = (),
+    *,
+    needs: tuple[str, str],
+) -> list[tuple[Any, ...]]:
+    """Rows of `sql/reporting/<name>.sql`; none when the table it reads does not exist yet."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", list(needs)
+    ).fetchall()
+    return connection.execute(read_sql(f"reporting/{name}"), parameters or None).fetchall() if found else []

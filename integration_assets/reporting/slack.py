@@ -1,0 +1,289 @@
+"""The Slack message of a run: what happened, in numbers, and what to do when something has to be done.
+
+Slack refuses a message with more than 50 blocks or with a section over 3,000 characters, and one of about 13,000
+characters in all ("Block Kit: blocks" and the error `msg_blocks_too_long`, docs.slack.dev). Every part has its share of
+that, measured after escaping; what does not fit is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+from slack_sdk.models.blocks import (
+    Block,
+    ContextBlock,
+    DividerBlock,
+    HeaderBlock,
+    MarkdownTextObject,
+    PlainTextObject,
+    SectionBlock,
+)
+
+from integration_assets.errors import EndState
+from integration_assets.reporting.run_summary import CrmCalls, RunSummary, TopRequest
+from integration_assets.reporting.text import clean, clip, count, duration, moment, money, percent
+
+HEADER_LIMIT = 150
+PART_LIMIT = 1_200
+"""Longest part of the message. Nine of them, the header and the small print stay below 13,000."""
+LINE_LIMIT = 210
+LISTED = 5
+"""Checks, reasons and rejects named; the rest is counted."""
+
+_TITLES = {
+    EndState.SUCCEEDED: (":white_check_mark:", "succeeded"),
+    EndState.SUCCEEDED_WITH_REJECTS: (":warning:", "succeeded with rejects"),
+    EndState.HELD: (":raised_hand:", "held, nothing written"),
+    EndState.RETRY_LATER: (":hourglass:", "not finished, will be tried again"),
+    EndState.FAILED: (":x:", "failed"),
+}
+_TODO = {
+    EndState.SUCCEEDED_WITH_REJECTS: "Look at the rejects, each has its reason. All else was written and verified.",
+    EndState.HELD: "Look at the reasons. Mend the data or the schema, or release the plan: "
+    "`integration-assets plan`, then `integration-assets approve <hash>`.",
+    EndState.RETRY_LATER: "Nothing, unless it repeats: the next run goes on where this one stopped.",
+    EndState.FAILED: "Mend what the line above names, then run again. `integration-assets doctor` checks all of it.",
+}
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}
+
+
+class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
+    """What the message says beside the summary.
+
+    `error` is the line that ended the run, `advice` what to do about it (default: by end state), `run_url` the run in
+    the Dagster UI, `held_changes` how many changes a held plan has, `notes` and `movers` one line each, `floor` the
+    fewest calls by system that the work done needs, `quota` the share of the CRM's daily quota used, from 0 to 1.
+    """
+
+    error: str | None = None
+    advice: str | None = None
+    run_url: str | None = None
+    held_changes: int = 0
+    notes: tuple[str, ...] = ()
+    movers: tuple[str, ...] = ()
+    floor: dict[str, int] = {}
+    quota: float | None = None
+
+
+def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[Block]]:
+    """The message of a run: the text of notifications, and the blocks. Within Slack's limits whatever the input."""
+    emoji, words = _TITLES[EndState(summary.state)]
+    dry = " (dry run)" if summary.dry_run else ""
+    title = f"Feature requests → {summary.environment}{dry}: {words}"
+    parts = (
+        _ending(summary, extra),
+        _records(summary, extra),
+        _coverage(summary),
+        _top("Top by ARR", summary.top.by_arr, summary.currency),
+        _top("Top by companies", summary.top.by_companies, summary.currency),
+        _listed("Movers", extra.movers),
+        _listed("Checks", _failed_checks(summary)),
+        _listed("Rejected", [f"{one.kind} {one.key}: {one.reason}" for one in summary.rejected]),
+        _listed("Notes", extra.notes),
+    )
+    blocks: list[Block] = [
+        HeaderBlock(text=PlainTextObject(text=clip(f"{emoji} {title}", HEADER_LIMIT), emoji=True)),
+        _small(_identity(summary, extra)),
+        *(SectionBlock(text=_markdown(part)) for part in parts if part),
+        DividerBlock(),
+        _small(_calls(summary, extra)),
+        _small(_freshness(summary)),
+    ]
+    return clip(title, HEADER_LIMIT), blocks
+
+
+def send_summary(client: WebClient, channel: str, text: str, blocks: Sequence[Block]) -> str | None:
+    """Post the message; return None, or one line that says why it could not be posted. Never raises.
+
+    What Slack does must not change what a run achieved.
+    """
+    try:
+        client.chat_postMessage(channel=channel, text=text, blocks=list(blocks), unfurl_links=False, unfurl_media=False)
+    except SlackApiError as error:
+        return f"Slack refused the summary: {_slack_reason(error)}"
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in there, the run has its result already
+        return f"Slack could not be reached ({type(error).__name__}); the summary was not posted"
+    return None
+
+
+_REMEDIES = {
+    "channel_not_found": "check SLACK_CHANNEL",
+    "not_in_channel": "invite the app to the channel",
+    "is_archived": "choose another SLACK_CHANNEL",
+    "invalid_auth": "replace SLACK_BOT_TOKEN",
+    "token_revoked": "replace SLACK_BOT_TOKEN",
+    "token_expired": "replace SLACK_BOT_TOKEN",
+    "account_inactive": "replace SLACK_BOT_TOKEN",
+    "missing_scope": "give the app the scope chat:write",
+    "ratelimited": "nothing to do, the next run posts again",
+}
+
+
+def _slack_reason(error: SlackApiError) -> str:
+    # The answer is an object of the library, or text when Slack answered with something else than JSON.
+    answer = error.response
+    code = answer.get("error") if hasattr(answer, "get") else None
+    if not isinstance(code, str):
+        return f"status {getattr(answer, 'status_code', 'unknown')}"
+    remedy = _REMEDIES.get(code)
+    return f"{clip(clean(code), 80)}; {remedy}" if remedy else clip(clean(code), 80)
+
+
+# ------------------------------------------------------------------------------------------------------------- parts
+
+
+def _identity(summary: RunSummary, extra: SummaryExtras) -> str:
+    run = f"run {_safe(summary.run_id, 60)}"
+    if extra.run_url and len(extra.run_url) <= 500 and not set(extra.run_url) & set("<>| \n"):
+        run = f"<{extra.run_url}|{run}>"
+    words = [
+        f"tenant {_safe(summary.tenant, 70)}",
+        summary.environment,
+        f"took {duration(summary.duration_seconds)}",
+        f"started {moment(summary.started_at)}",
+        run,
+    ]
+    return " · ".join(words)
+
+
+def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
+    """What happened and what to do; empty when all went well."""
+    state = EndState(summary.state)
+    if state is EndState.SUCCEEDED:
+        return ""
+    happened = [extra.error] if extra.error else []
+    reasons = [reason for reason in summary.plan.reasons if reason not in happened]
+    lines = [f"• {_safe(line, LINE_LIMIT)}" for line in (*happened, *reasons)[:LISTED]]
+    if len(happened) + len(reasons) > LISTED:
+        lines.append(f"• and {len(happened) + len(reasons) - LISTED} more")
+    what = "\n".join(["*What happened*", *lines]) if lines else ""
+    # our own advice has code marks in it, which escaping would take away
+    advice = _safe(extra.advice, LINE_LIMIT) if extra.advice else _TODO[state].replace("<", "&lt;").replace(">", "&gt;")
+    plan = f" Plan `{summary.plan.hash[:12]}`." if summary.plan.held and summary.plan.hash else ""
+    return "\n".join(part for part in (what, f"*What to do*\n{advice}{plan}") if part)
+
+
+def _records(summary: RunSummary, extra: SummaryExtras) -> str:
+    records, links = summary.feature_requests, summary.links
+    if not (records.identified or links.desired or summary.quarantined or summary.plan.held):
+        return ""  # it ended before anything was compared: rows of zeros say less than nothing
+    verb = "would be " if summary.dry_run else ""
+    done = (
+        f"{verb}{records.created:,} created, {records.updated:,} updated, {records.retired:,} retired; "
+        f"{records.unchanged:,} unchanged, {records.rejected:,} rejected"
+    )
+    linked = (
+        f"{verb}{links.created:,} linked, {links.removed:,} unlinked; "
+        f"{links.unchanged:,} unchanged, {links.rejected:,} rejected"
+    )
+    lines = [
+        f"*Requests*  {records.identified:,} identified: {done}",
+        f"*Links*  {links.desired:,} wanted: {linked}",
+    ]
+    if not summary.dry_run and not summary.plan.held:
+        lines.append(f"*Verified by reading back*  {records.verified:,} requests, {links.verified:,} links")
+    if summary.plan.held:
+        held = f"{count(extra.held_changes, 'change')}, " if extra.held_changes else ""
+        lines.append(f"*Held*  {held}{count(len(summary.plan.reasons), 'reason')}; nothing was written")
+    if summary.conflicts:
+        lines.append(f"*Conflicts*  {count(len(summary.conflicts), 'field')} edited by people in the CRM")
+    if summary.quarantined:
+        stages = ", ".join(f"{number:,} in {_safe(stage, 60)}" for stage, number in summary.quarantined.items())
+        lines.append(f"*Quarantined*  {clip(stages, 400)}")
+    return "\n".join(lines)
+
+
+def _coverage(summary: RunSummary) -> str:
+    votes = summary.votes
+    if not votes.total:
+        return ""
+    matched = (
+        f"*Votes*  {votes.matched:,} of {votes.total:,} matched to a company ({percent(votes.matched, votes.total)})"
+    )
+    by_method = ", ".join(f"{_word(name)} {number:,}" for name, number in votes.by_method.items())
+    unmatched = ", ".join(f"{_word(name)} {number:,}" for name, number in votes.unmatched.items())
+    lines = [
+        matched,
+        f"by {clip(by_method, 400)}" if by_method else "",
+        f"not: {clip(unmatched, 400)}" if unmatched else "",
+    ]
+    return "\n".join(line for line in lines if line)
+
+
+def _word(name: str) -> str:
+    return _safe(name.replace("_", " "), 60)
+
+
+def _top(heading: str, requests: Sequence[TopRequest], currency: str) -> str:
+    lines = [
+        f"{place}. {_safe(request.title, 120)}: {money(request.arr, currency)}, "
+        f"{count(request.companies, 'company', 'companies')}"
+        for place, request in enumerate(requests, start=1)
+    ]
+    return "\n".join([f"*{heading}*", *lines]) if lines else ""
+
+
+def _failed_checks(summary: RunSummary) -> list[str]:
+    failed = sorted((check for check in summary.checks if not check.passed), key=lambda check: check.severity)
+    return [f"{check.severity.lower()}: {check.name}: {check.detail}" for check in failed]
+
+
+def _listed(heading: str, lines: Sequence[str]) -> str:
+    shown = [f"• {_safe(line, LINE_LIMIT)}" for line in lines[:LISTED]]
+    if len(lines) > LISTED:
+        shown.append(f"• and {len(lines) - LISTED:,} more")
+    return "\n".join([f"*{heading}*", *shown]) if shown else ""
+
+
+def _calls(summary: RunSummary, extra: SummaryExtras) -> str:
+    words = []
+    for system, calls in summary.api_calls.items():
+        writes = f", {calls.writes:,} writes" if isinstance(calls, CrmCalls) else ""
+        floor = f", floor {extra.floor[system]:,}" if system in extra.floor else ""
+        repeats = f"{calls.retried:,} retried, {calls.throttled:,} throttled"
+        words.append(f"{_safe(system, 40)} {calls.total:,} ({repeats}{writes}{floor})")
+    quota = f" · {extra.quota:.1%} of the CRM's daily quota" if extra.quota is not None else ""
+    return f"Calls: {clip(' · '.join(words), 600)}{quota}"
+
+
+def _freshness(summary: RunSummary) -> str:
+    fresh = summary.freshness
+    return f"Votes as of {moment(fresh.votes_as_of)} · companies as of {moment(fresh.companies_as_of)}"
+
+
+# -------------------------------------------------------------------------------------------------------- formatting
+
+
+def _safe(text: str, limit: int) -> str:
+    """Text from outside, harmless in Slack's markup, in at most `limit` characters after escaping."""
+    escaped = [_ESCAPES.get(character, character) for character in clean(text)]
+    if sum(map(len, escaped)) <= limit:
+        return "".join(escaped)
+    kept, room = [], limit - 1
+    for piece in escaped:
+        if len(piece) > room:
+            break
+        kept.append(piece)
+        room -= len(piece)
+    return "".join(kept).rstrip() + "…"
+
+
+def _markdown(text: str) -> MarkdownTextObject:
+    # verbatim: Slack makes no link of what merely looks like one
+    return MarkdownTextObject(text=_whole_lines(text), verbatim=True)
+
+
+def _whole_lines(text: str) -> str:
+    """The text, or as many of its lines as fit in one part, and how many did not."""
+    lines = text.split("\n")
+    while len("\n".join(lines)) > PART_LIMIT - 30:
+        lines.pop()
+    left = text.count("\n") + 1 - len(lines)
+    return "\n".join(lines) + (f"\n… {count(left, 'line')} more" if left else "")
+
+
+def _small(text: str) -> ContextBlock:
+    return ContextBlock(elements=[MarkdownTextObject(text=text, verbatim=True)])

@@ -1,0 +1,340 @@
+"""Results on a terminal: tables and panels by rich; plain aligned lines when the output is not a terminal.
+
+Every function prints to the console it is given (stdout). Text from outside is shown as it is, never as markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, Protocol
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from integration_assets.connectors.calls import CallCount
+from integration_assets.errors import EndState
+from integration_assets.reporting.rankings import RankedRequest, UnresolvedDomain
+from integration_assets.reporting.run_summary import CheckLine, CrmCalls, RunSummary
+from integration_assets.reporting.text import amount, clean, clip, count, duration, moment, money, percent
+
+PLAIN_WIDTH = 160
+"""Columns of plain output: a pipe has no edge to fit into, and wrapped lines cannot be searched."""
+VALUE_WIDTH = 40
+"""Most characters shown of a value before and after a change."""
+
+STATE_STYLES = {
+    EndState.SUCCEEDED: "green",
+    EndState.SUCCEEDED_WITH_REJECTS: "yellow",
+    EndState.HELD: "yellow",
+    EndState.RETRY_LATER: "yellow",
+    EndState.FAILED: "red",
+}
+
+Justify = Literal["left", "right"]
+
+
+class OperationLike(Protocol):
+    """What a change of a plan has; `sync.operations.Operation` fits."""
+
+    @property
+    def action(self) -> str:
+        """One of create, update, retire, link and unlink."""
+
+    @property
+    def key(self) -> str:
+        """Key of the record."""
+
+    @property
+    def target(self) -> str | None:
+        """Company or contact, for links."""
+
+    @property
+    def target_id(self) -> str | None:
+        """Id of the company or contact."""
+
+    @property
+    def before(self) -> Mapping[str, str]:
+        """Values there now."""
+
+    @property
+    def after(self) -> Mapping[str, str]:
+        """Values to be written."""
+
+    @property
+    def changed_labels(self) -> tuple[str, ...]:
+        """Labels a link adds, or an unlink takes off."""
+
+
+# --------------------------------------------------------------------------------------------------------- run summary
+
+
+def show_summary(console: Console, summary: RunSummary, *, error: str | None = None, notes: Sequence[str] = ()) -> None:
+    """How a run ended and what it did."""
+    state = EndState(summary.state)
+    heading = Text.assemble(
+        (state.value.replace("_", " ").lower(), f"bold {STATE_STYLES[state]}"),
+        f"  {summary.tenant} → {summary.environment}",
+        "  dry run" if summary.dry_run else "",
+        f"  {duration(summary.duration_seconds)}",
+    )
+    lines = [heading]
+    lines += [Text(clean(error), style="red")] if error else []
+    lines += [Text(f"held: {reason}", style="yellow") for reason in summary.plan.reasons]
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="dim", no_wrap=True)
+    facts.add_column()
+    for name, words in _summary_facts(summary):
+        facts.add_row(name, Text(words))
+    body = Group(*lines, Text(), facts, *(Text(f"note: {clean(note)}", style="dim") for note in notes))
+    _print(console, Panel(body, border_style=STATE_STYLES[state], expand=False) if console.is_terminal else body)
+    _show_top(console, summary)
+    failed = [check for check in summary.checks if not check.passed]
+    if failed:
+        show_checks(console, failed)
+
+
+def _summary_facts(summary: RunSummary) -> list[tuple[str, str]]:
+    records, links, votes, fresh = summary.feature_requests, summary.links, summary.votes, summary.freshness
+    would = "would be " if summary.dry_run else ""
+    facts = [
+        ("requests", f"{records.identified:,} identified, {would}{_numbers(records, 'created updated retired')}"),
+        ("", _numbers(records, "unchanged rejected verified")),
+        ("links", f"{links.desired:,} wanted, {would}{_numbers(links, 'created removed')}"),
+        ("", _numbers(links, "unchanged rejected verified")),
+        ("votes", f"{votes.matched:,} of {votes.total:,} matched to a company ({percent(votes.matched, votes.total)})"),
+        ("  matched by", _tally(votes.by_method)),
+        ("  unmatched", _tally(votes.unmatched)),
+        ("quarantined", _tally(summary.quarantined)),
+        ("conflicts", f"{count(len(summary.conflicts), 'field')} edited in the CRM" if summary.conflicts else ""),
+        ("plan", f"{summary.plan.hash[:12]}{' (held)' if summary.plan.held else ''}" if summary.plan.hash else ""),
+        ("calls", "; ".join(_calls_line(name, calls) for name, calls in summary.api_calls.items())),
+        ("data as of", f"votes {moment(fresh.votes_as_of)}, companies {moment(fresh.companies_as_of)}"),
+    ]
+    return [(name, words) for name, words in facts if words]
+
+
+def _numbers(numbers: object, names: str) -> str:
+    return ", ".join(f"{getattr(numbers, name):,} {name}" for name in names.split())
+
+
+def _tally(tally: Mapping[str, int]) -> str:
+    return ", ".join(f"{clean(name).replace('_', ' ')} {number:,}" for name, number in tally.items())
+
+
+def _calls_line(system: str, calls: object) -> str:
+    names = "writes retried throttled" if isinstance(calls, CrmCalls) else "retried throttled"
+    return f"{system} {getattr(calls, 'total', 0):,} ({_numbers(calls, names)})"
+
+
+def _show_top(console: Console, summary: RunSummary) -> None:
+    for heading, requests in (("Top by ARR", summary.top.by_arr), ("Top by companies", summary.top.by_companies)):
+        if requests:
+            table = _table(
+                console, heading, ("#", "right"), ("request", "left"), ("companies", "right"), ("ARR", "right")
+            )
+            for place, request in enumerate(requests, start=1):
+                arr = money(request.arr, summary.currency)
+                table.add_row(str(place), Text(clip(clean(request.title), 60)), f"{request.companies:,}", arr)
+            _print(console, table)
+
+
+# ------------------------------------------------------------------------------------------------- rankings, unresolved
+
+
+def show_rankings(
+    console: Console, requests: Sequence[RankedRequest], *, by: Literal["arr", "companies"], currency: str
+) -> None:
+    """A ranking, with each request's place by the other measures.
+
+    The gap is the place by votes minus the place by ARR: above zero, counting votes undersells the request.
+    """
+    by_arr = by == "arr"
+    columns: tuple[tuple[str, Justify], ...] = (
+        ("#", "right"),
+        ("request", "left"),
+        ("status", "left"),
+        (f"ARR {currency}", "right"),
+        ("companies", "right"),
+        ("votes", "right"),
+        ("# comp." if by_arr else "# ARR", "right"),
+        ("# votes", "right"),
+        ("gap", "right"),
+    )
+    table = _table(console, "Requests by ARR" if by_arr else "Requests by companies", *columns)
+    for one in requests:
+        place, other = (one.rank_by_arr, one.rank_by_companies) if by_arr else (one.rank_by_companies, one.rank_by_arr)
+        table.add_row(
+            f"{place:,}",
+            Text(clip(clean(one.title), 60)),
+            one.status.replace("_", " "),
+            amount(one.arr),
+            f"{one.companies:,}",
+            f"{one.votes:,}",
+            f"{other:,}",
+            f"{one.rank_by_votes:,}",
+            _gap(one.rank_gap),
+        )
+    _print(console, table)
+
+
+def _gap(gap: int) -> Text:
+    style = "green" if gap > 0 else "red" if gap < 0 else "dim"
+    return Text(f"{gap:+,}" if gap else "0", style=style)
+
+
+def show_unresolved(console: Console, domains: Sequence[UnresolvedDomain]) -> None:
+    """The votes that count for no company, by domain, with what to choose between."""
+    table = _table(
+        console,
+        "Votes without a company",
+        ("domain", "left"),
+        ("reason", "left"),
+        ("votes", "right"),
+        ("requests", "right"),
+        ("candidates", "left"),
+    )
+    for one in domains:
+        candidates = ", ".join(one.candidate_company_ids[:4])
+        more = f" and {len(one.candidate_company_ids) - 4} more" if len(one.candidate_company_ids) > 4 else ""
+        table.add_row(
+            Text(clean(one.email_domain or "(no address)")),
+            one.reason.replace("_", " "),
+            f"{one.votes:,}",
+            f"{one.requests:,}",
+            Text(clean(candidates + more)),
+        )
+    _print(console, table)
+
+
+# ---------------------------------------------------------------------------------------------------------------- plan
+
+
+def show_plan(
+    console: Console,
+    counts: Mapping[str, int],
+    operations: Iterable[OperationLike],
+    *,
+    plan_hash: str,
+    reasons: Sequence[str] = (),
+    limit: int = 20,
+) -> None:
+    """A plan: what it would do in numbers, then its first changes with the values before and after.
+
+    `counts` are shown in their order (`{"create": 3, ...}`); of `operations` at most `limit` are taken.
+    """
+    total = sum(counts.values())
+    numbers = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
+    line = Text.assemble(("plan ", "bold"), (plan_hash, "bold cyan"), f"  {count(total, 'change')}: {numbers}")
+    _print(console, line)
+    for reason in reasons:
+        _print(console, Text(f"held: {clean(reason)}", style="yellow"))
+    shown = 0
+    table = _table(console, None, ("action", "left"), ("record", "left"), ("field", "left"), ("change", "left"))
+    for operation, _ in zip(operations, range(limit), strict=False):
+        _add_operation(table, operation)
+        shown += 1
+    if shown:
+        _print(console, table)
+    if total > shown:
+        _print(console, Text(f"and {count(total - shown, 'more change', 'more changes')}", style="dim"))
+
+
+_ACTION_STYLES = {"create": "green", "update": "yellow", "retire": "magenta", "link": "green", "unlink": "red"}
+
+
+def _add_operation(table: Table, operation: OperationLike) -> None:
+    action = Text(operation.action, style=_ACTION_STYLES.get(operation.action, ""))
+    rows = _changes(operation) or [("", Text())]
+    for number, (field, change) in enumerate(rows):
+        first = number == 0
+        table.add_row(action if first else "", Text(clean(operation.key)) if first else "", field, change)
+
+
+def _changes(operation: OperationLike) -> list[tuple[str, Text]]:
+    if operation.target is not None:
+        sign, style = ("-", "red") if operation.action == "unlink" else ("+", "green")
+        labels = ", ".join(operation.changed_labels)
+        return [(operation.target, Text.assemble(f"{operation.target_id} ", (f"{sign} {labels}", style)))]
+    return [
+        (field, _before_after(operation.before.get(field, ""), value))
+        for field, value in operation.after.items()
+        if field != "managed_state"  # bookkeeping: says nothing to a person
+    ]
+
+
+def _before_after(before: str, after: str) -> Text:
+    old, new = (clip(clean(value), VALUE_WIDTH) for value in (before, after))
+    if not old:
+        return Text(new, style="green")
+    return Text.assemble((old, "red"), " → ", (new or "(empty)", "green"))
+
+
+# ------------------------------------------------------------------------------------------------------- checks, calls
+
+
+def show_checks(console: Console, checks: Sequence[CheckLine]) -> None:
+    """Checks, failed ones first: errors, then warnings."""
+    order = {"ERROR": 0, "WARN": 1}
+    table = _table(console, "Checks", ("", "left"), ("check", "left"), ("asset", "left"), ("seen", "left"))
+    for check in sorted(checks, key=lambda one: (one.passed, order.get(one.severity, 2))):
+        outcome = (
+            ("ok", "green") if check.passed else ("error", "red") if check.severity == "ERROR" else ("warn", "yellow")
+        )
+        table.add_row(Text(*outcome), check.name, check.asset, Text(clean(check.detail)))
+    _print(console, table)
+
+
+def show_calls(console: Console, calls: Sequence[CallCount], *, floor: Mapping[str, int] | None = None) -> None:
+    """Calls by system and endpoint, with the sum of each system and, where known, the fewest it could have been."""
+    table = _table(
+        console,
+        "Calls",
+        ("system", "left"),
+        ("endpoint", "left"),
+        ("calls", "right"),
+        ("writes", "right"),
+        ("retried", "right"),
+        ("throttled", "right"),
+    )
+    for system in dict.fromkeys(call.system for call in calls):
+        rows = sorted((call for call in calls if call.system == system), key=lambda call: -call.total)
+        for call in rows:
+            table.add_row(system, Text(call.endpoint), *_call_numbers([call]))
+        least = f"all, floor {floor[system]:,}" if floor and system in floor else "all"
+        table.add_row(system, least, *_call_numbers(rows), style="bold", end_section=True)
+    _print(console, table)
+
+
+def _call_numbers(calls: Sequence[CallCount]) -> list[str]:
+    names = ("total", "writes", "retried", "throttled")
+    return [f"{sum(getattr(call, name) for call in calls):,}" for name in names]
+
+
+# -------------------------------------------------------------------------------------------------------------- common
+
+
+def _table(console: Console, title: str | None, *columns: tuple[str, Justify]) -> Table:
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE_HEAD if console.is_terminal else None,
+        padding=(0, 1, 0, 0) if console.is_terminal else (0, 1),
+        pad_edge=False,
+        header_style="bold" if console.is_terminal else "",
+    )
+    for name, justify in columns:
+        table.add_column(name, justify=justify, no_wrap=justify == "right" or not console.is_terminal)
+    return table
+
+
+def _print(console: Console, renderable: RenderableType) -> None:
+    """Print on the console; without a terminal, on wide plain lines."""
+    if console.is_terminal:
+        console.print(renderable)
+        return
+    plain = Console(file=console.file, width=PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False)
+    plain.print(renderable, soft_wrap=isinstance(renderable, Text))

@@ -1,0 +1,70 @@
+"""Words and numbers for people: harmless, short, with thousands separators."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+
+_ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+_SPACE = re.compile(r"\s+")
+_INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
+"""Hangul fillers: letters by category, but nothing to see."""
+_HIDDEN = frozenset({"Cf", "Cc", "Cs", "Co", "Cn"})
+"""Categories that show nothing or reorder what follows: formats (bidi, zero-width, tags), controls, surrogates."""
+
+
+def clean(text: str) -> str:
+    """One line that reads as it is written: no control, bidi or zero-width characters, no address, single spaces."""
+    spaced = _SPACE.sub(" ", text)
+    shown = "".join(
+        character
+        for character in spaced
+        if unicodedata.category(character) not in _HIDDEN and character not in _INVISIBLE_LETTERS
+    )
+    return _ADDRESS.sub("[address]", shown).strip()
+
+
+def clip(text: str, limit: int) -> str:
+    """The text, or its beginning with an ellipsis, in at most `limit` characters."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def amount(number: Decimal | str) -> str:
+    """A sum of money as people read it: `1,204,500`; cents only below 1,000."""
+    value = Decimal(number)
+    cents = abs(value) < 1000 and value != value.to_integral_value()
+    return f"{value.quantize(Decimal('0.01') if cents else Decimal(1), ROUND_HALF_EVEN):,}"
+
+
+def money(number: Decimal | str, currency: str) -> str:
+    """A sum of money with its currency: `1,204,500 USD`."""
+    return f"{amount(number)} {currency}"
+
+
+def percent(part: int, whole: int) -> str:
+    """`part` of `whole` in percent, one decimal; a dash of nothing."""
+    return f"{part / whole:.1%}" if whole else "-"
+
+
+def duration(seconds: float) -> str:
+    """`4.2 s`, `3 min 20 s`, `2 h 5 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def count(number: int, noun: str, plural: str | None = None) -> str:
+    """`1 company`, `1,200 companies`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def moment(iso: str | None) -> str:
+    """An ISO time of the run summary as `2026-03-01 11:30 UTC`, or `never`."""
+    if iso is None:
+        return "never"
+    return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
