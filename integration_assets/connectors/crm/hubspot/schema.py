@@ -21,7 +21,13 @@ from integration_assets.connectors.crm.hubspot.wire import (
     decode,
 )
 from integration_assets.connectors.http import Answer
-from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError, PermanentError
+from integration_assets.errors import (
+    ConfigurationError,
+    CredentialError,
+    IntegrationError,
+    PermanentError,
+    TransientError,
+)
 from integration_assets.models import (
     LinkDefinition,
     LinkTarget,
@@ -208,9 +214,22 @@ async def create_properties(
 
 
 async def create_link(session: Session, object_type: str, link: LinkDefinition) -> None:
-    """Create a link label with its inverse."""
+    """Create a link label with its inverse.
+
+    Raises:
+        TransientError: a label of this name or text exists, although reading the schema did not show it (yet).
+    """
     body = {"name": link.name, "label": link.label, "inverseLabel": link.inverse_label}
-    await session.define("POST", endpoints.association_labels(object_type, endpoints.TARGETS[link.target]), body)
+    endpoint = endpoints.association_labels(object_type, endpoints.TARGETS[link.target])
+    answer = await session.define("POST", endpoint, body, expect=frozenset({EXISTS}))
+    if answer.status == EXISTS:
+        raise TransientError(
+            f"the portal has a {link.target} label {link.name!r} that does not read back as {link.label!r}: run setup "
+            "again in ten minutes, or, if that does not help, give the label its text back in the portal",
+            system=SYSTEM,
+            endpoint=endpoint.template,
+            status=EXISTS,
+        )
 
 
 def _definition_body(item: PropertyDefinition, *, group: str | None = None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from integration_assets.connectors.crm.base import (
     UnknownOutcomeError,
 )
 from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm, hubspot
-from integration_assets.errors import ConfigurationError, ContractError, CredentialError, PermanentError
+from integration_assets.errors import ConfigurationError, ContractError, CredentialError, PermanentError, TransientError
 from integration_assets.models import Company, Contact, Link, Page, PortalKind, Rejected
 from integration_assets_tests.connectors.crm.sample import REQUEST
 from integration_assets_tests.connectors.fault_server import Behaviour, FaultServer, answer, fault_server
@@ -428,6 +428,16 @@ def test_custom_objects_that_are_not_for_sale_here_need_enterprise() -> None:
     scope = {"category": "MISSING_SCOPES", "context": {"requiredScopes": ["crm.schemas.custom.write"]}}
     with pytest.raises(CredentialError, match=r"crm\.schemas\.custom\.write"):
         talk(work, answer(403, scope))
+
+
+def test_a_label_that_exists_unseen_asks_for_patience() -> None:
+    """Label lists lag by minutes; a setup that was interrupted meets its own labels."""
+
+    async def work(crm: HubSpotCrm) -> None:
+        await crm.create_link(REQUEST, REQUEST.links[0])
+
+    with pytest.raises(TransientError, match="run setup again in ten minutes"):
+        talk(work, SCHEMAS, answer(409, {"category": "CONFLICT"}))
 
 
 def test_properties_that_were_not_created_are_named() -> None:
