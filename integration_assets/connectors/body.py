@@ -25,6 +25,10 @@ class CutBodyError(BodyError):
     """The body ends before it is complete: a broken transfer, worth another try."""
 
 
+class LargeBodyError(BodyError):
+    """The body is larger than the cap. Asking for less may help."""
+
+
 class BodyReader:
     """Collects a body chunk by chunk, unpacking it, and stops as soon as it grows beyond `cap` bytes."""
 
@@ -45,7 +49,7 @@ class BodyReader:
                 raise BodyError("a compressed body that cannot be unpacked") from None
         self._body += chunk
         if len(self._body) > self._cap:
-            raise BodyError(f"a body of more than {self._cap // (1024 * 1024)} MiB")
+            raise LargeBodyError(f"a body of more than {self._cap // (1024 * 1024)} MiB")
 
     def finish(self) -> bytes:
         """The whole body."""

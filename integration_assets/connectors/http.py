@@ -1,9 +1,8 @@
-"""The one outgoing HTTP client. No other module of the product imports httpx.
+"""The one outgoing HTTP client.
 
-`HttpClient.send` takes a `Call` and gives an `Answer` or raises an error of the product's tree. It never follows a
-redirect, reads no proxy or netrc settings from the environment, waits for the credential's limiter, counts each request
-it sends, bounds each exchange by a total deadline and each body by a size, repeats what is safe to repeat, and lets no
-secret into a log line or an error message.
+`HttpClient.send` takes a `Call` and gives an `Answer` or raises an error of the product's tree. It waits for the
+credential's limiter, counts each request it sends, repeats what is safe to repeat, and lets no secret into a log line
+or an error message. `exchange` sends; `rules` say what to do on which status; `limiter` paces; `calls` counts.
 """
 
 from __future__ import annotations
@@ -12,25 +11,23 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
-import httpx
 import msgspec
 import stamina
 import stamina.instrumentation
 from pydantic import SecretStr
 
-from integration_assets.connectors.body import BodyError, BodyReader, CutBodyError, parse_json
+from integration_assets.connectors.body import BodyError, CutBodyError, parse_json
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Quota
-from integration_assets.connectors.redaction import redact, register
+from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.rules import LONGEST_WAIT, Action, Answer, Rule, StatusRules
 from integration_assets.errors import (
-    ConfigurationError,
     ContractError,
     CredentialError,
     IntegrationError,
@@ -44,14 +41,9 @@ __all__ = ["Answer", "Call", "HttpClient", "StatusRules"]
 
 log = logging.getLogger(__name__)
 
-# At INFO httpx prints whole URLs. Ours is the only request log.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 # By default stamina reports retries through structlog to stdout, where results go. We log them ourselves.
 stamina.instrumentation.set_on_retry_hooks(())
 
-CONNECT_SECONDS = 10.0
-"""To open a connection, TLS included."""
 EXCHANGE_SECONDS = 120.0
 """From sending to the last byte of the body. Above the 100 s after which large hosts give up themselves (524)."""
 PATIENCE_SECONDS = 300.0
@@ -85,13 +77,16 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Setback(Exception):  # noqa: N818 - a passing state of one call, turned into an error of the tree when it is final
-    """An attempt failed in a way that a repeat may mend. `wait` seconds before it, or None for backoff."""
+    """An attempt failed. `wait` seconds before a repeat, or None for backoff; `hopeless`: no repeat can help."""
 
-    def __init__(self, error: IntegrationError, *, maybe_applied: bool, wait: float | None = None) -> None:
+    def __init__(
+        self, error: IntegrationError, *, maybe_applied: bool, wait: float | None = None, hopeless: bool = False
+    ) -> None:
         super().__init__(error.message)
         self.error = error
         self.maybe_applied = maybe_applied
         self.wait = wait
+        self.hopeless = hopeless
 
 
 class HttpClient:
@@ -106,7 +101,7 @@ class HttpClient:
         headers: Sent with every request; secrets are unwrapped only while sending.
         body_fields: Added to the JSON object of every request: the place of keys that travel in the body.
         deadline: Seconds for one exchange, from sending to the last byte.
-        patience: Seconds after which no further repeat of a call begins.
+        patience: Seconds after which no further repeat of a call begins, and the longest wait for the limiter.
         repeats: Most repeats of one call.
         retry_budget: Most repeats of all calls of this client together.
         in_flight: Most requests at a time.
@@ -131,24 +126,23 @@ class HttpClient:
         body_bytes: int = BODY_BYTES,
     ) -> None:
         self._system = system
-        self._base_url = _checked_base_url(system, base_url)
-        self._host = urlsplit(self._base_url).netloc
         self._limiter = limiter
         self._calls = calls
         self._rules = rules
-        self._headers = dict(headers or {})
-        self._body_fields = dict(body_fields or {})
-        self._deadline = deadline
         self._patience = patience
         self._repeats = repeats
         self._budget = retry_budget
         self._in_flight = in_flight
-        self._body_bytes = body_bytes
-        self._client: httpx.AsyncClient | None = None
         self._slots = asyncio.Semaphore(in_flight)
-        for value in (*self._headers.values(), *self._body_fields.values()):
-            if isinstance(value, SecretStr):
-                register(value.get_secret_value())
+        self._exchange = Exchange(
+            system=system,
+            base_url=base_url,
+            headers=headers or {},
+            body_fields=body_fields or {},
+            deadline=deadline,
+            connections=in_flight,
+            body_bytes=body_bytes,
+        )
 
     @property
     def quota(self) -> Quota:
@@ -158,29 +152,19 @@ class HttpClient:
     @property
     def host(self) -> str:
         """Host and port the client talks to, for messages."""
-        return self._host
+        return self._exchange.host
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
         self._slots = asyncio.Semaphore(self._in_flight)
-        self._client = httpx.AsyncClient(
-            trust_env=False,
-            follow_redirects=False,
-            # httpx's read timeout starts again with every byte; the deadline of `_exchange` does not. TCP and TLS have
-            # the connect timeout each, and must fail by it: a TLS handshake that is cancelled leaks its socket.
-            timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, self._deadline * 0.4)),
-            limits=httpx.Limits(max_connections=self._in_flight, max_keepalive_connections=self._in_flight),
-            headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": "integration-assets"},
-        )
+        self._exchange.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close all connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        await self._exchange.close()
 
     async def send(self, call: Call) -> Answer:
         """Send one call, repeating it where that is safe and may help.
@@ -191,8 +175,7 @@ class HttpClient:
             CredentialError: the key or token was rejected.
             PermanentError: refused; `ContractError` when the answer is not what the protocol allows.
         """
-        maybe_applied = False
-        attempts = 0
+        maybe_applied, attempts = False, 0
         try:
             async for attempt in stamina.retry_context(
                 on=lambda error: self._repeat_after(call, error),
@@ -209,21 +192,21 @@ class HttpClient:
                         maybe_applied = maybe_applied or setback.maybe_applied
                         raise
         except _Setback as setback:
-            raise self._final(call, setback.error, attempts, maybe_applied=maybe_applied) from setback.__cause__
+            raise self._final(call, setback.error, attempts, maybe_applied=maybe_applied) from None
+        except TransientError as error:
+            raise self._final(call, error, attempts, maybe_applied=maybe_applied) from None
         raise ContractError(f"{self._system}: no attempt was made", system=self._system, endpoint=call.endpoint)
 
     # ------------------------------------------------------------------------------------------------ repeating
 
     def _repeat_after(self, call: Call, error: Exception) -> bool | float:
         """Whether to send again, or after how many seconds. Called by stamina with what an attempt raised."""
-        if not isinstance(error, _Setback) or isinstance(error.error, CertificateError):
+        if not isinstance(error, _Setback) or error.hopeless or self._budget <= 0:
             return False
         if error.maybe_applied and call.writes and not call.repeatable:
             return False
-        if self._budget <= 0:
-            return False
         self._budget -= 1
-        log.info("%s %s: %s; sending again", self._system, call.endpoint, error.error.message)
+        log.info("%s; sending again", error.error.message)
         return True if error.wait is None else error.wait
 
     def _final(self, call: Call, error: IntegrationError, attempts: int, *, maybe_applied: bool) -> IntegrationError:
@@ -240,27 +223,58 @@ class HttpClient:
         async with self._slots:
             await self._limiter.acquire(call.bucket, patience=self._patience)
             self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
-            status, headers, body = await self._exchange(call)
-        if call.bucket not in self._rules.unlearnt_buckets:
-            self._limiter.learn(call.bucket, headers, self._rules.rate_headers)
-        if 200 <= status < 300:
-            return Answer(status, headers, self._success_body(call, status, headers, body))
-        if 300 <= status < 400:
-            target = urlsplit(headers.get("location", "")).hostname or "an unnamed place"
-            self._refuse(
-                call, ContractError, f"answered {status}, a redirect to {target}, not followed; check the base URL"
-            )
-        answer = Answer(status, headers, _lenient(body))
-        if status == 429:
+            raw = await self._sent(call)
+        self._limiter.learn(call.bucket, raw.headers, self._rules.rate_headers)
+        if 200 <= raw.status < 300:
+            return Answer(raw.status, raw.headers, self._success_body(call, raw))
+        if 300 <= raw.status < 400:
+            target = urlsplit(raw.headers.get("location", "")).hostname or "an unnamed place"
+            redirected = f"answered {raw.status}, a redirect to {target}, not followed; check the base URL"
+            raise self._error(ContractError, call, redirected, raw.status)
+        answer = Answer(raw.status, raw.headers, _lenient(raw.body))
+        if raw.status == 429:
             self._calls.throttled(self._system, call.endpoint)
-        if status not in call.expect:
+        if raw.status not in call.expect:
             self._act(call, answer, attempt)
         return answer
+
+    async def _sent(self, call: Call) -> RawAnswer:
+        """One exchange, with its line in the request log, and its failures as what they mean for this call."""
+        started, outcome = time.monotonic(), "no answer"
+        try:
+            raw = await self._exchange.send(call.method, call.path, call.json, call.params)
+            outcome = str(raw.status)
+        except LostError as lost:
+            self._setback(call, lost.reason, maybe_applied=lost.sent, hopeless=lost.hopeless)
+        except UnreadableError as unreadable:
+            outcome = str(unreadable.status)
+            self._unreadable(call, unreadable.reason, unreadable.status)
+        finally:
+            spent = (time.monotonic() - started) * 1000
+            log.debug("%s %s %s %s %.0f ms", self._system, self.host, call.endpoint, outcome, spent)
+        return raw
+
+    def _success_body(self, call: Call, raw: RawAnswer) -> Any:
+        """The parsed body of a 2xx answer. What is no JSON at all is an outage, what is bad JSON a broken contract."""
+        status, body = raw.status, raw.body
+        if not body.strip():
+            if call.writes:
+                return None
+            self._setback(call, f"answered {status} with an empty body to a read", status=status)
+        if raw.headers.get("content-type", "").startswith("text/html") or body.lstrip()[:1] == b"<":
+            log.warning("%s %s: HTML: %s", self._system, call.endpoint, redact(body[:200].decode("utf-8", "replace")))
+            self._setback(call, f"answered {status} with a web page instead of JSON", status=status)
+        try:
+            return parse_json(body)
+        except CutBodyError:
+            self._setback(call, f"answered {status} with JSON that ends too early", status=status)
+        except BodyError as error:
+            self._unreadable(call, str(error), status)
 
     def _act(self, call: Call, answer: Answer, attempt: int) -> NoReturn:
         """Raise what the table says about a refused call."""
         rule = self._rules.rule_for(answer)
-        error = self._error(call, answer, rule)
+        error = self._refusal(call, answer, rule)
         if rule.action not in (Action.RETRY, Action.UNKNOWN_OUTCOME):
             raise error
         wait = self._rules.seconds_before_repeat(answer, rule, attempt)
@@ -271,105 +285,34 @@ class HttpClient:
                 wait = 0.0
         raise _Setback(error, maybe_applied=rule.action is Action.UNKNOWN_OUTCOME, wait=wait)
 
-    def _error(self, call: Call, answer: Answer, rule: Rule) -> IntegrationError:
+    # ------------------------------------------------------------------------------------------------ errors
+
+    def _refusal(self, call: Call, answer: Answer, rule: Rule) -> IntegrationError:
         kind = _KINDS.get(rule.action, TransientError)
         if answer.status == 429 and kind is TransientError:
             kind = QuotaError
-        parts = (f"answered {answer.status} to {call.endpoint}", self._rules.describe(answer), rule.advice)
-        return kind(
-            self._message(": ".join(part for part in parts[:2] if part) + (f"; {parts[2]}" if parts[2] else "")),
-            system=self._system,
-            endpoint=call.endpoint,
-            status=answer.status,
-        )
+        said = self._rules.describe(answer)
+        what = f"answered {answer.status}{': ' if said else ''}{said}{'; ' if rule.advice else ''}{rule.advice}"
+        return self._error(kind, call, what, answer.status)
 
-    async def _exchange(self, call: Call) -> tuple[int, dict[str, str], bytes]:
-        """Send once and read the whole body, within the deadline."""
-        if self._client is None:
-            raise ConfigurationError(f"the {self._system} client is used outside its `async with` block")
-        started = time.monotonic()
-        status = 0
-        try:
-            async with asyncio.timeout(self._deadline), self._opened(self._client, call) as response:
-                status = response.status_code
-                headers = {name.lower(): value for name, value in response.headers.items()}
-                reader = BodyReader(headers.get("content-encoding", ""), self._body_bytes)
-                async for chunk in response.aiter_raw():
-                    reader.feed(chunk)
-                return status, headers, reader.finish()
-        except TimeoutError:
-            self._lost(call, f"no complete answer within {self._deadline:g} s")
-        except httpx.ConnectTimeout:
-            self._lost(call, "connecting took too long", sent=False)
-        except httpx.ConnectError as error:
-            self._unreachable(call, error)
-        except (httpx.TransportError, CutBodyError) as error:
-            self._lost(call, f"the connection broke ({type(error).__name__})")
-        except BodyError as error:
-            self._refuse(call, ContractError, f"{error} from {call.endpoint}", status=status)
-        except httpx.InvalidURL:
-            self._refuse(call, PermanentError, f"{call.endpoint}: the path is not valid in a URL")
-        finally:
-            spent = (time.monotonic() - started) * 1000
-            log.debug("%s %s %s %d %.0f ms", self._system, self._host, call.endpoint, status, spent)
+    def _unreadable(self, call: Call, reason: str, status: int) -> NoReturn:
+        """Of a write only the receipt is unreadable; a server in trouble may recover; all else is a broken contract."""
+        what = f"answered {status} with {reason}"
+        if call.writes or status >= 500:
+            self._setback(call, what, status=status)
+        raise self._error(ContractError, call, what, status)
 
-    @asynccontextmanager
-    async def _opened(self, client: httpx.AsyncClient, call: Call) -> AsyncIterator[httpx.Response]:
-        headers = {name: _revealed(value) for name, value in self._headers.items()}
-        content = None
-        if call.json is not None or self._body_fields:
-            secrets = {name: value.get_secret_value() for name, value in self._body_fields.items()}
-            content = msgspec.json.encode({**(call.json or {}), **secrets} if secrets else call.json)
-            headers["content-type"] = "application/json"
-        url = self._base_url + call.path
-        async with client.stream(call.method, url, content=content, params=call.params, headers=headers) as response:
-            yield response
+    def _setback(
+        self, call: Call, what: str, *, status: int | None = None, maybe_applied: bool = True, hopeless: bool = False
+    ) -> NoReturn:
+        error = self._error(TransientError, call, what, status)
+        raise _Setback(error, maybe_applied=maybe_applied, hopeless=hopeless) from None
 
-    # ------------------------------------------------------------------------------------------------ bodies
-
-    def _success_body(self, call: Call, status: int, headers: Mapping[str, str], body: bytes) -> Any:
-        """The parsed body of a 2xx answer. What is no JSON at all is an outage, what is bad JSON a broken contract."""
-        if not body.strip():
-            if call.writes:
-                return None
-            self._lost(call, f"answered {status} with an empty body to a read", status=status)
-        if headers.get("content-type", "").startswith("text/html") or body.lstrip()[:1] == b"<":
-            log.warning("%s %s: HTML: %s", self._system, call.endpoint, redact(body[:200].decode("utf-8", "replace")))
-            self._lost(call, f"answered {status} with a web page instead of JSON", status=status)
-        try:
-            return parse_json(body)
-        except CutBodyError:
-            self._lost(call, f"answered {status} with JSON that ends too early", status=status)
-        except BodyError as error:
-            if call.writes:
-                # The write was accepted; only its receipt is unreadable.
-                self._lost(call, f"answered {status}, {error}", status=status)
-            self._refuse(call, ContractError, f"{error} from {call.endpoint}", status=status)
-
-    # ------------------------------------------------------------------------------------------------ failing
-
-    def _message(self, text: str) -> str:
-        return redact(f"{self._system} ({self._host}) {text}")
-
-    def _lost(self, call: Call, what: str, *, sent: bool = True, status: int | None = None) -> NoReturn:
-        error = TransientError(self._message(what), system=self._system, endpoint=call.endpoint, status=status)
-        raise _Setback(error, maybe_applied=sent) from None
-
-    def _unreachable(self, call: Call, error: httpx.ConnectError) -> NoReturn:
-        reason = redact(str(error)) or type(error).__name__
-        certificate = "CERTIFICATE_VERIFY_FAILED" in reason
-        kind = CertificateError if certificate else TransientError
-        text = f"cannot be reached: {reason}"
-        raise _Setback(
-            kind(self._message(text), system=self._system, endpoint=call.endpoint), maybe_applied=False
-        ) from None
-
-    def _refuse(self, call: Call, kind: type[IntegrationError], text: str, *, status: int | None = None) -> NoReturn:
-        raise kind(self._message(text), system=self._system, endpoint=call.endpoint, status=status) from None
-
-
-class CertificateError(TransientError):
-    """The host's TLS certificate is not trusted or has expired. Repeating at once cannot help."""
+    def _error(
+        self, kind: type[IntegrationError], call: Call, what: str, status: int | None = None
+    ) -> IntegrationError:
+        message = redact(f"{self._system} ({self.host}), {call.endpoint}: {what}")
+        return kind(message, system=self._system, endpoint=call.endpoint, status=status)
 
 
 _KINDS: dict[Action, type[IntegrationError]] = {
@@ -377,28 +320,6 @@ _KINDS: dict[Action, type[IntegrationError]] = {
     Action.QUOTA: QuotaError,
     Action.PERMANENT: PermanentError,
 }
-
-
-def _checked_base_url(system: str, base_url: str) -> str:
-    """The base URL without a final slash.
-
-    Raises:
-        ConfigurationError: not an http(s) URL with a host, or with user, query or fragment in it.
-    """
-    try:
-        parts = urlsplit(base_url)
-        fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        fine = False
-    if not fine or "@" in parts.netloc or parts.query or parts.fragment:
-        raise ConfigurationError(
-            f"the {system} base URL must look like https://host/path, with no user, query or fragment"
-        )
-    return base_url.rstrip("/")
-
-
-def _revealed(value: SecretStr | str) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else value
 
 
 def _lenient(body: bytes) -> Any:

@@ -134,6 +134,12 @@ async def slow_ok(writer: asyncio.StreamWriter) -> None:
     await answer(200, {"ok": True})(writer)
 
 
+async def slow_reset(writer: asyncio.StreamWriter) -> None:
+    """A reset after a short while."""
+    await asyncio.sleep(0.05)
+    await reset()(writer)
+
+
 def reset(after: bytes = b"") -> Behaviour:
     """Send some bytes, then reset the connection (RST, not FIN)."""
 

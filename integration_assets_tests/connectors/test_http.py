@@ -42,6 +42,7 @@ from integration_assets_tests.connectors.fault_server import (
     raw,
     reset,
     slow_ok,
+    slow_reset,
 )
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -343,7 +344,7 @@ def test_refused_connections_are_repeated_then_named() -> None:
             await client.send(WRITE)
 
     with pytest.raises(
-        TransientError, match=rf"test \(127\.0\.0\.1:{port}\) cannot be reached: .*3 attempts"
+        TransientError, match=rf"test \(127\.0\.0\.1:{port}\), POST /v1/things: cannot be reached: .*3 attempts"
     ) as caught:
         asyncio.run(story())
     assert not isinstance(caught.value, UnknownOutcomeError)
@@ -376,7 +377,9 @@ def test_a_tls_handshake_that_never_ends_is_transient() -> None:
         async with fault_server(hang) as server:
             await https_story(server.url.replace("http:", "https:"), calls)
 
-    with pytest.raises(TransientError, match=r"127\.0\.0\.1:\d+\) connecting took too long"):
+    with pytest.raises(
+        TransientError, match=r"127\.0\.0\.1:\d+\), POST /v1/things: cannot be reached: connecting took too long"
+    ):
         asyncio.run(story())
     assert calls.totals("test").total == 2
 
@@ -394,7 +397,9 @@ def test_an_untrusted_certificate_is_named_and_not_repeated(tmp_path: Path) -> N
         async with fault_server(OK, tls=tls) as server:
             await https_story(server.url.replace("http:", "https:"), calls)
 
-    with pytest.raises(TransientError, match=r"127\.0\.0\.1:\d+\) cannot be reached: .*self-signed certificate"):
+    with pytest.raises(
+        TransientError, match=r"127\.0\.0\.1:\d+\), POST /v1/things: cannot be reached: .*self-signed certificate"
+    ):
         asyncio.run(story())
     assert calls.totals("test").total == 1
 
@@ -492,6 +497,76 @@ def test_an_unknown_outcome_is_not_forgotten_by_a_later_refusal_to_connect() -> 
     """Lost once, throttled ever after: the write may still have been applied."""
     outcome = run(reset(), answer(429, {}), call=WRITE)
     assert isinstance(outcome.error, UnknownOutcomeError)
+
+
+def test_an_unknown_outcome_is_not_forgotten_by_a_full_window() -> None:
+    """Lost once, and no place left for the repeat: the write may still have been applied."""
+    clock = FakeClock()
+    limiter = clock.limiter()
+
+    has_its_place = asyncio.Event()
+    acquire = limiter.acquire
+
+    async def noted(bucket: str = "default", *, patience: float | None = None) -> None:
+        await acquire(bucket, patience=patience)
+        has_its_place.set()
+
+    async def work(client: HttpClient) -> list[Answer]:
+        task = asyncio.create_task(client.send(WRITE))
+        await has_its_place.wait()
+        limiter.pause("default", 3000)
+        return [await task]
+
+    limiter.acquire = noted  # type: ignore[method-assign] # only to know that the first attempt has its place
+    outcome = run(slow_reset, work=work, limiter=limiter)
+    assert isinstance(outcome.error, UnknownOutcomeError)
+    assert outcome.count.total == 1
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        answer(200, content=bytes(200), headers={"content-encoding": "br"}),
+        answer(201, content=b'{"id": 1, "id": 2}'),
+        answer(200, content=b" " * 3000),
+    ],
+    ids=["unknown encoding", "repeated key", "too large"],
+)
+def test_an_accepted_write_with_an_unreadable_receipt_has_an_unknown_outcome(behaviour: Behaviour) -> None:
+    """What was written cannot be told from the answer: the caller reads back."""
+    outcome = run(behaviour, call=WRITE_ONCE, body_bytes=2000)
+    assert isinstance(outcome.error, UnknownOutcomeError)
+    assert outcome.count.total == 1
+
+
+def test_a_server_error_that_cannot_be_unpacked_is_still_a_server_error() -> None:
+    """A proxy's page in an encoding nobody asked for does not end the run."""
+    outcome = run(answer(503, content=b"xx", headers={"content-encoding": "br"}), OK)
+    assert outcome.answers[0].body == {"ok": True}
+
+
+@pytest.mark.parametrize(
+    "token", ["Bearer line\nbreak-0042", "trailing-space-0042 ", "caf\u00e9-0042-token", "tab\t0042-xx"]
+)
+def test_a_token_that_cannot_be_a_header_is_a_configuration_error(token: str) -> None:
+    """A key pasted with a line break is named by its header and not shown."""
+    with pytest.raises(ConfigurationError, match="authorization header") as caught:
+        HttpClient(
+            system="test",
+            base_url="http://127.0.0.1:1",
+            limiter=Limiter({}),
+            calls=CallCounter(),
+            rules=StatusRules(),
+            headers={"authorization": SecretStr(token)},
+        )
+    assert "0042" not in str(caught.value)
+
+
+def test_a_path_that_is_no_url_is_permanent() -> None:
+    """A control character in a path is nothing a repeat could mend."""
+    outcome = run(OK, call=Call(method="GET", path="/x\x00y", endpoint="GET /{id}"))
+    assert type(outcome.error) is PermanentError
+    assert outcome.requests == []
 
 
 # ------------------------------------------------------------------------------------------------------- bad payloads

@@ -48,8 +48,8 @@ def _key_is_rejected(answer: Answer) -> bool:
 class CannyFeedback:
     """A Canny workspace as a `FeedbackSystem`. Use as an async context manager.
 
-    `base_url` is what comes before `/v1` and `/v2`, `key` the workspace's API key. `credential_name` is what messages call the key; `windows` replace the allowance that calls are paced by; `patience`
-    bounds the repeats of one call, in seconds.
+    `base_url` is what comes before `/v1` and `/v2`, `key` the workspace's API key, `credential_name` what messages call
+    it. `windows` replace the allowance that calls are paced by; `patience` bounds the repeats of one call, in seconds.
     """
 
     def __init__(
