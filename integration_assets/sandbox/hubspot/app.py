@@ -51,16 +51,17 @@ def hubspot_lookalike(portal: Portal, *, latency: Callable[[LoggedRequest], floa
     return Lookalike(portal_app(portal), latency=latency)
 
 
-def portal_app(portal: Portal) -> ASGIApp:
-    """The bare application, without log and faults."""
+def portal_app(portal: Portal, *, legacy_paths: bool | None = None) -> ASGIApp:
+    """The bare application, without log and faults. `legacy_paths` overrides the option `accept_legacy_paths`."""
     searches = SearchCache()
+    legacy_too = portal.options.accept_legacy_paths if legacy_paths is None else legacy_paths
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise RuntimeError("the look-alike answers HTTP only")
         raw = await _body(receive)
         with portal.lock:
-            status, headers, body = _answer(portal, scope, raw, searches)
+            status, headers, body = _answer(portal, scope, raw, searches, legacy_too=legacy_too)
         listed = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
         listed.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": listed})
@@ -78,8 +79,10 @@ async def _body(receive: Receive) -> bytes:
             return bytes(parts)
 
 
-def _answer(portal: Portal, scope: Scope, raw: bytes, searches: SearchCache) -> tuple[int, dict[str, str], bytes]:
-    path, legacy = _current_path(portal, scope["path"])
+def _answer(
+    portal: Portal, scope: Scope, raw: bytes, searches: SearchCache, *, legacy_too: bool
+) -> tuple[int, dict[str, str], bytes]:
+    path, legacy = _current_path(scope["path"]) if legacy_too else (scope["path"], False)
     operation, params, known_path = _route(scope["method"], path)
     if operation is None:
         if known_path:
@@ -118,12 +121,11 @@ def _answer(portal: Portal, scope: Scope, raw: bytes, searches: SearchCache) -> 
     return _sent(portal, reply, rate_headers)
 
 
-def _current_path(portal: Portal, path: str) -> tuple[str, bool]:
+def _current_path(path: str) -> tuple[str, bool]:
     """The path under its present name, and whether it was asked for by an older one."""
-    if portal.options.accept_legacy_paths:
-        for old, new in _LEGACY:
-            if path.startswith(old):
-                return new + path.removeprefix(old), True
+    for old, new in _LEGACY:
+        if path.startswith(old):
+            return new + path.removeprefix(old), True
     return path, False
 
 

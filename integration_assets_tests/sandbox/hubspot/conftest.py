@@ -1,18 +1,14 @@
 """A portal of one's own behind real HTTP on loopback, and a clock that tests turn."""
 
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
 from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
+from integration_assets_tests.foreign import served
 
 TICKET = {
     "name": "ticket_idea",
@@ -58,24 +54,6 @@ class ManualClock:
         self.now += seconds
 
 
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    """An ASGI application on a loopback port, by its own thread."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.005)
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listener.close()
-
-
 @dataclass
 class Bench:
     """A portal, its clock, and a client whose requests it answers."""
@@ -98,7 +76,7 @@ class Bench:
         return f"/crm/associations/2026-09/{source or self.idea}/{target}/{tail}"
 
     def upsert(self, *rows: dict[str, str], status: int = 200, trace: bool = True) -> Any:
-        inputs = []
+        inputs: list[dict[str, Any]] = []
         for row in rows:
             one: dict[str, Any] = {"idProperty": "idea_key", "id": row["idea_key"], "properties": row}
             inputs.append({**one, "objectWriteTraceId": f"t{len(inputs)}"} if trace else one)

@@ -1,5 +1,7 @@
 """Associations: types per portal and pair, replacing, paging, limits."""
 
+from typing import Any
+
 import pytest
 
 
@@ -10,7 +12,7 @@ def linked(bench):
     return record, bench.portal.seed("companies", [{"name": name} for name in "ABC"])
 
 
-def pairs(record, companies, types):
+def pairs(record: str, companies: list[str], types: list[dict[str, Any]]) -> dict[str, Any]:
     return {"inputs": [{"from": {"id": record}, "to": {"id": one}, "types": types} for one in companies]}
 
 

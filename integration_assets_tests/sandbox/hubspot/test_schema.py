@@ -1,6 +1,6 @@
 """Schemas, properties and groups, and how late they show."""
 
-from integration_assets_tests.sandbox.hubspot.conftest import TICKET
+from integration_assets_tests.sandbox.hubspot.conftest import TICKET, Bench
 
 SCHEMAS = "/crm-object-schemas/2026-09/schemas"
 NEW = {
@@ -12,7 +12,7 @@ NEW = {
 }
 
 
-def properties(bench, tail=""):
+def properties(bench: Bench, tail: str = "") -> str:
     return f"/crm/properties/2026-09/{bench.idea}{tail}"
 
 

@@ -1,22 +1,24 @@
 """Search with its lag and caps; call limits, their headers and refusals; faults."""
 
 import time
+from typing import Any
 
 import pytest
 
 from integration_assets.sandbox.hubspot import RateLimits, faults
+from integration_assets_tests.sandbox.hubspot.conftest import Bench
 
 
-def search(bench, *filters, kind="companies", status=200, **rest):
+def search(bench: Bench, *filters: dict[str, Any], kind: str = "companies", status: int = 200, **rest: Any) -> Any:
     groups = {"filterGroups": [{"filters": list(filters)}]} if filters else {}
     return bench.call("POST", bench.objects(kind, "/search"), {**groups, **rest}, status=status)
 
 
-def where(name, operator, value=None, **more):
+def where(name: str, operator: str, value: str | None = None, **more: Any) -> dict[str, Any]:
     return {"propertyName": name, "operator": operator, **({"value": value} if value is not None else {}), **more}
 
 
-def names(body):
+def names(body: Any) -> list[str]:
     return [one["properties"]["name"] for one in body["results"]]
 
 
