@@ -61,7 +61,13 @@ def build_sample(
     *,
     until: datetime = SAMPLE_PRESENT,
 ) -> SampleData:
-    """Make sample data of about these sizes, with a quarter as many people as votes; at least 60 companies."""
+    """Make sample data of about these sizes, with a quarter as many people as votes, and at least 60 companies.
+
+    Raises:
+        ValueError: fewer than 30 requests have no room for every kind of dirt.
+    """
+    if requests < 30:
+        raise ValueError("ask for at least 30 requests")
     draw = random.Random(f"{seed}/{requests}/{votes}/{companies}")  # noqa: S311  sample data, not secrets
     workspace = Workspace(seed=draw.getrandbits(32))
     crm = make_companies(draw, companies)

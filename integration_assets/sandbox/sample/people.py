@@ -199,7 +199,8 @@ def _host(draw: random.Random, companies: Companies, index: int | None) -> str:
 
 def _memberships(making: Making, index: int | None) -> list[str]:
     known = [] if index is None or index not in making.accounts else [making.accounts[index]]
-    if making.draw.random() < 0.02:
+    wanted = 2 if len(making.workspace.users) % 50 == 7 else len(known) + (making.draw.random() < 0.01)
+    while len(known) < wanted:
         other = making.draw.choice(making.workspace.companies_in_order.keys)[1]
         known += [other] if other not in known else []
     return known

@@ -184,15 +184,13 @@ def _set_targets(draw: random.Random, requests: Requests, votes: int, gone: int)
     order = list(range(len(requests.posts)))
     draw.shuffle(order)
     order.sort(key=lambda number: requests.posts[number].id in nasty)
+    unusable = {*requests.dirt["title.empty"], *(post.id for post in requests.posts[-gone:])}
     weights = [0.0] * len(order)
     for rank, number in enumerate(order):
-        weights[number] = _MIX_POPULARITY[requests.mixes[number]] / (rank + 3) ** 0.85
+        if requests.posts[number].id not in unusable:
+            weights[number] = _MIX_POPULARITY[requests.mixes[number]] / (rank + 3) ** 0.85
     total = sum(weights)
-    requests.targets = [round(votes * weight / total) for weight in weights]
-    unusable = {*requests.dirt["title.empty"], *(post.id for post in requests.posts[-gone:])}
-    for number, post in enumerate(requests.posts):
-        if post.id in unusable:
-            requests.targets[number] = 2
+    requests.targets = [round(votes * weight / total) if weight else 2 for weight in weights]
 
 
 def _make_votes(making: Making, requests: Requests) -> list[Vote]:
@@ -207,6 +205,7 @@ def _make_votes(making: Making, requests: Requests) -> list[Vote]:
             voters[number][user_id] = None
     for user_id in making.people.staff:
         voters[draw.randrange(len(voters))][user_id] = None
+    everybody = [user_id for people in by_tier.values() for user_id in people]
     votes: list[Vote] = []
     for number, post in enumerate(requests.posts):
         chosen = voters[number]
@@ -214,9 +213,9 @@ def _make_votes(making: Making, requests: Requests) -> list[Vote]:
         missing = requests.targets[number] - len(chosen)
         tiers = draw.choices(list(mix), list(mix.values()), k=max(0, missing))
         for tier in tiers:
-            # A few tries: in a tier nearly used up a post stays a little below its number.
-            for _ in range(4):
-                user_id = draw.choice(by_tier[tier])
+            # A few tries among its kind of people, then among all.
+            for attempt in range(12):
+                user_id = draw.choice(by_tier[tier] if attempt < 4 else everybody)
                 if user_id not in chosen:
                     chosen[user_id] = None
                     break

@@ -1,0 +1,219 @@
+"""The whole sandbox: Canny, two HubSpot portals and Slack with sample data, served on loopback by one server.
+
+`build_sandbox` makes the states, `serving` serves them for the length of a `with` block, `run_forever` until a signal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import FrameType
+
+from integration_assets.sandbox.canny import BUSINESS, Plan, canny_lookalike
+from integration_assets.sandbox.canny.limits import RateLimiter
+from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
+from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike
+from integration_assets.sandbox.sample_data import (
+    ACCOUNT_ID_PROPERTY,
+    ARR_PROPERTY,
+    CURRENCY_PROPERTY,
+    SampleData,
+    build_sample,
+)
+from integration_assets.sandbox.serving import listening
+from integration_assets.sandbox.slack import SlackTeam, slack_lookalike
+
+SANDBOX_PORTAL_ID = 47_110_815
+PRODUCTION_PORTAL_ID = 8_150_471
+# Association types that every portal has, category and number.
+_CONTACT_TO_COMPANY = [("HUBSPOT_DEFINED", 1), ("HUBSPOT_DEFINED", 279)]  # primary, and unlabelled
+_CHILD_TO_PARENT = [("HUBSPOT_DEFINED", 14)]
+
+Latency = Callable[[LoggedRequest], float]
+Ports = tuple[int, int, int, int]
+"""Ports of Canny, the sandbox portal, the production portal and Slack; 0 takes a free one."""
+
+
+@dataclass
+class SeededPortal:
+    """A HubSpot portal with the ids its copies of the sample's companies and contacts got, in the sample's order."""
+
+    portal: Portal
+    company_ids: list[str]
+    contact_ids: list[str]
+
+
+@dataclass
+class Sandbox:
+    """The four look-alikes and their states."""
+
+    sample: SampleData
+    canny: Lookalike
+    hubspot_sandbox: Lookalike
+    hubspot_production: Lookalike
+    slack: Lookalike
+    sandbox: SeededPortal
+    production: SeededPortal
+    team: SlackTeam
+
+    def overrides_csv(self, environment: str) -> str:
+        """The sample's overrides as the CSV of one environment ("sandbox", "production"), whose ids it holds."""
+        ids = {"sandbox": self.sandbox, "production": self.production}[environment].company_ids
+        rows = [f'{match},{ids[index]},"{note}"' for match, index, note in self.sample.overrides]
+        return "\n".join(["match,company_id,note", *rows, ""])
+
+
+@dataclass(frozen=True)
+class SandboxAddresses:
+    """Where a served sandbox listens."""
+
+    canny_base_url: str
+    hubspot_sandbox_base_url: str
+    hubspot_production_base_url: str
+    slack_base_url: str
+    settings: tuple[tuple[str, str], ...]
+    """Environment variables beside the addresses: keys, property names, own domains, rates."""
+
+    def environment(self) -> dict[str, str]:
+        """The environment variables that point the product at this sandbox."""
+        hosts = (url.split("/")[2] for url in self._urls().values())
+        return {**self._urls(), **dict(self.settings), "INTEGRATION_ASSETS_ALLOWED_HOSTS": ",".join(hosts)}
+
+    def _urls(self) -> dict[str, str]:
+        return {
+            "CANNY_BASE_URL": self.canny_base_url,
+            "HUBSPOT_SANDBOX_BASE_URL": self.hubspot_sandbox_base_url,
+            "HUBSPOT_PRODUCTION_BASE_URL": self.hubspot_production_base_url,
+            "SLACK_BASE_URL": self.slack_base_url,
+        }
+
+
+def build_sandbox(
+    sample: SampleData | None = None,
+    *,
+    plan: Plan | None = BUSINESS,
+    portal_options: PortalOptions | None = None,
+    slack_interval: float = 1.0,
+    latency: Latency | None = None,
+) -> Sandbox:
+    """A sandbox with this sample data, by default the standard sample with its newest votes from just now.
+
+    Both portals get the same companies and contacts under different ids. `plan` None lifts Canny's rate limits, and
+    `slack_interval` 0 Slack's. The sample's workspace is used as it is and changes with the calls made.
+    """
+    if sample is None:
+        sample = build_sample(until=datetime.now(UTC).replace(microsecond=0))
+    sample.workspace.limiter = RateLimiter(plan)
+    sandbox = _seeded(sample, SANDBOX_PORTAL_ID, "SANDBOX", portal_options)
+    production = _seeded(sample, PRODUCTION_PORTAL_ID, "STANDARD", portal_options)
+    team = SlackTeam(interval=slack_interval)
+    return Sandbox(
+        sample=sample,
+        canny=canny_lookalike(sample.workspace, latency),
+        hubspot_sandbox=hubspot_lookalike(sandbox.portal, latency=latency),
+        hubspot_production=hubspot_lookalike(production.portal, latency=latency),
+        slack=slack_lookalike(team, latency),
+        sandbox=sandbox,
+        production=production,
+        team=team,
+    )
+
+
+def _seeded(sample: SampleData, portal_id: int, account_type: str, options: PortalOptions | None) -> SeededPortal:
+    portal = Portal(
+        portal_id,
+        account_type=account_type,
+        token=f"pat-na1-{account_type.lower()}",
+        options=options,
+        time_zone="UTC",
+        currency="USD",
+    )
+    for definition in sample.company_properties:
+        portal.define_property("companies", definition)
+    company_ids = portal.seed("companies", sample.companies)
+    contact_ids = portal.seed("contacts", sample.contacts)
+    for contact_id, company in zip(contact_ids, sample.contact_company, strict=True):
+        if company is not None:
+            portal.associate("contacts", contact_id, "companies", company_ids[company], _CONTACT_TO_COMPANY)
+    for child, parent in sample.parents:
+        portal.associate("companies", company_ids[child], "companies", company_ids[parent], _CHILD_TO_PARENT)
+    return SeededPortal(portal, company_ids, contact_ids)
+
+
+# -- serving
+
+
+@contextlib.contextmanager
+def serving(sandbox: Sandbox, ports: Ports = (0, 0, 0, 0)) -> Iterator[SandboxAddresses]:
+    """Serve a sandbox on loopback from a thread until the block ends.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    lookalikes = (sandbox.canny, sandbox.hubspot_sandbox, sandbox.hubspot_production, sandbox.slack)
+    with listening(lookalikes, ports) as origins:
+        yield _addresses(sandbox, origins)
+
+
+def run_forever(
+    announce: Callable[[SandboxAddresses], None],
+    *,
+    sandbox: Sandbox | None = None,
+    ports: Ports = (0, 0, 0, 0),
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve a sandbox, by default the standard one, until SIGINT, SIGTERM or `stop`; `announce` is told where.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    ended = stop or threading.Event()
+    with serving(sandbox or build_sandbox(), ports) as addresses, _stopped_by_signals(ended):
+        announce(addresses)
+        ended.wait()
+
+
+def _addresses(sandbox: Sandbox, origins: list[str]) -> SandboxAddresses:
+    canny, hubspot_sandbox, hubspot_production, slack = origins
+    rates = sandbox.sample.rates.items()
+    settings = {
+        "CANNY_API_KEY": sandbox.sample.workspace.api_key,
+        "HUBSPOT_SANDBOX_TOKEN": sandbox.sandbox.portal.token,
+        "HUBSPOT_PRODUCTION_TOKEN": sandbox.production.portal.token,
+        "HUBSPOT_ARR_PROPERTY": ARR_PROPERTY,
+        "HUBSPOT_CURRENCY_PROPERTY": CURRENCY_PROPERTY,
+        "HUBSPOT_ACCOUNT_ID_PROPERTY": ACCOUNT_ID_PROPERTY,
+        "INTEGRATION_ASSETS_OWN_DOMAINS": ",".join(sandbox.sample.own_domains),
+        "INTEGRATION_ASSETS_CURRENCY_RATES": ",".join(f"{code}={rate}" for code, rate in rates),
+        "SLACK_BOT_TOKEN": sandbox.team.token,
+        "SLACK_CHANNEL": sandbox.team.channels[0].id,
+    }
+    return SandboxAddresses(
+        canny_base_url=f"{canny}/api",
+        hubspot_sandbox_base_url=hubspot_sandbox,
+        hubspot_production_base_url=hubspot_production,
+        slack_base_url=f"{slack}/api/",
+        settings=tuple(settings.items()),
+    )
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(stop: threading.Event) -> Iterator[None]:
+    """Set `stop` on SIGINT and SIGTERM; no effect outside the main thread, where signals do not arrive."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def on_signal(_: int, __: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,34 @@
+"""What tests of several rooms share: the sandbox, served on loopback."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from integration_assets.sandbox.sample_data import build_sample
+from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
+
+
+class Served(NamedTuple):
+    """A sandbox and where it listens."""
+
+    sandbox: Sandbox
+    addresses: SandboxAddresses
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Served]:
+    """The standard sandbox, fresh for each test module, without Canny's and Slack's rate limits."""
+    made = build_sandbox(build_sample(), plan=None, slack_interval=0)
+    with serving(made) as addresses:
+        yield Served(made, addresses)
+
+
+@pytest.fixture
+def small_sandbox() -> Iterator[Served]:
+    """About 40 requests, 400 votes and 120 companies, fresh for each test, without Canny's and Slack's rate limits."""
+    made = build_sandbox(build_sample(requests=40, votes=400, companies=120), plan=None, slack_interval=0)
+    with serving(made) as addresses:
+        yield Served(made, addresses)
