@@ -17,7 +17,7 @@ import httpx
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.connectors.body import BodyError, BodyReader, CutBodyError
+from integration_assets.connectors.body import BodyError, BodyReader, CutBodyError, LargeBodyError
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, PermanentError
 
@@ -48,12 +48,13 @@ class LostError(Exception):
 
 
 class UnreadableError(Exception):
-    """An answer with this status came, and its body is of no encoding or size that we accept."""
+    """An answer with this status came, and its body is of no encoding or size that we accept (`large`: its size)."""
 
-    def __init__(self, reason: str, status: int) -> None:
+    def __init__(self, reason: str, status: int, *, large: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.status = status
+        self.large = large
 
 
 class Exchange:
@@ -152,7 +153,8 @@ class Exchange:
             except CutBodyError:
                 raise
             except BodyError as error:
-                raise UnreadableError(str(error), response.status_code) from None
+                large = isinstance(error, LargeBodyError)
+                raise UnreadableError(str(error), response.status_code, large=large) from None
 
     def _content(self, json: Any | None) -> bytes | None:
         if self._body_fields:

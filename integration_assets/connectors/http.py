@@ -248,7 +248,7 @@ class HttpClient:
             self._setback(call, lost.reason, maybe_applied=lost.sent, hopeless=lost.hopeless)
         except UnreadableError as unreadable:
             outcome = str(unreadable.status)
-            self._unreadable(call, unreadable.reason, unreadable.status)
+            self._unreadable(call, unreadable.reason, unreadable.status, large=unreadable.large)
         finally:
             spent = (time.monotonic() - started) * 1000
             log.debug("%s %s %s %s %.0f ms", self._system, self.host, call.endpoint, outcome, spent)
@@ -295,12 +295,12 @@ class HttpClient:
         what = f"answered {answer.status}{': ' if said else ''}{said}{'; ' if rule.advice else ''}{rule.advice}"
         return self._error(kind, call, what, answer.status)
 
-    def _unreadable(self, call: Call, reason: str, status: int) -> NoReturn:
+    def _unreadable(self, call: Call, reason: str, status: int, *, large: bool = False) -> NoReturn:
         """Of a write only the receipt is unreadable; a server in trouble may recover; all else is a broken contract."""
         what = f"answered {status} with {reason}"
         if call.writes or status >= 500:
             self._setback(call, what, status=status)
-        raise self._error(ContractError, call, what, status)
+        raise self._error(LargeAnswerError if large else ContractError, call, what, status)
 
     def _setback(
         self, call: Call, what: str, *, status: int | None = None, maybe_applied: bool = True, hopeless: bool = False
@@ -313,6 +313,10 @@ class HttpClient:
     ) -> IntegrationError:
         message = redact(f"{self._system} ({self.host}), {call.endpoint}: {what}")
         return kind(message, system=self._system, endpoint=call.endpoint, status=status)
+
+
+class LargeAnswerError(ContractError):
+    """The answer to a read is larger than the client takes. A call that asks for less may succeed."""
 
 
 _KINDS: dict[Action, type[IntegrationError]] = {

@@ -76,15 +76,13 @@ class StatusRules(msgspec.Struct, frozen=True, kw_only=True):
 
     `describe` turns an error answer into words for a message, without values of records. `wait` gives the seconds
     before repeat number `attempt` (1 is the first) where no usable `Retry-After` was sent; None: exponential backoff.
-    `rate_headers` names the headers that state limits; answers in `unlearnt_buckets` teach nothing, because theirs may
-    speak of another limit. The first rule that fits decides.
+    `rate_headers` names the headers that state limits. The first rule that fits decides.
     """
 
     rules: tuple[Rule, ...] = ()
     describe: Callable[[Answer], str] = no_description
     wait: Callable[[Answer, int], float | None] = no_wait
     rate_headers: RateHeaders = RateHeaders()
-    unlearnt_buckets: frozenset[str] = frozenset()
 
     def rule_for(self, answer: Answer) -> Rule:
         """The rule that decides about this answer."""

@@ -23,7 +23,6 @@ from integration_assets.connectors.crm.hubspot.status_rules import RULES, WINDOW
 from integration_assets.connectors.crm.hubspot.wire import SYSTEM, TokenInfo
 from integration_assets.connectors.http import HttpClient
 from integration_assets.connectors.limiter import Quota, credential_digest, limiter_for
-from integration_assets.connectors.redaction import register
 from integration_assets.models import (
     Company,
     Contact,
@@ -214,7 +213,6 @@ async def hubspot(*, base_url: str, token: SecretStr, calls: CallCounter) -> Asy
         token: Token of a private app, or a service key.
         calls: Where calls are counted, under "hubspot".
     """
-    register(token.get_secret_value())
     limiter = limiter_for(SYSTEM, credential_digest(base_url, token.get_secret_value()), WINDOWS)
     client = HttpClient(
         system=SYSTEM,

@@ -11,6 +11,7 @@ import msgspec
 
 from integration_assets.connectors.crm.base import BatchRejectedError, CompanyMapping
 from integration_assets.connectors.crm.hubspot import endpoints, translate
+from integration_assets.connectors.crm.hubspot.endpoints import Endpoint
 from integration_assets.connectors.crm.hubspot.ids import LinkTypes
 from integration_assets.connectors.crm.hubspot.problems import parse_problem
 from integration_assets.connectors.crm.hubspot.session import Session, together
@@ -22,6 +23,7 @@ from integration_assets.connectors.crm.hubspot.wire import (
     NamedProperty,
     decode,
 )
+from integration_assets.connectors.http import LargeAnswerError
 from integration_assets.errors import ConfigurationError, ContractError
 from integration_assets.models import (
     Company,
@@ -276,13 +278,10 @@ async def _associations(session: Session, from_type: str, to_type: str, ids: Seq
     found: Pairs = defaultdict(lambda: defaultdict(dict))
     inputs: list[dict[str, str]] = [{"id": item} for item in dict.fromkeys(ids)]
     while inputs:
-        answer = await session.read(
-            "POST", endpoint, BatchAnswer, json={"inputs": inputs}, bucket=endpoints.ASSOCIATION_BUCKET
-        )
-        _only_missing(answer.errors, endpoint.template)
+        results = await _association_pages(session, endpoint, inputs)
         cursors = {item["id"]: item.get("after") for item in inputs}
         inputs = []
-        for entry in answer.results:
+        for entry in results:
             page = decode(entry, Associations, endpoint=endpoint.template)
             start, after = str(page.source.id), page.after()
             for item in page.to:
@@ -297,6 +296,22 @@ async def _associations(session: Session, from_type: str, to_type: str, ids: Seq
             if after is not None:
                 inputs.append({"id": start, "after": after})
     return found
+
+
+async def _association_pages(session: Session, endpoint: Endpoint, inputs: Sequence[dict[str, str]]) -> list[Any]:
+    """The next page of each object; asked for in halves where all of them together are too large for one answer."""
+    try:
+        answer = await session.read(
+            "POST", endpoint, BatchAnswer, json={"inputs": inputs}, bucket=endpoints.ASSOCIATION_BUCKET
+        )
+    except LargeAnswerError:
+        if len(inputs) == 1:
+            raise
+        middle = len(inputs) // 2
+        halves = [await _association_pages(session, endpoint, half) for half in (inputs[:middle], inputs[middle:])]
+        return [entry for half in halves for entry in half]
+    _only_missing(answer.errors, endpoint.template)
+    return answer.results
 
 
 def _only_missing(errors: Iterable[Any], endpoint: str) -> None:

@@ -1,7 +1,4 @@
-"""Calls to one portal: what is read, what is written, and how a refused batch is told.
-
-The one place of the package that knows `connectors.http`.
-"""
+"""Calls to one portal: what is read, what is written, and how a refused batch is told."""
 
 from __future__ import annotations
 

@@ -91,7 +91,4 @@ RULES = StatusRules(
     describe=describe,
     wait=wait,
     rate_headers=RATE_HEADERS,
-    # Associations have limits of their own, by ten seconds and by day, and nobody documents which limits their headers
-    # state: the day's quota of ordinary calls must not be mistaken for theirs.
-    unlearnt_buckets=frozenset({endpoints.ASSOCIATION_BUCKET}),
 )

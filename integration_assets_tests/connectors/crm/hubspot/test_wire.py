@@ -19,6 +19,9 @@ from integration_assets.connectors.crm.base import (
     UnknownOutcomeError,
 )
 from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm, hubspot
+from integration_assets.connectors.crm.hubspot.status_rules import RULES
+from integration_assets.connectors.http import HttpClient, LargeAnswerError
+from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import ConfigurationError, ContractError, CredentialError, PermanentError, TransientError
 from integration_assets.models import Company, Contact, Link, Page, PortalKind, Rejected
 from integration_assets_tests.connectors.crm.sample import REQUEST
@@ -254,6 +257,40 @@ def test_links_are_read_to_the_end_of_every_record() -> None:
         Link("2", "company", "10", "other:HUBSPOT_DEFINED:57"),
     )
     assert server.requests[3].json == {"inputs": [{"id": "1", "after": "MC0yLTE1%3D"}]}
+
+
+def test_an_answer_that_is_too_large_is_asked_for_in_halves() -> None:
+    """A thousand popular requests have more links than one answer may hold."""
+    ours = {"category": "USER_DEFINED", "typeId": 57, "label": "Voted"}
+
+    def page(record_id: str) -> dict[str, Any]:
+        return {"from": {"id": record_id}, "to": [{"toObjectId": n, "associationTypes": [ours]} for n in range(6)]}
+
+    async def read(*behaviours: Behaviour) -> tuple[tuple[Link, ...], FaultServer]:
+        async with fault_server(SCHEMAS, LABELS, *behaviours) as server:
+            client = HttpClient(
+                system="hubspot",
+                base_url=server.url,
+                limiter=Limiter({}),
+                calls=CallCounter(),
+                rules=RULES,
+                body_bytes=900,
+            )
+            async with client:
+                crm = HubSpotCrm(client, SecretStr(TOKEN))
+                return await crm.links(REQUEST, ["1", "2"], "company"), server
+
+    both = answer(200, {"results": [page("1"), page("2")]})
+    single = [answer(200, {"results": [page(record_id)]}) for record_id in ("1", "2")]
+    found, server = asyncio.run(read(both, *single))
+    assert len(found) == 12
+    assert [request.json for request in server.requests[2:]] == [
+        {"inputs": [{"id": "1"}, {"id": "2"}]},
+        {"inputs": [{"id": "1"}]},
+        {"inputs": [{"id": "2"}]},
+    ]
+    with pytest.raises(LargeAnswerError):
+        asyncio.run(read(both))
 
 
 def test_the_object_and_its_labels_are_looked_up_once() -> None:
