@@ -2,7 +2,7 @@
 -- grain: at most one plan
 -- inputs: sync.plans; variables portal_id, mapping_version
 SELECT header
-FROM sync.plans
+FROM sync.plans AS begun
 WHERE
     status = 'applying'
     AND kind = 'sync'
@@ -11,7 +11,7 @@ WHERE
     AND started_at > coalesce(
         (
             SELECT max(finished_at)
-            FROM sync.plans
+            FROM sync.plans AS ended
             WHERE status = 'applied' AND portal_id = getvariable('portal_id')
         ),
         TIMESTAMP '1970-01-01'

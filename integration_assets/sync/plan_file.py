@@ -1,7 +1,7 @@
 """A plan as a file, for places that keep no staging store between runs.
 
-Two kinds of lines: the header, then one operation a line, all JSON. The hash in the header covers the operations, so that
-an edited or half-written file is refused.
+The first line is the header, every other one operation, all JSON. The hash in the header covers the operations, so
+that an edited or half-written file is refused.
 """
 
 from __future__ import annotations

@@ -51,6 +51,23 @@ class ApplyReport(msgspec.Struct):
             return self.error.state
         return EndState.SUCCEEDED_WITH_REJECTS if self.rejected_items else EndState.SUCCEEDED
 
+    def followed_by(self, later: ApplyReport) -> ApplyReport:
+        """This work and a later one of the same run as one: what was done adds up, what is there is as of the later."""
+        done = ("created", "updated", "retired", "rejected", "verified")
+        link_done = ("created", "removed", "rejected", "verified")
+        return msgspec.structs.replace(
+            later,
+            **{name: getattr(self, name) + getattr(later, name) for name in done},
+            links=msgspec.structs.replace(
+                later.links,
+                **{name: getattr(self.links, name) + getattr(later.links, name) for name in link_done},
+            ),
+            conflicts=[*self.conflicts, *later.conflicts],
+            rejected_items=[*self.rejected_items, *later.rejected_items],
+            unknown=self.unknown + later.unknown,
+            absent=[*self.absent, *later.absent],
+        )
+
 
 def planned_report(plan: Plan) -> ApplyReport:
     """The report before anything is applied: also what a dry run or a held one says."""

@@ -1,0 +1,282 @@
+"""A CRM in memory that keeps the protocol: unique key, label replacement, normalised values, limits, and faults."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from integration_assets.connectors.crm.base import (
+    BatchRejectedError,
+    CompanyMapping,
+    PairsOutcome,
+    PairWrite,
+    RecordsOutcome,
+    RecordWrite,
+    UnknownOutcomeError,
+    WrittenRecord,
+)
+from integration_assets.models import (
+    Company,
+    Contact,
+    CrmFeatureRequest,
+    Link,
+    LinkDefinition,
+    LinkTarget,
+    LiveLink,
+    LiveProperty,
+    LiveSchema,
+    ObjectDefinition,
+    Page,
+    Portal,
+    PortalKind,
+    PropertyDefinition,
+    Rejected,
+)
+from integration_assets.sync.feature_request_object import FEATURE_REQUEST
+
+
+class Killed(BaseException):
+    """The process dies here."""
+
+
+@dataclass
+class StoredRecord:
+    key: str | None
+    values: dict[str, str]
+    archived: bool = False
+
+
+@dataclass
+class FakeCrm:
+    """`fault` is called with the number of each write, before ("before") and after ("after") it takes effect."""
+
+    records_per_write: int = 100
+    pairs_per_write: int = 2_000
+    pairs_per_removal: int = 100
+    records_per_link_read: int = 1_000
+    portal_id: str = "1"
+    kind: PortalKind = PortalKind.STANDARD
+
+    records: dict[str, StoredRecord] = field(default_factory=dict)
+    pairs: dict[tuple[str, LinkTarget, str], set[str]] = field(default_factory=lambda: defaultdict(set))
+    unknown_targets: set[str] = field(default_factory=set)
+    poison: set[str] = field(default_factory=set)
+    refuse_whole_batches: bool = False
+    dropped: set[tuple[str, str]] = field(default_factory=set)
+    unmentioned: set[str] = field(default_factory=set)
+    vanishing: dict[str, int] = field(default_factory=dict)
+    unmade_pairs: set[str] = field(default_factory=set)
+    fault: Callable[[int, str], None] = lambda _number, _moment: None
+    writes: int = 0
+    calls: list[str] = field(default_factory=list)
+    on_read: Callable[[], None] = lambda: None
+
+    objects: bool = False
+    properties: dict[str, LiveProperty] = field(default_factory=dict)
+    labels: dict[str, LinkDefinition] = field(default_factory=dict)
+    schema_lag: int = 0
+
+    @property
+    def name(self) -> str:
+        return "fake"
+
+    async def portal(self) -> Portal:
+        return Portal(self.portal_id, self.kind)
+
+    async def granted_scopes(self) -> frozenset[str] | None:
+        return None
+
+    def needed_scopes(self, *, setup: bool, link_contacts: bool) -> frozenset[str]:
+        return frozenset()
+
+    # -- reading
+
+    async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
+        self.calls.append("schema")
+        lagging = self.schema_lag > 0
+        self.schema_lag -= lagging
+        links = () if lagging else tuple(LiveLink(d.target, d.name, d.label) for d in self.labels.values())
+        return LiveSchema(
+            await self.portal(),
+            self.objects,
+            object_archived=False,
+            properties=tuple(self.properties.values()),
+            links=links,
+            company_properties=(),
+        )
+
+    async def archived_properties(self, definition: ObjectDefinition) -> tuple[str, ...]:
+        return ()
+
+    async def companies(self, mapping: CompanyMapping) -> AsyncIterator[Page[Company]]:
+        yield Page(())
+
+    async def contacts(self, emails: Sequence[str]) -> Page[Contact]:
+        return Page(())
+
+    async def feature_requests(
+        self, definition: ObjectDefinition, *, archived: bool
+    ) -> AsyncIterator[Page[CrmFeatureRequest]]:
+        yield Page(tuple(self._seen(i) for i, r in self.records.items() if r.archived == archived))
+
+    def _seen(self, record_id: str) -> CrmFeatureRequest:
+        record = self.records[record_id]
+        return CrmFeatureRequest(record_id, record.key, {k: v for k, v in record.values.items() if v}, record.archived)
+
+    async def feature_requests_by_key(
+        self, definition: ObjectDefinition, keys: Sequence[str]
+    ) -> Mapping[str, CrmFeatureRequest]:
+        assert 0 < len(keys) <= self.records_per_write
+        assert len(set(keys)) == len(keys)
+        self.calls.append("read records")
+        self.on_read()
+        return {r.key: self._seen(i) for i, r in self.records.items() if r.key in set(keys) and not r.archived}
+
+    async def links(
+        self, definition: ObjectDefinition, record_ids: Sequence[str], target: LinkTarget
+    ) -> tuple[Link, ...]:
+        assert 0 < len(record_ids) <= self.records_per_link_read
+        self.calls.append("read links")
+        wanted = set(record_ids)
+        return tuple(
+            Link(record_id, target, target_id, label)
+            for (record_id, kind, target_id), labels in self.pairs.items()
+            if record_id in wanted and kind == target
+            for label in sorted(labels)
+        )
+
+    # -- writing
+
+    def _begin(self, call: str) -> int:
+        self.writes += 1
+        self.calls.append(call)
+        self.fault(self.writes, "before")
+        return self.writes
+
+    async def upsert(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> RecordsOutcome:
+        keys = [write.key for write in writes]
+        if len(keys) > self.records_per_write or len(set(keys)) != len(keys):
+            raise BatchRejectedError("too many or duplicate ids")
+        number = self._begin("upsert")
+        bad = [key for key in keys if key in self.poison]
+        if bad and self.refuse_whole_batches:
+            raise BatchRejectedError("a value is not valid")
+        written = [self._upsert(write) for write in writes if write.key not in bad]
+        self.fault(number, "after")
+        said = [one for one in written if one.key not in self.unmentioned]
+        rejected = tuple(Rejected("feature_request", key, "a value is not valid") for key in bad)
+        return RecordsOutcome(tuple(reversed(said)), rejected, tuple(key for key in keys if key in self.unmentioned))
+
+    def _upsert(self, write: RecordWrite) -> WrittenRecord:
+        live = {r.key: i for i, r in self.records.items() if not r.archived}
+        record_id = live.get(write.key)
+        if record_id is None and self.vanishing.get(write.key, 0):
+            self.vanishing[write.key] -= 1
+            return WrittenRecord(write.key, "0", created=True)
+        created = record_id is None
+        if record_id is None:
+            record_id = str(1000 + len(self.records))
+            self.records[record_id] = StoredRecord(write.key, {})
+        for name, value in write.values.items():
+            if (write.key, name) not in self.dropped:
+                self.records[record_id].values[name] = stored(name, value)
+        return WrittenRecord(write.key, record_id, created=created)
+
+    async def link(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        assert 0 < len(pairs) <= self.pairs_per_write
+        assert len({pair.target for pair in pairs}) == 1
+        number = self._begin("link")
+        rejected = []
+        written = []
+        for pair in pairs:
+            record = self.records.get(pair.record_id)
+            if pair.target_id in self.unknown_targets or record is None or record.archived:
+                rejected.append((pair, "one of the two does not exist"))
+                continue
+            written.append(pair)
+            if pair.target_id not in self.unmade_pairs:
+                self.pairs[pair.record_id, pair.target, pair.target_id] = set(pair.labels)
+        self.fault(number, "after")
+        return PairsOutcome(tuple(reversed(written)), tuple(rejected))
+
+    async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        assert 0 < len(pairs) <= self.pairs_per_removal
+        number = self._begin("unlink")
+        for pair in pairs:
+            self.pairs[pair.record_id, pair.target, pair.target_id] -= set(pair.labels)
+        self.fault(number, "after")
+        return PairsOutcome(tuple(pairs))
+
+    # -- schema
+
+    async def create_object(self, definition: ObjectDefinition) -> None:
+        self.calls.append("create object")
+        self.objects = True
+        display = next(p for p in definition.properties if p.name == definition.display_property)
+        await self.create_properties(definition, [display])
+
+    async def create_group(self, definition: ObjectDefinition) -> None:
+        self.calls.append("create group")
+
+    async def create_properties(self, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]) -> None:
+        self.calls.append("create properties")
+        for prop in properties:
+            assert prop.name not in self.properties
+            self.properties[prop.name] = live_property(prop)
+
+    async def create_link(self, definition: ObjectDefinition, link: LinkDefinition) -> None:
+        self.calls.append("create link")
+        self.labels[link.name] = link
+
+    # -- for tests
+
+    def by_key(self, key: str) -> StoredRecord:
+        found = [r for r in self.records.values() if r.key == key and not r.archived]
+        assert len(found) == 1, f"{len(found)} records have the key {key}"
+        return found[0]
+
+    def state(self) -> tuple[dict[str, dict[str, str]], set[tuple[str, str, str, str]]]:
+        """What a person would see, without ids of records: values by key, and labels."""
+        keys = [r.key for r in self.records.values() if not r.archived]
+        assert len(set(keys)) == len(keys), "duplicate key"
+        values = {str(r.key): {k: v for k, v in r.values.items() if v} for r in self.records.values() if not r.archived}
+        links = {
+            (str(self.records[i].key), target, target_id, label)
+            for (i, target, target_id), labels in self.pairs.items()
+            for label in labels
+        }
+        return values, links
+
+
+def live_property(prop: PropertyDefinition) -> LiveProperty:
+    return LiveProperty(
+        prop.name, prop.type, prop.field_type, prop.unique, True, tuple(value for value, _ in prop.options)
+    )
+
+
+_TYPES = {prop.name: prop.type for prop in FEATURE_REQUEST.properties}
+
+
+def stored(name: str, value: str) -> str:
+    """A value as this CRM keeps it: in its own words, so that the code under test cannot compare text alone."""
+    if value and _TYPES[name] == "number":
+        return str(Decimal(value) + Decimal("0.00"))
+    return value
+
+
+def lost_answer(*numbers: int, moment: str = "after") -> Callable[[int, str], None]:
+    def fault(number: int, when: str) -> None:
+        if number in numbers and when == moment:
+            raise UnknownOutcomeError("answer lost")
+
+    return fault
+
+
+def killed_at(number: int, moment: str) -> Callable[[int, str], None]:
+    def fault(now: int, when: str) -> None:
+        if (now, when) == (number, moment):
+            raise Killed
+
+    return fault
