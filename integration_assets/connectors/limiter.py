@@ -86,7 +86,7 @@ class Limiter:
 
     @property
     def quota(self) -> Quota:
-        """The latest known daily quota."""
+        """The latest known daily quota of the default bucket; other buckets may have quotas of their own."""
         return self._quota
 
     def windows(self, bucket: str = DEFAULT_BUCKET) -> tuple[Window, ...]:
@@ -120,7 +120,7 @@ class Limiter:
             if limit and interval and interval >= 1000:
                 self._learn_window(bucket, Window(limit, interval // 1000), _number(headers, names.remaining))
             daily_limit, daily = _number(headers, names.daily_limit), _number(headers, names.daily_remaining)
-            if daily_limit is not None or daily is not None:
+            if bucket == DEFAULT_BUCKET and (daily_limit is not None or daily is not None):
                 self._quota = Quota(
                     self._quota.daily_limit if daily_limit is None else daily_limit,
                     self._quota.daily_remaining if daily is None else daily,
@@ -149,9 +149,10 @@ class Limiter:
                     waits.append(min(stats.reset_time - now, window.seconds) + SLACK)
             if (wait := max(waits)) > 0:
                 return wait
-            for window in self._windows.get(bucket, ()):
-                self._counters.hit(_item(window), self._name, bucket)
-            return 0.0
+            windows = self._windows.get(bucket, ())
+            # On the very edge of a window the counters may still refuse what they called free: ask again.
+            counted = [self._counters.hit(_item(window), self._name, bucket) for window in windows]
+            return 0.0 if all(counted) else SLACK
 
     def _used(self, bucket: str, window: Window) -> int:
         return window.calls - self._counters.get_window_stats(_item(window), self._name, bucket).remaining

@@ -350,23 +350,26 @@ def test_refused_connections_are_repeated_then_named() -> None:
     assert not isinstance(caught.value, UnknownOutcomeError)
 
 
-def https_story(base_url: str, calls: CallCounter) -> Awaitable[Answer]:
+def test_a_name_that_does_not_resolve_is_transient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address for the host: the error names host and reason."""
+
+    def unknown(*_args: Any, **_options: Any) -> list[Any]:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    calls = CallCounter()
+    with pytest.raises(TransientError, match=r"no\.such\.example.*Name or service not known"):
+        asyncio.run(https_story("https://no.such.example", calls))
+    assert calls.totals("test").total == 2
+
+
+async def https_story(base_url: str, calls: CallCounter) -> Answer:
     """One read over TLS, with repeats allowed and a short deadline."""
-
-    async def story() -> Answer:
-        client = HttpClient(
-            system="test",
-            base_url=base_url,
-            limiter=Limiter({}),
-            calls=calls,
-            rules=StatusRules(),
-            repeats=1,
-            deadline=0.8,
-        )
-        async with client:
-            return await client.send(READ)
-
-    return story()
+    client = HttpClient(
+        system="test", base_url=base_url, limiter=Limiter({}), calls=calls, rules=StatusRules(), repeats=1, deadline=0.8
+    )
+    async with client:
+        return await client.send(READ)
 
 
 def test_a_tls_handshake_that_never_ends_is_transient() -> None:

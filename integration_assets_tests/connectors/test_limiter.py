@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from typing import Any
 
 import pytest
@@ -130,10 +131,11 @@ def test_headers_that_are_no_numbers_teach_nothing(value: str, clock: FakeClock)
 
 
 def test_the_daily_quota_keeps_what_is_not_stated_again(clock: FakeClock) -> None:
-    """The limit of the day stays known when only the remainder is sent."""
+    """The limit of the day stays known when only the remainder is sent; other buckets' quotas are not taken for it."""
     limiter = clock.limiter()
     limiter.learn("default", {"x-day": "1000", "x-day-left": "10"}, NAMES)
-    limiter.learn("search", {"x-day-left": "9"}, NAMES)
+    limiter.learn("default", {"x-day-left": "9"}, NAMES)
+    limiter.learn("associations", {"x-day": "500", "x-day-left": "7"}, NAMES)
     assert limiter.quota == Quota(1000, 9)
 
 
@@ -171,6 +173,18 @@ def test_concurrent_callers_share_one_window(clock: FakeClock) -> None:
     asyncio.run(story())
     assert len(times) == 8
     assert all(sum(start <= at < start + 10 for at in times) <= 4 for start in times)
+
+
+def test_threads_with_loops_of_their_own_share_one_limiter() -> None:
+    """Every place taken in any thread counts."""
+    limiter = Limiter({"default": (Window(45, 60),)})
+    threads = [threading.Thread(target=take, args=(limiter, 15)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with pytest.raises(QuotaError):
+        take(limiter, 1, patience=0.0)
 
 
 def test_one_limiter_per_credential() -> None:
