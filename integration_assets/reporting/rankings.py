@@ -9,6 +9,9 @@ import msgspec
 
 from integration_assets.sql import read_sql
 
+Order = Literal["arr", "companies", "votes"]
+"""What a ranking is sorted by."""
+
 
 class RankedRequest(msgspec.Struct, frozen=True):
     """A request of a ranking, as shown. `arr` is exact, in the base currency."""
@@ -37,7 +40,7 @@ class UnresolvedDomain(msgspec.Struct, frozen=True):
 
 
 def read_rankings(
-    connection: duckdb.DuckDBPyConnection, *, by: Literal["arr", "companies"], limit: int = 20, open_only: bool = False
+    connection: duckdb.DuckDBPyConnection, *, by: Order, limit: int = 20, open_only: bool = False
 ) -> list[RankedRequest]:
     """The first requests of a ranking, from the staging store or the published database."""
     rows = connection.execute(

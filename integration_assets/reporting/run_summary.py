@@ -26,19 +26,11 @@ TOP = 5
 """Requests named by each ranking."""
 
 
-class FeedbackCalls(msgspec.Struct, frozen=True):
-    """Requests sent to the feedback system."""
+class SystemCalls(msgspec.Struct, frozen=True):
+    """Requests sent to one system; `writes`, of the CRM only, are those that can change it."""
 
     total: int = 0
-    retried: int = 0
-    throttled: int = 0
-
-
-class CrmCalls(msgspec.Struct, frozen=True):
-    """Requests sent to the CRM; `writes` are those that can change it."""
-
-    total: int = 0
-    writes: int = 0
+    writes: int | msgspec.UnsetType = msgspec.UNSET
     retried: int = 0
     throttled: int = 0
 
@@ -135,7 +127,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     dry_run: bool
     started_at: str
     duration_seconds: float
-    api_calls: dict[str, FeedbackCalls | CrmCalls]
+    api_calls: dict[str, SystemCalls]
     feature_requests: RecordNumbers
     links: LinkNumbers
     votes: VoteNumbers
@@ -239,19 +231,19 @@ def iso_utc(time: datetime) -> str:
     return f"{aware:%Y-%m-%dT%H:%M:%SZ}"
 
 
-def _api_calls(facts: RunFacts) -> dict[str, FeedbackCalls | CrmCalls]:
+def _api_calls(facts: RunFacts) -> dict[str, SystemCalls]:
     systems = [facts.feedback, facts.crm, *sorted({call.system for call in facts.calls} - {facts.feedback, facts.crm})]
     return {system: _system_calls(facts.calls, system, writes=system == facts.crm) for system in systems}
 
 
-def _system_calls(calls: Sequence[CallCount], system: str, *, writes: bool) -> FeedbackCalls | CrmCalls:
+def _system_calls(calls: Sequence[CallCount], system: str, *, writes: bool) -> SystemCalls:
     rows = [call for call in calls if call.system == system]
-    total = sum(row.total for row in rows)
-    retried = sum(row.retried for row in rows)
-    throttled = sum(row.throttled for row in rows)
-    if writes:
-        return CrmCalls(total, sum(row.writes for row in rows), retried, throttled)
-    return FeedbackCalls(total, retried, throttled)
+    return SystemCalls(
+        total=sum(row.total for row in rows),
+        writes=sum(row.writes for row in rows) if writes else msgspec.UNSET,
+        retried=sum(row.retried for row in rows),
+        throttled=sum(row.throttled for row in rows),
+    )
 
 
 def _votes(connection: duckdb.DuckDBPyConnection) -> VoteNumbers:

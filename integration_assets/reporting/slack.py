@@ -22,14 +22,17 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
+from integration_assets.config import Settings
 from integration_assets.errors import EndState
-from integration_assets.reporting.run_summary import CrmCalls, RunSummary, TopRequest
+from integration_assets.reporting.run_summary import RunSummary, TopRequest
 from integration_assets.reporting.text import clean, clip, count, duration, moment, money, percent
 
 HEADER_LIMIT = 150
 PART_LIMIT = 1_200
 """Longest part of the message. Nine of them, the header and the small print stay below 13,000."""
 LINE_LIMIT = 210
+CHECK_TIMEOUT_SECONDS = 5
+"""A person waits for the answer."""
 LISTED = 5
 """Checks, reasons and rejects named; the rest is counted."""
 
@@ -106,6 +109,22 @@ def send_summary(client: WebClient, channel: str, text: str, blocks: Sequence[Bl
         return f"Slack refused the summary: {_slack_reason(error)}"
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in there, the run has its result already
         return f"Slack could not be reached ({type(error).__name__}); the summary was not posted"
+    return None
+
+
+def check_slack(settings: Settings) -> str | None:
+    """Ask Slack whether the configured token is valid, posting nothing; return None, or one line that says why not."""
+    if settings.slack_bot_token is None:
+        return "SLACK_BOT_TOKEN is not set"
+    base_url = settings.slack_base_url.rstrip("/") + "/"
+    client = WebClient(settings.slack_bot_token.get_secret_value(), base_url=base_url, timeout=CHECK_TIMEOUT_SECONDS)
+    client.retry_handlers.clear()
+    try:
+        client.auth_test()
+    except SlackApiError as error:
+        return f"Slack refused the token: {_slack_reason(error)}"
+    except Exception as error:  # noqa: BLE001 - the check reports what it meets, whatever it is
+        return f"Slack could not be reached ({type(error).__name__})"
     return None
 
 
@@ -241,7 +260,7 @@ def _listed(heading: str, lines: Sequence[str]) -> str:
 def _calls(summary: RunSummary, extra: SummaryExtras) -> str:
     words = []
     for system, calls in summary.api_calls.items():
-        writes = f", {calls.writes:,} writes" if isinstance(calls, CrmCalls) else ""
+        writes = f", {calls.writes:,} writes" if isinstance(calls.writes, int) else ""
         floor = f", floor {extra.floor[system]:,}" if system in extra.floor else ""
         repeats = f"{calls.retried:,} retried, {calls.throttled:,} throttled"
         words.append(f"{_safe(system, 40)} {calls.total:,} ({repeats}{writes}{floor})")

@@ -16,8 +16,8 @@ from rich.text import Text
 
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState
-from integration_assets.reporting.rankings import RankedRequest, UnresolvedDomain
-from integration_assets.reporting.run_summary import CheckLine, CrmCalls, RunSummary
+from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain
+from integration_assets.reporting.run_summary import CheckLine, RunSummary, SystemCalls
 from integration_assets.reporting.text import amount, clean, clip, count, duration, moment, money, percent
 
 PLAIN_WIDTH = 160
@@ -71,8 +71,20 @@ class OperationLike(Protocol):
 # --------------------------------------------------------------------------------------------------------- run summary
 
 
-def show_summary(console: Console, summary: RunSummary, *, error: str | None = None, notes: Sequence[str] = ()) -> None:
-    """How a run ended and what it did."""
+def console() -> Console:
+    """The console of results: stdout."""
+    return Console(highlight=False)
+
+
+def show_summary(
+    console: Console,
+    summary: RunSummary,
+    *,
+    error: str | None = None,
+    notes: Sequence[str] = (),
+    published: str | None = None,
+) -> None:
+    """How a run ended and what it did; `published` is the file analysts open."""
     state = EndState(summary.state)
     heading = Text.assemble(
         (state.value.replace("_", " ").lower(), f"bold {STATE_STYLES[state]}"),
@@ -86,7 +98,7 @@ def show_summary(console: Console, summary: RunSummary, *, error: str | None = N
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
-    for name, words in _summary_facts(summary):
+    for name, words in (*_summary_facts(summary), *([("published", published)] if published else [])):
         facts.add_row(name, Text(words))
     body = Group(*lines, Text(), facts, *(Text(f"note: {clean(note)}", style="dim") for note in notes))
     _print(console, Panel(body, border_style=STATE_STYLES[state], expand=False) if console.is_terminal else body)
@@ -124,9 +136,9 @@ def _tally(tally: Mapping[str, int]) -> str:
     return ", ".join(f"{clean(name).replace('_', ' ')} {number:,}" for name, number in tally.items())
 
 
-def _calls_line(system: str, calls: object) -> str:
-    names = "writes retried throttled" if isinstance(calls, CrmCalls) else "retried throttled"
-    return f"{system} {getattr(calls, 'total', 0):,} ({_numbers(calls, names)})"
+def _calls_line(system: str, calls: SystemCalls) -> str:
+    names = "writes retried throttled" if isinstance(calls.writes, int) else "retried throttled"
+    return f"{system} {calls.total:,} ({_numbers(calls, names)})"
 
 
 def _show_top(console: Console, summary: RunSummary) -> None:
@@ -144,37 +156,40 @@ def _show_top(console: Console, summary: RunSummary) -> None:
 # ------------------------------------------------------------------------------------------------- rankings, unresolved
 
 
-def show_rankings(
-    console: Console, requests: Sequence[RankedRequest], *, by: Literal["arr", "companies"], currency: str
-) -> None:
+_ORDERS: Mapping[Order, str] = {"arr": "ARR", "companies": "companies", "votes": "votes"}
+
+
+def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Order, currency: str) -> None:
     """A ranking, with each request's place by the other measures.
 
     The gap is the place by votes minus the place by ARR: above zero, counting votes undersells the request.
     """
-    by_arr = by == "arr"
-    columns: tuple[tuple[str, Justify], ...] = (
+    others = [order for order in _ORDERS if order != by]
+    places: list[tuple[str, Justify]] = [
+        (f"# {'comp.' if other == 'companies' else _ORDERS[other]}", "right") for other in others
+    ]
+    table = _table(
+        console,
+        f"Requests by {_ORDERS[by]}",
         ("#", "right"),
         ("request", "left"),
         ("status", "left"),
         (f"ARR {currency}", "right"),
         ("companies", "right"),
         ("votes", "right"),
-        ("# comp." if by_arr else "# ARR", "right"),
-        ("# votes", "right"),
+        *places,
         ("gap", "right"),
     )
-    table = _table(console, "Requests by ARR" if by_arr else "Requests by companies", *columns)
     for one in requests:
-        place, other = (one.rank_by_arr, one.rank_by_companies) if by_arr else (one.rank_by_companies, one.rank_by_arr)
+        rank = {"arr": one.rank_by_arr, "companies": one.rank_by_companies, "votes": one.rank_by_votes}
         table.add_row(
-            f"{place:,}",
+            f"{rank[by]:,}",
             Text(clip(clean(one.title), 60)),
             one.status.replace("_", " "),
             amount(one.arr),
             f"{one.companies:,}",
             f"{one.votes:,}",
-            f"{other:,}",
-            f"{one.rank_by_votes:,}",
+            *(f"{rank[other]:,}" for other in others),
             _gap(one.rank_gap),
         )
     _print(console, table)

@@ -23,7 +23,7 @@ def clean(text: str) -> str:
         for character in spaced
         if unicodedata.category(character) not in _HIDDEN and character not in _INVISIBLE_LETTERS
     )
-    return _ADDRESS.sub("[address]", shown).strip()
+    return _SPACE.sub(" ", _ADDRESS.sub("[address]", shown)).strip()
 
 
 def clip(text: str, limit: int) -> str:

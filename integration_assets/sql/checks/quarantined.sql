@@ -71,6 +71,15 @@ usable AS (
         'internal_account' AS kind,
         count(*) AS usable
     FROM raw.internal_accounts
+    UNION ALL
+    SELECT
+        'arr' AS kind,
+        count(figures.arr) AS usable
+    FROM (
+        SELECT arr FROM raw.crm_companies
+        UNION ALL
+        SELECT monthly_spend FROM raw.accounts
+    ) AS figures
 )
 
 SELECT

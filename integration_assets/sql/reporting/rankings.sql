@@ -1,6 +1,6 @@
--- The ranking as a terminal shows it, by ARR or by companies.
+-- The ranking as a terminal shows it.
 -- grain: one request; key: request_id
--- inputs: ranked.feature_requests; parameters: by (arr | companies), most_rows, open_only
+-- inputs: ranked.feature_requests; parameters: by (arr | companies | votes), most_rows, open_only
 SELECT
     request_id,
     title,
@@ -15,5 +15,5 @@ SELECT
     rank_gap
 FROM ranked.feature_requests
 WHERE is_open OR NOT $open_only
-ORDER BY if($by = 'arr', rank_by_arr, rank_by_companies)
+ORDER BY CASE $by WHEN 'arr' THEN rank_by_arr WHEN 'companies' THEN rank_by_companies ELSE rank_by_votes END
 LIMIT $most_rows

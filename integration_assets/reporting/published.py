@@ -1,0 +1,89 @@
+"""Rankings and reports from the published database: never in the way of a run, and there when the CRM is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import msgspec
+from rich.console import Console
+
+from integration_assets.config import Settings
+from integration_assets.connectors.calls import CallCount
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.reporting.rankings import Order, read_rankings, read_unresolved
+from integration_assets.reporting.run_summary import RunSummary, write_json
+from integration_assets.reporting.terminal import (
+    show_calls,
+    show_checks,
+    show_summary,
+    show_unresolved,
+)
+from integration_assets.reporting.terminal import show_rankings as show_ranking_table
+from integration_assets.sql import read_sql
+from integration_assets.staging.publishing import published_path
+
+
+def show_rankings(console: Console, settings: Settings, tenant: str, by: Order, limit: int) -> None:
+    """Print the ranking of the last run.
+
+    Raises:
+        ConfigurationError: no run has published one yet.
+    """
+    with open_published(settings, tenant) as connection:
+        runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
+        requests = read_rankings(connection, by=by, limit=limit)
+    show_ranking_table(console, requests, by=by, currency=runs[0][0] if runs else "")
+
+
+def show_report(console: Console, settings: Settings, tenant: str, run: str | None, json: Path | None) -> None:
+    """Print what a run did: the last one, or the one whose id begins with `run`; write its summary to `json`.
+
+    Raises:
+        ConfigurationError: there is no such run, or several, or nothing was published yet.
+    """
+    with open_published(settings, tenant) as connection:
+        runs = connection.execute(read_sql("reporting/runs"), [run or ""]).fetchall()
+        if not runs:
+            raise ConfigurationError(f"there is no run {run}" if run else "no run has been recorded yet")
+        if run and len(runs) > 1 and runs[0][0] != run:
+            raise ConfigurationError(f"several runs begin with {run}: give more of the id")
+        run_id, error, text = runs[0]
+        calls = [CallCount(*row) for row in connection.execute(read_sql("reporting/run_calls"), [run_id]).fetchall()]
+        unresolved = read_unresolved(connection)
+    summary = msgspec.json.decode(text, type=RunSummary)
+    show_summary(console, summary, error=error)
+    show_calls(console, calls)
+    show_checks(console, summary.checks)
+    show_unresolved(console, unresolved)
+    if json:
+        write_json(summary, json)
+
+
+@contextmanager
+def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published database of a tenant in the configured environment, read-only.
+
+    Raises:
+        ConfigurationError: no run has published one yet.
+        PermanentError: the file is damaged.
+    """
+    path = published_path(settings.home, settings.environment, tenant)
+    if not path.exists():
+        raise ConfigurationError(
+            f"nothing has been published for {tenant} in {settings.environment} yet ({path}): run `sync --read-only`"
+        )
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+    }
+    try:
+        connection = duckdb.connect(path, read_only=True, config=config)
+    except duckdb.Error as error:
+        raise PermanentError(
+            f"{path} cannot be read: {str(error).splitlines()[0]}; the next run replaces it"
+        ) from error
+    with connection:
+        yield connection

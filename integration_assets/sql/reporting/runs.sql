@@ -1,0 +1,11 @@
+-- Runs, newest first, as far as they begin with an id.
+-- grain: one run; key: run_id
+-- inputs: ops.runs; parameter 1: beginning of the run id
+SELECT
+    run_id,
+    error,
+    summary::VARCHAR AS summary
+FROM ops.runs
+WHERE starts_with(run_id, $1)
+ORDER BY started_at DESC, run_id ASC
+LIMIT 2

@@ -1,0 +1,87 @@
+"""Rankings and reports come from the published database."""
+
+import json
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from integration_assets.config import Settings, load_settings
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.reporting.published import show_rankings, show_report
+from integration_assets.reporting.run_log import record_run
+from integration_assets.reporting.run_summary import build_summary
+from integration_assets.staging.publishing import publish, published_path
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Settings:
+    return load_settings(home=tmp_path / "home")
+
+
+@pytest.fixture
+def settings(store, facts, home: Settings) -> Settings:
+    """Two runs are published, of which `run1` is the last."""
+    first = msgspec.structs.replace(facts, run_id="run0", started_at=facts.started_at.replace(hour=1), error="no luck")
+    for one in (first, facts):
+        record_run(store, build_summary(store, one), one)
+    publish(store, published_path(home.home, home.environment, "default"))
+    return home
+
+
+@pytest.fixture
+def console() -> Console:
+    return Console(file=StringIO(), width=100, force_terminal=True, color_system=None)
+
+
+def shown(console: Console) -> str:
+    file: Any = console.file
+    return str(file.getvalue())
+
+
+@pytest.mark.parametrize(("by", "first"), [("arr", "Title 1"), ("companies", "Title 7"), ("votes", "Title 7")])
+def test_rankings(settings, console, by, first):
+    """The ranking is in the order asked for, with the currency of the last run."""
+    show_rankings(console, settings, "default", by, 1)
+    assert first in shown(console)
+    assert "ARR USD" in shown(console)
+    assert f"Requests by {by}".lower() in shown(console).lower()
+
+
+def test_report_of_the_last_run(settings, console, tmp_path):
+    """Without an id the last run is reported, with calls, checks and unresolved votes, and its JSON is written."""
+    show_report(console, settings, "default", None, tmp_path / "out.json")
+    for part in ("6 identified", "/v1/votes/list", "votes_usable", "gmail.com"):
+        assert part in shown(console)
+    assert json.loads((tmp_path / "out.json").read_text())["run_id"] == "run1"
+
+
+def test_report_of_a_named_run(settings, console):
+    """A run is found by its id; the line that ended it is shown."""
+    show_report(console, settings, "default", "run0", None)
+    assert "no luck" in shown(console)
+
+
+@pytest.mark.parametrize(("run", "problem"), [("x", "there is no run x"), ("run", "several runs begin with run")])
+def test_unknown_and_ambiguous_runs(settings, console, run, problem):
+    """An id that names no run, or several, is a mistake of the caller."""
+    with pytest.raises(ConfigurationError, match=problem):
+        show_report(console, settings, "default", run, None)
+
+
+def test_nothing_published_yet(home, console):
+    """Before the first run the person is told what to do."""
+    with pytest.raises(ConfigurationError, match="nothing has been published for default in sandbox yet"):
+        show_rankings(console, home, "default", "arr", 5)
+
+
+def test_damaged_file_is_reported(home, console):
+    """A damaged published file is named."""
+    path = published_path(home.home, home.environment, "default")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"damaged" * 1000)
+    with pytest.raises(PermanentError, match="the next run replaces it"):
+        show_rankings(console, home, "default", "arr", 5)

@@ -1,0 +1,286 @@
+"""The Slack message says what happened, fits Slack's limits whatever the input, and never changes a run's result."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rich.console import Console
+from slack_sdk import WebClient
+from slack_sdk.models.blocks import Block
+
+from integration_assets.config import load_settings
+from integration_assets.errors import EndState
+from integration_assets.models import Rejected
+from integration_assets.reporting.run_summary import (
+    CheckLine,
+    Freshness,
+    LinkNumbers,
+    PlanLine,
+    RecordNumbers,
+    RunSummary,
+    SystemCalls,
+    Top,
+    TopRequest,
+    VoteNumbers,
+)
+from integration_assets.reporting.slack import SummaryExtras, check_slack, send_summary, slack_blocks
+from integration_assets.reporting.slack_preview import show_slack
+
+
+def texts(blocks: list[Block]) -> list[str]:
+    """All text of a message, block by block."""
+    found = []
+    for block in (one.to_dict() for one in blocks):
+        found += [part["text"] for part in [block.get("text"), *block.get("elements", ())] if part]
+    return found
+
+
+def message(summary: RunSummary, **extra: Any) -> str:
+    return "\n".join(texts(slack_blocks(summary, SummaryExtras(**extra))[1]))
+
+
+def test_message_of_a_run(summary):
+    """Environment, end state, duration, numbers, coverage, both rankings, calls and freshness are in the message."""
+    text, blocks = slack_blocks(summary, SummaryExtras(floor={"canny": 400}, quota=0.031, movers=("SSO up 3",)))
+    shown = "\n".join(texts(blocks))
+    assert text == "Feature requests → production: succeeded with rejects"
+    for part in (
+        "tenant default · production · took 3 min 23 s",
+        "500 identified: 20 created, 133 updated, 1 retired; 345 unchanged, 1 rejected",
+        "18,000 wanted: 400 linked, 12 unlinked; 17,500 unchanged, 3 rejected",
+        "153 requests, 409 links",
+        "17,950 of 20,000 matched to a company (89.8%)",
+        "by host 17,000, contact 950",
+        "not: personal email 2,050",
+        "*Top by ARR*\n1. Single sign-on: 4,120,346 USD, 1,204 companies",
+        "*Top by companies*\n1. Export &lt;b&gt;now&lt;/b&gt; &amp; 'rm -rf': 999.99 USD, 312 companies",
+        "*Movers*\n• SSO up 3",
+        "• error: crm_schema_as_expected: arr: type is string\n• warn: company_domains_unique",
+        "• feature_request canny:r9: title is too long",
+        "canny 412 (3 retried, 1 throttled, floor 400) · hubspot 1,033 (4 retried, 2 throttled, 312 writes)",
+        "3.1% of the CRM's daily quota",
+        "Votes as of 2026-03-01 11:30 UTC",
+    ):
+        assert part in shown
+
+
+def test_good_run_asks_for_nothing(summary):
+    """When all went well there is no advice."""
+    assert "What to do" not in message(msgspec.structs.replace(summary, state="SUCCEEDED"))
+
+
+def test_dry_run_says_would(summary):
+    """A dry run says so in the heading, speaks of what would be, and claims nothing as verified."""
+    shown = message(msgspec.structs.replace(summary, state="SUCCEEDED", dry_run=True))
+    assert "production (dry run): succeeded" in shown
+    assert "would be 20 created" in shown
+    assert "Verified" not in shown
+
+
+def test_held_run_says_why_and_how_to_release(summary):
+    """A held run names its reasons, how many changes wait, the plan and the command that releases it."""
+    plan = PlanLine("ab12cd34ef5678", held=True, reasons=("first apply to a production portal",))
+    shown = message(msgspec.structs.replace(summary, state="HELD", plan=plan), held_changes=1234)
+    assert "• first apply to a production portal" in shown
+    assert "approve &lt;hash&gt;" in shown
+    assert "Plan `ab12cd34ef56`" in shown
+    assert "1,234 changes, 1 reason; nothing was written" in shown
+
+
+def test_failed_run_says_what_and_what_to_do(summary):
+    """A failure shows its line and advice, and no rows of zeros."""
+    failed = msgspec.structs.replace(
+        summary,
+        state="FAILED",
+        feature_requests=RecordNumbers(),
+        links=LinkNumbers(),
+        votes=VoteNumbers(),
+        quarantined={},
+        plan=PlanLine(),
+    )
+    shown = message(failed, error="HubSpot token rejected (401)", advice="Replace HUBSPOT_PRODUCTION_TOKEN")
+    assert "*What happened*\n• HubSpot token rejected (401)" in shown
+    assert "*What to do*\nReplace HUBSPOT_PRODUCTION_TOKEN" in shown
+    assert "identified" not in shown
+
+
+def test_run_link(summary):
+    """The run is linked; an address that would break out of the link is not."""
+    assert "<http://127.0.0.1:3000/runs/1|run 3f2c9a1e>" in message(summary, run_url="http://127.0.0.1:3000/runs/1")
+    assert "|" not in message(summary, run_url="http://x/|y> <!channel")
+
+
+@pytest.mark.parametrize("title", ["<!channel> hi", "a\u202eb\u200bc", "mail me a@b.com", "<http://evil|ok>"])
+def test_titles_are_harmless(summary, title):
+    """A title mentions nobody, links nowhere, reorders nothing and shows no address."""
+    top = Top((TopRequest("r", title, 1, "1"),), ())
+    shown = message(msgspec.structs.replace(summary, top=top))
+    line = next(line for line in shown.split("\n") if line.startswith("1. "))
+    assert not set(line) & {"<", ">", "\u202e", "\u200b", "@"}
+
+
+nasty = st.text(st.sampled_from("a&<>` \n\u202e@.é*"), max_size=400) | st.just("&" * 5000)
+nasty_list = st.lists(nasty, max_size=12)
+numbers = st.dictionaries(nasty, st.integers(0, 10**12), max_size=12)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    state=st.sampled_from(list(EndState)),
+    strings=st.tuples(nasty, nasty, nasty, nasty),
+    lists=st.tuples(nasty_list, nasty_list, nasty_list, nasty_list),
+    tallies=st.tuples(numbers, numbers, numbers),
+)
+def test_message_fits_whatever_comes(state, strings, lists, tallies):
+    """At most 50 blocks, 3,000 characters a section and 13,000 in all, and every block is one Slack accepts."""
+    reasons, notes, movers, titles = lists
+    run_id, tenant, error, system = strings
+    top = tuple(TopRequest(title[:10], title, 10**9, "9" * 11) for title in titles[:5])
+    big = 10**12
+    summary = RunSummary(
+        version=1,
+        run_id=run_id,
+        tenant=tenant,
+        environment="production",
+        state=state.value,
+        dry_run=False,
+        started_at="2026-03-01T11:30:00Z",
+        duration_seconds=1e6,
+        api_calls={"canny": SystemCalls(big), "hubspot": SystemCalls(big, big, big, big), system: SystemCalls()},
+        feature_requests=RecordNumbers(big, big, big, big, big, big, big),
+        links=LinkNumbers(big, big, big, big, big, big),
+        votes=VoteNumbers(big, 1, tallies[0], tallies[1]),
+        checks=tuple(CheckLine(text, text, "ERROR", passed=False, detail=text) for text in titles),
+        rejected=tuple(Rejected(text, text, text) for text in titles),
+        conflicts=(),
+        quarantined=tallies[2],
+        currency="USD",
+        plan=PlanLine("f" * 64, held=True, reasons=tuple(reasons)),
+        top=Top(top, top),
+        freshness=Freshness(),
+    )
+    extra = SummaryExtras(error=error, run_url="http://x/" + "y" * 480, notes=tuple(notes), movers=tuple(movers))
+    _, blocks = slack_blocks(summary, extra)
+    assert len(blocks) <= 50
+    for block in blocks:
+        block.validate_json()
+    assert max(map(len, texts(blocks))) <= 3000
+    assert sum(map(len, texts(blocks))) < 13_000
+
+
+def test_what_does_not_fit_is_counted(summary):
+    """Of many rejects five are named, and the others counted."""
+    many = tuple(Rejected("link", f"canny:r{number}", "gone") for number in range(1200))
+    shown = message(msgspec.structs.replace(summary, rejected=many))
+    assert shown.count("• link canny:r") == 5
+    assert "• and 1,195 more" in shown
+
+
+# ------------------------------------------------------------------------------------------------------------ sending
+
+
+class _Slack(BaseHTTPRequestHandler):
+    answer: tuple[int, bytes] = (200, b"")
+    received: list[Any]
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.received.append(json.loads(body) if body else None)
+        self.send_response(self.answer[0])
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        self.wfile.write(self.answer[1])
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the name is the base class's
+        """Say nothing."""
+
+
+@contextmanager
+def slack_answering(status: int, body: bytes) -> Iterator[tuple[WebClient, list[Any]]]:
+    received: list[Any] = []
+    handler = type("Handler", (_Slack,), {"answer": (status, body), "received": received})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield WebClient("xoxb-1", base_url=f"http://127.0.0.1:{server.server_port}/api/", timeout=5), received
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def test_summary_is_posted(summary):
+    """Channel, fallback text and blocks arrive, and links are not unfolded."""
+    text, blocks = slack_blocks(summary, SummaryExtras())
+    with slack_answering(200, b'{"ok": true}') as (client, received):
+        assert send_summary(client, "C1", text, blocks) is None
+    [sent] = received
+    assert (sent["channel"], sent["text"], sent["unfurl_links"]) == ("C1", text, False)
+    assert sent["blocks"] == [block.to_dict() for block in blocks]
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "line"),
+    [
+        (200, b'{"ok": false, "error": "not_in_channel"}', "not_in_channel; invite the app to the channel"),
+        (200, b'{"ok": false, "error": "invalid_auth"}', "invalid_auth; replace SLACK_BOT_TOKEN"),
+        (200, b'{"ok": false, "error": "odd"}', "Slack refused the summary: odd"),
+        (500, b"<html>", "Slack"),
+        (200, b"<html>", "Slack"),
+    ],
+)
+def test_refusal_is_one_line(summary, status, body, line):
+    """Whatever Slack answers, sending returns one line with the remedy, without the token, and raises nothing."""
+    with slack_answering(status, body) as (client, _):
+        error = send_summary(client, "C1", *slack_blocks(summary, SummaryExtras()))
+    assert error is not None
+    assert line in error
+    assert "\n" not in error
+    assert "xoxb" not in error
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (b'{"ok": true}', None),
+        (b'{"ok": false, "error": "token_revoked"}', "Slack refused the token: token_revoked; replace SLACK_BOT_TOKEN"),
+    ],
+)
+def test_token_is_checked_without_posting(body, line):
+    """A valid token is no problem; a refused one is one line with the remedy."""
+    with slack_answering(200, body) as (client, _):
+        settings = load_settings(slack_bot_token="xoxb-1", slack_base_url=client.base_url.rstrip("/"))
+        assert check_slack(settings) == line
+
+
+def test_unreachable_slack_is_one_line(summary):
+    """Nobody listening is a line, too."""
+    client = WebClient("xoxb-1", base_url="http://127.0.0.1:9/api/", timeout=2)
+    client.retry_handlers.clear()
+    error = send_summary(client, "C1", *slack_blocks(summary, SummaryExtras()))
+    assert error is not None
+    assert error.startswith("Slack could not be reached (")
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_preview_shows_the_message_as_read(summary, terminal):
+    """On a terminal and in a pipe the message reads as in Slack: no markup, entities or emoji names."""
+    out = StringIO()
+    show_slack(
+        Console(file=out, width=100, force_terminal=terminal, color_system=None),
+        *slack_blocks(summary, SummaryExtras()),
+    )
+    shown = out.getvalue()
+    assert "Export <b>now</b> & 'rm -rf'" in shown
+    assert "Top by ARR" in shown
+    assert "*Top" not in shown
+    assert ":warning:" not in shown

@@ -1,0 +1,148 @@
+"""What a person sees on a terminal, and what a pipe receives."""
+
+from io import StringIO
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from integration_assets.reporting.rankings import read_rankings, read_unresolved
+from integration_assets.reporting.run_summary import PlanLine
+from integration_assets.reporting.terminal import (
+    show_calls,
+    show_checks,
+    show_plan,
+    show_rankings,
+    show_summary,
+    show_unresolved,
+)
+from integration_assets.sync.operations import Operation
+from integration_assets_tests.reporting.conftest import CALLS
+
+OPERATIONS = [
+    Operation(1, "create", "canny:r1", after={"title": "[red]SSO[/red]", "votes": "12", "managed_state": "a1b2"}),
+    Operation(2, "update", "canny:r2", "77", before={"votes": "8", "board": "Web"}, after={"votes": "9", "board": ""}),
+    Operation(3, "link", "canny:r1", target="company", target_id="9001", after_labels=("voted",)),
+    Operation(4, "unlink", "canny:r2", "77", target="contact", target_id="5", after_labels=("voter",)),
+]
+
+
+@pytest.fixture(params=[True, False], ids=["terminal", "pipe"])
+def console(request) -> Console:
+    return Console(file=StringIO(), width=100, force_terminal=request.param, color_system=None)
+
+
+def shown(console: Console) -> str:
+    file: Any = console.file
+    return str(file.getvalue())
+
+
+def lines(console: Console) -> list[list[str]]:
+    """The words of each line."""
+    return [line.split() for line in shown(console).splitlines()]
+
+
+def test_summary(console, summary):
+    """The summary has the end state, all numbers with separators, both rankings and the failed checks."""
+    show_summary(console, summary, notes=("portal learnt",))
+    text = shown(console)
+    for part in (
+        "succeeded with rejects",
+        "default → production",
+        "500 identified, 20 created, 133 updated, 1 retired",
+        "17,950 of 20,000 matched to a company (89.8%)",
+        "host 17,000, contact 950",
+        "4,120,346 USD",
+        "crm_schema_as_expected",
+        "note: portal learnt",
+    ):
+        assert part in text
+    assert "votes_usable" not in text
+    assert max(map(len, text.splitlines())) <= (100 if console.is_terminal else 160)
+
+
+def test_held_and_failed_summaries_say_why(console, summary):
+    """Reasons of a held plan and the line of a failure are shown."""
+    held = msgspec.structs.replace(
+        summary, state="HELD", plan=PlanLine("abc", held=True, reasons=("too many creates",))
+    )
+    show_summary(console, held, error="quota spent")
+    assert "held: too many creates" in shown(console)
+    assert "quota spent" in shown(console)
+
+
+def test_rankings(console, store):
+    """Both rankings are in their order, with the other places and the gap; open ones only when asked."""
+    by_arr = read_rankings(store, by="arr", limit=3)
+    by_companies = read_rankings(store, by="companies", limit=3, open_only=True)
+    assert [one.request_id for one in by_arr] == ["r1", "r2", "r3"]
+    assert [one.request_id for one in by_companies] == ["r6", "r5", "r4"]
+    show_rankings(console, by_arr, by="arr", currency="EUR")
+    show_rankings(console, by_companies, by="companies", currency="EUR")
+    assert ["1", "Title", "1", "open", "7,004", "1", "10", "7", "7", "+6"] in lines(console)
+    assert ["2", "Title", "6", "open", "2,001", "6", "60", "6", "2", "-4"] in lines(console)
+    assert "ARR EUR" in shown(console)
+
+
+def test_unresolved(console, store):
+    """Domains that lose most votes come first, with what to choose between."""
+    domains = read_unresolved(store, limit=2)
+    assert [(one.email_domain, one.votes) for one in domains] == [("gmail.com", 3), ("acme.com", 2)]
+    show_unresolved(console, read_unresolved(store))
+    assert "1, 2, 3, 4 and 2 more" in shown(console)
+    assert "(no address)" in shown(console)
+
+
+def test_plan(console):
+    """A plan shows its counts, why it is held, and its first changes with the values before and after."""
+    show_plan(
+        console,
+        {"create": 1, "update": 1, "link": 1200, "unlink": 1},
+        OPERATIONS,
+        plan_hash="ab12cd",
+        reasons=("first apply",),
+        limit=3,
+    )
+    text = shown(console)
+    assert "plan ab12cd  1,203 changes: 1 create, 1 update, 1,200 link, 1 unlink" in text
+    assert "held: first apply" in text
+    assert "8 → 9" in text
+    assert "Web → (empty)" in text
+    assert "9001 + voted" in text
+    assert "unlink " not in text.split("held", 1)[1]
+    assert "and 1,200 more changes" in text
+    assert "managed_state" not in text
+    assert "[red]SSO[/red]" in text
+
+
+def test_unlink_and_empty_plan(console):
+    """A label to be taken off has a minus; a plan without changes is one line."""
+    show_plan(console, {"unlink": 1}, OPERATIONS[3:], plan_hash="ab")
+    assert "5 - voter" in shown(console)
+    empty = Console(file=StringIO(), width=100, force_terminal=True, color_system=None)
+    show_plan(empty, {"create": 0}, [], plan_hash="cd")
+    assert shown(empty).strip() == "plan cd  0 changes: 0 create"
+
+
+def test_checks_come_worst_first(console, summary):
+    """Errors are listed before warnings, and those before what passed."""
+    show_checks(console, summary.checks)
+    text = shown(console)
+    assert text.index("crm_schema_as_expected") < text.index("company_domains_unique") < text.index("votes_usable")
+
+
+def test_calls(console):
+    """Calls are by endpoint, most first, with the sum of each system and its floor."""
+    show_calls(console, CALLS, floor={"canny": 190})
+    assert ["canny", "POST", "/v1/votes/list", "200", "0", "2", "1"] in lines(console)
+    assert ["canny", "all,", "floor", "190", "205", "0", "2", "1"] in lines(console)
+    assert ["hubspot", "all", "33", "12", "0", "0"] in lines(console)
+
+
+def test_pipe_has_no_box_and_no_wrapping(summary):
+    """Without a terminal a row is one line, without drawing characters."""
+    console = Console(file=StringIO(), width=40, force_terminal=False)
+    show_checks(console, summary.checks)
+    assert not set(shown(console)) & set("─│╭╰\x1b")
+    assert len(shown(console).splitlines()) == 5

@@ -1,0 +1,61 @@
+"""Text from outside is made harmless, and numbers readable."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from integration_assets.reporting.text import amount, clean, clip, count, duration, moment, money, percent
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("Dark mode", "Dark mode"),
+        ("a\u202egnp.exe", "agnp.exe"),
+        ("pay\u200bpal\u2066\u2069\ufeff", "paypal"),
+        ("two\nlines\t and\u2028more ", "two lines and more"),
+        ("ask bob.o'neil+x@mail.acme.co.uk now", "ask [address] now"),
+        ("\u3164", ""),
+        ("Größe 你好 ✅", "Größe 你好 ✅"),
+        ("half\ud800", "half"),
+    ],
+)
+def test_clean(text, cleaned):
+    """Controls, bidi and zero-width characters and addresses go; letters of any script stay."""
+    assert clean(text) == cleaned
+
+
+@given(st.text())
+def test_clean_shows_what_is_written(text):
+    """Nothing invisible or reordering is left, and cleaning twice changes nothing."""
+    cleaned = clean(text)
+    assert not {unicodedata.category(character) for character in cleaned} & {"Cf", "Cc", "Cs"}
+    assert clean(cleaned) == cleaned
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("0.00", "0"),
+        ("999.99", "999.99"),
+        ("1204500.50", "1,204,500"),
+        ("-12", "-12"),
+        ("1000", "1,000"),
+        ("5.5", "5.50"),
+    ],
+)
+def test_amounts(value, words):
+    """Sums have thousands separators, and cents only where they matter."""
+    assert amount(value) == words
+    assert money(value, "EUR") == f"{words} EUR"
+
+
+def test_other_words():
+    """Durations, shares, counts, times and clipped text read as a person would write them."""
+    assert [duration(seconds) for seconds in (4.21, 59.94, 200, 7500)] == ["4.2 s", "59.9 s", "3 min 20 s", "2 h 5 min"]
+    assert [percent(1, 3), percent(0, 0)] == ["33.3%", "-"]
+    assert [count(1, "company", "companies"), count(1200, "company", "companies")] == ["1 company", "1,200 companies"]
+    assert [moment("2026-03-01T11:30:00Z"), moment(None)] == ["2026-03-01 11:30 UTC", "never"]
+    assert [clip("abcdef", 6), clip("abcdef", 5)] == ["abcdef", "abcd…"]
