@@ -31,6 +31,11 @@ CREATE TABLE raw.feature_requests (
     status_changed_at TIMESTAMP
 );
 
+-- grain: one request of a board that is not asked for: known to exist, neither ranked nor written; key: request_id
+CREATE TABLE raw.excluded_requests (
+    request_id VARCHAR
+);
+
 -- grain: one request merged away; key: merged_request_id
 CREATE TABLE raw.merge_aliases (
     merged_request_id VARCHAR,

@@ -1,0 +1,91 @@
+"""The way into the CRM: a saved plan, and what of it was applied and verified."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from integration_assets.assets.metadata import markdown_table
+from integration_assets.assets.partitions import TENANTS
+from integration_assets.assets.resolved import OWNERS
+from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.writing import plan_run, write_run
+from integration_assets.sync.operations import read_operations
+
+PREVIEW_OPERATIONS = 20
+
+
+@dg.asset(
+    deps=[
+        "ranked_feature_requests",
+        "company_feature_requests",
+        "domain_resolved_votes",
+        "raw_crm_feature_requests",
+        "raw_crm_contacts",
+        "raw_crm_schema",
+    ],
+    group_name="crm",
+    partitions_def=TENANTS,
+    owners=OWNERS,
+    kinds={"python", "duckdb"},
+)
+def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
+    """The plan: every record and link the run would create, update, retire or remove, with before and after values.
+
+    It is saved and hashed; a guard holds it when it looks wrong. The whole of a dry run.
+    """
+    with session.stage("crm_write_plan"):
+        planned = plan_run(session)
+        counts = planned.plan.counts
+        rows = [
+            (
+                operation.action,
+                operation.key,
+                operation.target_id or "",
+                ", ".join(operation.after) or ", ".join(operation.changed_labels),
+            )
+            for operation, _ in zip(
+                read_operations(session.connection, planned.plan.plan_id), range(PREVIEW_OPERATIONS), strict=False
+            )
+        ]
+        return dg.MaterializeResult(
+            metadata={
+                "hash": planned.plan.hash,
+                "held": planned.held,
+                "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in planned.reasons) or "none"),
+                "create": counts.create,
+                "update": counts.update,
+                "retire": counts.retire,
+                "unchanged": counts.unchanged,
+                "link": counts.link,
+                "unlink": counts.unlink,
+                "conflicts": len(planned.plan.conflicts),
+                "calls_estimated": planned.plan.calls,
+                "preview": dg.MetadataValue.md(markdown_table(["action", "key", "target", "fields or labels"], rows)),
+            }
+        )
+
+
+@dg.asset(
+    deps=["crm_write_plan"],
+    group_name="crm",
+    partitions_def=TENANTS,
+    owners=OWNERS,
+    kinds={"hubspot", "python"},
+)
+async def crm_feature_requests(session: RunSession) -> dg.MaterializeResult[None]:
+    """Applied and verified changes. Asks the gate again before the first write, however it was started."""
+    with session.stage("crm_feature_requests"):
+        report = await write_run(session)
+        return dg.MaterializeResult(
+            metadata={
+                "created": report.created,
+                "updated": report.updated,
+                "retired": report.retired,
+                "unchanged": report.unchanged,
+                "verified": report.verified,
+                "rejected": len(report.rejected_items),
+                "links_created": report.links.created,
+                "links_removed": report.links.removed,
+                "links_verified": report.links.verified,
+            }
+        )

@@ -1,0 +1,204 @@
+"""How a run ends: its state and exit code, the summary, the published database, the Slack message."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from integration_assets.assets.run_session import RunSession, RunState, failed_gate
+from integration_assets.assets.settings import base_currency
+from integration_assets.assets.slack import slack_client
+from integration_assets.config import Environment
+from integration_assets.connectors.redaction import redact
+from integration_assets.errors import EXIT_CODES, EndState, IntegrationError
+from integration_assets.reporting.run_log import record_run
+from integration_assets.reporting.run_summary import (
+    CheckLine,
+    ConflictLine,
+    LinkNumbers,
+    PlanLine,
+    RecordNumbers,
+    RunFacts,
+    RunSummary,
+    build_summary,
+)
+from integration_assets.reporting.slack import SummaryExtras, send_summary, slack_blocks
+from integration_assets.staging.publishing import publish, published_path
+from integration_assets.sync.report import ApplyReport, planned_report
+from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER
+
+
+class Message(msgspec.Struct, frozen=True):
+    """The Slack message of a run. `problem` says why it was not posted, None when it was; `posted` whether it was."""
+
+    text: str
+    blocks: list[dict[str, Any]]
+    posted: bool
+    problem: str | None = None
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """What a run leaves for the one who started it. `error` is one line; `plan_id` names the saved plan, if any."""
+
+    exit_code: int
+    summary: RunSummary
+    error: str | None
+    stage: str | None
+    notes: tuple[str, ...]
+    published: str | None
+    plan_id: str | None
+    message: Message
+
+
+def ending_path(home: Path, environment: Environment, tenant: str, run_id: str) -> Path:
+    """File that keeps the ending of a run: `<home>/runs/<environment>/<tenant>/<run id>.json`."""
+    return home / "runs" / environment.value / tenant / f"{run_id}.json"
+
+
+def read_ending(home: Path, environment: Environment, tenant: str, run_id: str) -> Ending | None:
+    """The ending of a run, or None when it left none."""
+    path = ending_path(home, environment, tenant, run_id)
+    return msgspec.json.decode(path.read_bytes(), type=Ending) if path.exists() else None
+
+
+def finish_run(session: RunSession) -> Ending:
+    """End the run: publish, record, write the summary, post it. To be called once."""
+    state = session.state
+    state.finished = True
+    published = _publish(session)
+    end_state, exit_code, error = _outcome(state)
+    facts = _facts(session, end_state, error)
+    summary = build_summary(state.connection, facts)
+    if state.connection is not None:
+        record_run(state.connection, summary, facts)
+        if published:
+            # Once more, so that the published database knows of this run as well.
+            publish(state.connection, published)
+    extras = SummaryExtras(
+        error=error,
+        held_changes=state.planned.plan.operations if state.planned and state.planned.held else 0,
+        notes=tuple(state.notes),
+        quota=_quota_share(state),
+    )
+    ending = Ending(
+        exit_code=exit_code,
+        summary=summary,
+        error=error,
+        stage=state.error_stage,
+        notes=tuple(state.notes),
+        published=str(published) if published else None,
+        plan_id=state.planned.plan.plan_id if state.planned else None,
+        message=_post(state, summary, extras),
+    )
+    if state.settings is not None and state.environment is not None:
+        path = ending_path(state.settings.home, state.environment, state.tenant, state.run_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(msgspec.json.encode(ending))
+    return ending
+
+
+def _publish(session: RunSession) -> Path | None:
+    state = session.state
+    if state.connection is None or not state.ranked:
+        return None
+    target = published_path(session.settings.home, session.target, state.tenant)
+    try:
+        publish(state.connection, target)
+    except IntegrationError as error:
+        if state.error is None:
+            state.error, state.error_stage = error, "run_summary"
+        return None
+    return target
+
+
+def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
+    """End state, exit code and the one line that says why."""
+    if state.error is not None:
+        return state.error.state, state.error.exit_code, redact(state.error.message)
+    reasons: tuple[str, ...] = tuple(f"{check.name}: {check.detail}" for check in failed_gate(state))
+    if reasons:
+        line = f"the gate is closed, nothing was written: {'; '.join(reasons)}"
+    elif state.planned is not None and state.planned.held:
+        reasons = state.planned.reasons
+        line = f"plan {state.planned.plan.hash[:12]} is held: {'; '.join(reasons)}"
+    else:
+        rejects = bool(state.report and state.report.rejected_items)
+        end_state = EndState.SUCCEEDED_WITH_REJECTS if rejects else EndState.SUCCEEDED
+        return end_state, EXIT_CODES[end_state], None
+    return EndState.HELD, EXIT_CODES[EndState.HELD], redact(line)
+
+
+def _facts(session: RunSession, end_state: EndState, error: str | None) -> RunFacts:
+    state = session.state
+    report = state.report or (planned_report(state.planned.plan) if state.planned else None)
+    records, links = _numbers(report) if report else (RecordNumbers(identified=state.identified), LinkNumbers())
+    currency = "USD"
+    if state.settings is not None and state.connection is not None:
+        currency = base_currency(state.settings, state.connection)
+    return RunFacts(
+        run_id=state.run_id,
+        tenant=state.tenant,
+        environment=state.environment.value if state.environment else "",
+        mode=state.mode.value,
+        state=end_state,
+        started_at=state.started_at,
+        duration_seconds=time.monotonic() - state.clock_start,
+        error=error,
+        calls=state.calls.snapshot(),
+        records=records,
+        links=links,
+        checks=[
+            CheckLine(check.name, check.asset, check.severity, check.passed, check.detail)
+            for check in state.checks.values()
+        ],
+        plan=_plan_line(state),
+        conflicts=[
+            ConflictLine(conflict.key, conflict.field, conflict.action)
+            for conflict in (report.conflicts if report else ())
+        ],
+        rejected=report.rejected_items if report else (),
+        currency=currency,
+        resolved=state.resolved,
+        ranked=state.ranked,
+        feedback=FEEDBACK_PROVIDER,
+        crm=CRM_PROVIDER,
+    )
+
+
+def _plan_line(state: RunState) -> PlanLine:
+    gate = tuple(f"{check.name}: {check.detail}" for check in failed_gate(state))
+    if state.planned is None:
+        return PlanLine(None, bool(gate), gate)
+    reasons = (*gate, *state.planned.reasons)
+    return PlanLine(state.planned.plan.hash, bool(reasons), reasons)
+
+
+def _numbers(report: ApplyReport) -> tuple[RecordNumbers, LinkNumbers]:
+    records = RecordNumbers(
+        identified=report.identified,
+        created=report.created,
+        updated=report.updated,
+        unchanged=report.unchanged,
+        retired=report.retired,
+        rejected=report.rejected,
+        verified=report.verified,
+    )
+    return records, msgspec.convert(msgspec.structs.asdict(report.links), LinkNumbers)
+
+
+def _quota_share(state: RunState) -> float | None:
+    limit, remaining = state.quota.daily_limit, state.quota.daily_remaining
+    return 1 - remaining / limit if limit and remaining is not None else None
+
+
+def _post(state: RunState, summary: RunSummary, extras: SummaryExtras) -> Message:
+    """Post the summary where Slack is configured. What Slack does never changes what the run achieved."""
+    text, blocks = slack_blocks(summary, extras)
+    client = slack_client(state.settings) if state.settings is not None else None
+    problem = send_summary(client[0], client[1], text, blocks) if client else None
+    if problem:
+        state.notes.append(problem)
+    return Message(text, [block.to_dict() for block in blocks], client is not None and problem is None, problem)

@@ -1,0 +1,64 @@
+"""Which feature requests matter most, by companies and by revenue."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from integration_assets.assets.metadata import table_metadata
+from integration_assets.assets.partitions import TENANTS
+from integration_assets.assets.resolved import OWNERS
+from integration_assets.assets.run_session import RunSession
+from integration_assets.resolution.rank import rank, snapshot_history
+from integration_assets.staging.store import transaction
+
+RANKED = {
+    "ranked_feature_requests": (
+        "ranked.feature_requests",
+        "rank_by_arr",
+        "The ranking, one row per request: distinct companies, ARR behind it, votes, and its place by each.",
+    ),
+    "company_feature_requests": (
+        "ranked.company_requests",
+        "company_id, request_id",
+        "Per company: which requests its people made, since when, and how we know.",
+    ),
+    "unresolved_votes": (
+        "ranked.unresolved_votes",
+        "votes DESC, email_domain",
+        "By domain: votes that count for no company, why, and between which companies nothing decided.",
+    ),
+    "ranking_history": (
+        "ranked.rank_history",
+        "as_of DESC, rank_by_arr",
+        "One snapshot of the ranking per day.",
+    ),
+}
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            key,
+            deps=["domain_resolved_votes"],
+            description=description,
+            group_name="ranked",
+            owners=OWNERS,
+            kinds={"sql", "duckdb"},
+        )
+        for key, (_, _, description) in RANKED.items()
+    ],
+    partitions_def=TENANTS,
+    can_subset=False,
+)
+def ranked(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
+    """Fill the ranked tables, all in one transaction: they describe the same moment."""
+    with session.stage("ranked_feature_requests") as state:
+        connection = session.connection
+        rows = connection.execute("SELECT min(as_of) FROM raw.reads").fetchall()
+        as_of = rows[0][0] or state.started_at.replace(tzinfo=None)
+        with transaction(connection):
+            rank(connection, as_of=as_of)
+            snapshot_history(connection, as_of=as_of)
+        state.ranked = True
+        for key, (table, order_by, _) in RANKED.items():
+            yield dg.MaterializeResult(key, metadata=table_metadata(connection, table, order_by=order_by))

@@ -1,0 +1,80 @@
+"""What the two systems say now, read at the same time."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from integration_assets.assets.metadata import table_metadata
+from integration_assets.assets.partitions import TENANTS
+from integration_assets.assets.reading import read_both
+from integration_assets.assets.resolved import OWNERS
+from integration_assets.assets.run_session import RunSession
+
+RAW = {
+    "raw_feature_requests": (
+        "raw.feature_requests",
+        "created_at",
+        "Requests, boards, categories, tags, status history and merge aliases, as the feedback system has them.",
+        "canny",
+    ),
+    "raw_votes": (
+        "raw.votes",
+        "created_at DESC, vote_id",
+        "Votes, voters, accounts and memberships, as the feedback system has them.",
+        "canny",
+    ),
+    "raw_crm_companies": (
+        "raw.crm_companies",
+        "company_id",
+        "Companies with all their domains, ARR, lifecycle stage, parent and merged ids.",
+        "hubspot",
+    ),
+    "raw_crm_contacts": (
+        "raw.crm_contacts",
+        "contact_id",
+        "Only the contacts that are voters or authors, with their primary company.",
+        "hubspot",
+    ),
+    "raw_crm_feature_requests": (
+        "raw.crm_feature_requests",
+        "key",
+        "What the CRM holds now: our records, archived ones included, their managed values and their links.",
+        "hubspot",
+    ),
+    "raw_crm_schema": (
+        "raw.crm_portals",
+        "role DESC",
+        "The live schema of this environment and, read-only, of the other one.",
+        "hubspot",
+    ),
+    "raw_internal_accounts": (
+        "raw.internal_accounts",
+        "row_id",
+        "Revenue rows of the tenant's internal system; empty, as no internal system can be configured yet.",
+        "python",
+    ),
+}
+_DEPS = {"raw_crm_contacts": ["raw_votes", "raw_feature_requests"]}
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            key,
+            deps=_DEPS.get(key, []),
+            description=description,
+            group_name="raw",
+            owners=OWNERS,
+            kinds={kind, "duckdb"},
+        )
+        for key, (_, _, description, kind) in RAW.items()
+    ],
+    partitions_def=TENANTS,
+    can_subset=False,
+)
+async def raw(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
+    """Read the feedback system and the CRM at the same time, page by page, into the staging store."""
+    with session.stage("raw"):
+        await read_both(session)
+        for key, (table, order_by, _, _) in RAW.items():
+            yield dg.MaterializeResult(key, metadata=table_metadata(session.connection, table, order_by=order_by))

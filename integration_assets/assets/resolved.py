@@ -1,0 +1,65 @@
+"""From vote to company."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from integration_assets.assets.metadata import markdown_table, table_metadata
+from integration_assets.assets.partitions import TENANTS
+from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.settings import resolution_settings
+from integration_assets.models import Rejected
+from integration_assets.resolution.resolve import resolve_votes
+from integration_assets.staging.loading import quarantine
+from integration_assets.staging.store import transaction
+
+OWNERS = ["team:integration-assets"]
+UNUSABLE = (
+    ("vote", "resolved.lost_votes", "vote_id"),
+    ("arr", "resolved.arr_problems", "source || ':' || id"),
+    ("override", "resolved.override_problems", "company_id"),
+)
+"""What resolution could not use: kind of record, table, and the expression that names the record."""
+
+
+@dg.asset(
+    deps=["raw_feature_requests", "raw_votes", "raw_crm_companies", "raw_crm_contacts", "raw_internal_accounts"],
+    group_name="resolved",
+    partitions_def=TENANTS,
+    owners=OWNERS,
+    kinds={"python", "sql", "duckdb"},
+)
+def domain_resolved_votes(session: RunSession) -> dg.MaterializeResult[None]:
+    """One row per counted vote: the company, how it was matched, or why it was not.
+
+    Evidence in order: an analyst's override, a CRM contact with that address, the address's host, its registrable
+    domain, the feedback system's account. Ambiguity is listed, never guessed away.
+    """
+    with session.stage("domain_resolved_votes") as state:
+        connection = session.connection
+        with transaction(connection):
+            resolve_votes(connection, resolution_settings(session.settings, connection))
+        state.resolved = True
+        for kind, table, key in UNUSABLE:
+            rows = connection.execute(f"SELECT {key}, reason FROM {table}").fetchall()  # noqa: S608 - tables of ours
+            quarantine(
+                connection,
+                state.run_id,
+                "domain_resolved_votes",
+                [Rejected(kind, str(key), reason) for key, reason in rows],
+            )
+        outcomes = connection.execute(
+            """
+            SELECT coalesce(match_method, reason) AS outcome, count(*) AS votes
+            FROM resolved.votes GROUP BY ALL ORDER BY votes DESC, outcome
+            """
+        ).fetchall()
+        total = sum(votes for _, votes in outcomes)
+        matched = connection.execute("SELECT count(company_id) FROM resolved.votes").fetchall()[0][0]
+        return dg.MaterializeResult(
+            metadata={
+                **table_metadata(connection, "resolved.votes", order_by="request_id, vote_id"),
+                "outcomes": dg.MetadataValue.md(markdown_table(["outcome", "votes"], outcomes)),
+                "matched_share": round(matched / total, 4) if total else 0.0,
+            }
+        )

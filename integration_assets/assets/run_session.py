@@ -1,0 +1,201 @@
+"""What the assets of one run share, and how a run ends.
+
+The session is a Dagster resource, opened once per run by the in-process executor. It opens the staging store of the
+tenant and environment, hands out connectors, keeps the first error, and when the run is over makes sure that there is
+a summary: the `run_summary` asset writes it when the run got that far, the session's teardown when it did not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import traceback
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import dagster as dg
+import duckdb
+from pydantic import PrivateAttr
+
+from integration_assets.assets.partitions import DEFAULT_TENANT
+from integration_assets.checks.base import CheckResult
+from integration_assets.config import Environment, Settings, load_settings
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.limiter import Quota
+from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError, TransientError
+from integration_assets.staging.store import open_store, store_path
+from integration_assets.sync.report import ApplyReport
+
+if TYPE_CHECKING:
+    from integration_assets.assets.writing import Planned
+
+
+class Mode(StrEnum):
+    """How far a run may go."""
+
+    SYNC = "sync"
+    DRY_RUN = "dry_run"
+    READ_ONLY = "read_only"
+
+
+@dataclass
+class RunState:
+    """Everything one run knows about itself. Times are UTC; `clock_start` is monotonic seconds."""
+
+    run_id: str
+    tenant: str
+    mode: Mode
+    started_at: datetime
+    clock_start: float
+    plan_file: Path | None = None
+    approved_hash: str | None = None
+    settings: Settings | None = None
+    environment: Environment | None = None
+    connection: duckdb.DuckDBPyConnection | None = None
+    calls: CallCounter = field(default_factory=CallCounter)
+    checks: dict[str, CheckResult] = field(default_factory=dict)
+    quota: Quota = field(default_factory=Quota)
+    retirements_withheld: bool = False
+    identified: int = 0
+    resolved: bool = False
+    ranked: bool = False
+    planned: Planned | None = None
+    report: ApplyReport | None = None
+    notes: list[str] = field(default_factory=list)
+    error: IntegrationError | None = None
+    error_stage: str | None = None
+    finished: bool = False
+
+
+class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resource hands out itself
+    """Settings, staging store, call counts and outcome of one run.
+
+    `mode` is `sync`, `dry_run` (plan, write nothing) or `read_only` (rank, ask nothing of the CRM). `environment` is
+    `sandbox` or `production`; empty means `INTEGRATION_ASSETS_ENVIRONMENT`. `plan_file` and `approved_hash` apply a plan
+    that was saved to a file elsewhere.
+    """
+
+    mode: str = Mode.SYNC.value
+    environment: str = ""
+    plan_file: str = ""
+    approved_hash: str = ""
+
+    _state: RunState | None = PrivateAttr(default=None)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RunSession]:
+        """Open the session of the run; whatever fails here is raised by the first stage that needs it."""
+        run = context.run
+        state = RunState(
+            run_id=run.run_id if run else "",
+            tenant=(run.tags.get("dagster/partition") if run else None) or DEFAULT_TENANT,
+            mode=Mode(self.mode),
+            started_at=datetime.now(UTC),
+            clock_start=time.monotonic(),
+            plan_file=Path(self.plan_file) if self.plan_file else None,
+            approved_hash=self.approved_hash or None,
+        )
+        self._state = state
+        with contextlib.ExitStack() as stack:
+            try:
+                self._open(state, stack)
+            except IntegrationError as error:
+                state.error, state.error_stage = error, "start"
+            try:
+                yield self
+            finally:
+                self._end(state)
+
+    def _open(self, state: RunState, stack: contextlib.ExitStack) -> None:
+        values = {"environment": self.environment} if self.environment else {}
+        state.settings = load_settings(**values)
+        state.environment = state.settings.environment
+        if state.tenant != DEFAULT_TENANT:
+            raise ConfigurationError(
+                f"tenant {state.tenant} has no integrations: only `{DEFAULT_TENANT}` reads them from the environment"
+            )
+        path = store_path(state.settings.home, state.settings.store_url, state.environment, state.tenant)
+        state.connection = stack.enter_context(open_store(path))
+
+    def _end(self, state: RunState) -> None:
+        """Write the summary of a run that did not reach its `run_summary` asset because something stopped it."""
+        if state.finished or not (state.error or failed_gate(state)):
+            return
+        from integration_assets.assets.ending import finish_run  # noqa: PLC0415 - ending imports this module
+
+        finish_run(self)
+
+    @property
+    def state(self) -> RunState:
+        """The state of the run in progress."""
+        if self._state is None:
+            raise PermanentError("the run session is not open: it is opened by a Dagster run")
+        return self._state
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the run; raises what was wrong with them."""
+        if self.state.settings is None:
+            raise self.state.error or ConfigurationError("settings could not be read")
+        return self.state.settings
+
+    @property
+    def target(self) -> Environment:
+        """The environment this run may write to."""
+        if self.state.environment is None:
+            raise self.state.error or ConfigurationError("settings could not be read")
+        return self.state.environment
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The staging store; raises why it could not be opened."""
+        if self.state.connection is None:
+            raise self.state.error or PermanentError("the staging store is not open")
+        return self.state.connection
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[RunState]:
+        """Run one stage; turn what stops it into one line, kept for the summary, that Dagster does not retry."""
+        state = self.state
+        try:
+            if state.error is not None:
+                raise state.error
+            yield state
+        except IntegrationError as error:
+            self._note(error, name)
+            raise dg.Failure(description=error.message, allow_retries=False) from error
+        except duckdb.Error as error:
+            problem = PermanentError(f"staging store: {type(error).__name__} in {name}: {first_line(error)}")
+            self._note(problem, name)
+            raise dg.Failure(description=problem.message, allow_retries=False) from error
+        except Exception as error:
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            self._note(
+                PermanentError(
+                    f"unexpected {type(error).__name__} in {name} ({Path(where.filename).name}:{where.lineno}): "
+                    "please report it with the run's log"
+                ),
+                name,
+            )
+            raise
+        except BaseException:
+            self._note(TransientError(f"interrupted in {name}: run it again"), name)
+            raise
+
+    def _note(self, error: IntegrationError, stage: str) -> None:
+        if self.state.error is None:
+            self.state.error, self.state.error_stage = error, stage
+
+
+def failed_gate(state: RunState) -> list[CheckResult]:
+    """The blocking checks of this run that did not pass."""
+    return [check for check in state.checks.values() if check.severity == "ERROR" and not check.passed]
+
+
+def first_line(error: BaseException) -> str:
+    """The first line of an error's text."""
+    return (str(error).splitlines() or [""])[0]

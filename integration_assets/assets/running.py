@@ -1,0 +1,84 @@
+"""Run a job in this process and say how it ended. What the command line calls.
+
+Runs are kept in a Dagster instance: the one of DAGSTER_HOME, or one under the product's home, so that the Dagster UI
+shows runs started from the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import dagster as dg
+
+from integration_assets.assets.ending import Ending, read_ending
+from integration_assets.assets.partitions import DEFAULT_TENANT, ensure_default_tenant
+from integration_assets.assets.run_session import Mode
+from integration_assets.config import Settings
+from integration_assets.errors import ConfigurationError, PermanentError
+
+INSTANCE_CONFIG = "dagster.yaml"
+
+
+def dagster_home(home: Path) -> Path:
+    """Folder of the Dagster instance: DAGSTER_HOME, or `<home>/dagster`, made with our configuration."""
+    if configured := os.environ.get("DAGSTER_HOME"):
+        return Path(configured)
+    folder = (home / "dagster").resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(_instance_config(), folder / INSTANCE_CONFIG)
+    return folder
+
+
+def _instance_config() -> Path:
+    """Our dagster.yaml: beside the package in a checkout, inside it when installed from a wheel."""
+    package = Path(__file__).parents[1]
+    for folder in (package.parent, package):
+        if (folder / INSTANCE_CONFIG).is_file():
+            return folder / INSTANCE_CONFIG
+    raise PermanentError(f"{INSTANCE_CONFIG} is missing beside {package}: install the package again")
+
+
+def run_job(
+    job: dg.JobDefinition,
+    settings: Settings,
+    mode: Mode,
+    *,
+    tenant: str = DEFAULT_TENANT,
+    plan_file: Path | None = None,
+    approved_hash: str | None = None,
+) -> Ending:
+    """Run one of our jobs for a tenant, in this process; return its ending.
+
+    Raises:
+        ConfigurationError: the tenant does not exist.
+    """
+    with dg.DagsterInstance.from_config(str(dagster_home(settings.home))) as instance:
+        ensure_default_tenant(instance)
+        if not instance.has_dynamic_partition("tenants", tenant):
+            raise ConfigurationError(f"there is no tenant {tenant}: only `{DEFAULT_TENANT}` exists without a registry")
+        result = job.execute_in_process(
+            instance=instance,
+            partition_key=tenant,
+            raise_on_error=False,
+            run_config={
+                "resources": {
+                    "session": {
+                        "config": {
+                            "mode": mode.value,
+                            "environment": settings.environment.value,
+                            "plan_file": str(plan_file or ""),
+                            "approved_hash": approved_hash or "",
+                        }
+                    }
+                },
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+        )
+    ending = read_ending(settings.home, settings.environment, tenant, result.run_id)
+    if ending is None:
+        raise PermanentError(
+            f"run {result.run_id} left no summary: look at it in the Dagster UI (DAGSTER_HOME={dagster_home(settings.home)})"
+        )
+    return ending

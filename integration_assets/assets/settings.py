@@ -1,0 +1,42 @@
+"""Settings of the environment and facts of the portal, as the rooms below want them."""
+
+from __future__ import annotations
+
+import duckdb
+
+from integration_assets.config import Settings
+from integration_assets.resolution.overrides import read_overrides
+from integration_assets.resolution.settings import ResolutionSettings
+from integration_assets.tenants.integrations import RECORD_ID_PROPERTY
+
+
+def portal_currency(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Currency of the portal this run reads, or None when nothing was read yet."""
+    rows = connection.execute("SELECT currency FROM raw.crm_portals WHERE role = 'target'").fetchall()
+    return str(rows[0][0]) if rows and rows[0][0] else None
+
+
+def base_currency(settings: Settings, connection: duckdb.DuckDBPyConnection) -> str:
+    """Currency every figure is converted to: configured, else the portal's, else USD."""
+    return settings.base_currency or portal_currency(connection) or "USD"
+
+
+def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnection) -> ResolutionSettings:
+    """What resolution needs to know of the tenant."""
+    return ResolutionSettings(
+        own_domains=settings.own_domains,
+        personal_domains=settings.personal_domains,
+        business_domains=settings.business_domains,
+        account_id_mapped=settings.hubspot_account_id_property is not None,
+        account_id_is_record_id=settings.hubspot_account_id_property == RECORD_ID_PROPERTY,
+        arr_sources=tuple(source.value for source in settings.arr_sources),
+        base_currency=base_currency(settings, connection),
+        portal_currency=portal_currency(connection),
+        accounts_currency=settings.accounts_currency,
+        currency_rates=settings.currency_rates,
+        overrides=read_overrides(
+            settings.overrides_path,
+            personal_domains=settings.personal_domains,
+            business_domains=settings.business_domains,
+        ),
+    )

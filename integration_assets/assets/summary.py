@@ -1,0 +1,39 @@
+"""What the run did, for people: JSON, the published database, Slack."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from integration_assets.assets.ending import finish_run
+from integration_assets.assets.partitions import TENANTS
+from integration_assets.assets.resolved import OWNERS
+from integration_assets.assets.run_session import RunSession
+
+
+@dg.asset(
+    deps=["crm_feature_requests", "ranked_feature_requests", "company_feature_requests", "unresolved_votes"],
+    group_name="summary",
+    partitions_def=TENANTS,
+    owners=OWNERS,
+    kinds={"python", "slack"},
+)
+def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
+    """The run's numbers as JSON, the published database for analysts, and the Slack message.
+
+    A run that was stopped before this asset is summed up all the same, when its session closes.
+    """
+    with session.stage("run_summary") as state:
+        ending = finish_run(session)
+        summary = ending.summary
+        if ending.exit_code:
+            raise dg.Failure(description=ending.error or f"the run ended {summary.state}", allow_retries=False)
+        return dg.MaterializeResult(
+            metadata={
+                "state": summary.state,
+                "environment": summary.environment,
+                "duration_seconds": summary.duration_seconds,
+                "calls": dg.MetadataValue.json({name: calls.total for name, calls in summary.api_calls.items()}),
+                "published": dg.MetadataValue.path(str(ending.published)) if ending.published else "not published",
+                "notes": "; ".join(state.notes) or "none",
+            }
+        )

@@ -1,0 +1,207 @@
+"""Plan, guard and write for the run in progress: the two steps of the `crm` stage."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from datetime import UTC, datetime
+
+import msgspec
+
+from integration_assets import __version__
+from integration_assets.assets.run_session import Mode, RunSession
+from integration_assets.checks.asset_checks import gate_settings
+from integration_assets.checks.gate import closed_by, run_gate
+from integration_assets.config import Environment
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.errors import ConfigurationError, HeldError
+from integration_assets.models import Portal
+from integration_assets.reporting.progress import track
+from integration_assets.sync.apply import ApplyReport, apply_plan
+from integration_assets.sync.feature_request_object import FEATURE_REQUEST, MAPPING_VERSION
+from integration_assets.sync.guard import guard, guard_inputs
+from integration_assets.sync.plan import PlanInputs, make_plan
+from integration_assets.sync.plan_file import import_plan
+from integration_assets.sync.plan_store import Plan, approved_plan, drop_moved, set_status, stale_reason
+from integration_assets.sync.portal import check_portal, pin_portal, pinned_portal
+from integration_assets.tenants.integrations import crm_for
+
+
+class Planned(msgspec.Struct, frozen=True):
+    """A saved plan and what the guard says of it. `released`: a person approved it, the guard is not asked."""
+
+    plan: Plan
+    reasons: tuple[str, ...] = ()
+    first_apply: bool = False
+    released: bool = False
+
+    @property
+    def held(self) -> bool:
+        """Whether nothing of it may be written."""
+        return bool(self.reasons)
+
+
+def plan_run(session: RunSession) -> Planned:
+    """The plan of this run: one that was approved, else a new one, judged by the guard and saved.
+
+    Raises:
+        ConfigurationError: the plan file is not the approved one, is stale, or belongs to another portal.
+    """
+    portal = _portal(session)
+    planned = _released(session, portal) or _new(session, portal)
+    session.state.planned = planned
+    return planned
+
+
+def _portal(session: RunSession) -> Portal:
+    """The portal as last read into the staging store; its identity is asked again before the first write."""
+    rows = session.connection.execute(
+        "SELECT schema_json FROM raw.crm_portals WHERE role = 'target' AND environment = ?", [session.target.value]
+    ).fetchall()
+    if not rows or rows[0][0] is None:
+        raise ConfigurationError("the CRM was not read yet: materialise the raw assets first")
+    return msgspec.convert(msgspec.json.decode(rows[0][0])["portal"], Portal)
+
+
+def _released(session: RunSession, portal: Portal) -> Planned | None:
+    """A plan a person has released: from a file with its hash, or approved in this staging store."""
+    state, connection = session.state, session.connection
+    if state.mode is not Mode.SYNC:
+        return None
+    from_file = state.plan_file is not None
+    if state.plan_file is not None:
+        plan = import_plan(connection, state.plan_file, state.approved_hash)
+    else:
+        waiting = approved_plan(connection)
+        if waiting is None:
+            return None
+        plan = waiting
+    stale = stale_reason(
+        plan,
+        now=datetime.now(UTC),
+        portal_id=portal.portal_id,
+        mapping_version=MAPPING_VERSION,
+        code_version=__version__,
+    )
+    if stale and from_file:
+        raise ConfigurationError(f"the plan in {state.plan_file} must not be applied: {stale}; make a new one")
+    if stale:
+        set_status(connection, plan.plan_id, "planned", now=datetime.now(UTC))
+        state.notes.append(f"approved plan {plan.hash[:12]} was not applied: {stale}; a new one was made")
+        return None
+    moved = drop_moved(connection, plan)
+    note = f"applying the approved plan {plan.hash[:12]}"
+    state.notes.append(f"{note}; {moved:,} of its changes no longer fit the CRM and are left out" if moved else note)
+    return Planned(plan, first_apply=plan.records_held == 0, released=True)
+
+
+def _new(session: RunSession, portal: Portal) -> Planned:
+    state, settings, connection = session.state, session.settings, session.connection
+    excluded = connection.execute("SELECT request_id FROM raw.excluded_requests").fetchall()
+    plan = make_plan(
+        connection,
+        PlanInputs(
+            run_id=state.run_id,
+            tenant=state.tenant,
+            environment=session.target.value,
+            portal_id=portal.portal_id,
+            source_name=settings.source_name,
+            code_version=__version__,
+            now=datetime.now(UTC),
+            link_contacts=settings.link_contacts,
+            excluded=[request_id for (request_id,) in excluded],
+            retirements_withheld=state.retirements_withheld,
+        ),
+    )
+    effects, base, circumstances = guard_inputs(
+        connection,
+        plan,
+        production=session.target is Environment.PRODUCTION,
+        budget=settings.call_budget,
+        calls_left_today=state.quota.daily_remaining,
+    )
+    verdict = guard(plan, effects, base, circumstances)
+    state.notes += verdict.warnings
+    if verdict.held:
+        set_status(connection, plan.plan_id, "held", now=datetime.now(UTC), reasons=verdict.reasons)
+    return Planned(plan, verdict.reasons, circumstances.first_apply)
+
+
+async def write_run(session: RunSession) -> ApplyReport:
+    """Ask the gate, then apply and verify the plan of this run; after an approved one, the rest as well.
+
+    Raises:
+        HeldError: the gate is closed or the guard holds the plan; nothing was written.
+        IntegrationError: what ended the writing early; the report is kept for the summary.
+    """
+    state, connection = session.state, session.connection
+    results = run_gate(connection, gate_settings(session))
+    state.checks.update({result.name: result for result in results})
+    if reasons := closed_by(results):
+        raise HeldError(f"the gate is closed, nothing was written: {'; '.join(reasons)}", reasons=reasons)
+    planned = state.planned or plan_run(session)
+    _refuse_held(planned)
+    async with crm_for(session.settings, session.target, state.calls) as crm:
+        await _make_sure_of_portal(session, crm)
+        state.report = await _apply(session, crm, planned)
+        if planned.released and state.report.error is None:
+            await _the_rest(session, crm, state.report)
+        state.quota = crm.quota
+    if state.report.error is not None:
+        raise state.report.error
+    return state.report
+
+
+def _refuse_held(planned: Planned) -> None:
+    if planned.held:
+        short = planned.plan.hash[:12]
+        raise HeldError(
+            f"plan {short} is held, nothing was written: {'; '.join(planned.reasons)}. "
+            f"Look at it with `integration-assets plan`, release it with `integration-assets approve {short}`",
+            reasons=planned.reasons,
+        )
+
+
+async def _make_sure_of_portal(session: RunSession, crm: Crm) -> None:
+    """The credential must still lead to the portal this environment is tied to; a portal met first is tied now."""
+    portal = await crm.portal()
+    decision = check_portal(
+        session.target,
+        portal,
+        configured_id=session.settings.hubspot(session.target)[2],
+        pinned_id=pinned_portal(session.connection, session.target),
+        other_portal_id=session.settings.hubspot(session.target.other)[2],
+    )
+    if decision.origin == "learnt":
+        session.state.notes.append(decision.message)
+    pin_portal(session.connection, session.target, portal, decision, datetime.now(UTC))
+
+
+async def _apply(session: RunSession, crm: Crm, planned: Planned) -> ApplyReport:
+    counts = planned.plan.counts
+    with ExitStack() as stack:
+        advance = {
+            "records": stack.enter_context(track("writing records", counts.create + counts.update + counts.retire)),
+            "links": stack.enter_context(track("writing links")),
+        }
+        return await apply_plan(
+            crm,
+            FEATURE_REQUEST,
+            session.connection,
+            planned.plan,
+            canary=planned.first_apply,
+            run_id=session.state.run_id,
+            on_progress=lambda what, count: advance[what](count),
+        )
+
+
+async def _the_rest(session: RunSession, crm: Crm, first: ApplyReport) -> None:
+    """After an approved plan: plan what it did not cover, and write that too unless the guard holds it.
+
+    No new read is needed: what was written was read back into the raw tables.
+    """
+    state = session.state
+    rest = _new(session, _portal(session))
+    if rest.held:
+        state.notes.append(f"a further plan {rest.plan.hash[:12]} is held: {'; '.join(rest.reasons)}")
+        return
+    state.report = first.followed_by(await _apply(session, crm, rest))

@@ -1,0 +1,355 @@
+"""The command `integration-assets`. Commands only: each parses its options, calls one function and shows the result.
+
+Results go to stdout, progress and errors to stderr. Exit codes: 0 succeeded, 1 failed, 2 wrong usage or configuration,
+3 held, 75 run again later.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from integration_assets import __version__
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from integration_assets.assets.run_session import Mode
+    from integration_assets.config import Settings
+
+app = typer.Typer(
+    name="integration-assets",
+    help="Which feature requests did this customer make, and which matter most, by companies and by revenue?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+overrides_app = typer.Typer(help="An analyst's mappings of an address or a domain to a company.", no_args_is_help=True)
+app.add_typer(overrides_app, name="overrides")
+
+
+class EnvironmentName(StrEnum):
+    """The two environments, as an option."""
+
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+class Order(StrEnum):
+    """Which ranking to show first."""
+
+    ARR = "arr"
+    COMPANIES = "companies"
+
+
+Tenant = Annotated[str, typer.Option("--tenant", help="Whose data; `default` reads the environment variables.")]
+Environment = Annotated[
+    EnvironmentName | None,
+    typer.Option(
+        "--environment", help="CRM portal to work with; default INTEGRATION_ASSETS_ENVIRONMENT, else sandbox."
+    ),
+]
+JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")]
+DEFAULT = "default"
+
+
+def main() -> None:
+    """Entry point: run a command; every error raised on purpose is one line and its exit code."""
+    from integration_assets.errors import IntegrationError
+
+    try:
+        app(standalone_mode=True)
+    except IntegrationError as error:
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    from integration_assets.connectors.redaction import redact
+    from integration_assets.errors import IntegrationError
+
+    sys.stderr.write(f"integration-assets: {redact(str(error))}\n")
+    raise SystemExit(error.exit_code if isinstance(error, IntegrationError) else 1)
+
+
+def _settings(environment: EnvironmentName | None) -> Settings:
+    from integration_assets.config import load_settings
+
+    return load_settings(**({"environment": environment.value} if environment else {}))
+
+
+def _out() -> Console:
+    from rich.console import Console
+
+    from integration_assets.reporting.terminal import PLAIN_WIDTH
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+@contextmanager
+def _progress() -> Iterator[None]:
+    from rich.console import Console
+
+    from integration_assets.reporting.progress import showing
+
+    with showing(Console(stderr=True)):
+        yield
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    keep: Annotated[bool, typer.Option("--keep", help="Keep the sandbox servers running at the end.")] = False,
+) -> None:
+    """Run the main job on the embedded sandbox: setup, dry run, sync, a second sync that writes nothing."""
+    from integration_assets.demo import run_demo
+
+    raise SystemExit(run_demo(_out(), keep=keep))
+
+
+@app.command()
+def doctor(tenant: Tenant = DEFAULT, environment: Environment = None, json: JsonFile = None) -> None:
+    """Check configuration, tokens, scopes, portal and schema; write nothing anywhere."""
+    import asyncio
+
+    from integration_assets.tenants.doctor import examine, exit_code, show, to_json
+
+    settings = _settings(environment)
+    findings = asyncio.run(examine(settings, tenant))
+    if json:
+        json.write_bytes(to_json(findings))
+    show(findings, _out())
+    raise SystemExit(exit_code(findings))
+
+
+@app.command()
+def setup(
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Create what is missing without asking.")] = False,
+    json: JsonFile = None,
+) -> None:
+    """Create what is missing in the CRM portal: our object, its properties and link labels. Changes nothing else."""
+    import asyncio
+
+    from integration_assets.tenants.setting_up import set_up
+
+    settings = _settings(environment)
+
+    def agreed(lines: list[str]) -> bool:
+        for line in lines:
+            typer.echo(f"  {line}")
+        return yes or _ask("Create this?", "--yes")
+
+    with _progress():
+        result = asyncio.run(set_up(settings, tenant, agreed))
+    for line in result.lines:
+        typer.echo(line)
+    if json:
+        json.write_bytes(result.to_json())
+
+
+def _ask(question: str, option: str) -> bool:
+    from integration_assets.errors import ConfigurationError
+
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"nothing was done: without a terminal to ask on, say {option}")
+    return typer.confirm(question)
+
+
+@app.command()
+def plan(
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Save the plan to this file.")] = None,
+    json: JsonFile = None,
+) -> None:
+    """Read, rank and show what a sync would change. Writes nothing into the CRM."""
+    from integration_assets.assets.run_session import Mode
+
+    _run(_settings(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out)
+
+
+@app.command()
+def sync(
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Rank and publish; ask nothing of the CRM.")] = False,
+    plan: Annotated[Path | None, typer.Option("--plan", help="Apply the plan saved in this file.")] = None,
+    approve: Annotated[str | None, typer.Option("--approve", help="Hash of that plan, as you saw it.")] = None,
+    json: JsonFile = None,
+) -> None:
+    """Read, resolve, rank, check, plan, write, verify, sum up."""
+    from integration_assets.assets.run_session import Mode
+    from integration_assets.errors import ConfigurationError
+
+    if dry_run and read_only:
+        raise ConfigurationError("--dry-run and --read-only exclude each other")
+    if (plan is None) != (approve is None):
+        raise ConfigurationError("--plan FILE and --approve HASH go together: the hash says which plan you saw")
+    if plan and (dry_run or read_only):
+        raise ConfigurationError("--plan applies a plan: it goes with neither --dry-run nor --read-only")
+    mode = Mode.DRY_RUN if dry_run else Mode.READ_ONLY if read_only else Mode.SYNC
+    _run(_settings(environment), mode, tenant=tenant, json=json, plan_file=plan, approved_hash=approve)
+
+
+def _run(
+    settings: Settings,
+    mode: Mode,
+    *,
+    tenant: str,
+    json: Path | None,
+    out: Path | None = None,
+    plan_file: Path | None = None,
+    approved_hash: str | None = None,
+) -> NoReturn:
+    from integration_assets.assets.results import show_ending, show_saved_plan
+    from integration_assets.assets.run_session import Mode
+    from integration_assets.assets.running import run_job
+    from integration_assets.definitions import defs
+    from integration_assets.errors import EXIT_USAGE
+    from integration_assets.reporting.run_summary import write_json
+    from integration_assets.tenants.integrations import require_configured
+
+    require_configured(settings)
+    with _progress():
+        ending = run_job(
+            defs.resolve_job_def(mode.value),
+            settings,
+            mode,
+            tenant=tenant,
+            plan_file=plan_file,
+            approved_hash=approved_hash,
+        )
+    if ending.exit_code == EXIT_USAGE:
+        raise _usage(ending.error)
+    if json:
+        write_json(ending.summary, json)
+    console = _out()
+    if mode is Mode.DRY_RUN:
+        show_saved_plan(console, settings, tenant, ending, out)
+    show_ending(console, ending)
+    raise SystemExit(ending.exit_code)
+
+
+def _usage(line: str | None) -> Exception:
+    from integration_assets.errors import ConfigurationError
+
+    return ConfigurationError(line or "wrong configuration")
+
+
+@app.command()
+def approve(
+    plan_hash: Annotated[
+        str, typer.Argument(metavar="HASH", help="Hash of the held plan; its first 8 digits suffice.")
+    ],
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    by: Annotated[str | None, typer.Option("--by", help="Who approves; default the user's login name.")] = None,
+) -> None:
+    """Release a held plan: the next sync applies it."""
+    from integration_assets.tenants.approving import approve_plan
+
+    typer.echo(approve_plan(_settings(environment), tenant, plan_hash, by))
+
+
+@app.command()
+def rankings(
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    by: Annotated[Order, typer.Option("--by", help="Which rank to sort by.")] = Order.ARR,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many requests to show.")] = 20,
+) -> None:
+    """Show the ranking of the last run from the published database."""
+    from integration_assets.assets.results import show_published_rankings
+
+    show_published_rankings(_out(), _settings(environment), tenant, by.value, limit)
+
+
+@app.command()
+def report(
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Id of the run, or its beginning; default the last one.")
+    ] = None,
+    json: JsonFile = None,
+) -> None:
+    """Show what a run did: its numbers, calls, checks, and what was left unresolved."""
+    from integration_assets.assets.results import show_report
+
+    show_report(_out(), _settings(environment), tenant, run, json)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def sandbox(
+    context: typer.Context,
+    port: Annotated[int, typer.Option("--port", help="First of four ports in a row; 0 takes free ones.")] = 0,
+    with_setup: Annotated[bool, typer.Option("--setup", help="Set the sandbox portal up first.")] = False,
+) -> None:
+    """Serve look-alikes of Canny, two HubSpot portals and Slack, with sample data, on loopback.
+
+    With a command behind `--`, run it with the variables that point the product at them, and stop when it ends.
+    """
+    from integration_assets.demo import run_sandbox
+
+    raise SystemExit(run_sandbox(context.args, port=port, with_setup=with_setup))
+
+
+@overrides_app.command("list")
+def overrides_list() -> None:
+    """Show the mappings in force."""
+    from integration_assets.resolution.overrides import read_overrides
+
+    settings = _settings(None)
+    mappings = read_overrides(settings.overrides_path, **_mail_domains(settings))
+    for mapping in mappings:
+        typer.echo(f"{mapping.match}\t{mapping.company_id}\t{mapping.note or ''}")
+    if not mappings:
+        typer.echo(f"no mappings in {settings.overrides_path}", err=True)
+
+
+@overrides_app.command("add")
+def overrides_add(
+    match: Annotated[str, typer.Argument(help="An e-mail address, or a domain (sub-domains included).")],
+    company_id: Annotated[str, typer.Argument(help="Id of the company in the CRM.")],
+    note: Annotated[str, typer.Option("--note", help="Why, for the next reader.")] = "",
+) -> None:
+    """Map an address or a domain to a company; replaces an earlier mapping of the same."""
+    from integration_assets.resolution.overrides import Override, add_override
+
+    settings = _settings(None)
+    mappings = add_override(settings.overrides_path, Override(match, company_id, note), **_mail_domains(settings))
+    typer.echo(f"added to {settings.overrides_path}, {len(mappings)} mappings in all; the next run uses it")
+
+
+@overrides_app.command("remove")
+def overrides_remove(match: Annotated[str, typer.Argument(help="The address or domain as listed.")]) -> None:
+    """Remove a mapping."""
+    from integration_assets.resolution.overrides import remove_override
+
+    settings = _settings(None)
+    mappings = remove_override(settings.overrides_path, match, **_mail_domains(settings))
+    typer.echo(f"removed from {settings.overrides_path}, {len(mappings)} mappings left")
+
+
+def _mail_domains(settings: Settings) -> dict[str, tuple[str, ...]]:
+    return {"personal_domains": settings.personal_domains, "business_domains": settings.business_domains}
+
+
+if __name__ == "__main__":
+    main()

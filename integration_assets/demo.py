@@ -1,0 +1,176 @@
+"""The demo and the sandbox command: the product pointed at the embedded look-alikes, by environment variables only."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.rule import Rule
+from rich.text import Text
+
+from integration_assets.assets.ending import Ending
+from integration_assets.assets.results import (
+    show_ending,
+    show_message,
+    show_published_rankings,
+    show_published_unresolved,
+    show_report,
+    show_saved_plan,
+)
+from integration_assets.assets.run_session import Mode
+from integration_assets.assets.running import run_job
+from integration_assets.config import Settings, load_settings
+from integration_assets.definitions import defs
+from integration_assets.errors import PermanentError
+from integration_assets.reporting.progress import showing
+from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
+from integration_assets.tenants.setting_up import set_up
+
+TENANT = "default"
+DEMO_HOME = Path(".integration_assets") / "demo"
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Environment variables for the length of a block; those of before come back after it."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def served(home: Path, *, port: int = 0) -> Iterator[tuple[Sandbox, SandboxAddresses, dict[str, str]]]:
+    """A fresh sandbox on loopback, and the variables that point the product at it, its home included.
+
+    Ports are `port` and the three after it, or any that are free.
+    """
+    sandbox = build_sandbox()
+    ports = (port, port + 1, port + 2, port + 3) if port else (0, 0, 0, 0)
+    home.mkdir(parents=True, exist_ok=True)
+    overrides = home / "overrides.csv"
+    overrides.write_text(sandbox.overrides_csv("sandbox"), encoding="utf-8")
+    with serving(sandbox, ports) as addresses:
+        yield (
+            sandbox,
+            addresses,
+            {
+                **addresses.environment(),
+                "INTEGRATION_ASSETS_HOME": str(home),
+                "INTEGRATION_ASSETS_OVERRIDES": str(overrides),
+                "INTEGRATION_ASSETS_ENVIRONMENT": "sandbox",
+            },
+        )
+
+
+def run_demo(console: Console, *, keep: bool = False) -> int:
+    """Setup, dry run, sync, a second sync, and what there is to see afterwards. Returns the exit code."""
+    began = time.monotonic()
+    shutil.rmtree(DEMO_HOME, ignore_errors=True)
+    with served(DEMO_HOME) as (sandbox, _, environment), variables(environment):
+        os.environ.pop("DAGSTER_HOME", None)
+        settings = load_settings()
+        _headline(console, "Setup: what the CRM portal lacks is created")
+        _setup(console, settings)
+        for title, mode, show in (
+            ("Dry run: what a sync would change", Mode.DRY_RUN, _show_dry_run),
+            ("Sync: written, read back, verified", Mode.SYNC, _show_sync),
+            ("Second sync: nothing changed, so nothing is written", Mode.SYNC, _show_sync),
+        ):
+            _headline(console, title)
+            ending = _run(settings, mode)
+            show(console, settings, ending)
+            if ending.exit_code:
+                return ending.exit_code
+        _show_results(console, settings, ending, sandbox)
+        writes = ending.summary.api_calls["hubspot"]
+        console.print(Text(f"\nThe second sync made {getattr(writes, 'writes', 0)} write calls."))
+        console.print(Text(f"The demo took {time.monotonic() - began:.0f} s."))
+        if getattr(writes, "writes", 0):
+            raise PermanentError("the second sync wrote although nothing had changed: this is a bug")
+        if keep:
+            _wait(console, environment)
+    return 0
+
+
+def _run(settings: Settings, mode: Mode) -> Ending:
+    with showing(Console(stderr=True)):
+        return run_job(defs.resolve_job_def(mode.value), settings, mode, tenant=TENANT)
+
+
+def _setup(console: Console, settings: Settings) -> None:
+    def agree(lines: list[str]) -> bool:
+        console.print(Text("\n".join(f"  {line}" for line in lines)))
+        return True
+
+    with showing(Console(stderr=True)):
+        result = asyncio.run(set_up(settings, TENANT, agree))
+    console.print(Text("\n".join(result.lines)))
+
+
+def _show_dry_run(console: Console, settings: Settings, ending: Ending) -> None:
+    show_saved_plan(console, settings, TENANT, ending, None)
+    show_ending(console, ending)
+
+
+def _show_sync(console: Console, _settings: Settings, ending: Ending) -> None:
+    show_ending(console, ending)
+
+
+def _show_results(console: Console, settings: Settings, ending: Ending, sandbox: Sandbox) -> None:
+    _headline(console, "Which requests matter most")
+    show_published_rankings(console, settings, TENANT, "arr", 10)
+    show_published_rankings(console, settings, TENANT, "companies", 10)
+    _headline(console, "Whose votes count for no company, and why")
+    show_published_unresolved(console, settings, TENANT)
+    _headline(console, f"What Slack received ({len(sandbox.team.messages)} messages; this is the last)")
+    show_message(console, ending)
+    _headline(console, "The run in numbers, calls by endpoint")
+    show_report(console, settings, TENANT, None, None)
+    console.print(Text(f"published database: {ending.published}"), soft_wrap=True)
+
+
+def _headline(console: Console, title: str) -> None:
+    console.print()
+    console.print(Rule(Text(title, style="bold"), align="left"))
+
+
+def run_sandbox(command: list[str], *, port: int, with_setup: bool) -> int:
+    """Serve the sandbox until interrupted, or for as long as `command` runs; returns that command's exit code."""
+    console = Console(stderr=True)
+    home = Path(os.environ.get("INTEGRATION_ASSETS_HOME", str(DEMO_HOME.parent / "sandbox")))
+    with served(home.resolve(), port=port) as (_, _, environment):
+        if with_setup:
+            shutil.rmtree(home / "staging", ignore_errors=True)
+            with variables(environment):
+                _setup(console, load_settings())
+        if not command:
+            _wait(console, environment)
+            return 0
+        return subprocess.call(command, env={**os.environ, **environment})  # noqa: S603 - what the user typed
+
+
+def _wait(console: Console, environment: Mapping[str, str]) -> None:
+    """Show the variables to export and wait for an interrupt."""
+    sys.stdout.write("".join(f"export {name}='{value}'\n" for name, value in sorted(environment.items())))
+    sys.stdout.flush()
+    console.print(Text("The sandbox is running; Ctrl-C stops it."))
+    try:
+        while True:
+            time.sleep(3600)
+    except KeyboardInterrupt:
+        console.print(Text("stopped"))

@@ -1,0 +1,119 @@
+"""Progress of long work, on stderr: bars with counts and rate on a terminal, plain lines elsewhere, nothing in Dagster.
+
+The work calls `track`; whoever runs it (the command line) chooses with `showing` how it looks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+PLAIN_LINE_SECONDS = 5.0
+"""Without a terminal, a running task prints a line at most this often."""
+
+Advance = Callable[[int], None]
+"""Tells how many more units (rows, records, links) are done."""
+
+
+class Display(Protocol):
+    """Something that can show tasks in progress."""
+
+    def task(self, name: str, total: int | None) -> contextlib.AbstractContextManager[Advance]:
+        """Show one task while the context is open; `total` in units, None when unknown."""
+
+
+class _Silent:
+    @contextlib.contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+        yield lambda _: None
+
+
+class _Plain:
+    """One line when a task ends, and one every few seconds while it runs."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    @contextlib.contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+        began = last = time.monotonic()
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done, last
+            done += count
+            if time.monotonic() - last >= PLAIN_LINE_SECONDS:
+                last = time.monotonic()
+                self._line(name, done, total, last - began)
+
+        yield advance
+        self._line(name, done, total, time.monotonic() - began, ended=True)
+
+    def _line(self, name: str, done: int, total: int | None, seconds: float, *, ended: bool = False) -> None:
+        of = f" of {total:,}" if total is not None and not ended else ""
+        rate = f", {done / seconds:,.0f}/s" if seconds >= 0.1 else ""
+        self._console.print(f"{name}: {done:,}{of} in {seconds:.1f} s{rate}", highlight=False)
+
+
+class _Bars:
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+
+    @contextlib.contextmanager
+    def task(self, name: str, total: int | None) -> Iterator[Advance]:
+        began = time.monotonic()
+        task = self._progress.add_task(name, total=total, rate="")
+
+        def advance(count: int) -> None:
+            done = self._progress.tasks[self._progress.task_ids.index(task)].completed + count
+            seconds = max(time.monotonic() - began, 0.001)
+            self._progress.update(task, advance=count, rate=f"{done / seconds:,.0f}/s")
+
+        yield advance
+        done = self._progress.tasks[self._progress.task_ids.index(task)].completed
+        self._progress.update(task, total=done, completed=done)
+
+
+_display: ContextVar[Display | None] = ContextVar("display", default=None)
+_fallback: list[Display] = []
+"""Dagster runs steps in contexts of their own: what `showing` chose is found here when the context variable is lost."""
+
+
+@contextlib.contextmanager
+def showing(console: Console) -> Iterator[None]:
+    """Show progress on this console (stderr) while the context is open."""
+    with contextlib.ExitStack() as stack:
+        display: Display
+        if console.is_terminal:
+            progress = Progress(
+                SpinnerColumn(),
+                TextColumn("{task.description}"),
+                BarColumn(bar_width=24),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeElapsedColumn(),
+                console=console,
+                transient=True,
+            )
+            display = _Bars(stack.enter_context(progress))
+        else:
+            display = _Plain(console)
+        token = _display.set(display)
+        _fallback.append(display)
+        try:
+            yield
+        finally:
+            _fallback.remove(display)
+            _display.reset(token)
+
+
+def track(name: str, total: int | None = None) -> contextlib.AbstractContextManager[Advance]:
+    """Show one task while the context is open: `with track("votes") as advance: advance(100)`."""
+    display = _display.get() or (_fallback[-1] if _fallback else _Silent())
+    return display.task(name, total)

@@ -1,0 +1,69 @@
+"""From a tenant's settings to its connectors. A provider is chosen here; nothing else of the product names one."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+
+from integration_assets.config import Environment, Settings, variable
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.crm.base import CompanyMapping, Crm
+from integration_assets.connectors.crm.registry import CRMS
+from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.connectors.feedback.registry import FEEDBACK_SYSTEMS
+from integration_assets.errors import ConfigurationError
+
+FEEDBACK_PROVIDER = "canny"
+CRM_PROVIDER = "hubspot"
+RECORD_ID_PROPERTY = "hs_object_id"
+"""Configured as account id property, it means: the account's id is the CRM's own record id."""
+
+
+def missing_variables(settings: Settings) -> list[str]:
+    """Names of the variables a run of this environment cannot do without and that are not set."""
+    token = settings.hubspot(settings.environment)[0]
+    missing = [] if settings.canny_api_key else [variable("canny_api_key")]
+    return missing if token else [*missing, variable(f"hubspot_{settings.environment.value}_token")]
+
+
+def require_configured(settings: Settings) -> None:
+    """Check that a run of this environment has its credentials.
+
+    Raises:
+        ConfigurationError: names what to set.
+    """
+    if missing := missing_variables(settings):
+        raise ConfigurationError(f"{' and '.join(missing)} must be set: the {settings.environment} run needs it")
+
+
+def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContextManager[FeedbackSystem]:
+    """The tenant's feedback system, open for the length of an `async with` block.
+
+    Raises:
+        ConfigurationError: its key is not set.
+    """
+    if settings.canny_api_key is None:
+        raise ConfigurationError(f"{variable('canny_api_key')} must be set")
+    factory = FEEDBACK_SYSTEMS[FEEDBACK_PROVIDER]
+    return factory(base_url=settings.canny_base_url, key=settings.canny_api_key, calls=calls)
+
+
+def crm_for(settings: Settings, environment: Environment, calls: CallCounter) -> AbstractAsyncContextManager[Crm]:
+    """The CRM portal of one environment, open for the length of an `async with` block.
+
+    Raises:
+        ConfigurationError: its token is not set.
+    """
+    token, base_url, _ = settings.hubspot(environment)
+    if token is None:
+        raise ConfigurationError(f"{variable(f'hubspot_{environment.value}_token')} must be set")
+    return CRMS[CRM_PROVIDER](base_url=base_url, token=token, calls=calls)
+
+
+def company_mapping(settings: Settings) -> CompanyMapping:
+    """The company properties the tenant has mapped."""
+    account_id = settings.hubspot_account_id_property
+    return CompanyMapping(
+        arr=settings.hubspot_arr_property,
+        currency=settings.hubspot_currency_property,
+        account_id=None if account_id == RECORD_ID_PROPERTY else account_id,
+    )

@@ -1,0 +1,116 @@
+"""Set a CRM portal up: pin it, show what is missing, create it when agreed, wait until it reads back."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import msgspec
+
+from integration_assets.config import Environment, Settings
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.errors import ConfigurationError, IntegrationError
+from integration_assets.models import Portal
+from integration_assets.reporting.progress import track
+from integration_assets.staging.store import open_store, store_path
+from integration_assets.sync.feature_request_object import FEATURE_REQUEST
+from integration_assets.sync.portal import PinDecision, check_portal, pin_portal, pinned_portal
+from integration_assets.sync.setup import SetupStep, apply_setup, plan_setup
+from integration_assets.tenants.integrations import company_mapping, crm_for
+
+Agree = Callable[[list[str]], bool]
+"""Shown the lines of what would be created; says whether to go on."""
+
+
+class SetupResult(msgspec.Struct, frozen=True):
+    """What setup did: the portal, what was created, and lines for people."""
+
+    environment: str
+    portal_id: str
+    created: tuple[str, ...]
+    lines: tuple[str, ...]
+    calls: int
+
+    def to_json(self) -> bytes:
+        """The result as JSON, version 1."""
+        return msgspec.json.encode({"version": 1, **msgspec.structs.asdict(self)})
+
+
+async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
+    """Create what is missing in the portal of the chosen environment, after `agree` has seen it.
+
+    Raises:
+        ConfigurationError: wrong portal, our object archived, key not unique, no custom objects, or not agreed.
+        TransientError: the portal did not read back complete within six minutes, or could not be reached.
+    """
+    environment = settings.environment
+    calls = CallCounter()
+    path = store_path(settings.home, settings.store_url, environment, tenant)
+    with open_store(path) as connection:
+        async with crm_for(settings, environment, calls) as crm:
+            portal = await crm.portal()
+            decision = check_portal(
+                environment,
+                portal,
+                configured_id=settings.hubspot(environment)[2],
+                pinned_id=pinned_portal(connection, environment),
+                other_portal_id=await _other_portal_id(settings, environment.other, calls),
+            )
+            names = company_mapping(settings).names()
+            live = await crm.schema(FEATURE_REQUEST, names)
+            steps = plan_setup(FEATURE_REQUEST, live, await crm.archived_properties(FEATURE_REQUEST))
+            if steps:
+                _ask(portal, steps, agree)
+                await _apply(crm, steps)
+            pin_portal(connection, environment, portal, decision, datetime.now(UTC))
+    return _result(environment, portal, steps, decision, calls)
+
+
+async def _other_portal_id(settings: Settings, other: Environment, calls: CallCounter) -> str | None:
+    """Portal of the other environment: asked when it can be, else as configured. It is only compared with."""
+    configured = settings.hubspot(other)[2]
+    if configured or settings.hubspot(other)[0] is None:
+        return configured
+    try:
+        async with crm_for(settings, other, calls) as crm:
+            return (await crm.portal()).portal_id
+    except ConfigurationError:
+        raise
+    except IntegrationError:
+        # The other environment is not being set up: that it cannot be reached now must not stop this one.
+        return None
+
+
+def _ask(portal: Portal, steps: list[SetupStep], agree: Agree) -> None:
+    lines = [f"portal {portal.portal_id} ({portal.kind}) lacks:", *(step.line for step in steps)]
+    if not agree(lines):
+        raise ConfigurationError("nothing was created: you did not agree")
+
+
+async def _apply(crm: Crm, steps: list[SetupStep]) -> None:
+    with track("setup", len(steps)) as advance:
+        await apply_setup(
+            crm,
+            FEATURE_REQUEST,
+            steps,
+            sleep=asyncio.sleep,
+            clock=time.monotonic,
+            on_step=lambda _: advance(1),
+        )
+
+
+def _result(
+    environment: Environment, portal: Portal, steps: list[SetupStep], decision: PinDecision, calls: CallCounter
+) -> SetupResult:
+    done = f"created {len(steps)} things; all read back" if steps else "nothing is missing"
+    total = sum(count.total for count in calls.snapshot())
+    return SetupResult(
+        environment.value,
+        portal.portal_id,
+        tuple(step.line for step in steps),
+        (f"portal {portal.portal_id}: {done}", decision.message),
+        total,
+    )
