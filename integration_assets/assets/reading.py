@@ -62,6 +62,7 @@ class Reading:
     scope: frozenset[str] | None = None
     in_scope: set[str] = field(default_factory=set)
     excluded: set[str] = field(default_factory=set)
+    unusable: set[str] = field(default_factory=set)
     merged_away: set[str] = field(default_factory=set)
     voted_for: set[str] = field(default_factory=set)
     live_records: list[str] = field(default_factory=list)
@@ -113,7 +114,7 @@ async def _read_feedback(feedback: FeedbackSystem, settings: Settings, reading: 
     )
     await _read_requests(feedback, reading)
     expected = sum(board.request_count or 0 for board in boards)
-    if len(reading.in_scope | reading.excluded) < expected:
+    if len(reading.in_scope | reading.excluded | reading.unusable) < expected:
         # The list moved while it was paged, or holds statuses nobody has seen yet: once more, ids are merged.
         await _read_requests(feedback, reading)
 
@@ -165,7 +166,7 @@ async def _read_status_changes(feedback: FeedbackSystem, reading: Reading) -> No
 
 
 async def _read_pages(
-    pages: AsyncIterator[Page[T]], name: str, stage: str, table: str, reading: Reading, read: str | None = None
+    pages: AsyncIterator[Page[T]], name: str, stage: str, table: str, reading: Reading, *, read: str | None = None
 ) -> None:
     with track(name) as advance:
         async for page in pages:
@@ -178,6 +179,7 @@ async def _read_pages(
 async def _read_requests(feedback: FeedbackSystem, reading: Reading) -> None:
     with track("feature requests") as advance:
         async for page in feedback.feature_requests(statuses=frozenset(reading.statuses)):
+            reading.unusable.update(record.key for record in page.rejected)
             _take_requests(reading, page.records, page.rejected)
             advance(len(page.records))
     reading.load.note_read("feature_requests", as_of=reading.started_at, rows_read=len(reading.in_scope))
@@ -194,9 +196,10 @@ def _take_requests(reading: Reading, requests: Sequence[FeatureRequest], rejecte
 async def _read_missing(feedback: FeedbackSystem, state: RunState, settings: Settings, reading: Reading) -> None:
     """Look up requests that votes or CRM records know but the list lacks, before they count as gone."""
     prefix = record_key(settings.source_name, "")
-    unusable = {record.key for stage, record in reading.rejected if stage == "raw_feature_requests"}
     written = {key.removeprefix(prefix) for key in reading.live_keys if key.startswith(prefix)}
-    missing = (reading.voted_for | written) - reading.in_scope - reading.excluded - reading.merged_away - unusable
+    missing = (
+        (reading.voted_for | written) - reading.in_scope - reading.excluded - reading.merged_away - reading.unusable
+    )
     if len(missing) > MOST_MISSING_RETRIEVED:
         state.retirements_withheld = True
         state.notes.append(
@@ -224,11 +227,10 @@ async def _read_crm(
 ) -> None:
     mapping = company_mapping(settings)
     target = state.environment or settings.environment
-    portal = await crm.portal()
-    state.portal = portal
-    state.pin = check_portal(
+    # Another portal ends the run here, before anything of it is read into this environment's store.
+    check_portal(
         target,
-        portal,
+        await crm.portal(),
         configured_id=settings.hubspot(target)[2],
         pinned_id=pinned_portal(connection, target),
         other_portal_id=settings.hubspot(target.other)[2],
@@ -238,7 +240,7 @@ async def _read_crm(
     reading.load.note_read("crm_schema", as_of=reading.started_at, rows_read=1)
     await together(
         _read_pages(
-            crm.companies(mapping), "companies", "raw_crm_companies", "raw.crm_companies", reading, "companies"
+            crm.companies(mapping), "companies", "raw_crm_companies", "raw.crm_companies", reading, read="companies"
         ),
         _read_records(crm, reading),
     )

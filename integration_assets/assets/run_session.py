@@ -75,8 +75,8 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
     """Settings, staging store, call counts and outcome of one run.
 
     `mode` is `sync`, `dry_run` (plan, write nothing) or `read_only` (rank, ask nothing of the CRM). `environment` is
-    `sandbox` or `production`; empty means `INTEGRATION_ASSETS_ENVIRONMENT`. `plan_file` and `approved_hash` apply a plan
-    that was saved to a file elsewhere.
+    `sandbox` or `production`; empty means `INTEGRATION_ASSETS_ENVIRONMENT`. `plan_file` and `approved_hash` apply a
+    plan that was saved to a file elsewhere.
     """
 
     mode: str = Mode.SYNC.value
@@ -162,8 +162,7 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
         """Run one stage; turn what stops it into one line, kept for the summary, that Dagster does not retry."""
         state = self.state
         try:
-            if state.error is not None:
-                raise state.error
+            _raise_again(state.error)
             yield state
         except IntegrationError as error:
             self._note(error, name)
@@ -189,6 +188,11 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
     def _note(self, error: IntegrationError, stage: str) -> None:
         if self.state.error is None:
             self.state.error, self.state.error_stage = error, stage
+
+
+def _raise_again(error: IntegrationError | None) -> None:
+    if error is not None:
+        raise error
 
 
 def failed_gate(state: RunState) -> list[CheckResult]:

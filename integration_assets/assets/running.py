@@ -79,6 +79,7 @@ def run_job(
     ending = read_ending(settings.home, settings.environment, tenant, result.run_id)
     if ending is None:
         raise PermanentError(
-            f"run {result.run_id} left no summary: look at it in the Dagster UI (DAGSTER_HOME={dagster_home(settings.home)})"
+            f"run {result.run_id} left no summary: look at it in the Dagster UI "
+            f"(DAGSTER_HOME={dagster_home(settings.home)})"
         )
     return ending

@@ -11,10 +11,7 @@ from functools import partial
 import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, query
-
-MOST_SHRUNK = 10
-MOST_SHRUNK_SHARE = 0.20
-"""Shrinking by more than the greater of the two since the last good run is worth a look."""
+from integration_assets.sync.guard import SHRINK
 
 _INPUTS = {
     "feature_requests_volume": ("raw_feature_requests", "requests"),
@@ -32,7 +29,7 @@ def volume(
     if base is None:
         return CheckResult(name, asset, "WARN", total > 0, f"{total:,} {what}; no earlier run to compare with")
     lost = base - total
-    passed = total > 0 and lost <= max(MOST_SHRUNK, base * MOST_SHRUNK_SHARE)
+    passed = total > 0 and lost <= SHRINK.of(base)
     change = f"{-lost:+,}" if lost else "unchanged"
     return CheckResult(name, asset, "WARN", passed, f"{total:,} {what}, {base:,} in the last good run ({change})")
 

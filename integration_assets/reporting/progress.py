@@ -114,6 +114,6 @@ def showing(console: Console) -> Iterator[None]:
 
 
 def track(name: str, total: int | None = None) -> contextlib.AbstractContextManager[Advance]:
-    """Show one task while the context is open: `with track("votes") as advance: advance(100)`."""
+    """The context of one task, shown while it is open: `advance(100)` says that 100 more units are done."""
     display = _display.get() or (_fallback[-1] if _fallback else _Silent())
     return display.task(name, total)

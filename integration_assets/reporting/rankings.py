@@ -7,6 +7,7 @@ from typing import Literal
 import duckdb
 import msgspec
 
+from integration_assets.reporting.text import clean, clip
 from integration_assets.sql import read_sql
 
 Order = Literal["arr", "companies", "votes"]
@@ -59,3 +60,9 @@ def read_unresolved(connection: duckdb.DuckDBPyConnection, *, limit: int = 20) -
         UnresolvedDomain(domain, reason, votes, requests, tuple(candidates or ()))
         for domain, reason, votes, requests, candidates, _ in rows
     ]
+
+
+def read_movers(connection: duckdb.DuckDBPyConnection, *, limit: int = 5) -> tuple[str, ...]:
+    """Requests whose place by ARR changed most since the snapshot before, one line each."""
+    rows = connection.execute(read_sql("reporting/movers"), [limit]).fetchall()
+    return tuple(f"{clip(clean(title), 80)}: place {before:,} → {now:,} by ARR" for title, before, now in rows)

@@ -1,7 +1,7 @@
 """Whether a run would get through: configuration, store, keys, scopes, portal and schema, each tried for real.
 
-Nothing is written anywhere but in the product's own home. Each finding says what was seen and, unless all is well, the one
-thing to do about it.
+Nothing is written anywhere but in the product's own home. Each finding says what was seen and, unless all is well,
+the one thing to do about it.
 """
 
 from __future__ import annotations

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from integration_assets.sandbox.sample.words import COMPANY_FIRST, COMPANY_KIND, COMPANY_SECOND, SUFFIXES
@@ -56,7 +57,7 @@ def make_companies(draw: random.Random, count: int) -> Companies:
     singles = max(60, count - families * _FAMILY_SIZE)
     names = _names(draw)
     for _ in range(singles):
-        companies.all.append(_clean(draw, names.pop()))
+        companies.all.append(_clean(draw, next(names)))
     free = _Free(draw, companies)
     _dirty_domains(draw, companies, free, max(1, singles // 150))
     _dirty_revenues(companies, free, max(1, singles // 100))
@@ -76,10 +77,13 @@ class _Free:
         return self._left.pop()
 
 
-def _names(draw: random.Random) -> list[str]:
+def _names(draw: random.Random) -> Iterator[str]:
+    """Names without end, none of them twice: of one word first, then of two."""
     pairs = [first + second for first in COMPANY_FIRST for second in COMPANY_SECOND]
     draw.shuffle(pairs)
-    return pairs
+    yield from pairs
+    for more in itertools.product(COMPANY_SECOND, pairs):
+        yield f"{more[1]} {more[0].title()}"
 
 
 def _clean(draw: random.Random, name: str) -> SampleCompany:
@@ -207,9 +211,9 @@ _FAMILIES: dict[str, tuple[tuple[str, int | None], ...]] = {
 _FAMILY_SIZE = sum(len(members) for members in _FAMILIES.values())
 
 
-def _add_families(draw: random.Random, companies: Companies, names: list[str], number: int) -> None:
+def _add_families(draw: random.Random, companies: Companies, names: Iterator[str], number: int) -> None:
     for kind, members in _FAMILIES.items():
-        base = _clean(draw, names.pop())
+        base = _clean(draw, next(names))
         first = len(companies.all)
         for place, (arr, parent) in enumerate(members):
             host = (

@@ -62,7 +62,7 @@ def _response(team: SlackTeam, request: Request, raw: bytes) -> Response:
 def _arguments(content_type: str, raw: bytes) -> dict[str, Any]:
     kind = content_type.partition(";")[0].strip().lower()
     if kind == "application/json":
-        args = json.loads(raw)
+        args = json.loads(raw or b"{}")
         if not isinstance(args, dict):
             raise ValueError("not an object")
         return args

@@ -87,11 +87,21 @@ def fill(workspace: Workspace) -> None:
         workspace.vote(posts[(number + number // 25) % 5], users[number % 25].id, created=START + 100_000 + number)
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Lookalike, str]]:
+    """One server for all tests of a module; each puts its own workspace behind it."""
+    lookalike = canny_lookalike(Workspace(KEY))
+    with listening([lookalike]) as [origin]:
+        yield lookalike, f"{origin}/api"
+
+
 @pytest.fixture
-def canny() -> Iterator[Canny]:
+def canny(server: tuple[Lookalike, str]) -> Iterator[Canny]:
     time = Time()
     workspace = Workspace(KEY, clock=time, now=time, plan=None)
     fill(workspace)
-    lookalike = canny_lookalike(workspace)
-    with listening([lookalike]) as [origin], httpx.Client(base_url=f"{origin}/api") as http:
-        yield Canny(workspace, lookalike, http, time, f"{origin}/api")
+    lookalike, base_url = server
+    lookalike.app = canny_lookalike(workspace).app
+    lookalike.clear()
+    with httpx.Client(base_url=base_url) as http:
+        yield Canny(workspace, lookalike, http, time, base_url)
