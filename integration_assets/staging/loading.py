@@ -5,8 +5,9 @@
             rejected += page.rejected + load.append("raw.votes", page.records)
         load.note_read("votes", as_of=started)
 
-Pages go into tables of the schema `loading`, so that memory holds one page. At the end every named table gets its new
-rows in one transaction; after an error yesterday's rows are still there.
+Pages go into tables of a database `loading` beside the store: DuckDB keeps it in memory and moves it to disk when that
+runs short, and a page costs no flush of the store's file. At the end every named table gets its new rows in one
+transaction; after an error yesterday's rows are still there.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ SELECT * EXCLUDE (_own, _position) FROM loading.$name
 QUALIFY row_number() OVER (PARTITION BY $key ORDER BY _own DESC, _position DESC) = 1
 ORDER BY _position;
 """)
+# Older than anything appended, so that a row read again replaces it.
+_CARRY = Template("INSERT INTO loading.$name SELECT *, TRUE AS _own, -1 AS _position FROM raw.$name")
 _COUNT = Template("SELECT count(*) FROM raw.$name")
 _DROP = Template("DROP TABLE IF EXISTS loading.$name")
 
@@ -80,6 +83,15 @@ class Loader:
             rejected += self._insert(name, rows_of_table)
         self._seen[table] += len(records)
         return self._first_reports(rejected)
+
+    def carry_over(self, table: str) -> None:
+        """Keep the rows `table` has now beside what is appended; of two rows with one key the appended one stays.
+
+        Raises:
+            ValueError: `table` is not among those being replaced.
+        """
+        self._check(table)
+        self._connection.execute(_CARRY.substitute(name=_name(table)))
 
     def note_read(
         self, read: str, *, as_of: datetime, finished_at: datetime | None = None, rows_read: int | None = None
@@ -149,7 +161,7 @@ class Loader:
 
     def prepare(self) -> None:
         """Make the empty side tables. Called by `replacing`."""
-        self._connection.execute("CREATE SCHEMA IF NOT EXISTS loading")
+        self._connection.execute("ATTACH IF NOT EXISTS ':memory:' AS loading")
         for table in self._tables:
             self._connection.execute(_PREPARE.substitute(name=_name(table)))
             self._schemas[table] = self._connection.table(f"loading.{_name(table)}").to_arrow_table().schema

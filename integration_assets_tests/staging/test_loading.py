@@ -142,7 +142,7 @@ def test_error_leaves_yesterdays_rows(store, store_file):
     assert rows(store, "SELECT request_id FROM raw.feature_requests") == [("yesterday",)]
     assert rows(store, "FROM raw.merge_aliases") == [("old", "yesterday")]
     assert rows(store, "SELECT as_of, rows_read FROM raw.reads") == [(NOON.replace(tzinfo=None), 1)]
-    assert rows(store, "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'loading'") == [(0,)]
+    assert rows(store, "SELECT count(*) FROM duckdb_tables() WHERE database_name = 'loading'") == [(0,)]
 
 
 def test_tables_swap_together(store, monkeypatch):
