@@ -64,7 +64,7 @@ def test_sizes_are_about_those_asked_for(sample: SampleData):
 def test_every_kind_of_dirt_occurs(size: tuple[int, int, int, int]):
     sample = build_sample(*size)
     assert {kind for kind, found in sample.dirt.items() if not found} == set()
-    assert len(sample.dirt) == 78
+    assert len(sample.dirt) == 79
 
 
 @pytest.mark.parametrize(
@@ -132,6 +132,13 @@ def test_accounts_and_memberships_are_dirty(sample: SampleData):
     assert {company.monthly_spend for company in companies} >= {None, 0}
     assert any("/" in company.id for company in companies)
     assert any(len(user.company_ids) == 2 for user in sample.workspace.users.values())
+
+
+def test_some_people_have_two_accounts_with_one_address(sample: SampleData):
+    users = sample.workspace.users
+    addresses = [(user.email or "").strip().lower() for user in users.values()]
+    for user_id in sample.dirt["user.same_address"]:
+        assert addresses.count((users[user_id].email or "").lower()) == 2
 
 
 def test_posts_are_dirty(sample: SampleData):

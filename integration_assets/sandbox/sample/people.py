@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import defaultdict
 from collections.abc import Callable
@@ -122,16 +123,20 @@ def make_people(making: Making, count: int) -> None:
     """`count` people with all their kinds of addresses, of which at least two of each kind."""
     draw, companies = making.draw, making.companies
     kinds = [kind for kind, (share, _) in _KINDS.items() for _ in range(max(2, round(count * share)))]
-    kinds += ["business"] * max(0, count - len(kinds))
+    twins = max(2, count // 500)
+    kinds += ["business"] * max(0, count - len(kinds) - twins)
     draw.shuffle(kinds)
-    weights = [TIER_PEOPLE[one.tier] for one in companies.all]
+    indices = range(len(companies.all))
+    cumulated = list(itertools.accumulate(TIER_PEOPLE[one.tier] for one in companies.all))
     # Every dirty or shared company has at least one voter, so that no kind of dirt goes without consequence.
-    queue = sorted({index for indices in companies.dirt.values() for index in indices})
+    queue = sorted({index for some in companies.dirt.values() for index in some})
     for kind in kinds:
         index: int | None = None
         if kind in _EMPLOYED:
-            index = queue.pop() if kind == "business" and queue else draw.choices(range(len(weights)), weights)[0]
+            index = queue.pop() if kind == "business" and queue else draw.choices(indices, cum_weights=cumulated)[0]
         _add_person(making, kind, index)
+    for user_id in making.people.dirt["email.business"][:twins]:
+        _add_twin(making, user_id)
 
 
 _EMPLOYED = ("business", "upper", "display", "plus_tag", "sub_domain", "padded", "personal", "no_email", "malformed")
@@ -188,6 +193,18 @@ def _add_person(making: Making, kind: str, index: int | None) -> None:
         people.by_tier["other" if index is None else companies.all[index].tier].append(user.id)
     if index is not None:
         people.company_of[user.id] = index
+
+
+def _add_twin(making: Making, user_id: str) -> None:
+    """A second account of the same person: the address in other letters, no memberships."""
+    people, first = making.people, making.workspace.users[user_id]
+    created = making.until - making.draw.randrange(YEAR)
+    email = first.email.title() if first.email is not None else None
+    second = making.workspace.add_user(User(making.workspace.new_id(created), first.name, created, email))
+    index = people.company_of[user_id]
+    people.company_of[second.id] = index
+    people.by_tier[making.companies.all[index].tier].append(second.id)
+    people.dirt["user.same_address"].append(second.id)
 
 
 def _host(draw: random.Random, companies: Companies, index: int | None) -> str:
