@@ -1,7 +1,7 @@
 """What every look-alike server shares: a log of the requests it got, latency, and the faults a test injects.
 
 A `Lookalike` wraps an ASGI application. It needs nothing of the server below it, except for cutting a connection, which
-`integration_assets.sandbox.server` offers through the ASGI extension named `CUT_EXTENSION`.
+`integration_assets.sandbox.serving` offers through the ASGI extension named `CUT_EXTENSION`.
 """
 
 from __future__ import annotations
