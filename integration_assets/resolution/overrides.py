@@ -1,0 +1,163 @@
+"""The analyst's mappings: a CSV file `match,company_id,note`, read whole, checked row by row, written whole.
+
+`match` is an e-mail address, or a domain that stands for its sub-domains too. The file can be committed.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import tempfile
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+import msgspec
+
+from integration_assets.errors import ConfigurationError
+from integration_assets.resolution.addresses import address_key
+from integration_assets.resolution.domains import Kind, MailDomains, mail_domains, registrable_domain, strip, to_host
+
+HEADER = ("match", "company_id", "note")
+
+
+class Override(msgspec.Struct, frozen=True):
+    """One mapping. `match` is an address or a domain, in any spelling."""
+
+    match: str
+    company_id: str
+    note: str = ""
+
+
+def normalised_match(match: str) -> str | None:
+    """The address (with `@`) or ASCII domain a mapping is for; None when it is neither. `@acme.com` is a domain."""
+    text = strip(match).removeprefix("@")
+    return address_key(text) if "@" in text else to_host(text)
+
+
+def override_problem(override: Override, domains: MailDomains) -> str | None:
+    """Why this mapping can never be used, or None."""
+    match = normalised_match(override.match)
+    if match is None:
+        return "neither an e-mail address nor a domain"
+    if not strip(override.company_id):
+        return "no company id"
+    host = to_host(match.rpartition("@")[2])
+    registrable = registrable_domain(host) if host else None
+    if "@" not in match and registrable is None:
+        return "a public suffix, not the domain of one company"
+    kind = domains.kind(host, registrable) if host else Kind.MALFORMED
+    if kind is Kind.OWN:
+        return "the tenant's own staff, never matched"
+    if kind is Kind.PERSONAL and "@" not in match:
+        return "a personal mail domain cannot be mapped: map single addresses"
+    return None
+
+
+def read_overrides(
+    path: Path, *, personal_domains: Iterable[str] = (), business_domains: Iterable[str] = ()
+) -> tuple[Override, ...]:
+    """The mappings of a file, normalised, in its order; none when there is no file.
+
+    `personal_domains` and `business_domains` are the tenant's additions to and exceptions from the lists of personal
+    mail domains.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or a row is wrong; names file and line, never an address.
+    """
+    if not path.exists():
+        return ()
+    domains = mail_domains(personal=personal_domains, business=business_domains)
+    found: dict[str, Override] = {}
+    for line, row in _rows(path):
+        override = _parsed(row, domains, f"{path} line {line}")
+        earlier = found.setdefault(override.match, override)
+        if earlier.company_id != override.company_id:
+            raise ConfigurationError(f"{path} line {line}: the same match is mapped to another company above, keep one")
+    return tuple(found.values())
+
+
+def add_override(
+    path: Path,
+    override: Override,
+    *,
+    personal_domains: Iterable[str] = (),
+    business_domains: Iterable[str] = (),
+) -> tuple[Override, ...]:
+    """Add a mapping to the file, or replace the one with the same match. Returns all mappings now in the file.
+
+    Raises:
+        ConfigurationError: the mapping is wrong, or the file is.
+    """
+    mappings = read_overrides(path, personal_domains=personal_domains, business_domains=business_domains)
+    domains = mail_domains(personal=personal_domains, business=business_domains)
+    problem = override_problem(override, domains)
+    if problem:
+        raise ConfigurationError(f"override not added: {problem}")
+    added = _normalised(override)
+    kept = tuple(mapping for mapping in mappings if mapping.match != added.match)
+    return write_overrides(path, (*kept, added))
+
+
+def remove_override(
+    path: Path, match: str, *, personal_domains: Iterable[str] = (), business_domains: Iterable[str] = ()
+) -> tuple[Override, ...]:
+    """Take the mapping with this match out of the file. Returns the mappings left.
+
+    Raises:
+        ConfigurationError: there is no such mapping, or the file is wrong.
+    """
+    mappings = read_overrides(path, personal_domains=personal_domains, business_domains=business_domains)
+    kept = tuple(mapping for mapping in mappings if mapping.match != normalised_match(match))
+    if len(kept) == len(mappings):
+        raise ConfigurationError(f"{path} has no override with this match, see the list of overrides")
+    return write_overrides(path, kept)
+
+
+def write_overrides(path: Path, overrides: Collection[Override]) -> tuple[Override, ...]:
+    """Replace the file in one step: a reader sees the old mappings or the new ones, never half of them."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(HEADER)
+            writer.writerows((override.match, override.company_id, override.note) for override in overrides)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    return tuple(overrides)
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Rows under the header with their line numbers, blank lines left out."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file, strict=True)
+            header = next(reader, None)
+            if header is None or tuple(strip(name) for name in header) != HEADER:
+                raise ConfigurationError(f"{path} line 1: the header must be {','.join(HEADER)}")
+            return [(reader.line_num, row) for row in reader if any(strip(field) for field in row)]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read as UTF-8 CSV ({type(error).__name__}), correct the file or its permissions"
+        ) from None
+
+
+def _parsed(row: list[str], domains: MailDomains, where: str) -> Override:
+    if len(row) != len(HEADER):
+        raise ConfigurationError(f"{where}: {len(row)} fields instead of {','.join(HEADER)}")
+    override = Override(*row)
+    problem = override_problem(override, domains)
+    if problem:
+        raise ConfigurationError(f"{where}: {problem}")
+    return _normalised(override)
+
+
+def _normalised(override: Override) -> Override:
+    return Override(
+        match=normalised_match(override.match) or "",
+        company_id=strip(override.company_id),
+        note=strip(override.note),
+    )

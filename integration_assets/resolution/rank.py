@@ -1,0 +1,54 @@
+"""From resolved votes to rankings: the tables of schema `ranked`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import duckdb
+
+from integration_assets.models import Status
+from integration_assets.resolution.tables import create_table
+from integration_assets.sql import read_sql
+
+OPEN_STATUSES = (Status.OPEN, Status.UNDER_REVIEW, Status.PLANNED, Status.IN_PROGRESS, Status.UNKNOWN)
+"""Statuses of requests that may still be built."""
+
+_HISTORY = """
+CREATE TABLE IF NOT EXISTS ranked.rank_history (
+    as_of TIMESTAMP,
+    request_id VARCHAR,
+    rank_by_arr BIGINT,
+    rank_by_companies BIGINT,
+    companies BIGINT,
+    arr DECIMAL(38, 2)
+)
+"""
+
+
+def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: Iterable[str] = OPEN_STATUSES) -> None:
+    """Fill the tables of schema `ranked` but the history, which is only made if missing.
+
+    `as_of` is the start of the read (without zone: UTC). Needs the tables that `resolve_votes` made. The caller owns
+    the transaction.
+    """
+    moment = _utc(as_of)
+    statuses = {"open_statuses": [str(status) for status in open_statuses]}
+    create_table(connection, "ranked.company_requests", "company_feature_requests")
+    create_table(connection, "ranked.companies", "ranked_companies", statuses)
+    create_table(connection, "ranked.feature_requests", "ranked_feature_requests", {"as_of": moment, **statuses})
+    create_table(connection, "ranked.unresolved_votes", "unresolved_votes")
+    create_table(connection, "ranked.why", "ranked_why")
+    connection.execute(_HISTORY)
+
+
+def snapshot_history(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
+    """Put the ranking as it is into `ranked.rank_history`, in place of an earlier snapshot of the same UTC day."""
+    moment = _utc(as_of)
+    connection.execute(_HISTORY)
+    connection.execute("DELETE FROM ranked.rank_history WHERE as_of::DATE = $as_of::TIMESTAMP::DATE", {"as_of": moment})
+    connection.execute(f"INSERT INTO ranked.rank_history\n{read_sql('ranking_history')}", {"as_of": moment})
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is None else moment.astimezone(UTC).replace(tzinfo=None)

@@ -1,0 +1,43 @@
+"""What resolution needs to know of a tenant."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import msgspec
+
+from integration_assets.resolution.domains import MailDomains, mail_domains
+from integration_assets.resolution.overrides import Override
+
+
+class ResolutionSettings(msgspec.Struct, frozen=True):
+    """Choices of one tenant. The defaults are those of a tenant that configured nothing.
+
+    `account_id_mapped`: `raw.crm_companies.account_id` holds the feedback system's account id.
+    `account_id_is_record_id`: the account's id is the CRM's own record id (then the column is not looked at).
+    `currency_rates`: one unit of that currency in `base_currency`. `portal_currency` None: CRM figures are taken to be
+    in the base currency, as are internal rows without a currency.
+    """
+
+    own_domains: tuple[str, ...] = ()
+    personal_domains: tuple[str, ...] = ()
+    business_domains: tuple[str, ...] = ()
+    account_id_mapped: bool = False
+    account_id_is_record_id: bool = False
+    arr_sources: tuple[str, ...] = ("crm", "internal", "accounts")
+    base_currency: str = "USD"
+    portal_currency: str | None = None
+    accounts_currency: str = "USD"
+    currency_rates: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
+    overrides: tuple[Override, ...] = ()
+
+    def mail_domains(self) -> MailDomains:
+        """Personal and own domains of this tenant."""
+        return mail_domains(own=self.own_domains, personal=self.personal_domains, business=self.business_domains)
+
+    def account_key(self) -> str:
+        """Which CRM value names an account: `record_id`, `property` or `none`."""
+        if self.account_id_is_record_id:
+            return "record_id"
+        return "property" if self.account_id_mapped else "none"

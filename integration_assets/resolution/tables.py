@@ -1,0 +1,54 @@
+"""Making tables of the connection: from a SQL file, or from rows Python made. All of it in the caller's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+
+from integration_assets.sql import read_sql
+
+_VIEW = "work_arrow_rows"
+
+
+def create_table(
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    query: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+) -> None:
+    """Replace `table` by the rows of the SQL file `query` (default: named as the table).
+
+    A table without schema is temporary: it lives as long as the connection, outside the store.
+    """
+    connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS\n{read_sql(query or table)}", parameters or {})
+
+
+def create_table_of_rows(
+    connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, rows: Iterable[Sequence[Any]]
+) -> None:
+    """Replace `table` by rows in the order of the schema's fields."""
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema)
+    arrays = {field.name: pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)}
+    connection.register(_VIEW, pa.table(arrays, schema=schema))
+    try:
+        connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS FROM {_VIEW}")
+    finally:
+        connection.unregister(_VIEW)
+
+
+def drop_work_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> None:
+    """Drop temporary tables that are no longer needed."""
+    for table in tables:
+        connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
+
+
+def text_schema(*names: str) -> pa.Schema:
+    """A schema of text columns."""
+    return pa.schema([(name, pa.string()) for name in names])
+
+
+def _kind(table: str) -> str:
+    return "TABLE" if "." in table else "TEMP TABLE"

@@ -1,0 +1,61 @@
+-- grain: one account that leads to a company; key: account_id
+-- inputs: raw.accounts, raw.voter_accounts, raw.crm_companies, resolved.company_survivors, work_domain_texts,
+--     work_host_companies
+-- The first evidence that finds a company decides: the account's id ($account_key: record_id, property or none), its
+-- host, its registrable domain.
+
+WITH keys AS (
+    SELECT
+        company_id AS account_id,
+        survivor_id AS company_id
+    FROM resolved.company_survivors
+    WHERE $account_key = 'record_id'
+    UNION ALL
+    SELECT
+        trim(companies.account_id) AS account_id,
+        survivors.survivor_id AS company_id
+    FROM raw.crm_companies AS companies
+    INNER JOIN resolved.company_survivors AS survivors ON companies.company_id = survivors.company_id
+    WHERE $account_key = 'property' AND trim(companies.account_id) <> ''
+),
+
+by_id AS (
+    SELECT
+        account_id,
+        list(DISTINCT company_id ORDER BY company_id) AS company_ids
+    FROM keys
+    GROUP BY account_id
+),
+
+accounts AS (
+    SELECT
+        account_id,
+        domain
+    FROM raw.accounts
+    UNION ALL
+    SELECT DISTINCT
+        memberships.account_id,
+        NULL AS domain
+    FROM raw.voter_accounts AS memberships
+    WHERE NOT EXISTS (
+        SELECT 1 FROM raw.accounts AS accounts
+        WHERE accounts.account_id = memberships.account_id
+    )
+),
+
+found AS (
+    SELECT
+        accounts.account_id,
+        coalesce(by_id.company_ids, by_host.company_ids, by_domain.company_ids) AS company_ids
+    FROM accounts
+    LEFT JOIN by_id ON trim(accounts.account_id) = by_id.account_id
+    LEFT JOIN work_domain_texts AS texts ON accounts.domain = texts.domain_text
+    LEFT JOIN work_host_companies AS by_host ON texts.host = by_host.host
+    LEFT JOIN work_host_companies AS by_domain ON texts.registrable_domain = by_domain.host
+)
+
+SELECT
+    account_id,
+    company_ids
+FROM found
+WHERE company_ids IS NOT NULL

@@ -1,0 +1,47 @@
+-- grain: one address as a source gave it; key: owner, owner_id, email
+-- inputs: raw.voters, raw.voter_accounts, raw.crm_contacts
+-- host_text is the host of an address plain enough to be split here; odd_email is any other, understood one by one.
+-- A person known only by a membership is a voter without address.
+
+WITH texts AS (
+    SELECT
+        'voter' AS owner,
+        voter_id AS owner_id,
+        email
+    FROM raw.voters
+    UNION ALL
+    SELECT DISTINCT
+        'voter' AS owner,
+        memberships.voter_id AS owner_id,
+        NULL AS email
+    FROM raw.voter_accounts AS memberships
+    WHERE
+        NOT EXISTS (
+            SELECT 1 FROM raw.voters AS voters
+            WHERE voters.voter_id = memberships.voter_id
+        )
+    UNION ALL
+    SELECT
+        'contact' AS owner,
+        contact_id AS owner_id,
+        email
+    FROM raw.crm_contacts
+    UNION ALL
+    SELECT
+        'contact' AS owner,
+        contact_id AS owner_id,
+        unnest(additional_emails) AS email
+    FROM raw.crm_contacts
+)
+
+SELECT
+    owner,
+    owner_id,
+    email,
+    CASE
+        WHEN regexp_full_match(email, $plain_address) THEN lower(split_part(email, '@', 2))
+    END AS host_text,
+    CASE
+        WHEN NOT regexp_full_match(email, $plain_address) THEN email
+    END AS odd_email
+FROM texts

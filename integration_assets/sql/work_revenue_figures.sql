@@ -1,0 +1,47 @@
+-- grain: one revenue figure of one source; key: source, figure_id
+-- inputs: raw.crm_companies, raw.internal_accounts, raw.accounts, resolved.company_survivors, work_account_companies,
+--     work_internal_companies, work_ties
+-- $sources: the sources the tenant wants. company_id is null where a figure leads to no company, or to several none of
+-- which is above all others: revenue never decides whose revenue it is.
+
+WITH led AS (
+    SELECT
+        'internal' AS source,
+        internal.row_id AS figure_id,
+        internal.arr AS figure,
+        internal.currency,
+        found.company_ids
+    FROM raw.internal_accounts AS internal
+    LEFT JOIN work_internal_companies AS found ON internal.row_id = found.row_id
+    UNION ALL
+    SELECT
+        'accounts' AS source,
+        accounts.account_id AS figure_id,
+        accounts.monthly_spend AS figure,
+        NULL AS currency,
+        found.company_ids
+    FROM raw.accounts AS accounts
+    LEFT JOIN work_account_companies AS found ON accounts.account_id = found.account_id
+)
+
+SELECT
+    'crm' AS source,
+    companies.company_id AS figure_id,
+    companies.company_id,
+    companies.arr AS figure,
+    companies.currency,
+    []::VARCHAR[] AS candidate_company_ids
+FROM raw.crm_companies AS companies
+SEMI JOIN resolved.company_survivors AS survivors ON companies.company_id = survivors.survivor_id
+WHERE companies.arr IS NOT NULL AND list_contains($sources, 'crm')
+UNION ALL
+SELECT
+    led.source,
+    led.figure_id,
+    CASE WHEN len(led.company_ids) = 1 THEN led.company_ids[1] ELSE ties.ancestor_id END AS company_id,
+    led.figure,
+    led.currency,
+    coalesce(led.company_ids, []::VARCHAR[]) AS candidate_company_ids
+FROM led
+LEFT JOIN work_ties AS ties ON led.company_ids = ties.company_ids
+WHERE led.figure IS NOT NULL AND list_contains($sources, led.source)

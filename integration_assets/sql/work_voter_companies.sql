@@ -1,0 +1,53 @@
+-- grain: one voter; key: voter_id
+-- inputs: work_evidence, work_ties
+-- Of several companies: the one the voter's account points to, else the winner of the tie, else nobody.
+
+WITH pointed AS (
+    SELECT
+        voter_id,
+        kind,
+        email_domain,
+        match_method,
+        company_ids,
+        CASE
+            WHEN len(company_ids) > 1 AND match_method <> 'account'
+                THEN list_intersect(company_ids, account_company_ids)
+        END AS pointed_ids
+    FROM work_evidence
+),
+
+decided AS (
+    SELECT
+        pointed.voter_id,
+        pointed.kind,
+        pointed.email_domain,
+        pointed.match_method,
+        pointed.company_ids,
+        CASE
+            WHEN len(pointed.company_ids) = 1 THEN pointed.company_ids[1]
+            WHEN len(pointed.pointed_ids) = 1 THEN pointed.pointed_ids[1]
+            ELSE ties.winner_id
+        END AS company_id
+    FROM pointed
+    LEFT JOIN work_ties AS ties ON pointed.company_ids = ties.company_ids
+)
+
+SELECT
+    voter_id,
+    company_id,
+    CASE WHEN company_id IS NOT NULL THEN match_method END AS match_method,
+    CASE
+        WHEN kind = 'own' THEN 'own_staff'
+        WHEN company_id IS NOT NULL THEN NULL
+        WHEN match_method = 'account' THEN 'ambiguous_account'
+        WHEN match_method IS NOT NULL THEN 'ambiguous_domain'
+        WHEN kind = 'none' THEN 'no_email'
+        WHEN kind = 'malformed' THEN 'malformed_email'
+        WHEN kind = 'personal' THEN 'personal_email'
+        ELSE 'unknown_domain'
+    END AS reason,
+    email_domain,
+    CASE
+        WHEN company_id IS NULL AND company_ids IS NOT NULL THEN company_ids ELSE []::VARCHAR[]
+    END AS candidate_company_ids
+FROM decided
