@@ -1,6 +1,6 @@
 -- The labels that should be between our records and companies and contacts.
 -- grain: one label on one pair; key: key, target, target_id, label
--- inputs: temp plan_records, resolved.votes, raw.feature_requests, raw.voters, raw.crm_contacts;
+-- inputs: temp plan_records, resolved.votes, resolved.addresses, raw.feature_requests, raw.crm_contacts;
 -- variable link_contacts
 WITH addresses AS (
     SELECT
@@ -16,15 +16,11 @@ WITH addresses AS (
 ),
 
 people AS (
-    -- a display form such as "Name <a@b.example>" is reduced to its address
     SELECT DISTINCT
         voters.voter_id,
         addresses.contact_id
-    FROM raw.voters AS voters
-    INNER JOIN addresses
-        ON
-            addresses.address
-            = lower(trim(coalesce(nullif(regexp_extract(voters.email, '<([^<>]*)>\s*$', 1), ''), voters.email)))
+    FROM resolved.addresses AS voters
+    INNER JOIN addresses ON voters.address = addresses.address
     WHERE getvariable('link_contacts')
 )
 

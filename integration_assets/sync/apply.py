@@ -26,7 +26,7 @@ from integration_assets.sync.operations import (
     Operation,
     read_operations,
 )
-from integration_assets.sync.plan_store import Plan, record_baseline, set_status
+from integration_assets.sync.plan_store import Plan, finish, set_status
 from integration_assets.sync.report import ApplyReport, planned_report
 from integration_assets.sync.sending import Pause
 from integration_assets.sync.store import transaction
@@ -71,8 +71,7 @@ async def apply_plan(
     if report.error is None:
         report.error = _remaining_error(report)
     if report.error is None:
-        set_status(connection, plan.plan_id, "applied", now=now())
-        record_baseline(connection, plan, now=now())
+        finish(connection, plan, now=now())
     return report
 
 

@@ -23,7 +23,7 @@ KEPT_PLANS = 10
 SHORTEST_PREFIX = 6
 """Fewest digits of a hash that name a plan."""
 
-PlanStatus = Literal["planned", "held", "approved", "applying", "applied"]
+PlanStatus = Literal["planned", "held", "approved", "applying", "applied", "interrupted"]
 
 
 class PlanNumbers(msgspec.Struct, frozen=True):
@@ -175,6 +175,17 @@ def set_status(
     )
 
 
+def finish(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) -> None:
+    """The plan is applied: its numbers are those of the last good run, and what was interrupted before is settled."""
+    with transaction(connection):
+        set_status(connection, plan.plan_id, "applied", now=now)
+        connection.execute(
+            "UPDATE sync.plans SET status = 'interrupted' WHERE status = 'applying' AND portal_id = $portal_id",
+            {"portal_id": plan.portal_id},
+        )
+        _record_baseline(connection, plan, now=now)
+
+
 def interrupted_plan(connection: duckdb.DuckDBPyConnection, portal_id: str, mapping_version: str) -> Plan | None:
     """The plan whose application began and did not end, if no later one ended. It was released, or never held."""
     set_variables(connection, portal_id=portal_id, mapping_version=mapping_version)
@@ -183,7 +194,7 @@ def interrupted_plan(connection: duckdb.DuckDBPyConnection, portal_id: str, mapp
 
 
 def approve(connection: duckdb.DuckDBPyConnection, hash_prefix: str, by: str, *, now: datetime) -> Plan:
-    """Release the saved plan whose hash begins with `hash_prefix`; the next sync applies it. Returns the plan.
+    """Release the saved plan whose hash begins with `hash_prefix`, instead of any before; the next sync applies it.
 
     Raises:
         ConfigurationError: no such plan, several, one that was applied already, or one that is stale.
@@ -204,6 +215,7 @@ def approve(connection: duckdb.DuckDBPyConnection, hash_prefix: str, by: str, *,
     if now - plan.created_at > STALE_AFTER:
         raise ConfigurationError(f"plan {plan.hash[:12]} is older than {_hours()} hours: run `plan` and approve anew")
     with transaction(connection):
+        connection.execute("UPDATE sync.plans SET status = 'planned' WHERE status = 'approved'")
         connection.execute(
             "INSERT INTO sync.approvals VALUES ($plan_id, $hash, $by, $now)",
             {"plan_id": plan.plan_id, "hash": plan.hash, "by": by, "now": naive_utc(now)},
@@ -272,27 +284,25 @@ def _moved(operation: Operation, live: tuple[Mapping[str, str], str | None] | No
     return any(normalise(field, live[0].get(field)) != value for field, value in operation.before.items())
 
 
-def record_baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) -> None:
-    """Make a plan's numbers those of the last good run. Call when its application has ended."""
+def _record_baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) -> None:
     if plan.numbers is None:
         return
     numbers = plan.numbers
-    with transaction(connection):
-        connection.execute(
-            """
-            INSERT INTO sync.baselines VALUES (
-                $plan_id, $portal_id, $now, $requests, $votes, $companies, $voted_companies, $voted_arr, $unmatched
-            )
-            """,
-            {
-                "plan_id": plan.plan_id,
-                "portal_id": plan.portal_id,
-                "now": naive_utc(now),
-                "requests": numbers.requests,
-                "votes": numbers.votes,
-                "companies": numbers.companies,
-                "voted_companies": numbers.voted_companies,
-                "voted_arr": numbers.voted_arr,
-                "unmatched": numbers.unmatched_votes,
-            },
+    connection.execute(
+        """
+        INSERT INTO sync.baselines VALUES (
+            $plan_id, $portal_id, $now, $requests, $votes, $companies, $voted_companies, $voted_arr, $unmatched
         )
+        """,
+        {
+            "plan_id": plan.plan_id,
+            "portal_id": plan.portal_id,
+            "now": naive_utc(now),
+            "requests": numbers.requests,
+            "votes": numbers.votes,
+            "companies": numbers.companies,
+            "voted_companies": numbers.voted_companies,
+            "voted_arr": numbers.voted_arr,
+            "unmatched": numbers.unmatched_votes,
+        },
+    )

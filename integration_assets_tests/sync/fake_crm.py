@@ -17,6 +17,7 @@ from integration_assets.connectors.crm.base import (
     UnknownOutcomeError,
     WrittenRecord,
 )
+from integration_assets.connectors.limiter import Quota
 from integration_assets.models import (
     Company,
     Contact,
@@ -81,6 +82,10 @@ class FakeCrm:
     @property
     def name(self) -> str:
         return "fake"
+
+    @property
+    def quota(self) -> Quota:
+        return Quota()
 
     async def portal(self) -> Portal:
         return Portal(self.portal_id, self.kind)
@@ -242,7 +247,7 @@ class FakeCrm:
         keys = [r.key for r in self.records.values() if not r.archived]
         assert len(set(keys)) == len(keys), "duplicate key"
         values = {str(r.key): {k: v for k, v in r.values.items() if v} for r in self.records.values() if not r.archived}
-        links = {
+        links: set[tuple[str, str, str, str]] = {
             (str(self.records[i].key), target, target_id, label)
             for (i, target, target_id), labels in self.pairs.items()
             for label in labels

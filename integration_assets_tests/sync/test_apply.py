@@ -9,8 +9,9 @@ import pytest
 from integration_assets.errors import EndState, PermanentError, TransientError
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.feature_request_object import MANAGED_STATE, managed_state, parse_managed_state
+from integration_assets.sync.plan import make_plan
 from integration_assets_tests.sync.fake_crm import Killed, StoredRecord, killed_at, lost_answer
-from integration_assets_tests.sync.world import Request, World
+from integration_assets_tests.sync.world import Request, World, new_store
 
 
 def many(world: World, count: int) -> None:
@@ -435,9 +436,7 @@ def test_every_write_is_on_record_before_it_is_sent(world: World):
 
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_killed_at_any_write_and_run_again_ends_the_same(moment: str, small_world: World):
-    """Killed at each write in turn, the next run ends in the same CRM without duplicates, and one more writes nothing."""
-    from integration_assets_tests.sync.world import new_store
-
+    """Killed at each write in turn, the next run ends in the same CRM, without duplicates, with nothing to do."""
     small_world.crm.records_per_write = small_world.crm.pairs_per_write = 2
     small_world.sync()
     expected = small_world.crm.state()
@@ -456,8 +455,6 @@ def test_killed_at_any_write_and_run_again_ends_the_same(moment: str, small_worl
 
 def test_applying_updates_what_the_store_knows_of_the_crm(small_world: World):
     """The rest can be planned straight after an apply, without reading the CRM again."""
-    from integration_assets.sync.plan import make_plan
-
     small_world.sync()
     small_world.now += timedelta(minutes=1)
     assert make_plan(small_world.connection, small_world.inputs()).operations == 0

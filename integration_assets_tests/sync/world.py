@@ -14,7 +14,8 @@ import duckdb
 from integration_assets.sync.apply import ApplyReport, apply_plan
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.guard import is_first_apply
-from integration_assets.sync.plan import Plan, PlanInputs, make_plan
+from integration_assets.sync.plan import PlanInputs, make_plan
+from integration_assets.sync.plan_store import Plan
 from integration_assets_tests.sync.fake_crm import FakeCrm
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -27,6 +28,7 @@ CREATE TABLE ranked.feature_requests (
     last_vote_at TIMESTAMP
 );
 CREATE TABLE ranked.company_requests (company_id VARCHAR, request_id VARCHAR, arr DECIMAL(38, 2));
+CREATE TABLE resolved.addresses (voter_id VARCHAR, address VARCHAR);
 CREATE TABLE resolved.votes (vote_id VARCHAR, request_id VARCHAR, voter_id VARCHAR, company_id VARCHAR);
 """
 
@@ -61,14 +63,14 @@ class World:
 
     def load(self) -> None:
         """What the assets before the plan do: read both systems, resolve, rank."""
-        with_data = self.connection
         for table in (
-            "ranked.feature_requests", "ranked.company_requests", "resolved.votes", "raw.feature_requests", "raw.voters",
-            "raw.crm_contacts", "raw.crm_companies", "raw.merge_aliases", "raw.crm_feature_requests", "raw.crm_links",
+            "ranked.feature_requests", "ranked.company_requests", "resolved.votes", "resolved.addresses",
+            "raw.feature_requests", "raw.crm_contacts", "raw.crm_companies", "raw.merge_aliases",
+            "raw.crm_feature_requests", "raw.crm_links",
         ):  # fmt: skip
-            with_data.execute(f"DELETE FROM {table}")
+            self.connection.execute(f"DELETE FROM {table}")
         self._insert("raw.merge_aliases", [list(pair) for pair in self.merged.items()])
-        self._insert("raw.voters", [[voter, f"{voter}@x.example"] for voter in self.contacts])
+        self._insert("resolved.addresses", [[voter, f"{voter}@x.example"] for voter in self.contacts])
         self._insert(
             "raw.crm_contacts",
             [[contact, f"{voter}@x.example", [], None] for voter, contact in self.contacts.items()],

@@ -18,7 +18,7 @@ CREATE TABLE sync.plans (
     portal_id VARCHAR,
     mapping_version VARCHAR,
     created_at TIMESTAMP,
-    status VARCHAR,           -- planned | held | approved | applying | applied
+    status VARCHAR,           -- planned | held | approved | applying | interrupted | applied
     held_reasons VARCHAR [],
     header VARCHAR,           -- JSON of the plan without its operations
     started_at TIMESTAMP,

@@ -1,0 +1,156 @@
+"""Schema drift by name: what a portal lacks, and what sandbox and production do not share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from integration_assets.models import LiveLink, LiveProperty, LiveSchema, Portal, PortalKind
+from integration_assets.sync.drift import Drift, Severity, environments_differ, target_problems
+from integration_assets.sync.feature_request_object import FEATURE_REQUEST
+from integration_assets_tests.sync.fake_crm import live_property
+
+ARR = LiveProperty("arr_usd", "number", "number", unique=False, writable=True, options=())
+SCHEMA = LiveSchema(
+    Portal("1", PortalKind.SANDBOX),
+    object_present=True,
+    object_archived=False,
+    properties=tuple(live_property(prop) for prop in FEATURE_REQUEST.properties),
+    links=tuple(LiveLink(link.target, link.name, link.label) for link in FEATURE_REQUEST.links),
+    company_properties=(ARR,),
+)
+
+
+def with_property(name: str, **changes: Any) -> LiveSchema:
+    return msgspec.structs.replace(
+        SCHEMA,
+        properties=tuple(
+            msgspec.structs.replace(prop, **changes) if prop.name == name else prop for prop in SCHEMA.properties
+        ),
+    )
+
+
+def without_property(name: str) -> LiveSchema:
+    return msgspec.structs.replace(SCHEMA, properties=tuple(prop for prop in SCHEMA.properties if prop.name != name))
+
+
+def problems(live: LiveSchema, **changes: Any) -> list[Drift]:
+    return target_problems(FEATURE_REQUEST, live, **{"link_contacts": True, **changes})
+
+
+def test_a_portal_as_declared_has_no_problem():
+    """Extra options and extra properties of the portal are its own business."""
+    assert problems(SCHEMA, company_properties=["arr_usd"], most_companies=10**6) == []
+    options = ("open", "own", *(value for value in live_property(FEATURE_REQUEST.properties[2]).options or ()))
+    extra = LiveProperty("theirs", "string", "text", unique=False, writable=False, options=())
+    more = with_property("status", options=options)
+    assert problems(msgspec.structs.replace(more, properties=(*more.properties, extra))) == []
+
+
+@pytest.mark.parametrize(
+    ("live", "name", "words"),
+    [
+        (without_property("url"), "feature_request.url", "missing"),
+        (with_property("url", archived=True), "feature_request.url", "archived"),
+        (with_property("votes", type="string"), "feature_request.votes", "type is string, expected number"),
+        (with_property("details", field_type="text"), "feature_request.details", "field type is text"),
+        (with_property("status", options=("open",)), "feature_request.status", "options missing: under_review"),
+        (with_property("feature_request_key", unique=False), "feature_request.feature_request_key", "unique"),
+        (with_property("title", writable=False), "feature_request.title", "read-only"),
+        (with_property("category", required=True), "feature_request.category", "requires a value"),
+        (msgspec.structs.replace(SCHEMA, links=SCHEMA.links[1:]), "link voted (company)", "missing"),
+        (msgspec.structs.replace(SCHEMA, company_properties=()), "company.arr_usd", "missing"),
+        (msgspec.structs.replace(SCHEMA, object_present=False), "feature_request", "missing"),
+        (msgspec.structs.replace(SCHEMA, object_present=False, object_archived=True), "feature_request", "archived"),
+    ],
+)
+def test_each_kind_of_drift_is_an_error_of_its_own(live: LiveSchema, name: str, words: str):
+    """One difference, one finding that names what and how."""
+    (drift,) = problems(live, company_properties=["arr_usd"])
+    assert (drift.name, drift.severity) == (name, Severity.ERROR)
+    assert words in drift.detail
+
+
+def test_options_kept_outside_the_portal_are_not_judged():
+    """An enumeration whose options are None passes."""
+    assert problems(with_property("status", options=None)) == []
+
+
+def test_a_field_every_record_has_may_be_required():
+    """A portal that demands a title does not reject us."""
+    assert problems(with_property("title", required=True)) == []
+
+
+def test_contact_links_are_not_needed_when_switched_off():
+    """Only the company link is looked for."""
+    live = msgspec.structs.replace(SCHEMA, links=SCHEMA.links[:1])
+    assert problems(live, link_contacts=False) == []
+    assert [drift.name for drift in problems(live)] == ["link voter (contact)", "link author (contact)"]
+
+
+def test_a_link_is_known_by_its_label_while_its_name_lags():
+    """Names of labels show up minutes late."""
+    links = tuple(msgspec.structs.replace(link, name=None) for link in SCHEMA.links)
+    assert problems(msgspec.structs.replace(SCHEMA, links=links)) == []
+
+
+def test_a_link_limit_that_is_too_low_is_a_warning():
+    """At the limit is fine, above it warns."""
+    links = tuple(msgspec.structs.replace(link, limit=500) for link in SCHEMA.links)
+    live = msgspec.structs.replace(SCHEMA, links=links)
+    assert problems(live, most_companies=500) == []
+    (drift,) = problems(live, most_companies=501)
+    assert drift.severity is Severity.WARN
+    assert "501" in drift.detail
+
+
+def differ(target: LiveSchema, other: LiveSchema | None, *, production: bool = True, **changes: Any) -> list[Drift]:
+    return environments_differ(
+        target,
+        other,
+        expected=FEATURE_REQUEST,
+        link_contacts=True,
+        production=production,
+        company_properties=["arr_usd"],
+        **changes,
+    )
+
+
+def test_equal_environments_do_not_differ_whatever_their_ids():
+    """Portal, kind and options we do not use are not compared."""
+    other = msgspec.structs.replace(SCHEMA, portal=Portal("2", PortalKind.STANDARD))
+    options = (*(live_property(FEATURE_REQUEST.properties[2]).options or ()), "extra")
+    assert (
+        differ(SCHEMA, msgspec.structs.replace(other, properties=with_property("status", options=options).properties))
+        == []
+    )
+
+
+@pytest.mark.parametrize(("production", "severity"), [(True, Severity.ERROR), (False, Severity.WARN)])
+def test_a_difference_is_an_error_for_production_and_a_warning_for_the_sandbox(production: bool, severity: Severity):
+    """The same difference, judged by what is to be written to."""
+    (drift,) = differ(SCHEMA, with_property("votes", type="string"), production=production)
+    assert (drift.name, drift.severity) == ("feature_request.votes", severity)
+    assert "number" in drift.detail
+    assert "string" in drift.detail
+
+
+def test_a_missing_object_is_one_finding():
+    """Not one for each of its properties."""
+    bare = LiveSchema(Portal("2", PortalKind.STANDARD), False, False, (), (), (ARR,))
+    assert [drift.name for drift in differ(SCHEMA, bare)] == ["feature_request"]
+
+
+def test_company_properties_and_links_are_compared():
+    """What the pipeline reads is compared as well."""
+    other = msgspec.structs.replace(SCHEMA, company_properties=(), links=SCHEMA.links[:2])
+    assert [drift.name for drift in differ(SCHEMA, other)] == ["link author (contact)", "company.arr_usd"]
+
+
+def test_an_environment_that_cannot_be_read_is_a_warning():
+    """With the reason, even when the target is production."""
+    (drift,) = differ(SCHEMA, None, why_unreadable="the token was rejected")
+    assert drift.severity is Severity.WARN
+    assert "the token was rejected" in drift.detail
