@@ -56,6 +56,7 @@ Environment = Annotated[
         "--environment", help="CRM portal to work with; default INTEGRATION_ASSETS_ENVIRONMENT, else sandbox."
     ),
 ]
+FullRead = Annotated[bool, typer.Option("--full", help="Read everything whole, whatever earlier runs know.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")]
 DEFAULT = "default"
 
@@ -85,12 +86,9 @@ def _settings(environment: EnvironmentName | None) -> Settings:
 
 
 def _out() -> Console:
-    from rich.console import Console
+    from integration_assets.reporting.terminal import console
 
-    from integration_assets.reporting.terminal import PLAIN_WIDTH
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+    return console()
 
 
 @contextmanager
@@ -175,12 +173,13 @@ def plan(
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
     out: Annotated[Path | None, typer.Option("--out", help="Save the plan to this file.")] = None,
+    full: FullRead = False,
     json: JsonFile = None,
 ) -> None:
     """Read, rank and show what a sync would change. Writes nothing into the CRM."""
     from integration_assets.assets.run_session import Mode
 
-    _run(_settings(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out)
+    _run(_settings(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out, full=full)
 
 
 @app.command()
@@ -191,6 +190,7 @@ def sync(
     read_only: Annotated[bool, typer.Option("--read-only", help="Rank and publish; ask nothing of the CRM.")] = False,
     plan: Annotated[Path | None, typer.Option("--plan", help="Apply the plan saved in this file.")] = None,
     approve: Annotated[str | None, typer.Option("--approve", help="Hash of that plan, as you saw it.")] = None,
+    full: FullRead = False,
     json: JsonFile = None,
 ) -> None:
     """Read, resolve, rank, check, plan, write, verify, sum up."""
@@ -204,7 +204,7 @@ def sync(
     if plan and (dry_run or read_only):
         raise ConfigurationError("--plan applies a plan: it goes with neither --dry-run nor --read-only")
     mode = Mode.DRY_RUN if dry_run else Mode.READ_ONLY if read_only else Mode.SYNC
-    _run(_settings(environment), mode, tenant=tenant, json=json, plan_file=plan, approved_hash=approve)
+    _run(_settings(environment), mode, tenant=tenant, json=json, plan_file=plan, approved_hash=approve, full=full)
 
 
 def _run(
@@ -216,6 +216,7 @@ def _run(
     out: Path | None = None,
     plan_file: Path | None = None,
     approved_hash: str | None = None,
+    full: bool = False,
 ) -> NoReturn:
     from integration_assets.assets.results import show_ending, show_saved_plan
     from integration_assets.assets.run_session import Mode
@@ -234,6 +235,7 @@ def _run(
             tenant=tenant,
             plan_file=plan_file,
             approved_hash=approved_hash,
+            full_read=full,
         )
     if ending.exit_code == EXIT_USAGE:
         raise _usage(ending.error)
@@ -275,9 +277,9 @@ def rankings(
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many requests to show.")] = 20,
 ) -> None:
     """Show the ranking of the last run from the published database."""
-    from integration_assets.assets.results import show_published_rankings
+    from integration_assets.reporting.published import show_rankings
 
-    show_published_rankings(_out(), _settings(environment), tenant, by.value, limit)
+    show_rankings(_out(), _settings(environment), tenant, by.value, limit)
 
 
 @app.command()
@@ -290,7 +292,7 @@ def report(
     json: JsonFile = None,
 ) -> None:
     """Show what a run did: its numbers, calls, checks, and what was left unresolved."""
-    from integration_assets.assets.results import show_report
+    from integration_assets.reporting.published import show_report
 
     show_report(_out(), _settings(environment), tenant, run, json)
 

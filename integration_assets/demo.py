@@ -17,20 +17,14 @@ from rich.rule import Rule
 from rich.text import Text
 
 from integration_assets.assets.ending import Ending
-from integration_assets.assets.results import (
-    show_ending,
-    show_message,
-    show_published_rankings,
-    show_published_unresolved,
-    show_report,
-    show_saved_plan,
-)
+from integration_assets.assets.results import show_ending, show_message, show_saved_plan
 from integration_assets.assets.run_session import Mode
 from integration_assets.assets.running import run_job
 from integration_assets.config import Settings, load_settings
 from integration_assets.definitions import defs
 from integration_assets.errors import PermanentError
 from integration_assets.reporting.progress import showing
+from integration_assets.reporting.published import show_rankings, show_report
 from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
 from integration_assets.tenants.setting_up import set_up
 
@@ -133,13 +127,11 @@ def _show_sync(console: Console, _settings: Settings, ending: Ending) -> None:
 
 def _show_results(console: Console, settings: Settings, ending: Ending, sandbox: Sandbox) -> None:
     _headline(console, "Which requests matter most")
-    show_published_rankings(console, settings, TENANT, "arr", 10)
-    show_published_rankings(console, settings, TENANT, "companies", 10)
-    _headline(console, "Whose votes count for no company, and why")
-    show_published_unresolved(console, settings, TENANT)
+    show_rankings(console, settings, TENANT, "arr", 10)
+    show_rankings(console, settings, TENANT, "companies", 10)
     _headline(console, f"What Slack received ({len(sandbox.team.messages)} messages; this is the last)")
     show_message(console, ending)
-    _headline(console, "The run in numbers, calls by endpoint")
+    _headline(console, "The last run in numbers, and the votes it could not count")
     show_report(console, settings, TENANT, None, None)
     console.print(Text(f"published database: {ending.published}"), soft_wrap=True)
 

@@ -14,6 +14,7 @@ from integration_assets.assets.slack import slack_client
 from integration_assets.config import Environment
 from integration_assets.connectors.redaction import redact
 from integration_assets.errors import EXIT_CODES, EndState, IntegrationError
+from integration_assets.reporting.rankings import read_movers
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import (
     CheckLine,
@@ -81,6 +82,7 @@ def finish_run(session: RunSession) -> Ending:
         error=error,
         held_changes=state.planned.plan.operations if state.planned and state.planned.held else 0,
         notes=tuple(state.notes),
+        movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
         quota=_quota_share(state),
     )
     ending = Ending(

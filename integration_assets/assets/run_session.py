@@ -53,6 +53,7 @@ class RunState:
     clock_start: float
     plan_file: Path | None = None
     approved_hash: str | None = None
+    full_read: bool = False
     settings: Settings | None = None
     environment: Environment | None = None
     connection: duckdb.DuckDBPyConnection | None = None
@@ -76,13 +77,14 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
 
     `mode` is `sync`, `dry_run` (plan, write nothing) or `read_only` (rank, ask nothing of the CRM). `environment` is
     `sandbox` or `production`; empty means `INTEGRATION_ASSETS_ENVIRONMENT`. `plan_file` and `approved_hash` apply a
-    plan that was saved to a file elsewhere.
+    plan that was saved to a file elsewhere. `full_read` reads everything whole, whatever earlier runs know.
     """
 
     mode: str = Mode.SYNC.value
     environment: str = ""
     plan_file: str = ""
     approved_hash: str = ""
+    full_read: bool = False
 
     _state: RunState | None = PrivateAttr(default=None)
 
@@ -98,6 +100,7 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             clock_start=time.monotonic(),
             plan_file=Path(self.plan_file) if self.plan_file else None,
             approved_hash=self.approved_hash or None,
+            full_read=self.full_read,
         )
         self._state = state
         with contextlib.ExitStack() as stack:

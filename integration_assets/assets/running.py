@@ -48,6 +48,7 @@ def run_job(
     tenant: str = DEFAULT_TENANT,
     plan_file: Path | None = None,
     approved_hash: str | None = None,
+    full_read: bool = False,
 ) -> Ending:
     """Run one of our jobs for a tenant, in this process; return its ending.
 
@@ -70,6 +71,7 @@ def run_job(
                             "environment": settings.environment.value,
                             "plan_file": str(plan_file or ""),
                             "approved_hash": approved_hash or "",
+                            "full_read": full_read,
                         }
                     }
                 },

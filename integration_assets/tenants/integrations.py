@@ -10,6 +10,7 @@ from integration_assets.connectors.crm.base import CompanyMapping, Crm
 from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.feedback.registry import FEEDBACK_SYSTEMS
+from integration_assets.connectors.limiter import credential_digest
 from integration_assets.errors import ConfigurationError
 
 FEEDBACK_PROVIDER = "canny"
@@ -45,6 +46,12 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
         raise ConfigurationError(f"{variable('canny_api_key')} must be set")
     factory = FEEDBACK_SYSTEMS[FEEDBACK_PROVIDER]
     return factory(base_url=settings.canny_base_url, key=settings.canny_api_key, calls=calls)
+
+
+def feedback_credential(settings: Settings) -> str:
+    """A digest of where, and as whom, the feedback system is read: another one means another workspace."""
+    key = settings.canny_api_key.get_secret_value() if settings.canny_api_key else ""
+    return credential_digest(settings.canny_base_url, key)
 
 
 def crm_for(settings: Settings, environment: Environment, calls: CallCounter) -> AbstractAsyncContextManager[Crm]:

@@ -33,8 +33,11 @@ class FeedbackSystem(Protocol):
     async def feature_request(self, request_id: str) -> FeatureRequest | None:
         """One request by id, whatever its status; None when the source says it does not exist."""
 
-    def votes(self) -> AsyncIterator[Page[Vote]]:
-        """All votes, newest first."""
+    def votes(self, *, request_id: str | None = None) -> AsyncIterator[Page[Vote]]:
+        """All votes, or those for one request, newest first. A reader may stop early."""
+
+    async def voter(self, voter_id: str) -> Voter | None:
+        """One person by id with their account memberships; None when the source says there is none."""
 
     def voters(self) -> AsyncIterator[Page[Voter]]:
         """All persons with their account memberships."""

@@ -9,7 +9,7 @@ what was deleted. Public source: Canny API reference, https://developers.canny.i
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Collection, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -132,18 +132,25 @@ class CannyFeedback:
             yield reader.page(items)
 
     async def feature_request(self, request_id: str) -> FeatureRequest | None:
-        """One post by id, whatever its status.
+        """One post by id, whatever its status; None when Canny says there is none."""
+        return await self._retrieve("/v1/posts/retrieve", "post", request_id, records.feature_request)
 
-        None when Canny says there is none: 404, or 400 with a text about the post or its id. The exact text is not
-        documented, so any other 400 is an error.
+    async def voter(self, voter_id: str) -> Voter | None:
+        """One user by id, with companies; None when Canny says there is none."""
+        return await self._retrieve("/v1/users/retrieve", "user", voter_id, records.voter)
+
+    async def _retrieve(self, path: str, kind: str, record_id: str, read: Callable[[Any], T]) -> T | None:
+        """One record by id.
+
+        None on 404, or 400 with a text about such a record or its id. The exact text is not documented, so any other
+        400 is an error.
         """
-        path = "/v1/posts/retrieve"
-        answer = await self._client.send(_call(path, {"id": request_id}, expect=frozenset({400, 404})))
+        answer = await self._client.send(_call(path, {"id": record_id}, expect=frozenset({400, 404})))
         if _key_is_rejected(answer):
             raise CredentialError(self._advice, system=SYSTEM, endpoint=f"POST {path}", status=answer.status)
         said = _error_text(answer)
         if answer.status == 404 or (
-            answer.status == 400 and re.search(r"\b(post|id|not found)\b", said, re.IGNORECASE)
+            answer.status == 400 and re.search(rf"\b({kind}|id|not found)\b", said, re.IGNORECASE)
         ):
             return None
         if answer.status == 400:
@@ -151,13 +158,14 @@ class CannyFeedback:
                 f"Canny refused POST {path}: {said or 'no reason given'}", system=SYSTEM, endpoint=path, status=400
             )
         try:
-            return records.feature_request(answer.body)
+            return read(answer.body)
         except (msgspec.ValidationError, records.UnusableError) as error:
             _broken(path, str(error))
 
-    def votes(self) -> AsyncIterator[Page[Vote]]:
-        """All votes of all boards, newest first, each with the status of its post."""
-        return self._cursor_pages("/v2/votes/list", "items", records.Reader("vote", records.vote))
+    def votes(self, *, request_id: str | None = None) -> AsyncIterator[Page[Vote]]:
+        """All votes of all boards or of one post, newest first, each with the status of its post."""
+        query = {"postID": request_id} if request_id else {}
+        return self._cursor_pages("/v2/votes/list", "items", records.Reader("vote", records.vote), query)
 
     def voters(self) -> AsyncIterator[Page[Voter]]:
         """All users with their companies."""
@@ -173,13 +181,17 @@ class CannyFeedback:
             "/v2/status_changes/list", "items", records.Reader("status_change", records.status_change)
         )
 
-    async def _cursor_pages(self, path: str, key: str, reader: records.Reader) -> AsyncIterator[Page[Any]]:
+    async def _cursor_pages(
+        self, path: str, key: str, reader: records.Reader, query: Mapping[str, str] | None = None
+    ) -> AsyncIterator[Page[Any]]:
         cursor: str | None = None
         followed: set[str] = set()
         restarts_left = 1
         while True:
             try:
-                body = await self._answer(path, {"limit": PAGE, **({"cursor": cursor} if cursor else {})})
+                body = await self._answer(
+                    path, {**(query or {}), "limit": PAGE, **({"cursor": cursor} if cursor else {})}
+                )
             except IntegrationError as error:
                 # A cursor can expire while we read. Starting over is harmless: the reader knows what it has seen.
                 expired = cursor is not None and error.status == 400 and not isinstance(error, CredentialError)

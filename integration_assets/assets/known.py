@@ -1,0 +1,132 @@
+"""What earlier runs already know, so that a read can stop there.
+
+Votes and status changes come newest first: reading ends at the first page that holds a known one. Persons, accounts
+and contacts are read whole once a day, new ones at once. What a source cannot tell (un-votes, edits of old records) is
+found by comparing each request's reported votes with the stored ones, and by reading everything whole now and then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import duckdb
+import pyarrow as pa
+
+from integration_assets.resolution.merges import survivors
+from integration_assets.staging.transactions import transaction
+
+EVERYTHING_EVERY = timedelta(days=7)
+"""Votes and status changes are read whole at least this often."""
+PEOPLE_EVERY = timedelta(days=1)
+"""Persons, accounts and contacts are read whole at least this often."""
+FULL_READ_EVERY = {
+    "votes": EVERYTHING_EVERY,
+    "status_changes": EVERYTHING_EVERY,
+    "persons": PEOPLE_EVERY,
+    "accounts": PEOPLE_EVERY,
+    "contacts": PEOPLE_EVERY,
+}
+MOST_NEW_PERSONS = 50
+"""New voters looked up one by one; with more of them all persons are read, which takes fewer calls."""
+VOTES_PER_CALL = 100
+"""Votes a call brings, for weighing a read of some requests against one of everything."""
+
+
+def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datetime, *, full: bool) -> set[str]:
+    """Inputs to be read whole in this run. `credential` is a digest of where and as whom we read; `now` has a zone."""
+    rows = connection.execute("SELECT input, credential, finished_at FROM raw.full_reads").fetchall()
+    moment = now.replace(tzinfo=None)
+    fresh = {
+        name
+        for name, known, finished_at in rows
+        if known == credential and moment - finished_at < FULL_READ_EVERY.get(name, timedelta(0))
+    }
+    return set(FULL_READ_EVERY) if full else set(FULL_READ_EVERY) - fresh
+
+
+def note_full_reads(
+    connection: duckdb.DuckDBPyConnection, credential: str, now: datetime, inputs: Collection[str]
+) -> None:
+    """Remember which inputs were read whole. Call once their tables are in place."""
+    for name in inputs:
+        connection.execute("DELETE FROM raw.full_reads WHERE input = ?", [name])
+        connection.execute("INSERT INTO raw.full_reads VALUES (?, ?, ?)", [name, credential, now.replace(tzinfo=None)])
+
+
+def any_known(connection: duckdb.DuckDBPyConnection, ids_query: str, ids: Sequence[str]) -> bool:
+    """Whether one of these ids is among those `ids_query` (a statement of ours with one column `id`) selects."""
+    [(known,)] = connection.execute(
+        f"SELECT count(*) FROM ({ids_query}) AS stored WHERE list_contains(?::VARCHAR[], stored.id)",  # noqa: S608 - ours
+        [list(ids)],
+    ).fetchall()
+    return bool(known)
+
+
+def known_statuses(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    """Every status in the source's words that an earlier run has seen."""
+    rows = connection.execute(
+        """
+        SELECT source_status FROM raw.feature_requests WHERE source_status IS NOT NULL
+        UNION SELECT source_status FROM raw.status_changes WHERE source_status IS NOT NULL
+        """
+    ).fetchall()
+    return {str(status) for (status,) in rows}
+
+
+def stored_votes(connection: duckdb.DuckDBPyConnection, living: Collection[str]) -> dict[str, int]:
+    """Distinct voters per request among the votes being loaded, merges followed. `living`: ids of the source's list."""
+    with _ends(connection, living):
+        return dict(
+            connection.execute(
+                """
+                SELECT coalesce(ends.survivor_id, votes.request_id), count(DISTINCT coalesce(voter_id, vote_id))
+                FROM loading.votes AS votes LEFT JOIN _ends AS ends USING (request_id)
+                GROUP BY ALL
+                """
+            ).fetchall()
+        )
+
+
+def forget_votes(connection: duckdb.DuckDBPyConnection, living: Collection[str], request_id: str) -> None:
+    """Take the votes of a request, those of requests merged into it included, out of what is being loaded."""
+    with _ends(connection, living):
+        connection.execute(
+            """
+            DELETE FROM loading.votes WHERE request_id = ?
+            OR request_id IN (SELECT ends.request_id FROM _ends AS ends WHERE ends.survivor_id = ?)
+            """,
+            [request_id, request_id],
+        )
+
+
+@contextmanager
+def _ends(connection: duckdb.DuckDBPyConnection, living: Collection[str]) -> Iterator[None]:
+    """Make `_ends` (request_id, survivor_id) readable: where every merged request of this load lives on."""
+    aliases = connection.execute("SELECT merged_request_id, request_id FROM loading.merge_aliases").fetchall()
+    ends = survivors(aliases, living)
+    columns = {"request_id": list(ends), "survivor_id": list(ends.values())}
+    connection.register("_ends", pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
+    try:
+        yield
+    finally:
+        connection.unregister("_ends")
+
+
+def settled_differences(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int]]:
+    """Per request: reported and stored votes that differed even after reading them again, and are left alone."""
+    rows = connection.execute("SELECT request_id, score, stored FROM raw.vote_differences").fetchall()
+    return {request_id: (score, stored) for request_id, score, stored in rows}
+
+
+def note_differences(connection: duckdb.DuckDBPyConnection, differences: dict[str, tuple[int, int]]) -> None:
+    """Remember the differences that reading again did not mend, in place of those remembered before."""
+    rows = [(request_id, score, stored) for request_id, (score, stored) in sorted(differences.items())]
+    ids, scores, counts = zip(*rows, strict=True) if rows else ((), (), ())
+    with transaction(connection):
+        connection.execute("DELETE FROM raw.vote_differences")
+        connection.execute(
+            "INSERT INTO raw.vote_differences SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::BIGINT[])",
+            [list(ids), list(scores), list(counts)],
+        )

@@ -1,0 +1,118 @@
+"""Read the CRM: companies, records of ours with their links, the schema of both environments, contacts of voters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integration_assets.assets.reading_pages import Reading, chunks, read_pages
+from integration_assets.assets.run_session import Mode, RunSession
+from integration_assets.assets.together import together
+from integration_assets.config import Environment
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.errors import IntegrationError
+from integration_assets.models import LinkTarget, LiveSchema, Page
+from integration_assets.reporting.progress import track
+from integration_assets.resolution.addresses import split_address
+from integration_assets.staging.rows import PortalRead
+from integration_assets.sync.feature_request_object import FEATURE_REQUEST
+from integration_assets.sync.portal import check_portal, pinned_portal
+from integration_assets.tenants.integrations import company_mapping, crm_for
+
+BATCHES_IN_FLIGHT = 10
+
+
+async def read_crm(crm: Crm, session: RunSession, reading: Reading) -> None:
+    """Everything of the CRM but the contacts, which depend on the feedback system's voters.
+
+    Raises:
+        ConfigurationError: the credential leads to another portal than this environment is tied to.
+    """
+    settings, target = session.settings, session.target
+    mapping = company_mapping(settings)
+    # Another portal ends the run here, before anything of it is read into this environment's store.
+    check_portal(
+        target,
+        await crm.portal(),
+        configured_id=settings.hubspot(target)[2],
+        pinned_id=pinned_portal(reading.connection, target),
+        other_portal_id=settings.hubspot(target.other)[2],
+    )
+    schema = await crm.schema(FEATURE_REQUEST, mapping.names())
+    reading.load.append("raw.crm_portals", [PortalRead(target.value, "target", schema)])
+    reading.load.note_read("crm_schema", as_of=reading.started_at, rows_read=1)
+    companies = crm.companies(mapping)
+    await together(
+        read_pages(companies, "companies", "raw_crm_companies", "raw.crm_companies", reading, read="companies"),
+        _read_records(crm, reading),
+    )
+
+
+async def _read_records(crm: Crm, reading: Reading) -> None:
+    """Records of ours, live and archived, and the links of the live ones."""
+    stage, live = "raw_crm_feature_requests", []
+    with track("CRM records") as advance:
+        for archived in (False, True):
+            async for page in crm.feature_requests(FEATURE_REQUEST, archived=archived):
+                reading.take(stage, "raw.crm_feature_requests", page)
+                if not archived:
+                    live += [record.record_id for record in page.records]
+                    reading.live_keys.update(record.key for record in page.records if record.key)
+                advance(len(page.records))
+    targets: tuple[LinkTarget, ...] = ("company", "contact")
+    with track("CRM links") as advance:
+
+        async def read_links(some: list[str], target: LinkTarget) -> None:
+            links = await crm.links(FEATURE_REQUEST, some, target)
+            reading.take(stage, "raw.crm_links", Page(links))
+            advance(len(links))
+
+        for some in chunks(live, crm.records_per_link_read):
+            await together(*(read_links(some, target) for target in targets))
+    reading.load.note_read("crm_feature_requests", as_of=reading.started_at)
+
+
+async def read_other_schema(session: RunSession, reading: Reading) -> None:
+    """The other environment's schema, for comparison only: that it cannot be read costs nothing but a warning."""
+    other = session.target.other
+    schema: LiveSchema | None = None
+    reason: str | None = None
+    if session.settings.hubspot(other)[0] is None:
+        reason = "not configured"
+    elif session.state.mode is Mode.READ_ONLY:
+        reason = "not read by a read-only run"
+    else:
+        try:
+            schema = await _schema_of(session, other)
+        except IntegrationError as error:
+            reason = error.message
+    reading.load.append("raw.crm_portals", [PortalRead(other.value, "other", schema, reason)])
+
+
+async def _schema_of(session: RunSession, environment: Environment) -> LiveSchema:
+    async with crm_for(session.settings, environment, session.state.calls) as crm:
+        return await crm.schema(FEATURE_REQUEST, company_mapping(session.settings).names())
+
+
+async def read_contacts(crm: Crm, reading: Reading) -> None:
+    """Contacts of voters and authors by their addresses: all of them when that is due, else of addresses met first."""
+    everyone = "contacts" in reading.due
+    if not everyone:
+        reading.load.carry_over("raw.crm_contacts")
+    rows = reading.connection.execute(
+        """
+        SELECT DISTINCT email FROM loading.voters WHERE email IS NOT NULL
+        AND (? OR email NOT IN (SELECT email FROM raw.voters WHERE email IS NOT NULL))
+        """,
+        [everyone],
+    ).fetchall()
+    parts = [split_address(email) for (email,) in rows]
+    addresses = sorted({f"{local}@{host}" for local, host in filter(None, parts)})
+    with track("contacts", len(addresses)) as advance:
+
+        async def read(some: Sequence[str]) -> None:
+            reading.take("raw_crm_contacts", "raw.crm_contacts", await crm.contacts(some))
+            advance(len(some))
+
+        for batches in chunks(list(chunks(addresses, crm.records_per_write)), BATCHES_IN_FLIGHT):
+            await together(*(read(some) for some in batches))
+    reading.load.note_read("contacts", as_of=reading.started_at)

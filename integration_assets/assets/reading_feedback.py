@@ -1,0 +1,271 @@
+"""Read the feedback system: votes, persons, accounts, status changes, then the requests.
+
+The requests come last, because only votes and status changes tell which custom statuses exist: requests of a status
+nobody asked for are not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeVar
+
+from integration_assets.assets.known import (
+    MOST_NEW_PERSONS,
+    VOTES_PER_CALL,
+    any_known,
+    forget_votes,
+    known_statuses,
+    settled_differences,
+    stored_votes,
+)
+from integration_assets.assets.reading_pages import Reading, chunks, read_pages
+from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.together import together
+from integration_assets.config import Settings
+from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.errors import ConfigurationError
+from integration_assets.models import Board, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
+from integration_assets.reporting.progress import track
+from integration_assets.sync.feature_request_object import record_key
+
+MOST_MISSING_RETRIEVED = 200
+"""Requests missing from the list that are looked up one by one; when more are missing, nothing is retired this run."""
+LOOK_UPS_IN_FLIGHT = 10
+REQUESTS, VOTES = "raw_feature_requests", "raw_votes"
+
+T = TypeVar("T")
+
+
+async def read_feedback(feedback: FeedbackSystem, settings: Settings, reading: Reading) -> None:
+    """Everything of the feedback system but the requests its lists lack.
+
+    Raises:
+        ConfigurationError: a configured board does not exist.
+    """
+    boards = await _read_boards(feedback, reading)
+    reading.scope = _scope(boards, settings.canny_boards, settings.canny_exclude_boards)
+    reading.statuses |= {*settings.canny_statuses, *known_statuses(reading.connection)}
+    whole = []
+    if "persons" in reading.due:
+        whole.append(read_pages(feedback.voters(), "persons", VOTES, "raw.voters", reading))
+    if "accounts" in reading.due:
+        whole.append(read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", reading))
+    await together(_read_votes(feedback, reading), _read_status_changes(feedback, reading), *whole)
+    await _read_requests(feedback, reading)
+    expected = sum(board.request_count or 0 for board in boards)
+    if len(reading.in_scope | reading.excluded | reading.unusable) < expected:
+        # The list moved while it was paged, or holds statuses nobody has seen yet: once more, ids are merged.
+        await _read_requests(feedback, reading)
+    await together(_compare_scores(feedback, reading), _read_new_persons(feedback, reading))
+
+
+async def _read_boards(feedback: FeedbackSystem, reading: Reading) -> list[Board]:
+    boards: list[Board] = []
+    async for page in feedback.boards():
+        reading.take(REQUESTS, "raw.boards", page)
+        boards += page.records
+    return boards
+
+
+def _scope(boards: Sequence[Board], wanted: Sequence[str], unwanted: Sequence[str]) -> frozenset[str] | None:
+    """Ids of the boards asked for, or None for all. Boards are named by id or by name, whatever the case."""
+    for variable, names in (("CANNY_BOARDS", wanted), ("CANNY_EXCLUDE_BOARDS", unwanted)):
+        if missing := [name for name in names if not any(_is_named(board, [name]) for board in boards)]:
+            raise ConfigurationError(
+                f"{variable}: no board is called {', '.join(missing)}; there are {', '.join(b.name for b in boards)}"
+            )
+    if not wanted and not unwanted:
+        return None
+    chosen = {board.board_id for board in boards if not wanted or _is_named(board, wanted)}
+    return frozenset(chosen - {board.board_id for board in boards if _is_named(board, unwanted)})
+
+
+def _is_named(board: Board, names: Sequence[str]) -> bool:
+    return board.board_id in names or board.name.casefold() in {name.casefold() for name in names}
+
+
+# ------------------------------------------------------------------------------------------- votes and status changes
+
+
+async def _read_votes(feedback: FeedbackSystem, reading: Reading) -> None:
+    stored = None if "votes" in reading.due else "SELECT vote_id AS id FROM raw.votes"
+    if stored:
+        reading.load.carry_over("raw.votes")
+    with track("votes") as advance:
+        async for page in _until_known(feedback.votes(), stored, lambda vote: vote.vote_id, reading):
+            _take_votes(reading, page)
+            advance(len(page.records))
+    reading.load.note_read("votes", as_of=reading.started_at)
+
+
+def _take_votes(reading: Reading, page: Page[Vote]) -> None:
+    reading.take(VOTES, "raw.votes", page)
+    reading.statuses.update(vote.request_status for vote in page.records if vote.request_status)
+    reading.persons_seen.update(vote.voter.voter_id for vote in page.records if vote.voter)
+
+
+async def _read_status_changes(feedback: FeedbackSystem, reading: Reading) -> None:
+    stored = None if "status_changes" in reading.due else "SELECT change_id AS id FROM raw.status_changes"
+    if stored:
+        reading.load.carry_over("raw.status_changes")
+
+    def change_id(change: StatusChange) -> str:
+        return change.change_id
+
+    with track("status changes") as advance:
+        async for page in _until_known(feedback.status_changes(), stored, change_id, reading):
+            reading.take(REQUESTS, "raw.status_changes", page)
+            reading.statuses.update(change.source_status for change in page.records)
+            advance(len(page.records))
+
+
+async def _until_known(
+    pages: AsyncIterator[Page[T]], stored: str | None, id_of: Callable[[T], str], reading: Reading
+) -> AsyncIterator[Page[T]]:
+    """Pages of a list that comes newest first, to the first one that holds something stored; all when `stored` is None.
+
+    That page is still given: what is new in it comes before what is known.
+    """
+    async for page in pages:
+        yield page
+        if stored and page.records and any_known(reading.connection, stored, [id_of(one) for one in page.records]):
+            return
+
+
+async def _compare_scores(feedback: FeedbackSystem, reading: Reading) -> None:
+    """Read the votes again of requests whose reported votes differ from the stored ones: un-votes leave no other trace.
+
+    A difference that reading again did not mend is left alone until either number moves.
+    """
+    settled = settled_differences(reading.connection)
+    differing = _differences(reading)
+    suspects = sorted(request_id for request_id, numbers in differing.items() if settled.get(request_id) != numbers)
+    if "votes" in reading.due or not suspects:
+        reading.differences = differing
+        return
+    calls = sum(1 + differing[request_id][0] // VOTES_PER_CALL for request_id in suspects)
+    if calls > sum(reading.scores.values()) / VOTES_PER_CALL:
+        reading.due.add("votes")
+        reading.connection.execute("DELETE FROM loading.votes")
+        await _read_votes(feedback, reading)
+    else:
+        await _read_votes_again(feedback, reading, suspects)
+    reading.differences = _differences(reading)
+
+
+def _differences(reading: Reading) -> dict[str, tuple[int, int]]:
+    stored = stored_votes(reading.connection, reading.in_scope)
+    return {
+        request_id: (score, stored.get(request_id, 0))
+        for request_id, score in reading.scores.items()
+        if score != stored.get(request_id, 0)
+    }
+
+
+async def _read_votes_again(feedback: FeedbackSystem, reading: Reading, request_ids: Sequence[str]) -> None:
+    async def read(request_id: str) -> None:
+        pages = [page async for page in feedback.votes(request_id=request_id)]
+        forget_votes(reading.connection, reading.in_scope, request_id)
+        for page in pages:
+            _take_votes(reading, page)
+
+    with track("votes read again", len(request_ids)) as advance:
+        for some in chunks(request_ids, LOOK_UPS_IN_FLIGHT):
+            await together(*(read(request_id) for request_id in some))
+            advance(len(some))
+
+
+# ------------------------------------------------------------------------------------------------ persons, accounts
+
+
+async def _read_new_persons(feedback: FeedbackSystem, reading: Reading) -> None:
+    """Persons and accounts when they are not due: those of yesterday, and whoever appears for the first time."""
+    if "persons" not in reading.due:
+        known = {voter_id for (voter_id,) in reading.connection.execute("SELECT voter_id FROM raw.voters").fetchall()}
+        new = sorted(reading.persons_seen - known)
+        if len(new) > MOST_NEW_PERSONS:
+            reading.due.add("persons")
+            await read_pages(feedback.voters(), "persons", VOTES, "raw.voters", reading)
+        else:
+            reading.load.carry_over("raw.voters")
+            reading.load.carry_over("raw.voter_accounts")
+            await _look_up_persons(feedback, reading, new)
+    if "accounts" not in reading.due:
+        reading.load.carry_over("raw.accounts")
+        unknown = reading.connection.execute(
+            "SELECT count(*) FROM loading.voter_accounts ANTI JOIN raw.voter_accounts USING (account_id)"
+        ).fetchall()
+        if unknown[0][0]:
+            reading.due.add("accounts")
+            await read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", reading)
+
+
+async def _look_up_persons(feedback: FeedbackSystem, reading: Reading, voter_ids: Sequence[str]) -> None:
+    for some in chunks(voter_ids, LOOK_UPS_IN_FLIGHT):
+        found: list[Voter] = []
+
+        async def look_up(voter_id: str, found: list[Voter] = found) -> None:
+            voter = await feedback.voter(voter_id)
+            if voter is not None:
+                found.append(voter)
+
+        await together(*(look_up(voter_id) for voter_id in some))
+        reading.take(VOTES, "raw.voters", Page(tuple(found)))
+
+
+# --------------------------------------------------------------------------------------------------------- requests
+
+
+async def _read_requests(feedback: FeedbackSystem, reading: Reading) -> None:
+    with track("feature requests") as advance:
+        async for page in feedback.feature_requests(statuses=frozenset(reading.statuses)):
+            reading.unusable.update(record.key for record in page.rejected)
+            _take_requests(reading, page.records, page.rejected)
+            advance(len(page.records))
+    reading.load.note_read("feature_requests", as_of=reading.started_at, rows_read=len(reading.in_scope))
+
+
+def _take_requests(reading: Reading, requests: Sequence[FeatureRequest], rejected: tuple[Rejected, ...] = ()) -> None:
+    inside = [one for one in requests if reading.scope is None or one.board_id in reading.scope]
+    reading.in_scope.update(one.request_id for one in inside)
+    reading.excluded.update({one.request_id for one in requests} - reading.in_scope)
+    reading.merged_away.update(merged for one in requests for merged in one.merged_ids)
+    reading.scores.update({one.request_id: one.score for one in inside if one.score is not None})
+    reading.persons_seen.update(one.author_id for one in inside if one.author_id)
+    reading.take(REQUESTS, "raw.feature_requests", Page(tuple(inside), rejected))
+
+
+async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: Reading) -> None:
+    """Look up requests that votes or CRM records know but the list lacks, before they count as gone."""
+    connection, state = reading.connection, session.state
+    prefix = record_key(session.settings.source_name, "")
+    voted_for = {row[0] for row in connection.execute("SELECT DISTINCT request_id FROM loading.votes").fetchall()}
+    written = {key.removeprefix(prefix) for key in reading.live_keys if key.startswith(prefix)}
+    found = reading.in_scope | reading.excluded | reading.merged_away | reading.unusable
+    missing = sorted((voted_for | written) - found)
+    if len(missing) > MOST_MISSING_RETRIEVED:
+        state.retirements_withheld = True
+        state.notes.append(
+            f"{len(missing)} known requests are missing from the list (more than {MOST_MISSING_RETRIEVED}): "
+            "nothing is retired this run"
+        )
+        return
+
+    async def look_up(request_id: str) -> None:
+        request = await feedback.feature_request(request_id)
+        if request is not None:
+            _take_requests(reading, [request])
+
+    with track("missing requests", len(missing)) as advance:
+        for some in chunks(missing, LOOK_UPS_IN_FLIGHT):
+            await together(*(look_up(request_id) for request_id in some))
+            advance(len(some))
+    gone = set(missing) - reading.in_scope - reading.excluded
+    # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.
+    connection.execute(
+        """
+        DELETE FROM loading.votes WHERE list_contains(?::VARCHAR[], request_id)
+        AND request_id IN (SELECT request_id FROM raw.feature_requests)
+        """,
+        [sorted(gone)],
+    )

@@ -1,0 +1,79 @@
+"""What the readers of both systems share: where pages go, what is gathered beside them, how they are cut."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import duckdb
+
+from integration_assets.models import Page, Rejected
+from integration_assets.reporting.progress import track
+from integration_assets.staging.loading import Loader
+
+TABLES = (
+    "raw.boards",
+    "raw.feature_requests",
+    "raw.status_changes",
+    "raw.votes",
+    "raw.voters",
+    "raw.accounts",
+    "raw.crm_companies",
+    "raw.crm_contacts",
+    "raw.crm_feature_requests",
+    "raw.crm_links",
+    "raw.crm_portals",
+    "raw.internal_accounts",
+)
+
+T = TypeVar("T")
+
+
+@dataclass
+class Reading:
+    """One read of both systems: where rows go, and what is gathered beside them. Ids are the source's.
+
+    `due` names the inputs that are read whole. `scores` are the votes the source reports per request in scope;
+    `differences` the reported and stored votes of those where reading again did not make them equal.
+    """
+
+    connection: duckdb.DuckDBPyConnection
+    load: Loader
+    started_at: datetime
+    due: set[str]
+    rejected: defaultdict[str, list[Rejected]] = field(default_factory=lambda: defaultdict(list))
+    scope: frozenset[str] | None = None
+    statuses: set[str] = field(default_factory=set)
+    in_scope: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
+    unusable: set[str] = field(default_factory=set)
+    merged_away: set[str] = field(default_factory=set)
+    scores: dict[str, int] = field(default_factory=dict)
+    differences: dict[str, tuple[int, int]] = field(default_factory=dict)
+    persons_seen: set[str] = field(default_factory=set)
+    live_keys: set[str] = field(default_factory=set)
+
+    def take(self, stage: str, table: str, page: Page[T]) -> None:
+        """Load one page; whatever cannot be used is kept with its reason, under the asset that met it."""
+        self.rejected[stage] += (*page.rejected, *self.load.append(table, page.records))
+
+
+async def read_pages(
+    pages: AsyncIterator[Page[T]], name: str, stage: str, table: str, reading: Reading, *, read: str | None = None
+) -> None:
+    """Read a list to its end, shown as `name`; `read` is what `raw.reads` calls it."""
+    with track(name) as advance:
+        async for page in pages:
+            reading.take(stage, table, page)
+            advance(len(page.records))
+    if read:
+        reading.load.note_read(read, as_of=reading.started_at)
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of at most `size`."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])
