@@ -24,7 +24,9 @@ from integration_assets.config import Settings, load_settings
 from integration_assets.definitions import defs
 from integration_assets.errors import PermanentError
 from integration_assets.reporting.progress import showing
-from integration_assets.reporting.published import show_rankings, show_report
+from integration_assets.reporting.published import open_published, read_calls, show_rankings
+from integration_assets.reporting.rankings import read_unresolved
+from integration_assets.reporting.terminal import show_calls, show_unresolved
 from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
 from integration_assets.tenants.setting_up import set_up
 
@@ -117,7 +119,7 @@ def _setup(console: Console, settings: Settings) -> None:
 
 
 def _show_dry_run(console: Console, settings: Settings, ending: Ending) -> None:
-    show_saved_plan(console, settings, TENANT, ending, None)
+    show_saved_plan(console, settings, TENANT, ending, None, lines=4)
     show_ending(console, ending)
 
 
@@ -129,10 +131,14 @@ def _show_results(console: Console, settings: Settings, ending: Ending, sandbox:
     _headline(console, "Which requests matter most")
     show_rankings(console, settings, TENANT, "arr", 10)
     show_rankings(console, settings, TENANT, "companies", 10)
-    _headline(console, f"What Slack received ({len(sandbox.team.messages)} messages; this is the last)")
+    _headline(console, "Whose votes count for no company, and why")
+    with open_published(settings, TENANT) as connection:
+        show_unresolved(console, read_unresolved(connection, limit=12))
+        calls = read_calls(connection, ending.summary.run_id)
+    _headline(console, f"What Slack received (message {len(sandbox.team.messages)} of this demo)")
     show_message(console, ending)
-    _headline(console, "The last run in numbers, and the votes it could not count")
-    show_report(console, settings, TENANT, None, None)
+    _headline(console, "Calls of the second sync, by endpoint")
+    show_calls(console, calls)
     console.print(Text(f"published database: {ending.published}"), soft_wrap=True)
 
 

@@ -28,8 +28,10 @@ def show_ending(console: Console, ending: Ending) -> None:
         console.print(Text(f"published database: {ending.published}"), soft_wrap=True)
 
 
-def show_saved_plan(console: Console, settings: Settings, tenant: str, ending: Ending, out: Path | None) -> None:
-    """The plan of a dry run with its first changes; saved to the file `out` when one is named."""
+def show_saved_plan(
+    console: Console, settings: Settings, tenant: str, ending: Ending, out: Path | None, *, lines: int = PLAN_LINES
+) -> None:
+    """The plan of a dry run with its first `lines` changes; saved to the file `out` when one is named."""
     if ending.plan_id is None:
         if out:
             raise ConfigurationError(f"no plan was made, so none was saved to {out}: see the run's state")
@@ -49,7 +51,7 @@ def show_saved_plan(console: Console, settings: Settings, tenant: str, ending: E
             read_operations(connection, plan.plan_id),
             plan_hash=plan.hash,
             reasons=ending.summary.plan.reasons,
-            limit=PLAN_LINES,
+            limit=lines,
         )
         if out:
             export_plan(connection, plan, out)

@@ -51,7 +51,7 @@ def show_report(console: Console, settings: Settings, tenant: str, run: str | No
         if run and len(runs) > 1 and runs[0][0] != run:
             raise ConfigurationError(f"several runs begin with {run}: give more of the id")
         run_id, error, text = runs[0]
-        calls = [CallCount(*row) for row in connection.execute(read_sql("reporting/run_calls"), [run_id]).fetchall()]
+        calls = read_calls(connection, run_id)
         unresolved = read_unresolved(connection)
     summary = msgspec.json.decode(text, type=RunSummary)
     show_summary(console, summary, error=error)
@@ -60,6 +60,11 @@ def show_report(console: Console, settings: Settings, tenant: str, run: str | No
     show_unresolved(console, unresolved)
     if json:
         write_json(summary, json)
+
+
+def read_calls(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[CallCount]:
+    """The calls of a run by system and endpoint."""
+    return [CallCount(*row) for row in connection.execute(read_sql("reporting/run_calls"), [run_id]).fetchall()]
 
 
 @contextmanager

@@ -24,6 +24,8 @@ PLAIN_WIDTH = 160
 """Columns of plain output: a pipe has no edge to fit into, and wrapped lines cannot be searched."""
 VALUE_WIDTH = 40
 """Most characters shown of a value before and after a change."""
+DETAIL_WIDTH = 96
+"""Most characters shown of a check's detail in plain output."""
 
 STATE_STYLES = {
     EndState.SUCCEEDED: "green",
@@ -298,7 +300,9 @@ def show_checks(console: Console, checks: Sequence[CheckLine]) -> None:
         outcome = (
             ("ok", "green") if check.passed else ("error", "red") if check.severity == "ERROR" else ("warn", "yellow")
         )
-        table.add_row(Text(*outcome), check.name, check.asset, Text(clean(check.detail)))
+        # Plain columns cannot wrap: without a limit a long detail would squeeze the names beside it.
+        detail = clean(check.detail) if console.is_terminal else clip(clean(check.detail), DETAIL_WIDTH)
+        table.add_row(Text(*outcome), check.name, check.asset, Text(detail))
     _print(console, table)
 
 
