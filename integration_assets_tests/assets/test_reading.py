@@ -1,0 +1,172 @@
+"""Reading both systems: whole the first time, and afterwards with as few calls as what changed takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from integration_assets.errors import ConfigurationError
+from integration_assets.sandbox.canny.workspace import Workspace
+from integration_assets_tests.assets.conftest import Reader
+
+VOTES, USERS, ONE_USER = "/v2/votes/list", "/v2/users/list", "/v1/users/retrieve"
+ACCOUNTS, CHANGES, POSTS = "/v2/companies/list", "/v2/status_changes/list", "/v1/posts/list"
+CONTACTS = "POST /crm/objects/2026-09/{object_type}/batch/read"
+
+
+def workspace_of(reader: Reader) -> Workspace:
+    return reader.served.sandbox.sample.workspace
+
+
+def stored_votes(reader: Reader, post_id: str) -> set[object]:
+    return {row[0] for row in reader.rows(f"SELECT voter_id FROM raw.votes WHERE request_id = '{post_id}'")}
+
+
+def a_popular_post(workspace: Workspace) -> str:
+    """A post with several votes whose voters all exist."""
+    return max(workspace.posts, key=workspace.score)
+
+
+def someone_who_did_not_vote(workspace: Workspace, post_id: str) -> str:
+    voted = {workspace.votes[vote_id].voter_id for _, vote_id in workspace.votes_of_post[post_id].newest_first()}
+    return next(user_id for user_id in workspace.users if user_id not in voted and workspace.users[user_id].email)
+
+
+def test_the_first_read_is_whole(reader: Reader) -> None:
+    """Every vote, person and account of the source is in the store after the first read."""
+    calls = reader.read()
+    workspace = workspace_of(reader)
+    pages = -(-len(workspace.votes) // 100)
+    assert calls[VOTES] == pages
+    assert reader.rows("SELECT count(*) FROM raw.votes") == [(len(workspace.votes),)]
+    assert reader.rows("SELECT count(DISTINCT account_id) FROM raw.accounts") == [(len(workspace.companies),)]
+    known = {row[0] for row in reader.rows("SELECT voter_id FROM raw.voters")}
+    assert known >= set(workspace.users)
+
+
+def test_a_second_read_stops_at_the_known(reader: Reader) -> None:
+    """When nothing changed, one page of votes and of status changes is read, and no person, account or contact."""
+    reader.read()
+    before = reader.rows("SELECT * FROM raw.votes ORDER BY vote_id")
+    people = reader.rows("SELECT * FROM raw.voters ORDER BY voter_id")
+    calls = reader.read()
+    assert (calls[VOTES], calls[CHANGES]) == (1, 1)
+    assert not {USERS, ACCOUNTS, ONE_USER, CONTACTS} & set(calls)
+    assert reader.rows("SELECT * FROM raw.votes ORDER BY vote_id") == before
+    assert reader.rows("SELECT * FROM raw.voters ORDER BY voter_id") == people
+
+
+def test_a_new_vote_of_a_known_person_takes_no_further_call(reader: Reader) -> None:
+    """A vote more is in the store after a read of one page."""
+    reader.read()
+    workspace = workspace_of(reader)
+    post_id = a_popular_post(workspace)
+    voter_id = someone_who_did_not_vote(workspace, post_id)
+    workspace.vote(post_id, voter_id)
+    calls = reader.read()
+    assert calls[VOTES] == 1
+    assert ONE_USER not in calls
+    assert voter_id in stored_votes(reader, post_id)
+
+
+def test_a_voter_met_first_is_looked_up_at_once(reader: Reader) -> None:
+    """A new person is retrieved with their accounts, and their address asked of the CRM, without reading everybody."""
+    reader.read()
+    workspace = workspace_of(reader)
+    old = next(user for user in workspace.users.values() if workspace.users[user.id].company_ids)
+    newcomer = type(old)(
+        **{
+            **{name: getattr(old, name) for name in old.__dataclass_fields__},
+            "id": workspace.new_id(),
+            "email": "newcomer@brand-new.example",
+            "user_id": None,
+        }
+    )
+    workspace.add_user(newcomer)
+    workspace.vote(a_popular_post(workspace), newcomer.id)
+    calls = reader.read()
+    assert (calls[ONE_USER], calls.get(USERS, 0), calls[CONTACTS]) == (1, 0, 1)
+    memberships = reader.rows(f"SELECT account_id FROM raw.voter_accounts WHERE voter_id = '{newcomer.id}'")
+    assert {row[0] for row in memberships} == set(newcomer.company_ids)
+
+
+def test_an_un_vote_is_found_by_the_score(reader: Reader) -> None:
+    """A vote taken back leaves no trace in the lists; the request's lower score has its votes read again."""
+    reader.read()
+    workspace = workspace_of(reader)
+    post_id = a_popular_post(workspace)
+    vote_id = next(
+        vote_id for _, vote_id in workspace.votes_of_post[post_id].newest_first() if workspace.votes[vote_id].voter_id
+    )
+    voter_id = workspace.votes[vote_id].voter_id
+    workspace.delete_vote(vote_id)
+    calls = reader.read()
+    assert calls[VOTES] == 1 + 1
+    assert voter_id not in stored_votes(reader, post_id)
+    assert reader.read()[VOTES] == 1
+
+
+def test_a_difference_that_reading_again_does_not_mend_is_left_alone(reader: Reader) -> None:
+    """A request whose reported votes never equal the listed voters is not read again until either number moves."""
+    reader.read()
+    workspace = workspace_of(reader)
+    voters = {post_id: stored_votes(reader, post_id) - {None} for post_id in workspace.posts}
+    merged, into = next(
+        (one, other) for one in voters for other in voters if one != other and voters[one] & voters[other]
+    )
+    workspace.merge(merged, into, keep_duplicates=True)
+    assert reader.read()[VOTES] == 1 + 1
+    [(score, stored)] = reader.rows(f"SELECT score, stored FROM raw.vote_differences WHERE request_id = '{into}'")
+    assert (score, stored) == (workspace.score(into), len(voters[merged] | voters[into]))
+    assert reader.read()[VOTES] == 1
+    workspace.vote(into, someone_who_did_not_vote(workspace, into))
+    assert reader.read()[VOTES] == 1 + 1
+
+
+def test_votes_of_a_request_deleted_since_are_gone_and_not_lost(reader: Reader) -> None:
+    """The votes of a request that an earlier run knew leave the store with it."""
+    reader.read()
+    workspace = workspace_of(reader)
+    post_id = a_popular_post(workspace)
+    workspace.delete_post(post_id)
+    reader.read()
+    assert stored_votes(reader, post_id) == set()
+
+
+def test_a_merge_is_followed_without_a_full_read(reader: Reader) -> None:
+    """After a merge the surviving request's votes are read again only when the numbers differ."""
+    reader.read()
+    workspace = workspace_of(reader)
+    into = a_popular_post(workspace)
+    merged = min((post_id for post_id in workspace.posts if post_id != into), key=workspace.score)
+    workspace.merge(merged, into)
+    calls = reader.read()
+    assert calls[VOTES] <= 2
+    assert (merged, into) in reader.rows("SELECT merged_request_id, request_id FROM raw.merge_aliases")
+
+
+def test_a_full_read_can_be_asked_for(reader: Reader) -> None:
+    """`--full` reads everything whole, whatever earlier runs know."""
+    first = reader.read()
+    again = reader.read(full=True)
+    assert again[VOTES] == first[VOTES]
+    assert again[USERS] == first[USERS]
+
+
+def test_another_workspace_is_read_whole(reader: Reader) -> None:
+    """A key that is not the one of the last read leads to a whole read: it may belong to other data."""
+    reader.read()
+    workspace_of(reader).api_key = "another-key-of-the-workspace"
+    calls = reader.read(canny_api_key="another-key-of-the-workspace")
+    assert calls[USERS] >= 1
+    assert calls[VOTES] == -(-len(workspace_of(reader).votes) // 100)
+
+
+def test_boards_left_out_are_neither_loaded_nor_lost(reader: Reader) -> None:
+    """Requests of a board that is not asked for are known as excluded; a board that does not exist ends the run."""
+    board = next(iter(workspace_of(reader).boards.values()))
+    reader.read(canny_exclude_boards=(board.name,))
+    assert reader.rows(f"SELECT count(*) FROM raw.feature_requests WHERE board_id = '{board.id}'") == [(0,)]
+    inside = sum(post.board_id == board.id for post in workspace_of(reader).posts.values())
+    assert inside - 2 <= reader.rows("SELECT count(*) FROM raw.excluded_requests")[0][0] <= inside
+    with pytest.raises(ConfigurationError, match="CANNY_BOARDS: no board is called Nowhere"):
+        reader.read(canny_boards=("Nowhere",))
