@@ -1,4 +1,4 @@
--- The plan whose application began and did not end, unless a later one ended.
+-- The plan whose application began and did not end, unless a later one ended or an undo was begun since.
 -- grain: at most one plan
 -- inputs: sync.plans; variables portal_id, mapping_version
 SELECT begun.header
@@ -10,9 +10,11 @@ WHERE
     AND begun.mapping_version = getvariable('mapping_version')
     AND begun.started_at > coalesce(
         (
-            SELECT max(ended.finished_at)
+            SELECT max(coalesce(ended.finished_at, ended.started_at))
             FROM sync.plans AS ended
-            WHERE ended.status = 'applied' AND ended.portal_id = getvariable('portal_id')
+            WHERE
+                ended.portal_id = getvariable('portal_id')
+                AND (ended.status = 'applied' OR ended.kind = 'undo')
         ),
         TIMESTAMP '1970-01-01'
     )

@@ -193,6 +193,8 @@ class FakeCrm:
         assert 0 < len(pairs) <= self.pairs_per_write
         assert len({pair.target for pair in pairs}) == 1
         number = self._begin("link")
+        if self.refuse_whole_batches and any(pair.target_id in self.unknown_targets for pair in pairs):
+            raise BatchRejectedError("one of the two does not exist")
         rejected = []
         written = []
         for pair in pairs:

@@ -319,6 +319,26 @@ def test_what_cannot_be_found_is_left_for_the_next_run(world: World):
     assert world.sync().created == 3
 
 
+def test_a_write_that_takes_effect_late_is_found(world: World):
+    """Reading back is repeated for a while when no answer came."""
+    many(world, 1)
+    values = {"title": "Request 0"}
+    world.crm.fault = lost_answer(1, 2, 3, moment="before")
+    plan = world.plan()
+    rows = world.connection.execute("SELECT after_values FROM sync.plan_operations").fetchall()
+    reads: list[int] = []
+
+    def takes_effect_at_the_third_read() -> None:
+        reads.append(1)
+        if len(reads) == 3:
+            world.crm.records["9"] = StoredRecord("canny:r0", {**rows[0][0], **values})
+
+    world.crm.on_read = takes_effect_at_the_third_read
+    report = world.apply(plan)
+    assert (report.created, report.unknown, report.error) == (1, 0, None)
+    assert world.pauses == [1.0, 5.0, 2.0, 10.0]
+
+
 def test_records_the_answer_does_not_mention_are_read_back(world: World):
     """A record that is there counts as written although the answer left it out."""
     many(world, 3)
@@ -364,9 +384,11 @@ def test_links_of_a_rejected_record_are_rejected_and_named(small_world: World):
     assert {item.kind for item in report.rejected_items} == {"feature_request", "link"}
 
 
-def test_a_link_to_a_missing_company_is_rejected_and_named(small_world: World):
+@pytest.mark.parametrize("whole_batches", [False, True])
+def test_a_link_to_a_missing_company_is_rejected_and_named(small_world: World, whole_batches: bool):
     """One pair is refused, the rest of the batch is written."""
     small_world.crm.unknown_targets = {"bolt"}
+    small_world.crm.refuse_whole_batches = whole_batches
     report = small_world.sync()
     assert (report.links.created, report.links.rejected) == (8, 1)
     assert report.rejected_items[0].key == "canny:r1:company:bolt:voted"

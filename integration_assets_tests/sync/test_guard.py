@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from integration_assets.sync.guard import Baseline, Circumstances, PlanEffects, guard, judge
-from integration_assets.sync.plan_store import Plan, PlanCounts, PlanNumbers, approve, set_status
+from integration_assets.sync.plan_store import Plan, PlanCounts, PlanNumbers, approve, approved_plan, set_status
 from integration_assets_tests.sync.fake_crm import Killed, killed_at
 from integration_assets_tests.sync.world import NOW, Request, World
 
@@ -273,3 +273,32 @@ def test_a_changed_mapping_and_an_undo_hold_the_next_plan(small_world: World):
     small_world.requests["r1"].title = "Newer"
     small_world.now += timedelta(minutes=1)
     assert judged(small_world, small_world.plan()) == []
+
+
+def test_an_undo_ends_what_an_interrupted_plan_was_released_for(small_world: World):
+    """After an undo, even one that was cut short, the interrupted plan does not go on unasked."""
+    small_world.sync()
+    small_world.requests["r1"].title = "New"
+    small_world.now += timedelta(minutes=1)
+    begun = small_world.plan()
+    set_status(small_world.connection, begun.plan_id, "applying", now=small_world.now)
+    assert judged(small_world, small_world.plan()) == []
+    small_world.now += timedelta(minutes=1)
+    undo = small_world.plan()
+    small_world.connection.execute("UPDATE sync.plans SET kind = 'undo' WHERE plan_id = ?", [undo.plan_id])
+    set_status(small_world.connection, undo.plan_id, "applying", now=small_world.now)
+    small_world.now += timedelta(minutes=1)
+    assert judged(small_world, small_world.plan()) == ["after_undo"]
+
+
+def test_an_approval_replaces_the_one_before(world: World):
+    """Only the plan approved last waits to be applied."""
+    world.requests = many(3)
+    first = world.plan()
+    world.requests = many(4)
+    second = world.plan()
+    for this in (first, second):
+        approve(world.connection, this.hash, "kim", now=world.now)
+    assert approved_plan(world.connection) == second
+    world.apply(second)
+    assert approved_plan(world.connection) is None
