@@ -1,0 +1,1 @@
+"""The main job as its users run it: the command line, real HTTP, end states read back through clients not ours."""

@@ -1,0 +1,149 @@
+"""Kill a process at a chosen request: the look-alikes see every step a run takes, so they say when.
+
+A `Strike` names the request; a `Watch` around a sandbox carries it out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+from dataclasses import dataclass, field
+from typing import Literal
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from integration_assets.sandbox.server import Sandbox
+
+Kind = Literal["any", "reading", "record write", "link write", "after writing", "slack"]
+"""Which requests are counted: all; those before the first write; writes of each sort; those after the last write to
+the CRM and before Slack; messages to Slack."""
+When = Literal["arrived", "committed", "answered"]
+"""Before the request is worked on; after, with the answer lost; once the answer is sent."""
+
+_RECORD_WRITE = re.compile(r"^/crm/objects/.*/batch/(create|update|upsert|archive)$")
+_LINK_WRITE = re.compile(r"^/crm/associations/.*/batch/(?!read$)")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One request of a run."""
+
+    system: str
+    method: str
+    path: str
+
+    @property
+    def sort(self) -> str:
+        """Record write, link write, slack, or read."""
+        if self.system == "slack":
+            return "slack"
+        if self.system.startswith("hubspot") and self.method != "GET":
+            if _RECORD_WRITE.match(self.path):
+                return "record write"
+            if _LINK_WRITE.match(self.path):
+                return "link write"
+            if not self.path.endswith(("/batch/read", "/search")):
+                return "schema write"
+        return "read"
+
+
+def is_write(seen: Seen) -> bool:
+    """Whether a request can change the CRM."""
+    return seen.sort.endswith("write")
+
+
+@dataclass(frozen=True)
+class Strike:
+    """Kill at the request `share` of the way (0 first, 1 last) through those of a kind, `pause` seconds after."""
+
+    kind: Kind
+    share: float
+    when: When
+    pause: float = 0.0
+
+    def __str__(self) -> str:
+        later = f" +{self.pause:g}s" if self.pause else ""
+        return f"{self.kind} {self.share:.0%} {self.when}{later}"
+
+    def place(self, trace: list[Seen]) -> tuple[str, int]:
+        """The sort of request to count (empty: every one), and its number, from the trace of a whole run."""
+        sorts = [seen.sort for seen in trace]
+        writes = [place for place, seen in enumerate(trace, start=1) if is_write(seen)]
+        first, last = (writes[0], writes[-1]) if writes else (len(trace), len(trace))
+        if self.kind == "any":
+            return "", _between(1, len(trace), self.share)
+        if self.kind == "reading":
+            return "", _between(1, first - 1, self.share)
+        if self.kind == "after writing":
+            return "", _between(last + 1, sorts.index("slack"), self.share)
+        return self.kind, _between(1, sorts.count(self.kind), self.share)
+
+
+def _between(low: int, high: int, share: float) -> int:
+    return low + round((high - low) * share)
+
+
+@dataclass
+class Watch:
+    """The requests of a sandbox's look-alikes in one order, and the strike that waits for one of them."""
+
+    trace: list[Seen] = field(default_factory=list)
+    pid: int | None = None
+    struck: bool = False
+    _waiting: tuple[str, int, Strike] | None = None
+
+    def over(self, sandbox: Sandbox) -> None:
+        """Watch these look-alikes, below their own logs."""
+        for name in ("canny", "hubspot_sandbox", "hubspot_production", "slack"):
+            lookalike = getattr(sandbox, name)
+            lookalike.app = self._around(lookalike.app, name)
+
+    def arm(self, strike: Strike | None, reference: list[Seen]) -> None:
+        """Forget what was seen; wait for the request of `strike`, placed by the trace of an undisturbed run."""
+        self.trace.clear()
+        self.pid, self.struck = None, False
+        self._waiting = (*strike.place(reference), strike) if strike else None
+
+    def started(self, pid: int) -> None:
+        """Told of the process to kill."""
+        self.pid = pid
+
+    def _kill(self) -> None:
+        if self.pid is not None:
+            os.kill(self.pid, signal.SIGKILL)
+            self.struck = True
+
+    def _due(self, seen: Seen) -> Strike | None:
+        self.trace.append(seen)
+        if self._waiting is None:
+            return None
+        sort, number, strike = self._waiting
+        if sum(1 for one in self.trace if sort in ("", one.sort)) < number or sort not in ("", seen.sort):
+            return None
+        self._waiting = None
+        return strike
+
+    def _around(self, app: ASGIApp, system: str) -> ASGIApp:
+        async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            strike = self._due(Seen(system, scope["method"], scope["path"]))
+            if strike is None:
+                await app(scope, receive, send)
+            elif strike.when == "arrived":
+                self._kill()  # and the request is never worked on
+            elif strike.when == "committed":
+                await app(scope, receive, _unsent)
+                self._kill()
+            else:
+                await app(scope, receive, send)
+                if strike.pause:
+                    asyncio.get_running_loop().call_later(strike.pause, self._kill)
+                else:
+                    self._kill()
+
+        return watched
+
+
+async def _unsent(message: Message) -> None:
+    """A `send` that says nothing."""
