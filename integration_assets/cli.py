@@ -59,16 +59,27 @@ Environment = Annotated[
 FullRead = Annotated[bool, typer.Option("--full", help="Read everything whole, whatever earlier runs know.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")]
 DEFAULT = "default"
+INTERRUPTED = 130
+"""What typer makes of a KeyboardInterrupt."""
 
 
 def main() -> None:
     """Entry point: run a command; every error raised on purpose is one line and its exit code."""
-    from integration_assets.errors import IntegrationError
+    import signal
 
+    from integration_assets.errors import EXIT_CODES, EndState, IntegrationError
+
+    # A supervisor's SIGTERM ends a command as Ctrl-C does: connections are closed, the run is noted as interrupted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app(standalone_mode=True)
     except IntegrationError as error:
         _fail(error)
+    except SystemExit as ending:
+        if ending.code != INTERRUPTED:
+            raise
+        sys.stderr.write("integration-assets: interrupted; run it again, it goes on where it stands\n")
+        raise SystemExit(EXIT_CODES[EndState.RETRY_LATER]) from None
 
 
 def _fail(error: Exception) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from integration_assets.assets.interrupts import interruptible
 from integration_assets.assets.metadata import markdown_table
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.resolved import OWNERS
@@ -75,7 +76,8 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
 async def crm_feature_requests(session: RunSession) -> dg.MaterializeResult[None]:
     """Applied and verified changes. Asks the gate again before the first write, however it was started."""
     with session.stage("crm_feature_requests"):
-        report = await write_run(session)
+        async with interruptible():
+            report = await write_run(session)
         return dg.MaterializeResult(
             metadata={
                 "created": report.created,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from integration_assets.assets.interrupts import interruptible
 from integration_assets.assets.metadata import table_metadata
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.reading import read_both
@@ -75,6 +76,7 @@ _DEPS = {"raw_crm_contacts": ["raw_votes", "raw_feature_requests"]}
 async def raw(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
     """Read the feedback system and the CRM at the same time, page by page, into the staging store."""
     with session.stage("raw"):
-        await read_both(session)
+        async with interruptible():
+            await read_both(session)
         for key, (table, order_by, _, _) in RAW.items():
             yield dg.MaterializeResult(key, metadata=table_metadata(session.connection, table, order_by=order_by))

@@ -5,12 +5,15 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
+import duckdb
+
 from integration_assets.assets.known import due_reads, note_differences, note_full_reads
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
 from integration_assets.assets.reading_feedback import read_feedback, read_missing
 from integration_assets.assets.reading_pages import TABLES, Reading
 from integration_assets.assets.run_session import RunSession
 from integration_assets.assets.together import together
+from integration_assets.errors import ConfigurationError
 from integration_assets.staging.loading import quarantine, replacing
 from integration_assets.tenants.integrations import crm_for, feedback_credential, feedback_for
 
@@ -30,6 +33,7 @@ async def read_both(session: RunSession) -> None:
                 read_crm(crm, session, reading),
                 read_other_schema(session, reading),
             )
+            _refuse_one_portal_for_both(connection)
             await together(
                 read_contacts(crm, reading),
                 read_missing(feedback, session, reading),
@@ -42,3 +46,14 @@ async def read_both(session: RunSession) -> None:
     state.identified = len(reading.in_scope)
     for stage, rejected in reading.rejected.items():
         quarantine(connection, state.run_id, stage, rejected)
+
+
+def _refuse_one_portal_for_both(connection: duckdb.DuckDBPyConnection) -> None:
+    """Sandbox and production that lead to one portal are a mix-up of tokens, whatever the ids configured say."""
+    portals = connection.execute(
+        "SELECT portal_id FROM loading.crm_portals WHERE portal_id IS NOT NULL GROUP BY portal_id HAVING count(*) > 1"
+    ).fetchall()
+    if portals:
+        raise ConfigurationError(
+            f"sandbox and production both lead to portal {portals[0][0]}: give each environment its own token"
+        )

@@ -7,6 +7,7 @@ a summary: the `run_summary` asset writes it when the run got that far, the sess
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import time
 import traceback
@@ -184,8 +185,12 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
                 name,
             )
             raise
+        except asyncio.CancelledError as error:
+            interrupted = TransientError(f"interrupted in {name}: run it again, it goes on where it stands")
+            self._note(interrupted, name)
+            raise dg.Failure(description=interrupted.message, allow_retries=False) from error
         except BaseException:
-            self._note(TransientError(f"interrupted in {name}: run it again"), name)
+            self._note(TransientError(f"interrupted in {name}: run it again, it goes on where it stands"), name)
             raise
 
     def _note(self, error: IntegrationError, stage: str) -> None:

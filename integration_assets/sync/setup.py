@@ -19,7 +19,8 @@ SETTLE_SECONDS = 360.0
 """Longest wait for the schema to read back: names of link labels were seen to lag by five minutes."""
 POLL_SECONDS = 3.0
 GOOD_READS = 2
-"""Equal complete reads in a row that count as stable: single reads were seen to flip between old and new."""
+"""Equal complete reads in a row that count as stable at the end: single reads were seen to flip between old and new. In
+between, one read that shows what the next step builds on is enough."""
 
 Sleep = Callable[[float], Awaitable[None]]
 Clock = Callable[[], float]
@@ -102,10 +103,10 @@ async def apply_setup(
         on_step(step)
         await _carry_out(crm, definition, step)
         if step.kind == "object":  # what follows needs the object to be found by name
-            await _until(crm, definition, _object_there, deadline=deadline, sleep=sleep, clock=clock)
+            await _until(crm, definition, _object_there, reads=1, deadline=deadline, sleep=sleep, clock=clock)
         if step.kind == "properties":
-            await _until(crm, definition, _properties_there, deadline=deadline, sleep=sleep, clock=clock)
-    await _until(crm, definition, _complete, deadline=deadline, sleep=sleep, clock=clock)
+            await _until(crm, definition, _properties_there, reads=1, deadline=deadline, sleep=sleep, clock=clock)
+    await _until(crm, definition, _complete, reads=GOOD_READS, deadline=deadline, sleep=sleep, clock=clock)
 
 
 async def _carry_out(crm: Crm, definition: ObjectDefinition, step: SetupStep) -> None:
@@ -137,6 +138,7 @@ async def _until(
     definition: ObjectDefinition,
     good: Callable[[ObjectDefinition, LiveSchema], bool],
     *,
+    reads: int,
     deadline: float,
     sleep: Sleep,
     clock: Clock,
@@ -148,7 +150,7 @@ async def _until(
         fine = good(definition, live)
         streak = (streak + 1 if live == previous else 1) if fine else 0
         previous = live if fine else None
-        if streak >= GOOD_READS:
+        if streak >= reads:
             return
         if clock() + POLL_SECONDS > deadline:
             raise TransientError(
