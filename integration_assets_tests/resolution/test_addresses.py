@@ -1,0 +1,105 @@
+"""E-mail addresses, by example and by property."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from integration_assets.resolution.addresses import PLAIN_ADDRESS, Address, address_key, parse_address, split_address
+from integration_assets.resolution.domains import Kind, mail_domains
+from integration_assets_tests.resolution.worlds import resolved, rows
+
+LISTS = mail_domains(own=["ourselves.com"])
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("ann@acme.com", "ann@acme.com"),
+        ("  Ann.Lee+x@EU.Acme.Com \n", "ann.lee+x@eu.acme.com"),
+        ("Ann Lee <Ann@Acme.com>", "ann@acme.com"),
+        ('"Lee, Ann @ Acme" <ann@acme.com>', "ann@acme.com"),
+        ("<ann@acme.com>", "ann@acme.com"),
+        ("ann@bücher.de", "ann@xn--bcher-kva.de"),
+        ("änn@acme.com", "änn@acme.com"),
+        ("\ufeffann@acme.com\u200b", "ann@acme.com"),
+        ("ann@acme.com.", "ann@acme.com"),
+    ],
+)
+def test_addresses_are_normalised(text, address):
+    """Trimmed, lower-case, host in ASCII, the display form opened."""
+    parsed = parse_address(text, LISTS)
+    assert (parsed.kind, parsed.address) == (Kind.BUSINESS, address)
+    assert address_key(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", " ", "ann", "acme.com", "@acme.com", "ann@", "ann@localhost", "ann@@acme.com", "ann@acme@acme.com",
+        "ann lee@acme.com", "ann@acme .com", "ann@10.0.0.1", "ann@[10.0.0.1]", "ann;bob@acme.com", "ann\x00@acme.com",
+        "Ann <ann@acme.com> Lee", "Ann <ann>", "a@b.com, c@d.com",
+    ],
+)  # fmt: skip
+def test_what_is_no_address_is_malformed(text):
+    """Anything but null that is not one address is malformed, a host without a dot included."""
+    assert parse_address(text, LISTS).kind is Kind.MALFORMED
+
+
+def test_null_is_no_address():
+    """Only null is without address."""
+    assert parse_address(None, LISTS) == Address(kind=Kind.NONE)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("a@gmail.com", Kind.PERSONAL),
+        ("a@mail.gmail.com", Kind.PERSONAL),
+        ("a@mailinator.com", Kind.PERSONAL),
+        ("a@ourselves.com", Kind.OWN),
+        ("a@team.ourselves.com", Kind.OWN),
+        ("a@uberspace.de", Kind.BUSINESS),
+    ],
+)
+def test_kinds_of_addresses(text, kind):
+    """Personal and disposable mail, own staff, business."""
+    assert parse_address(text, LISTS).kind is kind
+
+
+LOCALS = st.text(alphabet="abcXYZ09.+-_!#", min_size=1, max_size=8)
+LABELS = st.text(alphabet="abcXYZ019-ü", min_size=1, max_size=6)
+HOSTS = st.lists(LABELS, min_size=1, max_size=3).map(".".join)
+ADDRESSES = st.builds(
+    "{}{}@{}{}".format, st.sampled_from(["", " ", "N <"]), LOCALS, HOSTS, st.sampled_from(["", ".com", ">", ".com>"])
+)
+
+
+@given(st.one_of(ADDRESSES, st.text(max_size=30)))
+def test_normalising_is_idempotent(text):
+    """A normalised address is its own normal form, without white space or capitals."""
+    parts = split_address(text)
+    if parts:
+        assert split_address("@".join(parts)) == parts
+        assert "@".join(parts) == "@".join(parts).lower()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.lists(st.one_of(st.none(), ADDRESSES, st.text(max_size=20)), min_size=1, max_size=30))
+def test_the_store_understands_addresses_as_python_does(texts):
+    """The part of the work that SQL does has the same result as parsing each address by itself."""
+    texts = [None if text is None else text.replace("\x00", "").encode("utf-8", "ignore").decode() for text in texts]
+    voters = [{"voter_id": str(number), "email": text} for number, text in enumerate(texts)]
+    found = rows(resolved({"voters": voters}), "FROM resolved.addresses ORDER BY voter_id::INT")
+    for text, row in zip(texts, found, strict=True):
+        parsed = parse_address(text, mail_domains())
+        assert (row["kind"], row["address"], row["host"], row["registrable_domain"]) == (
+            parsed.kind, parsed.address, parsed.host, parsed.registrable_domain,
+        )  # fmt: skip
+
+
+def test_plain_addresses_are_taken_apart_by_sql_only_where_python_agrees():
+    """The pattern of plain addresses lets nothing through that has a character of its own meaning."""
+    for character in ' <>()[],;:\\"@\n\tü':
+        assert not re.fullmatch(PLAIN_ADDRESS, f"a{character}b@acme.com")

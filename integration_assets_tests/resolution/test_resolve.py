@@ -1,0 +1,432 @@
+"""From vote to company, clause by clause."""
+
+import pytest
+
+from integration_assets.resolution.overrides import Override
+from integration_assets.resolution.settings import ResolutionSettings
+from integration_assets_tests.resolution.worlds import (
+    company,
+    contact,
+    one_voter,
+    outcome,
+    request,
+    resolved,
+    rows,
+    vote,
+)
+
+ACME = company("1", "acme.com")
+
+
+def account(account_id, domain=None, **values):
+    """An account of the feedback system."""
+    return {"account_id": account_id, "domain": domain, **values}
+
+
+def overriding(*pairs, **values):
+    """Settings with these mappings."""
+    return ResolutionSettings(overrides=tuple(Override(match, company_id) for match, company_id in pairs), **values)
+
+
+# -- addresses, personal mail, own staff
+
+
+@pytest.mark.parametrize(
+    ("email", "reason"),
+    [
+        (None, "no_email"), ("", "malformed_email"), ("ann@localhost", "malformed_email"),
+        ("ann@gmail.com", "personal_email"), ("ann@x.gmail.com", "personal_email"),
+        ("ann@mailinator.com", "personal_email"), ("ann@new.com", "unknown_domain"), ("ann@ourselves.com", "own_staff"),
+        ("ann@eu.ourselves.com", "own_staff"),
+    ],
+)  # fmt: skip
+def test_why_a_vote_has_no_company(email, reason):
+    """Each kind of address has its own reason, though companies claim such domains."""
+    world = one_voter(email, crm_companies=[company("1", "gmail.com"), company("2", "ourselves.com")])
+    assert outcome(world, ResolutionSettings(own_domains=("ourselves.com",))) == (None, reason)
+
+
+def test_own_staff_is_never_matched():
+    """Neither mapping, contact nor account makes a customer of the tenant's own people."""
+    world = one_voter(
+        "ann@ourselves.com",
+        account("a", "acme.com"),
+        crm_companies=[ACME],
+        crm_contacts=[contact("k", "ann@ourselves.com", "1")],
+    )
+    settings = overriding(("ann@ourselves.com", "1"), own_domains=("ourselves.com",))
+    assert outcome(world, settings) == (None, "own_staff")
+
+
+def test_lists_of_personal_domains_can_be_corrected():
+    """A domain added to the lists stops matching, one taken off them matches."""
+    world = one_voter("ann@gmx.de", crm_companies=[company("1", "gmx.de")])
+    assert outcome(world) == (None, "personal_email")
+    assert outcome(world, ResolutionSettings(business_domains=("gmx.de",))) == ("1", "host")
+    world = one_voter("ann@acme.com", crm_companies=[ACME])
+    assert outcome(world, ResolutionSettings(personal_domains=("acme.com",))) == (None, "personal_email")
+
+
+# -- hosts of companies
+
+
+def test_every_domain_of_a_company_counts_and_junk_is_reported():
+    """Main and additional domains are cleaned; those of no use are listed with the reason, without a user part."""
+    one = company("1", "https://WWW.Acme.com/", additional_domains=["acme.de", "n/a", "ann@gmail.com", "acme.com", ""])
+    connection = resolved({"crm_companies": [one]})
+    assert rows(connection, "FROM resolved.company_hosts") == [
+        {"company_id": "1", "host": "acme.com", "registrable_domain": "acme.com", "origin": "domain"},
+        {"company_id": "1", "host": "acme.de", "registrable_domain": "acme.de", "origin": "additional_domain"},
+    ]
+    assert rows(connection, "SELECT value, reason FROM resolved.host_problems") == [
+        {"value": "gmail.com", "reason": "personal_domain"},
+        {"value": "n/a", "reason": "not_a_host"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("email", "domain", "found"),
+    [
+        ("a@acme.com", "acme.com", ("1", "host")),
+        ("a@bücher.de", "xn--bcher-kva.de", ("1", "host")),
+        ("a@eu.acme.com", "acme.com", ("1", "registrable_domain")),
+        ("a@eu.acme.com", "eu.acme.com", ("1", "host")),
+        ("a@acme.com", "eu.acme.com", (None, "unknown_domain")),
+        ("a@fr.acme.com", "eu.acme.com", (None, "unknown_domain")),
+        ("a@x.eu.acme.com", "eu.acme.com", (None, "unknown_domain")),
+        ("a@other.co.uk", "co.uk", (None, "unknown_domain")),
+        ("a@one.github.io", "two.github.io", (None, "unknown_domain")),
+        ("a@uberspace.de", "uberspace.de", ("1", "host")),
+    ],
+)
+def test_host_and_registrable_domain(email, domain, found):
+    """The address's host, then its registrable domain; a company known by a sub-domain gets that host only."""
+    assert outcome(one_voter(email, crm_companies=[company("1", domain)])) == found
+
+
+# -- order of evidence
+
+
+def test_the_first_step_that_finds_a_company_decides():
+    """Override, contact, host, registrable domain, account: each decides when those before it find nothing."""
+    companies = [
+        company("override"),
+        company("contact"),
+        company("host", "eu.acme.com"),
+        company("domain", "acme.com"),
+        company("account", "other.com"),
+    ]
+    world = one_voter(
+        "ann@eu.acme.com",
+        account("a", "other.com"),
+        crm_companies=companies,
+        crm_contacts=[contact("k", "ann@eu.acme.com", "contact")],
+    )
+    assert outcome(world, overriding(("acme.com", "override"))) == ("override", "override")
+    assert outcome(world) == ("contact", "contact")
+    world["crm_contacts"] = [contact("k", "ann@eu.acme.com", None), contact("l", "bob@eu.acme.com", "contact")]
+    assert outcome(world) == ("host", "host")
+    world["crm_companies"] = [one for one in companies if one["company_id"] != "host"]
+    assert outcome(world) == ("domain", "registrable_domain")
+    world["crm_companies"] = [one for one in companies if one["company_id"] == "account"]
+    assert outcome(world) == ("account", "account")
+    world["crm_companies"] = []
+    assert outcome(world) == (None, "unknown_domain")
+
+
+@pytest.mark.parametrize("email", [None, "ann@localhost", "ann@gmail.com"])
+def test_the_account_serves_voters_without_business_mail(email):
+    """No, malformed or personal mail: the account may still tell."""
+    world = one_voter(email, account("a", "acme.com"), crm_companies=[ACME])
+    assert outcome(world) == ("1", "account")
+
+
+@pytest.mark.parametrize("email", ["ann@gmail.com", "Ann@localhost"])
+def test_a_mapped_address_and_a_contact_serve_them_too(email):
+    """An address on personal mail, or one that is none, can be mapped, and can be a contact's."""
+    world = one_voter(email, crm_companies=[ACME, company("2")], crm_contacts=[contact("k", email.lower(), "1")])
+    assert outcome(world) == ("1", "contact")
+    assert outcome(world, overriding((email, "2"))) == ("2", "override")
+
+
+def test_texts_that_are_no_address_connect_nobody():
+    """A voter and a contact who both wrote `n/a`, and a domain in place of an address, are no evidence."""
+    world = one_voter("n/a", crm_companies=[ACME], crm_contacts=[contact("k", "n/a", "1")])
+    assert outcome(world) == (None, "malformed_email")
+    assert outcome(one_voter("acme.com", crm_companies=[ACME]), overriding(("acme.com", "1")))[0] is None
+
+
+def test_additional_addresses_of_contacts_count():
+    """A contact is found by any of its addresses, whatever the case or form the voter used."""
+    world = one_voter(
+        "Ann <ANN@new.com>",
+        crm_companies=[ACME],
+        crm_contacts=[contact("k", "x@acme.com", "1", "b@c.d", "ann@new.com")],
+    )
+    assert outcome(world) == ("1", "contact")
+
+
+# -- overrides
+
+
+def test_the_closest_mapping_wins():
+    """An address over a domain, a sub-domain over its parent."""
+    world = one_voter("ann@a.eu.acme.com", crm_companies=[company("1"), company("2"), company("3")])
+    domain, deeper, address = ("acme.com", "1"), ("eu.acme.com", "2"), ("Ann@a.eu.acme.com", "3")
+    assert outcome(world, overriding(domain)) == ("1", "override")
+    assert outcome(world, overriding(domain, deeper)) == ("2", "override")
+    assert outcome(world, overriding(domain, deeper, address)) == ("3", "override")
+    assert outcome(world, overriding(("notacme.com", "1")))[0] is None
+
+
+def test_a_mapping_to_a_company_that_is_gone_is_ignored_and_reported():
+    """The next evidence decides; the mapping is listed. Personal domains and own ones are listed too."""
+    world = one_voter("ann@acme.com", crm_companies=[ACME])
+    settings = overriding(
+        ("acme.com", "99"), ("gmail.com", "1"), ("ourselves.com", "1"), own_domains=("ourselves.com",)
+    )
+    assert outcome(world, settings) == ("1", "host")
+    problems = rows(resolved(world, settings), "FROM resolved.override_problems")
+    assert [(one["match"], one["company_id"]) for one in problems] == [
+        ("acme.com", "99"), ("gmail.com", "1"), ("ourselves.com", "1"),
+    ]  # fmt: skip
+    assert problems[0]["reason"] == "the company is gone"
+    assert "personal" in problems[1]["reason"]
+    assert "own staff" in problems[2]["reason"]
+
+
+# -- accounts
+
+
+def test_the_account_id_comes_before_its_domain():
+    """By the mapped property, or by the record id, only where configured; merged record ids lead to the survivor."""
+    world = one_voter(
+        None, account("77", "acme.com"), crm_companies=[ACME, company("2", account_id=" 77 ", merged_ids=["77"])]
+    )
+    assert outcome(world) == ("1", "account")
+    assert outcome(world, ResolutionSettings(account_id_mapped=True)) == ("2", "account")
+    assert outcome(world, ResolutionSettings(account_id_mapped=True, account_id_is_record_id=True)) == ("2", "account")
+    world["accounts"] = []
+    assert outcome(world, ResolutionSettings(account_id_mapped=True)) == ("2", "account")
+
+
+def test_a_voter_known_only_by_a_membership_is_matched_by_it():
+    """A vote of a voter who is in no list of persons still has the account."""
+    world = one_voter("x@y.z", account("a", "acme.com"), crm_companies=[ACME]) | {"voters": []}
+    assert outcome(world) == ("1", "account")
+
+
+# -- several companies
+
+TWINS = [company("1", "acme.com"), company("2", "acme.com")]
+
+
+def twins(first, second, *more):
+    """A voter whose host belongs to two companies with these further values."""
+    both = [{**TWINS[0], **first}, {**TWINS[1], **second}]
+    return one_voter("ann@acme.com", crm_companies=[*both, *more])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "found"),
+    [
+        ({}, {}, None),
+        ({"arr": "5"}, {"arr": "7"}, None),
+        ({"arr": "5"}, {}, "1"),
+        ({"arr": "0"}, {"arr": "7"}, "2"),
+        ({"arr": "-3"}, {"arr": "7"}, "2"),
+        ({}, {"parent_id": "1"}, "1"),
+        ({"arr": "5"}, {"parent_id": "1", "arr": "7"}, "1"),
+        ({}, {"parent_id": "1", "arr": "7"}, "2"),
+        ({"arr": "0"}, {"parent_id": "1", "arr": "7"}, "2"),
+        ({"parent_id": "2"}, {"parent_id": "1"}, None),
+        ({"parent_id": "2"}, {"parent_id": "1", "arr": "7"}, "2"),
+        ({"parent_id": "8"}, {"parent_id": "8"}, None),
+        ({}, {"parent_id": "9"}, "1"),
+        ({"parent_id": "1"}, {"parent_id": "old9"}, "1"),
+    ],
+)
+def test_which_of_two_companies(first, second, found):
+    """The ancestor with ARR or where nobody has any, else the only one with ARR, else the ancestor, else nobody."""
+    between = company("9", parent_id="1", merged_ids=["old9"])
+    world = twins(first, second, between)
+    assert outcome(world) == ((found, "host") if found else (None, "ambiguous_domain"))
+
+
+def test_the_ancestor_without_arr_wins_when_several_others_have_some():
+    """Two earning children cannot both be it: their parent is."""
+    world = twins({}, {"parent_id": "1", "arr": "7"}, company("3", "acme.com", parent_id="1", arr="8"))
+    assert outcome(world) == ("1", "host")
+
+
+def test_the_voters_account_decides_before_family_and_arr():
+    """Of several companies the one the account points to; an account that points to both, or elsewhere, is no help."""
+    world = twins({"arr": "7"}, {"parent_id": "1"}, company("3", "other.com"))
+    world |= {"voter_accounts": [{"voter_id": "u", "account_id": "a"}]}
+    mapped = ResolutionSettings(account_id_is_record_id=True)
+    for account_id, domain, found in [("2", None, "2"), ("a", "acme.com", "1"), ("a", "other.com", "1")]:
+        world["accounts"] = [account(account_id, domain)]
+        world["voter_accounts"] = [{"voter_id": "u", "account_id": account_id}]
+        assert outcome(world, mapped) == (found, "host")
+
+
+def test_ambiguity_ends_the_search_and_lists_the_candidates():
+    """A host of two equal companies is not decided by the weaker steps; candidates are sorted."""
+    world = one_voter(
+        "ann@eu.acme.com",
+        account("a", "other.com"),
+        crm_companies=[
+            company("2", "eu.acme.com"),
+            company("10", "eu.acme.com"),
+            company("3", "acme.com"),
+            company("4", "other.com"),
+        ],
+    )
+    found = rows(resolved(world), "SELECT company_id, match_method, reason, candidate_company_ids FROM resolved.votes")
+    assert found == [
+        {"company_id": None, "match_method": None, "reason": "ambiguous_domain", "candidate_company_ids": ["10", "2"]}
+    ]
+
+
+def test_ambiguous_contacts_and_accounts():
+    """Contacts with one address and two companies, and accounts that lead to two companies, decide nothing."""
+    world = one_voter(
+        "ann@gmail.com",
+        crm_companies=TWINS,
+        crm_contacts=[contact("k", "ann@gmail.com", "1"), contact("l", "b@c.d", "2", "ann@gmail.com")],
+    )
+    assert outcome(world) == (None, "ambiguous_domain")
+    world = one_voter("ann@gmail.com", account("a", "acme.com"), crm_companies=TWINS)
+    assert outcome(world) == (None, "ambiguous_account")
+    world = one_voter(None, account("a", "a.com"), account("b", "b.com"))
+    world["crm_companies"] = [company("1", "a.com"), company("2", "b.com", arr="5")]
+    assert outcome(world) == ("2", "account")
+
+
+# -- merges
+
+
+def counted(**tables):
+    """Ids of the counted votes with the request each counts for, and of the lost ones."""
+    connection = resolved(tables)
+    kept = connection.execute("SELECT vote_id, request_id FROM resolved.votes ORDER BY vote_id").fetchall()
+    lost = connection.execute("SELECT vote_id, request_id, reason FROM resolved.lost_votes ORDER BY ALL").fetchall()
+    return kept, lost
+
+
+def test_votes_follow_merges_and_the_earliest_stays():
+    """Through chains of merges; one vote per voter and request, the earliest, no time last, then by id."""
+    kept, lost = counted(
+        feature_requests=[request("c"), request("a"), request("z")],
+        merge_aliases=[
+            {"merged_request_id": "a", "request_id": "b"},
+            {"merged_request_id": "b", "request_id": "c"},
+        ],
+        votes=[
+            vote("1", "c", "u", 5), vote("2", "a", "u", 9), vote("3", "b", "u", None), vote("4", "a", "w", 1),
+            vote("6", "c", "x", 3), vote("5", "b", "x", 3), vote("7", "z", "u", 3),
+        ],
+    )  # fmt: skip
+    assert kept == [("2", "c"), ("4", "c"), ("5", "c"), ("7", "z")]
+    assert lost == []
+
+
+def test_two_voter_ids_are_two_voters_and_gone_voters_count_each():
+    """Whatever their address; a vote whose voter is gone counts by itself."""
+    connection = resolved(
+        {
+            "feature_requests": [request("r")],
+            "voters": [{"voter_id": "u", "email": "a@b.com"}, {"voter_id": "w", "email": "a@b.com"}],
+            "votes": [vote("1", "r", "u"), vote("2", "r", "w"), vote("3", "r", None), vote("4", "r", None)],
+        }
+    )
+    reasons = connection.execute("SELECT reason, count(*) FROM resolved.votes GROUP BY ALL ORDER BY ALL").fetchall()
+    assert reasons == [("no_email", 2), ("unknown_domain", 2)]
+
+
+def test_votes_on_requests_that_are_gone_are_set_aside():
+    """Quarantined under the id they were cast for; those of boards nobody asked for are neither counted nor lost."""
+    kept, lost = counted(
+        feature_requests=[request("r")],
+        excluded_requests=[{"request_id": "board2"}],
+        merge_aliases=[
+            {"merged_request_id": "m", "request_id": "gone"},
+            {"merged_request_id": "n", "request_id": "board2"},
+        ],
+        votes=[vote(str(number), on, "u") for number, on in enumerate(["r", "gone", "m", "board2", "n"], start=1)],
+    )
+    assert kept == [("1", "r")]
+    assert lost == [("2", "gone", "request_gone"), ("3", "m", "request_gone")]
+
+
+def test_a_circle_of_merges_loses_no_vote():
+    """Requests said to be merged into each other count as one of them that is there."""
+    kept, lost = counted(
+        feature_requests=[request("b")],
+        merge_aliases=[
+            {"merged_request_id": "a", "request_id": "b"},
+            {"merged_request_id": "b", "request_id": "a"},
+        ],
+        votes=[vote("1", "a", "u"), vote("2", "b", "w")],
+    )
+    assert (kept, lost) == ([("1", "b"), ("2", "b")], [])
+
+
+def test_merged_companies_lead_to_the_survivor():
+    """Contacts, mappings and parents that name a merged id mean the survivor."""
+    merged = company("new", "acme.com", merged_ids=["old", "older"])
+    world = one_voter("ann@x.com", crm_companies=[merged], crm_contacts=[contact("k", "ann@x.com", "old")])
+    assert outcome(world) == ("new", "contact")
+    assert outcome(world, overriding(("x.com", "older"))) == ("new", "override")
+
+
+def test_a_company_merged_while_we_read_counts_once():
+    """A record still listed though merged away leaves its domains to the survivor, and its ARR to nobody."""
+    both = [company("new", "acme.com", arr="5", merged_ids=["old"]), company("old", "acme.de", arr="7")]
+    connection = resolved(one_voter("ann@acme.de", crm_companies=both))
+    assert rows(connection, "SELECT company_id, match_method FROM resolved.votes") == [
+        {"company_id": "new", "match_method": "host"}
+    ]
+    assert rows(connection, "SELECT company_id, arr FROM resolved.company_arr") == [{"company_id": "new", "arr": 5}]
+
+
+# -- the tables as an interface
+
+
+def test_columns_of_the_resolved_votes():
+    """Names, order and types are agreed; domain of the address even where it is itself a public suffix."""
+    connection = resolved(one_voter("ann@eu.acme.com"))
+    columns = [(name, kind) for name, kind, *_ in connection.execute("DESCRIBE resolved.votes").fetchall()]
+    assert columns == [
+        ("vote_id", "VARCHAR"), ("request_id", "VARCHAR"), ("voter_id", "VARCHAR"), ("created_at", "TIMESTAMP"),
+        ("company_id", "VARCHAR"), ("match_method", "VARCHAR"), ("reason", "VARCHAR"), ("email_domain", "VARCHAR"),
+        ("candidate_company_ids", "VARCHAR[]"),
+    ]  # fmt: skip
+    assert connection.execute("SELECT email_domain FROM resolved.votes").fetchall() == [("acme.com",)]
+    assert resolved(one_voter("a@uberspace.de")).execute("SELECT email_domain FROM resolved.votes").fetchall() == [
+        ("uberspace.de",)
+    ]
+
+
+def test_an_empty_world_and_a_second_run():
+    """Nothing in, nothing out, and no temporary table left; a second run replaces what the first made."""
+    connection = resolved({})
+    assert connection.execute("SELECT count(*) FROM resolved.votes").fetchall() == [(0,)]
+    world = one_voter("ann@acme.com", crm_companies=[ACME])
+    first = rows(resolved(world, connection=connection), "FROM resolved.votes")
+    assert rows(resolved(world, connection=connection), "FROM resolved.votes") == first
+    assert connection.execute("SELECT table_name FROM duckdb_tables() WHERE temporary").fetchall() == []
+
+
+def test_a_rollback_brings_everything_back():
+    """All of it happens in the caller's transaction."""
+    from integration_assets.resolution.resolve import resolve_votes
+
+    connection = resolved(one_voter("ann@acme.com", crm_companies=[ACME]))
+    before = rows(connection, "FROM resolved.votes")
+    connection.execute("BEGIN TRANSACTION")
+    connection.execute("DELETE FROM raw.votes")
+    resolve_votes(connection, ResolutionSettings())
+    assert rows(connection, "FROM resolved.votes") == []
+    connection.execute("ROLLBACK")
+    assert rows(connection, "FROM resolved.votes") == before
