@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from integration_assets.assets.run_session import RunSession, RunState, failed_gate
+from integration_assets.assets.run_session import Mode, RunSession, RunState, failed_gate
 from integration_assets.assets.settings import base_currency
 from integration_assets.assets.slack import slack_client
 from integration_assets.config import Environment
@@ -135,7 +135,7 @@ def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
 
 def _facts(session: RunSession, end_state: EndState, error: str | None) -> RunFacts:
     state = session.state
-    report = state.report or (planned_report(state.planned.plan) if state.planned else None)
+    report = state.report or _planned_report(state)
     records, links = _numbers(report) if report else (RecordNumbers(identified=state.identified), LinkNumbers())
     currency = "USD"
     if state.settings is not None and state.connection is not None:
@@ -167,6 +167,22 @@ def _facts(session: RunSession, end_state: EndState, error: str | None) -> RunFa
         ranked=state.ranked,
         feedback=FEEDBACK_PROVIDER,
         crm=CRM_PROVIDER,
+    )
+
+
+def _planned_report(state: RunState) -> ApplyReport | None:
+    """What a run that wrote nothing reports; a dry run counts what it would have done."""
+    if state.planned is None:
+        return None
+    report, counts = planned_report(state.planned.plan), state.planned.plan.counts
+    if state.mode is not Mode.DRY_RUN:
+        return report
+    return msgspec.structs.replace(
+        report,
+        created=counts.create,
+        updated=counts.update,
+        retired=counts.retire,
+        links=msgspec.structs.replace(report.links, created=counts.link, removed=counts.unlink),
     )
 
 

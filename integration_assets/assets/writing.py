@@ -18,7 +18,7 @@ from integration_assets.models import Portal
 from integration_assets.reporting.progress import track
 from integration_assets.sync.apply import ApplyReport, apply_plan
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, MAPPING_VERSION
-from integration_assets.sync.guard import guard, guard_inputs
+from integration_assets.sync.guard import is_first_apply, judge
 from integration_assets.sync.plan import PlanInputs, make_plan
 from integration_assets.sync.plan_file import import_plan
 from integration_assets.sync.plan_store import Plan, approved_plan, drop_moved, set_status, stale_reason
@@ -91,7 +91,7 @@ def _released(session: RunSession, portal: Portal) -> Planned | None:
     moved = drop_moved(connection, plan)
     note = f"applying the approved plan {plan.hash[:12]}"
     state.notes.append(f"{note}; {moved:,} of its changes no longer fit the CRM and are left out" if moved else note)
-    return Planned(plan, first_apply=plan.records_held == 0, released=True)
+    return Planned(plan, first_apply=is_first_apply(connection, plan), released=True)
 
 
 def _new(session: RunSession, portal: Portal) -> Planned:
@@ -112,18 +112,16 @@ def _new(session: RunSession, portal: Portal) -> Planned:
             retirements_withheld=state.retirements_withheld,
         ),
     )
-    effects, base, circumstances = guard_inputs(
+    verdict = judge(
         connection,
         plan,
         production=session.target is Environment.PRODUCTION,
         budget=settings.call_budget,
         calls_left_today=state.quota.daily_remaining,
+        now=datetime.now(UTC),
     )
-    verdict = guard(plan, effects, base, circumstances)
     state.notes += verdict.warnings
-    if verdict.held:
-        set_status(connection, plan.plan_id, "held", now=datetime.now(UTC), reasons=verdict.reasons)
-    return Planned(plan, verdict.reasons, circumstances.first_apply)
+    return Planned(plan, verdict.reasons, is_first_apply(connection, plan))
 
 
 async def write_run(session: RunSession) -> ApplyReport:

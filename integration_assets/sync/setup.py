@@ -18,6 +18,8 @@ from integration_assets.sync.drift import live_link
 SETTLE_SECONDS = 360.0
 """Longest wait for the schema to read back: names of link labels were seen to lag by five minutes."""
 POLL_SECONDS = 3.0
+"""Between reads; the first ones come sooner, because most schemas read back within a second."""
+SOONEST_POLL_SECONDS = 0.25
 GOOD_READS = 2
 """Equal complete reads in a row that count as stable at the end: single reads were seen to flip between old and new. In
 between, one read that shows what the next step builds on is enough."""
@@ -144,7 +146,7 @@ async def _until(
     clock: Clock,
 ) -> None:
     previous: LiveSchema | None = None
-    streak = 0
+    streak = misses = 0
     while True:
         live = await crm.schema(definition, ())
         fine = good(definition, live)
@@ -152,9 +154,11 @@ async def _until(
         previous = live if fine else None
         if streak >= reads:
             return
-        if clock() + POLL_SECONDS > deadline:
+        wait = POLL_SECONDS if fine else min(POLL_SECONDS, SOONEST_POLL_SECONDS * 2**misses)
+        misses += 1
+        if clock() + wait > deadline:
             raise TransientError(
                 f"the schema of portal {live.portal.portal_id} did not read back stably within "
                 f"{SETTLE_SECONDS / 60:.0f} minutes: run `setup` again"
             )
-        await sleep(POLL_SECONDS)
+        await sleep(wait)
