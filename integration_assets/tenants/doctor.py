@@ -261,6 +261,8 @@ def _identity(settings: Settings, portal: Portal | None, other: Portal | None, p
         )
     except ConfigurationError as error:
         return [Finding("portal", Verdict.FAIL, error.message, "see the message", usage=True)]
+    if decision.origin == "learnt":
+        return [Finding("portal", Verdict.OK, f"not pinned yet: `setup` or the first sync pins {decision.portal_id}")]
     return [Finding("portal", Verdict.OK, decision.message)]
 
 
