@@ -109,6 +109,7 @@ def _new(session: RunSession, portal: Portal) -> Planned:
             now=datetime.now(UTC),
             link_contacts=settings.link_contacts,
             excluded=[request_id for (request_id,) in excluded],
+            unusable=_unusable(session),
             retirements_withheld=state.retirements_withheld,
         ),
     )
@@ -122,6 +123,18 @@ def _new(session: RunSession, portal: Portal) -> Planned:
     )
     state.notes += verdict.warnings
     return Planned(plan, verdict.reasons, is_first_apply(connection, plan))
+
+
+def _unusable(session: RunSession) -> list[str]:
+    """Ids of requests that the last read met and could not use: they are not gone."""
+    rows = session.connection.execute(
+        """
+        SELECT DISTINCT key FROM sync.quarantine
+        WHERE stage = 'raw_feature_requests' AND kind = 'feature_request'
+            AND seen_at >= (SELECT max(as_of) FROM raw.reads WHERE input = 'feature_requests')
+        """
+    ).fetchall()
+    return [request_id for (request_id,) in rows]
 
 
 async def write_run(session: RunSession) -> ApplyReport:

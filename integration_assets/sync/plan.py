@@ -49,8 +49,9 @@ MOST_MISSING = 200
 class PlanInputs(msgspec.Struct, frozen=True):
     """What a plan depends on beside the tables.
 
-    `excluded` are ids of requests that exist in the source but left the scope; `retirements_withheld` says that the
-    reader could not make sure what is gone. `now` has a time zone.
+    `excluded` are ids of requests that exist in the source but left the scope, `unusable` of those that exist and could
+    not be used this time: their records stay as they are. `retirements_withheld` says that the reader could not make
+    sure what is gone. `now` has a time zone.
     """
 
     run_id: str
@@ -62,6 +63,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     now: datetime
     link_contacts: bool = True
     excluded: Collection[str] = ()
+    unusable: Collection[str] = ()
     retirements_withheld: bool = False
     limits: BatchLimits = BatchLimits()
 
@@ -112,6 +114,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
 def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> _Comparison:
     found = _Comparison()
     reasons = _reasons_to_retire(connection, inputs)
+    unusable = {record_key(inputs.source_name, request_id) for request_id in inputs.unusable}
     for row in _compared_rows(connection):
         key, copies = row["key"], row["copies"]
         if copies > 1:
@@ -120,7 +123,7 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
             found.problems.append(f"{row['wanted_copies']} requests of the source share the key {key}")
         elif row["is_wanted"]:
             _compare_wanted(found, row)
-        elif copies:
+        elif copies and key not in unusable:
             _compare_unwanted(found, row, inputs, reasons.get(key, RetiredReason.DELETED))
         found.counts["identified"] += int(row["is_wanted"])
         found.counts["live"] += copies

@@ -140,7 +140,7 @@ def test_an_excluded_board_retires_and_comes_back(synced: World) -> None:
 
 
 def test_a_custom_status_never_seen_before_is_followed(synced: World) -> None:
-    """A request moved to a status of the workspace's own is not taken for gone: its words arrive, its status is unknown."""
+    """A request moved to a status of the workspace's own is not gone: its words arrive, its status is unknown."""
     before = synced.in_crm()
     synced.canny.change_status(synced.request_id("dark mode"), synced.person("ann"), "waiting for legal")
     synced.sync()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from canny.models.votes import Vote
 
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
@@ -182,6 +183,11 @@ def dirty() -> Iterator[World]:
         yield world
 
 
+def _post_id(vote: Vote) -> str:
+    assert vote.post is not None
+    return f"canny:{vote.post.id}"
+
+
 def _published(home: Path) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(str(home / "published" / "sandbox" / "default.duckdb"), read_only=True)
 
@@ -194,7 +200,7 @@ def test_the_dirty_sample_has_one_record_per_request_in_canny(dirty: World) -> N
     titles = {f"canny:{post.id}": post.title.strip() for post in all_posts(base_url, key, statuses=wanted)}
     voters: defaultdict[str, set[str]] = defaultdict(set)
     for vote in all_votes(base_url, key):
-        voters[f"canny:{vote.post.id}"].add(vote.voter.id if vote.voter else vote.id)
+        voters[_post_id(vote)].add(vote.voter.id if vote.voter else vote.id)
     records = dirty.in_crm().records
     usable = {key: title for key, title in titles.items() if title}
     assert {key: record["title"] for key, record in records.items()} == usable
@@ -234,9 +240,9 @@ def test_the_dirty_sample_links_the_voters_that_are_contacts(dirty: World) -> No
     }
     records = dirty.in_crm()
     wanted = {
-        (f"canny:{vote.post.id}", contacts[addresses[vote.voter.id]])
+        (_post_id(vote), contacts[addresses[vote.voter.id]])
         for vote in all_votes(base_url, key)
-        if vote.voter and addresses.get(vote.voter.id) in contacts and f"canny:{vote.post.id}" in records.records
+        if vote.voter and addresses.get(vote.voter.id) in contacts and _post_id(vote) in records.records
     }
     found = {
         (key, contact)
