@@ -207,7 +207,9 @@ class Reference:
 
     def ranking(self) -> list[dict[str, Any]]:
         """`ranked.feature_requests` in order of rank by ARR, without the columns taken over as they are."""
-        total = sum((self.arr[key] or 0 for key in {vote["company_id"] for vote in self.votes} - {None}), Decimal(0))
+        total = sum(
+            ((self.arr[key] or Decimal(0)) for key in {vote["company_id"] for vote in self.votes} - {None}), Decimal(0)
+        )
         found = [self._ranked(row, total) for row in self.requests()]
         ends = {row["request_id"]: (*dated(row["created_at"]), row["request_id"]) for row in self.requests()}
         for name, order in {
@@ -228,7 +230,7 @@ class Reference:
             vote for vote in votes if vote["created_at"] and AS_OF - timedelta(days=30) <= vote["created_at"] <= AS_OF
         ]
         companies = {vote["company_id"] for vote in votes} - {None}
-        arr = sum((self.arr[key] or 0 for key in companies), Decimal(0))
+        arr = sum(((self.arr[key] or Decimal(0)) for key in companies), Decimal(0))
         moments = [vote["created_at"] for vote in votes if vote["created_at"]]
         return {
             "request_id": row["request_id"],

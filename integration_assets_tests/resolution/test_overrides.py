@@ -1,5 +1,7 @@
 """The analyst's mappings: the file, and what it may not say."""
 
+from pathlib import Path
+
 import pytest
 
 from integration_assets.errors import ConfigurationError
@@ -12,7 +14,7 @@ from integration_assets.resolution.overrides import (
 )
 
 
-def write(path, *lines):
+def write(path: Path, *lines: str) -> Path:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
 

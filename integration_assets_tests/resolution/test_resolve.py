@@ -1,10 +1,14 @@
 """From vote to company, clause by clause."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 
 from integration_assets.resolution.overrides import Override
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets_tests.resolution.worlds import (
+    Row,
     company,
     contact,
     one_voter,
@@ -18,12 +22,12 @@ from integration_assets_tests.resolution.worlds import (
 ACME = company("1", "acme.com")
 
 
-def account(account_id, domain=None, **values):
+def account(account_id: str, domain: str | None = None, **values: Any) -> Row:
     """An account of the feedback system."""
     return {"account_id": account_id, "domain": domain, **values}
 
 
-def overriding(*pairs, **values):
+def overriding(*pairs: tuple[str, str], **values: Any) -> ResolutionSettings:
     """Settings with these mappings."""
     return ResolutionSettings(overrides=tuple(Override(match, company_id) for match, company_id in pairs), **values)
 
@@ -221,7 +225,7 @@ def test_a_voter_known_only_by_a_membership_is_matched_by_it():
 TWINS = [company("1", "acme.com"), company("2", "acme.com")]
 
 
-def twins(first, second, *more):
+def twins(first: Row, second: Row, *more: Row) -> dict[str, Iterable[Row]]:
     """A voter whose host belongs to two companies with these further values."""
     both = [{**TWINS[0], **first}, {**TWINS[1], **second}]
     return one_voter("ann@acme.com", crm_companies=[*both, *more])
@@ -306,7 +310,7 @@ def test_ambiguous_contacts_and_accounts():
 # -- merges
 
 
-def counted(**tables):
+def counted(**tables: Iterable[Row]) -> tuple[list[Any], list[Any]]:
     """Ids of the counted votes with the request each counts for, and of the lost ones."""
     connection = resolved(tables)
     kept = connection.execute("SELECT vote_id, request_id FROM resolved.votes ORDER BY vote_id").fetchall()

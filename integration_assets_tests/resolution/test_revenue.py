@@ -1,19 +1,22 @@
 """ARR: what a figure is, which source decides, and in which currency."""
 
+from collections.abc import Iterable
 from decimal import Decimal
+from typing import Any
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_assets.resolution.revenue import CompanyRevenue, RevenueFigure, company_revenues, parse_amount
 from integration_assets.resolution.settings import ResolutionSettings
-from integration_assets_tests.resolution.worlds import company, resolved, rows
+from integration_assets_tests.resolution.worlds import Row, company, resolved, rows
 
 DOLLARS = ResolutionSettings(base_currency="USD", currency_rates={"EUR": Decimal("1.085")})
 
 
-def revenue(*figures, settings=DOLLARS):
+def revenue(*figures: tuple[str, ...], settings: ResolutionSettings = DOLLARS) -> tuple[Any, list[tuple[str, str]]]:
     """ARR of the one company these figures are for."""
     revenues, problems = company_revenues(
         [RevenueFigure(source, str(number), "c", *rest) for number, (source, *rest) in enumerate(figures)], settings
@@ -106,7 +109,9 @@ def test_sums_are_exact(amounts):
     assert abs(int(found.arr.scaleb(2)) * 100 - exact) <= 50
 
 
-def joined(settings=DOLLARS, **tables):
+def joined(
+    settings: ResolutionSettings = DOLLARS, **tables: Iterable[Row]
+) -> tuple[dict[str, dict[str, Any]], duckdb.DuckDBPyConnection]:
     """`resolved.company_arr` by company, of a world with these tables."""
     connection = resolved(tables, settings)
     return {row["company_id"]: row for row in rows(connection, "FROM resolved.company_arr")}, connection
