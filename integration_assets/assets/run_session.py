@@ -23,6 +23,7 @@ import duckdb
 from pydantic import PrivateAttr
 
 from integration_assets.assets.partitions import DEFAULT_TENANT
+from integration_assets.assets.settings import overrides
 from integration_assets.checks.base import CheckResult
 from integration_assets.config import Environment, Settings, load_settings
 from integration_assets.connectors.calls import CallCounter
@@ -122,6 +123,7 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             raise ConfigurationError(
                 f"tenant {state.tenant} has no integrations: only `{DEFAULT_TENANT}` reads them from the environment"
             )
+        overrides(state.settings)  # a wrong file ends the run before the first call, not after a long read
         path = store_path(state.settings.home, state.settings.store_url, state.environment, state.tenant)
         state.connection = stack.enter_context(open_store(path))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from integration_assets.config import Settings
-from integration_assets.resolution.overrides import read_overrides
+from integration_assets.resolution.overrides import Override, read_overrides
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.tenants.integrations import RECORD_ID_PROPERTY
 
@@ -34,9 +34,18 @@ def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnectio
         portal_currency=portal_currency(connection),
         accounts_currency=settings.accounts_currency,
         currency_rates=settings.currency_rates,
-        overrides=read_overrides(
-            settings.overrides_path,
-            personal_domains=settings.personal_domains,
-            business_domains=settings.business_domains,
-        ),
+        overrides=overrides(settings),
+    )
+
+
+def overrides(settings: Settings) -> tuple[Override, ...]:
+    """The analyst's mappings.
+
+    Raises:
+        ConfigurationError: the file is not what it should be; names the line.
+    """
+    return read_overrides(
+        settings.overrides_path,
+        personal_domains=settings.personal_domains,
+        business_domains=settings.business_domains,
     )
