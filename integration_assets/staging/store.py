@@ -1,20 +1,23 @@
 """Where the staging store lives and how it is opened: exclusively, migrated, closed whatever happens.
 
-DuckDB lets one process write a file and shuts every other out, readers included. That lock is the mutual exclusion of
-runs: a run keeps its store open from beginning to end. Within one process DuckDB would share the file, so we refuse.
+Whoever opens the store holds its run lock: a run keeps it from beginning to end, and a second one is refused before it
+has sent anything. DuckDB itself lets one process write a file and shuts every other out, readers included, which keeps
+foreign programs away.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import duckdb
+import msgspec
 
 from integration_assets.config import Environment
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
+from integration_assets.staging.lock import RunLock, run_lock
 from integration_assets.staging.migrations import migrate
 from integration_assets.staging.transactions import transaction
 
@@ -22,7 +25,9 @@ __all__ = [
     "RESERVED_TENANTS",
     "STORAGE_VERSION",
     "TENANT_NAME",
+    "HeldStore",
     "check_tenant",
+    "hold_store",
     "make_private_directory",
     "open_store",
     "store_path",
@@ -89,51 +94,61 @@ def _base(home: Path, store_url: str | None) -> Path:
     return Path(store_url).expanduser()
 
 
+class HeldStore(msgspec.Struct, frozen=True):
+    """An open staging store and the run lock that goes with it."""
+
+    connection: duckdb.DuckDBPyConnection
+    lock: RunLock
+
+
 @contextmanager
-def open_store(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+def hold_store(path: Path, what: str) -> Iterator[HeldStore]:
     """The staging store, read-write and migrated; created with its directories (mode 0700) when there is none.
 
-    The connection is closed at the end, whatever happened. It is in UTC and never loads an extension.
+    `what` says who holds it to whoever is refused: a run or a command. The connection is closed at the end, whatever
+    happened. It is in UTC and never loads an extension. Once the lock has passed on, nothing is written to the file
+    any more: another process may have its own store there.
 
     Raises:
-        LockError: another process, or another run of this one, has it open.
+        LockError: another process, or another run of this one, has it open; the message says which.
         ConfigurationError: it was written by a newer version of the product or of DuckDB.
         PermanentError: it cannot be created, read or written (permissions, disk full, damaged file).
     """
-    file = path.absolute()
-    if file in _open_stores:
-        raise _locked(path)
-    _open_stores.add(file)
-    try:
-        with _opened(path) as connection:
-            yield connection
-    finally:
-        _open_stores.discard(file)
-
-
-_open_stores: set[Path] = set()
-
-
-def _locked(path: Path) -> LockError:
-    return LockError(f"another run of {path.stem} is using {path}; wait until it has finished, then run again")
+    with _locked(path, what) as lock:
+        connection = _connect(path)
+        try:
+            # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
+            with _clear_errors(path, duckdb.Error):
+                lock.guard_store()
+                migrate(connection)
+                yield HeldStore(connection, lock)
+                if not lock.passed_on():
+                    connection.execute("CHECKPOINT")
+        finally:
+            if lock.passed_on():
+                with suppress(duckdb.Error):  # a broken database writes nothing either
+                    connection.execute("PRAGMA disable_checkpoint_on_shutdown")
+            connection.close()
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    connection = _connect(path)
-    try:
-        # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
-        with _clear_errors(path, duckdb.Error):
-            migrate(connection)
-            yield connection
-            connection.execute("CHECKPOINT")
-    finally:
-        connection.close()
+def open_store(path: Path, what: str = "a command") -> Iterator[duckdb.DuckDBPyConnection]:
+    """The connection of `hold_store` alone, for work that writes nothing to the outside."""
+    with hold_store(path, what) as store:
+        yield store.connection
+
+
+@contextmanager
+def _locked(path: Path, what: str) -> Iterator[RunLock]:
+    with ExitStack() as stack:
+        with _clear_errors(path, OSError):
+            make_private_directory(path.parent)
+            lock = stack.enter_context(run_lock(path.absolute(), what))
+        yield lock
 
 
 def _connect(path: Path) -> duckdb.DuckDBPyConnection:
     with _clear_errors(path, duckdb.Error, OSError):
-        make_private_directory(path.parent)
         connection = duckdb.connect(
             path,
             config={
@@ -178,7 +193,7 @@ def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | 
     if not isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.InvalidInputException):
         return None
     if "Could not set lock" in text:
-        return _locked(path)
+        return LockError(f"another program has {path} open: close it there, then run again")
     if "database file with version" in text:
         return ConfigurationError(f"staging store {path} was written by a newer DuckDB; install that version again")
     if "not a valid DuckDB database file" in text or "Corrupt" in text or "checksum" in text:

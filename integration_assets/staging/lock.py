@@ -1,0 +1,188 @@
+"""The run lock of one staging store: who may write now, and whether that is still us.
+
+A run holds an exclusive `flock` on `<store>.lock` from beginning to end; the kernel releases it when the process dies,
+so a lock is never stale. Inside the file stands who holds it, for the one who is refused.
+
+A process can be paused (SIGSTOP, a suspended machine) while somebody moves its files away and starts another run. So
+every holder also gets a number, one above the last, from `<store>.fence`, and asks before each write to the outside
+whether lock file, store and number are still its own. The lock reaches as far as the file system does: two
+installations with stores of their own do not see each other.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from integration_assets.errors import LockError
+
+IDENTITY_WAIT_SECONDS = 0.02
+IDENTITY_LOOKS = 10
+"""How often, and how long apart, a refused run looks who holds the lock: a holder signs just after it has taken it."""
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """Who holds a lock. `what` is a run or a command, `number` the fencing number, `since` is UTC."""
+
+    what: str
+    pid: int
+    host: str
+    since: datetime
+    number: int
+
+    def __str__(self) -> str:
+        """As a person reads it."""
+        where = "" if self.host == socket.gethostname() else f" on {self.host}"
+        return f"{self.what}, process {self.pid}{where}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"
+
+    def alive(self) -> bool:
+        """Whether its process exists, as far as this machine can tell."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+FileIdentity = tuple[int, int]
+"""Device and inode: what stays the same when a file is renamed, and differs when it is replaced."""
+
+
+class RunLock:
+    """A lock that is held. `number` is higher than that of every earlier holder."""
+
+    def __init__(self, store: Path, identity: FileIdentity, number: int) -> None:
+        self.store = store
+        self.number = number
+        self._files = {lock_path(store): identity}
+
+    def guard_store(self) -> None:
+        """From now on the store file itself has to stay the same as well. To be called once it is open."""
+        status = self.store.stat()
+        self._files[self.store] = (status.st_dev, status.st_ino)
+
+    def passed_on(self) -> str | None:
+        """Why the lock is no longer ours, or None while it is."""
+        for path, identity in self._files.items():
+            try:
+                status = path.stat()
+            except OSError as error:
+                return f"{path.name} is gone ({error.strerror})"
+            if (status.st_dev, status.st_ino) != identity:
+                return f"{path.name} was replaced"
+        number = _read_number(fence_path(self.store))
+        return None if number == self.number else f"it went from holder {self.number} to {number}"
+
+    def check(self) -> None:
+        """Return while the lock is ours.
+
+        Raises:
+            LockError: it is not: nothing more may be written anywhere.
+        """
+        if reason := self.passed_on():
+            raise LockError(
+                f"the run lock of {self.store.stem} passed on while this run was held up ({reason}): "
+                "nothing more was written; run it again"
+            )
+
+
+def lock_path(store: Path) -> Path:
+    """File that is locked. It stays when the lock is released: removing it would let two in."""
+    return store.with_name(f"{store.name}.lock")
+
+
+def fence_path(store: Path) -> Path:
+    """File that keeps the number of the last holder."""
+    return store.with_name(f"{store.name}.fence")
+
+
+@contextmanager
+def run_lock(store: Path, what: str) -> Iterator[RunLock]:
+    """Hold the lock of a store; its directory must exist. `what` tells others who holds it ("run 1a2b…").
+
+    Raises:
+        LockError: another process, or another run of this one, holds it; the message says which.
+        OSError: the files beside the store cannot be written.
+    """
+    descriptor, identity = _take(store)
+    try:
+        number = _next_number(store)
+        _sign(descriptor, Holder(what, os.getpid(), socket.gethostname(), datetime.now(UTC), number))
+        yield RunLock(store, identity, number)
+        os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _take(store: Path) -> tuple[int, FileIdentity]:
+    path = lock_path(store)
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held = os.fstat(descriptor)
+            with suppress(FileNotFoundError):
+                at_path = path.stat()
+                if (at_path.st_dev, at_path.st_ino) == (held.st_dev, held.st_ino):
+                    return descriptor, (held.st_dev, held.st_ino)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise _refusal(store) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.close(descriptor)  # the file was moved or replaced between opening and locking it: once more
+
+
+def _refusal(store: Path) -> LockError:
+    holder = _holder(lock_path(store))
+    who = f" ({holder})" if holder else ""
+    return LockError(f"another run of {store.stem} is using {store}{who}; wait until it has finished, then run again")
+
+
+def _holder(path: Path) -> Holder | None:
+    """Who holds the lock now; None when nobody has signed."""
+    for _ in range(IDENTITY_LOOKS):
+        with suppress(OSError, msgspec.DecodeError):
+            holder = msgspec.json.decode(path.read_bytes(), type=Holder)
+            if holder.alive():
+                return holder
+        time.sleep(IDENTITY_WAIT_SECONDS)
+    return None
+
+
+def _sign(descriptor: int, holder: Holder) -> None:
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, msgspec.json.encode(holder), 0)
+
+
+def _next_number(store: Path) -> int:
+    """One above the last number; safe because only the holder of the lock comes here."""
+    path = fence_path(store)
+    number = (_read_number(path) or 0) + 1
+    unfinished = path.with_name(f"{path.name}.writing")
+    unfinished.write_text(f"{number}\n", encoding="ascii")
+    unfinished.chmod(0o600)
+    unfinished.replace(path)
+    return number
+
+
+def _read_number(path: Path) -> int | None:
+    """The number in a fence file; None when there is none or it is unreadable."""
+    try:
+        text = path.read_text(encoding="ascii").strip()
+    except (OSError, UnicodeDecodeError):
+        return None
+    return int(text) if text.isdecimal() and len(text) <= 18 else None
