@@ -33,7 +33,6 @@ _WORK_TABLES = (
     "work_address_texts",
     "work_hosts",
     "work_odd_addresses",
-    "work_addresses",
     "work_override_checks",
     "work_overrides",
     "work_override_companies",
@@ -42,6 +41,7 @@ _WORK_TABLES = (
     "work_account_companies",
     "work_internal_companies",
     "work_voter_accounts",
+    "work_host_evidence",
     "work_evidence",
     "work_crm_arr",
     "work_tie_sets",
@@ -50,6 +50,7 @@ _WORK_TABLES = (
     "work_ancestors",
     "work_ties",
     "work_voter_companies",
+    "work_suspects",
     "work_revenue_figures",
     "work_company_revenues",
 )
@@ -78,6 +79,7 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
     _gather_evidence(connection, settings, domains)
     _settle_ties(connection)
     create_table(connection, "work_voter_companies")
+    create_table(connection, "work_suspects")
     create_table(connection, "resolved.votes", "domain_resolved_votes")
     create_table(connection, "resolved.lost_votes", "resolved_lost_votes")
     _join_revenue(connection, settings)
@@ -144,7 +146,6 @@ def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDo
         text_schema("email", "address", "host", "registrable_domain", "kind"),
         ((email, one.address, one.host, one.registrable_domain, one.kind) for email, one in parsed),
     )
-    create_table(connection, "work_addresses")
     create_table(connection, "resolved.addresses", "resolved_addresses")
 
 
@@ -162,6 +163,7 @@ def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: Resolution
     create_table(connection, "work_account_companies", parameters={"account_key": settings.account_key()})
     create_table(connection, "work_internal_companies")
     create_table(connection, "work_voter_accounts")
+    create_table(connection, "work_host_evidence")
     create_table(connection, "work_evidence")
 
 

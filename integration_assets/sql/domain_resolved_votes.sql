@@ -1,36 +1,18 @@
 -- resolved.votes, asset domain_resolved_votes: the company of every counted vote, or why there is none.
 -- grain: one counted vote; key: vote_id
--- inputs: raw.votes, raw.feature_requests, resolved.request_survivors, work_voter_companies
+-- inputs: raw.votes, raw.feature_requests, resolved.request_survivors, work_suspects, work_voter_companies
 -- Votes follow merges; of one voter's votes for one request the earliest stays (no time: last; then by id). A vote
 -- whose voter is gone counts by itself.
 
-WITH followed AS (
+WITH followed AS NOT MATERIALIZED (
     SELECT
         votes.vote_id,
         coalesce(merged.survivor_id, votes.request_id) AS request_id,
         votes.voter_id,
-        votes.created_at
+        votes.created_at,
+        hash(coalesce(merged.survivor_id, votes.request_id), coalesce(votes.voter_id, votes.vote_id)) AS person_hash
     FROM raw.votes AS votes
     LEFT JOIN resolved.request_survivors AS merged ON votes.request_id = merged.request_id
-),
-
-known AS (
-    SELECT
-        followed.vote_id,
-        followed.request_id,
-        followed.voter_id,
-        followed.created_at,
-        -- equal for one voter's votes for one request, and hardly ever otherwise: counting numbers is much cheaper
-        -- than sorting texts, and only the suspects need an exact look
-        hash(followed.request_id, coalesce(followed.voter_id, followed.vote_id)) AS person_hash
-    FROM followed
-    SEMI JOIN raw.feature_requests AS requests ON followed.request_id = requests.request_id
-),
-
-suspects AS (
-    SELECT person_hash FROM known
-    GROUP BY person_hash
-    HAVING count(*) > 1
 ),
 
 counted AS (
@@ -39,16 +21,16 @@ counted AS (
         request_id,
         voter_id,
         created_at
-    FROM known
-    ANTI JOIN suspects ON known.person_hash = suspects.person_hash
+    FROM followed
+    ANTI JOIN work_suspects ON followed.person_hash = work_suspects.person_hash
     UNION ALL
     SELECT
         vote_id,
         request_id,
         voter_id,
         created_at
-    FROM known
-    SEMI JOIN suspects ON known.person_hash = suspects.person_hash
+    FROM followed
+    SEMI JOIN work_suspects ON followed.person_hash = work_suspects.person_hash
     QUALIFY row_number() OVER (
         PARTITION BY request_id, voter_id, CASE WHEN voter_id IS NULL THEN vote_id END
         ORDER BY created_at ASC NULLS LAST, vote_id ASC
@@ -66,4 +48,5 @@ SELECT
     voters.email_domain,
     coalesce(voters.candidate_company_ids, []::VARCHAR[]) AS candidate_company_ids
 FROM counted
+SEMI JOIN raw.feature_requests AS requests ON counted.request_id = requests.request_id
 LEFT JOIN work_voter_companies AS voters ON counted.voter_id = voters.voter_id

@@ -42,4 +42,3 @@ SELECT
     match_methods,
     voters
 FROM rows_of_both
-ORDER BY request_id ASC, arr DESC NULLS LAST, company_id ASC NULLS LAST, match_methods ASC

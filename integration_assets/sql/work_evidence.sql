@@ -1,6 +1,5 @@
 -- grain: one voter; key: voter_id
--- inputs: resolved.addresses, work_override_companies, work_override_hosts (the closest mapping above each host),
---     work_contact_companies, work_host_companies, work_voter_accounts
+-- inputs: resolved.addresses, work_override_companies, work_contact_companies, work_host_evidence, work_voter_accounts
 -- company_ids is what the first step that finds anything found; steps by domain are for business addresses only, and
 -- no step is for the tenant's own staff.
 
@@ -12,7 +11,6 @@ WITH keys AS (
         -- a malformed address may still be the same as one in the CRM; a text like 'n/a' is nobody's
         CASE WHEN kind <> 'own' AND contains(address, '@') THEN address END AS address,
         CASE WHEN kind = 'business' THEN host END AS host,
-        CASE WHEN kind = 'business' THEN registrable_domain END AS registrable_domain,
         CASE WHEN kind <> 'own' THEN voter_id END AS member_id
     FROM resolved.addresses
 ),
@@ -23,16 +21,14 @@ found AS (
         keys.kind,
         keys.email_domain,
         accounts.company_ids AS account_company_ids,
-        coalesce(mapped_address.company_ids, mapped_host.company_ids) AS by_override,
+        coalesce(mapped_address.company_ids, hosts.by_override) AS by_override,
         contacts.company_ids AS by_contact,
-        hosts.company_ids AS by_host,
-        domains.company_ids AS by_registrable_domain
+        hosts.by_domain,
+        hosts.domain_method
     FROM keys
     LEFT JOIN work_override_companies AS mapped_address ON keys.address = mapped_address.match
-    LEFT JOIN work_override_hosts AS mapped_host ON keys.host = mapped_host.host
     LEFT JOIN work_contact_companies AS contacts ON keys.address = contacts.address
-    LEFT JOIN work_host_companies AS hosts ON keys.host = hosts.host
-    LEFT JOIN work_host_companies AS domains ON keys.registrable_domain = domains.host
+    LEFT JOIN work_host_evidence AS hosts ON keys.host = hosts.host
     LEFT JOIN work_voter_accounts AS accounts ON keys.member_id = accounts.voter_id
 )
 
@@ -41,12 +37,11 @@ SELECT
     kind,
     email_domain,
     account_company_ids,
-    coalesce(by_override, by_contact, by_host, by_registrable_domain, account_company_ids) AS company_ids,
+    coalesce(by_override, by_contact, by_domain, account_company_ids) AS company_ids,
     CASE
         WHEN by_override IS NOT NULL THEN 'override'
         WHEN by_contact IS NOT NULL THEN 'contact'
-        WHEN by_host IS NOT NULL THEN 'host'
-        WHEN by_registrable_domain IS NOT NULL THEN 'registrable_domain'
+        WHEN by_domain IS NOT NULL THEN domain_method
         WHEN account_company_ids IS NOT NULL THEN 'account'
     END AS match_method
 FROM found

@@ -206,7 +206,7 @@ def test_votes_of_a_company_by_request():
         }
     )
     common = {"company_id": "1", "company_name": "Company 1", "domain": "a.com", "arr": Decimal(7)}
-    assert rows(connection, "FROM ranked.company_requests") == [
+    assert rows(connection, "FROM ranked.company_requests ORDER BY request_id") == [
         {
             **common, "request_id": "r", "title": "Request r", "status": "planned", "votes": 3,
             "first_vote_at": AS_OF - timedelta(days=9), "last_vote_at": AS_OF - timedelta(days=3),
@@ -269,13 +269,13 @@ def test_unresolved_votes_by_domain():
 
 
 def test_why_a_request_has_its_place():
-    """One row per company, by ARR, and one per reason for the votes without a company, gone voters included."""
+    """One row per company, and one per reason for the votes without a company, gone voters included."""
     more = {
         **AMBIGUOUS,
         "voters": [*AMBIGUOUS["voters"], *people(z="z@z.com", y="y@z.com")],
         "votes": [*AMBIGUOUS["votes"], vote("7", "r", "z"), vote("8", "r", "y")],
     }
-    found = rows(resolved(more), "FROM ranked.why WHERE request_id = 'r'")
+    found = rows(resolved(more), "FROM ranked.why WHERE request_id = 'r' ORDER BY company_id NULLS LAST, match_methods")
     assert [tuple(row.values())[1:] for row in found] == [
         ("5", "Company 5", Decimal(5), ["host"], 2),
         (None, None, None, ["ambiguous_domain"], 2),
