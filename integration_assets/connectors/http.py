@@ -11,7 +11,7 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
@@ -106,6 +106,8 @@ class HttpClient:
         retry_budget: Most repeats of all calls of this client together.
         in_flight: Most requests at a time.
         body_bytes: Largest decoded body.
+        before_write: Called just before each request that can change the outside system, repeats included. What it
+            raises ends the call: nothing was sent.
     """
 
     def __init__(
@@ -124,7 +126,9 @@ class HttpClient:
         retry_budget: int = REPEATS_PER_CLIENT,
         in_flight: int = IN_FLIGHT,
         body_bytes: int = BODY_BYTES,
+        before_write: Callable[[], None] | None = None,
     ) -> None:
+        self._before_write = before_write
         self._system = system
         self._limiter = limiter
         self._calls = calls
@@ -222,6 +226,8 @@ class HttpClient:
     async def _attempt(self, call: Call, attempt: int) -> Answer:
         async with self._slots:
             await self._limiter.acquire(call.bucket, patience=self._patience)
+            if call.writes and self._before_write is not None:
+                self._before_write()
             self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
             raw = await self._sent(call)
         self._limiter.learn(call.bucket, raw.headers, self._rules.rate_headers)

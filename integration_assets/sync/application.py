@@ -24,6 +24,14 @@ Progress = Callable[[str, int], None]
 """Called with what was worked on (`records` or `links`) and how many operations were finished."""
 
 
+MayWrite = Callable[[], None]
+"""Returns while a further batch may be begun; raises an `IntegrationError` that says why not."""
+
+
+def allowed() -> None:
+    """Nothing stands in the way of a further batch."""
+
+
 def utc_now() -> datetime:
     """Now, in UTC."""
     return datetime.now(UTC)
@@ -41,6 +49,7 @@ class Application(msgspec.Struct):
     on_progress: Progress
     pause: Pause = asyncio.sleep
     now: Callable[[], datetime] = utc_now
+    may_write: MayWrite = allowed
 
     @property
     def stopped(self) -> bool:
@@ -57,7 +66,10 @@ class Application(msgspec.Struct):
 async def run_batches(
     application: Application, batches: Iterable[Sequence[T]], work: Callable[[Sequence[T]], Awaitable[None]]
 ) -> None:
-    """Work on batches, `in_flight` at a time; the first error on purpose stops the others after their batch."""
+    """Work on batches, `in_flight` at a time; the first error on purpose stops the others after their batch.
+
+    Before each one it is asked whether it may be begun.
+    """
     queue = iter(batches)
 
     async def worker() -> None:
@@ -65,6 +77,7 @@ async def run_batches(
             if application.stopped:
                 return
             try:
+                application.may_write()
                 await work(batch)
             except IntegrationError as error:
                 if application.report.error is None:

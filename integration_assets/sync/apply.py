@@ -16,7 +16,15 @@ import duckdb
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import PermanentError, TransientError
 from integration_assets.models import LinkTarget, ObjectDefinition
-from integration_assets.sync.application import Application, Progress, batched, run_batches, utc_now
+from integration_assets.sync.application import (
+    Application,
+    MayWrite,
+    Progress,
+    allowed,
+    batched,
+    run_batches,
+    utc_now,
+)
 from integration_assets.sync.apply_links import apply_links
 from integration_assets.sync.apply_records import apply_records
 from integration_assets.sync.ledger import open_ledger, store_bases
@@ -51,6 +59,8 @@ async def apply_plan(
     run_id: str | None = None,
     pause: Pause = asyncio.sleep,
     now: Callable[[], datetime] = utc_now,
+    may_write: MayWrite = allowed,
+    report: ApplyReport | None = None,
 ) -> ApplyReport:
     """Carry out a saved plan and say what came of it.
 
@@ -58,10 +68,15 @@ async def apply_plan(
     in `ApplyReport.error`, so that the numbers are not lost with it: the caller reports first and raises then. The plan
     counts as applied, and its numbers as those of a good run, only when there is no error. The connection must be in
     autocommit; errors of the staging store itself are raised, and nothing more is sent.
+
+    `may_write` is asked before each batch; what it raises ends the work after the batches under way. `report`, the
+    `planned_report` of the plan, is filled in place: who passes it has the numbers of work that was cut short.
     """
-    report = planned_report(plan)
+    report = planned_report(plan) if report is None else report
     ledger = open_ledger(connection, run_id or plan.run_id, plan)
-    application = Application(crm, definition, connection, ledger, report, in_flight, on_progress, pause, now)
+    application = Application(
+        crm, definition, connection, ledger, report, in_flight, on_progress, pause, now, may_write
+    )
     set_status(connection, plan.plan_id, "applying", now=now())
     with transaction(connection):
         store_bases(connection, plan.portal_id, plan.agreed, now=now())

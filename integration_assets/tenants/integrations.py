@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
 from integration_assets.config import Environment, Settings, variable
@@ -54,8 +55,17 @@ def feedback_credential(settings: Settings) -> str:
     return credential_digest(settings.canny_base_url, key)
 
 
-def crm_for(settings: Settings, environment: Environment, calls: CallCounter) -> AbstractAsyncContextManager[Crm]:
+def crm_for(
+    settings: Settings,
+    environment: Environment,
+    calls: CallCounter,
+    *,
+    before_write: Callable[[], None] | None = None,
+) -> AbstractAsyncContextManager[Crm]:
     """The CRM portal of one environment, open for the length of an `async with` block.
+
+    Whoever writes passes `before_write`, the check that the run lock is still held: it is called just before each
+    request that can change the portal, and what it raises ends the call unsent.
 
     Raises:
         ConfigurationError: its token is not set.
@@ -63,7 +73,7 @@ def crm_for(settings: Settings, environment: Environment, calls: CallCounter) ->
     token, base_url, _ = settings.hubspot(environment)
     if token is None:
         raise ConfigurationError(f"{variable(f'hubspot_{environment.value}_token')} must be set")
-    return CRMS[CRM_PROVIDER](base_url=base_url, token=token, calls=calls)
+    return CRMS[CRM_PROVIDER](base_url=base_url, token=token, calls=calls, before_write=before_write)
 
 
 def company_mapping(settings: Settings) -> CompanyMapping:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -16,8 +16,13 @@ from integration_assets.connectors.crm.hubspot.connector import hubspot
 class CrmFactory(Protocol):
     """Opens the connector of one portal for the length of an `async with` block."""
 
-    def __call__(self, *, base_url: str, token: SecretStr, calls: CallCounter) -> AbstractAsyncContextManager[Crm]:
-        """Open a connector; nothing is called before its first method is."""
+    def __call__(
+        self, *, base_url: str, token: SecretStr, calls: CallCounter, before_write: Callable[[], None] | None = None
+    ) -> AbstractAsyncContextManager[Crm]:
+        """Open a connector; nothing is called before its first method is.
+
+        `before_write` is called just before each request that can change the portal; what it raises ends the call.
+        """
 
 
 CRMS: Mapping[str, CrmFactory] = {"hubspot": hubspot}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from pydantic import SecretStr
@@ -205,13 +205,16 @@ class HubSpotCrm:
 
 
 @asynccontextmanager
-async def hubspot(*, base_url: str, token: SecretStr, calls: CallCounter) -> AsyncIterator[HubSpotCrm]:
+async def hubspot(
+    *, base_url: str, token: SecretStr, calls: CallCounter, before_write: Callable[[], None] | None = None
+) -> AsyncIterator[HubSpotCrm]:
     """Open the connector of one portal. All connectors of one credential in this process share its limiter.
 
     Args:
         base_url: `https://api.hubapi.com`, or that of a look-alike.
         token: Token of a private app, or a service key.
         calls: Where calls are counted, under "hubspot".
+        before_write: Called just before each request that can change the portal; what it raises ends the call.
     """
     limiter = limiter_for(SYSTEM, credential_digest(base_url, token.get_secret_value()), WINDOWS)
     client = HttpClient(
@@ -221,6 +224,7 @@ async def hubspot(*, base_url: str, token: SecretStr, calls: CallCounter) -> Asy
         calls=calls,
         rules=RULES,
         headers={"authorization": SecretStr(f"Bearer {token.get_secret_value()}")},
+        before_write=before_write,
     )
     async with client:
         yield HubSpotCrm(client, token)
