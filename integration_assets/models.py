@@ -257,7 +257,11 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):
-    """One page of a long read: what could be used, and what could not."""
+    """One page of a long read: what could be used, and what could not.
+
+    `doubtful`: records before this page may have been missed, because the list changed while it was read.
+    """
 
     records: tuple[T, ...]
     rejected: tuple[Rejected, ...] = ()
+    doubtful: bool = False

@@ -75,6 +75,18 @@ def known_statuses(connection: duckdb.DuckDBPyConnection) -> set[str]:
     return {str(status) for (status,) in rows}
 
 
+def known_shortfall(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """By how many requests the last read fell short of what the boards counted; None when there was none."""
+    [(counted, read)] = connection.execute(
+        """
+        SELECT
+            (SELECT coalesce(sum(request_count), 0) FROM raw.boards),
+            (SELECT count(*) FROM raw.feature_requests) + (SELECT count(*) FROM raw.excluded_requests)
+        """
+    ).fetchall()
+    return int(counted) - int(read) if read else None
+
+
 def stored_votes(connection: duckdb.DuckDBPyConnection, living: Collection[str]) -> dict[str, int]:
     """Distinct voters per request among the votes being loaded, merges followed. `living`: ids of the source's list."""
     with _ends(connection, living):

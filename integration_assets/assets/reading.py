@@ -9,8 +9,9 @@ import duckdb
 
 from integration_assets.assets.known import due_reads, note_differences, note_full_reads
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
-from integration_assets.assets.reading_feedback import read_feedback, read_missing
+from integration_assets.assets.reading_feedback import read_feedback
 from integration_assets.assets.reading_pages import TABLES, Reading
+from integration_assets.assets.reading_requests import read_missing
 from integration_assets.assets.run_session import RunSession
 from integration_assets.assets.together import together
 from integration_assets.errors import ConfigurationError
@@ -44,6 +45,12 @@ async def read_both(session: RunSession) -> None:
     note_full_reads(connection, credential, now, reading.due)
     note_differences(connection, reading.differences)
     state.identified = len(reading.in_scope)
+    if reading.requests_unsettled:
+        state.retirements_withheld = True
+        state.notes.append(
+            f"the list of requests was read {reading.passes} times and was another one each time: nothing is retired "
+            "this run"
+        )
     for stage, rejected in reading.rejected.items():
         quarantine(connection, state.run_id, stage, rejected)
 

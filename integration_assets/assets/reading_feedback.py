@@ -18,20 +18,16 @@ from integration_assets.assets.known import (
     settled_differences,
     stored_votes,
 )
-from integration_assets.assets.reading_pages import Reading, chunks, read_pages
-from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.reading_pages import LOOK_UPS_IN_FLIGHT, REQUESTS, Reading, chunks, read_pages
+from integration_assets.assets.reading_requests import read_boards, read_requests, scope_of
 from integration_assets.assets.together import together
 from integration_assets.config import Settings
 from integration_assets.connectors.feedback.base import FeedbackSystem
-from integration_assets.errors import ConfigurationError
-from integration_assets.models import Board, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
+from integration_assets.errors import PermanentError
+from integration_assets.models import Page, StatusChange, Vote, Voter
 from integration_assets.reporting.progress import track
-from integration_assets.sync.feature_request_object import record_key
 
-MOST_MISSING_RETRIEVED = 200
-"""Requests missing from the list that are looked up one by one; when more are missing, nothing is retired this run."""
-LOOK_UPS_IN_FLIGHT = 10
-REQUESTS, VOTES = "raw_feature_requests", "raw_votes"
+VOTES = "raw_votes"
 
 T = TypeVar("T")
 
@@ -42,8 +38,8 @@ async def read_feedback(feedback: FeedbackSystem, settings: Settings, reading: R
     Raises:
         ConfigurationError: a configured board does not exist.
     """
-    boards = await _read_boards(feedback, reading)
-    reading.scope = _scope(boards, settings.canny_boards, settings.canny_exclude_boards)
+    boards = await read_boards(feedback, reading)
+    reading.scope = scope_of(boards, settings.canny_boards, settings.canny_exclude_boards)
     reading.statuses |= {*settings.canny_statuses, *known_statuses(reading.connection)}
     whole = []
     if "persons" in reading.due:
@@ -51,37 +47,8 @@ async def read_feedback(feedback: FeedbackSystem, settings: Settings, reading: R
     if "accounts" in reading.due:
         whole.append(read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", reading))
     await together(_read_votes(feedback, reading), _read_status_changes(feedback, reading), *whole)
-    await _read_requests(feedback, reading)
-    expected = sum(board.request_count or 0 for board in boards)
-    if len(reading.in_scope | reading.excluded | reading.unusable) < expected:
-        # The list moved while it was paged, or holds statuses nobody has seen yet: once more, ids are merged.
-        await _read_requests(feedback, reading)
+    await read_requests(feedback, reading, boards)
     await together(_compare_scores(feedback, reading), _read_new_persons(feedback, reading))
-
-
-async def _read_boards(feedback: FeedbackSystem, reading: Reading) -> list[Board]:
-    boards: list[Board] = []
-    async for page in feedback.boards():
-        reading.take(REQUESTS, "raw.boards", page)
-        boards += page.records
-    return boards
-
-
-def _scope(boards: Sequence[Board], wanted: Sequence[str], unwanted: Sequence[str]) -> frozenset[str] | None:
-    """Ids of the boards asked for, or None for all. Boards are named by id or by name, whatever the case."""
-    for variable, names in (("CANNY_BOARDS", wanted), ("CANNY_EXCLUDE_BOARDS", unwanted)):
-        if missing := [name for name in names if not any(_is_named(board, [name]) for board in boards)]:
-            raise ConfigurationError(
-                f"{variable}: no board is called {', '.join(missing)}; there are {', '.join(b.name for b in boards)}"
-            )
-    if not wanted and not unwanted:
-        return None
-    chosen = {board.board_id for board in boards if not wanted or _is_named(board, wanted)}
-    return frozenset(chosen - {board.board_id for board in boards if _is_named(board, unwanted)})
-
-
-def _is_named(board: Board, names: Sequence[str]) -> bool:
-    return board.board_id in names or board.name.casefold() in {name.casefold() for name in names}
 
 
 # ------------------------------------------------------------------------------------------- votes and status changes
@@ -164,7 +131,13 @@ def _differences(reading: Reading) -> dict[str, tuple[int, int]]:
 
 async def _read_votes_again(feedback: FeedbackSystem, reading: Reading, request_ids: Sequence[str]) -> None:
     async def read(request_id: str) -> None:
-        pages = [page async for page in feedback.votes(request_id=request_id)]
+        try:
+            pages = [page async for page in feedback.votes(request_id=request_id)]
+        except PermanentError as error:
+            # Deleted or merged since it was listed: this run keeps what it read before, the next one sees it gone.
+            if error.status in (400, 404) and await feedback.feature_request(request_id) is None:
+                return
+            raise
         forget_votes(reading.connection, reading.in_scope, request_id)
         for page in pages:
             _take_votes(reading, page)
@@ -211,61 +184,3 @@ async def _look_up_persons(feedback: FeedbackSystem, reading: Reading, voter_ids
 
         await together(*(look_up(voter_id) for voter_id in some))
         reading.take(VOTES, "raw.voters", Page(tuple(found)))
-
-
-# --------------------------------------------------------------------------------------------------------- requests
-
-
-async def _read_requests(feedback: FeedbackSystem, reading: Reading) -> None:
-    with track("feature requests") as advance:
-        async for page in feedback.feature_requests(statuses=frozenset(reading.statuses)):
-            reading.unusable.update(record.key for record in page.rejected)
-            _take_requests(reading, page.records, page.rejected)
-            advance(len(page.records))
-    reading.load.note_read("feature_requests", as_of=reading.started_at, rows_read=len(reading.in_scope))
-
-
-def _take_requests(reading: Reading, requests: Sequence[FeatureRequest], rejected: tuple[Rejected, ...] = ()) -> None:
-    inside = [one for one in requests if reading.scope is None or one.board_id in reading.scope]
-    reading.in_scope.update(one.request_id for one in inside)
-    reading.excluded.update({one.request_id for one in requests} - reading.in_scope)
-    reading.merged_away.update(merged for one in requests for merged in one.merged_ids)
-    reading.scores.update({one.request_id: one.score for one in inside if one.score is not None})
-    reading.persons_seen.update(one.author_id for one in inside if one.author_id)
-    reading.take(REQUESTS, "raw.feature_requests", Page(tuple(inside), rejected))
-
-
-async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: Reading) -> None:
-    """Look up requests that votes or CRM records know but the list lacks, before they count as gone."""
-    connection, state = reading.connection, session.state
-    prefix = record_key(session.settings.source_name, "")
-    voted_for = {row[0] for row in connection.execute("SELECT DISTINCT request_id FROM loading.votes").fetchall()}
-    written = {key.removeprefix(prefix) for key in reading.live_keys if key.startswith(prefix)}
-    found = reading.in_scope | reading.excluded | reading.merged_away | reading.unusable
-    missing = sorted((voted_for | written) - found)
-    if len(missing) > MOST_MISSING_RETRIEVED:
-        state.retirements_withheld = True
-        state.notes.append(
-            f"{len(missing)} known requests are missing from the list (more than {MOST_MISSING_RETRIEVED}): "
-            "nothing is retired this run"
-        )
-        return
-
-    async def look_up(request_id: str) -> None:
-        request = await feedback.feature_request(request_id)
-        if request is not None:
-            _take_requests(reading, [request])
-
-    with track("missing requests", len(missing)) as advance:
-        for some in chunks(missing, LOOK_UPS_IN_FLIGHT):
-            await together(*(look_up(request_id) for request_id in some))
-            advance(len(some))
-    gone = set(missing) - reading.in_scope - reading.excluded
-    # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.
-    connection.execute(
-        """
-        DELETE FROM loading.votes WHERE list_contains(?::VARCHAR[], request_id)
-        AND request_id IN (SELECT request_id FROM raw.feature_requests)
-        """,
-        [sorted(gone)],
-    )

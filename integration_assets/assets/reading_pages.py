@@ -29,6 +29,11 @@ TABLES = (
     "raw.internal_accounts",
 )
 
+LOOK_UPS_IN_FLIGHT = 10
+"""Records looked up one by one at the same time."""
+REQUESTS = "raw_feature_requests"
+"""The asset that requests, boards and status changes belong to."""
+
 T = TypeVar("T")
 
 
@@ -37,7 +42,8 @@ class Reading:
     """One read of both systems: where rows go, and what is gathered beside them. Ids are the source's.
 
     `due` names the inputs that are read whole. `scores` are the votes the source reports per request in scope;
-    `differences` the reported and stored votes of those where reading again did not make them equal.
+    `differences` the reported and stored votes of those where reading again did not make them equal. `passes` counts
+    how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -55,6 +61,8 @@ class Reading:
     differences: dict[str, tuple[int, int]] = field(default_factory=dict)
     persons_seen: set[str] = field(default_factory=set)
     live_keys: set[str] = field(default_factory=set)
+    passes: int = 0
+    requests_unsettled: bool = False
 
     def take(self, stage: str, table: str, page: Page[T]) -> None:
         """Load one page; whatever cannot be used is kept with its reason, under the asset that met it."""

@@ -213,7 +213,7 @@ def _withhold_retirements(found: _Comparison, inputs: PlanInputs) -> tuple[str, 
     withheld = len(found.retires)
     found.retires.clear()
     return (
-        f"{withheld} records would be retired, but too many requests are missing at once: none is retired this run",
+        f"{withheld} records would be retired, but too many requests are missing to be sure: none is retired this run",
     )
 
 

@@ -28,7 +28,11 @@ class FeedbackSystem(Protocol):
         """All boards the credential can see."""
 
     def feature_requests(self, *, statuses: Collection[str]) -> AsyncIterator[Page[FeatureRequest]]:
-        """All requests of the built-in statuses and of `statuses` (the source's words), oldest first."""
+        """All requests of the built-in statuses and of `statuses` (the source's words), oldest first.
+
+        What exists from the first call to the last is served even when the list changes meanwhile; where a system
+        cannot promise that, its pages are `doubtful`.
+        """
 
     async def feature_request(self, request_id: str) -> FeatureRequest | None:
         """One request by id, whatever its status; None when the source says it does not exist."""

@@ -1,7 +1,7 @@
 """Canny, read through its public API.
 
-Every call is a POST with the key in its JSON body. Requests come from version 1, paged by `skip`, oldest first, because
-a list that grows at its end neither repeats nor loses records while it is read; the other lists come from version 2,
+Every call is a POST with the key in its JSON body. Requests come from version 1, paged by `skip`, oldest first: that
+list grows at its end, and `chain` makes up for what is deleted while it is read. The other lists come from version 2,
 paged by an opaque cursor. Canny lists no custom statuses and, unless asked by name, no closed ones; there is no list of
 what was deleted. Public source: Canny API reference, https://developers.canny.io/api-reference.
 """
@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback import canny_records as records
+from integration_assets.connectors.feedback.chain import Chain
 from integration_assets.connectors.http import PATIENCE_SECONDS, Call, HttpClient
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Window, credential_digest, limiter_for
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
@@ -117,19 +118,24 @@ class CannyFeedback:
 
     async def feature_requests(self, *, statuses: Collection[str]) -> AsyncIterator[Page[FeatureRequest]]:
         """All posts of the six built-in statuses and of `statuses`, oldest first."""
-        path, reader, skip = "/v1/posts/list", records.Reader("feature_request", records.feature_request), 0
+        path, reader, chain = "/v1/posts/list", records.Reader("feature_request", records.feature_request), Chain()
         # The list of statuses is comma-separated: a status with a comma in its name cannot be asked for.
         own = {status.strip().lower(): status.strip() for status in statuses if "," not in status}
         wanted = {**own, **{status: status for status in records.STATUSES}}.values()
         more = True
         while more:
-            query = {"sort": "oldest", "status": ",".join(wanted), "limit": PAGE, "skip": skip}
+            query = {"sort": "oldest", "status": ",".join(wanted), "limit": PAGE, "skip": chain.skip}
             body = await self._answer(path, query)
-            items, more = _field(body, "posts", list, path), _field(body, "hasMore", bool, path)
-            if more and not items:
+            items, continues = _field(body, "posts", list, path), _field(body, "hasMore", bool, path)
+            if continues and not items:
                 _broken(path, "$.posts is empty although $.hasMore is true")
-            skip += len(items)
-            yield reader.page(items)
+            new = chain.take(items, more=continues)
+            if new is None:
+                continue
+            if chain.endless:
+                _broken(path, "$.posts repeats earlier pages and $.hasMore stays true")
+            more = continues
+            yield msgspec.structs.replace(reader.page(new), doubtful=not chain.unbroken)
 
     async def feature_request(self, request_id: str) -> FeatureRequest | None:
         """One post by id, whatever its status; None when Canny says there is none."""

@@ -1,0 +1,147 @@
+"""Read boards and requests, and make sure that no request was missed.
+
+A list that changes while it is paged, or that a server cuts short, must not look like requests that are gone. A pass is
+believed when its pages continue each other and it holds at least what the boards count, or falls short of that by as
+much as the last run did (a status nobody knows hides requests). Otherwise the list is read again, until two passes
+agree. When they never do, this run retires nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from integration_assets.assets.known import known_shortfall
+from integration_assets.assets.reading_pages import LOOK_UPS_IN_FLIGHT, REQUESTS, Reading, chunks
+from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.together import together
+from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.errors import ConfigurationError
+from integration_assets.models import Board, FeatureRequest, Page, Rejected
+from integration_assets.reporting.progress import track
+from integration_assets.sync.feature_request_object import record_key
+
+MOST_PASSES = 3
+"""Passes over the list of requests before the run goes on with what it has and retires nothing."""
+MOST_MISSING_RETRIEVED = 200
+"""Requests missing from the list that are looked up one by one; when more are missing, nothing is retired this run."""
+
+# ----------------------------------------------------------------------------------------------------------- boards
+
+
+async def read_boards(feedback: FeedbackSystem, reading: Reading) -> list[Board]:
+    """All boards, with what they count now."""
+    boards: list[Board] = []
+    async for page in feedback.boards():
+        reading.take(REQUESTS, "raw.boards", page)
+        boards += page.records
+    return boards
+
+
+def scope_of(boards: Sequence[Board], wanted: Sequence[str], unwanted: Sequence[str]) -> frozenset[str] | None:
+    """Ids of the boards asked for, or None for all. Boards are named by id or by name, whatever the case.
+
+    Raises:
+        ConfigurationError: there is no board of that name.
+    """
+    for variable, names in (("CANNY_BOARDS", wanted), ("CANNY_EXCLUDE_BOARDS", unwanted)):
+        if missing := [name for name in names if not any(_is_named(board, [name]) for board in boards)]:
+            raise ConfigurationError(
+                f"{variable}: no board is called {', '.join(missing)}; there are {', '.join(b.name for b in boards)}"
+            )
+    if not wanted and not unwanted:
+        return None
+    chosen = {board.board_id for board in boards if not wanted or _is_named(board, wanted)}
+    return frozenset(chosen - {board.board_id for board in boards if _is_named(board, unwanted)})
+
+
+def _is_named(board: Board, names: Sequence[str]) -> bool:
+    return board.board_id in names or board.name.casefold() in {name.casefold() for name in names}
+
+
+# --------------------------------------------------------------------------------------------------------- requests
+
+
+async def read_requests(feedback: FeedbackSystem, reading: Reading, boards: Sequence[Board]) -> None:
+    """All requests; `boards` are those read before. Sets `requests_unsettled` when no pass can be believed."""
+    counted, usual = _counted(boards), known_shortfall(reading.connection)
+    before: set[str] | None = None
+    for _ in range(MOST_PASSES):
+        served, unbroken = await _pass(feedback, reading)
+        if unbroken and len(served) >= counted:
+            break
+        # Fewer may be right: requests deleted since the boards were counted.
+        counted = _counted(await read_boards(feedback, reading))
+        if unbroken and (len(served) >= counted or counted - len(served - reading.unusable) == usual):
+            break
+        if served == before:
+            break
+        before = served
+    else:
+        reading.requests_unsettled = True
+    reading.load.note_read("feature_requests", as_of=reading.started_at, rows_read=len(reading.in_scope))
+
+
+def _counted(boards: Sequence[Board]) -> int:
+    return sum(board.request_count or 0 for board in boards)
+
+
+async def _pass(feedback: FeedbackSystem, reading: Reading) -> tuple[set[str], bool]:
+    """Read the list once: the ids it served, usable or not, and whether its pages continue each other."""
+    served: set[str] = set()
+    unbroken = True
+    reading.passes += 1
+    with track("feature requests") as advance:
+        async for page in feedback.feature_requests(statuses=frozenset(reading.statuses)):
+            unusable = {record.key for record in page.rejected}
+            served |= unusable | {request.request_id for request in page.records}
+            unbroken = unbroken and not page.doubtful
+            reading.unusable |= unusable
+            _take_requests(reading, page.records, page.rejected)
+            advance(len(page.records))
+    return served, unbroken
+
+
+def _take_requests(reading: Reading, requests: Sequence[FeatureRequest], rejected: tuple[Rejected, ...] = ()) -> None:
+    inside = [one for one in requests if reading.scope is None or one.board_id in reading.scope]
+    reading.in_scope.update(one.request_id for one in inside)
+    reading.excluded.update({one.request_id for one in requests} - reading.in_scope)
+    reading.merged_away.update(merged for one in requests for merged in one.merged_ids)
+    reading.scores.update({one.request_id: one.score for one in inside if one.score is not None})
+    reading.persons_seen.update(one.author_id for one in inside if one.author_id)
+    reading.take(REQUESTS, "raw.feature_requests", Page(tuple(inside), rejected))
+
+
+async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: Reading) -> None:
+    """Look up requests that votes or CRM records know but the list lacks, before they count as gone."""
+    connection, state = reading.connection, session.state
+    prefix = record_key(session.settings.source_name, "")
+    voted_for = {row[0] for row in connection.execute("SELECT DISTINCT request_id FROM loading.votes").fetchall()}
+    written = {key.removeprefix(prefix) for key in reading.live_keys if key.startswith(prefix)}
+    found = reading.in_scope | reading.excluded | reading.merged_away | reading.unusable
+    missing = sorted((voted_for | written) - found)
+    if len(missing) > MOST_MISSING_RETRIEVED:
+        state.retirements_withheld = True
+        state.notes.append(
+            f"{len(missing)} known requests are missing from the list (more than {MOST_MISSING_RETRIEVED}): "
+            "nothing is retired this run"
+        )
+        return
+
+    async def look_up(request_id: str) -> None:
+        request = await feedback.feature_request(request_id)
+        if request is not None:
+            _take_requests(reading, [request])
+
+    with track("missing requests", len(missing)) as advance:
+        for some in chunks(missing, LOOK_UPS_IN_FLIGHT):
+            await together(*(look_up(request_id) for request_id in some))
+            advance(len(some))
+    gone = set(missing) - reading.in_scope - reading.excluded
+    # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.
+    connection.execute(
+        """
+        DELETE FROM loading.votes WHERE list_contains(?::VARCHAR[], request_id)
+        AND request_id IN (SELECT request_id FROM raw.feature_requests)
+        """,
+        [sorted(gone)],
+    )
