@@ -150,7 +150,7 @@ async def write_run(session: RunSession) -> ApplyReport:
     if reasons := closed_by(results):
         raise HeldError(f"the gate is closed, nothing was written: {'; '.join(reasons)}", reasons=reasons)
     planned = state.planned or plan_run(session)
-    _refuse_held(planned)
+    _refuse_held(planned, session.target)
     async with crm_for(session.settings, session.target, state.calls) as crm:
         await _make_sure_of_portal(session, crm)
         state.report = await _apply(session, crm, planned)
@@ -162,12 +162,13 @@ async def write_run(session: RunSession) -> ApplyReport:
     return state.report
 
 
-def _refuse_held(planned: Planned) -> None:
+def _refuse_held(planned: Planned, environment: Environment) -> None:
     if planned.held:
         short = planned.plan.hash[:12]
         raise HeldError(
             f"plan {short} is held, nothing was written: {'; '.join(planned.reasons)}. "
-            f"Look at it with `integration-assets plan`, release it with `integration-assets approve {short}`",
+            f"Look at it with `integration-assets plan --environment {environment}`, "
+            f"release it with `integration-assets approve {short} --environment {environment}`",
             reasons=planned.reasons,
         )
 

@@ -45,8 +45,7 @@ _TITLES = {
 }
 _TODO = {
     EndState.SUCCEEDED_WITH_REJECTS: "Look at the rejects, each has its reason. All else was written and verified.",
-    EndState.HELD: "Look at the reasons. Mend the data or the schema, or release the plan: "
-    "`integration-assets plan`, then `integration-assets approve <hash>`.",
+    EndState.HELD: "Look at the reasons. Mend the data or the schema, then run again.",
     EndState.RETRY_LATER: "Nothing, unless it repeats: the next run goes on where this one stopped.",
     EndState.FAILED: "Mend what the line above names, then run again. `integration-assets doctor` checks all of it.",
 }
@@ -173,16 +172,24 @@ def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
     state = EndState(summary.state)
     if state is EndState.SUCCEEDED:
         return ""
-    happened = [extra.error] if extra.error else []
-    reasons = [reason for reason in summary.plan.reasons if reason not in happened]
+    reasons = summary.plan.reasons
+    said = bool(reasons) and all(reason in (extra.error or "") for reason in reasons)
+    happened = [extra.error] if extra.error and not said else []
     lines = [f"• {_safe(line, LINE_LIMIT)}" for line in (*happened, *reasons)[:LISTED]]
     if len(happened) + len(reasons) > LISTED:
         lines.append(f"• and {len(happened) + len(reasons) - LISTED} more")
     what = "\n".join(["*What happened*", *lines]) if lines else ""
     # our own advice has code marks in it, which escaping would take away
-    advice = _safe(extra.advice, LINE_LIMIT) if extra.advice else _TODO[state].replace("<", "&lt;").replace(">", "&gt;")
-    plan = f" Plan `{summary.plan.hash[:12]}`." if summary.plan.held and summary.plan.hash else ""
-    return "\n".join(part for part in (what, f"*What to do*\n{advice}{plan}") if part)
+    advice = _safe(extra.advice, LINE_LIMIT) if extra.advice else _TODO[state]
+    return "\n".join(part for part in (what, f"*What to do*\n{advice}{_release(summary)}") if part)
+
+
+def _release(summary: RunSummary) -> str:
+    """How to release a plan the guard holds. A closed gate makes no plan, so there is nothing to release."""
+    if not (summary.plan.held and summary.plan.hash):
+        return ""
+    command = f"integration-assets approve {summary.plan.hash[:12]} --environment {summary.environment}"
+    return f" If the plan is meant, release it: `{command}`."
 
 
 def _records(summary: RunSummary, extra: SummaryExtras) -> str:

@@ -96,7 +96,7 @@ def show_summary(
     )
     lines = [heading]
     lines += [Text(clean(error), style="red")] if error else []
-    lines += [Text(f"held: {reason}", style="yellow") for reason in summary.plan.reasons]
+    lines += [Text(f"held: {reason}", style="yellow") for reason in summary.plan.reasons if reason not in (error or "")]
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()

@@ -25,7 +25,7 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import EXIT_USAGE, ConfigurationError, IntegrationError
 from integration_assets.models import LiveSchema, Portal
 from integration_assets.staging.store import open_store, store_path
-from integration_assets.sync.drift import Severity, environments_differ, target_problems
+from integration_assets.sync.drift import Drift, Severity, environments_differ, target_problems
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import check_portal, pinned_portal
 from integration_assets.tenants.integrations import company_mapping, crm_for, feedback_for, missing_variables
@@ -282,17 +282,17 @@ def _schema_findings(settings: Settings, schema: LiveSchema | None, other: LiveS
         )
     if not drifts:
         return [Finding("CRM schema", Verdict.OK, "as expected, and equal in both environments")]
-    setup = f"run `integration-assets setup --environment {settings.environment}`"
-    verdicts = {Severity.ERROR: Verdict.FAIL, Severity.WARN: Verdict.WARN}
-    return [
-        Finding(
-            "CRM schema",
-            verdicts[drift.severity],
-            f"{drift.name}: {drift.detail}",
-            setup if "missing" in drift.detail and drift.severity is Severity.ERROR else "",
-        )
-        for drift in drifts
-    ]
+    return [_drift_finding(drift, settings.environment) for drift in drifts]
+
+
+def _drift_finding(drift: Drift, environment: Environment) -> Finding:
+    """A drift with what to do: what is missing `setup` creates, what exists and is wrong a person has to change."""
+    verdict = Verdict.FAIL if drift.severity is Severity.ERROR else Verdict.WARN
+    seen, advice, _ = f"{drift.name}: {drift.detail}".partition("; run `setup`")
+    if advice:
+        return Finding("CRM schema", verdict, seen, f"run `integration-assets setup --environment {environment}`")
+    fix = "change it in the CRM's settings: `setup` changes nothing that exists" if verdict is Verdict.FAIL else ""
+    return Finding("CRM schema", verdict, seen, fix)
 
 
 async def _slack(settings: Settings) -> list[Finding]:

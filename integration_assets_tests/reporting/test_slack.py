@@ -90,8 +90,7 @@ def test_held_run_says_why_and_how_to_release(summary):
     plan = PlanLine("ab12cd34ef5678", held=True, reasons=("first apply to a production portal",))
     shown = message(msgspec.structs.replace(summary, state="HELD", plan=plan), held_changes=1234)
     assert "• first apply to a production portal" in shown
-    assert "approve &lt;hash&gt;" in shown
-    assert "Plan `ab12cd34ef56`" in shown
+    assert "`integration-assets approve ab12cd34ef56 --environment production`" in shown
     assert "1,234 changes, 1 reason; nothing was written" in shown
 
 
