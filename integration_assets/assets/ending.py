@@ -85,6 +85,7 @@ def finish_run(session: RunSession) -> Ending:
         movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
         quota=_quota_share(state),
     )
+    message = _post(state, summary, extras)  # before the notes are taken: what Slack refused is one of them
     ending = Ending(
         exit_code=exit_code,
         summary=summary,
@@ -93,7 +94,7 @@ def finish_run(session: RunSession) -> Ending:
         notes=tuple(state.notes),
         published=str(published) if published else None,
         plan_id=state.planned.plan.plan_id if state.planned else None,
-        message=_post(state, summary, extras),
+        message=message,
     )
     if state.settings is not None and state.environment is not None:
         path = ending_path(state.settings.home, state.environment, state.tenant, state.run_id)
