@@ -282,15 +282,20 @@ def _schema_findings(settings: Settings, schema: LiveSchema | None, other: LiveS
         )
     if not drifts:
         return [Finding("CRM schema", Verdict.OK, "as expected, and equal in both environments")]
-    return [_drift_finding(drift, settings.environment) for drift in drifts]
+    return [_drift_finding(drift, settings) for drift in drifts]
 
 
-def _drift_finding(drift: Drift, environment: Environment) -> Finding:
+def _drift_finding(drift: Drift, settings: Settings) -> Finding:
     """A drift with what to do: what is missing `setup` creates, what exists and is wrong a person has to change."""
+    for field in ("hubspot_arr_property", "hubspot_currency_property", "hubspot_account_id_property"):
+        if drift.name == f"company.{getattr(settings, field)}":
+            fix = f"correct {variable(field)}, or create the property"
+            return Finding("CRM schema", Verdict.FAIL, f"{drift.name}: {drift.detail}", fix, usage=True)
     verdict = Verdict.FAIL if drift.severity is Severity.ERROR else Verdict.WARN
     seen, advice, _ = f"{drift.name}: {drift.detail}".partition("; run `setup`")
     if advice:
-        return Finding("CRM schema", verdict, seen, f"run `integration-assets setup --environment {environment}`")
+        command = f"integration-assets setup --environment {settings.environment}"
+        return Finding("CRM schema", verdict, seen, f"run `{command}`")
     fix = "change it in the CRM's settings: `setup` changes nothing that exists" if verdict is Verdict.FAIL else ""
     return Finding("CRM schema", verdict, seen, fix)
 
