@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 LOCK_CUTOFF ?= 2026-11-17
 
-.PHONY: demo test lint dev install lock format clean
+.PHONY: demo test faults lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
 
 test: install ## all tests
 	$(BIN)/pytest
+
+faults: install ## every fault we promise to survive, and what became of it
+	$(BIN)/python -m integration_assets_tests.faults --jobs 2
 
 lint: install ## imports, style, types, SQL
 	$(BIN)/ruff check .

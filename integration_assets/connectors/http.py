@@ -48,6 +48,9 @@ EXCHANGE_SECONDS = 120.0
 """From sending to the last byte of the body. Above the 100 s after which large hosts give up themselves (524)."""
 PATIENCE_SECONDS = 300.0
 """After this much time no further repeat of one call begins."""
+BACKOFF_FIRST_SECONDS = 0.5
+BACKOFF_LONGEST_SECONDS = 30.0
+"""Waits before repeats grow from the first to the second, where the system did not say how long."""
 REPEATS_PER_CALL = 7
 REPEATS_PER_CLIENT = 500
 """Retry budget of one client: an outage must not turn into a flood of requests."""
@@ -185,8 +188,8 @@ class HttpClient:
                 on=lambda error: self._repeat_after(call, error),
                 attempts=self._repeats + 1,
                 timeout=self._patience,
-                wait_initial=0.5,
-                wait_max=30.0,
+                wait_initial=BACKOFF_FIRST_SECONDS,
+                wait_max=BACKOFF_LONGEST_SECONDS,
             ):
                 with attempt:
                     attempts = attempt.num

@@ -26,7 +26,8 @@ class LoggedRequest:
     """One request as it arrived.
 
     `number` counts from 1, `at` is `time.monotonic()` at arrival, `status` is None until answered (and for ever when
-    the connection was cut), `template` is the route template where the application knows it.
+    the connection was cut), `template` is the route template where the application knows it, `credential` the
+    authorization header.
     """
 
     number: int
@@ -37,6 +38,7 @@ class LoggedRequest:
     at: float
     status: int | None = None
     template: str | None = None
+    credential: str = field(default="", repr=False)
 
 
 @dataclass
@@ -114,6 +116,7 @@ class Lookalike:
             query=scope.get("query_string", b"").decode("latin-1"),
             body=bytes(body),
             at=arrived,
+            credential=dict(scope["headers"]).get(b"authorization", b"").decode("latin-1"),
         )
         scope[_LOGGED] = request
         self.requests.append(request)

@@ -1,0 +1,424 @@
+"""The registry of faults, and the bench each of them gets: a small world, and the means to disturb it.
+
+    @fault("B3", "502 after the batch was committed")
+    def b3(bench: Bench) -> None:
+        bench.inject("hubspot", is_upsert, status=502, after_commit=True)
+        bench.run("sync")
+        bench.expect(state="SUCCEEDED")
+
+When the function returns, the disturbances are taken away, the product runs once more undisturbed and once again after
+that, and `checker` judges. An edit of the world that an undisturbed world shall have too goes through `bench.both`.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+from unittest import mock
+
+from integration_assets.connectors import limiter
+from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
+from integration_assets_tests.e2e.harness import Ran, World, is_write
+from integration_assets_tests.e2e.killing import Seen, Strike, Watch
+from integration_assets_tests.e2e.processes import OUTPUT, WarmParent, warm_parent
+from integration_assets_tests.faults.hurry import short_waits
+from integration_assets_tests.faults.pictures import Picture, picture
+from integration_assets_tests.faults.proxy import Proxy, proxy_before
+from integration_assets_tests.faults.starts import Start, Starts
+from integration_assets_tests.faults.tampering import Answered, Matches, Tampering, tampered
+
+System = Literal["canny", "hubspot", "production", "slack"]
+
+ALL_IDS = tuple(
+    f"{group}{number}{'f' if group == 'I' else ''}"
+    for group, last in {"A": 10, "B": 15, "C": 15, "D": 16, "E": 12, "F": 9, "G": 8, "H": 12, "I": 4}.items()
+    for number in range(1, last + 1)
+)
+"""Every fault there has to be."""
+
+
+@dataclass(frozen=True)
+class FaultCase:
+    """One registered fault. `seconds` and `requests` are its bounds; `not_true` says why it does not hold yet."""
+
+    id: str
+    title: str
+    run: Callable[[Bench], None]
+    start: Start
+    seconds: float
+    requests: int
+    not_true: str | None
+
+
+FAULTS: dict[str, FaultCase] = {}
+
+
+def fault(
+    fault_id: str,
+    title: str,
+    *,
+    start: Start = "ready",
+    seconds: float = 30.0,
+    requests: int = 200,
+    not_true: str | None = None,
+) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
+    """Register a fault: where it begins, the longest a disturbed run may take, and the most requests it may send."""
+
+    def registered(run: Callable[[Bench], None]) -> Callable[[Bench], None]:
+        if fault_id not in ALL_IDS or fault_id in FAULTS:
+            raise ValueError(f"{fault_id} is no fault that is still to be registered")
+        FAULTS[fault_id] = FaultCase(fault_id, title, run, start, seconds, requests, not_true)
+        return run
+
+    return registered
+
+
+@dataclass
+class Run:
+    """One command that ran on the bench, with what the servers held before and after it and the requests it sent.
+
+    `died`: its process was killed on purpose. `disturbed`: the fault was in force.
+    """
+
+    command: tuple[str, ...]
+    ran: Ran
+    before: Picture
+    after: Picture
+    seconds: float
+    requests: list[tuple[System, LoggedRequest]]
+    messages: list[dict[str, Any]]
+    disturbed: bool
+    died: bool = False
+    log: str = ""
+
+    @property
+    def writes(self) -> list[LoggedRequest]:
+        """Requests to either portal that can change it."""
+        return [
+            request for system, request in self.requests if system in ("hubspot", "production") and is_write(request)
+        ]
+
+
+@dataclass
+class Bench:
+    """What a fault has to work with."""
+
+    case: FaultCase
+    world: World
+    stack: ExitStack
+    warm: Callable[[], WarmParent]
+    runs: list[Run] = field(default_factory=list)
+    edits: list[Callable[[World], None]] = field(default_factory=list)
+    twin: Callable[[World], None] | None = None
+    """What an undisturbed world goes through instead of the edits and one sync; None: just those."""
+    spared: set[str] = field(default_factory=set)
+    """Things of others (names as in `pictures.theirs`) that people changed while a run was going on."""
+    clean_runs: int = 1
+    """Undisturbed runs it may take until all is well."""
+    clean_state: str = "SUCCEEDED"
+    """How the undisturbed run has to end."""
+    may_repeat_writes: bool = False
+    """The fault stays in the data: a refused record is tried again by every run."""
+    watch: Watch = field(default_factory=Watch)
+    disturbed: bool = True
+    _tamperings: dict[str, list[Tampering]] = field(default_factory=dict)
+    _proxies: dict[str, Proxy] = field(default_factory=dict)
+    _variables: dict[str, str | None] = field(default_factory=dict)
+    _batch_sizes: dict[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name in ("canny", "hubspot", "production", "slack"):
+            self._tamperings[name] = tampered(self.lookalike(name))
+        self.watch.over(self.world.sandbox)
+
+    # -- disturbing
+
+    def lookalike(self, system: str) -> Lookalike:
+        """The look-alike of a system; `hubspot` is the sandbox portal."""
+        sandbox = self.world.sandbox
+        return {
+            "canny": sandbox.canny,
+            "hubspot": sandbox.hubspot_sandbox,
+            "production": sandbox.hubspot_production,
+            "slack": sandbox.slack,
+        }[system]
+
+    def inject(self, system: System, matches: Matches, *, times: int | None = 1, **how: Any) -> Fault:
+        """Answer the next requests that match otherwise, or not at all: see `sandbox.lookalike.Fault`."""
+        made = Fault(matches=matches, times=times, **how)
+        self.lookalike(system).faults.append(made)
+        return made
+
+    def add(self, system: System, made: Fault) -> Fault:
+        """Put a ready-made fault (`sandbox.hubspot.faults`) into a look-alike."""
+        self.lookalike(system).faults.append(made)
+        return made
+
+    def tamper(
+        self, system: System, matches: Matches, change: Callable[[Answered], None], *, times: int | None = 1
+    ) -> Tampering:
+        """Change the next answers to requests that match, after the look-alike has done its work."""
+        made = Tampering(matches, change, times)
+        self._tamperings[system].append(made)
+        return made
+
+    def proxied(self, system: System) -> Proxy:
+        """Put a raw socket server before a system; the product is pointed at it until the disturbances end."""
+        name, suffix = {
+            "canny": ("CANNY_BASE_URL", "/api"),
+            "hubspot": ("HUBSPOT_SANDBOX_BASE_URL", ""),
+            "production": ("HUBSPOT_PRODUCTION_BASE_URL", ""),
+            "slack": ("SLACK_BASE_URL", "/api/"),
+        }[system]
+        upstream = self.world.addresses.environment()[name].removesuffix(suffix)
+        proxy = self.stack.enter_context(proxy_before(upstream))
+        self._proxies[system] = proxy
+        self._variables[name] = proxy.url + suffix
+        return proxy
+
+    def variable(self, name: str, value: str | None) -> None:
+        """Set an environment variable of the product until the disturbances end."""
+        self._variables[name] = value
+
+    def batch_sizes(self, **sizes: int) -> None:
+        """Make the connector's batches smaller: `records_per_write`, `pairs_per_write`, ..."""
+        self._batch_sizes.update(sizes)
+
+    def both(self, edit: Callable[[World], None]) -> None:
+        """Change the world, and the undisturbed world it is compared with, in the same way. Not while a run goes on."""
+        edit(self.world)
+        self.edits.append(edit)
+
+    def calm(self) -> None:
+        """Take all disturbances away."""
+        for system in ("canny", "hubspot", "production", "slack"):
+            self.lookalike(system).faults.clear()
+            self._tamperings[system].clear()
+        self._variables.clear()
+        self._batch_sizes.clear()
+        self.disturbed = False
+
+    # -- running
+
+    def run(self, *arguments: str, **variables: str | None) -> Ran:
+        """Run a command in this process, with the product's own waits shortened; `--json` is read into `summary`."""
+        with self._noted(arguments) as run, short_waits(), self._small_batches(), _log() as lines:
+            # A process of its own would begin with fresh counters; so does this one.
+            limiter._limiters.clear()
+            run.ran = self.world.run(*arguments, json_file=_has_summary(arguments), **{**self._variables, **variables})
+            run.log = "\n".join(lines)
+        return run.ran
+
+    def process(
+        self,
+        *arguments: str,
+        strike: Strike | None = None,
+        reference: list[Seen] | None = None,
+        **variables: str | None,
+    ) -> Ran:
+        """Run a command as a process of its own, forked from one that has imported everything.
+
+        `strike` kills it: at which request, placed by `reference`, the trace of an undisturbed run.
+        """
+        home = self.world.home
+        target = home / "asked-for.json"
+        target.unlink(missing_ok=True)
+        (home / OUTPUT).unlink(missing_ok=True)
+        environment = self.world.environment(**{**self._variables, **variables})
+        options = ["--json", str(target)] if _has_summary(arguments) else []
+        self.watch.arm(strike, reference or [])
+        with self._noted(arguments) as run:
+            code = self.warm().run(
+                [*arguments, *options],
+                environment,
+                home,
+                on_start=self.watch.started,
+                batch_sizes=self._batch_sizes,
+            )
+            self.watch.ended()
+            text = (home / OUTPUT).read_text(encoding="utf-8") if (home / OUTPUT).exists() else ""
+            run.ran, run.died = Ran(code, text, "", _read_json(target)), code < 0
+        return run.ran
+
+    def start(self, *arguments: str, **variables: str | None) -> subprocess.Popen[str]:
+        """Start a command as a person does, in a new interpreter. End it with `world.finish`; it is not noted."""
+        return self.world.start(*arguments, **{**self._variables, **variables})
+
+    @contextmanager
+    def _noted(self, arguments: tuple[str, ...]) -> Iterator[Run]:
+        """Take pictures before and after, and collect what the servers logged in between."""
+        systems: tuple[System, ...] = ("canny", "hubspot", "production", "slack")
+        marks = {system: len(self.lookalike(system).requests) for system in systems}
+        before, told = picture(self.world.sandbox), len(self.world.sandbox.team.messages)
+        run = Run(arguments, Ran(0, "", ""), before, before, 0.0, [], [], self.disturbed)
+        started = time.monotonic()
+        yield run
+        run.seconds = time.monotonic() - started
+        run.after = picture(self.world.sandbox)
+        run.requests = [
+            (system, request) for system in systems for request in self.lookalike(system).requests[marks[system] :]
+        ]
+        run.messages = self.world.sandbox.team.messages[told:]
+        self.runs.append(run)
+
+    @contextmanager
+    def _small_batches(self) -> Iterator[None]:
+        with ExitStack() as stack:
+            for name, size in self._batch_sizes.items():
+                stack.enter_context(
+                    mock.patch(f"integration_assets.connectors.crm.hubspot.connector.HubSpotCrm.{name}", size)
+                )
+            yield
+
+    # -- expecting
+
+    @property
+    def last(self) -> Run:
+        """The last run."""
+        return self.runs[-1]
+
+    def expect(
+        self,
+        *,
+        state: str | None = None,
+        exit: int | None = None,  # noqa: A002 - the word everybody uses for it
+        says: tuple[str, ...] | str = (),
+    ) -> None:
+        """What the last run must have ended as, and words its output must hold."""
+        ran = self.last.ran
+        seen = ran.summary["state"] if ran.summary else None
+        if state is not None:
+            require(seen == state, f"state {state} expected, it was {seen} (exit {ran.code}): {tail(ran)}")
+        if exit is not None:
+            require(ran.code == exit, f"exit {exit} expected, it was {ran.code} ({seen}): {tail(ran)}")
+        for words in (says,) if isinstance(says, str) else says:
+            require(words in ran.out + ran.err, f"the output does not say {words!r}: {tail(ran)}")
+
+
+class BrokenError(AssertionError):
+    """An expectation or an invariant does not hold."""
+
+
+def require(holds: object, what: str) -> None:
+    """Fail with one line unless it holds."""
+    if not holds:
+        raise BrokenError(what)
+
+
+def tail(ran: Ran) -> str:
+    """The end of what a run printed."""
+    return " | ".join((ran.out + ran.err).strip().splitlines()[-12:])[-900:]
+
+
+# -- a fault from beginning to end
+
+
+@dataclass
+class Workshop:
+    """What the faults run in one process share."""
+
+    starts: Starts
+    stack: ExitStack
+    _parent: WarmParent | None = None
+    twins: dict[Start, Picture] = field(default_factory=dict)
+
+    def warm(self) -> WarmParent:
+        """The process that forks commands, started when first asked for."""
+        if self._parent is None:
+            self._parent = self.stack.enter_context(warm_parent())
+        return self._parent
+
+    def carry_out(self, case: FaultCase) -> str:
+        """Run one fault with everything that follows; returns the state its last disturbed run ended in.
+
+        Raises:
+            BrokenError: an expectation or an invariant does not hold.
+        """
+        from integration_assets_tests.faults import checker  # the checker knows the bench
+
+        with ExitStack() as stack:
+            world = stack.enter_context(self.starts.copy(case.start))
+            bench = Bench(case, world, stack, self.warm)
+            case.run(bench)
+            state = _state(bench)
+            bench.calm()
+            clean = checker.recover(bench)
+            expected = self._undisturbed(bench)
+            checker.check(bench, clean, expected)
+        return state
+
+    def _undisturbed(self, bench: Bench) -> Picture:
+        """What the servers hold in a world where nothing went wrong."""
+        start, plain = bench.case.start, not bench.edits and bench.twin is None
+        if plain and start in self.twins:
+            return self.twins[start]
+        with self.starts.copy(start) as world:
+            if bench.twin is not None:
+                bench.twin(world)
+            else:
+                for edit in bench.edits:
+                    edit(world)
+                if start == "new":
+                    world.set_up()
+                world.run("sync")
+            found = picture(world.sandbox)
+        if plain:
+            self.twins[start] = found
+        return found
+
+
+def _state(bench: Bench) -> str:
+    run = next((run for run in reversed(bench.runs) if run.disturbed), None)
+    if run is None:
+        return "no run"
+    if run.died:
+        return "killed"
+    return str(run.ran.summary["state"]) if run.ran.summary else f"exit {run.ran.code}"
+
+
+@contextmanager
+def workshop() -> Iterator[Workshop]:
+    """A workshop for the length of a block."""
+    with ExitStack() as stack, Starts() as starts:
+        yield Workshop(starts, stack)
+
+
+def _has_summary(arguments: tuple[str, ...]) -> bool:
+    return arguments[:1] in (("sync",), ("plan",), ("undo",))
+
+
+def _read_json(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+@contextmanager
+def _log() -> Iterator[list[str]]:
+    """Every line logged in this process, whatever its level: secrets must not be in any of them."""
+    lines: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    root, collector = logging.getLogger(), Collector(logging.DEBUG)
+    product = logging.getLogger("integration_assets")
+    level = product.level
+    root.addHandler(collector)
+    product.setLevel(logging.DEBUG)
+    try:
+        yield lines
+    finally:
+        root.removeHandler(collector)
+        product.setLevel(level)
+
+
+def seen_in(traces: Mapping[str, list[Seen]]) -> list[Seen]:
+    """All traces as one."""
+    return [seen for trace in traces.values() for seen in trace]
