@@ -83,11 +83,17 @@ def main() -> None:
 
 
 def _fail(error: Exception) -> NoReturn:
-    from integration_assets.connectors.redaction import redact
     from integration_assets.errors import IntegrationError
 
-    sys.stderr.write(f"integration-assets: {redact(str(error))}\n")
+    _say(str(error))
     raise SystemExit(error.exit_code if isinstance(error, IntegrationError) else 1)
+
+
+def _say(line: str) -> None:
+    """One line of error on stderr."""
+    from integration_assets.connectors.redaction import redact
+
+    sys.stderr.write(f"integration-assets: {redact(line)}\n")
 
 
 def _settings(environment: EnvironmentName | None) -> Settings:
@@ -256,6 +262,8 @@ def _run(
     if mode is Mode.DRY_RUN:
         show_saved_plan(console, settings, tenant, ending, out)
     show_ending(console, ending)
+    if ending.error and not (sys.stdout.isatty() and sys.stderr.isatty()):
+        _say(ending.error)  # once more where results and errors go to different places
     raise SystemExit(ending.exit_code)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from integration_assets.config import Environment, Settings, variable
 from integration_assets.connectors.calls import CallCounter
@@ -12,7 +12,7 @@ from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.feedback.registry import FEEDBACK_SYSTEMS
 from integration_assets.connectors.limiter import credential_digest
-from integration_assets.errors import ConfigurationError
+from integration_assets.errors import ConfigurationError, CredentialError
 
 FEEDBACK_PROVIDER = "canny"
 CRM_PROVIDER = "hubspot"
@@ -71,9 +71,24 @@ def crm_for(
         ConfigurationError: its token is not set.
     """
     token, base_url, _ = settings.hubspot(environment)
+    name = variable(f"hubspot_{environment.value}_token")
     if token is None:
-        raise ConfigurationError(f"{variable(f'hubspot_{environment.value}_token')} must be set")
-    return CRMS[CRM_PROVIDER](base_url=base_url, token=token, calls=calls, before_write=before_write)
+        raise ConfigurationError(f"{name} must be set")
+    return _naming(name, CRMS[CRM_PROVIDER](base_url=base_url, token=token, calls=calls, before_write=before_write))
+
+
+@asynccontextmanager
+async def _naming(name: str, opening: AbstractAsyncContextManager[Crm]) -> AsyncIterator[Crm]:
+    """The CRM; where it refuses its token, the error says which variable holds it."""
+    try:
+        async with opening as crm:
+            yield crm
+    except CredentialError as error:
+        if error.system != CRM_PROVIDER or name in error.message:
+            raise
+        raise CredentialError(
+            f"{error.message} (it is in {name})", system=error.system, endpoint=error.endpoint, status=error.status
+        ) from error
 
 
 def company_mapping(settings: Settings) -> CompanyMapping:
