@@ -82,6 +82,12 @@ class Settings(BaseSettings):
     link_contacts: bool = Field(default=True, validation_alias="INTEGRATION_ASSETS_LINK_CONTACTS")
     call_budget: int | None = Field(default=None, ge=1, validation_alias="INTEGRATION_ASSETS_CALL_BUDGET")
 
+    # how long to wait for either system, in seconds: for the whole answer to one request, and for repeats of it
+    request_seconds: float = Field(default=120.0, ge=1, le=600, validation_alias="INTEGRATION_ASSETS_REQUEST_SECONDS")
+    patience_seconds: float = Field(
+        default=300.0, ge=1, le=3600, validation_alias="INTEGRATION_ASSETS_PATIENCE_SECONDS"
+    )
+
     # resolution and ranking
     own_domains: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_OWN_DOMAINS")
     personal_domains: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_PERSONAL_DOMAINS")

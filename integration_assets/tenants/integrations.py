@@ -46,7 +46,13 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
     if settings.canny_api_key is None:
         raise ConfigurationError(f"{variable('canny_api_key')} must be set")
     factory = FEEDBACK_SYSTEMS[FEEDBACK_PROVIDER]
-    return factory(base_url=settings.canny_base_url, key=settings.canny_api_key, calls=calls)
+    return factory(
+        base_url=settings.canny_base_url,
+        key=settings.canny_api_key,
+        calls=calls,
+        deadline=settings.request_seconds,
+        patience=settings.patience_seconds,
+    )
 
 
 def feedback_credential(settings: Settings) -> str:
@@ -74,7 +80,15 @@ def crm_for(
     name = variable(f"hubspot_{environment.value}_token")
     if token is None:
         raise ConfigurationError(f"{name} must be set")
-    return _naming(name, CRMS[CRM_PROVIDER](base_url=base_url, token=token, calls=calls, before_write=before_write))
+    crm = CRMS[CRM_PROVIDER](
+        base_url=base_url,
+        token=token,
+        calls=calls,
+        before_write=before_write,
+        deadline=settings.request_seconds,
+        patience=settings.patience_seconds,
+    )
+    return _naming(name, crm)
 
 
 @asynccontextmanager

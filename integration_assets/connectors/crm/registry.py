@@ -17,10 +17,18 @@ class CrmFactory(Protocol):
     """Opens the connector of one portal for the length of an `async with` block."""
 
     def __call__(
-        self, *, base_url: str, token: SecretStr, calls: CallCounter, before_write: Callable[[], None] | None = None
+        self,
+        *,
+        base_url: str,
+        token: SecretStr,
+        calls: CallCounter,
+        before_write: Callable[[], None] | None = None,
+        deadline: float = ...,
+        patience: float = ...,
     ) -> AbstractAsyncContextManager[Crm]:
         """Open a connector; nothing is called before its first method is.
 
+        `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
         `before_write` is called just before each request that can change the portal; what it raises ends the call.
         """
 

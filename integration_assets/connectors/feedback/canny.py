@@ -19,7 +19,7 @@ from pydantic import SecretStr
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback import canny_records as records
 from integration_assets.connectors.feedback.chain import Chain
-from integration_assets.connectors.http import PATIENCE_SECONDS, Call, HttpClient
+from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, Call, HttpClient
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Window, credential_digest, limiter_for
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
 from integration_assets.errors import ContractError, CredentialError, IntegrationError, PermanentError
@@ -50,7 +50,8 @@ class CannyFeedback:
     """A Canny workspace as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is what comes before `/v1` and `/v2`, `key` the workspace's API key, `credential_name` what messages call
-    it. `windows` replace the allowance that calls are paced by; `patience` bounds the repeats of one call, in seconds.
+    it. `windows` replace the allowance that calls are paced by; `deadline` bounds one request, `patience` the time in
+    which it is repeated, in seconds.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class CannyFeedback:
         credential_name: str = "CANNY_API_KEY",
         windows: Mapping[str, tuple[Window, ...]] = WINDOWS,
         limiter: Limiter | None = None,
+        deadline: float = EXCHANGE_SECONDS,
         patience: float = PATIENCE_SECONDS,
     ) -> None:
         advice = f"Canny rejected {credential_name}: set the key of the workspace's API settings"
@@ -84,6 +86,7 @@ class CannyFeedback:
                 describe=_error_text,
             ),
             body_fields={"apiKey": key},
+            deadline=deadline,
             patience=patience,
         )
 

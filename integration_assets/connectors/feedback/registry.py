@@ -17,9 +17,12 @@ class FeedbackFactory(Protocol):
     """Opens the connector of one feedback system for the length of an `async with` block."""
 
     def __call__(
-        self, *, base_url: str, key: SecretStr, calls: CallCounter
+        self, *, base_url: str, key: SecretStr, calls: CallCounter, deadline: float = ..., patience: float = ...
     ) -> AbstractAsyncContextManager[FeedbackSystem]:
-        """Open a connector; nothing is called before its first method is."""
+        """Open a connector; nothing is called before its first method is.
+
+        `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
+        """
 
 
 FEEDBACK_SYSTEMS: Mapping[str, FeedbackFactory] = {"canny": CannyFeedback}

@@ -21,7 +21,7 @@ from integration_assets.connectors.crm.hubspot.ids import PortalIds
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.status_rules import RULES, WINDOWS
 from integration_assets.connectors.crm.hubspot.wire import SYSTEM, TokenInfo
-from integration_assets.connectors.http import HttpClient
+from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, HttpClient
 from integration_assets.connectors.limiter import Quota, credential_digest, limiter_for
 from integration_assets.models import (
     Company,
@@ -206,7 +206,13 @@ class HubSpotCrm:
 
 @asynccontextmanager
 async def hubspot(
-    *, base_url: str, token: SecretStr, calls: CallCounter, before_write: Callable[[], None] | None = None
+    *,
+    base_url: str,
+    token: SecretStr,
+    calls: CallCounter,
+    before_write: Callable[[], None] | None = None,
+    deadline: float = EXCHANGE_SECONDS,
+    patience: float = PATIENCE_SECONDS,
 ) -> AsyncIterator[HubSpotCrm]:
     """Open the connector of one portal. All connectors of one credential in this process share its limiter.
 
@@ -215,6 +221,8 @@ async def hubspot(
         token: Token of a private app, or a service key.
         calls: Where calls are counted, under "hubspot".
         before_write: Called just before each request that can change the portal; what it raises ends the call.
+        deadline: Seconds for one request, to the last byte of its answer.
+        patience: Seconds after which a request is not repeated any more.
     """
     limiter = limiter_for(SYSTEM, credential_digest(base_url, token.get_secret_value()), WINDOWS)
     client = HttpClient(
@@ -225,6 +233,8 @@ async def hubspot(
         rules=RULES,
         headers={"authorization": SecretStr(f"Bearer {token.get_secret_value()}")},
         before_write=before_write,
+        deadline=deadline,
+        patience=patience,
     )
     async with client:
         yield HubSpotCrm(client, token)
