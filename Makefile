@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PORT ?= 3000
 LOCK_CUTOFF ?= 2026-11-17
 
 .PHONY: demo test faults lint dev install lock format clean
@@ -22,8 +23,10 @@ lint: install ## imports, style, types, SQL
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 integration_assets/sql
 
-dev: install ## the Dagster UI on the same definitions
-	$(BIN)/integration-assets dev
+# Without CANNY_API_KEY it runs on the embedded sandbox, which starts empty each time; with it, on the systems that the
+# environment variables name. Dagster's records lie under .integration_assets; `default` is always among the partitions.
+dev: install ## the Dagster UI on the same definitions, on http://127.0.0.1:$(PORT)
+	$(BIN)/integration-assets dev --port $(PORT)
 
 format: install
 	$(BIN)/ruff check --fix .

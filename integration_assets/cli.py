@@ -326,9 +326,17 @@ def sandbox(
 
     With a command behind `--`, run it with the variables that point the product at them, and stop when it ends.
     """
-    from integration_assets.demo import run_sandbox
+    from integration_assets.dev import run_sandbox
 
     raise SystemExit(run_sandbox(context.args, port=port, with_setup=with_setup))
+
+
+@app.command(hidden=True)
+def dev(port: Annotated[int, typer.Option("--port", help="Port of the UI on 127.0.0.1.")] = 3000) -> None:
+    """Serve the Dagster UI: what `make dev` calls. Without CANNY_API_KEY, on the embedded sandbox."""
+    from integration_assets.dev import run_dev
+
+    raise SystemExit(run_dev(port))
 
 
 @overrides_app.command("list")

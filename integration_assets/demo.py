@@ -1,11 +1,10 @@
-"""The demo and the sandbox command: the product pointed at the embedded look-alikes, by environment variables only."""
+"""The demo: the product pointed at the embedded look-alikes, by environment variables only."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -81,7 +80,7 @@ def run_demo(console: Console, *, keep: bool = False) -> int:
         os.environ.pop("DAGSTER_HOME", None)
         settings = load_settings()
         _headline(console, "Setup: what the CRM portal lacks is created")
-        _setup(console, settings)
+        show_setup(console, settings)
         for title, mode, show in (
             ("Dry run: what a sync would change", Mode.DRY_RUN, _show_dry_run),
             ("Sync: written, read back, verified", Mode.SYNC, _show_sync),
@@ -99,7 +98,7 @@ def run_demo(console: Console, *, keep: bool = False) -> int:
         if getattr(writes, "writes", 0):
             raise PermanentError("the second sync wrote although nothing had changed: this is a bug")
         if keep:
-            _wait(console, environment)
+            wait_for_interrupt(console, environment)
     return 0
 
 
@@ -108,7 +107,9 @@ def _run(settings: Settings, mode: Mode) -> Ending:
         return run_job(defs.resolve_job_def(mode.value), settings, mode, tenant=TENANT)
 
 
-def _setup(console: Console, settings: Settings) -> None:
+def show_setup(console: Console, settings: Settings) -> None:
+    """Set the portal up without asking, and show what is created."""
+
     def agree(lines: list[str]) -> bool:
         console.print(Text("\n".join(f"  {line}" for line in lines)))
         return True
@@ -147,22 +148,7 @@ def _headline(console: Console, title: str) -> None:
     console.print(Rule(Text(title, style="bold"), align="left"))
 
 
-def run_sandbox(command: list[str], *, port: int, with_setup: bool) -> int:
-    """Serve the sandbox until interrupted, or for as long as `command` runs; returns that command's exit code."""
-    console = Console(stderr=True)
-    home = Path(os.environ.get("INTEGRATION_ASSETS_HOME", str(DEMO_HOME.parent / "sandbox")))
-    with served(home.resolve(), port=port) as (_, _, environment):
-        if with_setup:
-            shutil.rmtree(home / "staging", ignore_errors=True)
-            with variables(environment):
-                _setup(console, load_settings())
-        if not command:
-            _wait(console, environment)
-            return 0
-        return subprocess.call(command, env={**os.environ, **environment})  # noqa: S603 - what the user typed
-
-
-def _wait(console: Console, environment: Mapping[str, str]) -> None:
+def wait_for_interrupt(console: Console, environment: Mapping[str, str]) -> None:
     """Show the variables to export and wait for an interrupt."""
     sys.stdout.write("".join(f"export {name}='{value}'\n" for name, value in sorted(environment.items())))
     sys.stdout.flush()

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
 
+from integration_assets.assets.abandoned import close_abandoned_runs, run_tags
 from integration_assets.assets.ending import Ending, read_ending
 from integration_assets.assets.partitions import DEFAULT_TENANT, ensure_default_tenant
 from integration_assets.assets.run_session import Mode
@@ -27,17 +30,26 @@ def dagster_home(home: Path) -> Path:
         return Path(configured)
     folder = (home / "dagster").resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(_instance_config(), folder / INSTANCE_CONFIG)
+    shutil.copyfile(config_file(INSTANCE_CONFIG), folder / INSTANCE_CONFIG)
     return folder
 
 
-def _instance_config() -> Path:
-    """Our dagster.yaml: beside the package in a checkout, inside it when installed from a wheel."""
+def config_file(name: str) -> Path:
+    """Our dagster.yaml or workspace.yaml: beside the package in a checkout, inside it when installed from a wheel."""
     package = Path(__file__).parents[1]
-    for folder in (package.parent, package):
-        if (folder / INSTANCE_CONFIG).is_file():
-            return folder / INSTANCE_CONFIG
-    raise PermanentError(f"{INSTANCE_CONFIG} is missing beside {package}: install the package again")
+    for folder in (package, package.parent):
+        if (folder / name).is_file():
+            return folder / name
+    raise PermanentError(f"{name} is missing beside {package}: install the package again")
+
+
+@contextmanager
+def prepared_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance of a folder, with its `default` partition and without runs whose process is gone."""
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        ensure_default_tenant(instance)
+        close_abandoned_runs(instance)
+        yield instance
 
 
 def run_job(
@@ -55,14 +67,14 @@ def run_job(
     Raises:
         ConfigurationError: the tenant does not exist.
     """
-    with dg.DagsterInstance.from_config(str(dagster_home(settings.home))) as instance:
-        ensure_default_tenant(instance)
+    with prepared_instance(dagster_home(settings.home)) as instance:
         if not instance.has_dynamic_partition("tenants", tenant):
             raise ConfigurationError(f"there is no tenant {tenant}: only `{DEFAULT_TENANT}` exists without a registry")
         result = job.execute_in_process(
             instance=instance,
             partition_key=tenant,
             raise_on_error=False,
+            tags=run_tags(),
             run_config={
                 "resources": {
                     "session": {

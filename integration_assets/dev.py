@@ -1,0 +1,99 @@
+"""Commands that keep servers running: the embedded sandbox, and the Dagster UI on it or on the systems configured."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from rich.console import Console
+from rich.text import Text
+
+from integration_assets.assets.running import config_file, dagster_home, prepared_instance
+from integration_assets.config import load_settings
+from integration_assets.demo import served, show_setup, variables, wait_for_interrupt
+
+HOST = "127.0.0.1"
+"""The UI has no login: it is served to this machine only."""
+
+
+def run_sandbox(command: list[str], *, port: int, with_setup: bool) -> int:
+    """Serve the sandbox until interrupted, or for as long as `command` runs; returns that command's exit code."""
+    console = Console(stderr=True)
+    with _fresh_sandbox(console, port=port, with_setup=with_setup) as environment:
+        if command:
+            return run_to_its_end(command, environment)
+        wait_for_interrupt(console, environment)
+        return 0
+
+
+def run_dev(port: int) -> int:
+    """Serve the Dagster UI on `port` until interrupted; returns its exit code.
+
+    With `CANNY_API_KEY` it works on the systems the environment variables name, without on a fresh embedded sandbox.
+    Dagster keeps its records in `DAGSTER_HOME`, or in `dagster` under the product's home, and finds the partition
+    `default` there.
+    """
+    console = Console(stderr=True)
+    if os.environ.get("CANNY_API_KEY"):
+        return _serve_ui(console, load_settings().home, port, {}, "the systems your environment variables name")
+    with _fresh_sandbox(console, port=0, with_setup=True) as environment:
+        home = Path(environment["INTEGRATION_ASSETS_HOME"])
+        return _serve_ui(console, home, port, environment, "the embedded sandbox, as CANNY_API_KEY is not set")
+
+
+@contextmanager
+def _fresh_sandbox(console: Console, *, port: int, with_setup: bool) -> Iterator[dict[str, str]]:
+    """A served sandbox; yields the variables that point the product at it.
+
+    Its portals begin empty, so its home does as well: a folder `sandbox` of its own under the product's home.
+    """
+    home = (load_settings().home / "sandbox").resolve()
+    shutil.rmtree(home, ignore_errors=True)
+    with served(home, port=port) as (_, _, environment):
+        if with_setup:
+            with variables(environment):
+                show_setup(console, load_settings())
+        yield environment
+
+
+def _serve_ui(console: Console, home: Path, port: int, environment: Mapping[str, str], on_what: str) -> int:
+    folder = dagster_home(home)
+    with prepared_instance(folder):
+        pass
+    console.print(Text(f"Dagster UI on http://{HOST}:{port}, on {on_what}; Ctrl-C stops it."))
+    workspace = str(config_file("workspace.yaml"))
+    command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", HOST, "-p", str(port)]
+    # From its own folder, Dagster does not pick up a stray .env: UI and command line see the same variables.
+    settings = {"DAGSTER_HOME": str(folder.resolve()), "INTEGRATION_ASSETS_HOME": str(home.resolve())}
+    return run_to_its_end(command, {**environment, **settings}, folder)
+
+
+def run_to_its_end(command: list[str], environment: Mapping[str, str], folder: Path | None = None) -> int:
+    """Run a command with these variables on top of ours; returns its exit code.
+
+    Ctrl-C reaches the command by the terminal and SIGTERM is passed on, and it is waited for either way, so that it
+    can end what it has started.
+    """
+    # A shell starts background jobs with SIGINT ignored; Dagster would inherit that and ignore SIGTERM as well.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with subprocess.Popen(command, env={**os.environ, **environment}, cwd=folder) as process:  # noqa: S603 - as typed
+
+        def pass_on(number: int, _: FrameType | None) -> None:
+            process.send_signal(number)
+
+        before = signal.signal(signal.SIGTERM, pass_on)
+        try:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:
+                    continue
+        finally:
+            signal.signal(signal.SIGTERM, before)
