@@ -141,3 +141,24 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "arr": "ARR at that time, in the base currency",
     },
 }
+
+PREVIEWED: Mapping[str, tuple[str, ...]] = {
+    "raw.feature_requests": ("title", "source_status", "board", "category", "score", "created_at", "request_id"),
+    "raw.crm_companies": ("name", "domain", "additional_domains", "arr", "currency", "lifecycle_stage", "company_id"),
+    "resolved.votes": ("created_at", "email_domain", "match_method", "reason", "company_id", "request_id", "voter_id"),
+    "ranked.feature_requests": (
+        "rank_by_arr",
+        "title",
+        "arr",
+        "companies",
+        "customers",
+        "votes",
+        "rank_by_companies",
+        "rank_by_votes",
+        "status",
+        "board",
+    ),
+    "ranked.company_requests": ("company_name", "domain", "arr", "title", "status", "votes", "match_methods"),
+    "ranked.rank_history": ("as_of", "rank_by_arr", "rank_by_companies", "companies", "arr", "request_id"),
+}
+"""What a preview shows first, where a table has more columns than a person can read across. Never personal data."""

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 import dagster as dg
 import duckdb
 
-from integration_assets.assets.columns import COLUMNS
+from integration_assets.assets.columns import COLUMNS, PREVIEWED
 
-PREVIEW_ROWS = 5
+PREVIEW_ROWS = 10
 CELL_WIDTH = 60
 PERSONAL = frozenset({"email", "additional_emails", "details", "property_values", "schema_json"})
 """Columns that never appear in a preview: personal data, or text of people that may hold some."""
+_ADDRESS = re.compile(r"[^\s@<>,;:]+@[^\s@<>,;:]+")
 
 
 def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_by: str = "1") -> dict[str, Any]:
@@ -23,7 +27,7 @@ def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_b
     """
     described = connection.execute(f"DESCRIBE {table}").fetchall()
     descriptions: Mapping[str, str] = COLUMNS.get(table, {})
-    shown = [name for name, *_ in described if name not in PERSONAL]
+    shown = list(PREVIEWED.get(table, ())) or [name for name, *_ in described if name not in PERSONAL]
     (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0]  # noqa: S608 - a table of ours
     columns = ", ".join(f'"{name}"' for name in shown)
     preview = connection.execute(
@@ -53,10 +57,23 @@ def markdown_table(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
 
 
 def _cell(value: Any) -> str:
+    text = "".join(character if character.isprintable() else " " for character in _words(value))
+    text = _ADDRESS.sub("(an address)", text)
+    text = text if len(text) <= CELL_WIDTH else text[: CELL_WIDTH - 1] + "…"
+    for character, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("`", "'")):
+        text = text.replace(character, escaped)
+    return text
+
+
+def _words(value: Any) -> str:
     if value is None:
         return ""
-    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    text = "".join(character if character.isprintable() else " " for character in text)
-    for character, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("`", "'"), ("@", " at ")):
-        text = text.replace(character, escaped)
-    return text if len(text) <= CELL_WIDTH else text[: CELL_WIDTH - 1] + "…"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
+    if isinstance(value, int | Decimal):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.4g}"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -19,7 +19,7 @@ RANKED = {
     ),
     "company_feature_requests": (
         "ranked.company_requests",
-        "company_id, request_id",
+        "arr DESC NULLS LAST, company_id, votes DESC, request_id",
         "Per company: which requests its people made, since when, and how we know.",
     ),
     "unresolved_votes": (

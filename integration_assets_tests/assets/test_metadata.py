@@ -1,0 +1,79 @@
+"""What the Dagster UI shows of a table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import duckdb
+import pytest
+
+from integration_assets.assets.columns import COLUMNS, PREVIEWED
+from integration_assets.assets.metadata import CELL_WIDTH, PERSONAL, PREVIEW_ROWS, markdown_table, table_metadata
+from integration_assets.staging.store import open_store
+
+
+def cell(value: object) -> str:
+    """A value as it is shown."""
+    return markdown_table(["value"], [(value,)]).splitlines()[2].removeprefix("| ").removesuffix(" |")
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (None, ""),
+        (True, "yes"),
+        (False, "no"),
+        (1234567, "1,234,567"),
+        (Decimal("35686515.10"), "35,686,515.10"),
+        (0.5252805016376574, "0.5253"),
+        (datetime(2026, 11, 24, 19, 33, 39, 177016, UTC), "2026-11-24 19:33"),
+        (["a.com", "b.com"], "a.com, b.com"),
+        ("a | b", "a \\| b"),
+        ("two\nlines", "two lines"),
+        ("<img src=x>", "&lt;img src=x>"),
+        ("ask ann.lee+x@acme.co.uk, please", "ask (an address), please"),
+        ("Ann <ann@acme.com>", "Ann &lt;(an address)>"),
+        (["bob@acme.com"], "(an address)"),
+    ],
+)
+def test_a_cell_is_readable_harmless_and_without_addresses(value, shown):
+    """Numbers are grouped, times short, markup is text, and nobody's address is shown."""
+    assert cell(value) == shown
+
+
+def test_a_long_cell_is_cut():
+    """A preview stays narrow."""
+    assert cell("x" * 500) == "x" * (CELL_WIDTH - 1) + "…"
+
+
+def test_a_table_without_rows_says_so():
+    """Better than an empty table."""
+    assert markdown_table(["a"], []) == "No rows."
+
+
+def test_every_column_of_a_raw_table_is_described_and_none_shown_is_personal(tmp_path):
+    """The column schema is complete, and previews name columns that exist."""
+    with open_store(tmp_path / "store.duckdb") as connection:
+        for table, descriptions in COLUMNS.items():
+            if not table.startswith("raw."):
+                continue  # made by a run
+            columns = {name for name, *_ in connection.execute(f"DESCRIBE {table}").fetchall()}
+            assert descriptions.keys() <= columns, table
+            assert columns - descriptions.keys() <= PERSONAL, table
+            assert set(PREVIEWED.get(table, ())) <= columns - PERSONAL, table
+
+
+def test_a_preview_shows_the_first_rows_in_order():
+    """Count, schema and preview of a table."""
+    connection = duckdb.connect()
+    connection.execute("CREATE SCHEMA raw")
+    connection.execute(
+        "CREATE TABLE raw.votes AS SELECT range::VARCHAR AS vote_id, 'x@y.com' AS email FROM range(100, 130)"
+    )
+    shown = table_metadata(connection, "raw.votes", order_by="vote_id DESC")
+    lines = shown["preview"].value.splitlines()
+    assert lines[0] == "| vote_id |"
+    assert lines[2:] == [f"| {number} |" for number in range(129, 129 - PREVIEW_ROWS, -1)]
+    assert shown["dagster/row_count"] == 30
+    assert [column.name for column in shown["dagster/column_schema"].columns] == ["vote_id"]
