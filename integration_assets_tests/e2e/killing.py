@@ -6,6 +6,7 @@ A `Strike` names the request; a `Watch` around a sandbox carries it out.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -91,7 +92,6 @@ class Watch:
 
     trace: list[Seen] = field(default_factory=list)
     pid: int | None = None
-    struck: bool = False
     _waiting: tuple[str, int, Strike] | None = None
 
     def over(self, sandbox: Sandbox) -> None:
@@ -103,17 +103,21 @@ class Watch:
     def arm(self, strike: Strike | None, reference: list[Seen]) -> None:
         """Forget what was seen; wait for the request of `strike`, placed by the trace of an undisturbed run."""
         self.trace.clear()
-        self.pid, self.struck = None, False
+        self.pid = None
         self._waiting = (*strike.place(reference), strike) if strike else None
 
     def started(self, pid: int) -> None:
         """Told of the process to kill."""
         self.pid = pid
 
+    def ended(self) -> None:
+        """Told that it is over: a strike that comes later must not hit another."""
+        self.pid = None
+
     def _kill(self) -> None:
         if self.pid is not None:
-            os.kill(self.pid, signal.SIGKILL)
-            self.struck = True
+            with contextlib.suppress(ProcessLookupError):  # it ended while a strike paused
+                os.kill(self.pid, signal.SIGKILL)
 
     def _due(self, seen: Seen) -> Strike | None:
         self.trace.append(seen)

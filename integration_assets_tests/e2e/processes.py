@@ -1,7 +1,8 @@
 """The command line in processes of their own: started cold, or forked from a parent that has imported everything.
 
-A fork saves the two to four seconds of imports that dominate a small run; what runs in it is the same command, with
-its own environment, working directory and files, and it dies of SIGKILL like any other process.
+A fork saves the imports, and keeps Dagster's own records in memory, which together are most of what a small run costs.
+What runs in it is the same command, with its own environment, working directory and files, and it dies of SIGKILL like
+any other process.
 
     with warm_parent() as parent:
         code = parent.run(["sync"], environment, folder, on_start=remember_pid)
@@ -123,11 +124,12 @@ def warm_parent() -> Iterator[WarmParent]:
 
 def serve() -> None:
     """Read orders from stdin, fork for each, and answer with the process id and, when it has ended, its exit code."""
+    # Everything a sync imports on its way, so that forks have it.
     import integration_assets.assets.results
     import integration_assets.assets.running
     import integration_assets.cli
     import integration_assets.definitions
-    import integration_assets.reporting.terminal  # noqa: F401 - imported so that forks have it
+    import integration_assets.reporting.terminal
 
     integration_assets.definitions.defs.resolve_job_def("sync")
     for line in sys.stdin.buffer:
@@ -147,6 +149,8 @@ def _say(number: int) -> None:
 
 def _obey(order: dict[str, Any]) -> None:
     """Become the command: never returns."""
+    import dagster as dg
+
     from integration_assets import cli
     from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm
 
@@ -161,6 +165,7 @@ def _obey(order: dict[str, Any]) -> None:
         os.environ.update(order["environment"])
         for name, size in order["batch_sizes"].items():
             setattr(HubSpotCrm, name, size)
+        dg.DagsterInstance.from_config = lambda *_: dg.DagsterInstance.ephemeral()  # type: ignore[method-assign]
         sys.argv = ["integration-assets", *order["arguments"]]
         try:
             cli.main()

@@ -11,11 +11,12 @@ import os
 import random
 import shutil
 import signal
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import duckdb
 import msgspec
@@ -30,26 +31,20 @@ from integration_assets_tests.e2e.worlds import CrmState, copied, copied_home, c
 BATCH_SIZES = {"records_per_write": 25, "pairs_per_write": 150, "pairs_per_removal": 4, "records_per_link_read": 60}
 """Smaller than HubSpot's, so that a small run has many moments to be killed at."""
 FIRST = [
-    (Strike("reading", 0.0, "arrived"),),
     (Strike("reading", 0.45, "answered"),),
-    (Strike("reading", 0.95, "answered"),),
     (Strike("reading", 1.0, "answered", pause=0.1),),
-    (Strike("record write", 0.0, "arrived"),),
     (Strike("record write", 0.0, "committed"),),
     (Strike("record write", 0.5, "committed"),),
-    (Strike("record write", 1.0, "answered"),),
     (Strike("link write", 0.0, "arrived"),),
     (Strike("link write", 0.6, "committed"),),
-    (Strike("link write", 1.0, "answered"),),
     (Strike("after writing", 1.0, "answered"),),
-    (Strike("slack", 1.0, "committed"),),
-    (Strike("record write", 0.6, "committed"), Strike("link write", 0.4, "committed")),
+    (Strike("record write", 0.6, "arrived"), Strike("link write", 0.4, "committed")),
 ]
-"""Moments of a first sync. Two strikes: the recovery is killed as well."""
+"""Moments of a first sync. The first record write is the canary; after two strikes the recovery was killed as well."""
 LATER = [
     (Strike("record write", 0.5, "committed"),),
     (Strike("link write", 0.5, "committed"),),
-    (Strike("link write", 1.0, "answered"), Strike("after writing", 0.5, "answered")),
+    (Strike("link write", 1.0, "answered"), Strike("slack", 1.0, "committed")),
 ]
 """Moments of a sync that updates, retires, links and unlinks."""
 MORE = int(os.environ.get("INTEGRATION_ASSETS_TEST_KILLS", "0"))
@@ -97,9 +92,12 @@ class Stage:
         arguments = ["sync", "--json", str(home / "summary.json")]
         with serving(sandbox) as addresses:
             environment = variables(addresses, home)
-            if cold:
-                return run_cold(arguments, environment, home, on_start=watch.started)
-            return self.parent.run(arguments, environment, home, on_start=watch.started, batch_sizes=BATCH_SIZES)
+            try:
+                if cold:
+                    return run_cold(arguments, environment, home, on_start=watch.started)
+                return self.parent.run(arguments, environment, home, on_start=watch.started, batch_sizes=BATCH_SIZES)
+            finally:
+                watch.ended()
 
     def left_alone(self, sandbox: Sandbox, home: Path) -> Before:
         """The world, and the end of a sync of its copy that nothing disturbs."""
@@ -131,7 +129,10 @@ def first(stage: Stage) -> Before:
     home = stage.folder / "first"
     with serving(sandbox) as addresses:
         prepare(sandbox, addresses, home)
-    return stage.left_alone(sandbox, home)
+    before = stage.left_alone(sandbox, home)
+    assert len(before.after.records) > 100
+    assert sum(map(len, before.after.links.values())) > 500
+    return before
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,12 @@ def later(stage: Stage, first: Before) -> Before:
     sandbox, home = stage.copy_of(first)
     assert stage.sync(sandbox, home, Watch()) == 0, output(home)
     a_day_passes(sandbox)
-    return stage.left_alone(sandbox, home)
+    before = stage.left_alone(sandbox, home)
+    reasons = {values["retired_reason"] for values in before.after.records.values()}
+    assert reasons == {None, "merged", "deleted"}
+    assert len(before.after.archived) == 1
+    assert sum(map(len, before.after.links.values())) != sum(map(len, first.after.links.values()))
+    return before
 
 
 def a_day_passes(sandbox: Sandbox) -> None:
@@ -156,14 +162,14 @@ def a_day_passes(sandbox: Sandbox) -> None:
     for place, voter in enumerate(voters[:60]):
         workspace.vote(posts[place % 30].id, voter)
     for place in range(3):
-        _, vote_id = list(workspace.votes_of_post[posts[place].id].keys)[0]
+        _, vote_id = workspace.votes_of_post[posts[place].id].keys[0]
         workspace.delete_vote(vote_id)
     workspace.merge(posts[40].id, posts[41].id)
     workspace.delete_post(posts[42].id)
     portal.archive("feature_request", str(written[posts[43].id]["id"]))
 
 
-def records(sandbox: Sandbox) -> list[dict]:
+def records(sandbox: Sandbox) -> list[dict[str, Any]]:
     """Our records as the portal has them."""
     return sandbox.sandbox.portal.records("feature_request")
 
@@ -176,13 +182,12 @@ def assert_recovers(stage: Stage, before: Before, strikes: tuple[Strike, ...], *
     for number, strike in enumerate(strikes):
         watch.arm(strike, before.trace)
         code = stage.sync(sandbox, home, watch, cold=cold)
-        # What is left to do after a first kill may be over before the second is due.
-        assert code == -signal.SIGKILL or (number > 0 and code == 0), output(home)
-        assert watch.struck == (code != 0)
+        # What is left to do after a first kill, or for a pause, may be over before the strike is due.
+        assert code == -signal.SIGKILL or (code == 0 and (number > 0 or strike.pause)), output(home)
         assert_published_is_whole(home)
         assert not [seen for seen in watch.trace if is_write(seen) and seen.system == "hubspot_production"]
     watch.arm(None, [])
-    assert stage.sync(sandbox, home, watch) == 0, output(home)
+    assert stage.sync(sandbox, home, watch, cold=cold) == 0, output(home)
     assert crm_state(sandbox.sandbox) == before.after
     watch.arm(None, [])
     assert stage.sync(sandbox, home, watch) == 0, output(home)
@@ -227,5 +232,5 @@ def test_any_moment_drawn_at_random(stage, first, later, capsys):
     for number in range(MORE):
         strikes = drawn(number)
         with capsys.disabled():
-            print(f"INTEGRATION_ASSETS_TEST_SEED={SEED} {number}: {', '.join(map(str, strikes))}")
+            sys.stderr.write(f"\nINTEGRATION_ASSETS_TEST_SEED={SEED} {number}: {', '.join(map(str, strikes))}")
         assert_recovers(stage, (first, later)[number % 2], strikes)

@@ -11,11 +11,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import dagster as dg
 import pytest
 
-from integration_assets.assets.partitions import ensure_default_tenant
-from integration_assets.assets.running import dagster_home
 from integration_assets.config import load_settings
 from integration_assets.sandbox.canny import canny_lookalike
 from integration_assets.sandbox.hubspot import hubspot_lookalike
@@ -48,7 +45,7 @@ def variables(addresses: SandboxAddresses, home: Path) -> dict[str, str]:
 
 
 def prepare(sandbox: Sandbox, addresses: SandboxAddresses, home: Path) -> None:
-    """Set the sandbox portal up and make the home, with its Dagster instance, ready for a first run."""
+    """Set the sandbox portal up and make the home ready for a first run."""
     home.mkdir(parents=True, exist_ok=True)
     (home / "overrides.csv").write_text(sandbox.overrides_csv("sandbox"), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patched:
@@ -57,8 +54,6 @@ def prepare(sandbox: Sandbox, addresses: SandboxAddresses, home: Path) -> None:
             patched.setenv(name, value)
         patched.delenv("DAGSTER_HOME", raising=False)
         asyncio.run(set_up(load_settings(), "default", lambda _lines: True))
-        with dg.DagsterInstance.from_config(str(dagster_home(home))) as instance:
-            ensure_default_tenant(instance)
 
 
 def copied(sandbox: Sandbox) -> Sandbox:
