@@ -41,7 +41,9 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
             (
                 operation.action,
                 operation.key,
-                operation.target_id or "",
+                f"{operation.target} {operation.target_id}"
+                if operation.target_id
+                else operation.after.get("title", ""),
                 ", ".join(operation.after) or ", ".join(operation.changed_labels),
             )
             for operation, _ in zip(
@@ -61,7 +63,9 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
                 "unlink": counts.unlink,
                 "conflicts": len(planned.plan.conflicts),
                 "calls_estimated": planned.plan.calls,
-                "preview": dg.MetadataValue.md(markdown_table(["action", "key", "target", "fields or labels"], rows)),
+                "preview": dg.MetadataValue.md(
+                    markdown_table(["action", "key", "title or target", "fields or labels"], rows)
+                ),
             }
         )
 
@@ -76,7 +80,7 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
 async def crm_feature_requests(session: RunSession) -> dg.MaterializeResult[None]:
     """Applied and verified changes. Asks the gate again before the first write, however it was started."""
     with session.stage("crm_feature_requests"):
-        async with interruptible():
+        async with interruptible(session.stop):
             report = await write_run(session)
         return dg.MaterializeResult(
             metadata={

@@ -6,14 +6,17 @@ import time
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import msgspec
 
-from integration_assets.assets.run_session import Mode, RunSession, RunState, failed_gate
+from integration_assets.assets.interrupts import undisturbed
+from integration_assets.assets.run_session import Mode, RunSession, RunState, failed_gate, first_line
 from integration_assets.assets.settings import base_currency
-from integration_assets.assets.slack import slack_client
+from integration_assets.assets.slack import new_letter, send_letter, slack_poster
 from integration_assets.config import Environment
 from integration_assets.connectors.redaction import redact
-from integration_assets.errors import EXIT_CODES, EndState, IntegrationError
+from integration_assets.errors import EXIT_CODES, EndState, IntegrationError, LockError, PermanentError
+from integration_assets.reporting.outbox import Letter
 from integration_assets.reporting.rankings import read_movers
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import (
@@ -26,8 +29,9 @@ from integration_assets.reporting.run_summary import (
     RunSummary,
     build_summary,
 )
-from integration_assets.reporting.slack import SummaryExtras, send_summary, slack_blocks
+from integration_assets.reporting.slack import SummaryExtras, slack_blocks
 from integration_assets.staging.publishing import publish, published_path
+from integration_assets.staging.store import make_private_directory
 from integration_assets.sync.report import ApplyReport, planned_report
 from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER
 
@@ -61,23 +65,73 @@ def ending_path(home: Path, environment: Environment, tenant: str, run_id: str) 
 
 def read_ending(home: Path, environment: Environment, tenant: str, run_id: str) -> Ending | None:
     """The ending of a run, or None when it left none."""
+    if run_id in _endings:
+        return _endings[run_id]
     path = ending_path(home, environment, tenant, run_id)
     return msgspec.json.decode(path.read_bytes(), type=Ending) if path.exists() else None
 
 
+_endings: dict[str, Ending] = {}
+"""The endings of this process's runs: a disk that is full must not hide how a run ended."""
+
+
+def left_ending(home: Path, environment: Environment, tenant: str, run_id: str) -> tuple[RunSummary, str | None] | None:
+    """Summary and error line of a run that left its ending in a file; None when there is none, or no whole one."""
+    try:
+        ending = read_ending(home, environment, tenant, run_id)
+    except (OSError, msgspec.DecodeError):
+        return None
+    return (ending.summary, ending.error) if ending else None
+
+
 def finish_run(session: RunSession) -> Ending:
     """End the run: publish, record, write the summary, post it. To be called once."""
+    with undisturbed():
+        return _finish(session)
+
+
+class _Told(msgspec.Struct, frozen=True):
+    """What is to be said of a run, gathered before it is recorded."""
+
+    exit_code: int
+    error: str | None
+    facts: RunFacts
+    summary: RunSummary
+    letter: Letter
+
+
+def _finish(session: RunSession) -> Ending:
     state = session.state
     state.finished = True
+    _let_go_of_broken_store(state)
     published = _publish(session)
+    told = _tell(session)
+    recorded, problem = _record(session, told, published)
+    if problem is not None:
+        _let_go_of_broken_store(state)
+        if state.error is None:
+            state.error, state.error_stage = problem, "run_summary"
+            told = _tell(session)
+    message = _post(state, told, recorded=recorded)  # before the notes are taken: what Slack refused is one of them
+    ending = Ending(
+        exit_code=told.exit_code,
+        summary=told.summary,
+        error=told.error,
+        stage=state.error_stage,
+        notes=tuple(state.notes),
+        published=str(published) if published else None,
+        plan_id=state.planned.plan.plan_id if state.planned else None,
+        message=message,
+    )
+    _endings[state.run_id] = ending = _kept(state, ending)
+    return ending
+
+
+def _tell(session: RunSession) -> _Told:
+    state = session.state
     end_state, exit_code, error = _outcome(state)
     facts = _facts(session, end_state, error)
     summary = build_summary(state.connection, facts)
-    if state.connection is not None:
-        record_run(state.connection, summary, facts)
-        if published:
-            # Once more, so that the published database knows of this run as well.
-            publish(state.connection, published)
     extras = SummaryExtras(
         error=error,
         held_changes=state.planned.plan.operations if state.planned and state.planned.held else 0,
@@ -85,27 +139,67 @@ def finish_run(session: RunSession) -> Ending:
         movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
         quota=_quota_share(state),
     )
-    message = _post(state, summary, extras)  # before the notes are taken: what Slack refused is one of them
-    ending = Ending(
-        exit_code=exit_code,
-        summary=summary,
-        error=error,
-        stage=state.error_stage,
-        notes=tuple(state.notes),
-        published=str(published) if published else None,
-        plan_id=state.planned.plan.plan_id if state.planned else None,
-        message=message,
-    )
-    if state.settings is not None and state.environment is not None:
-        path = ending_path(state.settings.home, state.environment, state.tenant, state.run_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(msgspec.json.encode(ending))
+    text, blocks = slack_blocks(summary, extras)
+    letter = new_letter(state.run_id, text, [block.to_dict() for block in blocks])
+    return _Told(exit_code, error, facts, summary, letter)
+
+
+def _let_go_of_broken_store(state: RunState) -> None:
+    """A store that failed fatally answers no query any more: the run ends as if there were none."""
+    if state.connection is None:
+        return
+    try:
+        state.connection.execute("SELECT 1").fetchall()
+    except duckdb.Error:
+        state.connection = None
+
+
+def _may_record(state: RunState) -> bool:
+    """Whether store and published database are still this run's to write."""
+    return state.connection is not None and (state.lock is None or state.lock.passed_on() is None)
+
+
+def _record(session: RunSession, told: _Told, published: Path | None) -> tuple[bool, PermanentError | None]:
+    """Record the end, and put the message into the outbox; whether that was done, and what went wrong."""
+    state = session.state
+    if state.connection is None or not _may_record(state):
+        return False, None
+    letter = told.letter if slack_poster(state.settings) else None
+    try:
+        record_run(state.connection, told.summary, told.facts, letter)
+    except duckdb.Error as error:
+        return False, PermanentError(
+            f"staging store: the end of the run could not be recorded: {first_line(error)}; "
+            "check the disk, then run again"
+        )
+    if published:
+        try:
+            # Once more, so that the published database knows of this run as well.
+            publish(state.connection, published)
+        except IntegrationError as error:
+            state.notes.append(f"this run is missing in the published database: {error.message}")
+    return True, None
+
+
+def _kept(state: RunState, ending: Ending) -> Ending:
+    """The ending, written to its file, whole or not at all; or with a note that it could not be."""
+    if state.settings is None or state.environment is None:
+        return ending
+    path = ending_path(state.settings.home, state.environment, state.tenant, state.run_id)
+    try:
+        make_private_directory(path.parent)
+        unfinished = path.with_name(f"{path.name}.writing")
+        unfinished.write_bytes(msgspec.json.encode(ending))
+        unfinished.replace(path)
+    except OSError as error:
+        note = f"the ending of the run could not be kept in {path}: {error.strerror}"
+        return msgspec.structs.replace(ending, notes=(*ending.notes, note))
     return ending
 
 
 def _publish(session: RunSession) -> Path | None:
     state = session.state
-    if state.connection is None or not state.ranked:
+    if state.connection is None or not state.ranked or not _may_record(state):
         return None
     target = published_path(session.settings.home, session.target, state.tenant)
     try:
@@ -213,11 +307,16 @@ def _quota_share(state: RunState) -> float | None:
     return 1 - remaining / limit if limit and remaining is not None else None
 
 
-def _post(state: RunState, summary: RunSummary, extras: SummaryExtras) -> Message:
+def _post(state: RunState, told: _Told, *, recorded: bool) -> Message:
     """Post the summary where Slack is configured. What Slack does never changes what the run achieved."""
-    text, blocks = slack_blocks(summary, extras)
-    client = slack_client(state.settings) if state.settings is not None else None
-    problem = send_summary(client[0], client[1], text, blocks) if client else None
-    if problem:
-        state.notes.append(problem)
-    return Message(text, [block.to_dict() for block in blocks], client is not None and problem is None, problem)
+    letter, post = told.letter, slack_poster(state.settings)
+    if post is None:
+        return Message(letter.text, letter.blocks, posted=False)
+    if state.connection is None and isinstance(state.error, LockError):
+        # The run that holds the lock posts its own; this one never began, and sends nothing at all.
+        return Message(letter.text, letter.blocks, posted=False, problem="not posted: the run never began")
+    delivery = send_letter(post, letter, state.connection if recorded else None)
+    state.notes += delivery.notes
+    if delivery.problem:
+        state.notes.append(delivery.problem)
+    return Message(letter.text, letter.blocks, delivery.posted, delivery.problem)

@@ -1,33 +1,72 @@
-"""SIGINT and SIGTERM during asynchronous work: cancel it, so that connections close and the run ends `RETRY_LATER`."""
+"""SIGINT and SIGTERM, so that connections close, the run ends `RETRY_LATER`, and what was begun is not torn.
+
+Only the main thread may handle signals; elsewhere whoever started the thread decides, and nothing here has an effect.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE_SECONDS = 20.0
+"""How long work may go on after it was asked to stop. Below the 30 s after which container platforms kill."""
 
 
 @asynccontextmanager
-async def interruptible() -> AsyncIterator[None]:
+async def interruptible(
+    ask_to_stop: Callable[[], None] | None = None, *, grace: float = GRACE_SECONDS
+) -> AsyncIterator[None]:
     """Let a signal cancel the current task while the block runs.
 
-    Only the main thread may handle signals; elsewhere whoever started the thread decides.
+    With `ask_to_stop` the first signal only calls it, and the block may finish what it has begun; a second signal, or
+    `grace` seconds, cancel the task.
     """
     task = asyncio.current_task()
     if task is None or threading.current_thread() is not threading.main_thread():
         yield
         return
     loop = asyncio.get_running_loop()
+    last_resort: list[asyncio.TimerHandle] = []
+
+    def interrupt() -> None:
+        if ask_to_stop is None or last_resort:
+            task.cancel()
+            return
+        last_resort.append(loop.call_later(grace, task.cancel))
+        ask_to_stop()
+
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number in SIGNALS:
-        loop.add_signal_handler(number, task.cancel)
+        loop.add_signal_handler(number, interrupt)
     try:
         yield
     finally:
+        for timer in last_resort:
+            timer.cancel()
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+@contextmanager
+def undisturbed() -> Iterator[None]:
+    """Put off the first signal until the block, which must be short, is done; a second one gets through at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    for number in SIGNALS:
+        signal.signal(number, lambda _number, _frame: restore())
+    try:
+        yield
+    finally:
+        restore()

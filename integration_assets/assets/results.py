@@ -36,7 +36,7 @@ def show_saved_plan(
         if out:
             raise ConfigurationError(f"no plan was made, so none was saved to {out}: see the run's state")
         return
-    with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant)) as connection:
+    with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "plan") as connection:
         plan = load_plan(connection, ending.plan_id)
         counts = plan.counts
         show_plan(

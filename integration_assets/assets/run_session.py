@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -22,6 +23,7 @@ import dagster as dg
 import duckdb
 from pydantic import PrivateAttr
 
+from integration_assets.assets.memory import memory_bound
 from integration_assets.assets.partitions import DEFAULT_TENANT
 from integration_assets.assets.settings import overrides
 from integration_assets.checks.base import CheckResult
@@ -29,7 +31,9 @@ from integration_assets.config import Environment, Settings, load_settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.limiter import Quota
 from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError, TransientError
-from integration_assets.staging.store import open_store, store_path
+from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_runs, forget_run
+from integration_assets.staging.lock import RunLock
+from integration_assets.staging.store import hold_store, store_path
 from integration_assets.sync.report import ApplyReport
 
 if TYPE_CHECKING:
@@ -59,6 +63,9 @@ class RunState:
     settings: Settings | None = None
     environment: Environment | None = None
     connection: duckdb.DuckDBPyConnection | None = None
+    lock: RunLock | None = None
+    stop_asked: bool = False
+    whole_job: bool = True
     calls: CallCounter = field(default_factory=CallCounter)
     checks: dict[str, CheckResult] = field(default_factory=dict)
     quota: Quota = field(default_factory=Quota)
@@ -103,6 +110,7 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             plan_file=Path(self.plan_file) if self.plan_file else None,
             approved_hash=self.approved_hash or None,
             full_read=self.full_read,
+            whole_job=run is not None and run.asset_selection is None and run.step_keys_to_execute is None,
         )
         self._state = state
         with contextlib.ExitStack() as stack:
@@ -125,15 +133,77 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             )
         overrides(state.settings)  # a wrong file ends the run before the first call, not after a long read
         path = store_path(state.settings.home, state.settings.store_url, state.environment, state.tenant)
-        state.connection = stack.enter_context(open_store(path))
+        store = stack.enter_context(hold_store(path, f"run {state.run_id}"))
+        state.connection, state.lock = store.connection, store.lock
+        try:
+            self._begin(state, state.settings, store.connection)
+        except duckdb.Error as error:
+            raise PermanentError(f"staging store {path} cannot be written: {first_line(error)}") from error
+
+    def _begin(self, state: RunState, settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
+        """Note that this run has begun, and record the end of those that died."""
+        from integration_assets.assets.ending import left_ending  # noqa: PLC0415 - ending imports this module
+
+        environment = settings.environment
+        begin_run(
+            connection,
+            Begun(
+                run_id=state.run_id,
+                tenant=state.tenant,
+                environment=environment.value,
+                mode=state.mode.value,
+                started_at=state.started_at,
+            ),
+        )
+        state.notes += end_dead_runs(
+            connection,
+            but=state.run_id,
+            known_ending=lambda run_id: left_ending(settings.home, environment, state.tenant, run_id),
+            memory=memory_bound(),
+        )
 
     def _end(self, state: RunState) -> None:
-        """Write the summary of a run that did not reach its `run_summary` asset because something stopped it."""
-        if state.finished or not (state.error or failed_gate(state)):
-            return
+        """Write the summary of a run that did not reach its `run_summary` asset because something stopped it.
+
+        A run of some assets only that was not stopped has none.
+        """
         from integration_assets.assets.ending import finish_run  # noqa: PLC0415 - ending imports this module
 
-        finish_run(self)
+        if state.finished:
+            return
+        if state.whole_job and state.error is None and not failed_gate(state):
+            self._note(_stopped_between_stages(sys.exception()), "end")
+        if state.error or failed_gate(state):
+            finish_run(self)
+        elif state.connection is not None:
+            forget_run(state.connection, state.run_id)
+
+    def stop(self) -> None:
+        """Ask the run to write nothing beyond what is under way."""
+        self.state.stop_asked = True
+
+    def check_lock(self) -> None:
+        """Return while the run lock is ours: to be called before whatever leaves the staging store.
+
+        Raises:
+            LockError: it has passed on; nothing more may be written anywhere.
+        """
+        if self.state.lock is not None:
+            self.state.lock.check()
+
+    def may_write(self) -> None:
+        """Return while a further batch may be begun.
+
+        Raises:
+            LockError: the run lock has passed on.
+            TransientError: somebody asked the run to stop.
+        """
+        self.check_lock()
+        if self.state.stop_asked:
+            raise TransientError(
+                "interrupted: what was under way was finished, nothing more was sent; run it again, it goes on where "
+                "it stands"
+            )
 
     @property
     def state(self) -> RunState:
@@ -177,6 +247,12 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             problem = PermanentError(f"staging store: {type(error).__name__} in {name}: {first_line(error)}")
             self._note(problem, name)
             raise dg.Failure(description=problem.message, allow_retries=False) from error
+        except MemoryError as error:
+            shortage = TransientError(
+                f"out of memory in {name}: it may use {memory_bound()}; allow more, then run again"
+            )
+            self._note(shortage, name)
+            raise dg.Failure(description=shortage.message, allow_retries=False) from error
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             self._note(
@@ -198,6 +274,13 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
     def _note(self, error: IntegrationError, stage: str) -> None:
         if self.state.error is None:
             self.state.error, self.state.error_stage = error, stage
+
+
+def _stopped_between_stages(reason: BaseException | None) -> IntegrationError:
+    """Why a run of a whole job ended without an error of a stage. `reason` is what is passing through, if anything."""
+    if isinstance(reason, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+        return TransientError("interrupted between two stages: run it again, it goes on where it stands")
+    return PermanentError("stopped between two stages: look at the run in the Dagster UI, and please report it")
 
 
 def _raise_again(error: IntegrationError | None) -> None:

@@ -1,12 +1,21 @@
-"""The Slack client of a run. Built inside the run from the settings, so that its token is never resource config."""
+"""The Slack message of a run. The client is built inside the run, so that its token is never resource config."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.error import URLError
+
+import duckdb
 from dagster_slack import SlackResource
 from slack_sdk import WebClient
-from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
+from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 
 from integration_assets.config import Settings
+from integration_assets.reporting.outbox import Delivery, Letter, deliver
+from integration_assets.reporting.slack import late
+from integration_assets.reporting.slack_posting import Posting, post_message
 
 TIMEOUT_SECONDS = 10
 
@@ -17,16 +26,68 @@ class Slack(SlackResource):
     base_url: str = "https://slack.com/api/"
 
     def get_client(self) -> WebClient:
-        """A client that waits as told when it is throttled."""
-        client = WebClient(self.token, base_url=self.base_url, timeout=TIMEOUT_SECONDS)
-        client.retry_handlers.append(RateLimitErrorRetryHandler(max_retry_count=2))
-        return client
+        """A client that waits as told when it is throttled, and repeats only what certainly did not arrive.
+
+        The default would also repeat a message whose answer was lost, and show it twice.
+        """
+        return WebClient(
+            self.token,
+            base_url=self.base_url,
+            timeout=TIMEOUT_SECONDS,
+            retry_handlers=[
+                ConnectionErrorRetryHandler(max_retry_count=1, error_types=[URLError]),
+                RateLimitErrorRetryHandler(max_retry_count=2),
+            ],
+        )
 
 
-def slack_client(settings: Settings) -> tuple[WebClient, str] | None:
-    """A client and the channel to post to, or None when Slack is not configured."""
-    if settings.slack_bot_token is None or settings.slack_channel is None:
+def slack_poster(settings: Settings | None) -> Callable[[Letter, bool], Posting] | None:
+    """How a letter is posted once, as itself or (true) as a late one; None when Slack is not configured."""
+    if settings is None or settings.slack_bot_token is None or settings.slack_channel is None:
         return None
     base_url = settings.slack_base_url if settings.slack_base_url.endswith("/") else f"{settings.slack_base_url}/"
-    slack = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=base_url)
-    return slack.get_client(), settings.slack_channel
+    client = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=base_url).get_client()
+    channel = settings.slack_channel
+
+    def post(letter: Letter, is_late: bool) -> Posting:
+        text, blocks = letter.text, letter.blocks
+        if is_late:
+            text, blocks = late(
+                text,
+                blocks,
+                run_id=letter.run_id,
+                ended_at=letter.ended_at,
+                problem=letter.problem,
+                maybe=letter.state == "uncertain",
+            )
+        return post_message(client, channel, text, blocks, run_id=letter.run_id)
+
+    return post
+
+
+def send_letter(
+    post: Callable[[Letter, bool], Posting], letter: Letter, connection: duckdb.DuckDBPyConnection | None
+) -> Delivery:
+    """Post the message of a run. With `connection` it is in the outbox there, and older ones go along.
+
+    Never raises: what Slack or the outbox does must not change what the run achieved.
+    """
+    if connection is None:
+        posting = post(letter, False)
+        return Delivery(posted=posting.line is None, problem=posting.line)
+    try:
+        delivery = deliver(connection, lambda one: post(one, one.run_id != letter.run_id), own=letter.run_id)
+    except duckdb.Error as error:
+        return Delivery(problem=f"the outbox in the staging store cannot be used ({type(error).__name__})")
+    if delivery.problem and _waits(connection, letter.run_id):
+        delivery.problem += "; the summary is kept, the next run posts it"
+    return delivery
+
+
+def _waits(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sync.outbox WHERE run_id = ?", [run_id]).fetchall())
+
+
+def new_letter(run_id: str, text: str, blocks: Sequence[dict[str, Any]]) -> Letter:
+    """The message of a run that ends now."""
+    return Letter(run_id=run_id, text=text, blocks=list(blocks), ended_at=datetime.now(UTC))

@@ -23,6 +23,7 @@ from integration_assets.sync.plan import PlanInputs, make_plan
 from integration_assets.sync.plan_file import import_plan
 from integration_assets.sync.plan_store import Plan, approved_plan, drop_moved, set_status, stale_reason
 from integration_assets.sync.portal import check_portal, pin_portal, pinned_portal
+from integration_assets.sync.report import planned_report
 from integration_assets.tenants.integrations import crm_for
 
 
@@ -151,15 +152,15 @@ async def write_run(session: RunSession) -> ApplyReport:
         raise HeldError(f"the gate is closed, nothing was written: {'; '.join(reasons)}", reasons=reasons)
     planned = state.planned or plan_run(session)
     _refuse_held(planned, session.target)
-    async with crm_for(session.settings, session.target, state.calls) as crm:
+    async with crm_for(session.settings, session.target, state.calls, before_write=session.check_lock) as crm:
         await _make_sure_of_portal(session, crm)
-        state.report = await _apply(session, crm, planned)
-        if planned.released and state.report.error is None:
-            await _the_rest(session, crm, state.report)
+        report = await _apply(session, crm, planned)
+        if planned.released and report.error is None:
+            report = await _the_rest(session, crm, report)
         state.quota = crm.quota
-    if state.report.error is not None:
-        raise state.report.error
-    return state.report
+    if report.error is not None:
+        raise report.error
+    return report
 
 
 def _refuse_held(planned: Planned, environment: Environment) -> None:
@@ -189,13 +190,15 @@ async def _make_sure_of_portal(session: RunSession, crm: Crm) -> None:
 
 
 async def _apply(session: RunSession, crm: Crm, planned: Planned) -> ApplyReport:
-    counts = planned.plan.counts
+    """Apply a plan; what was done is in the run's report however this ends."""
+    counts, before, report = planned.plan.counts, session.state.report, planned_report(planned.plan)
     with ExitStack() as stack:
+        stack.callback(lambda: _keep(session, before, report))
         advance = {
             "records": stack.enter_context(track("writing records", counts.create + counts.update + counts.retire)),
             "links": stack.enter_context(track("writing links")),
         }
-        return await apply_plan(
+        await apply_plan(
             crm,
             FEATURE_REQUEST,
             session.connection,
@@ -203,10 +206,17 @@ async def _apply(session: RunSession, crm: Crm, planned: Planned) -> ApplyReport
             canary=planned.first_apply,
             run_id=session.state.run_id,
             on_progress=lambda what, count: advance[what](count),
+            may_write=session.may_write,
+            report=report,
         )
+    return session.state.report or report
 
 
-async def _the_rest(session: RunSession, crm: Crm, first: ApplyReport) -> None:
+def _keep(session: RunSession, before: ApplyReport | None, report: ApplyReport) -> None:
+    session.state.report = before.followed_by(report) if before else report
+
+
+async def _the_rest(session: RunSession, crm: Crm, first: ApplyReport) -> ApplyReport:
     """After an approved plan: plan what it did not cover, and write that too unless the guard holds it.
 
     No new read is needed: what was written was read back into the raw tables.
@@ -215,5 +225,5 @@ async def _the_rest(session: RunSession, crm: Crm, first: ApplyReport) -> None:
     rest = _new(session, _portal(session))
     if rest.held:
         state.notes.append(f"a further plan {rest.plan.hash[:12]} is held: {'; '.join(rest.reasons)}")
-        return
-    state.report = first.followed_by(await _apply(session, crm, rest))
+        return first
+    return await _apply(session, crm, rest)

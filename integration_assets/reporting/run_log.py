@@ -10,17 +10,24 @@ import msgspec
 import pyarrow as pa
 
 from integration_assets.connectors.calls import CallCount
+from integration_assets.reporting.outbox import Letter, put
 from integration_assets.reporting.run_summary import CheckLine, RunFacts, RunSummary, to_json
 from integration_assets.reporting.text import clean
 from integration_assets.staging.store import transaction
 
 
-def record_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts) -> None:
+def record_run(
+    connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts, letter: Letter | None = None
+) -> None:
     """Keep a run in `ops`: its summary, calls by endpoint and checks; and how fresh each input is now.
 
-    Recording a run again replaces what was recorded of it. Not to be called inside a transaction.
+    With that the run is over: it is no open run any more, and `letter`, its message, waits in the outbox, all or
+    nothing. Recording a run again replaces what was recorded of it. Not to be called inside a transaction.
     """
     with transaction(connection):
+        connection.execute("DELETE FROM sync.open_runs WHERE run_id = ?", [summary.run_id])
+        if letter is not None:
+            put(connection, letter)
         connection.execute("DELETE FROM ops.runs WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.api_calls WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.checks WHERE run_id = ?", [summary.run_id])

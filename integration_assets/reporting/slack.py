@@ -8,10 +8,10 @@ that, measured after escaping; what does not fit is counted.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 
 import msgspec
-from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError
 from slack_sdk.models.blocks import (
     Block,
     ContextBlock,
@@ -22,17 +22,14 @@ from slack_sdk.models.blocks import (
     SectionBlock,
 )
 
-from integration_assets.config import Settings
 from integration_assets.errors import EndState
-from integration_assets.reporting.run_summary import RunSummary, TopRequest
+from integration_assets.reporting.run_summary import RunSummary, TopRequest, iso_utc
 from integration_assets.reporting.text import clean, clip, count, duration, moment, money, percent
 
 HEADER_LIMIT = 150
 PART_LIMIT = 1_200
 """Longest part of the message. Nine of them, the header and the small print stay below 13,000."""
 LINE_LIMIT = 210
-CHECK_TIMEOUT_SECONDS = 5
-"""A person waits for the answer."""
 LISTED = 5
 """Checks, reasons and rejects named; the rest is counted."""
 
@@ -97,57 +94,17 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
     return clip(title, HEADER_LIMIT), blocks
 
 
-def send_summary(client: WebClient, channel: str, text: str, blocks: Sequence[Block]) -> str | None:
-    """Post the message; return None, or one line that says why it could not be posted. Never raises.
+def late(
+    text: str, blocks: list[dict[str, Any]], *, run_id: str, ended_at: datetime, problem: str | None, maybe: bool
+) -> tuple[str, list[dict[str, Any]]]:
+    """A message that is posted by a later run: it says so, and of which run it is.
 
-    What Slack does must not change what a run achieved.
+    `problem` is why it was not posted then; `maybe`: it may have been posted all the same.
     """
-    try:
-        client.chat_postMessage(channel=channel, text=text, blocks=list(blocks), unfurl_links=False, unfurl_media=False)
-    except SlackApiError as error:
-        return f"Slack refused the summary: {_slack_reason(error)}"
-    except Exception as error:  # noqa: BLE001 - whatever goes wrong in there, the run has its result already
-        return f"Slack could not be reached ({type(error).__name__}); the summary was not posted"
-    return None
-
-
-def check_slack(settings: Settings) -> str | None:
-    """Ask Slack whether the configured token is valid, posting nothing; return None, or one line that says why not."""
-    if settings.slack_bot_token is None:
-        return "SLACK_BOT_TOKEN is not set"
-    base_url = settings.slack_base_url.rstrip("/") + "/"
-    client = WebClient(settings.slack_bot_token.get_secret_value(), base_url=base_url, timeout=CHECK_TIMEOUT_SECONDS)
-    client.retry_handlers.clear()
-    try:
-        client.auth_test()
-    except SlackApiError as error:
-        return f"Slack refused the token: {_slack_reason(error)}"
-    except Exception as error:  # noqa: BLE001 - the check reports what it meets, whatever it is
-        return f"Slack could not be reached ({type(error).__name__})"
-    return None
-
-
-_REMEDIES = {
-    "channel_not_found": "check SLACK_CHANNEL",
-    "not_in_channel": "invite the app to the channel",
-    "is_archived": "choose another SLACK_CHANNEL",
-    "invalid_auth": "replace SLACK_BOT_TOKEN",
-    "token_revoked": "replace SLACK_BOT_TOKEN",
-    "token_expired": "replace SLACK_BOT_TOKEN",
-    "account_inactive": "replace SLACK_BOT_TOKEN",
-    "missing_scope": "give the app the scope chat:write",
-    "ratelimited": "nothing to do, the next run posts again",
-}
-
-
-def _slack_reason(error: SlackApiError) -> str:
-    # The answer is an object of the library, or text when Slack answered with something else than JSON.
-    answer = error.response
-    code = answer.get("error") if hasattr(answer, "get") else None
-    if not isinstance(code, str):
-        return f"status {getattr(answer, 'status_code', 'unknown')}"
-    remedy = _REMEDIES.get(code)
-    return f"{clip(clean(code), 80)}; {remedy}" if remedy else clip(clean(code), 80)
+    what = "This may be a repeat" if maybe else "Posted late"
+    why = f": {_safe(problem, LINE_LIMIT)}" if problem else ""
+    note = _small(f"*{what}*  summary of run {_safe(run_id, 60)}, which ended {moment(iso_utc(ended_at))}{why}")
+    return clip(f"{what}, run {run_id}: {text}", HEADER_LIMIT), [note.to_dict(), *blocks]
 
 
 # ------------------------------------------------------------------------------------------------------------- parts

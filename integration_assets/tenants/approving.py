@@ -21,6 +21,6 @@ def approve_plan(settings: Settings, tenant: str, plan_hash: str, by: str | None
     if not path.exists():
         raise ConfigurationError(f"there is no staging store at {path}: run `integration-assets plan` first")
     who = by or getpass.getuser()
-    with open_store(path) as connection:
+    with open_store(path, "approve") as connection:
         plan = approve(connection, plan_hash, who, now=datetime.now(UTC))
     return f"plan {plan.hash[:12]} ({plan.operations:,} changes) is approved by {who}: the next sync applies it"

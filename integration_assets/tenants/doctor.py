@@ -152,7 +152,7 @@ def _store(settings: Settings, tenant: str) -> tuple[str | None, Finding]:
         path = store_path(settings.home, settings.store_url, settings.environment, tenant)
         if not path.exists():
             return None, Finding("staging store", Verdict.OK, f"{path} does not exist yet: the first run makes it")
-        with open_store(path) as connection:
+        with open_store(path, "doctor") as connection:
             return pinned_portal(connection, settings.environment), Finding("staging store", Verdict.OK, str(path))
     except IntegrationError as error:
         usage = isinstance(error, ConfigurationError)
@@ -303,7 +303,7 @@ def _drift_finding(drift: Drift, settings: Settings) -> Finding:
 async def _slack(settings: Settings) -> list[Finding]:
     if settings.slack_bot_token is None or settings.slack_channel is None:
         return [Finding("Slack", Verdict.WARN, "not configured: the summary is printed only")]
-    from integration_assets.reporting.slack import check_slack  # noqa: PLC0415 - slack_sdk is slow to import
+    from integration_assets.reporting.slack_posting import check_slack  # noqa: PLC0415 - slack_sdk is slow to import
 
     problem = await asyncio.to_thread(check_slack, settings)
     if problem:

@@ -15,7 +15,7 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, IntegrationError
 from integration_assets.models import Portal
 from integration_assets.reporting.progress import track
-from integration_assets.staging.store import open_store, store_path
+from integration_assets.staging.store import hold_store, store_path
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import PinDecision, check_portal, pin_portal, pinned_portal
 from integration_assets.sync.setup import SetupStep, apply_setup, plan_setup
@@ -49,8 +49,9 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
     environment = settings.environment
     calls = CallCounter()
     path = store_path(settings.home, settings.store_url, environment, tenant)
-    with open_store(path) as connection:
-        async with crm_for(settings, environment, calls) as crm:
+    with hold_store(path, "setup") as store:
+        connection = store.connection
+        async with crm_for(settings, environment, calls, before_write=store.lock.check) as crm:
             portal = await crm.portal()
             decision = check_portal(
                 environment,

@@ -31,8 +31,11 @@ from integration_assets.reporting.run_summary import (
     TopRequest,
     VoteNumbers,
 )
-from integration_assets.reporting.slack import SummaryExtras, check_slack, send_summary, slack_blocks
+from integration_assets.reporting.slack import SummaryExtras, late, slack_blocks
+from integration_assets.reporting.slack_posting import Fate, check_slack, post_message
 from integration_assets.reporting.slack_preview import show_slack
+from integration_assets.sandbox.slack.blocks import check_blocks
+from integration_assets_tests.reporting.conftest import STARTED
 
 
 def texts(blocks: list[Block]) -> list[str]:
@@ -173,6 +176,25 @@ def test_message_fits_whatever_comes(state, strings, lists, tallies):
         block.validate_json()
     assert max(map(len, texts(blocks))) <= 3000
     assert sum(map(len, texts(blocks))) < 13_000
+    plain = [block.to_dict() for block in blocks]
+    _, late_blocks = late("t", plain, run_id=run_id, ended_at=STARTED, problem=error, maybe=True)
+    check_blocks(late_blocks)
+    assert len(late_blocks) == len(blocks) + 1
+    assert sum(map(len, texts(Block.parse_all(late_blocks)))) < 13_000
+
+
+def test_late_message_says_so(summary):
+    """A message posted by a later run says that it is late or a repeat, of which run it is, and why."""
+    text, blocks = slack_blocks(summary, SummaryExtras())
+    plain = [block.to_dict() for block in blocks]
+    late_text, shown = late(text, plain, run_id="run1", ended_at=STARTED, problem="Slack <was> down", maybe=False)
+    assert late_text == f"Posted late, run run1: {text}"
+    note = shown[0]["elements"][0]["text"]
+    assert note == "*Posted late*  summary of run run1, which ended 2026-03-01 11:30 UTC: Slack &lt;was&gt; down"
+    assert shown[1:] == plain
+    repeat_text, repeat = late(text, plain, run_id="run1", ended_at=STARTED, problem=None, maybe=True)
+    assert repeat_text.startswith("This may be a repeat, run run1: ")
+    assert repeat[0]["elements"][0]["text"].startswith("*This may be a repeat*")
 
 
 def test_what_does_not_fit_is_counted(summary):
@@ -221,26 +243,35 @@ def test_summary_is_posted(summary):
     """Channel, fallback text and blocks arrive, and links are not unfolded."""
     text, blocks = slack_blocks(summary, SummaryExtras())
     with slack_answering(200, b'{"ok": true}') as (client, received):
-        assert send_summary(client, "C1", text, blocks) is None
+        posting = post_message(client, "C1", text, [block.to_dict() for block in blocks], run_id="run1")
+    assert (posting.fate, posting.line) == (Fate.POSTED, None)
     [sent] = received
+    assert sent["metadata"] == {"event_type": "integration_assets_run", "event_payload": {"run_id": "run1"}}
     assert (sent["channel"], sent["text"], sent["unfurl_links"]) == ("C1", text, False)
     assert sent["blocks"] == [block.to_dict() for block in blocks]
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "line"),
+    ("status", "body", "fate", "line"),
     [
-        (200, b'{"ok": false, "error": "not_in_channel"}', "not_in_channel; invite the app to the channel"),
-        (200, b'{"ok": false, "error": "invalid_auth"}', "invalid_auth; replace SLACK_BOT_TOKEN"),
-        (200, b'{"ok": false, "error": "odd"}', "Slack refused the summary: odd"),
-        (500, b"<html>", "Slack"),
-        (200, b"<html>", "Slack"),
+        (200, b'{"ok": false, "error": "not_in_channel"}', Fate.NOT_POSTED, "not_in_channel; invite the app"),
+        (200, b'{"ok": false, "error": "invalid_auth"}', Fate.NOT_POSTED, "invalid_auth; replace SLACK_BOT_TOKEN"),
+        (200, b'{"ok": false, "error": "odd"}', Fate.NOT_POSTED, "Slack refused the summary: odd"),
+        (200, b'{"ok": false, "error": "invalid_blocks"}', Fate.UNPOSTABLE, "invalid_blocks"),
+        (200, b'{"ok": false, "error": "fatal_error"}', Fate.UNCERTAIN, "fatal_error"),
+        (404, b"no_team", Fate.NOT_POSTED, "status 404"),
+        (500, b"<html>", Fate.UNCERTAIN, "Slack"),
+        (504, b'{"ok": false, "error": "timeout"}', Fate.UNCERTAIN, "timeout"),
+        (200, b"<html>", Fate.UNCERTAIN, "Slack"),
     ],
 )
-def test_refusal_is_one_line(summary, status, body, line):
-    """Whatever Slack answers, sending returns one line with the remedy, without the token, and raises nothing."""
+def test_refusal_is_one_line(summary, status, body, fate, line):
+    """Whatever Slack answers, sending returns what became of the message and one line, and raises nothing."""
     with slack_answering(status, body) as (client, _):
-        error = send_summary(client, "C1", *slack_blocks(summary, SummaryExtras()))
+        text, blocks = slack_blocks(summary, SummaryExtras())
+        posting = post_message(client, "C1", text, [block.to_dict() for block in blocks], run_id="run1")
+    assert posting.fate is fate
+    error = posting.line
     assert error is not None
     assert line in error
     assert "\n" not in error
@@ -265,9 +296,9 @@ def test_unreachable_slack_is_one_line(summary):
     """Nobody listening is a line, too."""
     client = WebClient("xoxb-1", base_url="http://127.0.0.1:9/api/", timeout=2)
     client.retry_handlers.clear()
-    error = send_summary(client, "C1", *slack_blocks(summary, SummaryExtras()))
-    assert error is not None
-    assert error.startswith("Slack could not be reached (")
+    text, blocks = slack_blocks(summary, SummaryExtras())
+    posting = post_message(client, "C1", text, [block.to_dict() for block in blocks], run_id="run1")
+    assert (posting.fate, posting.line) == (Fate.NOT_POSTED, "Slack could not be reached (ConnectionRefusedError)")
 
 
 @pytest.mark.parametrize("terminal", [True, False])

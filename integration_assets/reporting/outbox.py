@@ -1,0 +1,138 @@
+"""Summaries that Slack has not confirmed: kept in the staging store, and posted once by a later run.
+
+A message is on record before it is sent. What certainly did not arrive waits for the next run. What may have arrived
+(no answer in time) is repeated once, marked as such and with the same run id. What was being sent when its run died is
+not repeated: two messages of success are worse than a missing one, and the next run says that it may be missing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, Literal
+
+import duckdb
+import msgspec
+
+from integration_assets.reporting.slack_posting import Fate, Posting
+
+LATE_PER_RUN = 3
+"""Late messages a run posts beside its own: an outage of days must not turn into a flood."""
+KEPT = 50
+"""Messages kept at most; the oldest are dropped."""
+
+
+class Letter(msgspec.Struct, frozen=True, kw_only=True):
+    """A message in the outbox. `blocks` are Slack's, `ended_at` is UTC; `uncertain`: it may have been posted before."""
+
+    run_id: str
+    text: str
+    blocks: list[dict[str, Any]]
+    ended_at: datetime
+    state: Literal["waiting", "sending", "uncertain"] = "waiting"
+    problem: str | None = None
+
+
+class Delivery(msgspec.Struct):
+    """What came of a delivery. `problem` says why the message of the run itself was not confirmed; `notes` the rest."""
+
+    posted: bool = False
+    problem: str | None = None
+    notes: list[str] = msgspec.field(default_factory=list)
+
+
+def put(connection: duckdb.DuckDBPyConnection, letter: Letter) -> None:
+    """Keep a message, in the caller's transaction."""
+    connection.execute(
+        "INSERT INTO sync.outbox VALUES (?, ?, ?, ?::TIMESTAMP, ?, ?)",
+        [
+            letter.run_id,
+            letter.text,
+            msgspec.json.encode(letter.blocks).decode(),
+            letter.ended_at,
+            letter.state,
+            letter.problem,
+        ],
+    )
+    connection.execute(
+        """
+        DELETE FROM sync.outbox
+        WHERE run_id IN (SELECT run_id FROM sync.outbox ORDER BY ended_at DESC, run_id OFFSET $kept)
+        """,
+        {"kept": KEPT},
+    )
+
+
+def deliver(connection: duckdb.DuckDBPyConnection, post: Callable[[Letter], Posting], *, own: str) -> Delivery:
+    """Post what waits, oldest first, the message of the run `own` last.
+
+    `post` tries once and never raises. After the first message that does not get through, no other is tried.
+    """
+    delivery = Delivery(notes=_abandoned(connection, own))
+    for letter in _waiting(connection, own):
+        posting = _posted(connection, letter, post)
+        mine = letter.run_id == own
+        if posting.fate is Fate.POSTED:
+            delivery.posted = delivery.posted or mine
+            if not mine:
+                delivery.notes.append(f"posted the late summary of run {letter.run_id}")
+        elif mine:
+            delivery.problem = posting.line
+            break
+        elif posting.fate is Fate.UNPOSTABLE or letter.state == "uncertain":
+            delivery.notes.append(f"the late summary of run {letter.run_id}: {posting.line}")
+        if posting.fate in (Fate.NOT_POSTED, Fate.UNCERTAIN):
+            # The next one would fare no better, and would cost its time-out.
+            delivery.problem = posting.line
+            connection.execute("UPDATE sync.outbox SET problem = ? WHERE run_id = ?", [posting.line, own])
+            break
+    return delivery
+
+
+def _waiting(connection: duckdb.DuckDBPyConnection, own: str) -> list[Letter]:
+    rows = connection.execute(
+        """
+        SELECT run_id, text, blocks, ended_at, state, problem FROM sync.outbox
+        WHERE state != 'sending'
+        QUALIFY run_id = $own OR row_number() OVER (PARTITION BY run_id = $own ORDER BY ended_at, run_id) <= $late
+        ORDER BY run_id = $own, ended_at, run_id
+        """,
+        {"own": own, "late": LATE_PER_RUN},
+    ).fetchall()
+    return [
+        Letter(
+            run_id=run_id,
+            text=text,
+            blocks=msgspec.json.decode(blocks),
+            ended_at=ended_at,
+            state=state,
+            problem=problem,
+        )
+        for run_id, text, blocks, ended_at, state, problem in rows
+    ]
+
+
+def _posted(connection: duckdb.DuckDBPyConnection, letter: Letter, post: Callable[[Letter], Posting]) -> Posting:
+    """One attempt, on record before it is made and after."""
+    connection.execute("UPDATE sync.outbox SET state = 'sending' WHERE run_id = ?", [letter.run_id])
+    posting = post(letter)
+    repeated_in_vain = posting.fate is Fate.UNCERTAIN and letter.state == "uncertain"
+    if posting.fate in (Fate.POSTED, Fate.UNPOSTABLE) or repeated_in_vain:
+        connection.execute("DELETE FROM sync.outbox WHERE run_id = ?", [letter.run_id])
+    else:
+        state = "uncertain" if posting.fate is Fate.UNCERTAIN else letter.state
+        connection.execute(
+            "UPDATE sync.outbox SET state = ?, problem = ? WHERE run_id = ?", [state, posting.line, letter.run_id]
+        )
+    return posting
+
+
+def _abandoned(connection: duckdb.DuckDBPyConnection, own: str) -> list[str]:
+    """Forget messages whose run died while sending them; return a line about each."""
+    rows = connection.execute(
+        "DELETE FROM sync.outbox WHERE state = 'sending' AND run_id != ? RETURNING run_id", [own]
+    ).fetchall()
+    return [
+        f"the summary of run {run_id} may not have reached Slack: the run died while sending it, it is not repeated"
+        for (run_id,) in sorted(rows)
+    ]

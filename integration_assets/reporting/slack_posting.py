@@ -1,0 +1,120 @@
+"""Talking to Slack: post a message and know whether it arrived, check a token. Nothing here raises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+from urllib.error import URLError
+
+import msgspec
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError
+
+from integration_assets.config import Settings
+from integration_assets.reporting.text import clean, clip
+
+CHECK_TIMEOUT_SECONDS = 5
+"""A person waits for the answer."""
+EVENT_TYPE = "integration_assets_run"
+"""Type of the metadata that carries the run id with every message."""
+
+
+class Fate(Enum):
+    """What became of a message: posted; certainly not posted; refused for what is in it; without a clear answer."""
+
+    POSTED = "posted"
+    NOT_POSTED = "not posted"
+    UNPOSTABLE = "unpostable"
+    UNCERTAIN = "uncertain"
+
+
+class Posting(msgspec.Struct, frozen=True):
+    """The fate of a message, and one line that says why it is not `POSTED`."""
+
+    fate: Fate
+    line: str | None = None
+
+
+def post_message(
+    client: WebClient, channel: str, text: str, blocks: Sequence[dict[str, Any]], *, run_id: str
+) -> Posting:
+    """Post a message that carries `run_id` in its metadata. Never raises.
+
+    What Slack does must not change what a run achieved.
+    """
+    try:
+        client.chat_postMessage(
+            channel=channel,
+            text=text,
+            blocks=list(blocks),
+            metadata={"event_type": EVENT_TYPE, "event_payload": {"run_id": run_id}},
+            unfurl_links=False,
+            unfurl_media=False,
+        )
+    except SlackApiError as error:
+        return Posting(_refused(error), f"Slack refused the summary: {_slack_reason(error)}")
+    except URLError as error:
+        # Raised while connecting or sending: the request was never whole, so there was nothing to post.
+        reason = type(error.reason).__name__ if isinstance(error.reason, Exception) else "no connection"
+        return Posting(Fate.NOT_POSTED, f"Slack could not be reached ({reason})")
+    except Exception as error:  # noqa: BLE001 - whatever goes wrong in there, the run has its result already
+        return Posting(Fate.UNCERTAIN, f"Slack gave no answer to the summary ({type(error).__name__})")
+    return Posting(Fate.POSTED)
+
+
+def _refused(error: SlackApiError) -> Fate:
+    code, status = _code(error), getattr(error.response, "status_code", 0)
+    if code in _CONTENT_ERRORS:
+        return Fate.UNPOSTABLE
+    # Slack says of these two errors that some of the work may have succeeded. What answers without Slack's JSON is a
+    # gateway: it may speak for a Slack that has posted, unless it says that the request itself was wrong.
+    unclear = code in ("fatal_error", "internal_error") or status >= 500 or (code is None and status < 400)
+    return Fate.UNCERTAIN if unclear else Fate.NOT_POSTED
+
+
+def check_slack(settings: Settings) -> str | None:
+    """Ask Slack whether the configured token is valid, posting nothing; return None, or one line that says why not."""
+    if settings.slack_bot_token is None:
+        return "SLACK_BOT_TOKEN is not set"
+    base_url = settings.slack_base_url.rstrip("/") + "/"
+    client = WebClient(settings.slack_bot_token.get_secret_value(), base_url=base_url, timeout=CHECK_TIMEOUT_SECONDS)
+    client.retry_handlers.clear()
+    try:
+        client.auth_test()
+    except SlackApiError as error:
+        return f"Slack refused the token: {_slack_reason(error)}"
+    except Exception as error:  # noqa: BLE001 - the check reports what it meets, whatever it is
+        return f"Slack could not be reached ({type(error).__name__})"
+    return None
+
+
+_CODE = re.compile(r"[a-z0-9_]{1,80}")
+_CONTENT_ERRORS = {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "no_text"}
+_REMEDIES = {
+    "channel_not_found": "check SLACK_CHANNEL",
+    "not_in_channel": "invite the app to the channel",
+    "is_archived": "choose another SLACK_CHANNEL",
+    "invalid_auth": "replace SLACK_BOT_TOKEN",
+    "token_revoked": "replace SLACK_BOT_TOKEN",
+    "token_expired": "replace SLACK_BOT_TOKEN",
+    "account_inactive": "replace SLACK_BOT_TOKEN",
+    "missing_scope": "give the app the scope chat:write",
+    "ratelimited": "nothing to do, the next run posts again",
+}
+
+
+def _slack_reason(error: SlackApiError) -> str:
+    code = _code(error)
+    if code is None:
+        return f"status {getattr(error.response, 'status_code', 'unknown')}"
+    remedy = _REMEDIES.get(code)
+    return f"{clip(clean(code), 80)}; {remedy}" if remedy else clip(clean(code), 80)
+
+
+def _code(error: SlackApiError) -> str | None:
+    """Slack's word for the error; None when the answer was not Slack's JSON, of which the client makes a sentence."""
+    answer = error.response
+    code = answer.get("error") if hasattr(answer, "get") else None
+    return code if isinstance(code, str) and _CODE.fullmatch(code) else None

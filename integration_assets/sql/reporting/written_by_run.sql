@@ -1,0 +1,26 @@
+-- What the ledger knows of one run's writes: only what was read back counts as done.
+-- grain: one action (create | update | retire | link | unlink); key: action
+-- inputs: sync.ledger; parameter 1: run id
+WITH writes AS (
+    SELECT
+        action,
+        outcome,
+        CASE
+            WHEN action = 'link'
+                THEN len(list_filter(after_labels, LAMBDA label: label NOT IN coalesce(before_labels, [])))
+            WHEN action = 'unlink' THEN len(after_labels)
+            ELSE 1
+        END AS items
+    FROM sync.ledger
+    -- A write of the state alone corrects a record that is counted already.
+    WHERE run_id = $1 AND coalesce(map_keys(after_values), []) != ['managed_state']
+)
+
+SELECT
+    action,
+    coalesce(sum(items) FILTER (WHERE outcome = 'verified'), 0)::BIGINT AS verified,
+    coalesce(sum(items) FILTER (WHERE outcome = 'rejected'), 0)::BIGINT AS rejected,
+    coalesce(sum(items) FILTER (WHERE outcome IS NULL OR outcome = 'unknown'), 0)::BIGINT AS unsure
+FROM writes
+GROUP BY action
+ORDER BY action
