@@ -29,7 +29,7 @@ class _Findings(msgspec.Struct):
     """What reading back a batch showed, gathered before it is committed."""
 
     settled: list[Settled] = []
-    bases: dict[str, dict[str, str]] = {}
+    bases: dict[str, dict[str, str | None]] = {}
     records: list[CrmFeatureRequest] = []
     rejected: list[Rejected] = []
     corrections: list[Operation] = []

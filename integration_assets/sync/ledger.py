@@ -74,7 +74,7 @@ class Ledger(msgspec.Struct):
         settled: Iterable[Settled],
         *,
         now: datetime,
-        bases: Mapping[str, Mapping[str, str]],
+        bases: Mapping[str, Mapping[str, str | None]],
         records: Iterable[CrmFeatureRequest] = (),
         rejected: Sequence[Rejected] = (),
     ) -> None:
@@ -82,7 +82,7 @@ class Ledger(msgspec.Struct):
         with transaction(self.connection):
             self._outcomes(settled, now)
             store_bases(self.connection, self.plan.portal_id, bases, now=now)
-            _refresh_records(self.connection, records)
+            refresh_records(self.connection, records)
             self._quarantine(rejected, now)
 
     def settle_links(
@@ -140,11 +140,11 @@ def open_ledger(connection: duckdb.DuckDBPyConnection, run_id: str, plan: Plan) 
 def store_bases(
     connection: duckdb.DuckDBPyConnection,
     portal_id: str,
-    bases: Mapping[str, Mapping[str, str]],
+    bases: Mapping[str, Mapping[str, str | None]],
     *,
     now: datetime,
 ) -> None:
-    """Remember the last verified value per key and field. Call inside a transaction."""
+    """Remember the last verified value per key and field; forget those that are None. Call inside a transaction."""
     rows = pa.Table.from_pylist(
         [
             {"key": key, "field": field, "value": value}
@@ -164,13 +164,16 @@ def store_bases(
             {"portal_id": portal_id},
         )
         connection.execute(
-            "INSERT INTO sync.field_bases SELECT $portal_id, key, field, value, $now FROM incoming_rows",
+            """
+            INSERT INTO sync.field_bases
+            SELECT $portal_id, key, field, value, $now FROM incoming_rows WHERE value IS NOT NULL
+            """,
             {"portal_id": portal_id, "now": naive_utc(now)},
         )
 
 
-def _refresh_records(connection: duckdb.DuckDBPyConnection, records: Iterable[CrmFeatureRequest]) -> None:
-    """Let `raw.crm_feature_requests` say what was read back: the rest can then be planned without a new read."""
+def refresh_records(connection: duckdb.DuckDBPyConnection, records: Iterable[CrmFeatureRequest]) -> None:
+    """Let `raw.crm_feature_requests` say what was read: the rest can then be planned without a new read of all."""
     values = pa.map_(pa.string(), pa.string())
     rows = pa.Table.from_pylist(
         [
@@ -193,6 +196,17 @@ def _refresh_records(connection: duckdb.DuckDBPyConnection, records: Iterable[Cr
         connection.execute("INSERT INTO raw.crm_feature_requests SELECT * FROM incoming_rows")
 
 
+def replace_links(
+    connection: duckdb.DuckDBPyConnection, record_ids: Sequence[str], target: LinkTarget, links: Iterable[Link]
+) -> None:
+    """Let `raw.crm_links` say what was read of these records towards `target`. Call inside a transaction."""
+    connection.execute(
+        "DELETE FROM raw.crm_links WHERE target = $target AND list_contains($record_ids::VARCHAR[], record_id)",
+        {"target": target, "record_ids": list(record_ids)},
+    )
+    _insert_links(connection, links)
+
+
 def _refresh_links(
     connection: duckdb.DuckDBPyConnection,
     pairs: Sequence[tuple[str, LinkTarget, str]],
@@ -203,10 +217,6 @@ def _refresh_links(
         [dict(zip(pair_columns, pair, strict=True)) for pair in pairs],
         schema=columns(record_id=pa.string(), target=pa.string(), target_id=pa.string()),
     )
-    now = pa.Table.from_pylist(
-        [msgspec.structs.asdict(link) for link in links],
-        schema=columns(record_id=pa.string(), target=pa.string(), target_id=pa.string(), label=pa.string()),
-    )
     with incoming(connection, touched):
         connection.execute(
             """
@@ -214,5 +224,13 @@ def _refresh_links(
             WHERE (record_id, target, target_id) IN (SELECT (record_id, target, target_id) FROM incoming_rows)
             """
         )
-    with incoming(connection, now):
+    _insert_links(connection, links)
+
+
+def _insert_links(connection: duckdb.DuckDBPyConnection, links: Iterable[Link]) -> None:
+    rows = pa.Table.from_pylist(
+        [msgspec.structs.asdict(link) for link in links],
+        schema=columns(record_id=pa.string(), target=pa.string(), target_id=pa.string(), label=pa.string()),
+    )
+    with incoming(connection, rows):
         connection.execute("INSERT INTO raw.crm_links SELECT record_id, target, target_id, label FROM incoming_rows")

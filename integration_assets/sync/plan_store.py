@@ -65,7 +65,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     `problems` are errors that hold it (our key twice in the CRM), `warnings` are for the report. `records_held` counts
     our records of any kind in the portal, archived ones included: none means a first apply. `calls` estimates the CRM
-    calls of applying and verifying it.
+    calls of applying and verifying it. `undoes` is the run that a plan of kind `undo` takes back.
     """
 
     plan_id: str
@@ -88,6 +88,7 @@ class Plan(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     agreed: Mapping[str, Mapping[str, str]] = {}
+    undoes: str | None = None
 
     @property
     def operations(self) -> int:
@@ -210,6 +211,8 @@ def approve(connection: duckdb.DuckDBPyConnection, hash_prefix: str, by: str, *,
         found = "no plan" if not plans else f"{len(plans)} plans"
         raise ConfigurationError(f"{found} with a hash that begins with {hash_prefix}: see the last run's summary")
     plan, status = next(iter(plans.values()))
+    if plan.kind == "undo":
+        raise ConfigurationError(f"plan {plan.hash[:12]} is an undo: apply it with `integration-assets undo --yes`")
     if status in {"applying", "applied"}:
         raise ConfigurationError(f"plan {plan.hash[:12]} was applied already")
     if now - plan.created_at > STALE_AFTER:

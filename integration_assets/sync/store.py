@@ -31,6 +31,7 @@ _SET = {
     for name in (
         "base_plan_id",
         "kept_plans",
+        "keys",
         "labels",
         "last_seq",
         "link_contacts",
@@ -39,6 +40,7 @@ _SET = {
         "portal_id",
         "released_plan_id",
         "source",
+        "undone_run",
     )
 }
 

@@ -8,7 +8,13 @@ from collections.abc import Collection, Mapping, Sequence
 from integration_assets.connectors.crm.base import Crm, PairWrite
 from integration_assets.models import CrmFeatureRequest, Link, LinkTarget, ObjectDefinition
 from integration_assets.sync.diff import differing_fields
-from integration_assets.sync.feature_request_object import STATE_FIELDS, normalise
+from integration_assets.sync.feature_request_object import (
+    MANAGED_STATE,
+    STATE_FIELDS,
+    digest,
+    normalise,
+    parse_managed_state,
+)
 from integration_assets.sync.operations import Operation
 
 LOST_READ_PAUSES_SECONDS = (2.0, 10.0, 20.0)
@@ -29,10 +35,19 @@ def unkept_fields(operation: Operation, record: CrmFeatureRequest) -> list[str]:
     return differing_fields(operation.after, record.values)
 
 
-def new_bases(operation: Operation, record: CrmFeatureRequest) -> dict[str, str]:
-    """Values as read back, of all managed fields for a create and of those written otherwise."""
+def new_bases(operation: Operation, record: CrmFeatureRequest) -> dict[str, str | None]:
+    """Values as read back, of all managed fields for a create and of those written otherwise.
+
+    None: the value is a person's. An undo puts such a value back together with the digest of what we had written before
+    it, and that digest is then all that is known of our last write.
+    """
     fields = STATE_FIELDS if operation.action == "create" else [f for f in STATE_FIELDS if f in operation.after]
-    return {field: normalise(field, record.values.get(field)) for field in fields}
+    bases: dict[str, str | None] = {field: normalise(field, record.values.get(field)) for field in fields}
+    if MANAGED_STATE in operation.after:
+        digests = parse_managed_state(operation.after[MANAGED_STATE])
+        theirs = [field for field in fields if digests.get(field) != digest(operation.after.get(field, ""))]
+        bases.update(dict.fromkeys(theirs))
+    return bases
 
 
 async def read_labels(

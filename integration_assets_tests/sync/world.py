@@ -16,6 +16,7 @@ from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.guard import is_first_apply
 from integration_assets.sync.plan import PlanInputs, make_plan
 from integration_assets.sync.plan_store import Plan
+from integration_assets.sync.undo import find_run, make_undo_plan
 from integration_assets_tests.sync.fake_crm import FakeCrm
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -161,12 +162,23 @@ class World:
         self.now += timedelta(minutes=1)
         return self.apply(self.plan(**changes))
 
+    def plan_undo(self, run: str, **changes: Any) -> Plan:
+        """Plan the undo of a run; nothing is loaded, as what counts is read from the CRM."""
+        inputs = self.inputs(**{"run_id": f"undo of {run}", **changes})
+        found = find_run(self.connection, run)
+        return asyncio.run(make_undo_plan(self.crm, FEATURE_REQUEST, self.connection, found, inputs))
+
+    def undo(self, run: str, **changes: Any) -> ApplyReport:
+        """Plan and apply the undo of a run."""
+        self.now += timedelta(minutes=1)
+        return self.apply(self.plan_undo(run, **changes), canary=False)
+
 
 def new_store() -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(
         ":memory:", config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
     )
-    for name in ("0001_raw", "0002_sync"):
+    for name in ("0001_raw", "0002_sync", "0003_ops"):
         connection.execute((MIGRATIONS / f"{name}.sql").read_text())
     connection.execute(RANKED)
     return connection
