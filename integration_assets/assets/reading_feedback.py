@@ -24,7 +24,7 @@ from integration_assets.assets.together import together
 from integration_assets.config import Settings
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.errors import PermanentError
-from integration_assets.models import Page, StatusChange, Vote, Voter
+from integration_assets.models import Page, Rejected, StatusChange, Vote, Voter
 from integration_assets.reporting.progress import track
 
 VOTES = "raw_votes"
@@ -102,12 +102,13 @@ async def _until_known(
 async def _compare_scores(feedback: FeedbackSystem, reading: Reading) -> None:
     """Read the votes again of requests whose reported votes differ from the stored ones: un-votes leave no other trace.
 
-    A difference that reading again did not mend is left alone until either number moves.
+    Pages that a whole read lost show by this, too. A difference that reading again did not mend is left alone until
+    either number moves.
     """
     settled = settled_differences(reading.connection)
     differing = _differences(reading)
     suspects = sorted(request_id for request_id, numbers in differing.items() if settled.get(request_id) != numbers)
-    if "votes" in reading.due or not suspects:
+    if not suspects:
         reading.differences = differing
         return
     calls = sum(1 + differing[request_id][0] // VOTES_PER_CALL for request_id in suspects)
@@ -175,12 +176,12 @@ async def _read_new_persons(feedback: FeedbackSystem, reading: Reading) -> None:
 
 async def _look_up_persons(feedback: FeedbackSystem, reading: Reading, voter_ids: Sequence[str]) -> None:
     for some in chunks(voter_ids, LOOK_UPS_IN_FLIGHT):
-        found: list[Voter] = []
+        found: list[Voter | Rejected | None] = []
 
-        async def look_up(voter_id: str, found: list[Voter] = found) -> None:
-            voter = await feedback.voter(voter_id)
-            if voter is not None:
-                found.append(voter)
+        async def look_up(voter_id: str, found: list[Voter | Rejected | None] = found) -> None:
+            found.append(await feedback.voter(voter_id))
 
         await together(*(look_up(voter_id) for voter_id in some))
-        reading.take(VOTES, "raw.voters", Page(tuple(found)))
+        usable = tuple(voter for voter in found if isinstance(voter, Voter))
+        unusable = tuple(voter for voter in found if isinstance(voter, Rejected))
+        reading.take(VOTES, "raw.voters", Page(usable, unusable))

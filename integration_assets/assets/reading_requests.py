@@ -129,14 +129,17 @@ async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: R
 
     async def look_up(request_id: str) -> None:
         request = await feedback.feature_request(request_id)
-        if request is not None:
-            _take_requests(reading, [request])
+        if isinstance(request, Rejected):
+            reading.unusable.add(request_id)
+            _take_requests(reading, (), (request,))
+        elif request is not None:
+            _take_requests(reading, (request,))
 
     with track("missing requests", len(missing)) as advance:
         for some in chunks(missing, LOOK_UPS_IN_FLIGHT):
             await together(*(look_up(request_id) for request_id in some))
             advance(len(some))
-    gone = set(missing) - reading.in_scope - reading.excluded
+    gone = set(missing) - reading.in_scope - reading.excluded - reading.unusable
     # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.
     connection.execute(
         """

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from typing import Protocol
 
-from integration_assets.models import Account, Board, FeatureRequest, Page, StatusChange, Vote, Voter
+from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
 
 
 class FeedbackSystem(Protocol):
@@ -34,14 +34,20 @@ class FeedbackSystem(Protocol):
         cannot promise that, its pages are `doubtful`.
         """
 
-    async def feature_request(self, request_id: str) -> FeatureRequest | None:
-        """One request by id, whatever its status; None when the source says it does not exist."""
+    async def feature_request(self, request_id: str) -> FeatureRequest | Rejected | None:
+        """One request by id, whatever its status; None when the source says it does not exist.
+
+        `Rejected` when it exists and cannot be used.
+        """
 
     def votes(self, *, request_id: str | None = None) -> AsyncIterator[Page[Vote]]:
         """All votes, or those for one request, newest first. A reader may stop early."""
 
-    async def voter(self, voter_id: str) -> Voter | None:
-        """One person by id with their account memberships; None when the source says there is none."""
+    async def voter(self, voter_id: str) -> Voter | Rejected | None:
+        """One person by id with their account memberships; None when the source says there is none.
+
+        `Rejected` when there is one that cannot be used.
+        """
 
     def voters(self) -> AsyncIterator[Page[Voter]]:
         """All persons with their account memberships."""

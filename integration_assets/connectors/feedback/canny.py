@@ -23,7 +23,7 @@ from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECOND
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Window, credential_digest, limiter_for
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
 from integration_assets.errors import ContractError, CredentialError, IntegrationError, PermanentError
-from integration_assets.models import Account, Board, FeatureRequest, Page, StatusChange, Vote, Voter
+from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
 
 SYSTEM = "canny"
 PAGE = 100
@@ -140,20 +140,21 @@ class CannyFeedback:
             more = continues
             yield msgspec.structs.replace(reader.page(new), doubtful=not chain.unbroken)
 
-    async def feature_request(self, request_id: str) -> FeatureRequest | None:
+    async def feature_request(self, request_id: str) -> FeatureRequest | Rejected | None:
         """One post by id, whatever its status; None when Canny says there is none."""
-        return await self._retrieve("/v1/posts/retrieve", "post", request_id, records.feature_request)
+        return await self._retrieve("post", request_id, "feature_request", records.feature_request)
 
-    async def voter(self, voter_id: str) -> Voter | None:
+    async def voter(self, voter_id: str) -> Voter | Rejected | None:
         """One user by id, with companies; None when Canny says there is none."""
-        return await self._retrieve("/v1/users/retrieve", "user", voter_id, records.voter)
+        return await self._retrieve("user", voter_id, "voter", records.voter)
 
-    async def _retrieve(self, path: str, kind: str, record_id: str, read: Callable[[Any], T]) -> T | None:
-        """One record by id.
+    async def _retrieve(self, kind: str, record_id: str, name: str, read: Callable[[Any], T]) -> T | Rejected | None:
+        """One record by id, or why it cannot be used. `kind` is Canny's word for it, `name` ours.
 
         None on 404, or 400 with a text about such a record or its id. The exact text is not documented, so any other
         400 is an error.
         """
+        path = f"/v1/{kind}s/retrieve"
         answer = await self._client.send(_call(path, {"id": record_id}, expect=frozenset({400, 404})))
         if _key_is_rejected(answer):
             raise CredentialError(self._advice, system=SYSTEM, endpoint=f"POST {path}", status=answer.status)
@@ -166,10 +167,11 @@ class CannyFeedback:
             raise PermanentError(
                 f"Canny refused POST {path}: {said or 'no reason given'}", system=SYSTEM, endpoint=path, status=400
             )
-        try:
-            return read(answer.body)
-        except (msgspec.ValidationError, records.UnusableError) as error:
-            _broken(path, str(error))
+        given = _field(answer.body, "id", str, path)
+        if given != record_id:
+            _broken(path, "$.id is not the one that was asked for")
+        page: Page[T] = records.Reader(name, read).page([answer.body])
+        return (*page.records, *page.rejected)[0]
 
     def votes(self, *, request_id: str | None = None) -> AsyncIterator[Page[Vote]]:
         """All votes of all boards or of one post, newest first, each with the status of its post."""

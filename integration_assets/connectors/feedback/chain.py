@@ -34,6 +34,8 @@ class Chain:
         self._known: set[str] = set()
         self._taken = 0
         self._overlaps = True
+        self._last: str | None = None
+        self._nameless = 0
         self._step = FIRST_STEP_BACK
         self._steps_left = SPARE_STEPS
 
@@ -47,7 +49,7 @@ class Chain:
                 return None
             self.unbroken, new = False, items
         self._step = FIRST_STEP_BACK
-        self._steps_left += bool(new)
+        self._steps_left += bool(new) and self.skip > 0
         self._known.update(_ids(new))
         self._taken += len(new)
         self.endless = more and not new and self.skip + len(items) > self._taken + SPARE_RECORDS
@@ -59,7 +61,9 @@ class Chain:
         leading = list(takewhile(lambda item: _id(item) is None or _id(item) in self._known, items))
         known = [place for place, item in enumerate(leading) if _id(item) is not None]
         if known:
-            return items[known[-1] + 1 :]
+            # Records without an id that came behind the last known one are recognised by their place alone.
+            taken = self._nameless if _id(items[known[-1]]) == self._last else 0
+            return items[min(known[-1] + 1 + taken, len(leading)) :]
         if self.skip == 0:
             return items
         if not self._overlaps:
@@ -70,6 +74,8 @@ class Chain:
     def _move_on(self, items: Sequence[Any]) -> None:
         """Set `skip` to the last record of this page that has an id, or behind the page when that leads nowhere."""
         places = [place for place, item in enumerate(items) if _id(item) is not None]
+        if places:
+            self._last, self._nameless = _id(items[places[-1]]), len(items) - 1 - places[-1]
         self._overlaps = bool(places and places[-1] > 0)
         self.skip += places[-1] if self._overlaps else len(items)
 

@@ -286,7 +286,8 @@ def test_an_unknown_post_is_none_however_it_is_refused(refusal: Any) -> None:
         ((400, None), PermanentError),
         ((400, {"error": "invalid api key"}), CredentialError),
         ((401, {"error": "nope"}), CredentialError),
-        ({"id": "p1"}, ContractError),
+        ({**POST, "id": "p2"}, ContractError),
+        ({"title": "no id"}, ContractError),
         ({"error": "strange"}, ContractError),
     ],
 )
@@ -295,6 +296,12 @@ def test_other_refusals_of_a_single_post_are_errors(given: Any, kind: type[Excep
     with pytest.raises(kind) as caught:
         talk(lambda system: system.feature_request("p1"), given)
     assert type(caught.value) is kind
+
+
+def test_a_post_that_exists_and_cannot_be_used_is_rejected() -> None:
+    """It is neither gone nor the end of the run."""
+    found, _ = talk(lambda system: system.feature_request("p1"), {"id": "p1", "title": " "})
+    assert found == Rejected("feature_request", "p1", "no title")
 
 
 def test_error_texts_with_values_in_them_are_not_repeated() -> None:
