@@ -171,7 +171,7 @@ class CannyFeedback:
         if given != record_id:
             _broken(path, "$.id is not the one that was asked for")
         page: Page[T] = records.Reader(name, read).page([answer.body])
-        return (*page.records, *page.rejected)[0]
+        return page.records[0] if page.records else page.rejected[0]
 
     def votes(self, *, request_id: str | None = None) -> AsyncIterator[Page[Vote]]:
         """All votes of all boards or of one post, newest first, each with the status of its post."""
