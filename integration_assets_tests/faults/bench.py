@@ -131,6 +131,7 @@ class Bench:
     """The fault stays in the data: a refused record is tried again by every run."""
     watch: Watch = field(default_factory=Watch)
     disturbed: bool = True
+    _struck: list[bool] = field(default_factory=list)
     _tamperings: dict[str, list[Tampering]] = field(default_factory=dict)
     _proxies: dict[str, Proxy] = field(default_factory=dict)
     _variables: dict[str, str | None] = field(default_factory=dict)
@@ -155,12 +156,21 @@ class Bench:
 
     def inject(self, system: System, matches: Matches, *, times: int | None = 1, **how: Any) -> Fault:
         """Answer the next requests that match otherwise, or not at all: see `sandbox.lookalike.Fault`."""
-        made = Fault(matches=matches, times=times, **how)
-        self.lookalike(system).faults.append(made)
-        return made
+        return self.add(system, Fault(matches=matches, times=times, **how))
 
     def add(self, system: System, made: Fault) -> Fault:
-        """Put a ready-made fault (`sandbox.hubspot.faults`) into a look-alike."""
+        """Put a ready-made fault (`sandbox.hubspot.faults`) into a look-alike. One that never strikes is a mistake."""
+        matches, number = made.matches, len(self._struck)
+        self._struck.append(False)
+
+        def counted(request: LoggedRequest) -> bool:
+            hit = matches(request)
+            self._struck[number] = self._struck[number] or hit
+            return hit
+
+        if made.status is None and not made.close and not made.delay:
+            self._struck[number] = True  # it only watches, and may act from its `matches`
+        made.matches = counted
         self.lookalike(system).faults.append(made)
         return made
 
@@ -212,7 +222,10 @@ class Bench:
 
     def calm(self) -> None:
         """Take all disturbances away."""
+        require(all(self._struck), f"{self._struck.count(False)} of the injected faults never struck")
         for system in ("canny", "hubspot", "production", "slack"):
+            idle = [one for one in self._tamperings[system] if not one.done]
+            require(not idle, f"{len(idle)} tamperings with answers of {system} never happened")
             self.lookalike(system).faults.clear()
             self._tamperings[system].clear()
         self._variables.clear()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -29,12 +30,16 @@ class _Rule:
 
 @dataclass
 class Proxy:
-    """`url` is what the product is told instead of the look-alike's. `requests` are those it got, as they came."""
+    """`url` is what the product is told instead of the look-alike's. `requests` are those it got, as they came.
+
+    `closes`: every connection ends after one answer.
+    """
 
     upstream: str
     url: str = ""
     requests: list[tuple[float, Request]] = field(default_factory=list)
     rules: list[_Rule] = field(default_factory=list)
+    closes: bool = False
 
     def instead(self, matches: Matches, behaviour: Behaviour, *, times: int | None = 1, commit: bool = False) -> None:
         """Answer the next `times` requests that match with a behaviour (None: all of them).
@@ -71,6 +76,8 @@ class Proxy:
                 else:
                     await rule.behaviour(writer)
                 await writer.drain()
+                if self.closes:
+                    break
         writer.close()
 
     async def _forwarded(self, line: str, rows: list[str], body: bytes) -> bytes:
@@ -87,8 +94,11 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxy_before(upstream: str) -> Iterator[Proxy]:
-    """Serve a proxy on loopback, in a thread of its own, for the length of a block."""
+def proxy_before(upstream: str, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None) -> Iterator[Proxy]:
+    """Serve a proxy on loopback, in a thread of its own, for the length of a block.
+
+    Without an upstream it answers what its rules say, and is there to be asked nothing.
+    """
     proxy, started, loop = Proxy(upstream), threading.Event(), asyncio.new_event_loop()
     stop = asyncio.Event()
 
@@ -100,8 +110,9 @@ def proxy_before(upstream: str) -> Iterator[Proxy]:
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-        server = await asyncio.start_server(connected, "127.0.0.1", 0)
-        proxy.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        server = await asyncio.start_server(connected, host, 0, ssl=tls)
+        shown = f"[{host}]" if ":" in host else host
+        proxy.url = f"http://{shown}:{server.sockets[0].getsockname()[1]}"
         started.set()
         await stop.wait()
         server.close()
