@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Mapping
 
 import pytest
@@ -143,41 +142,39 @@ def test_a_write_scope_that_is_missing_is_named(ready: World) -> None:
     assert ready.in_crm().records == {}
 
 
-def test_two_runs_of_one_tenant_do_not_run_at_once(ready: World) -> None:
-    """While a run is in progress in another process, a second one ends RETRY_LATER and calls nobody."""
-    waiting = threading.Event()
-
-    def hold(_: LoggedRequest) -> bool:
-        waiting.set()
-        return True
-
-    ready.sandbox.canny.faults.append(Fault(matches=hold, times=1, delay=5))
-    ready.forget_requests()
-    process = ready.start("sync")
-    assert waiting.wait(60)
-    calls = len(ready.sandbox.canny.requests)
-    ran = ready.run("sync", json_file=True)
-    assert len(ready.sandbox.canny.requests) == calls
-    _assert_clear(ready, ran, 75, str(process.pid))
-    assert ran.summary["state"] == "RETRY_LATER"
-    assert ready.finish(process).code == 0
-    assert len(ready.in_crm().records) == 5
+HOLDERS = {
+    "another run": (
+        (
+            "import sys; from pathlib import Path; from integration_assets.staging.store import open_store\n"
+            "with open_store(Path(sys.argv[1]), 'run 1234'): print('open', flush=True); sys.stdin.read()"
+        ),
+        "run 1234",
+    ),
+    "another program": (
+        "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()",
+        "close it",
+    ),
+}
+"""Programs that hold the staging store until their input ends, and what the refused run says."""
 
 
-def test_a_store_another_program_has_open_means_later(ready: World) -> None:
-    """An analyst who opened the staging file itself locks runs out: RETRY_LATER, and the line says what to close."""
+@pytest.mark.parametrize("who", HOLDERS)
+def test_a_store_somebody_else_holds_means_later(ready: World, who: str) -> None:
+    """Another run, or an analyst who opened the file itself: RETRY_LATER, the holder is named, and nobody is called."""
+    code, words = HOLDERS[who]
     store = ready.home / "staging" / "sandbox" / "default.duckdb"
-    code = "import duckdb, sys; c = duckdb.connect(sys.argv[1]); print('open', flush=True); sys.stdin.read()"
+    ready.forget_requests()
     with subprocess.Popen(
         [sys.executable, "-c", code, str(store)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdin is not None
         assert other.stdout is not None
         assert other.stdout.readline() == "open\n"
-        ready.forget_requests()
         ran = ready.run("sync", json_file=True)
         other.stdin.close()
-    _assert_clear(ready, ran, 75, str(store), "close it")
+    _assert_clear(ready, ran, 75, str(store), words)
+    assert ran.summary["state"] == "RETRY_LATER"
+    assert ready.sandbox.canny.requests == []
 
 
 def test_a_damaged_store_is_named(ready: World) -> None:
