@@ -18,7 +18,7 @@ from integration_assets.assets.abandoned import close_abandoned_runs, run_tags
 from integration_assets.assets.ending import Ending, read_ending
 from integration_assets.assets.partitions import DEFAULT_TENANT, ensure_default_tenant
 from integration_assets.assets.run_session import Mode
-from integration_assets.config import Settings
+from integration_assets.config import Settings, variable
 from integration_assets.errors import ConfigurationError, PermanentError
 
 INSTANCE_CONFIG = "dagster.yaml"
@@ -29,8 +29,13 @@ def dagster_home(home: Path) -> Path:
     if configured := os.environ.get("DAGSTER_HOME"):
         return Path(configured)
     folder = (home / "dagster").resolve()
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(config_file(INSTANCE_CONFIG), folder / INSTANCE_CONFIG)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(config_file(INSTANCE_CONFIG), folder / INSTANCE_CONFIG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written: {error.strerror}; set {variable('home')} to a writable folder"
+        ) from error
     return folder
 
 
@@ -61,6 +66,7 @@ def run_job(
     plan_file: Path | None = None,
     approved_hash: str | None = None,
     full_read: bool = False,
+    undo_run: str = "",
 ) -> Ending:
     """Run one of our jobs for a tenant, in this process; return its ending.
 
@@ -84,6 +90,7 @@ def run_job(
                             "plan_file": str(plan_file or ""),
                             "approved_hash": approved_hash or "",
                             "full_read": full_read,
+                            "undo_run": undo_run,
                         }
                     }
                 },
