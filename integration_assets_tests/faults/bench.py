@@ -17,7 +17,7 @@ import json
 import logging
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,12 +30,16 @@ from integration_assets.connectors import limiter
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
 from integration_assets_tests.e2e.harness import Ran, World, is_write
 from integration_assets_tests.e2e.killing import Seen, Strike, Watch
-from integration_assets_tests.e2e.processes import OUTPUT, WarmParent, warm_parent
+from integration_assets_tests.e2e.killing import is_write as is_write_seen
+from integration_assets_tests.e2e.processes import OUTPUT, WarmParent, run_cold, warm_parent
 from integration_assets_tests.faults.hurry import short_waits
 from integration_assets_tests.faults.pictures import Picture, picture, theirs
 from integration_assets_tests.faults.proxy import Proxy, proxy_before
 from integration_assets_tests.faults.starts import Start, Starts
 from integration_assets_tests.faults.tampering import Answered, Matches, Tampering, tampered
+
+SETTLED_SECONDS = 0.1
+"""How long a look-alike may still work on requests of a process that is dead."""
 
 System = Literal["canny", "hubspot", "production", "slack"]
 
@@ -110,13 +114,39 @@ class Run:
 
 
 @dataclass
+class Deaths(Watch):
+    """A watch over the look-alikes that kills at the n-th request of a sort, or at the n-th "any write"."""
+
+    _place: tuple[str, int, Strike] | None = None
+
+    def arm_at(self, place: tuple[str, int, Strike] | None) -> None:
+        """Forget what was seen, and wait for that request."""
+        self.arm(None, [])
+        self._place = place
+
+    def _due(self, seen: Seen) -> Strike | None:
+        self.trace.append(seen)
+        if self._place is None:
+            return None
+        sort, number, strike = self._place
+        if not _is_of(sort, seen) or sum(_is_of(sort, one) for one in self.trace) < number:
+            return None
+        self._place = None
+        return strike
+
+
+def _is_of(sort: str, seen: Seen) -> bool:
+    return is_write_seen(seen) if sort == "any write" else sort in ("", seen.sort)
+
+
+@dataclass
 class Bench:
     """What a fault has to work with."""
 
     case: FaultCase
     world: World
     stack: ExitStack
-    warm: Callable[[], WarmParent]
+    workshop: Workshop
     runs: list[Run] = field(default_factory=list)
     edits: list[Callable[[World], None]] = field(default_factory=list)
     twin: Callable[[World], None] | None = None
@@ -124,12 +154,12 @@ class Bench:
     spared: set[str] = field(default_factory=set)
     """Things of others (names as in `pictures.theirs`) that people changed while a run was going on."""
     clean_runs: int = 1
-    """Undisturbed runs it may take until all is well."""
+    """Undisturbed runs it may take until all is well; 0 when the fault has made the undisturbed run itself."""
     clean_state: str = "SUCCEEDED"
     """How the undisturbed run has to end."""
     may_repeat_writes: bool = False
     """The fault stays in the data: a refused record is tried again by every run."""
-    watch: Watch = field(default_factory=Watch)
+    watch: Deaths = field(default_factory=Deaths)
     disturbed: bool = True
     _struck: list[bool] = field(default_factory=list)
     _tamperings: dict[str, list[Tampering]] = field(default_factory=dict)
@@ -247,13 +277,17 @@ class Bench:
     def process(
         self,
         *arguments: str,
+        kill: tuple[str, int, Strike] | None = None,
         strike: Strike | None = None,
         reference: list[Seen] | None = None,
+        cold: bool = False,
         **variables: str | None,
     ) -> Ran:
-        """Run a command as a process of its own, forked from one that has imported everything.
+        """Run a command as a process of its own: forked from one that has imported everything, or `cold`.
 
-        `strike` kills it: at which request, placed by `reference`, the trace of an undisturbed run.
+        `kill` is the place of its death: the sort of request (`Seen.sort`, or "any write"), its number, and when; or
+        `strike`, placed by `reference`, the trace of an undisturbed run.
+        A fork keeps Dagster's records in memory; waits are as long as the product's.
         """
         home = self.world.home
         target = home / "asked-for.json"
@@ -261,16 +295,18 @@ class Bench:
         (home / OUTPUT).unlink(missing_ok=True)
         environment = self.world.environment(**{**self._variables, **variables})
         options = ["--json", str(target)] if _has_summary(arguments) else []
-        self.watch.arm(strike, reference or [])
+        self.watch.arm_at((*strike.place(reference or []), strike) if strike else kill)
         with self._noted(arguments) as run:
-            code = self.warm().run(
-                [*arguments, *options],
-                environment,
-                home,
-                on_start=self.watch.started,
-                batch_sizes=self._batch_sizes,
-            )
+            command, started = [*arguments, *options], self.watch.started
+            if cold:
+                code = run_cold(command, environment, home, on_start=started)
+            else:
+                code = self.workshop.warm().run(
+                    command, environment, home, on_start=started, batch_sizes=self._batch_sizes
+                )
             self.watch.ended()
+            if code < 0:
+                time.sleep(SETTLED_SECONDS)  # what was on its way when the process died arrives
             text = (home / OUTPUT).read_text(encoding="utf-8") if (home / OUTPUT).exists() else ""
             run.ran, run.died = Ran(code, text, "", _read_json(target)), code < 0
         return run.ran
@@ -304,6 +340,13 @@ class Bench:
                     mock.patch(f"integration_assets.connectors.crm.hubspot.connector.HubSpotCrm.{name}", size)
                 )
             yield
+
+    @contextmanager
+    def sibling(self) -> Iterator[Bench]:
+        """Another bench with a fresh copy of the world this one began with; nothing of it is checked."""
+        with ExitStack() as stack:
+            world = stack.enter_context(self.workshop.starts.copy(self.case.start))
+            yield Bench(self.case, world, stack, self.workshop)
 
     # -- expecting
 
@@ -373,7 +416,7 @@ class Workshop:
 
         with ExitStack() as stack:
             world = stack.enter_context(self.starts.copy(case.start))
-            bench = Bench(case, world, stack, self.warm)
+            bench = Bench(case, world, stack, self)
             case.run(bench)
             state = _state(bench)
             bench.calm()
@@ -454,8 +497,3 @@ def _log() -> Iterator[list[str]]:
     finally:
         root.removeHandler(collector)
         product.setLevel(level)
-
-
-def seen_in(traces: Mapping[str, list[Seen]]) -> list[Seen]:
-    """All traces as one."""
-    return [seen for trace in traces.values() for seen in trace]

@@ -29,6 +29,8 @@ from integration_assets_tests.faults.starts import SENTINELS
 
 def recover(bench: Bench) -> Run:
     """Run undisturbed until all is well; returns the last of these runs."""
+    if bench.clean_runs == 0:
+        return bench.last
     ran = None
     for _ in range(bench.clean_runs):
         ran = bench.run("sync")
