@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 LOCK_CUTOFF ?= 2026-11-17
 
-.PHONY: demo test faults lint dev install lock format clean
+.PHONY: demo test faults figures lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -15,6 +15,9 @@ test: install ## all tests
 
 faults: install ## every fault we promise to survive, and what became of it
 	$(BIN)/python -m integration_assets_tests.faults --jobs 2
+
+figures: install ## what is measured about reliability, beside its goal; one of them: make figures NAMES=paging
+	$(BIN)/python -m integration_assets_tests.figures $(NAMES)
 
 lint: install ## imports, style, types, SQL
 	$(BIN)/ruff check .

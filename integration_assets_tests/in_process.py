@@ -42,8 +42,15 @@ class InProcess:
 
     async def send(self, method: str, path: str, json: Any | None, params: Mapping[str, str] | None) -> RawAnswer:
         """One request to the application, one answer."""
-        body = msgspec.json.encode({**(json or {}), **self._body_fields}) if self._body_fields or json else b""
+        body = encoded(json, self._body_fields)
         return self._respond(await call(self._app, method, self._prefix + path, body, params), path)
+
+
+def encoded(json: Any | None, body_fields: Mapping[str, str]) -> bytes:
+    """The body of a request as the client would send it."""
+    if body_fields:
+        return msgspec.json.encode({**(json or {}), **body_fields})
+    return b"" if json is None else msgspec.json.encode(json)
 
 
 async def call(

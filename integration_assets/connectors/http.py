@@ -21,7 +21,7 @@ import stamina
 import stamina.instrumentation
 from pydantic import SecretStr
 
-from integration_assets.connectors.body import BodyError, CutBodyError, parse_json
+from integration_assets.connectors.body import BodyError, CutBodyError, LargeBodyError, parse_json
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Quota
@@ -266,11 +266,11 @@ class HttpClient:
     def _success_body(self, call: Call, raw: RawAnswer) -> Any:
         """The parsed body of a 2xx answer. What is no JSON at all is an outage, what is bad JSON a broken contract."""
         status, body = raw.status, raw.body
-        if not body.strip():
+        if not body or body.isspace():
             if call.writes:
                 return None
             self._setback(call, f"answered {status} with an empty body to a read", status=status)
-        if raw.headers.get("content-type", "").startswith("text/html") or body.lstrip()[:1] == b"<":
+        if raw.headers.get("content-type", "").startswith("text/html") or body[:1024].lstrip()[:1] == b"<":
             log.warning("%s %s: HTML: %s", self._system, call.endpoint, redact(body[:200].decode("utf-8", "replace")))
             self._setback(call, f"answered {status} with a web page instead of JSON", status=status)
         try:
@@ -278,7 +278,7 @@ class HttpClient:
         except CutBodyError:
             self._setback(call, f"answered {status} with JSON that ends too early", status=status)
         except BodyError as error:
-            self._unreadable(call, str(error), status)
+            self._unreadable(call, str(error), status, large=isinstance(error, LargeBodyError))
 
     def _act(self, call: Call, answer: Answer, attempt: int) -> NoReturn:
         """Raise what the table says about a refused call."""
