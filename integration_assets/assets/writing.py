@@ -13,7 +13,7 @@ from integration_assets.checks.asset_checks import gate_settings
 from integration_assets.checks.gate import closed_by, run_gate
 from integration_assets.config import Environment
 from integration_assets.connectors.crm.base import Crm
-from integration_assets.errors import ConfigurationError, HeldError
+from integration_assets.errors import ConfigurationError, CredentialError, HeldError
 from integration_assets.models import Portal
 from integration_assets.reporting.progress import track
 from integration_assets.sync.apply import ApplyReport, apply_plan
@@ -153,13 +153,13 @@ async def write_run(session: RunSession) -> ApplyReport:
     planned = state.planned or plan_run(session)
     _refuse_held(planned, session.target)
     async with crm_for(session.settings, session.target, state.calls, before_write=session.check_lock) as crm:
-        await _make_sure_of_portal(session, crm)
-        report = await _apply(session, crm, planned)
+        await make_sure_of_portal(session, crm)
+        report = await apply_planned(session, crm, planned)
         if planned.released and report.error is None:
             report = await _the_rest(session, crm, report)
         state.quota = crm.quota
-    if report.error is not None:
-        raise report.error
+        if report.error is not None:
+            raise report.error  # in here, where the CRM's refusal of its token gets the name of the variable
     return report
 
 
@@ -174,8 +174,12 @@ def _refuse_held(planned: Planned, environment: Environment) -> None:
         )
 
 
-async def _make_sure_of_portal(session: RunSession, crm: Crm) -> None:
-    """The credential must still lead to the portal this environment is tied to; a portal met first is tied now."""
+async def make_sure_of_portal(session: RunSession, crm: Crm) -> Portal:
+    """The credential must still lead to the portal this environment is tied to; a portal met first is tied now.
+
+    Raises:
+        ConfigurationError: it leads to another portal.
+    """
     portal = await crm.portal()
     decision = check_portal(
         session.target,
@@ -187,10 +191,17 @@ async def _make_sure_of_portal(session: RunSession, crm: Crm) -> None:
     if decision.origin == "learnt":
         session.state.notes.append(decision.message)
     pin_portal(session.connection, session.target, portal, decision, datetime.now(UTC))
+    return portal
 
 
-async def _apply(session: RunSession, crm: Crm, planned: Planned) -> ApplyReport:
-    """Apply a plan; what was done is in the run's report however this ends."""
+async def apply_planned(session: RunSession, crm: Crm, planned: Planned) -> ApplyReport:
+    """Apply a saved plan; what was done is in the run's report however this ends. The portal must have been checked.
+
+    Raises:
+        CredentialError: the token lacks a scope that writing needs; nothing was written.
+    """
+    if planned.plan.operations:
+        await _require_scopes(session, crm)
     counts, before, report = planned.plan.counts, session.state.report, planned_report(planned.plan)
     with ExitStack() as stack:
         stack.callback(lambda: _keep(session, before, report))
@@ -212,6 +223,17 @@ async def _apply(session: RunSession, crm: Crm, planned: Planned) -> ApplyReport
     return session.state.report or report
 
 
+async def _require_scopes(session: RunSession, crm: Crm) -> None:
+    """A scope that is missing must show before the first write, not between records and links."""
+    granted = await crm.granted_scopes()
+    needed = crm.needed_scopes(setup=False, link_contacts=session.settings.link_contacts)
+    if granted is not None and (missing := needed - granted):
+        raise CredentialError(
+            f"{crm.name}: nothing was written, the token lacks {', '.join(sorted(missing))}: grant it to the token",
+            system=crm.name,
+        )
+
+
 def _keep(session: RunSession, before: ApplyReport | None, report: ApplyReport) -> None:
     session.state.report = before.followed_by(report) if before else report
 
@@ -226,4 +248,4 @@ async def _the_rest(session: RunSession, crm: Crm, first: ApplyReport) -> ApplyR
     if rest.held:
         state.notes.append(f"a further plan {rest.plan.hash[:12]} is held: {'; '.join(rest.reasons)}")
         return first
-    return await _apply(session, crm, rest)
+    return await apply_planned(session, crm, rest)

@@ -114,14 +114,23 @@ OTHER_REFUSAL = Rule(statuses=frozenset(), action=Action.PERMANENT)
 def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> float | None:
     """Seconds of a `Retry-After` header, given as a number or as an HTTP date; None when absent or unreadable.
 
-    Source: RFC 9110, section 10.2.3. The result may be negative or absurdly large; the caller clamps it.
+    A date is a moment of the server's clock, which its `Date` header tells; `now` (default: our own clock) is used
+    without one. Source: RFC 9110, section 10.2.3. The result may be negative or absurdly large; the caller clamps it.
     """
     text = headers.get("retry-after", "").strip()
     try:
         seconds = float(text)
     except ValueError:
         try:
-            seconds = parsedate_to_datetime(text).timestamp() - (time.time() if now is None else now)
+            seconds = parsedate_to_datetime(text).timestamp() - _servers_clock(headers, now)
         except (ValueError, OverflowError):
             return None
     return None if math.isnan(seconds) else seconds
+
+
+def _servers_clock(headers: Mapping[str, str], now: float | None) -> float:
+    """What time it is where the answer comes from, in seconds since 1970."""
+    try:
+        return parsedate_to_datetime(headers.get("date", "")).timestamp()
+    except (ValueError, OverflowError):
+        return time.time() if now is None else now

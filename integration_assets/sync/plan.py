@@ -69,12 +69,17 @@ class PlanInputs(msgspec.Struct, frozen=True):
 
 
 class _Comparison(msgspec.Struct):
-    """What comparing all records found; filled page by page."""
+    """What comparing all records found; filled page by page.
+
+    `vanished` are records that were verified in this portal once and are neither live nor archived now, with their
+    request and what would make them again.
+    """
 
     creates: list[Operation] = []
     updates: list[Operation] = []
     retires: list[Operation] = []
     linkable: list[tuple[str, str, str | None]] = []
+    vanished: list[tuple[str, str, Operation]] = []
     conflicts: list[Conflict] = []
     problems: list[str] = []
     agreed: dict[str, Mapping[str, str]] = {}
@@ -96,7 +101,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         labels=list(OUR_LABELS),
     )
     found = _compare_records(connection, inputs)
-    warnings = _withhold_retirements(found, inputs)
+    warnings = (*_respect_removals(found), *_withhold_retirements(found, inputs))
     plan_id = uuid.uuid4().hex
     records = _numbered([*found.creates, *found.updates, *found.retires])
     with transaction(connection):
@@ -172,10 +177,14 @@ def _compare_wanted(found: _Comparison, row: Mapping[str, Any]) -> None:
     if record_id is None and row["archived_copies"]:
         found.counts["archived"] += 1
         return
-    found.linkable.append((key, row["request_id"], record_id))
     if record_id is None:
-        found.creates.append(Operation(0, "create", key, after=new_record(key, desired)))
+        create = Operation(0, "create", key, after=new_record(key, desired))
+        if row["base_values"]:
+            found.vanished.append((key, row["request_id"], create))
+        else:
+            _create(found, row["request_id"], create)
         return
+    found.linkable.append((key, row["request_id"], record_id))
     diff = compare_record(key, desired, _live_values(row), row["base_values"] or {})
     found.conflicts.extend(diff.conflicts)
     if diff.agreed:
@@ -184,6 +193,33 @@ def _compare_wanted(found: _Comparison, row: Mapping[str, Any]) -> None:
         found.updates.append(Operation(0, "update", key, record_id, before=diff.before, after=diff.after))
     else:
         found.counts["unchanged"] += 1
+
+
+def _create(found: _Comparison, request_id: str, create: Operation) -> None:
+    found.linkable.append((create.key, request_id, None))
+    found.creates.append(create)
+
+
+def _respect_removals(found: _Comparison) -> tuple[str, ...]:
+    """Do not make again what people archived, merged away or deleted for good; say how much that is.
+
+    A portal without any record of ours was emptied or set up anew: there everything is made again.
+    """
+    said = []
+    if found.counts["archived"]:
+        said.append(f"{found.counts['archived']:,} records were archived in the CRM and stay so")
+    if found.counts["held"] == 0:
+        for _, request_id, create in found.vanished:
+            _create(found, request_id, create)
+        found.vanished.clear()
+    if found.vanished:
+        found.counts["archived"] += len(found.vanished)
+        named = ", ".join(key for key, *_ in found.vanished[:3])
+        said.append(
+            f"{len(found.vanished):,} records were merged into others or deleted for good in the CRM and are not made "
+            f"again ({named}{', ...' if len(found.vanished) > 3 else ''})"
+        )
+    return tuple(said)
 
 
 def _live_values(row: Mapping[str, Any]) -> dict[str, str]:

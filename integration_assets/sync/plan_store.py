@@ -40,7 +40,7 @@ class PlanNumbers(msgspec.Struct, frozen=True):
 class PlanCounts(msgspec.Struct, frozen=True):
     """What a plan does. `link` and `unlink` count labels on pairs; `live` our records and `live_links` our labels now.
 
-    `archived` are wanted records that somebody archived in the CRM: respected, never written.
+    `archived` are wanted records that somebody archived, merged away or deleted in the CRM: respected, never written.
     """
 
     identified: int

@@ -194,13 +194,24 @@ def test_a_base_url_that_is_none_is_refused(url: str) -> None:
         ({"retry-after": "Fri, 31 Dec 2099 23:59:59 GMT"}, 119, 121),
         ({"retry-after": "Mon, 01 Jan 2001 00:00:00 GMT"}, 0, 0.2),
         ({"retry-after": "86400"}, 119, 121),
+        ({"retry-after": "Sat, 01 Jan 2050 00:00:09 GMT", "date": "Sat, 01 Jan 2050 00:00:00 GMT"}, 9, 10.1),
+        ({"retry-after": "Mon, 01 Jan 2001 00:00:09 GMT", "date": "Mon, 01 Jan 2001 00:00:00 GMT"}, 9, 10.1),
     ],
-    ids=["seconds", "zero", "negative", "year 2099", "past date", "a day"],
+    ids=[
+        "seconds",
+        "zero",
+        "negative",
+        "year 2099",
+        "past date",
+        "a day",
+        "date of a clock ahead",
+        "date of a clock behind",
+    ],
 )
 def test_429_waits_what_it_says_within_bounds(
     header: dict[str, str], least: float, most: float, clock: FakeClock
 ) -> None:
-    """Retry-After is honoured as number or date, clamped to 0-120 s, with a little jitter, for the whole bucket."""
+    """Retry-After is honoured as number or date of the server's clock, clamped to 0-120 s, jittered, for the bucket."""
     outcome = run(answer(429, {"error": "slow"}, headers=header), OK, clock=clock)
     assert outcome.answers[0].body == {"ok": True}
     assert (outcome.count.total, outcome.count.retried, outcome.count.throttled) == (2, 1, 1)

@@ -170,6 +170,26 @@ def test_an_archived_record_is_respected(small_world: World):
     assert plan.counts.archived == 1
 
 
+def test_a_record_merged_away_or_deleted_for_good_is_respected(small_world: World):
+    """A verified record that is neither live nor archived any more was taken away by people: it is not made again."""
+    small_world.sync()
+    gone = next(record_id for record_id, record in small_world.crm.records.items() if record.key == "canny:r2")
+    del small_world.crm.records[gone]
+    for pair in [pair for pair in small_world.crm.pairs if pair[0] == gone]:
+        del small_world.crm.pairs[pair]
+    plan = small_world.plan()
+    assert (plan.counts.create, plan.counts.archived, plan.counts.link) == (0, 1, 0)
+    assert any("canny:r2" in warning for warning in plan.warnings)
+
+
+def test_an_emptied_portal_is_filled_again(small_world: World):
+    """Where no record of ours is left at all, the portal was set up anew, and everything is made again."""
+    small_world.sync()
+    small_world.crm.records.clear()
+    small_world.crm.pairs.clear()
+    assert small_world.plan().counts.create == 2
+
+
 def test_our_key_twice_in_the_crm_is_a_problem(small_world: World):
     """Two records with one key are named and neither is written."""
     small_world.sync()
