@@ -1,7 +1,8 @@
 """Send one batch of writes so that every item ends in a known state.
 
 A refused batch is halved until each bad item is alone: at most 2·log2(n) + 2 requests per bad item. A lost answer is
-repeated: the key, or the label set, makes a repeat harmless.
+repeated: the key, or the label set, makes a repeat harmless. A batch the server breaks down over, time and again, is
+halved as well, as long as one half gets through.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ T = TypeVar("T")
 
 REPEAT_PAUSES_SECONDS = (1.0, 5.0)
 """Waits before a batch whose answer was lost is sent again."""
+
+SERVER_ERROR = 500
+"""HTTP statuses from here on say that the server failed, not that the request was wrong."""
 
 Pause = Callable[[float], Awaitable[None]]
 
@@ -58,6 +62,8 @@ async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
         if len(items) == 1:
             sent.rejected.append((items[0], error.reason))
             return sent
+    except UnknownOutcomeError as error:
+        return await _isolating(items, write, pause, error)
     middle = len(items) // 2
     sent.add(await send(items[:middle], write, pause))
     sent.add(await send(items[middle:], write, pause))
@@ -70,10 +76,28 @@ async def _repeating(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[
             return await write(items)
         except UnknownOutcomeError:
             await pause(seconds)
-    try:
-        return await write(items)
-    except UnknownOutcomeError:
-        return Sent(lost=list(items))
+    return await write(items)
+
+
+async def _isolating(items: Sequence[T], write: Write[T], pause: Pause, error: UnknownOutcomeError) -> Sent[T]:
+    """Find the item a server breaks down over; nothing is to be found where both halves fail, or no answer came."""
+    sent: Sent[T] = Sent()
+    if len(items) == 1 or error.status is None or error.status < SERVER_ERROR:
+        sent.lost += items
+        return sent
+    middle, failed = len(items) // 2, []
+    for half in (items[:middle], items[middle:]):
+        try:
+            sent.add(await write(half))
+        except BatchRejectedError:
+            sent.add(await send(half, write, pause))
+        except UnknownOutcomeError as again:
+            failed.append((half, again))
+    if len(failed) == 1:
+        sent.add(await _isolating(failed[0][0], write, pause, failed[0][1]))
+    else:
+        sent.lost += [item for half, _ in failed for item in half]
+    return sent
 
 
 def record_writer(crm: Crm, definition: ObjectDefinition) -> Write[RecordWrite]:

@@ -8,6 +8,7 @@ import resource
 from collections.abc import Callable
 from typing import Any
 
+from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets.sandbox.sample_data import ARR_PROPERTY, CURRENCY_PROPERTY
 from integration_assets_tests.connectors.fault_server import dripping, raw
 from integration_assets_tests.e2e.harness import World
@@ -21,8 +22,10 @@ MEGABYTE = 1_048_576
 MORE_MEMORY = 96 * MEGABYTE
 """How much more memory a bomb may cost: three times the largest body that is taken."""
 
-is_companies_list = path_ends("/0-2", "/companies")
-"""HubSpot's list of companies."""
+
+def is_companies_list(request: LoggedRequest) -> bool:
+    """HubSpot's list of companies, whose type id is 0-2 in every portal."""
+    return request.path.startswith("/crm/objects/") and request.path.endswith("/0-2")
 
 
 def _ends(bench: Bench, state: str, *says: str) -> None:

@@ -1,0 +1,74 @@
+"""One batch, however the other side behaves: what is sent, how often, and where every item ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from integration_assets.connectors.crm.base import BatchRejectedError
+from integration_assets.errors import UnknownOutcomeError
+from integration_assets.sync.sending import REPEAT_PAUSES_SECONDS, Sent, send
+
+ITEMS = list(range(100))
+
+
+def sent_to(answer: Callable[[Sequence[int]], None]) -> tuple[Sent[int], list[int]]:
+    """What becomes of a hundred items sent to a server that answers so, and the sizes of the batches it got."""
+    sizes: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sent[int]:
+        sizes.append(len(items))
+        answer(items)
+        return Sent(accepted=list(items))
+
+    async def no_pause(_seconds: float) -> None:
+        """The waits are not what is tried here."""
+
+    return asyncio.run(send(ITEMS, write, no_pause)), sizes
+
+
+def breaks_down_over(*poison: int, status: int | None = 500) -> Callable[[Sequence[int]], None]:
+    def answer(items: Sequence[int]) -> None:
+        if set(poison) & set(items):
+            raise UnknownOutcomeError("the server failed", status=status)
+
+    return answer
+
+
+def test_an_item_a_server_breaks_down_over_is_isolated():
+    """Ninety-nine are written, one stays unknown, in two requests for each halving."""
+    sent, sizes = sent_to(breaks_down_over(42))
+    assert sent.lost == [42]
+    assert sorted(sent.accepted) == [item for item in ITEMS if item != 42]
+    assert len(sizes) <= 1 + len(REPEAT_PAUSES_SECONDS) + 2 * 7
+
+
+def test_a_server_that_fails_on_everything_is_not_asked_about_each_item():
+    """Both halves fail: it is an outage, and the batch is left alone."""
+    sent, sizes = sent_to(breaks_down_over(*ITEMS))
+    assert (sorted(sent.lost), sent.accepted) == (ITEMS, [])
+    assert len(sizes) == 1 + len(REPEAT_PAUSES_SECONDS) + 2
+
+
+@pytest.mark.parametrize("status", [None, 200])
+def test_an_answer_that_never_came_is_no_reason_to_halve(status: int | None):
+    """Time-outs and cut receipts say nothing about single items: the batch is looked for instead."""
+    sent, sizes = sent_to(breaks_down_over(42, status=status))
+    assert sent.lost == ITEMS
+    assert sizes == [100] * (1 + len(REPEAT_PAUSES_SECONDS))
+
+
+def test_a_refusal_met_while_isolating_is_bisected_as_ever():
+    """One item breaks the server, another is refused: both are found."""
+
+    def answer(items: Sequence[int]) -> None:
+        breaks_down_over(10)(items)
+        if 90 in items:
+            raise BatchRejectedError("VALIDATION_ERROR")
+
+    sent, _ = sent_to(answer)
+    assert sent.lost == [10]
+    assert [item for item, _ in sent.rejected] == [90]
+    assert len(sent.accepted) == 98
