@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -109,8 +109,19 @@ class Exchange:
             await self._client.aclose()
             self._client = None
 
-    async def send(self, method: str, path: str, json: Any | None, params: Mapping[str, str] | None) -> RawAnswer:
+    async def send(
+        self,
+        method: str,
+        path: str,
+        json: Any | None,
+        params: Mapping[str, str] | None,
+        *,
+        before_bytes: Callable[[], None] | None = None,
+    ) -> RawAnswer:
         """Send once and read the whole body.
+
+        `before_bytes` is called when the connection stands, just before head and body leave; what it raises ends the
+        exchange, and the peer has no whole request.
 
         Raises:
             LostError: no answer, or a part of one.
@@ -121,7 +132,7 @@ class Exchange:
             raise ConfigurationError(f"the {self._system} client is used outside its `async with` block")
         try:
             async with asyncio.timeout(self._deadline):
-                return await self._answer(self._client, method, path, json, params)
+                return await self._answer(self._client, method, path, json, params, _traced(before_bytes))
         except TimeoutError:
             raise LostError(f"gave no complete answer within {self._deadline:g} s") from None
         except httpx.ConnectTimeout:
@@ -137,13 +148,21 @@ class Exchange:
             raise LostError(f"broke the connection ({type(error).__name__})") from None
 
     async def _answer(
-        self, client: httpx.AsyncClient, method: str, path: str, json: Any | None, params: Mapping[str, str] | None
+        self,
+        client: httpx.AsyncClient,
+        method: str,
+        path: str,
+        json: Any | None,
+        params: Mapping[str, str] | None,
+        extensions: dict[str, Any],
     ) -> RawAnswer:
         content, headers = self._content(json), {name: _revealed(value) for name, value in self._headers.items()}
         if content is not None:
             headers["content-type"] = "application/json"
         url = self._base_url + path
-        async with client.stream(method, url, content=content, params=params, headers=headers) as response:
+        async with client.stream(
+            method, url, content=content, params=params, headers=headers, extensions=extensions
+        ) as response:
             received = {name.lower(): value for name, value in response.headers.items()}
             try:
                 reader = BodyReader(received.get("content-encoding", ""), self._body_bytes)
@@ -161,6 +180,18 @@ class Exchange:
             secrets = {name: value.get_secret_value() for name, value in self._body_fields.items()}
             return msgspec.json.encode({**(json or {}), **secrets})
         return None if json is None else msgspec.json.encode(json)
+
+
+def _traced(before_bytes: Callable[[], None] | None) -> dict[str, Any]:
+    """An extension of httpx that calls `before_bytes` at the last moment: waiting for a connection can take long."""
+    if before_bytes is None:
+        return {}
+
+    async def trace(event: str, _info: Mapping[str, Any]) -> None:
+        if event in ("http11.send_request_headers.started", "http11.send_request_body.started"):
+            before_bytes()
+
+    return {"trace": trace}
 
 
 def _checked_base_url(system: str, base_url: str) -> str:

@@ -232,7 +232,7 @@ class HttpClient:
             if call.writes and self._before_write is not None:
                 self._before_write()
             self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
-            raw = await self._sent(call)
+            raw = await self._sent(call)  # asks once more: to get a connection can take long
         self._limiter.learn(call.bucket, raw.headers, self._rules.rate_headers)
         if 200 <= raw.status < 300:
             return Answer(raw.status, raw.headers, self._success_body(call, raw))
@@ -251,7 +251,13 @@ class HttpClient:
         """One exchange, with its line in the request log, and its failures as what they mean for this call."""
         started, outcome = time.monotonic(), "no answer"
         try:
-            raw = await self._exchange.send(call.method, call.path, call.json, call.params)
+            raw = await self._exchange.send(
+                call.method,
+                call.path,
+                call.json,
+                call.params,
+                before_bytes=self._before_write if call.writes else None,
+            )
             outcome = str(raw.status)
         except LostError as lost:
             self._setback(call, lost.reason, maybe_applied=lost.sent, hopeless=lost.hopeless)
