@@ -336,3 +336,71 @@ def test_a_request_deleted_before_its_votes_are_read_again_does_not_end_the_run(
     paged.read()
     assert post_id not in stored(paged)
     assert paged.rows(f"SELECT count(*) FROM raw.votes WHERE request_id = '{post_id}'") == [(0,)]
+
+
+# ------------------------------------------------------------------------------------------------------- CRM lists
+
+LISTED_COMPANIES = "/crm/objects/2026-09/0-2"
+
+
+@pytest.fixture
+def many_companies(tmp_path: Path) -> Iterator[Reader]:
+    """A reader of a sandbox whose companies take three pages."""
+    made = build_sandbox(build_sample(requests=40, votes=100, companies=250), plan=None, slack_interval=0)
+    with serving(made) as addresses:
+        yield Reader(Served(made, addresses), tmp_path)
+
+
+def test_companies_archived_while_they_are_read_are_not_invented(many_companies: Reader) -> None:
+    """One that was served before stays for this run, one that was not is absent, and no other is missed or doubled."""
+    seeded = many_companies.served.sandbox.sandbox
+    first, last = min(seeded.company_ids, key=int), max(seeded.company_ids, key=int)
+
+    def archive(request: LoggedRequest) -> bool:
+        if request.path == LISTED_COMPANIES and "after=" in request.query:
+            for company_id in {first, last} - archived:
+                seeded.portal.archive("companies", company_id)
+                archived.add(company_id)
+        return False
+
+    archived: set[str] = set()
+    many_companies.served.sandbox.hubspot_sandbox.faults.append(Fault(archive, times=None))
+    many_companies.read()
+    assert archived == {first, last}
+    rows = many_companies.rows("SELECT company_id FROM raw.crm_companies")
+    assert sorted(row[0] for row in rows) == sorted(set(seeded.company_ids) - {last})
+    many_companies.read()
+    assert stored(many_companies, "crm_companies", "company_id") == set(seeded.company_ids) - {first, last}
+
+
+def test_pages_of_companies_served_twice_change_nothing(many_companies: Reader) -> None:
+    """Each page also holds the one before it."""
+    many_companies.read()
+    before = many_companies.rows("SELECT * FROM raw.crm_companies ORDER BY company_id")
+    earlier: list[Json] = []
+
+    def repeat(_asked: Json, answer: Json) -> Json:
+        results, earlier[:] = [*earlier, *answer["results"]], answer["results"]
+        return {**answer, "results": results}
+
+    alter(many_companies.served.sandbox.hubspot_sandbox, LISTED_COMPANIES, repeat)
+    many_companies.read()
+    assert many_companies.rows("SELECT * FROM raw.crm_companies ORDER BY company_id") == before
+
+
+@pytest.mark.parametrize("length", [1, 2])
+def test_a_list_of_companies_that_loops_ends_the_read(many_companies: Reader, length: int) -> None:
+    """Cursors that come back are a broken contract; the store keeps what it had, which is nothing."""
+
+    def loop(_asked: Json, answer: Json) -> Json:
+        if len(seen) < length:
+            seen.append(str(answer["paging"]["next"]["after"]))
+            return answer
+        seen.append(seen[-length])
+        return {**answer, "paging": {"next": {"after": seen[-1]}}}
+
+    seen: list[str] = []
+    alter(many_companies.served.sandbox.hubspot_sandbox, LISTED_COMPANIES, loop)
+    with pytest.raises(ContractError, match="repeats a page cursor"):
+        many_companies.read()
+    assert many_companies.rows("SELECT count(*) FROM raw.crm_companies") == [(0,)]

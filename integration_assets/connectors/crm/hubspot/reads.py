@@ -211,16 +211,18 @@ async def record_pages(
         "archived": str(archived).lower(),
     }
     after: str | None = None
+    followed: set[str] = set()
     while True:
         page = await session.read("GET", endpoint, Listing, params=params | ({"after": after} if after else {}))
         yield page.results
-        previous, after = after, page.after()
+        after = page.after()
         if after is None:
             return
-        if after == previous:
+        if after in followed:
             raise ContractError(
                 "hubspot repeats a page cursor; the list has no end", system=SYSTEM, endpoint=endpoint.template
             )
+        followed.add(after)
 
 
 async def _batch_read(
@@ -277,9 +279,9 @@ async def _associations(session: Session, from_type: str, to_type: str, ids: Seq
     endpoint = endpoints.association_batch(from_type, to_type, "read")
     found: Pairs = defaultdict(lambda: defaultdict(dict))
     inputs: list[dict[str, str]] = [{"id": item} for item in dict.fromkeys(ids)]
+    followed: set[tuple[str, str]] = set()
     while inputs:
         results = await _association_pages(session, endpoint, inputs)
-        cursors = {item["id"]: item.get("after") for item in inputs}
         inputs = []
         for entry in results:
             page = decode(entry, Associations, endpoint=endpoint.template)
@@ -287,13 +289,14 @@ async def _associations(session: Session, from_type: str, to_type: str, ids: Seq
             for item in page.to:
                 for kind in item.association_types:
                     found[start][str(item.to_object_id)][(kind.category, kind.type_id)] = None
-            if after is not None and after == cursors.get(start):
+            if after is not None and (start, after) in followed:
                 raise ContractError(
                     "hubspot repeats an association cursor; the list has no end",
                     system=SYSTEM,
                     endpoint=endpoint.template,
                 )
             if after is not None:
+                followed.add((start, after))
                 inputs.append({"id": start, "after": after})
     return found
 
