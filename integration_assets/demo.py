@@ -19,7 +19,7 @@ from integration_assets.assets.ending import Ending
 from integration_assets.assets.results import show_ending, show_message, show_saved_plan
 from integration_assets.assets.run_session import Mode
 from integration_assets.assets.running import run_job
-from integration_assets.config import Settings, load_settings
+from integration_assets.config import Settings, load_settings, variable
 from integration_assets.definitions import defs
 from integration_assets.errors import PermanentError
 from integration_assets.reporting.progress import showing
@@ -35,17 +35,21 @@ DEMO_HOME = Path(".integration_assets") / "demo"
 
 @contextmanager
 def variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Environment variables for the length of a block; those of before come back after it."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
+    """These settings and no others for the length of a block: what somebody configured for real is none of the demo's.
+
+    The variables of before come back afterwards.
+    """
+    ours = {variable(field) for field in Settings.model_fields} | {"DAGSTER_HOME"} | values.keys()
+    before = {name: value for name, value in os.environ.items() if name in ours}
     try:
+        for name in before:
+            del os.environ[name]
+        os.environ.update(values)
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        for name in ours & os.environ.keys():
+            del os.environ[name]
+        os.environ.update(before)
 
 
 @contextmanager
@@ -77,7 +81,6 @@ def run_demo(console: Console, *, keep: bool = False) -> int:
     began = time.monotonic()
     shutil.rmtree(DEMO_HOME, ignore_errors=True)
     with served(DEMO_HOME) as (sandbox, _, environment), variables(environment):
-        os.environ.pop("DAGSTER_HOME", None)
         settings = load_settings()
         _headline(console, "Setup: what the CRM portal lacks is created")
         show_setup(console, settings)

@@ -13,6 +13,8 @@ import stamina
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets_tests.e2e.harness import Ran, World
 
+pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+
 
 def _closed_port() -> int:
     with socket.socket() as probe:

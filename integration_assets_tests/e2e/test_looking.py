@@ -11,6 +11,8 @@ import stamina
 
 from integration_assets_tests.e2e.harness import OBJECT, World
 
+pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+
 
 def _positions(text: str, *words: str) -> list[int]:
     """Where each word comes first in a text."""
@@ -173,7 +175,7 @@ def test_the_doctor_finds_each_ailment_and_its_remedy(synced: World, what: str) 
     variables = prepare(synced)
     with stamina.set_testing(True, attempts=2):
         report = synced.home / "doctor.json"
-        ran = synced.run("doctor", "--json", str(report), **variables)
+        ran = synced.run("doctor", "--json", str(report), json_file=False, **variables)
     assert ran.code == code, ran.out + ran.err
     failed = [finding for finding in json.loads(report.read_text())["findings"] if finding["verdict"] == "fail"]
     assert check in {finding["check"] for finding in failed}

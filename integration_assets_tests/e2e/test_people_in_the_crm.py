@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
 from hubspot.crm.objects import (  # type: ignore[import-untyped]  # the client has no types
     SimplePublicObjectInput,
     SimplePublicObjectInputForCreate,
 )
 
 from integration_assets_tests.e2e.harness import OBJECT, World
+
+pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 
 
 def test_an_edited_title_is_kept_and_reported(synced: World) -> None:

@@ -9,6 +9,8 @@ import pytest
 
 from integration_assets_tests.e2e.harness import Ran, World
 
+pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(ready: World) -> None:
     """All changes are counted and listed, the exit code is that of the sync, the portal's log has no write."""

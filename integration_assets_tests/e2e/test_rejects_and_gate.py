@@ -12,6 +12,8 @@ from hubspot.crm.schemas import ObjectTypeDefinitionPatch  # type: ignore[import
 
 from integration_assets_tests.e2e.harness import OBJECT, World
 
+pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+
 
 def test_a_record_the_portal_refuses_is_named_and_the_others_arrive(ready: World) -> None:
     """One record breaks a rule of the portal: it is rejected with the reason, four others are written and verified."""

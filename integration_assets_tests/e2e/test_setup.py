@@ -143,3 +143,35 @@ def test_the_portal_id_variable_moves_the_pin_on_purpose(ready: World) -> None:
     ran = ready.run("setup", "--yes", HUBSPOT_SANDBOX_PORTAL_ID="999999")
     assert ran.code == 0, ran.err
     assert ready.run("setup", "--yes").code == 0
+
+
+def test_setup_refuses_a_key_that_is_not_unique(new_world: World) -> None:
+    """A key property somebody made without unique values cannot be mended: exit 2, nothing created."""
+    new_world.portal.define_object(
+        {
+            "name": OBJECT,
+            "labels": {"singular": "Feature request", "plural": "Feature requests"},
+            "primaryDisplayProperty": "title",
+            "properties": [
+                {"name": "title", "label": "Title", "type": "string", "fieldType": "text"},
+                {"name": "feature_request_key", "label": "Key", "type": "string", "fieldType": "text"},
+            ],
+        }
+    )
+    ran = new_world.run("setup", "--yes")
+    assert (ran.code, new_world.writes()) == (2, [])
+    assert "feature_request_key" in ran.error_lines[0]
+    assert "unique" in ran.error_lines[0]
+
+
+def test_the_commands_work_as_processes_of_their_own(new_world: World) -> None:
+    """`setup --yes` and then `sync`, typed as commands: both end well, and every record and link is in the portal."""
+    assert new_world.finish(new_world.start("setup", "--yes")).code == 0
+    summary_file = new_world.home / "summary.json"
+    ran = new_world.finish(new_world.start("sync", "--json", str(summary_file)), summary_file)
+    assert (ran.code, ran.summary["state"]) == (0, "SUCCEEDED"), ran.out + ran.err
+    assert "Traceback" not in ran.err
+    assert "5 verified" in ran.out
+    crm = new_world.in_crm()
+    assert len(crm.records) == 5
+    assert sum(len(others) for others in crm.companies.values()) == 7

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -159,10 +160,9 @@ def _files(home: Path) -> Iterator[tuple[str, str]]:
                     rows = database.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall()
                     yield f"{name} {schema}.{table}", repr(rows)
         elif file.suffix == ".db":
-            with sqlite3.connect(file) as database:
-                for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                    yield f"{name} {table}", repr(database.execute(f'SELECT * FROM "{table}"').fetchall())
-            database.close()
+            with closing(sqlite3.connect(file)) as events:
+                for (table,) in events.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                    yield f"{name} {table}", repr(events.execute(f'SELECT * FROM "{table}"').fetchall())
 
 
 # -- Slack

@@ -18,6 +18,8 @@ from integration_assets_tests.e2e.harness import OBJECT, World, world_of
 from integration_assets_tests.foreign import hubspot_links, portal_for_foreigners
 from integration_assets_tests.foreign_canny import all_posts, all_status_changes, all_users, all_votes
 
+pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+
 EXPECTED = {
     "dark mode": (
         "Dark mode",
