@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 import dagster as dg
 import msgspec
@@ -12,6 +13,7 @@ from integration_assets.assets.metadata import markdown_table
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.resolved import OWNERS
 from integration_assets.assets.run_session import RunSession
+from integration_assets.reporting.run_summary import RunSummary
 
 
 @dg.asset(
@@ -50,8 +52,13 @@ def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
                         [(one.title, one.companies, Decimal(one.arr)) for one in summary.top.by_arr],
                     )
                 ),
-                "summary": dg.MetadataValue.json(msgspec.to_builtins(summary)),
+                "summary": dg.MetadataValue.json(_without_titles(summary)),
                 "published": dg.MetadataValue.path(str(ending.published)) if ending.published else "not published",
                 "notes": "; ".join(state.notes) or "none",
             }
         )
+
+
+def _without_titles(summary: RunSummary) -> dict[str, Any]:
+    """The summary for Dagster's metadata. Titles are people's own words, which may hold an address."""
+    return {name: value for name, value in msgspec.to_builtins(summary).items() if name != "top"}

@@ -205,6 +205,8 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     folder = tmp_path_factory.mktemp("ui")
     home = folder / "home"
     sandbox = build_sandbox(build_sample(requests=60, votes=500, companies=100), plan=None, slack_interval=0)
+    for post in sandbox.sample.workspace.posts.values():
+        post.title = post.title and f"ann@example.com: {post.title}"
     watch = Watch()
     watch.over(sandbox)
     with serving(sandbox) as addresses:
@@ -266,6 +268,7 @@ def test_a_run_from_the_ui_writes_the_crm_and_describes_what_it_made(stage, asse
     """Every asset is materialised for the tenant; tables come with row count, described columns and a preview."""
     made = metadata(first_run)
     assert made.keys() == assets.keys()
+    assert "(an address): " in made["ranked_feature_requests"]["preview"]["mdStr"]
     for key in TABLES:
         entries = made[key]
         columns = entries["dagster/column_schema"]["schema"]["columns"]
