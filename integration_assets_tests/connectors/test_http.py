@@ -26,6 +26,7 @@ from integration_assets.errors import (
     ContractError,
     CredentialError,
     IntegrationError,
+    LockError,
     PermanentError,
     QuotaError,
     TransientError,
@@ -701,3 +702,33 @@ def test_a_client_waits_for_its_limiter(clock: FakeClock) -> None:
     outcome = run(OK, work=work, limiter=clock.limiter({"default": (Window(2, 10),)}))
     assert len(outcome.answers) == 3
     assert 10 <= sum(clock.slept) < 10.1
+
+
+# -- what may not be sent
+
+
+def test_a_write_that_may_not_be_sent_leaves_nothing() -> None:
+    """What `before_write` raises ends a write before a request is made; reads are not asked."""
+
+    def refuse() -> None:
+        raise LockError("the lock passed on")
+
+    refused = run(OK, call=WRITE, before_write=refuse)
+    assert isinstance(refused.error, LockError)
+    assert (len(refused.requests), refused.count.total) == (0, 0)
+    assert run(OK, before_write=refuse).error is None
+
+
+def test_a_write_is_asked_about_until_its_last_byte() -> None:
+    """A write that may be begun and is forbidden before its body leaves never arrives whole, and is not repeated."""
+    asked = []
+
+    def refuse_the_body() -> None:
+        asked.append(1)
+        if len(asked) == 3:  # before the request, before its head, before its body
+            raise LockError("the lock passed on")
+
+    cut = run(OK, OK, call=WRITE, before_write=refuse_the_body)
+    assert isinstance(cut.error, LockError)
+    assert len(asked) == 3
+    assert cut.answers == []
