@@ -25,7 +25,7 @@ from integration_assets_tests.faults.asking import is_posts_list, is_upsert
 from integration_assets_tests.faults.bench import Bench, fault, require
 from integration_assets_tests.faults.paging import when
 
-NO_ROOM = 64 * 1024
+NO_ROOM = 16 * 1024
 """Bytes a file may grow to: fewer than the staging store needs, more than what is written beside it."""
 FEW_FILES = 24
 """File descriptors: enough to open the staging store, too few for the connections of a read."""
@@ -76,7 +76,9 @@ def h2(bench: Bench) -> None:
 
     def no_more_room() -> None:
         require(bench.watch.pid is not None, "the process is not known")
-        resource.prlimit(bench.watch.pid or 0, resource.RLIMIT_FSIZE, (0, 0))
+        log = store_of(bench.world).with_suffix(".duckdb.wal")
+        full = log.stat().st_size if log.exists() else NO_ROOM
+        resource.prlimit(bench.watch.pid or 0, resource.RLIMIT_FSIZE, (full, full))
 
     when(bench, "hubspot", is_upsert, no_more_room)
     bench.process("sync")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 from unittest import mock
 
 from integration_assets.sandbox.canny.records import Post, slug
@@ -12,16 +11,10 @@ from integration_assets_tests.e2e.killing import Seen, Strike
 from integration_assets_tests.e2e.small_world import MINUTE, START
 from integration_assets_tests.faults.asking import anything
 from integration_assets_tests.faults.bench import Bench, fault, require
+from integration_assets_tests.faults.checker import run_of
 
 SUCCESS = "succeeded"
 MOST_BLOCK_TEXT, MOST_BLOCKS = 3_000, 50
-
-
-def run_of(message: dict[str, Any]) -> str:
-    """Id of the run a message is about."""
-    metadata = message["metadata"]
-    loaded = json.loads(metadata) if isinstance(metadata, str) else metadata
-    return str(loaded["event_payload"]["run_id"])
 
 
 def about(bench: Bench, run_id: str) -> list[str]:

@@ -82,6 +82,8 @@ class PortalOptions:
     """Most properties with unique values per object."""
     max_properties: int = 1_000
     """Most custom properties per object."""
+    max_custom_objects: int = 10
+    """Most custom objects. Unknown: how one more is refused; here with 400."""
     max_merges: int = 250
     """Most records one record may have swallowed."""
 

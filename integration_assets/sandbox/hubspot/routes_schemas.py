@@ -138,7 +138,7 @@ def delete_association(call: Call) -> Reply:
 
 def custom_object_limit(call: Call) -> Reply:
     """How many custom objects the portal may have."""
-    limit = 10 if call.portal.options.custom_objects else 0
+    limit = call.portal.options.max_custom_objects if call.portal.options.custom_objects else 0
     usage = sum(one.custom for one in call.portal.objects.values())
     return Reply(200, {"limit": limit, "usage": usage, "percentage": 100 * usage / limit if limit else 100.0})
 

@@ -37,6 +37,8 @@ def create_schema(portal: Portal, body: Json, at: float) -> Json:
             "FORBIDDEN" if portal.options.no_custom_objects_status == 403 else "VALIDATION_ERROR",
             f"Portal {portal.portal_id} does not have access to custom objects.",
         )
+    if sum(one.custom for one in portal.objects.values()) >= portal.options.max_custom_objects:
+        raise validation(f"The limit of {portal.options.max_custom_objects} custom objects is reached")
     name = body.get("name")
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise validation("Schemas need a name: a letter, then at most 49 letters, digits and underscores")

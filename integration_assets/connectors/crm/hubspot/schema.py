@@ -181,8 +181,8 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
     endpoint = endpoints.schemas()
     answer = await session.define("POST", endpoint, body, expect=FORBIDDEN | REFUSED)
     if answer.status in FORBIDDEN | REFUSED:
-        has_none = answer.status in FORBIDDEN or await _custom_object_limit(session) == 0
-        raise _object_refused(answer, definition.name, endpoint.template, has_none=has_none)
+        limit = Limit(limit=0) if answer.status in FORBIDDEN else await _custom_object_limit(session)
+        raise _object_refused(answer, definition.name, endpoint.template, limit)
     ids.remember_object(definition, decode(answer.body, Schema, endpoint=endpoint.template).object_type_id)
 
 
@@ -251,21 +251,27 @@ def _definition_body(item: PropertyDefinition, *, group: str | None = None) -> d
     return body
 
 
-async def _custom_object_limit(session: Session) -> int | None:
-    """How many custom objects the subscription has room for; None when the portal does not tell."""
-    limit = await session.read_where_told("GET", endpoints.custom_object_limit(), Limit)
-    return limit.limit if limit else None
+async def _custom_object_limit(session: Session) -> Limit:
+    """How many custom objects the subscription has room for, and how many there are; empty when it does not tell."""
+    return await session.read_where_told("GET", endpoints.custom_object_limit(), Limit) or Limit()
 
 
-def _object_refused(answer: Answer, name: str, endpoint: str, *, has_none: bool) -> IntegrationError:
+def _object_refused(answer: Answer, name: str, endpoint: str, limit: Limit) -> IntegrationError:
     problem = parse_problem(answer.body)
+    full = limit.limit is not None and limit.usage is not None and limit.usage >= limit.limit
     if answer.status in FORBIDDEN and problem.lacks_scope:
         scopes = ", ".join(problem.scopes) or "crm.schemas.custom.write"
         kind: type[IntegrationError] = CredentialError
         text = f"hubspot refuses to create the custom object {name!r}: grant the token the scope {scopes}"
-    elif has_none:
+    elif limit.limit == 0:
         kind = ConfigurationError
         text = f"the portal refuses to create the custom object {name!r} ({problem.reason()}): it needs Enterprise"
+    elif full:
+        kind = PermanentError
+        text = (
+            f"hubspot refuses to create the custom object {name!r}: {limit.usage} of {limit.limit} custom objects are "
+            "in use; delete one, or buy more"
+        )
     else:
         kind = PermanentError
         advice = (
@@ -277,11 +283,14 @@ def _object_refused(answer: Answer, name: str, endpoint: str, *, has_none: bool)
 
 def _all_created(answer: BatchAnswer, properties: Iterable[PropertyDefinition], endpoint: str) -> None:
     """Raise when one of the properties was not created."""
+    properties = tuple(properties)
     created = {decode(entry, NamedProperty, endpoint=endpoint).name for entry in answer.results}
     missing = [item.name for item in properties if item.name not in created]
     if not missing:
         return
     reasons = "; ".join(dict.fromkeys(parse_problem(entry).reason() for entry in answer.errors)) or "no reason given"
     raise PermanentError(
-        f"hubspot did not create the properties {', '.join(missing)}: {reasons}", system=SYSTEM, endpoint=endpoint
+        f"hubspot did not create {len(missing)} of {len(properties)} properties ({', '.join(missing)}): {reasons}",
+        system=SYSTEM,
+        endpoint=endpoint,
     )

@@ -176,9 +176,10 @@ class Property(_Wire):
 
 
 class Limit(_Wire):
-    """A limit of the portal, of associations per record or of custom objects."""
+    """A limit of the portal, of associations per record or of custom objects; `usage` is told of the latter."""
 
     limit: int | None = None
+    usage: int | None = None
 
 
 class AccountDetails(_Wire):

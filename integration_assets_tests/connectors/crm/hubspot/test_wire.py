@@ -485,5 +485,5 @@ def test_properties_that_were_not_created_are_named() -> None:
 
     error = {"category": "OBJECT_ALREADY_EXISTS", "subCategory": "Properties.PROPERTY_WITH_NAME_EXISTS"}
     partly = answer(207, {"results": [{"name": "request_key"}, {"name": "title"}], "errors": [error]})
-    with pytest.raises(PermanentError, match=r"properties status, votes: OBJECT_ALREADY_EXISTS"):
+    with pytest.raises(PermanentError, match=r"2 of 4 properties \(status, votes\): OBJECT_ALREADY_EXISTS"):
         talk(work, SCHEMAS, partly)
