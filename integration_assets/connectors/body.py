@@ -1,13 +1,15 @@
 """Bytes of an HTTP body into JSON values, strictly.
 
 What other parsers let through and later stages choke on is refused here: duplicate keys, NaN and Infinity, numbers
-out of range, lone surrogates, bytes that are not UTF-8, nesting deep enough to exhaust the stack, and compressed bodies
-that unpack to more than the cap.
+out of range, bytes that are not UTF-8, nesting deep enough to exhaust the stack, and compressed bodies that unpack to
+more than the cap. Half of a surrogate pair, which is left where a text was cut in the middle of an emoji, becomes
+U+FFFD: one such title must not cost a whole page.
 """
 
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from typing import Any
 
@@ -20,6 +22,13 @@ PIECE = 256 * 1024
 MOST_CONTAINERS, MOST_SEPARATORS = 800_000, 1_000_000
 """Most objects and lists, and most commas, of one JSON text. Empty objects take 24 times the memory of their text; the
 densest answers we know, 20 MB of associations, have half as many."""
+
+
+SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+ESCAPES = re.compile(
+    rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<alone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+)
+"""Escaped backslashes and whole pairs, which stay, and surrogates that stand alone."""
 
 
 class BodyError(ValueError):
@@ -75,7 +84,7 @@ class BodyReader:
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON text.
+    """The value of a JSON text, with U+FFFD in the place of each escaped surrogate that stands alone.
 
     Raises:
         CutBodyError: the text ends too early.
@@ -84,6 +93,8 @@ def parse_json(body: bytes) -> Any:
     """
     if body.count(b"{") + body.count(b"[") > MOST_CONTAINERS or body.count(b",") > MOST_SEPARATORS:
         raise LargeBodyError("JSON of more values than one answer may hold")
+    if SURROGATE.search(body):
+        body = ESCAPES.sub(_paired, body)
     try:
         value = msgspec.json.decode(body)
         json.loads(body, object_pairs_hook=_without_duplicates)
@@ -98,6 +109,10 @@ def parse_json(body: bytes) -> Any:
     except RecursionError:
         raise BodyError("JSON nested too deeply") from None
     return value
+
+
+def _paired(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["alone"] else escape[0]
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:

@@ -594,7 +594,6 @@ def test_a_path_that_is_no_url_is_permanent() -> None:
         (b'{"arr": -Infinity}', "malformed"),
         (b'{"arr": 1e999}', "out of range"),
         (b'{"a": 1, "b": {"c": 1, "c": 2}}', "repeated key"),
-        (b'{"title": "\\ud800 x"}', "malformed"),
         (b'{"title": "\xff"}', "UTF-8"),
         (b"[" * 200_000 + b"]" * 200_000, "too deeply"),
         (b'{"n": ' + b"9" * 5000 + b"}", "out of range"),
