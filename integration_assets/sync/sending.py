@@ -2,7 +2,7 @@
 
 A refused batch is halved until each bad item is alone: at most 2·log2(n) + 2 requests per bad item. A lost answer is
 repeated: the key, or the label set, makes a repeat harmless. A batch the server breaks down over, time and again, is
-halved as well, as long as one half gets through.
+halved as well, as long as one half gets through; so is one whose records stay locked however long it waits.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from integration_assets.connectors.crm.base import (
     RecordWrite,
     UnknownOutcomeError,
 )
+from integration_assets.errors import TransientError
 from integration_assets.models import ObjectDefinition
 
 T = TypeVar("T")
@@ -28,6 +29,9 @@ REPEAT_PAUSES_SECONDS = (1.0, 5.0)
 
 SERVER_ERROR = 500
 """HTTP statuses from here on say that the server failed, not that the request was wrong."""
+
+LOCKED = 423
+"""Some records of the batch are being written by somebody else. The client has waited and repeated it already."""
 
 Pause = Callable[[float], Awaitable[None]]
 
@@ -64,6 +68,9 @@ async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
             return sent
     except UnknownOutcomeError as error:
         return await _isolating(items, write, pause, error)
+    except TransientError as error:
+        if error.status != LOCKED or len(items) == 1:
+            raise
     middle = len(items) // 2
     sent.add(await send(items[:middle], write, pause))
     sent.add(await send(items[middle:], write, pause))

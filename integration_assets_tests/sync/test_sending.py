@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from integration_assets.connectors.crm.base import BatchRejectedError
-from integration_assets.errors import UnknownOutcomeError
+from integration_assets.errors import TransientError, UnknownOutcomeError
 from integration_assets.sync.sending import REPEAT_PAUSES_SECONDS, Sent, send
 
 ITEMS = list(range(100))
@@ -72,3 +72,27 @@ def test_a_refusal_met_while_isolating_is_bisected_as_ever():
     assert sent.lost == [10]
     assert [item for item, _ in sent.rejected] == [90]
     assert len(sent.accepted) == 98
+
+
+def test_a_batch_that_stays_locked_is_made_smaller():
+    """What one batch of a hundred cannot get through, smaller ones can."""
+
+    def answer(items: Sequence[int]) -> None:
+        if len(items) > 30:
+            raise TransientError("the records are locked", status=423)
+
+    sent, sizes = sent_to(answer)
+    assert sorted(sent.accepted) == ITEMS
+    assert sizes == [100, 50, 25, 25, 50, 25, 25]
+
+
+@pytest.mark.parametrize(("status", "most"), [(503, 1), (423, 0)])
+def test_other_trouble_and_a_single_locked_record_end_the_batch(status: int, most: int):
+    """Nothing smaller is left to try."""
+
+    def answer(items: Sequence[int]) -> None:
+        if len(items) > most:
+            raise TransientError("not now", status=status)
+
+    with pytest.raises(TransientError, match="not now"):
+        sent_to(answer)
