@@ -20,6 +20,7 @@ from integration_assets import __version__
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from integration_assets.assets.ending import Ending
     from integration_assets.assets.run_session import Mode
     from integration_assets.config import Settings
 
@@ -286,6 +287,51 @@ def approve(
     from integration_assets.tenants.approving import approve_plan
 
     typer.echo(approve_plan(_settings(environment), tenant, plan_hash, by))
+
+
+@app.command()
+def undo(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Id of the run or its beginning, or `last`: the last run that wrote.")
+    ],
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Apply it without asking.")] = False,
+    json: JsonFile = None,
+) -> None:
+    """Take back what a run wrote, as far as nobody changed it since. Shows the plan first; the next plan is held."""
+    from integration_assets.assets.results import show_ending, show_undo
+    from integration_assets.reporting.run_summary import write_json
+
+    settings = _settings(environment)
+    ending = _undo(settings, tenant, run, apply=yes)
+    console = _out()
+    changes = show_undo(console, settings, tenant, ending)
+    if changes and not yes and sys.stdin.isatty() and typer.confirm("Undo this?"):
+        ending = _undo(settings, tenant, run, apply=True, shown=ending.summary.plan.hash)
+    if json:
+        write_json(ending.summary, json)
+    show_ending(console, ending)
+    if changes and ending.summary.dry_run:
+        command = f"integration-assets undo {run} --environment {settings.environment} --yes"
+        typer.echo(f"nothing was changed; to apply it: {command}")
+    raise SystemExit(ending.exit_code)
+
+
+def _undo(settings: Settings, tenant: str, run: str, *, apply: bool, shown: str | None = None) -> Ending:
+    from integration_assets.assets.run_session import Mode
+    from integration_assets.assets.running import run_job
+    from integration_assets.definitions import defs
+    from integration_assets.errors import EXIT_USAGE
+
+    mode = Mode.UNDO if apply else Mode.UNDO_PLAN
+    with _progress():
+        ending = run_job(
+            defs.resolve_job_def(mode.value), settings, mode, tenant=tenant, approved_hash=shown, undo_run=run
+        )
+    if ending.exit_code == EXIT_USAGE:
+        raise _usage(ending.error)
+    return ending
 
 
 @app.command()

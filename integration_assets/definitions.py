@@ -10,6 +10,7 @@ from integration_assets.assets.raw import raw
 from integration_assets.assets.resolved import domain_resolved_votes
 from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.summary import run_summary
+from integration_assets.assets.undoing import undo_job
 from integration_assets.checks.asset_checks import ASSET_CHECKS
 
 EVERYTHING = dg.AssetSelection.all()
@@ -34,6 +35,8 @@ defs = dg.Definitions(
         job(Mode.SYNC, EVERYTHING, "Read, resolve, rank, check, plan, apply, verify, sum up."),
         job(Mode.DRY_RUN, EVERYTHING - WRITING, "The same without the write: ends with the plan."),
         job(Mode.READ_ONLY, EVERYTHING - WRITING - PLANNING, "Rank and publish; asks nothing of the CRM's schema."),
+        undo_job(Mode.UNDO_PLAN, "Show what the undo of a run would change; writes nothing."),
+        undo_job(Mode.UNDO, "Take back what a run wrote, as far as nobody changed it since."),
     ],
     resources={"session": RunSession()},
     executor=dg.in_process_executor,

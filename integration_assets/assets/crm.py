@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dagster as dg
+import duckdb
 
 from integration_assets.assets.interrupts import interruptible
 from integration_assets.assets.metadata import markdown_table
@@ -13,6 +14,20 @@ from integration_assets.assets.writing import plan_run, write_run
 from integration_assets.sync.operations import read_operations
 
 PREVIEW_OPERATIONS = 20
+
+
+def plan_preview(connection: duckdb.DuckDBPyConnection, plan_id: str) -> str:
+    """The first changes of a saved plan, as a Markdown table."""
+    rows = [
+        (
+            operation.action,
+            operation.key,
+            f"{operation.target} {operation.target_id}" if operation.target_id else operation.after.get("title", ""),
+            ", ".join(operation.after) or ", ".join(operation.changed_labels),
+        )
+        for operation, _ in zip(read_operations(connection, plan_id), range(PREVIEW_OPERATIONS), strict=False)
+    ]
+    return markdown_table(["action", "key", "title or target", "fields or labels"], rows)
 
 
 @dg.asset(
@@ -37,19 +52,6 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
     with session.stage("crm_write_plan"):
         planned = plan_run(session)
         counts = planned.plan.counts
-        rows = [
-            (
-                operation.action,
-                operation.key,
-                f"{operation.target} {operation.target_id}"
-                if operation.target_id
-                else operation.after.get("title", ""),
-                ", ".join(operation.after) or ", ".join(operation.changed_labels),
-            )
-            for operation, _ in zip(
-                read_operations(session.connection, planned.plan.plan_id), range(PREVIEW_OPERATIONS), strict=False
-            )
-        ]
         return dg.MaterializeResult(
             metadata={
                 "hash": planned.plan.hash,
@@ -63,9 +65,7 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
                 "unlink": counts.unlink,
                 "conflicts": len(planned.plan.conflicts),
                 "calls_estimated": planned.plan.calls,
-                "preview": dg.MetadataValue.md(
-                    markdown_table(["action", "key", "title or target", "fields or labels"], rows)
-                ),
+                "preview": dg.MetadataValue.md(plan_preview(session.connection, planned.plan.plan_id)),
             }
         )
 

@@ -10,7 +10,7 @@ import duckdb
 import msgspec
 
 from integration_assets.assets.interrupts import undisturbed
-from integration_assets.assets.run_session import Mode, RunSession, RunState, failed_gate, first_line
+from integration_assets.assets.run_session import DRY_MODES, UNDO_MODES, RunSession, RunState, failed_gate, first_line
 from integration_assets.assets.settings import base_currency
 from integration_assets.assets.slack import new_letter, send_letter, slack_poster
 from integration_assets.config import Environment
@@ -70,6 +70,9 @@ def read_ending(home: Path, environment: Environment, tenant: str, run_id: str) 
     path = ending_path(home, environment, tenant, run_id)
     return msgspec.json.decode(path.read_bytes(), type=Ending) if path.exists() else None
 
+
+UNDO_AGAIN = "Say the same undo again: it goes on where this one stopped."
+"""No other run goes on with it."""
 
 _endings: dict[str, Ending] = {}
 """The endings of this process's runs: a disk that is full must not hide how a run ended."""
@@ -132,8 +135,11 @@ def _tell(session: RunSession) -> _Told:
     end_state, exit_code, error = _outcome(state)
     facts = _facts(session, end_state, error)
     summary = build_summary(state.connection, facts)
+    undo = state.mode in UNDO_MODES
     extras = SummaryExtras(
+        title="Undo of a run" if undo else "Feature requests",
         error=error,
+        advice=UNDO_AGAIN if undo and end_state is EndState.RETRY_LATER else None,
         held_changes=state.planned.plan.operations if state.planned and state.planned.held else 0,
         notes=tuple(state.notes),
         movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
@@ -199,9 +205,13 @@ def _kept(state: RunState, ending: Ending) -> Ending:
 
 def _publish(session: RunSession) -> Path | None:
     state = session.state
-    if state.connection is None or not state.ranked or not _may_record(state):
+    if state.connection is None or not _may_record(state):
         return None
     target = published_path(session.settings.home, session.target, state.tenant)
+    # An undo ranks nothing: what was published stays, and comes to know of this run.
+    again = state.mode in UNDO_MODES and target.exists()
+    if not (state.ranked or again):
+        return None
     try:
         publish(state.connection, target)
     except IntegrationError as error:
@@ -270,7 +280,7 @@ def _planned_report(state: RunState) -> ApplyReport | None:
     if state.planned is None:
         return None
     report, counts = planned_report(state.planned.plan), state.planned.plan.counts
-    if state.mode is not Mode.DRY_RUN:
+    if state.mode not in DRY_MODES:
         return report
     return msgspec.structs.replace(
         report,

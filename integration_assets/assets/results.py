@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import duckdb
 from rich.console import Console
 from rich.text import Text
 from slack_sdk.models.blocks import Block
@@ -16,7 +17,7 @@ from integration_assets.reporting.terminal import show_plan, show_summary
 from integration_assets.staging.store import open_store, store_path
 from integration_assets.sync.operations import read_operations
 from integration_assets.sync.plan_file import export_plan
-from integration_assets.sync.plan_store import load_plan
+from integration_assets.sync.plan_store import Plan, load_plan
 
 PLAN_LINES = 20
 
@@ -38,24 +39,39 @@ def show_saved_plan(
         return
     with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "plan") as connection:
         plan = load_plan(connection, ending.plan_id)
-        counts = plan.counts
-        show_plan(
-            console,
-            {
-                "create": counts.create,
-                "update": counts.update,
-                "retire": counts.retire,
-                "link": counts.link,
-                "unlink": counts.unlink,
-            },
-            read_operations(connection, plan.plan_id),
-            plan_hash=plan.hash,
-            reasons=ending.summary.plan.reasons,
-            limit=lines,
-        )
+        _show(console, connection, plan, ending, lines)
         if out:
             export_plan(connection, plan, out)
             console.print(Text(f"plan saved to {out}; apply it with --plan {out} --approve {plan.hash[:12]}"))
+
+
+def show_undo(console: Console, settings: Settings, tenant: str, ending: Ending, *, lines: int = PLAN_LINES) -> int:
+    """The plan of an undo with its first `lines` changes; returns how many changes it has."""
+    if ending.plan_id is None:
+        return 0
+    with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "undo") as connection:
+        plan = load_plan(connection, ending.plan_id)
+        if plan.operations:
+            _show(console, connection, plan, ending, lines)
+    return plan.operations
+
+
+def _show(console: Console, connection: duckdb.DuckDBPyConnection, plan: Plan, ending: Ending, lines: int) -> None:
+    counts = plan.counts
+    show_plan(
+        console,
+        {
+            "create": counts.create,
+            "update": counts.update,
+            "retire": counts.retire,
+            "link": counts.link,
+            "unlink": counts.unlink,
+        },
+        read_operations(connection, plan.plan_id),
+        plan_hash=plan.hash,
+        reasons=ending.summary.plan.reasons,
+        limit=lines,
+    )
 
 
 def show_message(console: Console, ending: Ending) -> None:

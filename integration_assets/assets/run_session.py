@@ -46,6 +46,14 @@ class Mode(StrEnum):
     SYNC = "sync"
     DRY_RUN = "dry_run"
     READ_ONLY = "read_only"
+    UNDO_PLAN = "undo_plan"
+    UNDO = "undo"
+
+
+DRY_MODES = frozenset({Mode.DRY_RUN, Mode.UNDO_PLAN})
+"""These end with a plan and write nothing into the CRM."""
+UNDO_MODES = frozenset({Mode.UNDO_PLAN, Mode.UNDO})
+"""These are about an earlier run: they read nothing of the feedback system, and rank nothing."""
 
 
 @dataclass
@@ -60,6 +68,7 @@ class RunState:
     plan_file: Path | None = None
     approved_hash: str | None = None
     full_read: bool = False
+    undo_run: str = ""
     settings: Settings | None = None
     environment: Environment | None = None
     connection: duckdb.DuckDBPyConnection | None = None
@@ -84,9 +93,11 @@ class RunState:
 class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resource hands out itself
     """Settings, staging store, call counts and outcome of one run.
 
-    `mode` is `sync`, `dry_run` (plan, write nothing) or `read_only` (rank, ask nothing of the CRM). `environment` is
-    `sandbox` or `production`; empty means `INTEGRATION_ASSETS_ENVIRONMENT`. `plan_file` and `approved_hash` apply a
-    plan that was saved to a file elsewhere. `full_read` reads everything whole, whatever earlier runs know.
+    `mode` is `sync`, `dry_run` (plan, write nothing), `read_only` (rank, ask nothing of the CRM), `undo_plan` (plan the
+    undo of a run) or `undo`. `environment` is `sandbox` or `production`; empty means `INTEGRATION_ASSETS_ENVIRONMENT`.
+    `plan_file` and `approved_hash` apply a plan that was saved to a file elsewhere. `full_read` reads everything whole,
+    whatever earlier runs know. `undo_run` is the run to undo: its id, the beginning of it, or `last`; `approved_hash`
+    is then the whole hash of the saved undo to apply, empty for a new one.
     """
 
     mode: str = Mode.SYNC.value
@@ -94,6 +105,7 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
     plan_file: str = ""
     approved_hash: str = ""
     full_read: bool = False
+    undo_run: str = ""
 
     _state: RunState | None = PrivateAttr(default=None)
 
@@ -110,6 +122,7 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             plan_file=Path(self.plan_file) if self.plan_file else None,
             approved_hash=self.approved_hash or None,
             full_read=self.full_read,
+            undo_run=self.undo_run,
             whole_job=run is not None and run.asset_selection is None and run.step_keys_to_execute is None,
         )
         self._state = state

@@ -182,7 +182,7 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
         tenant=facts.tenant,
         environment=facts.environment,
         state=facts.state.value,
-        dry_run=facts.mode == "dry_run",
+        dry_run=facts.mode in {"dry_run", "undo_plan"},
         started_at=iso_utc(facts.started_at),
         duration_seconds=round(facts.duration_seconds, 3),
         api_calls=_api_calls(facts),

@@ -55,8 +55,10 @@ class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
     `error` is the line that ended the run, `advice` what to do about it (default: by end state), `run_url` the run in
     the Dagster UI, `held_changes` how many changes a held plan has, `notes` and `movers` one line each, `floor` the
     fewest calls by system that the work done needs, `quota` the share of the CRM's daily quota used, from 0 to 1.
+    `title` is what the message begins with.
     """
 
+    title: str = "Feature requests"
     error: str | None = None
     advice: str | None = None
     run_url: str | None = None
@@ -71,7 +73,7 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
     """The message of a run: the text of notifications, and the blocks. Within Slack's limits whatever the input."""
     emoji, words = _TITLES[EndState(summary.state)]
     dry = " (dry run)" if summary.dry_run else ""
-    title = f"Feature requests → {summary.environment}{dry}: {words}"
+    title = f"{extra.title} → {summary.environment}{dry}: {words}"
     parts = (
         _ending(summary, extra),
         _records(summary, extra),
@@ -151,7 +153,7 @@ def _release(summary: RunSummary) -> str:
 
 def _records(summary: RunSummary, extra: SummaryExtras) -> str:
     records, links = summary.feature_requests, summary.links
-    if not (records.identified or links.desired or summary.quarantined or summary.plan.held):
+    if not (records.identified or links.desired or summary.quarantined or summary.plan.hash):
         return ""  # it ended before anything was compared: rows of zeros say less than nothing
     verb = "would be " if summary.dry_run else ""
     done = (

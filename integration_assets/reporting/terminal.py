@@ -113,12 +113,14 @@ def show_summary(
 def _summary_facts(summary: RunSummary) -> list[tuple[str, str]]:
     records, links, votes, fresh = summary.feature_requests, summary.links, summary.votes, summary.freshness
     would = "would be " if summary.dry_run else ""
+    matched = f"{votes.matched:,} of {votes.total:,} matched to a company ({percent(votes.matched, votes.total)})"
     facts = [
+        ("run", summary.run_id),
         ("requests", f"{records.identified:,} identified, {would}{_numbers(records, 'created updated retired')}"),
         ("", _numbers(records, "unchanged rejected verified")),
         ("links", f"{links.desired:,} wanted, {would}{_numbers(links, 'created removed')}"),
         ("", _numbers(links, "unchanged rejected verified")),
-        ("votes", f"{votes.matched:,} of {votes.total:,} matched to a company ({percent(votes.matched, votes.total)})"),
+        ("votes", matched if votes.total else ""),  # an undo reads none
         ("  matched by", _tally(votes.by_method)),
         ("  unmatched", _tally(votes.unmatched)),
         ("quarantined", _tally(summary.quarantined)),

@@ -96,6 +96,23 @@ def find_run(connection: duckdb.DuckDBPyConnection, wanted: str) -> UndoableRun:
     return UndoableRun(run_id, portal_id, began_at)
 
 
+def saved_undo(connection: duckdb.DuckDBPyConnection, run: UndoableRun, plan_hash: str) -> Plan:
+    """The newest saved plan with this hash that undoes `run`.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    rows = connection.execute(
+        "SELECT header FROM sync.plans WHERE kind = 'undo' AND hash = $hash ORDER BY created_at DESC",
+        {"hash": plan_hash},
+    ).fetchall()
+    for (header,) in rows:
+        plan = msgspec.json.decode(header, type=Plan)
+        if plan.undoes == run.run_id:
+            return plan
+    raise ConfigurationError(f"there is no saved undo of run {run.run_id} with the hash {plan_hash[:12]}")
+
+
 async def make_undo_plan(
     crm: Crm,
     definition: ObjectDefinition,
