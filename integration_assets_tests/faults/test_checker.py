@@ -21,6 +21,7 @@ from integration_assets_tests.faults.bench import ALL_IDS, FAULTS, BrokenError, 
 from integration_assets_tests.faults.pictures import Ours, Picture
 from integration_assets_tests.faults.starts import SENTINELS
 
+RUN_ID = "run-1"
 EMPTY = Ours({}, {}, ())
 PICTURE = Picture(EMPTY, {"companies 1": {"name": "Acme"}}, (EMPTY, {}), 0)
 RECORD = Ours({"canny:1": {"title": "Dark mode"}}, {("canny:1", "companies", "1"): frozenset({"Voted"})}, ())
@@ -37,7 +38,8 @@ def summary(state: str = "SUCCEEDED", created: int = 1, linked: int = 1) -> dict
 
 def message(created: int = 1, linked: int = 1) -> dict[str, Any]:
     text = f"*Requests*  1 identified: {created} created, 0 updated\n*Links*  1 wanted: {linked} linked, 0 unlinked"
-    return {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}}]}
+    about = {"event_type": "run", "event_payload": {"run_id": RUN_ID}}
+    return {"blocks": [{"type": "section", "text": {"type": "mrkdwn", "text": text}}], "metadata": about}
 
 
 def run_of(**parts: Any) -> Run:
@@ -72,7 +74,7 @@ def judged(run: Run) -> None:
     checker.no_key_twice(run.after)
     checker.nothing_of_others_touched(bench, run)
     checker.credentials_stay_home(bench, run)
-    checker.ending_is_honest(run)
+    checker.ending_is_honest(run, {RUN_ID: run.ran.summary} if run.ran.summary else {})
     checker.within_bounds(bench, run)
 
 
