@@ -40,8 +40,18 @@ class InProcess:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def send(self, method: str, path: str, json: Any | None, params: Mapping[str, str] | None) -> RawAnswer:
+    async def send(
+        self,
+        method: str,
+        path: str,
+        json: Any | None,
+        params: Mapping[str, str] | None,
+        *,
+        before_bytes: Callable[[], None] | None = None,
+    ) -> RawAnswer:
         """One request to the application, one answer."""
+        if before_bytes is not None:
+            before_bytes()
         body = encoded(json, self._body_fields)
         return self._respond(await call(self._app, method, self._prefix + path, body, params), path)
 

@@ -16,7 +16,7 @@ from integration_assets.assets.reading_feedback import read_feedback
 from integration_assets.assets.reading_pages import TABLES, Reading
 from integration_assets.config import load_settings
 from integration_assets.connectors.calls import CallCounter
-from integration_assets.connectors.feedback.canny import CannyFeedback
+from integration_assets.connectors.feedback.canny import PAGE, CannyFeedback
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.sandbox.canny.app import canny_lookalike
 from integration_assets.sandbox.lookalike import Lookalike
@@ -33,11 +33,15 @@ BASE_URL = "http://in-process/api"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one read of a changing list gave. `missed` lived through it and are not among what was read."""
+    """What one read of a changing list gave. `missed` lived through it and are not among what was read.
+
+    `quiet` are the calls that the list takes when it does not change.
+    """
 
     missed: int
     passes: int
     calls: int
+    quiet: int
     deletions: int
     unsettled: bool
 
@@ -48,13 +52,14 @@ def read_under_churn(seed: int, **churn: float) -> Outcome:
     app = canny_lookalike(workspace)
     changes = Churn(workspace, seed, **churn)  # type: ignore[arg-type]  # the caller's names are its fields
     changes.attach(app)
+    quiet = -(-(len(workspace.posts) - 1) // (PAGE - 1))
     with duckdb.connect() as connection:
         migrate(connection)
         reading = asyncio.run(_read(app, workspace.api_key, connection))
         stored = {row[0] for row in connection.execute("SELECT request_id FROM raw.feature_requests").fetchall()}
     calls = sum(request.path.endswith(LIST) for request in app.requests)
     missed = len((changes.lived & workspace.posts.keys()) - stored)
-    return Outcome(missed, reading.passes, calls, changes.deletions, reading.requests_unsettled)
+    return Outcome(missed, reading.passes, calls, quiet, changes.deletions, reading.requests_unsettled)
 
 
 async def _read(app: Lookalike, key: str, connection: duckdb.DuckDBPyConnection) -> Reading:
@@ -97,9 +102,11 @@ def measure(seed: int) -> Iterator[Figure]:
     bad = sum(outcome.missed > 0 for outcome in outcomes)
     passes = max(outcome.passes for outcome in outcomes)
     withheld = sum(outcome.unsettled for outcome in outcomes)
+    calls, quiet = (sum(numbers) / RUNS for numbers in zip(*((one.calls, one.quiet) for one in outcomes), strict=True))
     yield Figure(
         "paging under churn: runs that missed a live request",
-        f"{bad}/{RUNS}, at most {passes} passes, {withheld} withheld retirements "
+        f"{bad}/{RUNS}, at most {passes} passes, {withheld} withheld retirements, {calls:.1f} calls where the list "
+        f"without changes takes {quiet:.1f} "
         f"(plain paging: newest first {plain['newest']}/{RUNS}, oldest first {plain['oldest']}/{RUNS})",
         f"0/{RUNS}, at most {MOST_PASSES} passes",
         bad == 0 and passes <= MOST_PASSES,

@@ -153,7 +153,7 @@ async def _record(subject: Subject, name: str) -> Recording:
     class Recorder:
         host = "recorded"
 
-        async def send(self, method: str, path: str, json: Any, params: Any) -> RawAnswer:
+        async def send(self, method: str, path: str, json: Any, params: Any, **_options: object) -> RawAnswer:
             body = encoded(json, subject.body_fields)
             return recording.keep(await call(app, method, subject.prefix + path, body, params, headers), path, method)
 

@@ -72,7 +72,7 @@ class Replay:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def send(self, method: str, path: str, _json: Any, _params: Mapping[str, str] | None) -> RawAnswer:
+    async def send(self, method: str, path: str, *_: object, **_options: object) -> RawAnswer:
         """The next recorded answer of this place; 404 where nothing was recorded."""
         self._calls += 1
         if self._calls > MOST_CALLS:
