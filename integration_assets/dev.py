@@ -82,13 +82,13 @@ def run_to_its_end(command: list[str], environment: Mapping[str, str], folder: P
     can end what it has started.
     """
     # A shell starts background jobs with SIGINT ignored; Dagster would inherit that and ignore SIGTERM as well.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, env={**os.environ, **environment}, cwd=folder) as process:  # noqa: S603 - as typed
 
         def pass_on(number: int, _: FrameType | None) -> None:
             process.send_signal(number)
 
-        before = signal.signal(signal.SIGTERM, pass_on)
+        terminated = signal.signal(signal.SIGTERM, pass_on)
         try:
             while True:
                 try:
@@ -96,4 +96,5 @@ def run_to_its_end(command: list[str], environment: Mapping[str, str], folder: P
                 except KeyboardInterrupt:
                     continue
         finally:
-            signal.signal(signal.SIGTERM, before)
+            signal.signal(signal.SIGTERM, terminated)
+            signal.signal(signal.SIGINT, interrupted)

@@ -226,7 +226,7 @@ def test_the_command_as_a_person_starts_it_survives_being_killed(stage, first):
 
 
 @pytest.mark.skipif(not MORE, reason="set INTEGRATION_ASSETS_TEST_KILLS to the number of random moments")
-@pytest.mark.timeout(60 + 30 * MORE)
+@pytest.mark.timeout(300 + 120 * MORE)
 def test_any_moment_drawn_at_random(stage, first, later, capsys):
     """No moment is special."""
     for number in range(MORE):
