@@ -27,7 +27,7 @@ from integration_assets_tests.faults.pictures import Picture
 from integration_assets_tests.faults.starts import SENTINELS
 
 USUAL_SECONDS = 2.5
-"""What an undisturbed run takes on a machine with nothing else to do. On a slower one all bounds are wider by as much."""
+"""What an undisturbed run takes on an idle machine. On a slower one all bounds are wider by as much."""
 
 
 def recover(bench: Bench) -> Run:
