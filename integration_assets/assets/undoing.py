@@ -129,7 +129,7 @@ async def undo(session: RunSession) -> None:
 
 def undo_job(mode: Mode, description: str) -> dg.JobDefinition:
     """A job that shows or applies the undo of the run named in its session's `undo_run`."""
-    return dg.GraphDefinition("undo_of_a_run", node_defs=[undo]).to_job(
+    return dg.GraphDefinition(f"{mode.value}_of_a_run", node_defs=[undo]).to_job(
         name=mode.value,
         description=description,
         partitions_def=TENANTS,
