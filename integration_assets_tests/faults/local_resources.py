@@ -322,13 +322,13 @@ def h9(bench: Bench) -> None:
         its_now = time.time() + days * 86_400
         headers = {"date": formatdate(its_now, usegmt=True), "retry-after": formatdate(its_now + 2, usegmt=True)}
         proxy = bench.proxied("hubspot")
-        proxy.instead(is_companies, answer(429, body, headers=headers))
+        proxy.instead(is_account, answer(429, body, headers=headers))
         bench.run("sync")
         bench.expect(state="SUCCEEDED", exit=0)
-        at = [moment for moment, request in proxy.requests if is_companies(request)]
+        at = [moment for moment, request in proxy.requests if is_account(request)]
         require(1.0 <= at[1] - at[0] <= 10.0, f"it waited {at[1] - at[0]:.1f} s")
 
 
-def is_companies(request: Request) -> bool:
-    """Reads of companies."""
-    return request.line.startswith("GET ") and "/companies?" in request.line
+def is_account(request: Request) -> bool:
+    """Asks which portal the token belongs to: the first call of a run."""
+    return "/account-info/" in request.line

@@ -72,8 +72,11 @@ def i3f(bench: Bench) -> None:
     bench.run("sync")
     bench.expect(state="SUCCEEDED", exit=0)
     require(len(about(bench, dead)) == 1, "the dead run's success was told twice")
-    report = bench.world.run("report", "--run", dead)
-    require(report.code == 0 and "SUCCEEDED" in report.out, f"the dead run is on record as: {report.out[-300:]}")
+    target = bench.world.home / "report.json"
+    report = bench.world.run("report", "--run", dead, "--json", str(target))
+    require(report.code == 0, f"there is no report of the dead run: {report.err}")
+    state = json.loads(target.read_text())["state"]
+    require(state == "SUCCEEDED", f"the dead run is on record as {state}")
 
 
 @fault("I4f", "more to tell than Slack takes", seconds=60)
