@@ -91,4 +91,5 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
             f"{path} cannot be read: {str(error).splitlines()[0]}; the next run replaces it"
         ) from error
     with connection:
+        connection.execute("SET enable_progress_bar = false")  # it would be drawn among the results
         yield connection

@@ -159,6 +159,8 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
             },
         )
     connection.execute("SET TimeZone = 'UTC'")
+    # DuckDB draws a bar on stdout when a query takes two seconds, even into a pipe: that is where our results go.
+    connection.execute("SET enable_progress_bar = false")
     path.chmod(0o600)
     return connection
 

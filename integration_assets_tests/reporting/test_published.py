@@ -11,7 +11,7 @@ from rich.console import Console
 
 from integration_assets.config import Settings, load_settings
 from integration_assets.errors import ConfigurationError, PermanentError
-from integration_assets.reporting.published import show_rankings, show_report
+from integration_assets.reporting.published import open_published, show_rankings, show_report
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import build_summary
 from integration_assets.staging.publishing import publish, published_path
@@ -35,6 +35,12 @@ def settings(store, facts, home: Settings) -> Settings:
 @pytest.fixture
 def console() -> Console:
     return Console(file=StringIO(), width=100, force_terminal=True, color_system=None)
+
+
+def test_slow_queries_draw_nothing_among_the_results(settings: Settings) -> None:
+    """DuckDB's own progress bar, which goes to stdout even into a pipe, is off."""
+    with open_published(settings, "default") as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
 
 
 def shown(console: Console) -> str:

@@ -54,6 +54,12 @@ def test_tenant_names_are_narrow(tenant):
         store_path(Path("h"), None, "sandbox", tenant)
 
 
+def test_slow_queries_draw_nothing_among_the_results(store_file):
+    """DuckDB's own progress bar, which goes to stdout even into a pipe, is off."""
+    with open_store(store_file) as connection:
+        assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
+
+
 def test_new_store_is_private_migrated_and_readable_by_older_versions(store_file):
     """A new store has its tables, mode 0600 in directories of mode 0700, format 1.2, UTC, and no extension loading."""
     with open_store(store_file) as connection:
