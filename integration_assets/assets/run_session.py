@@ -256,16 +256,16 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
         except IntegrationError as error:
             self._note(error, name)
             raise dg.Failure(description=error.message, allow_retries=False) from error
-        except duckdb.Error as error:
-            problem = PermanentError(f"staging store: {type(error).__name__} in {name}: {first_line(error)}")
-            self._note(problem, name)
-            raise dg.Failure(description=problem.message, allow_retries=False) from error
-        except MemoryError as error:
+        except (MemoryError, duckdb.OutOfMemoryException) as error:
             shortage = TransientError(
                 f"out of memory in {name}: it may use {memory_bound()}; allow more, then run again"
             )
             self._note(shortage, name)
             raise dg.Failure(description=shortage.message, allow_retries=False) from error
+        except duckdb.Error as error:
+            problem = PermanentError(f"staging store: {type(error).__name__} in {name}: {first_line(error)}")
+            self._note(problem, name)
+            raise dg.Failure(description=problem.message, allow_retries=False) from error
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             self._note(
