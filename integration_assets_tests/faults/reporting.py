@@ -85,7 +85,7 @@ def i4f(bench: Bench) -> None:
 
     def too_much(world: World) -> None:
         world.portal.require(OBJECT, "category", when=("board", "Bugs"))
-        for number in range(60):
+        for number in range(45):
             made = START + (2_000 + number) * MINUTE
             title = f"{number} <&> " + "very long & <dangerous> title " * 30
             post = Post(world.canny.new_id(made), NAMES.boards["Bugs"], title, made, slug(title)[:60])
