@@ -49,7 +49,7 @@ def ours(portal: Portal) -> Ours:
             for other, carried in portal.associations(OBJECT, record["id"], to_object).items():
                 if mine := labels & {label for label in carried if label is not None}:
                     links[key, to_object, other] = frozenset(mine)
-    return Ours(records, links, tuple(sorted(key for key, times in keys.items() if times > 1)))
+    return Ours(records, links, tuple(sorted(key for key, times in keys.items() if key and times > 1)))
 
 
 def _managed(properties: dict[str, Any]) -> dict[str, str]:
