@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 LOCK_CUTOFF ?= 2026-11-17
 
-.PHONY: demo test faults figures lint dev install lock format clean
+.PHONY: demo test proofs faults figures lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
 
 test: install ## all tests
 	$(BIN)/pytest
+
+proofs: install ## the larger proofs: kills, two runs at once, undo, the Dagster UI through its GraphQL
+	$(BIN)/pytest -m proof --timeout 600
 
 faults: install ## every fault we promise to survive, and what became of it
 	$(BIN)/python -m integration_assets_tests.faults --jobs 2

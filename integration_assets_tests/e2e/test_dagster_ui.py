@@ -28,6 +28,8 @@ from integration_assets_tests.e2e.killing import Watch, is_write
 from integration_assets_tests.e2e.processes import clean_environment
 from integration_assets_tests.e2e.worlds import crm_state, prepare, variables
 
+pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
+
 START_SECONDS = 120.0
 """Longest wait for the UI to have loaded our definitions; a few seconds on an idle machine."""
 RUN_SECONDS = 180.0

@@ -32,6 +32,8 @@ from integration_assets.sync.operations import Operation
 from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.processes import OUTPUT, WarmParent, warm_parent
 
+pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
+
 ONE_BY_ONE = {"records_per_write": 1}
 """So small batches that even this world takes more than are under way at a time."""
 WAIT_SECONDS = 90.0

@@ -28,6 +28,8 @@ from integration_assets_tests.e2e.killing import Kind, Seen, Strike, Watch, When
 from integration_assets_tests.e2e.processes import OUTPUT, WarmParent, run_cold, warm_parent
 from integration_assets_tests.e2e.worlds import CrmState, copied, copied_home, crm_state, prepare, variables
 
+pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
+
 BATCH_SIZES = {"records_per_write": 25, "pairs_per_write": 150, "pairs_per_removal": 4, "records_per_link_read": 60}
 """Smaller than HubSpot's, so that a small run has many moments to be killed at."""
 FIRST = [

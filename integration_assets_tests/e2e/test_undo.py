@@ -15,6 +15,8 @@ from integration_assets_tests.e2e.conftest import folder
 from integration_assets_tests.e2e.harness import InCrm, Ran, World
 from integration_assets_tests.e2e.killing import Seen, Strike, Watch
 
+pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
+
 BOOKKEEPING = {"hs_lastmodifieddate"}
 A_WRITE_OF_EACH_SORT = (
     "/crm/objects/2026-09/2-1/batch/upsert",
