@@ -12,6 +12,8 @@ from integration_assets.errors import EndState
 from integration_assets_tests.sync.fake_crm import FakeCrm, Killed, StoredRecord, killed_at, lost_answer
 from integration_assets_tests.sync.world import NOW, Request, World, new_store
 
+pytestmark = pytest.mark.proof  # many random histories: part of `make proofs`
+
 VOTERS = ("ann", "bob", "eve")
 COMPANIES = (None, "acme", "bolt")
 LABELS = ("voted", "other:7")

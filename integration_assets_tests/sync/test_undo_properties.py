@@ -30,6 +30,8 @@ from integration_assets_tests.sync.test_convergence import (
 )
 from integration_assets_tests.sync.world import NOW, Request, World, new_store
 
+pytestmark = pytest.mark.proof  # many random histories: part of `make proofs`
+
 RUN, UNDO = "run-to-undo", "undo-of-it"
 Records = dict[str, StoredRecord]
 
