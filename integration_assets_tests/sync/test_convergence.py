@@ -111,6 +111,8 @@ def test_a_second_run_has_nothing_to_do(
     """From any state, then after any change on both sides, one run settles everything and owns only what is ours."""
     world = fresh(store, source, crm_with(held_records, linked))
     for (key, field), value in known.items():
+        if all(record.key != key for record in held_records):
+            continue  # what we once verified and is not there was removed by somebody, which only our memory knows
         world.connection.execute("INSERT INTO sync.field_bases VALUES ('1', ?, ?, ?, ?)", [key, field, value, NOW])
     before = unowned(world.crm)
     assert world.sync().state is EndState.SUCCEEDED
