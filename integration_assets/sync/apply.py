@@ -16,6 +16,7 @@ import duckdb
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import PermanentError, TransientError
 from integration_assets.models import LinkTarget, ObjectDefinition
+from integration_assets.staging.transactions import transaction
 from integration_assets.sync.application import (
     Application,
     MayWrite,
@@ -37,7 +38,6 @@ from integration_assets.sync.operations import (
 from integration_assets.sync.plan_store import Plan, finish, set_status
 from integration_assets.sync.report import ApplyReport, planned_report
 from integration_assets.sync.sending import Pause
-from integration_assets.sync.store import transaction
 
 __all__ = ["ApplyReport", "apply_plan"]
 

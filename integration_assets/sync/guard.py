@@ -14,8 +14,9 @@ from fractions import Fraction
 import duckdb
 import msgspec
 
+from integration_assets.sql import read_sql
 from integration_assets.sync.plan_store import Plan, PlanNumbers, interrupted_plan, set_status
-from integration_assets.sync.store import set_variables, statement
+from integration_assets.sync.store import set_variables
 
 
 class Threshold(msgspec.Struct, frozen=True):
@@ -207,7 +208,7 @@ def judge(
 def is_first_apply(connection: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
     """Whether the portal holds no record of ours, or the first apply to it has yet to finish: begin with a canary."""
     set_variables(connection, portal_id=plan.portal_id)
-    applied, unfinished, *_ = connection.execute(statement("portal_history")).fetchall()[0]
+    applied, unfinished, *_ = connection.execute(read_sql("portal_history")).fetchall()[0]
     return plan.records_held == 0 or (applied == 0 and unfinished > 0)
 
 
@@ -230,9 +231,9 @@ def guard_inputs(
         portal_id=plan.portal_id,
         released_plan_id=released.plan_id if released else "",
     )
-    creates, retirements, unlinks = connection.execute(statement("guard_counts")).fetchall()[0]
-    changed = dict(connection.execute(statement("guard_changed_fields")).fetchall())
-    *_, mapping, last_sync, last_undo = connection.execute(statement("portal_history")).fetchall()[0]
+    creates, retirements, unlinks = connection.execute(read_sql("guard_counts")).fetchall()[0]
+    changed = dict(connection.execute(read_sql("guard_changed_fields")).fetchall())
+    *_, mapping, last_sync, last_undo = connection.execute(read_sql("portal_history")).fetchall()[0]
     circumstances = Circumstances(
         production=production,
         first_apply=is_first_apply(connection, plan),
@@ -249,10 +250,10 @@ def _baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, released: Plan 
     if released is not None and released.numbers is not None:
         base_id, numbers = released.plan_id, released.numbers
     else:
-        rows = connection.execute(statement("last_good_run")).fetchall()
+        rows = connection.execute(read_sql("last_good_run")).fetchall()
         if not rows:
             return None
         base_id, numbers = rows[0][0], PlanNumbers(*rows[0][1:])
     set_variables(connection, plan_id=plan.plan_id, base_plan_id=base_id)
-    changed = connection.execute(statement("changed_companies")).fetchall()[0][0]
+    changed = connection.execute(read_sql("changed_companies")).fetchall()[0][0]
     return Baseline(numbers, changed)

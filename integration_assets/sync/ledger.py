@@ -15,9 +15,10 @@ import msgspec
 import pyarrow as pa
 
 from integration_assets.models import CrmFeatureRequest, Link, LinkTarget, Rejected
+from integration_assets.staging.transactions import transaction
 from integration_assets.sync.operations import Operation, operation_rows
 from integration_assets.sync.plan_store import Plan
-from integration_assets.sync.store import columns, incoming, naive_utc, transaction
+from integration_assets.sync.store import columns, incoming, naive_utc
 
 STAGE = "crm_feature_requests"
 """Stage under which rejected writes are quarantined."""

@@ -16,6 +16,8 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from integration_assets.sql import read_sql
+from integration_assets.staging.transactions import transaction
 from integration_assets.sync.diff import Conflict, compare_record, new_record
 from integration_assets.sync.estimate import BatchLimits, estimate_calls
 from integration_assets.sync.feature_request_object import (
@@ -38,7 +40,7 @@ from integration_assets.sync.plan_store import (
     insert_header,
     prune,
 )
-from integration_assets.sync.store import incoming, set_variables, statement, transaction
+from integration_assets.sync.store import incoming, set_variables
 
 PAGE = 2_000
 """Records compared at a time: the most of the wanted and of the live ones that are in memory at once."""
@@ -111,7 +113,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
         insert_header(connection, plan)
         set_variables(connection, plan_id=plan_id)
-        connection.execute(statement("plan_companies"))
+        connection.execute(read_sql("plan_companies"))
         prune(connection)
     return plan
 
@@ -140,10 +142,10 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
 def _compared_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
     """Rows of `compared_feature_requests.sql`, a page at a time."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE wanted_feature_requests AS " + statement("desired_feature_requests")
+        "CREATE OR REPLACE TEMP TABLE wanted_feature_requests AS " + read_sql("desired_feature_requests")
     )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE compared_feature_requests AS " + statement("compared_feature_requests")
+        "CREATE OR REPLACE TEMP TABLE compared_feature_requests AS " + read_sql("compared_feature_requests")
     )
     last = 0
     while True:
@@ -167,7 +169,7 @@ def _reasons_to_retire(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs
         "SELECT request_id FROM raw.feature_requests EXCEPT SELECT request_id FROM ranked.feature_requests"
     ).fetchall()
     excluded |= {record_key(inputs.source_name, row[0]) for row in out_of_scope}
-    merged = {str(row[0]) for row in connection.execute(statement("known_merges")).fetchall()}
+    merged = {str(row[0]) for row in connection.execute(read_sql("known_merges")).fetchall()}
     return dict.fromkeys(excluded, RetiredReason.EXCLUDED) | dict.fromkeys(merged, RetiredReason.MERGED)
 
 
@@ -263,16 +265,16 @@ def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: i
     columns = [pa.array(values, pa.string()) for values in (keys, request_ids, record_ids)]
     with incoming(connection, pa.table(dict(zip(("key", "request_id", "record_id"), columns, strict=True)))):
         connection.execute("CREATE OR REPLACE TEMP TABLE plan_records AS SELECT * FROM incoming_rows")
-    connection.execute("CREATE OR REPLACE TEMP TABLE wanted_links AS " + statement("desired_links"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE wanted_links AS " + read_sql("desired_links"))
     set_variables(connection, plan_id=plan_id, last_seq=last_seq)
-    connection.execute("INSERT INTO sync.plan_operations " + statement("plan_link_operations"))
+    connection.execute("INSERT INTO sync.plan_operations " + read_sql("plan_link_operations"))
     counts: Counter[str] = Counter()
-    for action, target, pairs, records, labels in connection.execute(statement("plan_link_counts")).fetchall():
+    for action, target, pairs, records, labels in connection.execute(read_sql("plan_link_counts")).fetchall():
         counts[action] += labels
         counts[f"{action} {target}"] += pairs
         counts[f"linked {target}"] += records
     counts["desired"] = connection.execute("SELECT count(*) FROM wanted_links").fetchall()[0][0]
-    counts["live"] = connection.execute(statement("live_link_labels")).fetchall()[0][0]
+    counts["live"] = connection.execute(read_sql("live_link_labels")).fetchall()[0][0]
     return counts
 
 
@@ -327,4 +329,4 @@ def _header(
 
 
 def _numbers(connection: duckdb.DuckDBPyConnection) -> PlanNumbers:
-    return PlanNumbers(*connection.execute(statement("guard_numbers")).fetchall()[0])
+    return PlanNumbers(*connection.execute(read_sql("guard_numbers")).fetchall()[0])

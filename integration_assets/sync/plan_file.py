@@ -13,9 +13,9 @@ import duckdb
 import msgspec
 
 from integration_assets.errors import ConfigurationError
+from integration_assets.staging.transactions import transaction
 from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
 from integration_assets.sync.plan_store import SHORTEST_PREFIX, Plan, hash_header, insert_header
-from integration_assets.sync.store import transaction
 
 FORMAT = 1
 _CHUNK = 5_000

@@ -11,10 +11,12 @@ import duckdb
 import msgspec
 
 from integration_assets.errors import ConfigurationError
+from integration_assets.sql import read_sql
+from integration_assets.staging.transactions import transaction
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.feature_request_object import normalise
 from integration_assets.sync.operations import RECORD_ACTIONS, Operation, read_operations
-from integration_assets.sync.store import naive_utc, set_variables, statement, transaction
+from integration_assets.sync.store import naive_utc, set_variables
 
 STALE_AFTER = timedelta(hours=4)
 """A plan older than this says too little about the CRM of now."""
@@ -134,8 +136,8 @@ def insert_header(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 def prune(connection: duckdb.DuckDBPyConnection) -> None:
     """Forget the operations of old plans; those of the newest, of unfinished ones and of the last good one stay."""
     set_variables(connection, kept_plans=KEPT_PLANS)
-    connection.execute(statement("prune_plan_operations"))
-    connection.execute(statement("prune_plan_companies"))
+    connection.execute(read_sql("prune_plan_operations"))
+    connection.execute(read_sql("prune_plan_companies"))
 
 
 def load_plan(connection: duckdb.DuckDBPyConnection, plan_id: str) -> Plan:
@@ -190,7 +192,7 @@ def finish(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) 
 def interrupted_plan(connection: duckdb.DuckDBPyConnection, portal_id: str, mapping_version: str) -> Plan | None:
     """The plan whose application began and did not end, if no later one ended. It was released, or never held."""
     set_variables(connection, portal_id=portal_id, mapping_version=mapping_version)
-    rows = connection.execute(statement("interrupted_plan")).fetchall()
+    rows = connection.execute(read_sql("interrupted_plan")).fetchall()
     return _decoded(rows[0][0]) if rows else None
 
 
@@ -257,7 +259,7 @@ def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     set_variables(connection, plan_id=plan.plan_id)
     live = {
         key: (values or {}, record_id)
-        for key, values, record_id in connection.execute(statement("live_records_of_plan")).fetchall()
+        for key, values, record_id in connection.execute(read_sql("live_records_of_plan")).fetchall()
     }
     gone = [
         operation.seq
@@ -272,7 +274,7 @@ def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
             """,
             {"plan_id": plan.plan_id, "gone": gone},
         )
-        connection.execute(statement("mark_moved_links"))
+        connection.execute(read_sql("mark_moved_links"))
     counted = connection.execute(
         "SELECT count(*) FROM sync.plan_operations WHERE plan_id = $plan_id AND moved", {"plan_id": plan.plan_id}
     ).fetchall()

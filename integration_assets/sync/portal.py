@@ -14,7 +14,8 @@ import msgspec
 from integration_assets.config import Environment
 from integration_assets.errors import ConfigurationError
 from integration_assets.models import Portal, PortalKind
-from integration_assets.sync.store import naive_utc, transaction
+from integration_assets.staging.transactions import transaction
+from integration_assets.sync.store import naive_utc
 
 ALLOWED_KINDS: dict[Environment, tuple[PortalKind, ...]] = {
     Environment.PRODUCTION: (PortalKind.STANDARD,),

@@ -1,24 +1,14 @@
-"""How this room talks to the staging store: named statements, transactions, columnar batches."""
+"""How this room talks to the staging store: variables of its statements, columnar batches, times."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-
-_SQL = Path(__file__).parents[1] / "sql"
-
-
-@cache
-def statement(name: str) -> str:
-    """Text of `sql/<name>.sql`."""
-    return (_SQL / f"{name}.sql").read_text(encoding="utf-8")
 
 
 def naive_utc(moment: datetime) -> datetime:
@@ -49,18 +39,6 @@ def set_variables(connection: duckdb.DuckDBPyConnection, **values: Any) -> None:
     """Set what the statements of this room read with `getvariable`; they hold until set again."""
     for name, value in values.items():
         connection.execute(_SET[name], {"value": value})
-
-
-@contextmanager
-def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """All or nothing. The connection must be in autocommit; there must be no `await` inside."""
-    connection.begin()
-    try:
-        yield
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
 
 
 def columns(**types: pa.DataType) -> pa.Schema:

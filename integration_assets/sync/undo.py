@@ -19,6 +19,8 @@ import pyarrow as pa
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError
 from integration_assets.models import CrmFeatureRequest, LinkTarget, ObjectDefinition
+from integration_assets.sql import read_sql
+from integration_assets.staging.transactions import transaction
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.estimate import batch_limits, estimate_calls
 from integration_assets.sync.feature_request_object import KEY, MAPPING_VERSION, OUR_LABELS
@@ -33,7 +35,7 @@ from integration_assets.sync.plan_store import (
     insert_header,
     prune,
 )
-from integration_assets.sync.store import incoming, set_variables, statement, transaction
+from integration_assets.sync.store import incoming, set_variables
 from integration_assets.sync.undo_records import Entry, Written, undo_record, written_by_run
 from integration_assets.sync.verify import read_records
 
@@ -76,7 +78,7 @@ def find_run(connection: duckdb.DuckDBPyConnection, wanted: str) -> UndoableRun:
     Raises:
         ConfigurationError: no such run, several, or one that wrote nothing.
     """
-    rows = connection.execute(statement("undoable_runs")).fetchall()
+    rows = connection.execute(read_sql("undoable_runs")).fetchall()
     if wanted == LAST:
         rows = [row for row in rows if row[1] is not None and not row[2]][:1]
         if not rows:
@@ -142,7 +144,7 @@ async def make_undo_plan(
         labels=list(OUR_LABELS),
         plan_id=plan_id,
     )
-    touched = [_Touched(*row) for row in connection.execute(statement("undo_keys")).fetchall()]
+    touched = [_Touched(*row) for row in connection.execute(read_sql("undo_keys")).fetchall()]
     found = _Findings()
     for chunk in _chunks(touched, crm.records_per_write):
         live = await read_records(crm, definition, [one.key for one in chunk])
@@ -163,7 +165,7 @@ def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
 def _written(connection: duckdb.DuckDBPyConnection, chunk: Sequence[_Touched]) -> dict[str, Written]:
     set_variables(connection, keys=[one.key for one in chunk])
     entries: dict[str, list[Entry]] = defaultdict(list)
-    for key, own, action, before, after, outcome in connection.execute(statement("undo_entries")).fetchall():
+    for key, own, action, before, after, outcome in connection.execute(read_sql("undo_entries")).fetchall():
         entries[key].append(Entry(own, action, before or {}, after or {}, outcome))
     return {key: written_by_run(of_key) for key, of_key in entries.items()}
 
@@ -230,9 +232,9 @@ def _save_links(
     with incoming(connection, pa.table(rows)):
         connection.execute("CREATE OR REPLACE TEMP TABLE undo_records AS SELECT * FROM incoming_rows")
     set_variables(connection, plan_id=plan_id, last_seq=last_seq)
-    connection.execute("INSERT INTO sync.plan_operations " + statement("undo_link_operations"))
+    connection.execute("INSERT INTO sync.plan_operations " + read_sql("undo_link_operations"))
     counts: Counter[str] = Counter()
-    for action, target, pairs, records, labels in connection.execute(statement("plan_link_counts")).fetchall():
+    for action, target, pairs, records, labels in connection.execute(read_sql("plan_link_counts")).fetchall():
         counts[action] += labels
         counts[f"{action} {target}"] += pairs
         counts[f"linked {target}"] += records
