@@ -3,82 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import importlib
-import multiprocessing
-import pkgutil
 import sys
-import time
-import traceback
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from typing import NamedTuple
 
-import integration_assets_tests.faults as package
-from integration_assets_tests.faults.bench import ALL_IDS, FAULTS, BrokenError, Workshop, workshop
-
-_NOT_FAULTS = {"__main__", "asking", "bench", "checker", "hurry", "pictures", "proxy", "starts", "tampering"}
-
-
-class Result(NamedTuple):
-    """How one fault went: `ok`, `FAIL` or `not yet`, with the end state or the reason."""
-
-    id: str
-    verdict: str
-    detail: str
-    seconds: float = 0.0
-
-
-def load() -> None:
-    """Import every group, so that its faults are registered."""
-    for module in pkgutil.iter_modules(package.__path__):
-        if module.name not in _NOT_FAULTS and not module.name.startswith("test_"):
-            importlib.import_module(f"{package.__name__}.{module.name}")
-
-
-_shared: list[Workshop] = []
-_kept = ExitStack()
-
-
-def carry_out(fault_id: str) -> Result:
-    """Run one fault in this process."""
-    case = FAULTS.get(fault_id)
-    if case is None:
-        return Result(fault_id, "FAIL", "nobody has registered it")
-    if case.not_true:
-        return Result(fault_id, "not yet", case.not_true)
-    if not _shared:
-        _shared.append(_kept.enter_context(workshop()))
-    started = time.monotonic()
-    try:
-        detail, verdict = _shared[0].carry_out(case), "ok"
-    except BrokenError as broken:
-        detail, verdict = str(broken), "FAIL"
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other faults shall be tried as well
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        detail, verdict = f"{type(error).__name__} at {where.name}:{where.lineno}: {error}", "FAIL"
-        if "--trace" in sys.argv:
-            traceback.print_exc()
-    return Result(fault_id, verdict, detail, time.monotonic() - started)
-
-
-def run_all(ids: Sequence[str], jobs: int) -> Iterator[Result]:
-    """Run faults, `jobs` at a time, and give their results in the order asked for."""
-    if jobs == 1:
-        try:
-            yield from map(carry_out, ids)
-        finally:
-            _kept.close()
-        return
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin) as pool:
-        yield from pool.map(carry_out, ids)
-
-
-def _begin() -> None:
-    """Make a worker process ready; the worlds go with it when it ends."""
-    load()
-    multiprocessing.util.Finalize(None, _kept.close, exitpriority=10)
+from integration_assets_tests.faults.bench import ALL_IDS, FAULTS
+from integration_assets_tests.faults.carrying_out import Result, load, run_all
 
 
 def line(result: Result) -> str:
