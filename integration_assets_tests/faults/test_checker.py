@@ -16,8 +16,8 @@ import pytest
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets_tests.e2e.harness import Ran
 from integration_assets_tests.faults import checker
-from integration_assets_tests.faults.carrying_out import load
 from integration_assets_tests.faults.bench import ALL_IDS, FAULTS, BrokenError, Run
+from integration_assets_tests.faults.carrying_out import load
 from integration_assets_tests.faults.pictures import Ours, Picture
 from integration_assets_tests.faults.starts import SENTINELS
 
