@@ -1,0 +1,164 @@
+"""What a caller may change of an integration, and the rules of changing: absent keeps, None clears, text replaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.registry.models import URL_LENGTH, AuthFlow, Provider, Scope
+from integration_assets.tenants.registry.views import UNSET, Unset
+
+SHORTEST_SHOWN = 20
+"""Characters. Of a shorter secret the last four would tell too much."""
+LONGEST_SECRET = 4_096
+BULLETS = "••••••••"
+
+
+class FieldError(ConfigurationError):
+    """A value cannot be accepted. `field` is its name, so that the message can stand beside it."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.reason = message
+
+
+class SecretNeededError(ConfigurationError):
+    """An address or way to authenticate changed: the stored secret is not sent there, it has to be entered again."""
+
+    def __init__(self, changed: tuple[str, ...]) -> None:
+        super().__init__(f"enter the secret again: {' and '.join(changed)} changed")
+        self.changed = changed
+
+
+class NotFoundError(ConfigurationError):
+    """There is no such record, as far as the asker may know."""
+
+
+class TakenError(FieldError):
+    """There is one already."""
+
+
+class ThirdPartyChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes to a third-party integration; what is UNSET stays."""
+
+    base_url: str | Unset = UNSET
+    secret: str | Unset | None = UNSET
+    settings: Mapping[str, Any] | Unset = UNSET
+    enabled: bool | Unset = UNSET
+    expires_at: datetime | Unset | None = UNSET
+    never_expires: bool | Unset = UNSET
+
+
+class NewThirdParty(msgspec.Struct, frozen=True, kw_only=True):
+    """A third-party integration to be made. `base_url` None: the provider's own."""
+
+    provider: Provider
+    environment: Scope
+    secret: str | None = None
+    base_url: str | None = None
+    settings: Mapping[str, Any] = {}
+    enabled: bool = True
+    expires_at: datetime | None = None
+    never_expires: bool = False
+
+
+class InternalChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes to an internal-system integration; what is UNSET stays."""
+
+    name: str | Unset = UNSET
+    base_url: str | Unset = UNSET
+    auth_flow: AuthFlow | Unset = UNSET
+    auth: Mapping[str, str] | Unset = UNSET
+    secret: str | Unset | None = UNSET
+    endpoints: list[dict[str, Any]] | Unset = UNSET
+    mappings: Mapping[str, Any] | Unset = UNSET
+    enabled: bool | Unset = UNSET
+    expires_at: datetime | Unset | None = UNSET
+    never_expires: bool | Unset = UNSET
+
+
+class NewInternal(msgspec.Struct, frozen=True, kw_only=True):
+    """An internal-system integration to be made."""
+
+    name: str
+    base_url: str
+    auth_flow: AuthFlow = AuthFlow.NONE
+    auth: Mapping[str, str] = {}
+    secret: str | None = None
+    endpoints: list[dict[str, Any]] = []
+    mappings: Mapping[str, Any] = {}
+    enabled: bool = True
+    expires_at: datetime | None = None
+    never_expires: bool = False
+
+
+def check_secret(value: str, *, field: str = "secret") -> str:
+    """A secret that may be stored: printable ASCII without spaces around it, and not what we show instead of one.
+
+    Control characters would end a header early and begin another.
+
+    Raises:
+        FieldError: it is none; the message does not repeat it.
+    """
+    if is_masked(value):
+        raise FieldError(field, "this is how the stored secret is shown, not a secret: leave it out to keep it")
+    if not value or value != value.strip():
+        raise FieldError(field, "must not be empty nor begin or end with a space")
+    if len(value) > LONGEST_SECRET:
+        raise FieldError(field, f"must have at most {LONGEST_SECRET:,} characters")
+    if not (value.isascii() and value.isprintable()):
+        raise FieldError(field, "must be printable ASCII, without line breaks or other control characters")
+    return value
+
+
+def is_masked(value: str) -> bool:
+    """Whether a value is a placeholder of ours, or of the kind that forms use: only stars, dots or bullets."""
+    head = value[:-4] if value.startswith(BULLETS) else value
+    return bool(head) and set(head) <= set("•*●·.…")
+
+
+def mask(last4: str | None) -> str:
+    """How a stored secret is shown."""
+    return f"{BULLETS}{last4 or ''}"
+
+
+def last_four(secret: str) -> str | None:
+    """The last four characters of a secret that is long enough to show them."""
+    return secret[-4:] if len(secret) >= SHORTEST_SHOWN else None
+
+
+def check_url(value: str, *, field: str = "base_url") -> str:
+    """An absolute address without anything that could hide or smuggle: no user, query, fragment, backslash, control.
+
+    Which hosts may be asked is decided elsewhere, at save and at use.
+
+    Raises:
+        FieldError: it is none.
+    """
+    if len(value) > URL_LENGTH:
+        raise FieldError(field, f"must have at most {URL_LENGTH:,} characters")
+    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
+        raise FieldError(field, "must be an address in ASCII without spaces, backslashes or control characters")
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise FieldError(field, "is no address: it must look like https://host/path") from None
+    if parts.scheme not in ("https", "http") or not parts.hostname or port == 0:
+        raise FieldError(field, "must look like https://host/path")
+    if parts.username is not None or parts.password is not None or parts.query or parts.fragment or "?" in value:
+        raise FieldError(field, "must have no user, password, query or fragment in it")
+    return value
+
+
+def target(url: str) -> tuple[str, str, int]:
+    """Where a secret sent to this address goes: scheme, host, port."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)
