@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain, groupby, islice
 
 import duckdb
 
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import PermanentError, TransientError
-from integration_assets.models import LinkTarget, ObjectDefinition
+from integration_assets.models import ObjectDefinition
 from integration_assets.staging.transactions import transaction
 from integration_assets.sync.application import (
     Application,
@@ -121,20 +121,23 @@ def _check_canary(application: Application, written: int) -> None:
 
 
 async def _links(application: Application, plan: Plan) -> None:
-    """Links before unlinks, companies before contacts: what a portal's limit leaves out is the least important."""
+    """In the order of the plan: links before unlinks, companies before contacts.
+
+    What a portal's limit leaves out is then the least important. One kind is finished before the next is begun.
+    """
     crm = application.crm
-    targets: tuple[LinkTarget, ...] = ("company", "contact")
 
     async def work(batch: Sequence[Operation]) -> None:
         await apply_links(application, batch)
 
-    for action in PAIR_ACTIONS:
+    if not plan.counts.link + plan.counts.unlink:
+        return
+    operations = read_operations(application.connection, plan.plan_id, PAIR_ACTIONS)
+    for (action, _), of_one_kind in groupby(operations, lambda operation: (operation.action, operation.target)):
         size = crm.pairs_per_write if action == "link" else crm.pairs_per_removal
-        for target in targets:
-            operations = read_operations(application.connection, plan.plan_id, (action,), target=target)
-            await run_batches(application, batched(operations, size), work)
-            if application.stopped:
-                return
+        await run_batches(application, batched(of_one_kind, size), work)
+        if application.stopped:
+            return
 
 
 def _remaining_error(report: ApplyReport) -> PermanentError | TransientError | None:

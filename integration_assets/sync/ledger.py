@@ -72,7 +72,7 @@ class Ledger(msgspec.Struct):
 
     def settle(
         self,
-        settled: Iterable[Settled],
+        settled: Sequence[Settled],
         *,
         now: datetime,
         bases: Mapping[str, Mapping[str, str | None]],
@@ -88,7 +88,7 @@ class Ledger(msgspec.Struct):
 
     def settle_links(
         self,
-        settled: Iterable[Settled],
+        settled: Sequence[Settled],
         *,
         now: datetime,
         pairs: Sequence[tuple[str, LinkTarget, str]],
@@ -101,7 +101,9 @@ class Ledger(msgspec.Struct):
             _refresh_links(self.connection, pairs, links)
             self._quarantine(rejected, now)
 
-    def _outcomes(self, settled: Iterable[Settled], now: datetime) -> None:
+    def _outcomes(self, settled: Sequence[Settled], now: datetime) -> None:
+        if not settled:
+            return
         rows = pa.Table.from_pylist(
             [msgspec.structs.asdict(one) for one in settled],
             schema=columns(ledger_id=pa.int64(), outcome=pa.string(), reason=pa.string(), record_id=pa.string()),
@@ -121,6 +123,8 @@ class Ledger(msgspec.Struct):
             )
 
     def _quarantine(self, rejected: Sequence[Rejected], now: datetime) -> None:
+        if not rejected:
+            return
         rows = pa.Table.from_pylist(
             [msgspec.structs.asdict(one) for one in rejected],
             schema=columns(kind=pa.string(), key=pa.string(), reason=pa.string()),
@@ -218,6 +222,8 @@ def _refresh_links(
         [dict(zip(pair_columns, pair, strict=True)) for pair in pairs],
         schema=columns(record_id=pa.string(), target=pa.string(), target_id=pa.string()),
     )
+    if not touched.num_rows:
+        return
     with incoming(connection, touched):
         connection.execute(
             """
@@ -233,5 +239,7 @@ def _insert_links(connection: duckdb.DuckDBPyConnection, links: Iterable[Link]) 
         [msgspec.structs.asdict(link) for link in links],
         schema=columns(record_id=pa.string(), target=pa.string(), target_id=pa.string(), label=pa.string()),
     )
+    if not rows.num_rows:
+        return
     with incoming(connection, rows):
         connection.execute("INSERT INTO raw.crm_links SELECT record_id, target, target_id, label FROM incoming_rows")

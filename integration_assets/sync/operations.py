@@ -101,7 +101,6 @@ def read_operations(
     plan_id: str,
     actions: Sequence[str] = (*RECORD_ACTIONS, *PAIR_ACTIONS),
     *,
-    target: LinkTarget | None = None,
     with_moved: bool = False,
 ) -> Iterator[Operation]:
     """Operations of a plan in order, a page at a time; those that moved are left out unless asked for."""
@@ -115,7 +114,6 @@ def read_operations(
             FROM sync.plan_operations
             WHERE
                 plan_id = $plan_id AND seq > $last AND list_contains($actions, action)
-                AND (target = $target OR $target IS NULL)
                 AND (NOT moved OR $with_moved)
             ORDER BY seq
             LIMIT $page
@@ -124,7 +122,6 @@ def read_operations(
                 "plan_id": plan_id,
                 "last": last,
                 "actions": list(actions),
-                "target": target,
                 "with_moved": with_moved,
                 "page": PAGE,
             },

@@ -10,6 +10,7 @@ import uuid
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
+from functools import cache, partial
 from typing import Any
 
 import duckdb
@@ -107,7 +108,8 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
     plan_id = uuid.uuid4().hex
     records = _numbered([*found.creates, *found.updates, *found.retires])
     with transaction(connection):
-        insert_operations(connection, plan_id, records)
+        if records:
+            insert_operations(connection, plan_id, records)
         links = _plan_links(connection, plan_id, len(records), found)
         plan = _header(inputs, found, links, plan_id=plan_id, numbers=_numbers(connection), warnings=warnings)
         plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
@@ -120,7 +122,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
 
 def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> _Comparison:
     found = _Comparison()
-    reasons = _reasons_to_retire(connection, inputs)
+    reasons = cache(partial(_reasons_to_retire, connection, inputs))
     unusable = {record_key(inputs.source_name, request_id) for request_id in inputs.unusable}
     for row in _compared_rows(connection):
         key, copies = row["key"], row["copies"]
@@ -131,7 +133,7 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
         elif row["is_wanted"]:
             _compare_wanted(found, row)
         elif copies and key not in unusable:
-            _compare_unwanted(found, row, inputs, reasons.get(key, RetiredReason.DELETED))
+            _compare_unwanted(found, row, inputs, reasons().get(key, RetiredReason.DELETED))
         found.counts["identified"] += int(row["is_wanted"])
         found.counts["live"] += copies
         found.counts["held"] += copies + row["archived_copies"]

@@ -135,6 +135,8 @@ def insert_header(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
 
 def prune(connection: duckdb.DuckDBPyConnection) -> None:
     """Forget the operations of old plans; those of the newest, of unfinished ones and of the last good one stay."""
+    if connection.execute("SELECT count(*) FROM sync.plans").fetchall()[0][0] <= KEPT_PLANS:
+        return
     set_variables(connection, kept_plans=KEPT_PLANS)
     connection.execute(read_sql("prune_plan_operations"))
     connection.execute(read_sql("prune_plan_companies"))

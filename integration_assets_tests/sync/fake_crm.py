@@ -124,9 +124,9 @@ class FakeCrm:
     async def feature_requests(
         self, definition: ObjectDefinition, *, archived: bool
     ) -> AsyncIterator[Page[CrmFeatureRequest]]:
-        yield Page(tuple(self._seen(i) for i, r in self.records.items() if r.archived == archived))
+        yield Page(tuple(self.seen(i) for i, r in self.records.items() if r.archived == archived))
 
-    def _seen(self, record_id: str) -> CrmFeatureRequest:
+    def seen(self, record_id: str) -> CrmFeatureRequest:
         record = self.records[record_id]
         return CrmFeatureRequest(record_id, record.key, {k: v for k, v in record.values.items() if v}, record.archived)
 
@@ -137,7 +137,7 @@ class FakeCrm:
         assert len(set(keys)) == len(keys)
         self.calls.append("read records")
         self.on_read()
-        return {r.key: self._seen(i) for i, r in self.records.items() if r.key in set(keys) and not r.archived}
+        return {r.key: self.seen(i) for i, r in self.records.items() if r.key in set(keys) and not r.archived}
 
     async def links(
         self, definition: ObjectDefinition, record_ids: Sequence[str], target: LinkTarget

@@ -66,7 +66,7 @@ edits = st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["title", "votes",
 @pytest.fixture(scope="module")
 def store() -> Iterator[World]:
     connection = new_store()
-    yield World(connection)
+    yield World(connection, loaded={})
     connection.close()
 
 
@@ -74,7 +74,7 @@ def fresh(store: World, source: dict[str, Request], crm: FakeCrm) -> World:
     """A world on an emptied store: making one anew for each example would take most of the time."""
     for table in ("plans", "plan_operations", "plan_companies", "ledger", "field_bases", "baselines", "quarantine"):
         store.connection.execute(f"DELETE FROM sync.{table}")
-    return World(store.connection, crm, source, contacts={"ann": "c1", "eve": "c3"})
+    return World(store.connection, crm, source, contacts={"ann": "c1", "eve": "c3"}, loaded=store.loaded)
 
 
 def crm_with(held_records: list[StoredRecord], linked: set[tuple[int, str, str]]) -> FakeCrm:

@@ -55,7 +55,7 @@ stories = st.builds(Story, requests, held, links, edits, requests, edits, archiv
 @pytest.fixture(scope="module")
 def store() -> Iterator[World]:
     connection = new_store()
-    yield World(connection)
+    yield World(connection, loaded={})
     connection.close()
 
 
