@@ -260,8 +260,10 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a long read: what could be used, and what could not.
 
     `doubtful`: records before this page may have been missed, because the list changed while it was read.
+    `unknown_fields`: how many records carried each field that the system does not document (`<system>.<list>.<field>`).
     """
 
     records: tuple[T, ...]
     rejected: tuple[Rejected, ...] = ()
     doubtful: bool = False
+    unknown_fields: Mapping[str, int] = {}

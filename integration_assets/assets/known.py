@@ -7,7 +7,7 @@ found by comparing each request's reported votes with the stored ones, and by re
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 
@@ -141,4 +141,30 @@ def note_differences(connection: duckdb.DuckDBPyConnection, differences: dict[st
         connection.execute(
             "INSERT INTO raw.vote_differences SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::BIGINT[])",
             [list(ids), list(scores), list(counts)],
+        )
+
+
+def note_unknown_fields(
+    connection: duckdb.DuckDBPyConnection, run_id: str, now: datetime, fields: Mapping[str, int]
+) -> None:
+    """Remember fields nobody documented, with the records that carried them. The check of that name tells of them.
+
+    The run that meets a field first is the one to tell of it; where it ended without its checks, this one is.
+    """
+    names, counts = (list(values) for values in (fields.keys(), fields.values()))
+    with transaction(connection):
+        connection.execute(
+            """
+            DELETE FROM ops.unknown_fields
+            WHERE run_id NOT IN (SELECT told.run_id FROM ops.checks AS told WHERE told.name = 'unknown_fields')
+            """
+        )
+        connection.execute(
+            """
+            INSERT INTO ops.unknown_fields BY NAME
+            SELECT field, ? AS run_id, ?::TIMESTAMP AS first_seen_at, records
+            FROM (SELECT unnest(?::VARCHAR[]) AS field, unnest(?::BIGINT[]) AS records)
+            ANTI JOIN (SELECT field FROM ops.unknown_fields) AS known USING (field)
+            """,
+            [run_id, now.replace(tzinfo=None), names, counts],
         )

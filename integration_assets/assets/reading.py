@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
-from integration_assets.assets.known import due_reads, note_differences, note_full_reads
+from integration_assets.assets.known import due_reads, note_differences, note_full_reads, note_unknown_fields
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
 from integration_assets.assets.reading_feedback import read_feedback
 from integration_assets.assets.reading_pages import TABLES, Reading
@@ -44,6 +44,7 @@ async def read_both(session: RunSession) -> None:
     connection.execute("INSERT INTO raw.excluded_requests SELECT unnest(?::VARCHAR[])", [sorted(reading.excluded)])
     note_full_reads(connection, credential, now, reading.due)
     note_differences(connection, reading.differences)
+    note_unknown_fields(connection, state.run_id, now, reading.unknown_fields)
     state.identified = len(reading.in_scope)
     if reading.requests_unsettled:
         state.retirements_withheld = True

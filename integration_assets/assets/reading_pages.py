@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -34,6 +34,9 @@ LOOK_UPS_IN_FLIGHT = 10
 REQUESTS = "raw_feature_requests"
 """The asset that requests, boards and status changes belong to."""
 
+MOST_UNKNOWN_FIELDS = 200
+"""Fields nobody documented that one read keeps apart."""
+
 T = TypeVar("T")
 
 
@@ -61,12 +64,16 @@ class Reading:
     differences: dict[str, tuple[int, int]] = field(default_factory=dict)
     persons_seen: set[str] = field(default_factory=set)
     live_keys: set[str] = field(default_factory=set)
+    unknown_fields: Counter[str] = field(default_factory=Counter)
     passes: int = 0
     requests_unsettled: bool = False
 
     def take(self, stage: str, table: str, page: Page[T]) -> None:
         """Load one page; whatever cannot be used is kept with its reason, under the asset that met it."""
         self.rejected[stage] += (*page.rejected, *self.load.append(table, page.records))
+        for name, count in page.unknown_fields.items():
+            if name in self.unknown_fields or len(self.unknown_fields) < MOST_UNKNOWN_FIELDS:
+                self.unknown_fields[name] += count
 
 
 async def read_pages(

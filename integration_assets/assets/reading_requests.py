@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from integration_assets.assets.known import known_shortfall
 from integration_assets.assets.reading_pages import LOOK_UPS_IN_FLIGHT, REQUESTS, Reading, chunks
 from integration_assets.assets.run_session import RunSession
@@ -96,19 +98,20 @@ async def _pass(feedback: FeedbackSystem, reading: Reading) -> tuple[set[str], b
             served |= unusable | {request.request_id for request in page.records}
             unbroken = unbroken and not page.doubtful
             reading.unusable |= unusable
-            _take_requests(reading, page.records, page.rejected)
+            _take_requests(reading, page)
             advance(len(page.records))
     return served, unbroken
 
 
-def _take_requests(reading: Reading, requests: Sequence[FeatureRequest], rejected: tuple[Rejected, ...] = ()) -> None:
+def _take_requests(reading: Reading, page: Page[FeatureRequest]) -> None:
+    requests = page.records
     inside = [one for one in requests if reading.scope is None or one.board_id in reading.scope]
     reading.in_scope.update(one.request_id for one in inside)
     reading.excluded.update({one.request_id for one in requests} - reading.in_scope)
     reading.merged_away.update(merged for one in requests for merged in one.merged_ids)
     reading.scores.update({one.request_id: one.score for one in inside if one.score is not None})
     reading.persons_seen.update(one.author_id for one in inside if one.author_id)
-    reading.take(REQUESTS, "raw.feature_requests", Page(tuple(inside), rejected))
+    reading.take(REQUESTS, "raw.feature_requests", msgspec.structs.replace(page, records=tuple(inside)))
 
 
 async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: Reading) -> None:
@@ -131,9 +134,9 @@ async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: R
         request = await feedback.feature_request(request_id)
         if isinstance(request, Rejected):
             reading.unusable.add(request_id)
-            _take_requests(reading, (), (request,))
+            _take_requests(reading, Page((), (request,)))
         elif request is not None:
-            _take_requests(reading, (request,))
+            _take_requests(reading, Page((request,)))
 
     with track("missing requests", len(missing)) as advance:
         for some in chunks(missing, LOOK_UPS_IN_FLIGHT):

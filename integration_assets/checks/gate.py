@@ -6,13 +6,14 @@ from collections.abc import Iterable
 
 import duckdb
 
-from integration_assets.checks import coverage, duplicates, freshness, nulls, schema_drift, volume
+from integration_assets.checks import coverage, duplicates, fields, freshness, nulls, schema_drift, volume
 from integration_assets.checks.base import Check, CheckResult, GateSettings
 
 CHECKS: tuple[Check, ...] = (
     *nulls.CHECKS,
     *duplicates.CHECKS,
     *schema_drift.CHECKS,
+    *fields.CHECKS,
     *coverage.CHECKS,
     *freshness.CHECKS,
     *volume.CHECKS,

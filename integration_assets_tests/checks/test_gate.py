@@ -12,7 +12,7 @@ from integration_assets.checks.nulls import quarantine_limit
 from integration_assets.config import Environment
 from integration_assets.models import Rejected
 from integration_assets.staging.loading import quarantine
-from integration_assets_tests.checks.conftest import live_schema, replaced, set_portals
+from integration_assets_tests.checks.conftest import NOW, live_schema, replaced, set_portals
 
 
 def failed(store: duckdb.DuckDBPyConnection, settings: GateSettings) -> dict[str, CheckResult]:
@@ -223,3 +223,17 @@ def test_mapped_company_property_must_exist(store, settings):
     """A mapped ARR property that the portal lacks closes the gate."""
     mapped = msgspec.structs.replace(settings, company_properties=("arr",))
     assert "company.arr" in failed(store, mapped)["crm_schema_as_expected"].detail
+
+
+def test_new_fields_are_told_of_by_the_run_that_meets_them(store, settings):
+    """That run warns and names them with their records; a later one passes. The gate stays open."""
+    now = NOW.replace(tzinfo=None)
+    store.execute("INSERT INTO ops.unknown_fields VALUES ('canny.posts.old', 'before', ?, 4)", [now])
+    store.execute("INSERT INTO ops.unknown_fields VALUES ('canny.posts.mood', 'run', ?, 1200)", [now])
+    found = failed(store, settings)
+    assert set(found) == {"unknown_fields"}
+    assert found["unknown_fields"].severity == "WARN"
+    assert found["unknown_fields"].detail.startswith("new fields seen: canny.posts.mood (1,200);")
+    assert found["unknown_fields"].rows == ({"field": "canny.posts.mood", "records": "1,200"},)
+    assert closed_by(run_gate(store, settings)) == ()
+    assert failed(store, msgspec.structs.replace(settings, run_id="later")) == {}

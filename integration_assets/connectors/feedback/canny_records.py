@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from integration_assets.connectors.fields import unknown_fields
 from integration_assets.models import (
     Account,
     Board,
@@ -33,6 +34,21 @@ STATUSES = {
     "closed": Status.CLOSED,
 }
 """Canny's built-in statuses. All others are a workspace's own and mean nothing we could know."""
+
+_FIELDS = {
+    ("board", "boards"): "id created isPrivate name postCount privateComments token url",
+    ("feature_request", "posts"): """
+        id author board by category changeComment clickup commentCount created customFields details eta imageURLs jira
+        linear mergeHistory owner roadmaps score status statusChangedAt tags title totalMRR url
+    """,
+    ("vote", "votes"): "id board by created post voter votePriority zendeskTicket",
+    ("voter", "users"): "id alias avatarURL companies created customFields email isAdmin lastActivity name url userID",
+    ("account", "companies"): "id created customFields domain memberCount monthlySpend name",
+    ("status_change", "status_changes"): "id changeComment changer created post status",
+}
+DOCUMENTED = {kind: (f"canny.{name}", frozenset(fields.split())) for (kind, name), fields in _FIELDS.items()}
+"""Per kind of record: Canny's list of it, and the fields it may hold, used or not. Source: Canny API reference; `token`
+and `totalMRR` are in real answers all the same."""
 
 Id = Annotated[str, msgspec.Meta(min_length=1)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -193,7 +209,7 @@ class Reader:
 
     def page(self, items: Iterable[Any]) -> Page[Any]:
         """The items of one raw page that were not served before, in their order."""
-        records, rejected = [], []
+        records, rejected, new = [], [], []
         for item in items:
             self._position += 1
             given = item.get("id") if isinstance(item, dict) else None
@@ -201,8 +217,9 @@ class Reader:
             if key in self._seen:
                 continue
             self._seen.add(key)
+            new.append(item)
             try:
                 records.append(self._convert(item))
             except (msgspec.ValidationError, UnusableError) as error:
                 rejected.append(Rejected(self._kind, key, str(error)))
-        return Page(tuple(records), tuple(rejected))
+        return Page(tuple(records), tuple(rejected), unknown_fields=unknown_fields(*DOCUMENTED[self._kind], new))

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.feedback import canny_records
 from integration_assets.connectors.feedback.canny import CannyFeedback
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import ContractError, CredentialError, PermanentError
@@ -309,3 +311,32 @@ def test_error_texts_with_values_in_them_are_not_repeated() -> None:
     with pytest.raises(PermanentError) as caught:
         talk(lambda system: system.check(), (422, {"error": "no such user: jo@acme.example"}))
     assert "jo@" not in str(caught.value)
+
+
+def test_fields_canny_does_not_document_are_counted_and_kept_out() -> None:
+    """By list and name, for records served for the first time; the record is as it would be without them."""
+    odd = {**POST, "id": "p2", "sentiment": {"score": 1}, "totalMRR": 5}
+    found, _ = talk(
+        lambda system: pages(system.feature_requests(statuses=())),
+        {"posts": [POST, odd], "hasMore": True},
+        {"posts": [odd, {**odd, "id": "p3"}], "hasMore": False},
+    )
+    assert [page.unknown_fields for page in found] == [{"canny.posts.sentiment": 1}, {"canny.posts.sentiment": 1}]
+    plain, _ = talk(lambda system: pages(system.feature_requests(statuses=())), {"posts": [POST], "hasMore": False})
+    assert plain[0].unknown_fields == {}
+    assert msgspec.structs.replace(found[1].records[0], request_id="p1") == plain[0].records[0]
+
+
+def test_every_field_that_is_read_is_a_documented_one() -> None:
+    """What the reader uses of a record is never counted as unknown."""
+    shapes = {
+        "board": canny_records._Board,
+        "feature_request": canny_records._Post,
+        "vote": canny_records._Vote,
+        "voter": canny_records._User,
+        "account": canny_records._Company,
+        "status_change": canny_records._StatusChange,
+    }
+    assert shapes.keys() == canny_records.DOCUMENTED.keys()
+    for kind, shape in shapes.items():
+        assert {one.encode_name for one in msgspec.structs.fields(shape)} <= canny_records.DOCUMENTED[kind][1]

@@ -103,9 +103,11 @@ async def _add_parents(session: Session, pages: Sequence[Page[Company]]) -> list
     ids = [company.company_id for page in pages for company in page.records]
     parents = await _associated(session, endpoints.COMPANIES, endpoints.COMPANIES, ids, PARENT_COMPANY)
     return [
-        Page(
-            tuple(msgspec.structs.replace(item, parent_id=parents.get(item.company_id)) for item in page.records),
-            page.rejected,
+        msgspec.structs.replace(
+            page,
+            records=tuple(
+                msgspec.structs.replace(item, parent_id=parents.get(item.company_id)) for item in page.records
+            ),
         )
         for page in pages
     ]
@@ -122,12 +124,13 @@ async def contacts(session: Session, emails: Sequence[str]) -> Page[Contact]:
     ids = list(dict.fromkeys(contact.contact_id for contact in found.records))
     companies_of = await _associated(session, endpoints.CONTACTS, endpoints.COMPANIES, ids, PRIMARY_COMPANY)
     unique = {contact.contact_id: contact for contact in found.records}
-    return Page(
-        tuple(
+    return msgspec.structs.replace(
+        found,
+        records=tuple(
             msgspec.structs.replace(contact, primary_company_id=companies_of.get(contact.contact_id))
             for contact in unique.values()
         ),
-        (*found.rejected, *rejected),
+        rejected=(*found.rejected, *rejected),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from integration_assets.connectors.crm.base import CompanyMapping
-from integration_assets.connectors.crm.hubspot.wire import Record, decode_entry, entry_id
+from integration_assets.connectors.crm.hubspot.wire import RECORD_FIELDS, SYSTEM, Record, decode_entry, entry_id
+from integration_assets.connectors.fields import unknown_fields
 from integration_assets.models import Company, Contact, CrmFeatureRequest, ObjectDefinition, Page, Rejected
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ COMPANY_PROPERTIES = ("name", "domain", "hs_additional_domains", "lifecyclestage
 CONTACT_PROPERTIES = ("email", "hs_additional_emails")
 
 
-def translate(entries: Iterable[Any], kind: str, meaning: Callable[[Record], T]) -> Page[T]:
+def translate(entries: Sequence[Any], kind: str, meaning: Callable[[Record], T]) -> Page[T]:
     """Decode list entries one by one, so that a bad one is rejected alone.
 
     Args:
@@ -33,7 +34,8 @@ def translate(entries: Iterable[Any], kind: str, meaning: Callable[[Record], T])
             records.append(meaning(record))
         else:
             rejected.append(Rejected(kind, entry_id(entry) or "without id", record))
-    return Page(tuple(records), tuple(rejected))
+    unknown = unknown_fields(f"{SYSTEM}.records", RECORD_FIELDS, entries)
+    return Page(tuple(records), tuple(rejected), unknown_fields=unknown)
 
 
 def company(record: Record, mapping: CompanyMapping) -> Company:

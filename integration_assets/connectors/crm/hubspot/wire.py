@@ -75,6 +75,25 @@ class Record(_Wire):
         return (self.properties.get(name) or None) if name else None
 
 
+RECORD_FIELDS = frozenset(
+    {
+        "id",
+        "properties",
+        "propertiesWithHistory",
+        "createdAt",
+        "updatedAt",
+        "archived",
+        "archivedAt",
+        "associations",
+        "objectWriteTraceId",
+        "new",
+        "url",
+        "warnings",
+    }
+)
+"""What a record of any type may hold, used or not. Source: HubSpot API reference, CRM objects, version 2026-09."""
+
+
 # ------------------------------------------------------------------------------------------------------ associations
 
 
