@@ -6,19 +6,22 @@ Every variable of the command-line interface is a field here. `load_settings` tu
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from integration_assets.errors import ConfigurationError
 
 CANNY_BASE_URL = "https://canny.io/api"
 HUBSPOT_BASE_URL = "https://api.hubapi.com"
 SLACK_BASE_URL = "https://slack.com/api/"
+_HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+):[0-9]{1,5}")
 
 
 class Environment(StrEnum):
@@ -58,6 +61,12 @@ class Settings(BaseSettings):
     environment: Environment = Field(default=Environment.SANDBOX, validation_alias="INTEGRATION_ASSETS_ENVIRONMENT")
     store_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_STORE_URL")
     overrides: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_OVERRIDES")
+
+    # tenants and their secrets
+    registry_url: SecretStr | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_REGISTRY_URL")
+    key: SecretStr | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_KEY")
+    key_file: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_KEY_FILE")
+    allowed_hosts: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_ALLOWED_HOSTS")
 
     # feedback system
     canny_api_key: SecretStr | None = Field(default=None, validation_alias="CANNY_API_KEY")
@@ -120,11 +129,20 @@ class Settings(BaseSettings):
         "personal_domains",
         "business_domains",
         "arr_sources",
+        "allowed_hosts",
         mode="before",
     )
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _hosts_and_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        hosts = tuple(host.lower() for host in value)
+        if any(not _HOST_AND_PORT.fullmatch(host) for host in hosts):
+            raise ValueError("must look like billing.example:8443,127.0.0.1:8080")
+        return hosts
 
     @field_validator("currency_rates", mode="before")
     @classmethod
@@ -157,10 +175,50 @@ class Settings(BaseSettings):
             return self.hubspot_sandbox_token, self.hubspot_sandbox_base_url, self.hubspot_sandbox_portal_id
         return self.hubspot_production_token, self.hubspot_production_base_url, self.hubspot_production_portal_id
 
+    def named(self, field: str) -> str:
+        """What a person knows a field by: here, its environment variable."""
+        return variable(field)
+
     @property
     def overrides_path(self) -> Path:
         """CSV `match,company_id,note` of the analyst's mappings."""
         return self.overrides or self.home / "overrides.csv"
+
+
+class TenantSettings(Settings):
+    """Settings of a tenant whose integrations are in the registry: the environment is never asked for them."""
+
+    tenant: str
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """What is given and nothing else."""
+        return (init_settings,)
+
+    def named(self, field: str) -> str:
+        """What a person knows a field by: the tenant's own setting of that name."""
+        return f"{field} of tenant {self.tenant}"
+
+
+OPERATOR_FIELDS = (
+    "home",
+    "environment",
+    "store_url",
+    "registry_url",
+    "key",
+    "key_file",
+    "allowed_hosts",
+    "request_seconds",
+    "patience_seconds",
+)
+"""Fields of the installation: the same for every tenant, always from the environment."""
 
 
 def load_settings(**values: Any) -> Settings:
@@ -172,11 +230,28 @@ def load_settings(**values: Any) -> Settings:
     try:
         return Settings(**{variable(field): value for field, value in values.items()})
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc'])}: {problem['msg']}"
-            for problem in error.errors(include_input=False, include_url=False)
-        )
-        raise ConfigurationError(f"wrong configuration: {problems}") from None
+        raise ConfigurationError(f"wrong configuration: {_problems(error)}") from None
+
+
+def tenant_settings(operator: Settings, tenant: str, **values: Any) -> TenantSettings:
+    """Settings of a registry tenant: the operator's fields as they are, the others as given, else their defaults.
+
+    Raises:
+        ConfigurationError: one line that names each wrong value and what it must be.
+    """
+    given = {field: getattr(operator, field) for field in OPERATOR_FIELDS} | values
+    try:
+        return TenantSettings(tenant=tenant, **{variable(field): value for field, value in given.items()})
+    except ValidationError as error:
+        names = {variable(field): field for field in Settings.model_fields}
+        raise ConfigurationError(f"wrong settings of tenant {tenant}: {_problems(error, names)}") from None
+
+
+def _problems(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
+    return "; ".join(
+        f"{'.'.join((names or {}).get(str(part), str(part)) for part in problem['loc'])}: {problem['msg']}"
+        for problem in error.errors(include_input=False, include_url=False)
+    )
 
 
 def variable(field: str) -> str:

@@ -259,8 +259,8 @@ class VaultCheck(Base):
 class AuditEntry(Base):
     """One line of the audit trail. Fields are named, never valued; `digest` chains it to the entry before.
 
-    `tenant` is a slug, so that the trail outlives the tenant; None: about the installation. `serial` is the
-    `secret_serial` a record has afterwards, where a secret was written.
+    It outlives its tenant, whose slug it keeps, and no other tenant of that slug sees it; no tenant: about the
+    installation. `serial` is the `secret_serial` a record has afterwards, where a record was written.
     """
 
     __tablename__ = "audit_trail"
@@ -268,7 +268,8 @@ class AuditEntry(Base):
     number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(UtcTime)
     actor: Mapped[str] = mapped_column(String(NAME_LENGTH))
-    tenant: Mapped[str | None] = mapped_column(String(SLUG_LENGTH), index=True)
+    tenant: Mapped[str | None] = mapped_column(String(SLUG_LENGTH))
+    tenant_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), index=True)
     action: Mapped[str] = mapped_column(String(60))
     table: Mapped[str | None] = mapped_column("record_table", String(40))
     record_id: Mapped[str | None] = mapped_column(String(ID_LENGTH), index=True)

@@ -1,0 +1,185 @@
+"""Opening the registry: SQLite under the home by default, PostgreSQL by URL; migrated, and only with the right key."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.orm import Session
+
+from integration_assets.config import Settings, variable
+from integration_assets.errors import ConfigurationError, PermanentError, TransientError
+from integration_assets.staging.store import make_private_directory
+from integration_assets.tenants.registry.keyring import Keyring
+from integration_assets.tenants.registry.master import master_keys
+
+FILE = "registry.sqlite"
+HEAD = "0001"
+"""The newest migration."""
+MIGRATION_LOCK = 7_420_118_093
+"""Number of the PostgreSQL advisory lock that lets one process migrate at a time: any, as long as it is ours."""
+BUSY_SECONDS = 15.0
+"""How long SQLite waits for another writer: transactions here take milliseconds."""
+CONNECT_SECONDS = 10
+
+
+class Registry:
+    """An open registry. Its `session` is one transaction; the rooms around it give repositories on top."""
+
+    def __init__(self, engine: Engine, keyring: Keyring) -> None:
+        self.engine = engine
+        self.keyring = keyring
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises.
+
+        Raises:
+            TransientError: the database cannot be reached or is busy.
+            PermanentError: it refuses what was asked of it.
+        """
+        with translated(), Session(self.engine) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+
+@contextmanager
+def registry(settings: Settings, *, create: bool = False) -> Iterator[Registry | None]:
+    """The registry of this installation for the length of a block; None where there is none and `create` is False.
+
+    Raises:
+        ConfigurationError: no key, a wrong key, half of a rotation, a wrong URL, or a registry of a newer version.
+        TransientError: the database cannot be reached.
+    """
+    opened = open_registry(settings, create=create)
+    try:
+        yield opened
+    finally:
+        if opened is not None:
+            opened.close()
+
+
+def open_registry(settings: Settings, *, create: bool = False) -> Registry | None:
+    """As `registry`, to be closed by the caller."""
+    if not create and not has_registry(settings):
+        return None
+    keyring = Keyring(master_keys(settings))
+    engine = _engine(registry_url(settings))
+    try:
+        with translated():
+            migrate(engine)
+            with Session(engine) as session, session.begin():
+                keyring.initialise(session)
+                keyring.check(session)
+    except BaseException:
+        engine.dispose()
+        raise
+    return Registry(engine, keyring)
+
+
+def has_registry(settings: Settings) -> bool:
+    """Whether this installation keeps a registry: one is configured, or the default file is there."""
+    return settings.registry_url is not None or (settings.home / FILE).exists()
+
+
+def registry_url(settings: Settings) -> URL:
+    """Where the registry is.
+
+    Raises:
+        ConfigurationError: no URL, or of a database that is not supported. The URL is not repeated: it may hold a
+            password.
+    """
+    if settings.registry_url is None:
+        return URL.create("sqlite", database=str((settings.home / FILE).absolute()))
+    name = variable("registry_url")
+    try:
+        url = make_url(settings.registry_url.get_secret_value())
+    except (ArgumentError, ValueError):
+        raise ConfigurationError(f"{name} is no database URL: use postgresql://user@host/name") from None
+    backend = url.get_backend_name()
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    if backend == "sqlite" and url.database:
+        return url.set(drivername="sqlite")
+    raise ConfigurationError(f"{name}: only postgresql:// and sqlite:///file are supported")
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        path = Path(str(url.database))
+        with translated():
+            make_private_directory(path.parent)
+            # Made with its mode before anything is in it; SQLite gives its side files the same.
+            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_immediately)
+        return engine
+    return create_engine(
+        url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}
+    )
+
+
+def _prepare_sqlite(connection: object, _record: object) -> None:
+    connection.isolation_level = None  # type: ignore[attr-defined]  # a sqlite3 connection: transactions are begun below
+    cursor = connection.cursor()  # type: ignore[attr-defined]  # the same
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA journal_mode = WAL")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.execute("PRAGMA secure_delete = ON")  # a replaced secret leaves no ciphertext behind in free pages
+    cursor.close()
+
+
+def _begin_immediately(connection: Connection) -> None:
+    # A transaction that reads first and writes later could not wait for another writer: SQLite would refuse it.
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def migrate(engine: Engine) -> None:
+    """Bring the tables to the newest version, one process at a time; all of it or nothing.
+
+    Raises:
+        ConfigurationError: a newer version of the product made them.
+    """
+    with engine.begin() as connection:
+        if _revision(connection) == HEAD:
+            return
+        if engine.dialect.name == "postgresql":
+            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
+        from integration_assets.tenants.registry.upgrading import upgrade  # noqa: PLC0415 - alembic is slow to import
+
+        upgrade(connection, _revision(connection))
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn errors of the database into ours, without what they quote."""
+    try:
+        yield
+    except OperationalError as error:
+        raise TransientError(
+            f"the registry cannot be used now ({type(error.orig).__name__}): its database is down, busy, or refuses "
+            "the connection; run it again"
+        ) from None
+    except DBAPIError as error:
+        raise PermanentError(
+            f"the registry refused a statement ({type(error.orig).__name__}): please report it with the log"
+        ) from None
+    except OSError as error:
+        raise ConfigurationError(
+            f"the registry's file cannot be made: {error.strerror}; set {variable('home')} to a writable folder"
+        ) from None

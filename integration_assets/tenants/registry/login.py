@@ -1,0 +1,172 @@
+"""Logging in, and the sessions that come of it. How often somebody may try is the caller's to limit."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from integration_assets.tenants.registry import audit
+from integration_assets.tenants.registry.audit import Actor, Subject
+from integration_assets.tenants.registry.database import Registry
+from integration_assets.tenants.registry.keyring import AUDIT
+from integration_assets.tenants.registry.models import LoginSession, Role, Tenant, User
+from integration_assets.tenants.registry.passwords import fits, hash_password, is_outdated
+
+IDLE = timedelta(minutes=30)
+ABSOLUTE = timedelta(hours=12)
+SEEN_AGAIN = timedelta(minutes=1)
+"""How old `seen_at` may be before it is written again: not every request writes."""
+TOKEN_BYTES = 32
+
+
+class LoggedIn(msgspec.Struct, frozen=True):
+    """Who a session belongs to. `tenant_id` and `tenant` (its slug) are None for an operator."""
+
+    user_id: str
+    login: str
+    role: Role
+    tenant_id: str | None
+    tenant: str | None
+    csrf_token: str
+    authenticated_at: datetime
+
+
+class NewSession(msgspec.Struct, frozen=True):
+    """A session just begun. `token` goes into the cookie and nowhere else."""
+
+    token: str
+    who: LoggedIn
+
+    def __repr__(self) -> str:
+        """Without the token: a repr ends up in logs."""
+        return f"NewSession({self.who.login})"
+
+
+def log_in(
+    registry: Registry, login: str, password: str, *, request_id: str | None = None, now: datetime | None = None
+) -> NewSession | None:
+    """Begin a session; None when login and password do not belong together, whichever is wrong, after the same time."""
+    now = now or datetime.now(UTC)
+    with registry.session() as session:
+        user = _user(session, login)
+        found = (user.id, user.password_hash) if user is not None and user.enabled else None
+    # Outside a transaction: it takes a fifth of a second.
+    good = fits(found[1] if found else None, password)
+    renewed = hash_password(password) if good and found and is_outdated(found[1]) else None
+    with registry.session() as session:
+        user = session.get(User, found[0]) if found else None
+        if not good or user is None:
+            _audit(registry, session, Actor("somebody", request_id), "login", user, "refused")
+            return None
+        user.last_login_at = now
+        user.password_hash = renewed or user.password_hash
+        _forget_old(session, now)
+        token = secrets.token_urlsafe(TOKEN_BYTES)
+        row = LoginSession(
+            digest=_digest(token),
+            user_id=user.id,
+            csrf_token=secrets.token_urlsafe(TOKEN_BYTES),
+            created_at=now,
+            seen_at=now,
+            authenticated_at=now,
+        )
+        session.add(row)
+        _audit(registry, session, Actor(user.login, request_id), "login", user, "ok")
+        return NewSession(token, _logged_in(session, row, user))
+
+
+def find_session(registry: Registry, token: str, *, now: datetime | None = None) -> LoggedIn | None:
+    """Whose session this is; None when there is none, it was idle for 30 minutes, or began 12 hours ago."""
+    now = now or datetime.now(UTC)
+    with registry.session() as session:
+        row = session.get(LoginSession, _digest(token))
+        if row is None:
+            return None
+        user = session.get(User, row.user_id)
+        if user is None or not user.enabled or now - row.seen_at > IDLE or now - row.created_at > ABSOLUTE:
+            session.delete(row)
+            return None
+        if now - row.seen_at > SEEN_AGAIN:
+            row.seen_at = now
+        return _logged_in(session, row, user)
+
+
+def confirm_password(registry: Registry, token: str, password: str, *, now: datetime | None = None) -> bool:
+    """Ask for the password once more within a session, before something grave; note when it was right."""
+    now = now or datetime.now(UTC)
+    who = find_session(registry, token, now=now)
+    if who is None:
+        return False
+    with registry.session() as session:
+        user = session.get(User, who.user_id)
+        password_hash = user.password_hash if user else None
+    if not fits(password_hash, password):
+        return False
+    with registry.session() as session:
+        row = session.get(LoginSession, _digest(token))
+        if row is not None:
+            row.authenticated_at = now
+        return row is not None
+
+
+def log_out(registry: Registry, token: str) -> None:
+    """End one session."""
+    with registry.session() as session:
+        session.execute(delete(LoginSession).where(LoginSession.digest == _digest(token)))
+
+
+def log_out_everywhere(registry: Registry, user_id: str) -> None:
+    """End all sessions of a user."""
+    with registry.session() as session:
+        end_sessions(session, user_id)
+
+
+def end_sessions(session: Session, user_id: str) -> None:
+    """End all sessions of a user in the caller's transaction."""
+    session.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
+
+
+def _user(session: Session, login: str) -> User | None:
+    return session.scalars(select(User).where(User.login == login.strip().lower())).first()
+
+
+def _logged_in(session: Session, row: LoginSession, user: User) -> LoggedIn:
+    tenant = session.get(Tenant, user.tenant_id) if user.tenant_id else None
+    return LoggedIn(
+        user_id=user.id,
+        login=user.login,
+        role=Role(user.role),
+        tenant_id=user.tenant_id,
+        tenant=tenant.slug if tenant else None,
+        csrf_token=row.csrf_token,
+        authenticated_at=row.authenticated_at,
+    )
+
+
+def _forget_old(session: Session, now: datetime) -> None:
+    session.execute(
+        delete(LoginSession).where((LoginSession.created_at < now - ABSOLUTE) | (LoginSession.seen_at < now - IDLE))
+    )
+
+
+def _audit(registry: Registry, session: Session, actor: Actor, action: str, user: User | None, result: str) -> None:
+    tenant = session.get(Tenant, user.tenant_id) if user is not None and user.tenant_id else None
+    audit.append(
+        session,
+        registry.keyring.active(session, AUDIT),
+        actor,
+        action,
+        tenant=Subject(tenant.id, tenant.slug) if tenant else None,
+        table="users",
+        record_id=user.id if user is not None else None,
+        result=result,
+    )
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

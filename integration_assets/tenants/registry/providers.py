@@ -1,0 +1,201 @@
+"""What each third-party provider is and what may be set of it, and how internal systems are authenticated to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from integration_assets.config import CANNY_BASE_URL, HUBSPOT_BASE_URL, SLACK_BASE_URL
+from integration_assets.tenants.registry.changes import FieldError, check_url
+from integration_assets.tenants.registry.models import AuthFlow, Provider, Scope
+
+LONGEST_TEXT = 500
+MOST_ENTRIES = 200
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """A setting of a provider: the field of `config.Settings` it becomes, its form, and what to say of a wrong one."""
+
+    field: str
+    form: str
+    hint: str
+    many: bool = False
+
+
+class ProviderSpec(msgspec.Struct, frozen=True):
+    """A provider: its name for people, its own address and hosts, the environments one may choose, its settings."""
+
+    label: str
+    base_url: str
+    hosts: tuple[str, ...]
+    scopes: tuple[Scope, ...]
+    settings: Mapping[str, Setting]
+
+
+_PROPERTY = r"[a-z][a-z0-9_]{0,99}"
+_PROPERTY_HINT = "must be the internal name of a company property: lower-case letters, digits and _"
+_TEXT = r"[^\x00-\x1f\x7f]{1,200}"
+
+PROVIDERS: Mapping[Provider, ProviderSpec] = {
+    Provider.CANNY: ProviderSpec(
+        "Canny",
+        CANNY_BASE_URL,
+        ("canny.io",),
+        (Scope.ANY, Scope.SANDBOX, Scope.PRODUCTION),
+        {
+            "boards": Setting("canny_boards", _TEXT, "must be names or ids of boards", many=True),
+            "exclude_boards": Setting("canny_exclude_boards", _TEXT, "must be names or ids of boards", many=True),
+            "statuses": Setting("canny_statuses", _TEXT, "must be names of statuses", many=True),
+        },
+    ),
+    Provider.HUBSPOT: ProviderSpec(
+        "HubSpot",
+        HUBSPOT_BASE_URL,
+        ("api.hubapi.com",),
+        (Scope.SANDBOX, Scope.PRODUCTION),
+        {
+            "portal_id": Setting("hubspot_{environment}_portal_id", r"[0-9]{1,20}", "must be the number of the portal"),
+            "arr_property": Setting("hubspot_arr_property", _PROPERTY, _PROPERTY_HINT),
+            "currency_property": Setting("hubspot_currency_property", _PROPERTY, _PROPERTY_HINT),
+            "account_id_property": Setting("hubspot_account_id_property", _PROPERTY, _PROPERTY_HINT),
+        },
+    ),
+    Provider.SLACK: ProviderSpec(
+        "Slack",
+        SLACK_BASE_URL,
+        ("slack.com",),
+        (Scope.ANY, Scope.SANDBOX, Scope.PRODUCTION),
+        {"channel": Setting("slack_channel", r"#?[\w.-]{1,80}", "must be the id or name of a channel")},
+    ),
+}
+
+SECRET_NAMES: Mapping[AuthFlow, str] = {
+    AuthFlow.BASIC: "password",
+    AuthFlow.HEADER: "header_value",
+    AuthFlow.BEARER: "token",
+    AuthFlow.OAUTH2: "client_secret",
+}
+"""What the one secret of a flow is; a sealed secret is bound to it. `none` has no secret."""
+
+_REQUIRED: Mapping[AuthFlow, tuple[str, ...]] = {
+    AuthFlow.NONE: (),
+    AuthFlow.BASIC: ("username",),
+    AuthFlow.HEADER: ("header_name",),
+    AuthFlow.BEARER: (),
+    AuthFlow.OAUTH2: ("token_url", "client_id"),
+}
+_OPTIONAL: Mapping[AuthFlow, tuple[str, ...]] = {AuthFlow.OAUTH2: ("scope", "audience")}
+_HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
+_FORBIDDEN_HEADERS = frozenset(
+    {"connection", "content-length", "content-type", "cookie", "expect", "host", "te", "trailer", "transfer-encoding"}
+    | {"upgrade", "proxy-authorization", "proxy-connection", "keep-alive"}
+)
+"""Headers that belong to the client, or would make it speak of another host or another length."""
+
+
+def auth_fields(flow: AuthFlow) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the fields a flow needs beside its secret, and of those it may have."""
+    return _REQUIRED[flow], _OPTIONAL.get(flow, ())
+
+
+def check_settings(provider: Provider, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a third-party integration, empty ones left out.
+
+    Raises:
+        FieldError: there is no such setting, or it is not of its form.
+    """
+    known = PROVIDERS[provider].settings
+    checked: dict[str, Any] = {}
+    for name, value in values.items():
+        if name not in known:
+            raise FieldError(f"settings.{name:.60}", f"{PROVIDERS[provider].label} has no such setting")
+        if value is None or value in ("", [], ()):
+            continue
+        checked[name] = _check_setting(f"settings.{name}", known[name], value)
+    return checked
+
+
+def _check_setting(field: str, setting: Setting, value: Any) -> str | list[str]:
+    if not setting.many:
+        if not isinstance(value, str) or not re.fullmatch(setting.form, value):
+            raise FieldError(field, setting.hint)
+        return value
+    if isinstance(value, str):
+        value = [part.strip() for part in value.split(",") if part.strip()]
+    if not isinstance(value, list | tuple) or len(value) > MOST_ENTRIES:
+        raise FieldError(field, f"must be a list of at most {MOST_ENTRIES}")
+    if any(not isinstance(part, str) or "," in part or not re.fullmatch(setting.form, part) for part in value):
+        raise FieldError(field, setting.hint)
+    return list(value)
+
+
+def check_environment(provider: Provider, environment: Scope) -> Scope:
+    """The environment, if integrations of this provider may be for it.
+
+    Raises:
+        FieldError: they may not.
+    """
+    allowed = PROVIDERS[provider].scopes
+    if environment not in allowed:
+        raise FieldError("environment", f"{PROVIDERS[provider].label} needs one of {', '.join(allowed)}")
+    return environment
+
+
+def check_auth(flow: AuthFlow, values: Mapping[str, Any]) -> dict[str, str]:
+    """What a flow needs beside its secret, empty values left out.
+
+    Raises:
+        FieldError: something is missing, unknown, or not of its form.
+    """
+    required, optional = auth_fields(flow)
+    for name in values:
+        if name not in (*required, *optional):
+            raise FieldError(f"auth.{name:.60}", f"the flow {flow} has no such field")
+    given = {name: value for name, value in values.items() if value not in (None, "")}
+    for name in required:
+        if name not in given:
+            raise FieldError(f"auth.{name}", f"the flow {flow} needs it")
+    return {name: _check_auth_value(name, value) for name, value in given.items()}
+
+
+def _check_auth_value(name: str, value: Any) -> str:
+    field = f"auth.{name}"
+    if not isinstance(value, str) or len(value) > LONGEST_TEXT or not value.isascii() or not value.isprintable():
+        raise FieldError(field, f"must be printable ASCII of at most {LONGEST_TEXT} characters")
+    if name == "token_url":
+        return check_url(value, field=field)
+    if name == "header_name" and (not _HEADER_NAME.fullmatch(value) or value.lower() in _FORBIDDEN_HEADERS):
+        raise FieldError(field, "must be the name of a header that is free to use, such as X-Api-Key")
+    if name == "username" and ":" in value:
+        raise FieldError(field, "must not hold a colon: it would end there")
+    return value
+
+
+def check_endpoints(values: Any) -> list[dict[str, Any]]:
+    """Endpoints of an internal system: objects with a `path` below the base URL. What else they hold is the reader's.
+
+    Raises:
+        FieldError: they are not, or a path leads to another host.
+    """
+    if not isinstance(values, list | tuple) or len(values) > MOST_ENTRIES:
+        raise FieldError("endpoints", f"must be a list of at most {MOST_ENTRIES}")
+    for number, endpoint in enumerate(values):
+        path = endpoint.get("path") if isinstance(endpoint, dict) else None
+        if not isinstance(path, str) or not is_relative_path(path):
+            raise FieldError(f"endpoints.{number}.path", "must be a path below the base URL, such as /v1/accounts")
+    return [dict(endpoint) for endpoint in values]
+
+
+def is_relative_path(path: str) -> bool:
+    """Whether a path stays at the host it is appended to."""
+    return (
+        path.startswith("/")
+        and not path.startswith("//")
+        and len(path) <= LONGEST_TEXT
+        and path.isascii()
+        and path.isprintable()
+        and not set(path) & set(" \\#@")
+    )

