@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 LOCK_CUTOFF ?= 2026-11-17
 
-.PHONY: demo test proofs faults figures lint dev install lock format clean
+.PHONY: demo test proofs faults figures kills lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -21,6 +21,9 @@ faults: install ## every fault we promise to survive, and what became of it
 
 figures: install ## what is measured about reliability, beside its goal; one of them: make figures NAMES=paging
 	$(BIN)/python -m integration_assets_tests.figures $(NAMES)
+
+kills: install ## real kill -9 at requests and named places, and all pairs of crashes; INTEGRATION_ASSETS_TEST_KILLS=500 at night
+	$(BIN)/python -m integration_assets_tests.figures kills schedules
 
 lint: install ## imports, style, types, SQL
 	$(BIN)/ruff check .

@@ -10,6 +10,8 @@ import contextlib
 import os
 import re
 import signal
+import threading
+import time
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -25,6 +27,9 @@ When = Literal["arrived", "committed", "answered"]
 
 _RECORD_WRITE = re.compile(r"^/crm/objects/.*/batch/(create|update|upsert|archive)$")
 _LINK_WRITE = re.compile(r"^/crm/associations/.*/batch/(?!read$)")
+QUIET_SECONDS = 0.06
+QUIET_LOOKS = 3
+"""How long no request may be under way before a look-alike counts as idle, and how often one looks."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,7 @@ class Seen:
                 return "record write"
             if _LINK_WRITE.match(self.path):
                 return "link write"
-            if not self.path.endswith(("/batch/read", "/search")):
+            if not self.path.endswith(("/batch/read", "/search", "/get/access-token-info")):
                 return "schema write"
         return "read"
 
@@ -92,7 +97,11 @@ class Watch:
 
     trace: list[Seen] = field(default_factory=list)
     pid: int | None = None
+    killed: bool = False
+    """Whether the strike has been carried out on a process that was alive."""
     _waiting: tuple[str, int, Strike] | None = None
+    _under_way: int = 0
+    _counting: threading.Lock = field(default_factory=threading.Lock)
 
     def over(self, sandbox: Sandbox) -> None:
         """Watch these look-alikes, below their own logs."""
@@ -103,8 +112,13 @@ class Watch:
     def arm(self, strike: Strike | None, reference: list[Seen]) -> None:
         """Forget what was seen; wait for the request of `strike`, placed by the trace of an undisturbed run."""
         self.trace.clear()
-        self.pid = None
+        self.pid, self.killed = None, False
         self._waiting = (*strike.place(reference), strike) if strike else None
+
+    def arm_at_request(self, number: int, when: When) -> None:
+        """Forget what was seen; wait for the n-th request of all, counted from 1."""
+        self.arm(None, [])
+        self._waiting = ("", number, Strike("any", 0.0, when))
 
     def started(self, pid: int) -> None:
         """Told of the process to kill."""
@@ -114,10 +128,18 @@ class Watch:
         """Told that it is over: a strike that comes later must not hit another."""
         self.pid = None
 
+    def settle(self) -> None:
+        """Return when the look-alikes have nothing more to do: what a dead process had sent may still arrive."""
+        quiet = 0
+        while quiet < QUIET_LOOKS:
+            time.sleep(QUIET_SECONDS / QUIET_LOOKS)
+            quiet = 0 if self._under_way else quiet + 1
+
     def _kill(self) -> None:
         if self.pid is not None:
             with contextlib.suppress(ProcessLookupError):  # it ended while a strike paused
                 os.kill(self.pid, signal.SIGKILL)
+                self.killed = True
 
     def _due(self, seen: Seen) -> Strike | None:
         self.trace.append(seen)
@@ -131,6 +153,15 @@ class Watch:
 
     def _around(self, app: ASGIApp, system: str) -> ASGIApp:
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            with self._counting:
+                self._under_way += 1
+            try:
+                await answered(scope, receive, send)
+            finally:
+                with self._counting:
+                    self._under_way -= 1
+
+        async def answered(scope: Scope, receive: Receive, send: Send) -> None:
             strike = self._due(Seen(system, scope["method"], scope["path"]))
             if strike is None:
                 await app(scope, receive, send)

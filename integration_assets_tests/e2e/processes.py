@@ -10,6 +10,7 @@ any other process.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -21,6 +22,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
+
+from integration_assets_tests.e2e.fault_points import Death, plant
 
 LIMIT_SECONDS = 120.0
 """Longest a command may run before it counts as hanging."""
@@ -72,16 +77,21 @@ class WarmParent:
         *,
         on_start: Callable[[int], None] = lambda _pid: None,
         batch_sizes: Mapping[str, int] | None = None,
+        notes: Path | None = None,
+        death: Death | None = None,
     ) -> int:
         """Run the command in a fork; returns its exit code, or minus the signal that ended it.
 
         `batch_sizes` replaces attributes of the HubSpot connector, so that a small run makes many write requests.
+        With `notes` the fork notes in that file which fault points it passes, and dies at the one `death` names.
         """
         order = {
             "arguments": list(arguments),
             "environment": clean_environment(environment),
             "folder": str(folder),
             "batch_sizes": dict(batch_sizes or {}),
+            "notes": str(notes) if notes else None,
+            "death": msgspec.to_builtins(death) if death else None,
         }
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -121,17 +131,28 @@ def warm_parent() -> Iterator[WarmParent]:
 
 # -- the parent's side
 
+_IMPORTED_ON_THE_WAY = (
+    "integration_assets.assets.results",
+    "integration_assets.assets.running",
+    "integration_assets.cli",
+    "integration_assets.definitions",
+    "integration_assets.reporting.terminal",
+    "pyarrow.dataset",
+    "structlog",
+    "tldextract",
+)
+"""Everything a sync imports late, so that forks have it."""
+
 
 def serve() -> None:
     """Read orders from stdin, fork for each, and answer with the process id and, when it has ended, its exit code."""
-    # Everything a sync imports on its way, so that forks have it.
-    import integration_assets.assets.results
-    import integration_assets.assets.running
-    import integration_assets.cli
-    import integration_assets.definitions
-    import integration_assets.reporting.terminal
+    import dagster as dg
 
-    integration_assets.definitions.defs.resolve_job_def("sync")
+    for name in _IMPORTED_ON_THE_WAY:
+        importlib.import_module(name)
+    importlib.import_module("integration_assets.definitions").defs.resolve_job_def("sync")
+    with dg.DagsterInstance.ephemeral():  # the first one imports the database layer
+        pass
     for line in sys.stdin.buffer:
         order = json.loads(line)
         pid = os.fork()
@@ -165,6 +186,8 @@ def _obey(order: dict[str, Any]) -> None:
         os.environ.update(order["environment"])
         for name, size in order["batch_sizes"].items():
             setattr(HubSpotCrm, name, size)
+        if order["notes"]:
+            plant(Path(order["notes"]), msgspec.convert(order["death"], Death | None))
         dg.DagsterInstance.from_config = lambda *_: dg.DagsterInstance.ephemeral()  # type: ignore[method-assign]
         sys.argv = ["integration-assets", *order["arguments"]]
         try:
