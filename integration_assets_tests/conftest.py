@@ -17,6 +17,15 @@ settings.register_profile("explore", print_blob=True)
 settings.load_profile("repeatable")
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the random proofs have told, and with which seed; they record it as the property `told`."""
+    for outcome in ("passed", "failed"):
+        for report in terminalreporter.getreports(outcome):
+            for name, value in report.user_properties:
+                if name == "told":
+                    terminalreporter.write_line(f"{report.nodeid}: {value}")
+
+
 class Served(NamedTuple):
     """A sandbox and where it listens."""
 

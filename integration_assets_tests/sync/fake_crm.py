@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import count
 
 from integration_assets.connectors.crm.base import (
     BatchRejectedError,
@@ -61,6 +62,7 @@ class FakeCrm:
     kind: PortalKind = PortalKind.STANDARD
 
     records: dict[str, StoredRecord] = field(default_factory=dict)
+    new_ids: Iterator[int] = field(default_factory=lambda: count(1000))
     pairs: dict[tuple[str, LinkTarget, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     unknown_targets: set[str] = field(default_factory=set)
     poison: set[str] = field(default_factory=set)
@@ -100,11 +102,15 @@ class FakeCrm:
 
     async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
         self.calls.append("schema")
+        return self.live_schema()
+
+    def live_schema(self) -> LiveSchema:
+        """The schema as it reads now."""
         lagging = self.schema_lag > 0
         self.schema_lag -= lagging
         links = () if lagging else tuple(LiveLink(d.target, d.name, d.label) for d in self.labels.values())
         return LiveSchema(
-            await self.portal(),
+            Portal(self.portal_id, self.kind),
             self.objects,
             object_archived=False,
             properties=tuple(self.properties.values()),
@@ -137,7 +143,7 @@ class FakeCrm:
         assert len(set(keys)) == len(keys)
         self.calls.append("read records")
         self.on_read()
-        return {r.key: self.seen(i) for i, r in self.records.items() if r.key in set(keys) and not r.archived}
+        return {str(key): self.seen(record_id) for key, record_id in self.live_ids(set(keys)).items()}
 
     async def links(
         self, definition: ObjectDefinition, record_ids: Sequence[str], target: LinkTarget
@@ -165,34 +171,56 @@ class FakeCrm:
         if len(keys) > self.records_per_write or len(set(keys)) != len(keys):
             raise BatchRejectedError("too many or duplicate ids")
         number = self._begin("upsert")
-        bad = [key for key in keys if key in self.poison]
+        written, rejected = self.put_records(writes)
+        self.fault(number, "after")
+        said = [one for one in written if one.key not in self.unmentioned]
+        return RecordsOutcome(tuple(reversed(said)), rejected, tuple(key for key in keys if key in self.unmentioned))
+
+    def put_records(self, writes: Sequence[RecordWrite]) -> tuple[list[WrittenRecord], tuple[Rejected, ...]]:
+        """What a batch of records does, whether or not anybody hears of it."""
+        bad = [write.key for write in writes if self.refuses(write)]
         if bad and self.refuse_whole_batches:
             raise BatchRejectedError("a value is not valid")
         written = [self._upsert(write) for write in writes if write.key not in bad]
-        self.fault(number, "after")
-        said = [one for one in written if one.key not in self.unmentioned]
-        rejected = tuple(Rejected("feature_request", key, "a value is not valid") for key in bad)
-        return RecordsOutcome(tuple(reversed(said)), rejected, tuple(key for key in keys if key in self.unmentioned))
+        return written, tuple(Rejected("feature_request", key, "a value is not valid") for key in bad)
+
+    def refuses(self, write: RecordWrite) -> bool:
+        """Whether the values of a record are not accepted."""
+        return write.key in self.poison
+
+    def live_ids(self, keys: Collection[str]) -> dict[str | None, str]:
+        """Ids of the live records with these keys."""
+        return {r.key: i for i, r in self.records.items() if r.key in keys and not r.archived}
 
     def _upsert(self, write: RecordWrite) -> WrittenRecord:
-        live = {r.key: i for i, r in self.records.items() if not r.archived}
-        record_id = live.get(write.key)
+        record_id = self.live_ids({write.key}).get(write.key)
         if record_id is None and self.vanishing.get(write.key, 0):
             self.vanishing[write.key] -= 1
             return WrittenRecord(write.key, "0", created=True)
         created = record_id is None
         if record_id is None:
-            record_id = str(1000 + len(self.records))
-            self.records[record_id] = StoredRecord(write.key, {})
+            record_id = self.add(StoredRecord(write.key, {}))
         for name, value in write.values.items():
             if (write.key, name) not in self.dropped:
                 self.records[record_id].values[name] = stored(name, value)
         return WrittenRecord(write.key, record_id, created=created)
 
+    def add(self, record: StoredRecord) -> str:
+        """Keep a new record; return its id, which no other ever had."""
+        record_id = str(next(self.new_ids))
+        self.records[record_id] = record
+        return record_id
+
     async def link(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         assert 0 < len(pairs) <= self.pairs_per_write
         assert len({pair.target for pair in pairs}) == 1
         number = self._begin("link")
+        outcome = self.put_pairs(pairs)
+        self.fault(number, "after")
+        return outcome
+
+    def put_pairs(self, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        """What a batch of links does."""
         if self.refuse_whole_batches and any(pair.target_id in self.unknown_targets for pair in pairs):
             raise BatchRejectedError("one of the two does not exist")
         rejected = []
@@ -205,16 +233,22 @@ class FakeCrm:
             written.append(pair)
             if pair.target_id not in self.unmade_pairs:
                 self.pairs[pair.record_id, pair.target, pair.target_id] = set(pair.labels)
-        self.fault(number, "after")
         return PairsOutcome(tuple(reversed(written)), tuple(rejected))
 
     async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         assert 0 < len(pairs) <= self.pairs_per_removal
         number = self._begin("unlink")
-        for pair in pairs:
-            self.pairs[pair.record_id, pair.target, pair.target_id] -= set(pair.labels)
+        self.take_off(pairs)
         self.fault(number, "after")
         return PairsOutcome(tuple(pairs))
+
+    def take_off(self, pairs: Sequence[PairWrite]) -> None:
+        """What a batch of removals does."""
+        for pair in pairs:
+            self.pairs[pair.record_id, pair.target, pair.target_id] -= set(pair.labels)
+
+    async def pause(self, _seconds: float) -> None:
+        """Somebody waits; here nothing happens meanwhile."""
 
     # -- schema
 

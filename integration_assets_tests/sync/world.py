@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +144,7 @@ class World:
     def apply(self, plan: Plan, *, canary: bool | None = None, in_flight: int = 2) -> ApplyReport:
         async def pause(seconds: float) -> None:
             self.pauses.append(seconds)
+            await self.crm.pause(seconds)
 
         return asyncio.run(
             apply_plan(
@@ -194,7 +197,14 @@ def literal(value: Any) -> str:
 
 def new_store() -> duckdb.DuckDBPyConnection:
     """A store in memory. One thread: with tables of a few rows a second one only costs time."""
-    config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"}
+    if "pandas" not in sys.modules and find_spec("pandas") is None:
+        # DuckDB looks for it with every statement, and where it is not there that is a search on disk each time
+        sys.modules["pandas"] = None  # type: ignore[assignment]  # None: known not to be there
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "threads": "1",
+    }
     connection = duckdb.connect(":memory:", config=config)
     for name in ("0001_raw", "0002_sync", "0003_ops"):
         connection.execute((MIGRATIONS / f"{name}.sql").read_text())
