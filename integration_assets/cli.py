@@ -16,10 +16,18 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from integration_assets import __version__
+from integration_assets.commands import keys, overrides, tenants
+from integration_assets.commands.shared import (
+    DEFAULT,
+    Environment,
+    Tenant,
+    ask,
+    results_console,
+    settings_of,
+    settings_of_tenant,
+)
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from integration_assets.assets.ending import Ending
     from integration_assets.assets.run_session import Mode
     from integration_assets.config import Settings
@@ -32,15 +40,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-overrides_app = typer.Typer(help="An analyst's mappings of an address or a domain to a company.", no_args_is_help=True)
-app.add_typer(overrides_app, name="overrides")
-
-
-class EnvironmentName(StrEnum):
-    """The two environments, as an option."""
-
-    SANDBOX = "sandbox"
-    PRODUCTION = "production"
+app.add_typer(overrides.app, name="overrides")
+app.add_typer(tenants.app, name="tenants")
+app.add_typer(keys.app, name="keys")
 
 
 class Order(StrEnum):
@@ -50,16 +52,8 @@ class Order(StrEnum):
     COMPANIES = "companies"
 
 
-Tenant = Annotated[str, typer.Option("--tenant", help="Whose data; `default` reads the environment variables.")]
-Environment = Annotated[
-    EnvironmentName | None,
-    typer.Option(
-        "--environment", help="CRM portal to work with; default INTEGRATION_ASSETS_ENVIRONMENT, else sandbox."
-    ),
-]
 FullRead = Annotated[bool, typer.Option("--full", help="Read everything whole, whatever earlier runs know.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")]
-DEFAULT = "default"
 INTERRUPTED = 130
 """What typer makes of a KeyboardInterrupt."""
 
@@ -97,18 +91,6 @@ def _say(line: str) -> None:
     sys.stderr.write(f"integration-assets: {redact(line)}\n")
 
 
-def _settings(environment: EnvironmentName | None) -> Settings:
-    from integration_assets.config import load_settings
-
-    return load_settings(**({"environment": environment.value} if environment else {}))
-
-
-def _out() -> Console:
-    from integration_assets.reporting.terminal import console
-
-    return console()
-
-
 @contextmanager
 def _progress() -> Iterator[None]:
     from rich.console import Console
@@ -133,7 +115,7 @@ def demo(
     """Run the main job on the embedded sandbox: setup, dry run, sync, a second sync that writes nothing."""
     from integration_assets.demo import run_demo
 
-    raise SystemExit(run_demo(_out(), keep=keep))
+    raise SystemExit(run_demo(results_console(), keep=keep))
 
 
 @app.command()
@@ -143,11 +125,10 @@ def doctor(tenant: Tenant = DEFAULT, environment: Environment = None, json: Json
 
     from integration_assets.tenants.doctor import examine, exit_code, show, to_json
 
-    settings = _settings(environment)
-    findings = asyncio.run(examine(settings, tenant))
+    findings = asyncio.run(examine(settings_of_tenant(environment, tenant, "doctor"), tenant))
     if json:
         json.write_bytes(to_json(findings))
-    show(findings, _out())
+    show(findings, results_console())
     raise SystemExit(exit_code(findings))
 
 
@@ -163,12 +144,12 @@ def setup(
 
     from integration_assets.tenants.setting_up import set_up
 
-    settings = _settings(environment)
+    settings = settings_of_tenant(environment, tenant, "setup")
 
     def agreed(lines: list[str]) -> bool:
         for line in lines:
             typer.echo(f"  {line}")
-        return yes or _ask("Create this?", "--yes")
+        return yes or ask("Create this?", "--yes")
 
     with _progress():
         result = asyncio.run(set_up(settings, tenant, agreed))
@@ -176,14 +157,6 @@ def setup(
         typer.echo(line)
     if json:
         json.write_bytes(result.to_json())
-
-
-def _ask(question: str, option: str) -> bool:
-    from integration_assets.errors import ConfigurationError
-
-    if not sys.stdin.isatty():
-        raise ConfigurationError(f"nothing was done: without a terminal to ask on, say {option}")
-    return typer.confirm(question)
 
 
 @app.command()
@@ -197,7 +170,7 @@ def plan(
     """Read, rank and show what a sync would change. Writes nothing into the CRM."""
     from integration_assets.assets.run_session import Mode
 
-    _run(_settings(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out, full=full)
+    _run(settings_of(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out, full=full)
 
 
 @app.command()
@@ -222,7 +195,7 @@ def sync(
     if plan and (dry_run or read_only):
         raise ConfigurationError("--plan applies a plan: it goes with neither --dry-run nor --read-only")
     mode = Mode.DRY_RUN if dry_run else Mode.READ_ONLY if read_only else Mode.SYNC
-    _run(_settings(environment), mode, tenant=tenant, json=json, plan_file=plan, approved_hash=approve, full=full)
+    _run(settings_of(environment), mode, tenant=tenant, json=json, plan_file=plan, approved_hash=approve, full=full)
 
 
 def _run(
@@ -242,9 +215,9 @@ def _run(
     from integration_assets.definitions import defs
     from integration_assets.errors import EXIT_USAGE
     from integration_assets.reporting.run_summary import write_json
-    from integration_assets.tenants.integrations import require_configured
+    from integration_assets.tenants.settings import check_configured
 
-    require_configured(settings)
+    check_configured(settings, tenant)
     with _progress():
         ending = run_job(
             defs.resolve_job_def(mode.value),
@@ -259,7 +232,7 @@ def _run(
         raise _usage(ending.error)
     if json:
         write_json(ending.summary, json)
-    console = _out()
+    console = results_console()
     if mode is Mode.DRY_RUN:
         show_saved_plan(console, settings, tenant, ending, out)
     show_ending(console, ending)
@@ -286,7 +259,7 @@ def approve(
     """Release a held plan: the next sync applies it."""
     from integration_assets.tenants.approving import approve_plan
 
-    typer.echo(approve_plan(_settings(environment), tenant, plan_hash, by))
+    typer.echo(approve_plan(settings_of(environment), tenant, plan_hash, by))
 
 
 @app.command()
@@ -303,9 +276,9 @@ def undo(
     from integration_assets.assets.results import show_ending, show_undo
     from integration_assets.reporting.run_summary import write_json
 
-    settings = _settings(environment)
+    settings = settings_of(environment)
     ending = _undo(settings, tenant, run, apply=yes)
-    console = _out()
+    console = results_console()
     changes = show_undo(console, settings, tenant, ending)
     if changes and not yes and sys.stdin.isatty() and typer.confirm("Undo this?"):
         ending = _undo(settings, tenant, run, apply=True, shown=ending.summary.plan.hash)
@@ -344,7 +317,7 @@ def rankings(
     """Show the ranking of the last run from the published database."""
     from integration_assets.reporting.published import show_rankings
 
-    show_rankings(_out(), _settings(environment), tenant, by.value, limit)
+    show_rankings(results_console(), settings_of(environment), tenant, by.value, limit)
 
 
 @app.command()
@@ -359,7 +332,7 @@ def report(
     """Show what a run did: its numbers, calls, checks, and what was left unresolved."""
     from integration_assets.reporting.published import show_report
 
-    show_report(_out(), _settings(environment), tenant, run, json)
+    show_report(results_console(), settings_of(environment), tenant, run, json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
@@ -383,47 +356,6 @@ def dev(port: Annotated[int, typer.Option("--port", help="Port of the UI on 127.
     from integration_assets.dev import run_dev
 
     raise SystemExit(run_dev(port))
-
-
-@overrides_app.command("list")
-def overrides_list() -> None:
-    """Show the mappings in force."""
-    from integration_assets.resolution.overrides import read_overrides
-
-    settings = _settings(None)
-    mappings = read_overrides(settings.overrides_path, **_mail_domains(settings))
-    for mapping in mappings:
-        typer.echo(f"{mapping.match}\t{mapping.company_id}\t{mapping.note or ''}")
-    if not mappings:
-        typer.echo(f"no mappings in {settings.overrides_path}", err=True)
-
-
-@overrides_app.command("add")
-def overrides_add(
-    match: Annotated[str, typer.Argument(help="An e-mail address, or a domain (sub-domains included).")],
-    company_id: Annotated[str, typer.Argument(help="Id of the company in the CRM.")],
-    note: Annotated[str, typer.Option("--note", help="Why, for the next reader.")] = "",
-) -> None:
-    """Map an address or a domain to a company; replaces an earlier mapping of the same."""
-    from integration_assets.resolution.overrides import Override, add_override
-
-    settings = _settings(None)
-    mappings = add_override(settings.overrides_path, Override(match, company_id, note), **_mail_domains(settings))
-    typer.echo(f"added to {settings.overrides_path}, {len(mappings)} mappings in all; the next run uses it")
-
-
-@overrides_app.command("remove")
-def overrides_remove(match: Annotated[str, typer.Argument(help="The address or domain as listed.")]) -> None:
-    """Remove a mapping."""
-    from integration_assets.resolution.overrides import remove_override
-
-    settings = _settings(None)
-    mappings = remove_override(settings.overrides_path, match, **_mail_domains(settings))
-    typer.echo(f"removed from {settings.overrides_path}, {len(mappings)} mappings left")
-
-
-def _mail_domains(settings: Settings) -> dict[str, tuple[str, ...]]:
-    return {"personal_domains": settings.personal_domains, "business_domains": settings.business_domains}
 
 
 if __name__ == "__main__":

@@ -203,9 +203,21 @@ class TenantSettings(Settings):
         return (init_settings,)
 
     def named(self, field: str) -> str:
-        """What a person knows a field by: the tenant's own setting of that name."""
-        return f"{field} of tenant {self.tenant}"
+        """What a person knows a field by: the tenant's own integration or setting."""
+        return f"{_TENANTS_NAMES.get(field, field)} of tenant {self.tenant}"
 
+
+_TENANTS_NAMES = {
+    "canny_api_key": "the Canny key",
+    "canny_base_url": "the Canny address",
+    "hubspot_sandbox_token": "the HubSpot token (sandbox)",
+    "hubspot_production_token": "the HubSpot token (production)",
+    "hubspot_arr_property": "arr_property of HubSpot",
+    "hubspot_currency_property": "currency_property of HubSpot",
+    "hubspot_account_id_property": "account_id_property of HubSpot",
+    "slack_bot_token": "the Slack token",
+    "slack_channel": "the Slack channel",
+}
 
 OPERATOR_FIELDS = (
     "home",

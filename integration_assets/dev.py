@@ -18,6 +18,8 @@ from rich.text import Text
 from integration_assets.assets.running import config_file, dagster_home, prepared_instance
 from integration_assets.config import load_settings
 from integration_assets.demo import served, show_setup, variables, wait_for_interrupt
+from integration_assets.tenants.registry.database import has_registry
+from integration_assets.tenants.settings import registry_tenants
 
 HOST = "127.0.0.1"
 """The UI has no login: it is served to this machine only."""
@@ -36,13 +38,16 @@ def run_sandbox(command: list[str], *, port: int, with_setup: bool) -> int:
 def run_dev(port: int) -> int:
     """Serve the Dagster UI on `port` until interrupted; returns its exit code.
 
-    With `CANNY_API_KEY` it works on the systems the environment variables name, without on a fresh embedded sandbox.
-    Dagster keeps its records in `DAGSTER_HOME`, or in `dagster` under the product's home, and finds the partition
-    `default` there.
+    With `CANNY_API_KEY` it works on the systems the environment variables name, with a registry on its tenants' as
+    well, without either on a fresh embedded sandbox. Dagster keeps its records in `DAGSTER_HOME`, or in `dagster` under
+    the product's home, and finds a partition per tenant there, `default` among them.
     """
     console = Console(stderr=True)
-    if os.environ.get("CANNY_API_KEY"):
-        return _serve_ui(console, load_settings().home, port, {}, "the systems your environment variables name")
+    settings = load_settings()
+    if os.environ.get("CANNY_API_KEY") or has_registry(settings):
+        tenants = registry_tenants(settings)
+        what = "the systems your environment variables name" if tenants is None else "the tenants of the registry"
+        return _serve_ui(console, settings.home, port, {}, what, tenants)
     with _fresh_sandbox(console, port=0, with_setup=True) as environment:
         home = Path(environment["INTEGRATION_ASSETS_HOME"])
         return _serve_ui(console, home, port, environment, "the embedded sandbox, as CANNY_API_KEY is not set")
@@ -63,9 +68,16 @@ def _fresh_sandbox(console: Console, *, port: int, with_setup: bool) -> Iterator
         yield environment
 
 
-def _serve_ui(console: Console, home: Path, port: int, environment: Mapping[str, str], on_what: str) -> int:
+def _serve_ui(
+    console: Console,
+    home: Path,
+    port: int,
+    environment: Mapping[str, str],
+    on_what: str,
+    tenants: tuple[str, ...] | None = None,
+) -> int:
     folder = dagster_home(home)
-    with prepared_instance(folder):
+    with prepared_instance(folder, tenants):
         pass
     console.print(Text(f"Dagster UI on http://{HOST}:{port}, on {on_what}; Ctrl-C stops it."))
     workspace = str(config_file("workspace.yaml"))

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import dagster as dg
 
 DEFAULT_TENANT = "default"
 TENANTS = dg.DynamicPartitionsDefinition(name="tenants")
 
 
-def ensure_default_tenant(instance: dg.DagsterInstance) -> None:
-    """Add the `default` partition to an instance that does not have it yet."""
-    if not instance.has_dynamic_partition("tenants", DEFAULT_TENANT):
-        instance.add_dynamic_partitions("tenants", [DEFAULT_TENANT])
+def align_partitions(instance: dg.DagsterInstance, tenants: Collection[str] | None) -> None:
+    """Give an instance one partition per tenant, and `default`. None: no registry, so what else is there stays."""
+    wanted = {DEFAULT_TENANT, *(tenants or ())}
+    there = set(instance.get_dynamic_partitions("tenants"))
+    if missing := sorted(wanted - there):
+        instance.add_dynamic_partitions("tenants", missing)
+    for tenant in sorted(there - wanted) if tenants is not None else ():
+        instance.delete_dynamic_partition("tenants", tenant)

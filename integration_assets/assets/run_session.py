@@ -27,14 +27,22 @@ from integration_assets.assets.memory import memory_bound
 from integration_assets.assets.partitions import DEFAULT_TENANT
 from integration_assets.assets.settings import overrides
 from integration_assets.checks.base import CheckResult
-from integration_assets.config import Environment, Settings, load_settings
+from integration_assets.config import Environment, Settings, TenantSettings, load_settings, tenant_settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.limiter import Quota
-from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError, TransientError
+from integration_assets.errors import (
+    ConfigurationError,
+    CredentialError,
+    IntegrationError,
+    PermanentError,
+    TransientError,
+)
 from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_runs, forget_run
 from integration_assets.staging.lock import RunLock
 from integration_assets.staging.store import hold_store, store_path
 from integration_assets.sync.report import ApplyReport
+from integration_assets.tenants.registry.models import Provider
+from integration_assets.tenants.settings import note_outcomes, settings_for
 
 if TYPE_CHECKING:
     from integration_assets.assets.writing import Planned
@@ -134,16 +142,16 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             try:
                 yield self
             finally:
+                note_use(state)
                 self._end(state)
 
     def _open(self, state: RunState, stack: contextlib.ExitStack) -> None:
         values = {"environment": self.environment} if self.environment else {}
-        state.settings = load_settings(**values)
-        state.environment = state.settings.environment
-        if state.tenant != DEFAULT_TENANT:
-            raise ConfigurationError(
-                f"tenant {state.tenant} has no integrations: only `{DEFAULT_TENANT}` reads them from the environment"
-            )
+        operator = load_settings(**values)
+        state.environment = operator.environment
+        # Until it is known whose credentials this run uses, it has none: not even for a message that it failed.
+        state.settings = tenant_settings(operator, state.tenant)
+        state.settings = settings_for(operator, state.tenant, f"run {state.run_id}")
         overrides(state.settings)  # a wrong file ends the run before the first call, not after a long read
         path = store_path(state.settings.home, state.settings.store_url, state.environment, state.tenant)
         store = stack.enter_context(hold_store(path, f"run {state.run_id}"))
@@ -287,6 +295,22 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
     def _note(self, error: IntegrationError, stage: str) -> None:
         if self.state.error is None:
             self.state.error, self.state.error_stage = error, stage
+
+
+def note_use(state: RunState) -> None:
+    """Note in the registry how the run fared with the tenant's integrations. That it cannot be noted is no failure."""
+    if not isinstance(state.settings, TenantSettings) or state.error_stage == "start":
+        return
+    systems = {provider.value: provider for provider in Provider}
+    problems: dict[Provider, str | None] = {}
+    if isinstance(state.error, CredentialError) and state.error.system in systems:
+        problems = {systems[state.error.system]: state.error.message}
+    elif state.error is None:
+        problems = {Provider.CANNY: None, Provider.HUBSPOT: None}
+    try:
+        note_outcomes(load_settings(environment=state.settings.environment), state.tenant, problems, state.run_id)
+    except IntegrationError as error:
+        state.notes.append(f"how the integrations worked could not be noted: {error.message}")
 
 
 def _stopped_between_stages(reason: BaseException | None) -> IntegrationError:

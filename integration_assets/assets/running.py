@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import dagster as dg
 
 from integration_assets.assets.abandoned import close_abandoned_runs, run_tags
 from integration_assets.assets.ending import Ending, read_ending
-from integration_assets.assets.partitions import DEFAULT_TENANT, ensure_default_tenant
+from integration_assets.assets.partitions import DEFAULT_TENANT, align_partitions
 from integration_assets.assets.run_session import Mode
 from integration_assets.config import Settings, variable
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.tenants.settings import registry_tenants
 
 INSTANCE_CONFIG = "dagster.yaml"
 
@@ -49,12 +50,21 @@ def config_file(name: str) -> Path:
 
 
 @contextmanager
-def prepared_instance(folder: Path) -> Iterator[dg.DagsterInstance]:
-    """The Dagster instance of a folder, with its `default` partition and without runs whose process is gone."""
+def prepared_instance(folder: Path, tenants: Collection[str] | None = None) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance of a folder, with a partition per tenant and without runs whose process is gone.
+
+    `tenants` are those of the registry, None without one; `default` is always among the partitions.
+    """
     with dg.DagsterInstance.from_config(str(folder)) as instance:
-        ensure_default_tenant(instance)
+        align_partitions(instance, tenants)
         close_abandoned_runs(instance)
         yield instance
+
+
+def update_partitions(settings: Settings) -> None:
+    """Give the Dagster instance of this installation one partition per tenant of the registry."""
+    with prepared_instance(dagster_home(settings.home), registry_tenants(settings)):
+        pass
 
 
 def run_job(
@@ -73,9 +83,11 @@ def run_job(
     Raises:
         ConfigurationError: the tenant does not exist.
     """
-    with prepared_instance(dagster_home(settings.home)) as instance:
-        if not instance.has_dynamic_partition("tenants", tenant):
-            raise ConfigurationError(f"there is no tenant {tenant}: only `{DEFAULT_TENANT}` exists without a registry")
+    tenants = registry_tenants(settings)
+    if tenant not in (DEFAULT_TENANT, *(tenants or ())):
+        hint = f"only `{DEFAULT_TENANT}` exists without a registry" if tenants is None else "`tenants list` shows all"
+        raise ConfigurationError(f"there is no tenant {tenant}: {hint}")
+    with prepared_instance(dagster_home(settings.home), tenants) as instance:
         result = job.execute_in_process(
             instance=instance,
             partition_key=tenant,

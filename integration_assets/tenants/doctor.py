@@ -120,8 +120,8 @@ def _configuration(settings: Settings) -> Finding:
         return Finding(
             "configuration",
             Verdict.WARN,
-            f"{variable('hubspot_arr_property')} is not set: ARR comes from the next source",
-            f"set {variable('hubspot_arr_property')} to the company property that holds ARR",
+            f"{settings.named('hubspot_arr_property')} is not set: ARR comes from the next source",
+            f"set {settings.named('hubspot_arr_property')} to the company property that holds ARR",
         )
     return Finding("configuration", Verdict.OK, f"environment {settings.environment}")
 
@@ -178,9 +178,13 @@ async def _catching(findings: list[Finding], check: str, fix: str) -> AsyncItera
 async def _feedback(settings: Settings, calls: CallCounter) -> list[Finding]:
     findings: list[Finding] = []
     if settings.canny_api_key is None:
-        return [_not_tried("feedback system", "canny_api_key")]
+        return [_not_tried(settings, "feedback system", "canny_api_key")]
     async with (
-        _catching(findings, "feedback system", f"check {variable('canny_api_key')} and {variable('canny_base_url')}"),
+        _catching(
+            findings,
+            "feedback system",
+            f"check {settings.named('canny_api_key')} and {settings.named('canny_base_url')}",
+        ),
         feedback_for(settings, calls) as feedback,
     ):
         findings.append(Finding("feedback system", Verdict.OK, await feedback.check()))
@@ -197,8 +201,11 @@ async def _crm(settings: Settings, environment: Environment, pinned: str | None,
     token = f"hubspot_{environment.value}_token"
     check = f"CRM ({environment})"
     if settings.hubspot(environment)[0] is None:
-        return [_not_tried(check, token)], None, None
-    async with _catching(findings, check, f"check {variable(token)}"), crm_for(settings, environment, calls) as crm:
+        return [_not_tried(settings, check, token)], None, None
+    async with (
+        _catching(findings, check, f"check {settings.named(token)}"),
+        crm_for(settings, environment, calls) as crm,
+    ):
         portal = await crm.portal()
         findings.append(Finding(check, Verdict.OK, f"portal {portal.portal_id}, {portal.kind}, {portal.currency}"))
         if environment is settings.environment:
@@ -232,7 +239,7 @@ async def _scopes(crm: Crm, settings: Settings, token: str) -> list[Finding]:
                 "CRM scopes",
                 Verdict.FAIL,
                 f"missing: {', '.join(sorted(missing))}",
-                f"grant them to the token in {variable(token)}",
+                f"grant them to the token in {settings.named(token)}",
             )
         ]
     later = crm.needed_scopes(setup=True, link_contacts=settings.link_contacts) - granted
@@ -289,7 +296,7 @@ def _drift_finding(drift: Drift, settings: Settings) -> Finding:
     """A drift with what to do: what is missing `setup` creates, what exists and is wrong a person has to change."""
     for field in ("hubspot_arr_property", "hubspot_currency_property", "hubspot_account_id_property"):
         if drift.name == f"company.{getattr(settings, field)}":
-            fix = f"correct {variable(field)}, or create the property"
+            fix = f"correct {settings.named(field)}, or create the property"
             return Finding("CRM schema", Verdict.FAIL, f"{drift.name}: {drift.detail}", fix, usage=True)
     verdict = Verdict.FAIL if drift.severity is Severity.ERROR else Verdict.WARN
     seen, advice, _ = f"{drift.name}: {drift.detail}".partition("; run `setup`")
@@ -307,9 +314,9 @@ async def _slack(settings: Settings) -> list[Finding]:
 
     problem = await asyncio.to_thread(check_slack, settings)
     if problem:
-        return [Finding("Slack", Verdict.WARN, problem, f"check {variable('slack_bot_token')}")]
+        return [Finding("Slack", Verdict.WARN, problem, f"check {settings.named('slack_bot_token')}")]
     return [Finding("Slack", Verdict.OK, "the token is valid")]
 
 
-def _not_tried(check: str, field: str) -> Finding:
-    return Finding(check, Verdict.UNKNOWN, f"not tried: {variable(field)} is not set")
+def _not_tried(settings: Settings, check: str, field: str) -> Finding:
+    return Finding(check, Verdict.UNKNOWN, f"not tried: {settings.named(field)} is not set")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from integration_assets.config import Environment, Settings, variable
+from integration_assets.config import Environment, Settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import CompanyMapping, Crm
 from integration_assets.connectors.crm.registry import CRMS
@@ -23,8 +23,8 @@ RECORD_ID_PROPERTY = "hs_object_id"
 def missing_variables(settings: Settings) -> list[str]:
     """Names of the variables a run of this environment cannot do without and that are not set."""
     token = settings.hubspot(settings.environment)[0]
-    missing = [] if settings.canny_api_key else [variable("canny_api_key")]
-    return missing if token else [*missing, variable(f"hubspot_{settings.environment.value}_token")]
+    missing = [] if settings.canny_api_key else [settings.named("canny_api_key")]
+    return missing if token else [*missing, settings.named(f"hubspot_{settings.environment.value}_token")]
 
 
 def require_configured(settings: Settings) -> None:
@@ -44,7 +44,7 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
         ConfigurationError: its key is not set.
     """
     if settings.canny_api_key is None:
-        raise ConfigurationError(f"{variable('canny_api_key')} must be set")
+        raise ConfigurationError(f"{settings.named('canny_api_key')} must be set")
     factory = FEEDBACK_SYSTEMS[FEEDBACK_PROVIDER]
     return factory(
         base_url=settings.canny_base_url,
@@ -77,7 +77,7 @@ def crm_for(
         ConfigurationError: its token is not set.
     """
     token, base_url, _ = settings.hubspot(environment)
-    name = variable(f"hubspot_{environment.value}_token")
+    name = settings.named(f"hubspot_{environment.value}_token")
     if token is None:
         raise ConfigurationError(f"{name} must be set")
     crm = CRMS[CRM_PROVIDER](

@@ -132,7 +132,7 @@ class World:
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def run(self, *arguments: str, json_file: bool = False, **variables: str | None) -> Ran:
+    def run(self, *arguments: str, json_file: bool = False, stdin: str = "", **variables: str | None) -> Ran:
         """Run one command in this process. With `json_file` its `--json` is read into the result."""
         target = self.home / "asked-for.json"
         target.unlink(missing_ok=True)
@@ -141,7 +141,7 @@ class World:
         with (
             mock.patch.dict(os.environ, self.environment(**variables), clear=True),
             mock.patch.object(sys, "argv", command),
-            mock.patch.object(sys, "stdin", io.StringIO()),
+            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
             mock.patch("integration_assets.sync.setup.POLL_SECONDS", SETUP_POLL_SECONDS),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),

@@ -1,0 +1,66 @@
+"""`integration-assets overrides`: an analyst's mappings of an address or a domain to a company."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from integration_assets.commands.shared import DEFAULT, Tenant, settings_of
+
+if TYPE_CHECKING:
+    from integration_assets.config import Settings
+
+app = typer.Typer(help="An analyst's mappings of an address or a domain to a company.", no_args_is_help=True)
+
+
+@app.command("list")
+def overrides_list(tenant: Tenant = DEFAULT) -> None:
+    """Show the mappings in force."""
+    from integration_assets.resolution.overrides import read_overrides
+
+    settings = _settings(tenant)
+    mappings = read_overrides(settings.overrides_path, **_mail_domains(settings))
+    for mapping in mappings:
+        typer.echo(f"{mapping.match}\t{mapping.company_id}\t{mapping.note or ''}")
+    if not mappings:
+        typer.echo(f"no mappings in {settings.overrides_path}", err=True)
+
+
+@app.command("add")
+def overrides_add(
+    match: Annotated[str, typer.Argument(help="An e-mail address, or a domain (sub-domains included).")],
+    company_id: Annotated[str, typer.Argument(help="Id of the company in the CRM.")],
+    note: Annotated[str, typer.Option("--note", help="Why, for the next reader.")] = "",
+    tenant: Tenant = DEFAULT,
+) -> None:
+    """Map an address or a domain to a company; replaces an earlier mapping of the same."""
+    from integration_assets.resolution.overrides import Override, add_override
+
+    settings = _settings(tenant)
+    settings.overrides_path.parent.mkdir(parents=True, exist_ok=True)
+    mappings = add_override(settings.overrides_path, Override(match, company_id, note), **_mail_domains(settings))
+    typer.echo(f"added to {settings.overrides_path}, {len(mappings)} mappings in all; the next run uses it")
+
+
+@app.command("remove")
+def overrides_remove(
+    match: Annotated[str, typer.Argument(help="The address or domain as listed.")], tenant: Tenant = DEFAULT
+) -> None:
+    """Remove a mapping."""
+    from integration_assets.resolution.overrides import remove_override
+
+    settings = _settings(tenant)
+    mappings = remove_override(settings.overrides_path, match, **_mail_domains(settings))
+    typer.echo(f"removed from {settings.overrides_path}, {len(mappings)} mappings left")
+
+
+def _settings(tenant: str) -> Settings:
+    """The tenant's settings without any credential."""
+    from integration_assets.tenants.settings import settings_without_secrets
+
+    return settings_without_secrets(settings_of(), tenant)
+
+
+def _mail_domains(settings: Settings) -> dict[str, tuple[str, ...]]:
+    return {"personal_domains": settings.personal_domains, "business_domains": settings.business_domains}

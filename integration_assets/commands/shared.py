@@ -1,0 +1,113 @@
+"""What commands share: options, settings, asking, secrets that come from a prompt or stdin and never from argv."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from integration_assets.config import Settings
+    from integration_assets.tenants.registry.audit import Actor
+    from integration_assets.tenants.registry.database import Registry
+
+DEFAULT = "default"
+
+
+class EnvironmentName(StrEnum):
+    """The two environments, as an option."""
+
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+
+
+Tenant = Annotated[
+    str, typer.Option("--tenant", help="Whose data; `default` reads the environment variables unless it is registered.")
+]
+Environment = Annotated[
+    EnvironmentName | None,
+    typer.Option(
+        "--environment", help="CRM portal to work with; default INTEGRATION_ASSETS_ENVIRONMENT, else sandbox."
+    ),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
+
+
+def settings_of(environment: EnvironmentName | None = None) -> Settings:
+    """The operator's settings."""
+    from integration_assets.config import load_settings
+
+    return load_settings(**({"environment": environment.value} if environment else {}))
+
+
+def settings_of_tenant(environment: EnvironmentName | None, tenant: str, command: str) -> Settings:
+    """The settings of a command that asks the tenant's systems itself."""
+    from integration_assets.tenants.settings import settings_for
+
+    return settings_for(settings_of(environment), tenant, f"command line ({command})")
+
+
+def results_console() -> Console:
+    """The console for results."""
+    from integration_assets.reporting.terminal import console
+
+    return console()
+
+
+def ask(question: str, option: str) -> bool:
+    """Ask on a terminal.
+
+    Raises:
+        ConfigurationError: there is none to ask on.
+    """
+    from integration_assets.errors import ConfigurationError
+
+    if not sys.stdin.isatty():
+        raise ConfigurationError(f"nothing was done: without a terminal to ask on, say {option}")
+    return typer.confirm(question)
+
+
+def confidential(what: str) -> str:
+    """A secret: typed unseen on a terminal, else the first line of stdin.
+
+    Raises:
+        ConfigurationError: nothing was given.
+    """
+    from integration_assets.connectors.redaction import register
+    from integration_assets.errors import ConfigurationError
+
+    value = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    if not value:
+        raise ConfigurationError(f"no {what} was given: type it at the prompt, or write it to stdin")
+    register(value)
+    return value
+
+
+def actor() -> Actor:
+    """Who acts, as the audit trail names it."""
+    from integration_assets.tenants.registry.audit import Actor
+
+    return Actor(f"command line ({getpass.getuser()})")
+
+
+@contextmanager
+def existing_registry(settings: Settings) -> Iterator[Registry]:
+    """The registry for the length of a block.
+
+    Raises:
+        ConfigurationError: there is none yet.
+    """
+    from integration_assets.errors import ConfigurationError
+    from integration_assets.tenants.registry.database import registry
+
+    with registry(settings) as opened:
+        if opened is None:
+            raise ConfigurationError("there is no registry yet: `integration-assets tenants add` makes one")
+        yield opened

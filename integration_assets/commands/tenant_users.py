@@ -1,0 +1,91 @@
+"""`integration-assets tenants user`: who may log in to the pages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from integration_assets.commands.shared import Yes, actor, ask, confidential, existing_registry, settings_of
+
+app = typer.Typer(help="Who may log in. Passwords come from a prompt or stdin.", no_args_is_help=True)
+
+Login = Annotated[str, typer.Argument(help="What they log in with; an address, say.")]
+OfTenant = Annotated[str | None, typer.Option("--tenant", help="Whose admin.")]
+
+
+@app.command()
+def add(
+    login: Login,
+    tenant: OfTenant = None,
+    operator: Annotated[bool, typer.Option("--operator", help="Manages the installation, not one tenant.")] = False,
+) -> None:
+    """Let somebody in, as a tenant's admin or as an operator."""
+    from integration_assets.errors import ConfigurationError
+    from integration_assets.tenants.registry.directory import directory
+
+    if (tenant is None) != operator:
+        raise ConfigurationError("say either --tenant TENANT or --operator")
+    with existing_registry(settings_of()) as registry:
+        password = confidential("password")
+        with directory(registry, actor()) as users:
+            view = users.add_user(login, password, tenant=tenant)
+    typer.echo(f"{view.login} may log in as {'operator' if operator else f'admin of {tenant}'}")
+
+
+@app.command("list")
+def list_users(tenant: OfTenant = None) -> None:
+    """Show who may log in."""
+    from integration_assets.tenants.registry.directory import directory
+
+    with existing_registry(settings_of()) as registry, directory(registry, actor()) as users:
+        found, slugs = users.users(tenant), {one.id: one.slug for one in users.tenants()}
+    for user in found:
+        last = f"{user.last_login_at:%Y-%m-%d %H:%M}" if user.last_login_at else "never"
+        state = "enabled" if user.enabled else "shut out"
+        typer.echo(f"{user.login}\t{user.role}\t{slugs.get(user.tenant_id or '', '')}\t{state}\tlast login {last}")
+
+
+@app.command()
+def password(login: Login) -> None:
+    """Give somebody another password; their sessions end."""
+    from integration_assets.tenants.registry.directory import directory
+
+    with existing_registry(settings_of()) as registry:
+        value = confidential("password")
+        with directory(registry, actor()) as users:
+            users.set_password(login, value)
+    typer.echo("the password is set; all sessions of before have ended")
+
+
+@app.command()
+def enable(login: Login) -> None:
+    """Let somebody in again."""
+    _enable(login, enabled=True)
+
+
+@app.command()
+def disable(login: Login) -> None:
+    """Shut somebody out at once, without removing them."""
+    _enable(login, enabled=False)
+
+
+def _enable(login: str, *, enabled: bool) -> None:
+    from integration_assets.tenants.registry.directory import directory
+
+    with existing_registry(settings_of()) as registry, directory(registry, actor()) as users:
+        users.enable_user(login, enabled=enabled)
+    typer.echo("may log in again" if enabled else "is shut out; all sessions have ended")
+
+
+@app.command()
+def remove(login: Login, yes: Yes = False) -> None:
+    """Remove a user."""
+    from integration_assets.tenants.registry.directory import directory
+
+    with existing_registry(settings_of()) as registry:
+        if not yes and not ask("Remove this user?", "--yes"):
+            raise typer.Exit
+        with directory(registry, actor()) as users:
+            users.remove_user(login)
+    typer.echo("removed")

@@ -1,0 +1,124 @@
+"""`integration-assets tenants`: tenants, their users and their integrations, for an operator without the pages."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from integration_assets.commands.shared import Yes, actor, ask, existing_registry, settings_of
+from integration_assets.commands.tenant_integrations import app as integrations
+from integration_assets.commands.tenant_users import app as users
+
+app = typer.Typer(help="Tenants with their own credentials.", no_args_is_help=True)
+app.add_typer(users, name="user")
+app.add_typer(integrations, name="integrations")
+
+Slug = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 63 of a-z, 0-9 and -, not - first.")]
+
+
+@app.command()
+def add(slug: Slug, name: Annotated[str, typer.Option("--name", help="What people call it.")] = "") -> None:
+    """Make a tenant; the first one makes the registry. Its partition is there at once."""
+    from integration_assets.assets.running import update_partitions
+    from integration_assets.tenants.registry.database import registry
+    from integration_assets.tenants.registry.directory import directory
+
+    settings = settings_of()
+    with registry(settings, create=True) as opened:
+        if opened is not None:
+            with directory(opened, actor()) as tenants:
+                tenants.add_tenant(slug, name)
+    update_partitions(settings)
+    typer.echo(f"tenant {slug} is there: give it integrations (`integration-assets tenants integrations add {slug} …`)")
+
+
+@app.command("list")
+def list_tenants() -> None:
+    """Show all tenants."""
+    from integration_assets.tenants.registry.directory import directory
+
+    with existing_registry(settings_of()) as registry, directory(registry, actor()) as tenants:
+        found = tenants.tenants()
+    for tenant in found:
+        typer.echo(f"{tenant.slug}\t{tenant.name}\tsince {tenant.created_at:%Y-%m-%d}")
+    if not found:
+        typer.echo("no tenants yet", err=True)
+
+
+@app.command()
+def show(slug: Slug) -> None:
+    """Show a tenant: its settings, users, integrations, and the newest entries of its audit trail."""
+    from integration_assets.commands.tenant_integrations import lines_of
+    from integration_assets.tenants.registry.directory import directory
+    from integration_assets.tenants.registry.repository import tenant_repository
+
+    with existing_registry(settings_of()) as registry:
+        with directory(registry, actor()) as tenants:
+            tenant, known = tenants.tenant(slug), tenants.users(slug)
+        with tenant_repository(registry, tenant.id, actor()) as repository:
+            third, internal = repository.third_party_integrations(), repository.internal_integrations()
+            trail = repository.audit_trail(limit=10)
+    typer.echo(f"{tenant.slug}  {tenant.name}  since {tenant.created_at:%Y-%m-%d}")
+    for name, value in sorted(tenant.settings.items()):
+        typer.echo(f"  {name} = {value}")
+    for user in known:
+        typer.echo(f"user {user.login}  {'enabled' if user.enabled else 'shut out'}")
+    for line in lines_of(third, internal):
+        typer.echo(line)
+    for entry in trail:
+        typer.echo(f"{entry.at:%Y-%m-%d %H:%M:%S}  {entry.actor}  {entry.action}  {', '.join(entry.fields)}")
+
+
+@app.command()
+def remove(slug: Slug, yes: Yes = False) -> None:
+    """Remove a tenant with its users, integrations and keys. Its staging store and published data stay on disk."""
+    from integration_assets.assets.running import update_partitions
+    from integration_assets.tenants.registry.directory import directory
+
+    settings = settings_of()
+    with existing_registry(settings) as registry:
+        with directory(registry, actor()) as tenants:
+            tenants.tenant(slug)
+        if not yes and not ask(f"Remove tenant {slug} with all its secrets?", "--yes"):
+            raise typer.Exit
+        with directory(registry, actor()) as tenants:
+            tenants.remove_tenant(slug)
+    update_partitions(settings)
+    typer.echo(f"tenant {slug} is removed; its data under the home is still there")
+
+
+@app.command("set")
+def set_setting(
+    slug: Slug,
+    name: Annotated[str, typer.Argument(help="As in own_domains, arr_sources, currency_rates, base_currency.")],
+    value: Annotated[str | None, typer.Argument(help="As in the variable of that name; none takes it away.")] = None,
+) -> None:
+    """Set one of a tenant's own choices, that for `default` are environment variables."""
+    from integration_assets.tenants.registry.directory import directory
+    from integration_assets.tenants.settings import check_tenant_settings
+
+    settings = settings_of()
+    with existing_registry(settings) as registry, directory(registry, actor()) as tenants:
+        changes = check_tenant_settings(settings, tenants.tenant(slug), {name: value})
+        tenants.change_tenant(slug, settings=changes)
+    typer.echo(f"{name} of {slug} is {'taken away' if value is None else f'set to {value}'}; the next run uses it")
+
+
+@app.command()
+def audit(
+    slug: Annotated[str | None, typer.Argument(metavar="[TENANT]", help="Default: the installation itself.")] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many entries to show, newest first.")] = 50,
+) -> None:
+    """Check the whole audit trail, and show its newest entries about a tenant or the installation."""
+    from integration_assets.tenants.registry.directory import directory
+
+    with existing_registry(settings_of()) as registry, directory(registry, actor()) as tenants:
+        whole = tenants.verify_audit_trail()
+        entries = tenants.audit_trail(slug, limit=limit)
+    for entry in entries:
+        where = f"{entry.table or ''} {entry.record_id or ''}".strip()
+        fields = f" ({', '.join(entry.fields)})" if entry.fields else ""
+        when = f"{entry.at:%Y-%m-%d %H:%M:%S}"
+        typer.echo("\t".join((str(entry.number), when, entry.actor, f"{entry.action}{fields}", where, entry.result)))
+    typer.echo(f"the trail holds: {whole:,} entries in all", err=True)

@@ -1,0 +1,232 @@
+"""Whose settings a run uses: the operator's environment, or a tenant's own once it has integrations in the registry.
+
+There is no way back: a tenant with a single entry in the registry, enabled or not, never gets a credential, an address
+or a choice of the environment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from integration_assets.config import Environment, Settings, TenantSettings, tenant_settings
+from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.integrations import require_configured
+from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.changes import FieldError, NotFoundError
+from integration_assets.tenants.registry.database import Registry, registry
+from integration_assets.tenants.registry.directory import directory
+from integration_assets.tenants.registry.models import Provider, Scope
+from integration_assets.tenants.registry.providers import PROVIDERS
+from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.tenants.registry.views import OpenedInternal, OpenedThirdParty, TenantView, ThirdPartyView
+
+DEFAULT_TENANT = "default"
+TENANT_FIELDS = (
+    "source_name",
+    "link_contacts",
+    "call_budget",
+    "own_domains",
+    "personal_domains",
+    "business_domains",
+    "arr_sources",
+    "base_currency",
+    "accounts_currency",
+    "currency_rates",
+    "coverage_floor",
+)
+"""What a tenant may choose beside its integrations, by field of `Settings`, in the form of its environment variable."""
+
+Chosen = dict[tuple[Provider, Environment], ThirdPartyView]
+_PLACEHOLDER = "{environment}"
+
+
+def registry_tenants(settings: Settings) -> tuple[str, ...] | None:
+    """Slugs of all tenants of the registry; None when this installation keeps none.
+
+    Raises:
+        ConfigurationError: the registry cannot be opened: no key, a wrong one, half of a rotation.
+    """
+    with registry(settings) as opened:
+        if opened is None:
+            return None
+        with directory(opened, Actor("the product")) as tenants:
+            return tuple(tenant.slug for tenant in tenants.tenants())
+
+
+def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
+    """The settings a run of this tenant uses, with its secrets opened; `used_by` (a run, a command) is noted for each.
+
+    Raises:
+        ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration.
+        TamperedError: a sealed secret does not open.
+    """
+    with registry(settings) as opened:
+        found = _entries(opened, tenant)
+        if opened is None or found is None:
+            return settings
+        view, entries = found
+        with tenant_repository(opened, view.id, Actor(used_by)) as repository:
+            integrations = {
+                place: repository.open_third_party(entry.id)
+                for place, entry in chosen_integrations(entries, settings.environment).items()
+            }
+    return built_settings(settings, view, integrations)
+
+
+def settings_without_secrets(settings: Settings, tenant: str) -> Settings:
+    """As `settings_for`, for work that asks no system: nothing is opened, and nothing noted.
+
+    Raises:
+        ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration.
+    """
+    with registry(settings) as opened:
+        found = _entries(opened, tenant)
+    return settings if found is None else built_settings(settings, found[0], {})
+
+
+def check_configured(settings: Settings, tenant: str) -> None:
+    """See that a run of this tenant and environment has what it cannot do without, opening nothing.
+
+    Raises:
+        ConfigurationError: it has not; names what is missing.
+    """
+    with registry(settings) as opened:
+        found = _entries(opened, tenant)
+    if found is None:
+        require_configured(settings)
+        return
+    chosen = chosen_integrations(found[1], settings.environment)
+    missing = [
+        f"{PROVIDERS[provider].label} for {settings.environment}"
+        for provider in (Provider.CANNY, Provider.HUBSPOT)
+        if (entry := chosen.get((provider, settings.environment))) is None or not entry.secret.is_set
+    ]
+    if missing:
+        raise ConfigurationError(
+            f"tenant {tenant} has no enabled integration with a secret for {' and '.join(missing)}: add it "
+            f"(`integration-assets tenants integrations add {tenant} ...`)"
+        )
+
+
+def open_internal_systems(settings: Settings, tenant: str, used_by: str) -> tuple[OpenedInternal, ...]:
+    """The enabled internal systems of a tenant with their secrets, to be used at once. None without a registry.
+
+    Raises:
+        ConfigurationError: the registry cannot be opened.
+        TamperedError: a sealed secret does not open.
+    """
+    with registry(settings) as opened:
+        view = _tenant(opened, tenant)
+        if opened is None or view is None:
+            return ()
+        with tenant_repository(opened, view.id, Actor(used_by)) as repository:
+            wanted = [entry for entry in repository.internal_integrations() if entry.enabled]
+            return tuple(repository.open_internal(entry.id) for entry in wanted)
+
+
+def note_outcomes(settings: Settings, tenant: str, problems: Mapping[Provider, str | None], used_by: str) -> None:
+    """Note beside a tenant's integrations of this environment how a run fared with them: None, or what went wrong."""
+    with registry(settings) as opened:
+        found = _entries(opened, tenant)
+        if opened is None or found is None:
+            return
+        with tenant_repository(opened, found[0].id, Actor(used_by)) as repository:
+            chosen = chosen_integrations(found[1], settings.environment)
+            for provider, problem in problems.items():
+                if (entry := chosen.get((provider, settings.environment))) is not None:
+                    repository.note_third_party(entry.id, problem)
+
+
+def chosen_integrations(entries: Iterable[ThirdPartyView], target: Environment) -> Chosen:
+    """The enabled integrations a run of this environment uses: its own, else one for any; and the CRM of the other.
+
+    One that is disabled is not replaced by one for any environment: somebody wanted it off.
+    """
+    by_place = {(entry.provider, entry.environment): entry for entry in entries}
+    places = [(provider, target) for provider in Provider] + [(Provider.HUBSPOT, target.other)]
+    chosen: Chosen = {}
+    for provider, environment in places:
+        entry = by_place.get((provider, Scope(environment.value))) or by_place.get((provider, Scope.ANY))
+        if entry is not None and entry.enabled:
+            chosen[provider, environment] = entry
+    return chosen
+
+
+def built_settings(
+    settings: Settings, tenant: TenantView, integrations: Mapping[tuple[Provider, Environment], OpenedThirdParty]
+) -> TenantSettings:
+    """Settings made of a tenant's own choices and these integrations; of the environment, only what the operator's is.
+
+    Raises:
+        ConfigurationError: a choice is not of its form.
+    """
+    values: dict[str, Any] = dict(tenant.settings)
+    for (provider, environment), opened in integrations.items():
+        mine = environment is settings.environment
+        values |= _fields(provider, environment, opened, with_choices=mine)
+    own_file = settings.home / "overrides" / f"{tenant.slug}.csv"
+    values["overrides"] = settings.overrides_path if tenant.slug == DEFAULT_TENANT else own_file
+    return tenant_settings(settings, tenant.slug, **values)
+
+
+def check_tenant_settings(settings: Settings, tenant: TenantView, changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Changes to a tenant's own settings (None takes one away), if they may be made.
+
+    Raises:
+        FieldError: there is no such setting.
+        ConfigurationError: a value is not of its form; names it.
+    """
+    for name in changes:
+        if name not in TENANT_FIELDS:
+            raise FieldError(name[:60], f"is no setting of a tenant: use {', '.join(TENANT_FIELDS)}")
+    merged = {name: value for name, value in {**tenant.settings, **changes}.items() if value is not None}
+    tenant_settings(settings, tenant.slug, **merged)
+    return dict(changes)
+
+
+def _fields(
+    provider: Provider, environment: Environment, opened: OpenedThirdParty, *, with_choices: bool
+) -> dict[str, Any]:
+    """Fields of `Settings` that an integration fills. Choices of the other environment's are not this run's."""
+    view = opened.view
+    secret, base_url = {
+        Provider.CANNY: ("canny_api_key", "canny_base_url"),
+        Provider.HUBSPOT: (f"hubspot_{environment}_token", f"hubspot_{environment}_base_url"),
+        Provider.SLACK: ("slack_bot_token", "slack_base_url"),
+    }[provider]
+    fields: dict[str, Any] = {secret: opened.secret, base_url: view.base_url}
+    for name, setting in PROVIDERS[provider].settings.items():
+        of_environment = _PLACEHOLDER in setting.field
+        if name in view.settings and (with_choices or of_environment):
+            value = view.settings[name]
+            fields[setting.field.format(environment=environment)] = tuple(value) if setting.many else value
+    return fields
+
+
+def _entries(opened: Registry | None, tenant: str) -> tuple[TenantView, list[ThirdPartyView]] | None:
+    """A tenant and its third-party integrations; None when it is the default one and works on the environment."""
+    view = _tenant(opened, tenant)
+    if opened is not None and view is not None:
+        with tenant_repository(opened, view.id, Actor("the product")) as repository:
+            entries = repository.third_party_integrations()
+            if entries or repository.internal_integrations():
+                return view, entries
+    if tenant == DEFAULT_TENANT:
+        return None
+    raise ConfigurationError(
+        f"tenant {tenant} has no integrations: only `{DEFAULT_TENANT}` may read them from the environment; add them "
+        f"(`integration-assets tenants integrations add {tenant} ...`)"
+    )
+
+
+def _tenant(opened: Registry | None, tenant: str) -> TenantView | None:
+    if opened is None:
+        return None
+    try:
+        with directory(opened, Actor("the product")) as tenants:
+            return tenants.tenant(tenant)
+    except NotFoundError:
+        if tenant == DEFAULT_TENANT:
+            return None
+        raise
