@@ -19,9 +19,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from integration_assets.sandbox.server import Sandbox
 
-Kind = Literal["any", "reading", "record write", "link write", "after writing", "slack"]
-"""Which requests are counted: all; those before the first write; writes of each sort; those after the last write to
-the CRM and before Slack; messages to Slack."""
+Kind = Literal["any", "record write", "link write", "slack"]
+"""Which requests are counted: all; writes of each sort; messages to Slack."""
 When = Literal["arrived", "committed", "answered"]
 """Before the request is worked on; after, with the answer lost; once the answer is sent."""
 
@@ -75,16 +74,9 @@ class Strike:
 
     def place(self, trace: list[Seen]) -> tuple[str, int]:
         """The sort of request to count (empty: every one), and its number, from the trace of a whole run."""
-        sorts = [seen.sort for seen in trace]
-        writes = [place for place, seen in enumerate(trace, start=1) if is_write(seen)]
-        first, last = (writes[0], writes[-1]) if writes else (len(trace), len(trace))
         if self.kind == "any":
             return "", _between(1, len(trace), self.share)
-        if self.kind == "reading":
-            return "", _between(1, first - 1, self.share)
-        if self.kind == "after writing":
-            return "", _between(last + 1, sorts.index("slack"), self.share)
-        return self.kind, _between(1, sorts.count(self.kind), self.share)
+        return self.kind, _between(1, [seen.sort for seen in trace].count(self.kind), self.share)
 
 
 def _between(low: int, high: int, share: float) -> int:

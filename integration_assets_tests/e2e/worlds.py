@@ -1,23 +1,17 @@
-"""Small worlds for end-to-end tests: a sandbox with the home of the product beside it, copied as often as needed."""
+"""A sandbox with the home of the product beside it, and what its portal holds of ours."""
 
 from __future__ import annotations
 
 import asyncio
-import copy
-import shutil
-import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
 from integration_assets.config import load_settings
-from integration_assets.sandbox.canny import canny_lookalike
-from integration_assets.sandbox.hubspot import hubspot_lookalike
 from integration_assets.sandbox.server import Sandbox, SandboxAddresses, SeededPortal
-from integration_assets.sandbox.slack import slack_lookalike
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, MANAGED_STATE
 from integration_assets.tenants.setting_up import set_up
 from integration_assets_tests.foreign import hubspot_links, hubspot_records, portal_for_foreigners
@@ -54,29 +48,6 @@ def prepare(sandbox: Sandbox, addresses: SandboxAddresses, home: Path) -> None:
             patched.setenv(name, value)
         patched.delenv("DAGSTER_HOME", raising=False)
         asyncio.run(set_up(load_settings(), "default", lambda _lines: True))
-
-
-def copied(sandbox: Sandbox) -> Sandbox:
-    """A sandbox in the same state, independent of the first. Neither may be answering a request."""
-    locks: dict[int, Any] = {id(one.portal.lock): threading.RLock() for one in (sandbox.sandbox, sandbox.production)}
-    sample, seeded, production, team = copy.deepcopy(
-        (sandbox.sample, sandbox.sandbox, sandbox.production, sandbox.team), locks
-    )
-    return Sandbox(
-        sample=sample,
-        canny=canny_lookalike(sample.workspace),
-        hubspot_sandbox=hubspot_lookalike(seeded.portal),
-        hubspot_production=hubspot_lookalike(production.portal),
-        slack=slack_lookalike(team),
-        sandbox=seeded,
-        production=production,
-        team=team,
-    )
-
-
-def copied_home(home: Path, to: Path) -> Path:
-    """A copy of everything local."""
-    return Path(shutil.copytree(home, to))
 
 
 def crm_state(seeded: SeededPortal) -> CrmState:
