@@ -37,12 +37,13 @@ def measure(seed: int) -> Iterator[Figure]:
             for scenario in known.values()
         ]
         requests = sum(len(scenario.trace) for scenario in known.values())
-    yield _truth(outcomes, cold, wanted, len(known))
-    yield _time(outcomes, cold)
-    yield _places(outcomes, requests)
+    yield truth(outcomes, cold, wanted, len(known))
+    yield recovery_time(outcomes, cold)
+    yield places(outcomes, requests)
 
 
-def _truth(outcomes: list[Outcome], cold: list[Outcome], wanted: int, scenario_count: int) -> Figure:
+def truth(outcomes: list[Outcome], cold: list[Outcome], wanted: int, scenario_count: int) -> Figure:
+    """What was wrong after any of the kills, and whether there were as many as wanted."""
     everything = [*outcomes, *cold]
     killed = sum(outcome.killed for outcome in outcomes)
     duplicates, lost = (sum(len(getattr(one, name)) for one in everything) for name in ("duplicates", "lost"))
@@ -58,7 +59,8 @@ def _truth(outcomes: list[Outcome], cold: list[Outcome], wanted: int, scenario_c
     )
 
 
-def _time(outcomes: list[Outcome], cold: list[Outcome]) -> Figure:
+def recovery_time(outcomes: list[Outcome], cold: list[Outcome]) -> Figure:
+    """How long the runs after the kills took."""
     seconds = [outcome.recovery_seconds for outcome in outcomes if outcome.killed]
     in_new = [outcome.recovery_seconds for outcome in cold if outcome.killed]
     result = f"{mean(seconds):.2f} s on average, {max(seconds):.2f} s at the most" if seconds else "none"
@@ -72,7 +74,8 @@ def _time(outcomes: list[Outcome], cold: list[Outcome]) -> Figure:
     )
 
 
-def _places(outcomes: list[Outcome], requests: int) -> Figure:
+def places(outcomes: list[Outcome], requests: int) -> Figure:
+    """Which fault points and requests were died at."""
     moments = {(outcome.kill.scenario, outcome.kill.moment) for outcome in outcomes if outcome.killed}
     points = {moment.death.point for _, moment in moments if isinstance(moment, PointKill)}
     numbers = {(name, moment.number) for name, moment in moments if isinstance(moment, RequestKill)}
