@@ -136,6 +136,10 @@ class FakeCrm:
         record = self.records[record_id]
         return CrmFeatureRequest(record_id, record.key, {k: v for k, v in record.values.items() if v}, record.archived)
 
+    def listed_ids(self) -> list[str]:
+        """Ids of the records a list shows, archived ones included."""
+        return list(self.records)
+
     async def feature_requests_by_key(
         self, definition: ObjectDefinition, keys: Sequence[str]
     ) -> Mapping[str, CrmFeatureRequest]:

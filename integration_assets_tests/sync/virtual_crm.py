@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -120,16 +120,3 @@ class VirtualCrm(FakeCrm):
         hidden = {name for name, how in self.broken.items() if how == "dropped"}
         values = {k: v for k, v in record.values.items() if v and k in POLICIES and k not in hidden}
         return CrmFeatureRequest(record_id, record.key, values, record.archived)
-
-
-@dataclass
-class LargeCrm(VirtualCrm):
-    """The same for many records that nobody but the code under test touches: found by an index instead of a search."""
-
-    ids: dict[str | None, str] = field(default_factory=dict)
-    linked: dict[str, set[str]] = field(default_factory=dict)
-
-    def live_ids(self, keys: Collection[str]) -> dict[str | None, str]:
-        for record_id in list(self.records)[len(self.ids) :]:
-            self.ids.setdefault(self.records[record_id].key, record_id)
-        return {key: self.ids[key] for key in keys if key in self.ids}

@@ -103,7 +103,7 @@ class World:
 
     def _load_crm(self) -> None:
         records, pairs = self.crm.records, self.crm.pairs
-        seen = [self.crm.seen(record_id) for record_id in records]
+        seen = [self.crm.seen(record_id) for record_id in self.crm.listed_ids()]
         self._replace(
             "raw.crm_feature_requests", [[r.record_id, r.key, dict(r.values), r.archived] for r in seen], written=True
         )
