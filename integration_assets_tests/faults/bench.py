@@ -104,6 +104,8 @@ class Run:
     disturbed: bool
     died: bool = False
     log: str = ""
+    beside: list[Ran] = field(default_factory=list)
+    """Other runs that wrote to the same portal at the same time."""
 
     @property
     def writes(self) -> list[LoggedRequest]:
@@ -270,7 +272,8 @@ class Bench:
         with self._noted(arguments) as run, records, short_waits(), self._small_batches(), _log() as lines:
             # A process of its own would begin with fresh counters; so does this one.
             limiter._limiters.clear()
-            run.ran = self.world.run(*arguments, json_file=_has_summary(arguments), **{**self._variables, **variables})
+            seen: dict[str, Any] = {**self._variables, **variables}
+            run.ran = self.world.run(*arguments, json_file=_has_summary(arguments), **seen)
             run.log = "\n".join(lines)
         return run.ran
 
@@ -308,7 +311,7 @@ class Bench:
             if code < 0:
                 time.sleep(SETTLED_SECONDS)  # what was on its way when the process died arrives
             text = (home / OUTPUT).read_text(encoding="utf-8") if (home / OUTPUT).exists() else ""
-            run.ran, run.died = Ran(code, text, "", _read_json(target)), code < 0
+            run.ran, run.died = Ran(code, text, "", read_json(target)), code < 0
         return run.ran
 
     def start(self, *arguments: str, **variables: str | None) -> subprocess.Popen[str]:
@@ -474,7 +477,7 @@ def _has_summary(arguments: tuple[str, ...]) -> bool:
     return arguments[:1] in (("sync",), ("plan",), ("undo",))
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import resource
@@ -21,14 +22,19 @@ from unittest import mock
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets_tests.connectors.fault_server import Request, answer
 from integration_assets_tests.e2e.harness import Ran, World
+from integration_assets_tests.e2e.processes import OUTPUT, warm_parent
+from integration_assets_tests.e2e.small_world import START
 from integration_assets_tests.faults.asking import is_posts_list, is_upsert
-from integration_assets_tests.faults.bench import Bench, fault, require
+from integration_assets_tests.faults.bench import Bench, fault, read_json, require, tail
 from integration_assets_tests.faults.paging import when
+from integration_assets_tests.faults.starts import add_requests
 
 NO_ROOM = 16 * 1024
 """Bytes a file may grow to: fewer than the staging store needs, more than what is written beside it."""
 FEW_FILES = 12
 """File descriptors: enough to open the staging store, too few for the connections of a read."""
+FEW_AT_ONCE = 4
+"""Records, and links, in a write where many writes are wanted."""
 HOLD_STORE = "import duckdb, sys; held = duckdb.connect(sys.argv[1]); print('held', flush=True); sys.stdin.read()"
 READ_PUBLISHED = (
     "import duckdb, sys; print(duckdb.connect(sys.argv[1], read_only=True)"
@@ -264,15 +270,72 @@ def h6(bench: Bench) -> None:
     require(not late, f"the paused run still wrote: {late}")
 
 
-@fault(
-    "H7",
-    "runs on two machines",
-    not_true="the run lock is a file beside the staging store: two installations with stores of their own do not see "
-    "each other",
-)
+@fault("H7", "two machines, each with a home of its own, write to one portal at once", seconds=90, requests=500)
 def h7(bench: Bench) -> None:
-    """A lock in shared storage lets one of them wait."""
-    raise NotImplementedError
+    """No lock is between them. Whatever they do to each other, a clean run of one makes it good, and the other agrees.
+
+    The second begins while the first is at its first write, and has read a title and a vote that the first has not.
+    """
+    _write_at_once(bench)
+    bench.calm()
+    for number, home in enumerate((_second_home(bench), str(bench.world.home))):
+        bench.run("sync", INTEGRATION_ASSETS_HOME=home)
+        bench.expect(state="SUCCEEDED")
+        require(number == 0 or not bench.last.writes, f"the other machine sent {len(bench.last.writes)} writes")
+    bench.clean_runs = 0
+
+
+def _second_home(bench: Bench) -> str:
+    return str(bench.world.home / "second-machine")
+
+
+def _write_at_once(bench: Bench) -> None:
+    """Run two installations so that the writes of both are under way at the same time."""
+    bench.both(_more_to_write)
+    bench.batch_sizes(records_per_write=FEW_AT_ONCE, pairs_per_write=FEW_AT_ONCE)
+    machine, home = bench.stack.enter_context(warm_parent()), Path(_second_home(bench))
+    home.mkdir()
+    ended: list[Ran] = []
+    first: list[int] = []
+
+    def run_second() -> None:
+        command, target = ["sync", "--json", str(home / "summary.json")], home / "summary.json"
+        environment = bench.world.environment(INTEGRATION_ASSETS_HOME=str(home))
+        try:
+            code = machine.run(command, environment, home, batch_sizes=bench._batch_sizes)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(first[0], signal.SIGCONT)  # should this one have ended without a write
+        ended.append(Ran(code, (home / OUTPUT).read_text(encoding="utf-8"), "", read_json(target)))
+
+    def hold() -> None:
+        first.append(bench.watch.pid or 0)
+        require(first[0], "the process is not known")
+        os.kill(first[0], signal.SIGSTOP)
+        bench.meanwhile(_something_happens)
+        begin()
+
+    def both_write() -> None:
+        os.kill(first[0], signal.SIGCONT)
+
+    with meanwhile(run_second) as begin:
+        when(bench, "hubspot", is_upsert, hold)
+        when(bench, "hubspot", is_upsert, both_write, number=2)
+        bench.process("sync")
+    require(ended, "the second machine did not run")
+    bench.last.beside += ended
+    for ran in (bench.last.ran, ended[0]):
+        require(ran.code == 0, f"exit {ran.code}: {tail(ran)}")
+        require(ran.summary["feature_requests"]["verified"], f"one of the two wrote nothing: {tail(ran)}")
+
+
+def _more_to_write(world: World) -> None:
+    add_requests(world.sandbox.sample, 30)
+
+
+def _something_happens(world: World) -> None:
+    world.edit_request("dark mode", title="Dark mode for all")
+    world.canny.vote(world.request_id("csv export"), world.person("gus"), created=START)
 
 
 # -- clocks

@@ -67,7 +67,7 @@ class Starts:
         if start in ("ready", "hundred"):
             sample = small_world().sample
             if start == "hundred":
-                _add_requests(sample)
+                add_requests(sample, MANY)
             sandbox = build_sandbox(sample, plan=None, slack_interval=0, portal_options=PROMPT)
             with world_of(_with_sentinels(sandbox), home) as world:
                 world.set_up()
@@ -90,10 +90,11 @@ def _with_sentinels(sandbox: Sandbox) -> Sandbox:
     return sandbox
 
 
-def _add_requests(sample: SampleData) -> None:
+def add_requests(sample: SampleData, number_of_them: int) -> None:
+    """More requests with two voters each: the same ones in every world."""
     workspace = sample.workspace
     board = workspace.posts[NAMES.requests["dark mode"]].board_id
-    for number in range(MANY):
+    for number in range(number_of_them):
         made = START + (1_000 + number) * MINUTE
         title = f"Wish {number:02}"
         post = Post(workspace.new_id(made), board, title, made, slug(title), NAMES.people["gus"])

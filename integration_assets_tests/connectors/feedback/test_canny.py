@@ -329,7 +329,7 @@ def test_fields_canny_does_not_document_are_counted_and_kept_out() -> None:
 
 def test_every_field_that_is_read_is_a_documented_one() -> None:
     """What the reader uses of a record is never counted as unknown."""
-    shapes = {
+    shapes: dict[str, type[msgspec.Struct]] = {
         "board": canny_records._Board,
         "feature_request": canny_records._Post,
         "vote": canny_records._Vote,
