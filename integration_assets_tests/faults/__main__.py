@@ -1,12 +1,18 @@
-"""`python -m integration_assets_tests.faults [ids…] [--jobs 2]`: one line for each fault, then how many hold."""
+"""`python -m integration_assets_tests.faults [ids…] [--jobs 2]`: one line for each fault, then how many hold.
+
+With `--table` nothing is run: it prints the Markdown table of the README.
+"""
 
 from __future__ import annotations
 
 import argparse
 import sys
+import time
 
 from integration_assets_tests.faults.bench import ALL_IDS, FAULTS
 from integration_assets_tests.faults.carrying_out import Result, load, run_all
+from integration_assets_tests.faults.table import markdown
+from integration_assets_tests.figures.base import versions
 
 
 def line(result: Result) -> str:
@@ -21,23 +27,30 @@ def line(result: Result) -> str:
 
 def main() -> int:
     """Run what was asked for; 1 when a fault does not hold."""
-    parser = argparse.ArgumentParser(prog="python -m integration_assets_tests.faults", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m integration_assets_tests.faults", description=(__doc__ or "").partition("\n")[0]
+    )
     parser.add_argument("ids", nargs="*", help="faults (B9) or groups (B); default all")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--table", action="store_true", help="print the table of the README and run nothing")
     parser.add_argument("--trace", action="store_true", help="print tracebacks of unexpected errors")
     arguments = parser.parse_args()
     load()
+    if arguments.table:
+        sys.stdout.write("\n".join(markdown()) + "\n")
+        return 0
     asked = arguments.ids or ALL_IDS
     ids = [one for one in ALL_IDS if one in asked or one.rstrip("f").rstrip("0123456789") in asked]
     if unknown := [name for name in arguments.ids if name not in ALL_IDS and not any(i[0] == name for i in ALL_IDS)]:
         parser.error(f"no such fault: {', '.join(unknown)}")
-    held = failed = 0
+    held, failed, started = 0, 0, time.monotonic()
     for result in run_all(ids, arguments.jobs):
         held += result.verdict == "ok"
         failed += result.verdict == "FAIL"
         sys.stdout.write(f"{line(result)}\n")
         sys.stdout.flush()
-    sys.stdout.write(f"{held}/{len(ids)}\n")
+    took = time.monotonic() - started
+    sys.stdout.write(f"seeds are in the faults, the same every time · {versions()} · {took:.0f} s\n{held}/{len(ids)}\n")
     return int(failed > 0)
 
 

@@ -28,6 +28,7 @@ import dagster as dg
 
 from integration_assets.connectors import limiter
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
+from integration_assets_tests.e2e.conftest import Snapshot, copy_of
 from integration_assets_tests.e2e.harness import Ran, World, is_write
 from integration_assets_tests.e2e.killing import Seen, Strike, Watch
 from integration_assets_tests.e2e.killing import is_write as is_write_seen
@@ -350,6 +351,15 @@ class Bench:
         with ExitStack() as stack:
             world = stack.enter_context(self.workshop.starts.copy(self.case.start))
             yield Bench(self.case, world, stack, self.workshop)
+
+    @contextmanager
+    def fork(self) -> Iterator[Bench]:
+        """Another bench with a copy of this world as it is now, and the same batch sizes; nothing of it is checked."""
+        with ExitStack() as stack:
+            world = stack.enter_context(copy_of(Snapshot(self.world.sandbox, self.world.home)))
+            made = Bench(self.case, world, stack, self.workshop)
+            made.batch_sizes(**self._batch_sizes)
+            yield made
 
     # -- expecting
 

@@ -27,6 +27,7 @@ _NOT_FAULTS = {
     "pictures",
     "proxy",
     "starts",
+    "table",
     "tampering",
 }
 

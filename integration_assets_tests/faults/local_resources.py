@@ -272,7 +272,7 @@ def h6(bench: Bench) -> None:
 
 @fault("H7", "two machines, each with a home of its own, write to one portal at once", seconds=90, requests=500)
 def h7(bench: Bench) -> None:
-    """No lock is between them. Whatever they do to each other, a clean run of one makes it good, and the other agrees.
+    """A clean run of one makes it good, whatever they did to each other, and the other agrees; no lock is between them.
 
     The second begins while the first is at its first write, and has read a title and a vote that the first has not.
     """

@@ -16,12 +16,15 @@ from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets_tests.e2e.killing import Strike, When
 from integration_assets_tests.faults import checker
 from integration_assets_tests.faults.asking import first_then, is_posts_list, is_upsert
-from integration_assets_tests.faults.bench import Bench, Run, fault, require
+from integration_assets_tests.faults.bench import Bench, BrokenError, Run, fault, require
+from integration_assets_tests.faults.pictures import Ours
 
 SMALL_BATCHES = 10
 """Records in a write where many writes are wanted."""
 MOMENTS_OF_COMMIT = 10
 """How many kills are spread over the time in which the staging store commits what was read."""
+COMMITTED = Strike("any", 0.0, "committed")
+"""A death after the request was worked on, its answer lost."""
 STORE = Path("staging") / "sandbox" / "default.duckdb"
 
 
@@ -109,23 +112,30 @@ def a6(bench: Bench) -> None:
         whole, writes = other.last.after.ours, len(other.last.writes)
     require(writes >= 4, f"only {writes} writes to die at")
     for first in range(1, writes + 1):
-        for second in range(1, writes + 2):
-            with bench.sibling() as other:
-                other.batch_sizes(records_per_write=3)
-                other.process("sync", kill=("any write", first, Strike("any", 0.0, "committed")))
-                require(other.last.died, f"it was not killed at write {first}")
-                other.process("sync", kill=("any write", second, Strike("any", 0.0, "committed")))
-                last = not other.last.died
-                if last:
-                    require(other.last.ran.code == 0, f"the recovery after {first} ended with {other.last.ran.code}")
-                else:
-                    other.process("sync")
-                require(other.last.ran.code == 0, f"after {first} and {second}: exit {other.last.ran.code}")
-                require(other.last.after.ours == whole, f"after deaths at writes {first} and {second} the CRM differs")
-                checker.no_key_twice(other.last.after)
-            if last:
-                break
+        with bench.sibling() as dead:
+            dead.batch_sizes(records_per_write=3)
+            dead.process("sync", kill=("any write", first, COMMITTED))
+            require(dead.last.died, f"it was not killed at write {first}")
+            for second in range(1, writes + 2):
+                with dead.fork() as other:
+                    if not _dies_again(other, whole, first, second):
+                        break
+            else:
+                raise BrokenError(f"the recovery after write {first} never came to its end")
     _killed(bench, "record write", 1, "committed")
+
+
+def _dies_again(other: Bench, whole: Ours, first: int, second: int) -> bool:
+    """Kill the recovery at its `second` write, and recover once more; False when it had no such write."""
+    places = f"{first} and {second}"
+    other.process("sync", kill=("any write", second, COMMITTED))
+    died = other.last.died
+    if died:
+        other.process("sync")
+    require(other.last.ran.code == 0, f"after deaths at writes {places}: exit {other.last.ran.code}")
+    require(other.last.after.ours == whole, f"after deaths at writes {places} the CRM differs")
+    checker.no_key_twice(other.last.after)
+    return died
 
 
 @fault("A7", "killed while the staging store commits", start="hundred")

@@ -1,0 +1,24 @@
+"""The README says of the faults what the bench says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from integration_assets_tests.faults.bench import ALL_IDS, FAULTS
+from integration_assets_tests.faults.carrying_out import load
+from integration_assets_tests.faults.table import GROUPS, ids_of, markdown
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_fault_is_registered_and_in_a_group() -> None:
+    """Each one there has to be is carried out, or says why it is not survived yet."""
+    load()
+    assert FAULTS.keys() == set(ALL_IDS)
+    assert sorted(fault_id for letter in GROUPS for fault_id in ids_of(letter)) == sorted(ALL_IDS)
+
+
+def test_the_readme_has_the_table_of_the_bench() -> None:
+    """Numbers and reasons are those of the registry: `python -m integration_assets_tests.faults --table`."""
+    load()
+    assert "\n".join(markdown()) in README
