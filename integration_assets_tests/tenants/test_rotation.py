@@ -1,0 +1,193 @@
+"""Keys are changed without a moment at which a secret cannot be read, wherever the process is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import event, insert
+from sqlalchemy.orm import Session
+
+from integration_assets.config import Settings
+from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.registry import rotation
+from integration_assets.tenants.registry.database import Registry
+from integration_assets.tenants.registry.directory import directory
+from integration_assets.tenants.registry.master import generate
+from integration_assets.tenants.registry.models import InternalIntegration, new_id
+from integration_assets.tenants.registry.rotation import key_status, reencrypt, rotate
+from integration_assets.tenants.registry.secrets import place_of
+from integration_assets.tenants.registry.vault import seal
+from integration_assets_tests.tenants.conftest import ACTOR, opened, tenant_id, with_two_tenants
+from integration_assets_tests.tenants.places import Spot, filled, open_spot
+
+Work = Callable[[Registry], int]
+MANY = 10_000
+MOST_SECONDS = 10.0
+
+
+def with_keys(settings: Settings, *keys: str) -> Settings:
+    return settings.model_copy(update={"key": SecretStr(",".join(keys))})
+
+
+def key_of(settings: Settings) -> str:
+    assert settings.key is not None
+    return settings.key.get_secret_value()
+
+
+@pytest.fixture
+def secrets(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[Spot, str]]:
+    """Sixteen secrets of two tenants, in a registry that works in batches of three."""
+    monkeypatch.setattr(rotation, "BATCH", 3)
+    with_tenants = with_two_tenants(settings)
+    yield filled(next(with_tenants))
+    for _ in with_tenants:
+        raise AssertionError("there is one registry")
+
+
+def all_open(settings: Settings, secrets: dict[Spot, str]) -> bool:
+    registry = opened(settings, create=False)
+    try:
+        return {spot: open_spot(registry, spot) for spot in secrets} == secrets
+    finally:
+        registry.close()
+
+
+def killed(settings: Settings, work: Work, number: int, moment: str) -> bool:
+    """Do the work in a process of its own that is killed at its n-th commit; whether it was."""
+    child = os.fork()
+    if child == 0:
+        try:
+            registry = opened(settings, create=False)
+            left = [number]
+
+            def strike(_: Session) -> None:
+                left[0] -= 1
+                if left[0] == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+            event.listen(Session, moment, strike)
+            work(registry)
+        finally:
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
+
+
+def rotated(registry: Registry) -> int:
+    return rotate(registry, ACTOR)
+
+
+def reencrypted(registry: Registry) -> int:
+    return reencrypt(registry, ACTOR)
+
+
+@pytest.mark.parametrize("moment", ["before_commit", "after_commit"])
+def test_a_rotation_killed_at_any_commit_goes_on(
+    settings: Settings, secrets: dict[Spot, str], moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each kill both keys open everything; run again, the new key alone does, and the old one is of no use."""
+    monkeypatch.setattr(rotation, "BATCH", 1)  # three data keys, three transactions
+    old, number, struck = key_of(settings), 0, True
+    while struck:
+        number += 1
+        new = generate()
+        both = with_keys(settings, new, old)
+        struck = killed(both, rotated, number, moment)
+        assert all_open(both, secrets)
+        registry = opened(both)
+        rotated(registry)
+        assert key_status(registry).removable != ()
+        registry.close()
+        assert all_open(with_keys(settings, new), secrets)
+        with pytest.raises(ConfigurationError, match="is not the key of this registry"):
+            opened(with_keys(settings, old))
+        old = new
+    assert number == 6  # three keys, an empty batch, the end; the sixth was not reached
+
+
+@pytest.mark.parametrize("moment", ["before_commit", "after_commit"])
+def test_a_reencryption_killed_at_any_commit_goes_on(settings: Settings, secrets: dict[Spot, str], moment: str) -> None:
+    """After each kill everything opens; run again, no old data key is left."""
+    number, struck = 0, True
+    while struck:
+        number += 1
+        struck = killed(settings, reencrypted, number, moment)
+        assert all_open(settings, secrets)
+        registry = opened(settings)
+        reencrypted(registry)
+        status = key_status(registry)
+        assert (status.data_keys, status.retiring, status.secrets) == (3, 0, 16)
+        registry.close()
+        assert all_open(settings, secrets)
+    assert number > 10
+
+
+def test_half_a_rotation_starts_with_both_keys_only(settings: Settings, secrets: dict[Spot, str]) -> None:
+    """With either key alone the start is refused, and it is said what to do; with both all is there."""
+    old, new = key_of(settings), generate()
+    both = with_keys(settings, new, old)
+    registry = opened(both)
+    rotation.BATCH = 1
+    rotation._rotate_batch(registry)
+    status = key_status(registry)
+    registry.close()
+    assert sorted(status.master_keys.values()) == [1, 2]
+    for alone in (with_keys(settings, new), settings):
+        with pytest.raises(ConfigurationError, match=r"the new one first, and run `integration-assets keys rotate`"):
+            opened(alone)
+    assert all_open(both, secrets)
+    assert all_open(with_keys(settings, old, new), secrets)
+
+
+def test_a_new_key_seals_nothing_of_before(settings: Settings, secrets: dict[Spot, str]) -> None:
+    """A reencryption leaves no data key and no sealed value of before it."""
+    from integration_assets_tests.tenants.places import sealed
+
+    registry = opened(settings)
+    before = {spot: sealed(registry, spot) for spot in secrets}
+    assert reencrypted(registry) == len(secrets)
+    for spot in secrets:
+        after = sealed(registry, spot)
+        assert after["key_id"] != before[spot]["key_id"]
+        assert after["ct"] != before[spot]["ct"]
+    with directory(registry, ACTOR) as tenants:
+        assert tenants.audit_trail()[0].action == "keys.reencrypt"
+        tenants.verify_audit_trail()
+    registry.close()
+
+
+def test_ten_thousand_secrets_take_less_than_ten_seconds(sqlite_registry: Registry) -> None:
+    """Both rotations of a registry of that size, in time of this process."""
+    owner = tenant_id(sqlite_registry, "acme")
+    _add_many(sqlite_registry, owner)
+    began = time.process_time()
+    assert reencrypted(sqlite_registry) == MANY
+    rotated(sqlite_registry)
+    assert time.process_time() - began < MOST_SECONDS
+
+
+def _add_many(registry: Registry, owner: str) -> None:
+    with directory(registry, ACTOR) as tenants:
+        now = tenants.tenant("acme").created_at
+    with registry.session() as session:
+        key = registry.keyring.active(session, owner)
+        rows = []
+        for number in range(MANY):
+            row = InternalIntegration(id=new_id(), tenant_id=owner, auth_flow="bearer", secret_serial=1)
+            values = {
+                "id": row.id,
+                "tenant_id": owner,
+                "name": str(number),
+                "auth_flow": "bearer",
+                "base_url": "https://x.example",
+                "secret": seal(key, b"a-token-of-usual-length-0123456789", place_of(row)),
+                "secret_serial": 1,
+                "created_at": now,
+                "updated_at": now,
+            }
+            rows.append(values)
+        session.execute(insert(InternalIntegration), rows)
