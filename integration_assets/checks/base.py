@@ -67,7 +67,7 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Sequence
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
     """Whether a table exists: those of later stages do not before their first run."""
     found = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", [schema, table]
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", [schema, table]
     ).fetchall()
     return bool(found)
 

@@ -284,6 +284,6 @@ def _rows(
 ) -> list[tuple[Any, ...]]:
     """Rows of `sql/reporting/<name>.sql`; none when the table it reads does not exist yet."""
     found = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?", list(needs)
+        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", list(needs)
     ).fetchall()
     return connection.execute(read_sql(f"reporting/{name}"), parameters or None).fetchall() if found else []

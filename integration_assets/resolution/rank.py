@@ -1,4 +1,4 @@
-"""From resolved votes to rankings: the tables of schema `ranked`."""
+"""From resolved votes to rankings: the tables and views of schema `ranked`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from integration_assets.models import Status
-from integration_assets.resolution.tables import create_table
+from integration_assets.resolution.tables import create_table, create_view
 from integration_assets.sql import read_sql
 
 OPEN_STATUSES = (Status.OPEN, Status.UNDER_REVIEW, Status.PLANNED, Status.IN_PROGRESS, Status.UNKNOWN)
@@ -27,18 +27,20 @@ CREATE TABLE IF NOT EXISTS ranked.rank_history (
 
 
 def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: Iterable[str] = OPEN_STATUSES) -> None:
-    """Fill the tables of schema `ranked` but the history, which is only made if missing.
+    """Fill schema `ranked` but the history, which is only made if missing.
 
     `as_of` is the start of the read (without zone: UTC). Needs the tables that `resolve_votes` made. The caller owns
     the transaction.
     """
-    moment = _utc(as_of)
     statuses = {"open_statuses": [str(status) for status in open_statuses]}
-    create_table(connection, "ranked.company_requests", "company_feature_requests")
-    create_table(connection, "ranked.companies", "ranked_companies", statuses)
-    create_table(connection, "ranked.feature_requests", "ranked_feature_requests", {"as_of": moment, **statuses})
+    create_table(connection, "resolved.company_votes", "resolved_company_votes")
+    create_table(connection, "resolved.ranked_companies", "resolved_ranked_companies")
+    create_table(connection, "resolved.ranked_requests", "resolved_ranked_requests", statuses)
+    create_view(connection, "ranked.company_requests", "company_feature_requests")
+    create_table(connection, "ranked.companies", "ranked_companies")
+    create_table(connection, "ranked.feature_requests", "ranked_feature_requests", {"as_of": _utc(as_of)})
     create_table(connection, "ranked.unresolved_votes", "unresolved_votes")
-    create_table(connection, "ranked.why", "ranked_why")
+    create_view(connection, "ranked.why", "ranked_why")
     connection.execute(_HISTORY)
 
 

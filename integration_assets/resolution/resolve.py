@@ -6,6 +6,7 @@ The steps, forward only: merges, hosts of companies, addresses, evidence per vot
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any, cast
 
 import duckdb
 import pyarrow as pa
@@ -23,7 +24,13 @@ from integration_assets.resolution.merges import survivors
 from integration_assets.resolution.overrides import Override, normalised_match, override_problem
 from integration_assets.resolution.revenue import RevenueFigure, company_revenues, parse_amount
 from integration_assets.resolution.settings import ResolutionSettings
-from integration_assets.resolution.tables import create_table, create_table_of_rows, drop_work_tables, text_schema
+from integration_assets.resolution.tables import (
+    create_table,
+    create_table_of_rows,
+    create_view,
+    drop_work_tables,
+    text_schema,
+)
 
 _WORK_TABLES = (
     "work_company_merges",
@@ -31,8 +38,7 @@ _WORK_TABLES = (
     "work_domain_texts",
     "work_host_companies",
     "work_address_texts",
-    "work_hosts",
-    "work_odd_addresses",
+    "work_addresses",
     "work_override_checks",
     "work_overrides",
     "work_override_companies",
@@ -50,10 +56,23 @@ _WORK_TABLES = (
     "work_ancestors",
     "work_ties",
     "work_voter_companies",
-    "work_suspects",
+    "work_request_ends",
+    "work_repeated_votes",
     "work_revenue_figures",
     "work_company_revenues",
 )
+_ADDRESS_HOSTS = pa.schema(
+    (
+        pa.field("host_no", pa.int32()),
+        pa.field("text", pa.string()),
+        pa.field("odd", pa.bool_()),
+        pa.field("address", pa.string()),
+        pa.field("host", pa.string()),
+        pa.field("registrable_domain", pa.string()),
+        pa.field("kind", pa.string()),
+    )
+)
+"""What is known of each distinct host, and (`odd`) of each address that is not plain; `address` only of those."""
 _REVENUES = pa.schema(
     (
         pa.field("company_id", pa.string()),
@@ -67,7 +86,10 @@ _REVENUES = pa.schema(
 
 
 def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings) -> None:
-    """Fill the tables of schema `resolved` from schema `raw`. The caller owns the transaction.
+    """Fill schema `resolved` from schema `raw`. The caller owns the transaction.
+
+    Votes are kept by number of request, voter and company (`resolved.counted_votes`); `resolved.votes` and
+    `resolved.addresses` are views that say the same in ids and texts.
 
     Raises:
         ConfigurationError: a configured own, personal or business domain is not a domain.
@@ -78,9 +100,9 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
     _understand_addresses(connection, domains)
     _gather_evidence(connection, settings, domains)
     _settle_ties(connection)
-    create_table(connection, "work_voter_companies")
-    create_table(connection, "work_suspects")
-    create_table(connection, "resolved.votes", "domain_resolved_votes")
+    _number_voters(connection)
+    _count_votes(connection)
+    create_view(connection, "resolved.votes", "domain_resolved_votes")
     create_table(connection, "resolved.lost_votes", "resolved_lost_votes")
     _join_revenue(connection, settings)
     drop_work_tables(connection, _WORK_TABLES)
@@ -129,32 +151,32 @@ def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDom
 def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
     """Every distinct host, and every address that is not plain, is understood once; SQL does the rest."""
     create_table(connection, "work_address_texts", parameters={"plain_address": PLAIN_ADDRESS})
-    hosts = connection.execute(
-        "SELECT DISTINCT host_text FROM work_address_texts WHERE host_text IS NOT NULL"
-    ).fetchall()
-    create_table_of_rows(
-        connection,
-        "work_hosts",
-        text_schema("host_text", "host", "registrable_domain", "kind"),
-        (_host_row(text, domains) for (text,) in hosts),
+    texts = connection.execute(
+        "SELECT DISTINCT odd, text FROM work_address_texts WHERE text IS NOT NULL"
+    ).to_arrow_table()
+    odd, names = (cast("list[Any]", texts.column(name).to_pylist()) for name in ("odd", "text"))
+    understood = (
+        _odd_row(number, text, domains) if is_odd else _host_row(number, text, domains)
+        for number, (is_odd, text) in enumerate(zip(odd, names, strict=True))
     )
-    odd = connection.execute("SELECT DISTINCT odd_email FROM work_address_texts WHERE odd_email IS NOT NULL").fetchall()
-    parsed = ((email, parse_address(email, domains)) for (email,) in odd)
-    create_table_of_rows(
-        connection,
-        "work_odd_addresses",
-        text_schema("email", "address", "host", "registrable_domain", "kind"),
-        ((email, one.address, one.host, one.registrable_domain, one.kind) for email, one in parsed),
-    )
-    create_table(connection, "resolved.addresses", "resolved_addresses")
+    create_table_of_rows(connection, "resolved.address_hosts", _ADDRESS_HOSTS, understood)
+    create_table(connection, "work_addresses")
 
 
-def _host_row(text: str, domains: MailDomains) -> tuple[str, str | None, str | None, Kind]:
+HostRow = tuple[int, str, bool, str | None, str | None, str | None, Kind]
+
+
+def _host_row(number: int, text: str, domains: MailDomains) -> HostRow:
     host = to_host(text)
     if host is None:
-        return text, None, None, Kind.MALFORMED
+        return number, text, False, None, None, None, Kind.MALFORMED
     registrable = registrable_domain(host)
-    return text, host, registrable, domains.kind(host, registrable)
+    return number, text, False, None, host, registrable, domains.kind(host, registrable)
+
+
+def _odd_row(number: int, text: str, domains: MailDomains) -> HostRow:
+    one = parse_address(text, domains)
+    return number, text, True, one.address, one.host, one.registrable_domain, one.kind
 
 
 def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings, domains: MailDomains) -> None:
@@ -200,7 +222,7 @@ def _mapped_hosts(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, 
     )
     if not mapped:
         return
-    hosts = connection.execute("SELECT DISTINCT host FROM resolved.addresses WHERE kind = 'business'").fetchall()
+    hosts = connection.execute("SELECT DISTINCT host FROM resolved.address_hosts WHERE kind = 'business'").fetchall()
     for (host,) in hosts:
         closest = next((name for name in lineage(host) if name in mapped), None)
         if closest is not None:
@@ -220,6 +242,21 @@ def _settle_ties(connection: duckdb.DuckDBPyConnection) -> None:
     create_table_of_rows(connection, "work_crm_arr", text_schema("company_id"), earning)
     for table in ("work_tie_sets", "work_tie_members", "work_parents", "work_ancestors", "work_ties"):
         create_table(connection, table)
+
+
+def _number_voters(connection: duckdb.DuckDBPyConnection) -> None:
+    create_table(connection, "work_voter_companies")
+    create_table(connection, "resolved.voting_companies", "resolved_voting_companies")
+    create_table(connection, "resolved.voters", "resolved_voters")
+    create_view(connection, "resolved.addresses", "resolved_addresses")
+
+
+def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:
+    create_table(connection, "resolved.requests", "resolved_requests")
+    create_table(connection, "work_request_ends")
+    create_table(connection, "resolved.counted_votes", "resolved_counted_votes")
+    create_table(connection, "work_repeated_votes")
+    connection.execute("DELETE FROM resolved.counted_votes WHERE rowid IN (FROM work_repeated_votes)")
 
 
 def _is_above_zero(text: str) -> bool:

@@ -15,7 +15,7 @@ from integration_assets.resolution.settings import ResolutionSettings
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 LARGEST_ARR = Decimal(10) ** 11
 """A figure above this is a mistake, in any currency."""
-MONTHS = {"accounts": 12}
+MONTHS = {"accounts": Decimal(12)}
 """Periods in a year of the sources whose figures are not annual."""
 _EXACT = Context(prec=400)
 """Wide enough that no sum or product of accepted figures is rounded before the end."""
@@ -84,9 +84,10 @@ def company_revenues(
     usable: dict[str, dict[str, dict[str, Decimal]]] = defaultdict(dict)
     problems: list[RevenueProblem] = []
     for figure in figures:
-        if not strip(figure.text):
+        text = strip(figure.text)
+        if not text:
             continue
-        amount = parse_amount(figure.text)
+        amount = parse_amount(text)
         if isinstance(amount, str):
             problems.append(RevenueProblem(figure.source, figure.figure_id, amount))
             continue
@@ -94,8 +95,8 @@ def company_revenues(
             continue
         by_currency = usable[figure.company_id].setdefault(figure.source, {})
         currency = _currency(figure, settings)
-        annual = _EXACT.multiply(amount, Decimal(MONTHS.get(figure.source, 1)))
-        by_currency[currency] = _EXACT.add(by_currency.get(currency, Decimal(0)), annual)
+        annual = _EXACT.multiply(amount, MONTHS[figure.source]) if figure.source in MONTHS else amount
+        by_currency[currency] = _EXACT.add(by_currency[currency], annual) if currency in by_currency else annual
     revenues = []
     for company_id, by_source in usable.items():
         for source in settings.arr_sources:
@@ -126,6 +127,8 @@ def _converted(
         return CompanyRevenue(company_id, source, None, None, None, "too_large")
     single = next(iter(by_currency.items())) if len(by_currency) == 1 else None
     amount = _rounded(single[1]) if single else None
+    if single and single[0] == settings.base_currency:
+        return CompanyRevenue(company_id, source, amount, amount, single[0])
     currency = single[0] if single else None
     total = Decimal(0)
     for code, sum_in_currency in by_currency.items():

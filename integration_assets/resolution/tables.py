@@ -26,6 +26,11 @@ def create_table(
     connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS\n{read_sql(query or table)}", parameters or {})
 
 
+def create_view(connection: duckdb.DuckDBPyConnection, view: str, query: str) -> None:
+    """Replace `view` by the SQL file `query`, which may have no parameters."""
+    connection.execute(f"CREATE OR REPLACE VIEW {view} AS\n{read_sql(query)}")
+
+
 def create_table_of_rows(
     connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, rows: Iterable[Sequence[Any]]
 ) -> None:

@@ -1,52 +1,19 @@
--- resolved.votes, asset domain_resolved_votes: the company of every counted vote, or why there is none.
+-- resolved.votes (a view), asset domain_resolved_votes: the company of every counted vote, or why there is none.
 -- grain: one counted vote; key: vote_id
--- inputs: raw.votes, raw.feature_requests, resolved.request_survivors, work_suspects, work_voter_companies
--- Votes follow merges; of one voter's votes for one request the earliest stays (no time: last; then by id). A vote
--- whose voter is gone counts by itself.
-
-WITH followed AS NOT MATERIALIZED (
-    SELECT
-        votes.vote_id,
-        coalesce(merged.survivor_id, votes.request_id) AS request_id,
-        votes.voter_id,
-        votes.created_at,
-        hash(coalesce(merged.survivor_id, votes.request_id), coalesce(votes.voter_id, votes.vote_id)) AS person_hash
-    FROM raw.votes AS votes
-    LEFT JOIN resolved.request_survivors AS merged ON votes.request_id = merged.request_id
-),
-
-counted AS (
-    SELECT
-        vote_id,
-        request_id,
-        voter_id,
-        created_at
-    FROM followed
-    ANTI JOIN work_suspects ON followed.person_hash = work_suspects.person_hash
-    UNION ALL
-    SELECT
-        vote_id,
-        request_id,
-        voter_id,
-        created_at
-    FROM followed
-    SEMI JOIN work_suspects ON followed.person_hash = work_suspects.person_hash
-    QUALIFY row_number() OVER (
-        PARTITION BY request_id, voter_id, CASE WHEN voter_id IS NULL THEN vote_id END
-        ORDER BY created_at ASC NULLS LAST, vote_id ASC
-    ) = 1
-)
+-- inputs: resolved.counted_votes, resolved.requests, resolved.voters, resolved.voting_companies, resolved.address_hosts
 
 SELECT
-    counted.vote_id,
-    counted.request_id,
-    counted.voter_id,
-    counted.created_at,
-    voters.company_id,
+    votes.vote_id,
+    requests.request_id,
+    coalesce(voters.voter_id, votes.stranger_id) AS voter_id,
+    votes.created_at,
+    companies.company_id,
     voters.match_method,
-    CASE WHEN voters.voter_id IS NULL THEN 'no_email' ELSE voters.reason END AS reason,
-    voters.email_domain,
+    CASE WHEN voters.voter_no IS NULL THEN 'no_email' ELSE voters.reason END AS reason,
+    coalesce(hosts.registrable_domain, hosts.host) AS email_domain,
     coalesce(voters.candidate_company_ids, []::VARCHAR[]) AS candidate_company_ids
-FROM counted
-SEMI JOIN raw.feature_requests AS requests ON counted.request_id = requests.request_id
-LEFT JOIN work_voter_companies AS voters ON counted.voter_id = voters.voter_id
+FROM resolved.counted_votes AS votes
+INNER JOIN resolved.requests AS requests ON votes.request_no = requests.request_no
+LEFT JOIN resolved.voters AS voters ON votes.voter_no = voters.voter_no
+LEFT JOIN resolved.voting_companies AS companies ON voters.company_no = companies.company_no
+LEFT JOIN resolved.address_hosts AS hosts ON voters.host_no = hosts.host_no

@@ -1,17 +1,29 @@
 -- ranked.companies: every company that voted for anything.
 -- grain: one company; key: company_id
--- inputs: ranked.company_requests
--- $open_statuses: statuses of open requests. Shipped is complete.
+-- inputs: resolved.company_votes, resolved.ranked_companies, resolved.ranked_requests
+-- Shipped is complete.
+
+WITH totals AS (
+    SELECT
+        pairs.company_no,
+        count(*) AS requests,
+        count(*) FILTER (WHERE requests.is_open) AS open_requests,
+        count(*) FILTER (WHERE requests.status = 'complete') AS shipped_requests,
+        max(pairs.last_vote_at) AS last_vote_at
+    FROM resolved.company_votes AS pairs
+    INNER JOIN resolved.ranked_requests AS requests ON pairs.request_no = requests.request_no
+    GROUP BY pairs.company_no
+)
 
 SELECT
-    company_id,
-    any_value(company_name) AS company_name,
-    any_value(domain) AS domain,
-    any_value(arr) AS arr,
-    count(*) AS requests,
-    count(*) FILTER (WHERE list_contains($open_statuses, coalesce(status, 'unknown'))) AS open_requests,
-    count(*) FILTER (WHERE status = 'complete') AS shipped_requests,
-    max(last_vote_at) AS last_vote_at
-FROM ranked.company_requests
-GROUP BY company_id
-ORDER BY company_id
+    companies.company_id,
+    companies.company_name,
+    companies.domain,
+    companies.arr,
+    totals.requests,
+    totals.open_requests,
+    totals.shipped_requests,
+    totals.last_vote_at
+FROM totals
+INNER JOIN resolved.ranked_companies AS companies ON totals.company_no = companies.company_no
+ORDER BY companies.company_id

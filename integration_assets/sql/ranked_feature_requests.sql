@@ -1,39 +1,46 @@
 -- ranked.feature_requests, asset ranked_feature_requests: the ranking.
 -- grain: one request of the source, merged-away ones left out; key: request_id
--- inputs: raw.feature_requests, resolved.request_survivors, resolved.votes, resolved.addresses, resolved.company_arr,
---     raw.crm_companies, ranked.company_requests, ranked.companies
--- $as_of: start of the read, UTC. $open_statuses: statuses of open requests.
+-- inputs: raw.feature_requests, resolved.ranked_requests, resolved.counted_votes, resolved.voters,
+--     resolved.address_hosts, resolved.company_votes, resolved.ranked_companies, ranked.companies
+-- $as_of: start of the read, UTC.
 -- A company counts once per request and once in the total. Ranks are total: ties end at the id.
 
 WITH vote_totals AS (
     SELECT
-        request_id,
+        votes.request_no,
         count(*) AS votes,
-        count(voter_id) AS voters,  -- one voter has one vote per request here, and whoever is gone is no known person
-        count(*) FILTER (WHERE reason IS NOT NULL) AS unresolved_votes,
-        count(*) FILTER (WHERE created_at BETWEEN $as_of::TIMESTAMP - INTERVAL 30 DAY AND $as_of::TIMESTAMP)
+        -- one voter has one vote per request here, and whoever is gone is no known person
+        count(votes.voter_no) + count(votes.stranger_id) AS voters,
+        count(*) FILTER (WHERE voters.company_no IS NULL) AS unresolved_votes,
+        count(*) FILTER (WHERE votes.created_at BETWEEN $as_of::TIMESTAMP - INTERVAL 30 DAY AND $as_of::TIMESTAMP)
             AS votes_30d,
-        count(DISTINCT company_id) FILTER (
-            WHERE created_at BETWEEN $as_of::TIMESTAMP - INTERVAL 30 DAY AND $as_of::TIMESTAMP
-        ) AS companies_30d,
-        min(created_at) AS first_vote_at,
-        max(created_at) AS last_vote_at
-    FROM resolved.votes
-    GROUP BY request_id
+        min(votes.created_at) AS first_vote_at,
+        max(votes.created_at) AS last_vote_at
+    FROM resolved.counted_votes AS votes
+    LEFT JOIN resolved.voters AS voters ON votes.voter_no = voters.voter_no
+    GROUP BY votes.request_no
+),
+
+recent_companies AS (
+    SELECT
+        votes.request_no,
+        count(DISTINCT voters.company_no) AS companies_30d
+    FROM resolved.counted_votes AS votes
+    INNER JOIN resolved.voters AS voters ON votes.voter_no = voters.voter_no
+    WHERE votes.created_at BETWEEN $as_of::TIMESTAMP - INTERVAL 30 DAY AND $as_of::TIMESTAMP
+    GROUP BY votes.request_no
 ),
 
 company_totals AS (
     SELECT
-        pairs.request_id,
+        pairs.request_no,
         count(*) AS companies,
-        count(*) FILTER (WHERE lower(companies.lifecycle_stage) = 'customer' OR arr.arr > 0 OR arr.amount > 0)
-            AS customers,
-        sum(pairs.arr) AS arr,
-        count(*) FILTER (WHERE pairs.arr IS NULL) AS companies_without_arr
-    FROM ranked.company_requests AS pairs
-    LEFT JOIN raw.crm_companies AS companies ON pairs.company_id = companies.company_id
-    LEFT JOIN resolved.company_arr AS arr ON pairs.company_id = arr.company_id
-    GROUP BY pairs.request_id
+        count(*) FILTER (WHERE companies.is_customer) AS customers,
+        sum(companies.arr) AS arr,
+        count(*) FILTER (WHERE companies.arr IS NULL) AS companies_without_arr
+    FROM resolved.company_votes AS pairs
+    INNER JOIN resolved.ranked_companies AS companies ON pairs.company_no = companies.company_no
+    GROUP BY pairs.request_no
 ),
 
 all_voting_companies AS (
@@ -41,14 +48,42 @@ all_voting_companies AS (
     FROM ranked.companies
 ),
 
+domain_names AS MATERIALIZED (
+    SELECT
+        registrable_domain,
+        row_number() OVER ()::INTEGER AS domain_no
+    FROM (
+        SELECT DISTINCT registrable_domain
+        FROM resolved.address_hosts
+        WHERE kind = 'business' AND registrable_domain IS NOT NULL
+    ) AS names
+),
+
+voter_domains AS (
+    SELECT
+        voters.voter_no,
+        domain_names.domain_no
+    FROM resolved.voters AS voters
+    INNER JOIN resolved.address_hosts AS hosts ON voters.host_no = hosts.host_no AND hosts.kind = 'business'
+    INNER JOIN domain_names ON hosts.registrable_domain = domain_names.registrable_domain
+),
+
+request_domains AS (
+    SELECT DISTINCT
+        votes.request_no,
+        voter_domains.domain_no
+    FROM resolved.counted_votes AS votes
+    INNER JOIN voter_domains ON votes.voter_no = voter_domains.voter_no
+),
+
 domains AS (
     SELECT
-        votes.request_id,
-        list(DISTINCT addresses.registrable_domain ORDER BY addresses.registrable_domain) AS voter_domains
-    FROM resolved.votes AS votes
-    INNER JOIN resolved.addresses AS addresses ON votes.voter_id = addresses.voter_id
-    WHERE addresses.kind = 'business' AND addresses.registrable_domain IS NOT NULL
-    GROUP BY votes.request_id
+        request_domains.request_no,
+        -- sorted afterwards: a list made in order takes many times the memory
+        list_sort(list(domain_names.registrable_domain)) AS voter_domains
+    FROM request_domains
+    INNER JOIN domain_names ON request_domains.domain_no = domain_names.domain_no
+    GROUP BY request_domains.request_no
 ),
 
 totals AS (
@@ -56,7 +91,7 @@ totals AS (
         requests.request_id,
         requests.title,
         requests.status,
-        list_contains($open_statuses, coalesce(requests.status, 'unknown')) AS is_open,
+        numbers.is_open,
         requests.board,
         requests.category,
         requests.url,
@@ -68,16 +103,17 @@ totals AS (
         coalesce(company_totals.arr, 0)::DECIMAL(38, 2) AS arr,
         coalesce(company_totals.companies_without_arr, 0) AS companies_without_arr,
         coalesce(vote_totals.votes_30d, 0) AS votes_30d,
-        coalesce(vote_totals.companies_30d, 0) AS companies_30d,
+        coalesce(recent_companies.companies_30d, 0) AS companies_30d,
         vote_totals.first_vote_at,
         vote_totals.last_vote_at,
         coalesce(vote_totals.unresolved_votes, 0) AS unresolved_votes,
         coalesce(domains.voter_domains, []::VARCHAR[]) AS voter_domains
-    FROM raw.feature_requests AS requests
-    ANTI JOIN resolved.request_survivors AS merged ON requests.request_id = merged.request_id
-    LEFT JOIN vote_totals ON requests.request_id = vote_totals.request_id
-    LEFT JOIN company_totals ON requests.request_id = company_totals.request_id
-    LEFT JOIN domains ON requests.request_id = domains.request_id
+    FROM resolved.ranked_requests AS numbers
+    INNER JOIN raw.feature_requests AS requests ON numbers.request_id = requests.request_id
+    LEFT JOIN vote_totals ON numbers.request_no = vote_totals.request_no
+    LEFT JOIN recent_companies ON numbers.request_no = recent_companies.request_no
+    LEFT JOIN company_totals ON numbers.request_no = company_totals.request_no
+    LEFT JOIN domains ON numbers.request_no = domains.request_no
 ),
 
 ranks AS (

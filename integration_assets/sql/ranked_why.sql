@@ -1,37 +1,18 @@
--- ranked.why: what a request's place rests on: its companies, and the votes that count for none.
+-- ranked.why (a view): what a request's place rests on: its companies, and the votes that count for none.
 -- grain: one request and company, or one request and reason (company_id null, the reason in match_methods)
 -- key: request_id, company_id, match_methods
--- inputs: ranked.company_requests, resolved.votes
+-- inputs: ranked.company_requests, resolved.counted_votes, resolved.voters, resolved.requests
 -- voters: persons; without a company also those who are gone, one per vote.
 
 WITH lost AS (
     SELECT
-        request_id,
-        reason,
+        votes.request_no,
+        CASE WHEN voters.voter_no IS NULL THEN 'no_email' ELSE voters.reason END AS reason,
         count(*) AS voters
-    FROM resolved.votes
-    WHERE reason IS NOT NULL
-    GROUP BY request_id, reason
-),
-
-rows_of_both AS (
-    SELECT
-        request_id,
-        company_id,
-        company_name,
-        arr,
-        match_methods,
-        votes AS voters
-    FROM ranked.company_requests
-    UNION ALL
-    SELECT
-        request_id,
-        NULL AS company_id,
-        NULL AS company_name,
-        NULL AS arr,
-        [reason] AS match_methods,
-        voters
-    FROM lost
+    FROM resolved.counted_votes AS votes
+    LEFT JOIN resolved.voters AS voters ON votes.voter_no = voters.voter_no
+    WHERE voters.company_no IS NULL
+    GROUP BY ALL
 )
 
 SELECT
@@ -40,5 +21,15 @@ SELECT
     company_name,
     arr,
     match_methods,
-    voters
-FROM rows_of_both
+    votes AS voters
+FROM ranked.company_requests
+UNION ALL
+SELECT
+    requests.request_id,
+    NULL AS company_id,
+    NULL AS company_name,
+    NULL AS arr,
+    [lost.reason] AS match_methods,
+    lost.voters
+FROM lost
+INNER JOIN resolved.requests AS requests ON lost.request_no = requests.request_no

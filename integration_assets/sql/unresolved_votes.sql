@@ -1,42 +1,48 @@
 -- ranked.unresolved_votes, asset unresolved_votes: votes that count for no company, by domain.
 -- grain: one domain and reason; key: email_domain, reason
--- inputs: resolved.votes
+-- inputs: resolved.counted_votes, resolved.voters, resolved.address_hosts
 -- email_domain is null without an address. candidate_company_ids: all companies between which nothing decided.
 
-WITH totals AS (
+WITH lost AS (
     SELECT
-        email_domain,
-        reason,
+        votes.request_no,
+        votes.created_at,
+        voters.host_no,
+        CASE WHEN voters.voter_no IS NULL THEN 'no_email' ELSE voters.reason END AS reason
+    FROM resolved.counted_votes AS votes
+    LEFT JOIN resolved.voters AS voters ON votes.voter_no = voters.voter_no
+    WHERE voters.company_no IS NULL
+),
+
+totals AS (
+    SELECT
+        coalesce(hosts.registrable_domain, hosts.host) AS email_domain,
+        lost.reason,
         count(*) AS votes,
-        count(DISTINCT request_id) AS requests,
-        max(created_at) AS last_vote_at
-    FROM resolved.votes
-    WHERE reason IS NOT NULL
-    GROUP BY email_domain, reason
+        count(DISTINCT lost.request_no) AS requests,
+        max(lost.created_at) AS last_vote_at
+    FROM lost
+    LEFT JOIN resolved.address_hosts AS hosts ON lost.host_no = hosts.host_no
+    GROUP BY ALL
 ),
 
-sets AS (
-    SELECT DISTINCT
-        email_domain,
-        reason,
-        candidate_company_ids
-    FROM resolved.votes
-    WHERE len(candidate_company_ids) > 0
-),
-
+-- candidates are of voters who voted: somebody's membership alone asks no question
 members AS (
-    SELECT
-        email_domain,
-        reason,
-        unnest(candidate_company_ids) AS company_id
-    FROM sets
+    SELECT DISTINCT
+        coalesce(hosts.registrable_domain, hosts.host) AS email_domain,
+        voters.reason,
+        unnest(voters.candidate_company_ids) AS company_id
+    FROM resolved.voters AS voters
+    SEMI JOIN resolved.counted_votes AS votes ON voters.voter_no = votes.voter_no
+    LEFT JOIN resolved.address_hosts AS hosts ON voters.host_no = hosts.host_no
+    WHERE len(voters.candidate_company_ids) > 0
 ),
 
 candidates AS (
     SELECT
         email_domain,
         reason,
-        list(DISTINCT company_id ORDER BY company_id) AS company_ids
+        list(company_id ORDER BY company_id) AS company_ids
     FROM members
     GROUP BY email_domain, reason
 )

@@ -1,6 +1,6 @@
 -- grain: one address as a source gave it; key: owner, owner_id, email
 -- inputs: raw.voters, raw.voter_accounts, raw.crm_contacts
--- host_text is the host of an address plain enough to be split here; odd_email is any other, understood one by one.
+-- text has to be understood: the host of an address plain enough to be split here, else (odd) the whole address.
 -- A person known only by a membership is a voter without address.
 
 WITH texts AS (
@@ -32,16 +32,21 @@ WITH texts AS (
         contact_id AS owner_id,
         unnest(additional_emails) AS email
     FROM raw.crm_contacts
+),
+
+looked_at AS (
+    SELECT
+        owner,
+        owner_id,
+        email,
+        NOT regexp_full_match(email, $plain_address) AS odd
+    FROM texts
 )
 
 SELECT
     owner,
     owner_id,
     email,
-    CASE
-        WHEN regexp_full_match(email, $plain_address) THEN lower(split_part(email, '@', 2))
-    END AS host_text,
-    CASE
-        WHEN NOT regexp_full_match(email, $plain_address) THEN email
-    END AS odd_email
-FROM texts
+    odd,
+    CASE WHEN odd THEN email ELSE lower(split_part(email, '@', 2)) END AS text
+FROM looked_at

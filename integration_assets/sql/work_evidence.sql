@@ -1,25 +1,25 @@
 -- grain: one voter; key: voter_id
--- inputs: resolved.addresses, work_override_companies, work_contact_companies, work_host_evidence, work_voter_accounts
+-- inputs: work_addresses, work_override_companies, work_contact_companies, work_host_evidence, work_voter_accounts
 -- company_ids is what the first step that finds anything found; steps by domain are for business addresses only, and
 -- no step is for the tenant's own staff.
 
 WITH keys AS (
     SELECT
-        voter_id,
+        owner_id AS voter_id,
+        host_no,
         kind,
-        coalesce(registrable_domain, host) AS email_domain,
         -- a malformed address may still be the same as one in the CRM; a text like 'n/a' is nobody's
         CASE WHEN kind <> 'own' AND contains(address, '@') THEN address END AS address,
-        CASE WHEN kind = 'business' THEN host END AS host,
-        CASE WHEN kind <> 'own' THEN voter_id END AS member_id
-    FROM resolved.addresses
+        CASE WHEN kind <> 'own' THEN owner_id END AS member_id
+    FROM work_addresses
+    WHERE owner = 'voter'
 ),
 
 found AS (
     SELECT
         keys.voter_id,
+        keys.host_no,
         keys.kind,
-        keys.email_domain,
         accounts.company_ids AS account_company_ids,
         coalesce(mapped_address.company_ids, hosts.by_override) AS by_override,
         contacts.company_ids AS by_contact,
@@ -28,14 +28,14 @@ found AS (
     FROM keys
     LEFT JOIN work_override_companies AS mapped_address ON keys.address = mapped_address.match
     LEFT JOIN work_contact_companies AS contacts ON keys.address = contacts.address
-    LEFT JOIN work_host_evidence AS hosts ON keys.host = hosts.host
+    LEFT JOIN work_host_evidence AS hosts ON keys.host_no = hosts.host_no
     LEFT JOIN work_voter_accounts AS accounts ON keys.member_id = accounts.voter_id
 )
 
 SELECT
     voter_id,
+    host_no,
     kind,
-    email_domain,
     account_company_ids,
     coalesce(by_override, by_contact, by_domain, account_company_ids) AS company_ids,
     CASE

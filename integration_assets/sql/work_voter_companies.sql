@@ -5,8 +5,8 @@
 WITH pointed AS (
     SELECT
         voter_id,
+        host_no,
         kind,
-        email_domain,
         match_method,
         company_ids,
         CASE
@@ -19,8 +19,8 @@ WITH pointed AS (
 decided AS (
     SELECT
         pointed.voter_id,
+        pointed.host_no,
         pointed.kind,
-        pointed.email_domain,
         pointed.match_method,
         pointed.company_ids,
         CASE
@@ -34,6 +34,7 @@ decided AS (
 
 SELECT
     voter_id,
+    host_no,
     company_id,
     CASE WHEN company_id IS NOT NULL THEN match_method END AS match_method,
     CASE
@@ -46,8 +47,5 @@ SELECT
         WHEN kind = 'personal' THEN 'personal_email'
         ELSE 'unknown_domain'
     END AS reason,
-    email_domain,
-    CASE
-        WHEN company_id IS NULL AND company_ids IS NOT NULL THEN company_ids ELSE []::VARCHAR[]
-    END AS candidate_company_ids
+    CASE WHEN company_id IS NULL THEN company_ids END AS candidate_company_ids
 FROM decided

@@ -3,13 +3,14 @@
 import socket
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.domains import (
     CompanyHost,
     Kind,
+    _suffixes,
     clean_company_host,
     lineage,
     mail_domains,
@@ -155,3 +156,18 @@ def test_cleaning_anything_is_safe_and_idempotent(text):
     if found.host:
         assert clean_company_host(found.host, LISTS).host in {found.host, found.host.removeprefix("www.")}
         assert found.registrable_domain is None or found.registrable_domain in lineage(found.host)
+
+
+LABELS = st.sampled_from(["a", "www", "city", "compute", "blogspot", "co", "com", "github", "xn--kbenhavn-54a"])
+
+
+@settings(deadline=None, max_examples=300)
+@given(st.lists(LABELS, max_size=3), st.sampled_from(sorted(_suffixes(private=True).tlds)))
+def test_the_short_way_to_a_registrable_domain_gives_what_the_list_says(labels, rule):
+    """Under any rule of the Public Suffix List, wildcards and exceptions included, in Unicode or in ASCII."""
+    host = to_host(".".join([*labels, rule.lstrip("!").replace("*", "any")]))
+    if host is None:
+        return
+    parts = _suffixes(private=True).extract_str(host)
+    expected = f"{parts.domain}.{parts.suffix}" if parts.domain and parts.suffix else None
+    assert registrable_domain(host) == expected
