@@ -123,12 +123,17 @@ def hold_store(path: Path, what: str) -> Iterator[HeldStore]:
                 migrate(connection)
                 yield HeldStore(connection, lock)
                 if not lock.passed_on():
-                    connection.execute("CHECKPOINT")
+                    _checkpoint(connection)
         finally:
             if lock.passed_on():
                 with suppress(duckdb.Error):  # a broken database writes nothing either
                     connection.execute("PRAGMA disable_checkpoint_on_shutdown")
             connection.close()
+
+
+def _checkpoint(connection: duckdb.DuckDBPyConnection) -> None:
+    """Move what the log holds into the file, so that the next one opens it at once."""
+    connection.execute("CHECKPOINT")
 
 
 @contextmanager

@@ -61,6 +61,7 @@ POINTS: dict[str, tuple[str, ...]] = {
     "record the end of the run": ("integration_assets.assets.ending:record_run",),
     "send the Slack message": ("integration_assets.assets.ending:send_letter",),
     "keep the ending in its file": ("integration_assets.assets.ending:_kept",),
+    "write the log into the store": ("integration_assets.staging.store:_checkpoint",),
     "end the run": ("integration_assets.assets.summary:finish_run", "integration_assets.assets.undoing:finish_run"),
 }
 """Name → the functions, as `module:name`, in the module that looks them up when it calls them."""
