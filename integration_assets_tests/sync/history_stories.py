@@ -17,7 +17,7 @@ from integration_assets_tests.sync.virtual_crm import Fate
 
 STRANDS = 10
 """Histories side by side in one story."""
-HISTORIES = int(os.environ.get("HISTORIES", "6000"))
+HISTORIES = int(os.environ.get("HISTORIES", "10000"))
 """Histories drawn for the proofs; more of them by the environment variable."""
 STORIES = max(1, HISTORIES // 2 // STRANDS)
 """Stories of each of the two proofs."""
@@ -60,7 +60,7 @@ CALM = Trouble()
 
 def _strands_of(names: Iterable[str]) -> st.SearchStrategy[tuple[tuple[Happening, ...], ...]]:
     happenings = st.sampled_from([(name, n, v) for name in names for n in range(REQUESTS) for v in range(VALUES)])
-    return st.tuples(*[st.lists(happenings, max_size=4).map(tuple)] * STRANDS)
+    return st.tuples(*[st.lists(happenings, min_size=2, max_size=4).map(tuple)] * STRANDS)
 
 
 _strands = _strands_of(EVENTS)

@@ -9,7 +9,7 @@ import pytest
 from integration_assets_tests.sync.histories import Teller, tell_many
 from integration_assets_tests.sync.history_stories import STORIES, calm_stories, seed_of
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(0)]  # many random histories: part of `make proofs`
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]  # many random histories: part of `make proofs`
 
 
 def test_every_value_is_as_foretold(record_property: Callable[[str, object], None]):

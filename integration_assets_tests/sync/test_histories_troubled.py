@@ -9,7 +9,7 @@ import pytest
 from integration_assets_tests.sync.histories import Teller, tell_many
 from integration_assets_tests.sync.history_stories import STORIES, seed_of, troubled_stories
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(0)]  # many random histories: part of `make proofs`
+pytestmark = [pytest.mark.proof, pytest.mark.timeout(1800)]  # many random histories: part of `make proofs`
 
 
 def test_nothing_is_doubled_lost_or_brought_back(record_property: Callable[[str, object], None]):

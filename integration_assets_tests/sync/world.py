@@ -12,16 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from integration_assets.sync.apply import ApplyReport, apply_plan
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.guard import is_first_apply
 from integration_assets.sync.plan import PlanInputs, make_plan
 from integration_assets.sync.plan_store import Plan
+from integration_assets.sync.store import incoming
 from integration_assets.sync.undo import find_run, make_undo_plan
 from integration_assets_tests.sync.fake_crm import FakeCrm
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+MOST_ROWS_AS_TEXT = 500
 LAST_VOTE = NOW.replace(tzinfo=None) - timedelta(days=1)
 MIGRATIONS = Path(__file__).parents[2] / "integration_assets" / "staging" / "migrations"
 
@@ -125,7 +128,10 @@ class World:
                 return
             self.loaded[table] = rows
         self.connection.execute(f"DELETE FROM {table}")
-        if rows:
+        if len(rows) > MOST_ROWS_AS_TEXT:
+            with incoming(self.connection, _columnar(rows)):
+                self.connection.execute(f"INSERT INTO {table} SELECT * FROM incoming_rows")
+        elif rows:
             values = ", ".join(f"({', '.join(map(literal, row))})" for row in rows)
             self.connection.execute(f"INSERT INTO {table} VALUES {values}")
 
@@ -178,6 +184,18 @@ class World:
 
 def _companies(request: Request) -> list[str]:
     return sorted({company for _, company in request.votes if company})
+
+
+def _columnar(rows: list[list[Any]]) -> pa.Table:
+    """Many rows in columns; what a column holds, DuckDB makes into what the table wants."""
+    columns = []
+    for column in zip(*rows, strict=True):
+        if isinstance(column[0], dict):
+            entries = [list(value.items()) for value in column]
+            columns.append(pa.array(entries, pa.map_(pa.string(), pa.string())))
+        else:
+            columns.append(pa.array(column))
+    return pa.table(columns, [f"column_{number}" for number in range(len(columns))])
 
 
 def literal(value: Any) -> str:
