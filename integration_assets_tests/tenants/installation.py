@@ -42,7 +42,7 @@ class Installation:
         # A process of its own would begin with fresh counters; so does this one.
         limiter._limiters.clear()
         with short_waits():
-            return some.run(*arguments, stdin=stdin, **seen)
+            return some.run(*arguments, json_file=False, stdin=stdin, **seen)
 
     def good(self, *arguments: str, stdin: str = "") -> str:
         """Run a command that must succeed; return what it said."""
@@ -69,8 +69,8 @@ class Installation:
             place = ("hubspot", "--environment", environment, "--base-url", values[f"{name}_BASE_URL"])
             self.good(*add, *place, *options, stdin=values[f"{name}_TOKEN"])
         channel = f"--set=channel={values['SLACK_CHANNEL']}"
-        place = ("slack", "--base-url", values["SLACK_BASE_URL"], channel)
-        self.good(*add, *place, stdin=values["SLACK_BOT_TOKEN"])
+        slack = ("slack", "--base-url", values["SLACK_BASE_URL"], channel)
+        self.good(*add, *slack, stdin=values["SLACK_BOT_TOKEN"])
 
 
 @contextlib.contextmanager

@@ -65,6 +65,18 @@ def open_spot(registry: Registry, spot: Spot) -> str | None:
         return opened.secret.get_secret_value() if opened.secret else None
 
 
+def open_all(registry: Registry, spots: Iterable[Spot]) -> dict[Spot, str | None]:
+    """Open the secrets of these spots, one transaction per tenant."""
+    found: dict[Spot, str | None] = {}
+    for tenant in {spot[0] for spot in spots}:
+        with tenant_repository(registry, tenant_id(registry, tenant), ACTOR) as repository:
+            for spot in spots:
+                if spot[0] == tenant:
+                    secret = opening(repository, spot[1])(spot[2]).secret
+                    found[spot] = secret.get_secret_value() if secret else None
+    return found
+
+
 def opening(repository: TenantRepository, table: str) -> Any:
     """The method that opens a record of that table."""
     return repository.open_third_party if table == "third" else repository.open_internal

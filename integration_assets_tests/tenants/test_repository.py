@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -108,24 +109,24 @@ def test_a_foreign_id_does_not_exist(registry: Registry) -> None:
     """Another tenant's id is not found by any method, exactly as an id that nobody has."""
     mine = add(registry)
     billing = work(registry, "acme", lambda one: one.add_internal(BILLING))
-    attempts: list[Callable[[TenantRepository, str], Any]] = [
-        lambda one, _: one.third_party_integration(mine.id),
-        lambda one, _: one.change_third_party(mine.id, ThirdPartyChanges(enabled=False)),
-        lambda one, _: one.remove_third_party(mine.id),
-        lambda one, _: one.open_third_party(mine.id),
-        lambda one, _: one.note_third_party(mine.id, None),
-        lambda one, _: one.internal_integration(billing.id),
-        lambda one, _: one.change_internal(billing.id, InternalChanges(enabled=False)),
-        lambda one, _: one.remove_internal(billing.id),
-        lambda one, _: one.open_internal(billing.id),
-        lambda one, _: one.note_internal(billing.id, None),
-        lambda one, _: one.internal_integration(mine.id),
-        lambda one, _: one.third_party_integration("no such id"),
+    attempts: list[Callable[[TenantRepository], Any]] = [
+        lambda one: one.third_party_integration(mine.id),
+        lambda one: one.change_third_party(mine.id, ThirdPartyChanges(enabled=False)),
+        lambda one: one.remove_third_party(mine.id),
+        lambda one: one.open_third_party(mine.id),
+        lambda one: one.note_third_party(mine.id, None),
+        lambda one: one.internal_integration(billing.id),
+        lambda one: one.change_internal(billing.id, InternalChanges(enabled=False)),
+        lambda one: one.remove_internal(billing.id),
+        lambda one: one.open_internal(billing.id),
+        lambda one: one.note_internal(billing.id, None),
+        lambda one: one.internal_integration(mine.id),
+        lambda one: one.third_party_integration("no such id"),
     ]
     messages = set()
     for attempt in attempts:
         with pytest.raises(NotFoundError) as refused:
-            work(registry, "globex", lambda one, attempt=attempt: attempt(one, ""))
+            work(registry, "globex", attempt)
         messages.add(refused.value.message)
     assert messages == {"there is no such integration"}
     assert work(registry, "globex", lambda one: (one.third_party_integrations(), one.internal_integrations())) == (
@@ -250,7 +251,7 @@ def test_a_flow_gets_its_fields_and_no_others(sqlite_registry: Registry) -> None
     ):
         new = NewInternal(name="x", base_url="https://x.example", auth_flow=flow, auth=auth, secret=SECRET)
         with pytest.raises(FieldError) as refused:
-            work(sqlite_registry, "acme", lambda one, new=new: one.add_internal(new))
+            work(sqlite_registry, "acme", partial(TenantRepository.add_internal, new=new))
         assert refused.value.field == field
     with pytest.raises(FieldError, match="the flow none has no secret"):
         work(

@@ -23,7 +23,7 @@ from integration_assets.tenants.registry.rotation import key_status, reencrypt, 
 from integration_assets.tenants.registry.secrets import place_of
 from integration_assets.tenants.registry.vault import seal
 from integration_assets_tests.tenants.conftest import ACTOR, opened, tenant_id, with_two_tenants
-from integration_assets_tests.tenants.places import Spot, filled, open_spot
+from integration_assets_tests.tenants.places import Spot, filled, open_all
 
 Work = Callable[[Registry], int]
 MANY = 10_000
@@ -41,7 +41,7 @@ def key_of(settings: Settings) -> str:
 
 @pytest.fixture
 def secrets(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[Spot, str]]:
-    """Sixteen secrets of two tenants, in a registry that works in batches of three."""
+    """Sixteen secrets of two tenants, in a registry that works in batches of three, two for each kind."""
     monkeypatch.setattr(rotation, "BATCH", 3)
     with_tenants = with_two_tenants(settings)
     yield filled(next(with_tenants))
@@ -52,7 +52,7 @@ def secrets(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[dic
 def all_open(settings: Settings, secrets: dict[Spot, str]) -> bool:
     registry = opened(settings, create=False)
     try:
-        return {spot: open_spot(registry, spot) for spot in secrets} == secrets
+        return open_all(registry, secrets) == secrets
     finally:
         registry.close()
 

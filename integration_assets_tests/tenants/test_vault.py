@@ -57,7 +57,16 @@ def test_every_changed_bit_is_noticed(part: str, bit: int) -> None:
         unseal(key, {**value, part: base64.b64encode(raw).decode()}, place)
 
 
-JUNK = (None, 1, "text", [], {}, {"v": 2}, {"v": 1, "key_id": "k", "nonce": "!", "ct": 7}, {"v": 1, "key_id": "k"})
+JUNK: tuple[object, ...] = (
+    None,
+    1,
+    "text",
+    [],
+    {},
+    {"v": 2},
+    {"v": 1, "key_id": "k", "nonce": "!", "ct": 7},
+    {"v": 1, "key_id": "k"},
+)
 
 
 @pytest.mark.parametrize("junk", JUNK, ids=str)
@@ -108,7 +117,7 @@ def test_an_older_secret_put_back_is_noticed(registry: Registry) -> None:
         changes = {"third": ThirdPartyChanges, "internal": InternalChanges}[spot[1]]
         with tenant_repository(registry, tenant_id(registry, "acme"), ACTOR) as repository:
             change = repository.change_third_party if spot[1] == "third" else repository.change_internal
-            change(spot[2], changes(secret="another-secret-0123456789"))  # type: ignore[operator]  # its own kind
+            change(spot[2], changes(secret="another-secret-0123456789"))
         now = sealed(registry, spot)
         for columns in ({}, {"secret_serial": 1}):
             put(registry, spot, before, **columns)
