@@ -10,8 +10,9 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -22,6 +23,11 @@ CANNY_BASE_URL = "https://canny.io/api"
 HUBSPOT_BASE_URL = "https://api.hubapi.com"
 SLACK_BASE_URL = "https://slack.com/api/"
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+):[0-9]{1,5}")
+_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+PRIVATE_NETWORKS = tuple(
+    ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+)
+"""What may be opened to tenants' internal systems. Loopback, link-local and metadata addresses never are."""
 
 
 class Environment(StrEnum):
@@ -42,6 +48,19 @@ class ArrSource(StrEnum):
     CRM = "crm"
     INTERNAL = "internal"
     ACCOUNTS = "accounts"
+
+
+def _why_not_allowable(text: str) -> str | None:
+    """Why a network may not be opened to internal systems."""
+    try:
+        network = ip_network(text)
+    except ValueError:
+        return "must look like acme=10.20.0.0/16,fd12::/48"
+    inside = any(
+        network.version == known.version and network.subnet_of(known)  # type: ignore[arg-type]  # the same version
+        for known in PRIVATE_NETWORKS
+    )
+    return None if inside else "must be inside a private network, such as 10.0.0.0/8"
 
 
 def _split(value: Any) -> Any:
@@ -67,6 +86,7 @@ class Settings(BaseSettings):
     key: SecretStr | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_KEY")
     key_file: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_KEY_FILE")
     allowed_hosts: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_ALLOWED_HOSTS")
+    allowed_networks: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_ALLOWED_NETWORKS")
 
     # feedback system
     canny_api_key: SecretStr | None = Field(default=None, validation_alias="CANNY_API_KEY")
@@ -74,6 +94,7 @@ class Settings(BaseSettings):
     canny_boards: CommaSeparated = Field(default=(), validation_alias="CANNY_BOARDS")
     canny_exclude_boards: CommaSeparated = Field(default=(), validation_alias="CANNY_EXCLUDE_BOARDS")
     canny_statuses: CommaSeparated = Field(default=(), validation_alias="CANNY_STATUSES")
+    canny_plan: Literal["free", "pro", "business"] = Field(default="pro", validation_alias="CANNY_PLAN")
     source_name: str = Field(
         default="canny", validation_alias="INTEGRATION_ASSETS_SOURCE_NAME", pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$"
     )
@@ -130,6 +151,7 @@ class Settings(BaseSettings):
         "business_domains",
         "arr_sources",
         "allowed_hosts",
+        "allowed_networks",
         mode="before",
     )
     @classmethod
@@ -143,6 +165,17 @@ class Settings(BaseSettings):
         if any(not _HOST_AND_PORT.fullmatch(host) for host in hosts):
             raise ValueError("must look like billing.example:8443,127.0.0.1:8080")
         return hosts
+
+    @field_validator("allowed_networks")
+    @classmethod
+    def _private_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            tenant, _, network = entry.rpartition("=")
+            if "=" in entry and not _TENANT.fullmatch(tenant):
+                raise ValueError("must look like acme=10.20.0.0/16,fd12::/48")
+            if why := _why_not_allowable(network):
+                raise ValueError(why)
+        return value
 
     @field_validator("currency_rates", mode="before")
     @classmethod
@@ -174,6 +207,11 @@ class Settings(BaseSettings):
         if environment is Environment.SANDBOX:
             return self.hubspot_sandbox_token, self.hubspot_sandbox_base_url, self.hubspot_sandbox_portal_id
         return self.hubspot_production_token, self.hubspot_production_base_url, self.hubspot_production_portal_id
+
+    def networks_of(self, tenant: str) -> tuple[IPv4Network | IPv6Network, ...]:
+        """Private networks that internal systems of this tenant may live in."""
+        entries = (entry.rpartition("=") for entry in self.allowed_networks)
+        return tuple(ip_network(network) for owner, _, network in entries if owner in ("", tenant))
 
     def named(self, field: str) -> str:
         """What a person knows a field by: here, its environment variable."""
@@ -227,6 +265,7 @@ OPERATOR_FIELDS = (
     "key",
     "key_file",
     "allowed_hosts",
+    "allowed_networks",
     "request_seconds",
     "patience_seconds",
 )

@@ -1,0 +1,54 @@
+"""What each kind of integration may ask: the policies of the address guard, and its word at the moment of saving."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from integration_assets.config import Settings, TenantSettings
+from integration_assets.connectors.addresses import AddressError, AddressGuard, AddressPolicy, check_address
+from integration_assets.tenants.registry.changes import FieldError
+from integration_assets.tenants.registry.models import Provider
+from integration_assets.tenants.registry.providers import PROVIDERS
+
+
+def third_party_policy(settings: Settings, provider: Provider) -> AddressPolicy:
+    """A third-party service is asked at its provider's own hosts, or where the operator allows it."""
+    return AddressPolicy(hosts=frozenset(PROVIDERS[provider].hosts), allowed=frozenset(settings.allowed_hosts))
+
+
+def internal_policy(settings: Settings, tenant: str) -> AddressPolicy:
+    """An internal system is asked at public addresses, and in the networks the operator opened to this tenant."""
+    return AddressPolicy(networks=settings.networks_of(tenant), allowed=frozenset(settings.allowed_hosts))
+
+
+def guard_for(settings: Settings, provider: Provider) -> AddressGuard | None:
+    """The guard of a run's client; None for settings of the environment, which are the operator's own."""
+    return AddressGuard(third_party_policy(settings, provider)) if isinstance(settings, TenantSettings) else None
+
+
+def check_third_party_url(settings: Settings, provider: Provider, url: str, *, field: str = "base_url") -> None:
+    """See that an address may be saved for a third-party integration.
+
+    Raises:
+        FieldError: it may not, and why.
+    """
+    _check(url, third_party_policy(settings, provider), field)
+
+
+def check_internal_urls(settings: Settings, tenant: str, base_url: str, auth: Mapping[str, str]) -> None:
+    """See that the addresses of an internal system, that of its token endpoint included, may be saved.
+
+    Raises:
+        FieldError: one may not, and why.
+    """
+    policy = internal_policy(settings, tenant)
+    _check(base_url, policy, "base_url")
+    if token_url := auth.get("token_url"):
+        _check(token_url, policy, "auth.token_url")
+
+
+def _check(url: str, policy: AddressPolicy, field: str) -> None:
+    try:
+        check_address(url, policy)
+    except AddressError as error:
+        raise FieldError(field, error.reason) from None
