@@ -228,11 +228,14 @@ class HttpClient:
 
     async def _attempt(self, call: Call, attempt: int) -> Answer:
         async with self._slots:
-            await self._limiter.acquire(call.bucket, patience=self._patience)
-            if call.writes and self._before_write is not None:
-                self._before_write()
-            self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
-            raw = await self._sent(call)  # asks once more: to get a connection can take long
+            place = await self._limiter.acquire(call.bucket, patience=self._patience)
+            try:
+                if call.writes and self._before_write is not None:
+                    self._before_write()
+                self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
+                raw = await self._sent(call)  # asks once more: to get a connection can take long
+            finally:
+                self._limiter.over(place)
         self._limiter.learn(call.bucket, raw.headers, self._rules.rate_headers)
         if 200 <= raw.status < 300:
             return Answer(raw.status, raw.headers, self._success_body(call, raw))
@@ -243,6 +246,7 @@ class HttpClient:
         answer = Answer(raw.status, raw.headers, _lenient(raw.body))
         if raw.status == 429:
             self._calls.throttled(self._system, call.endpoint)
+            self._limiter.throttled(place)
         if raw.status not in call.expect:
             self._act(call, answer, attempt)
         return answer

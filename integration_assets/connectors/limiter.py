@@ -1,10 +1,13 @@
 """One limiter per credential: how fast calls may leave, learnt from what the system answers.
 
-A system counts calls per credential, not per client, so all clients of a process share the limiter of their credential
-(`limiter_for`). A limiter has buckets (systems limit searches apart from the rest); each bucket has any number of
-moving windows, all of which must have room. Answers teach it: a stated limit replaces the configured one, a stated
-remainder lower than ours means that somebody else spends the same budget, and a `Retry-After` pauses everybody in the
-bucket.
+A system counts calls per credential, not per client, so all clients of a credential share its limiter (`limiter_for`),
+across processes too where they share a directory. A limiter has buckets (systems limit searches apart from the rest);
+each bucket has any number of moving windows, all of which must have room. Answers teach it: a stated limit replaces the
+configured one, a stated remainder lower than ours means that somebody else spends the same budget, a `Retry-After`
+pauses everybody in the bucket, and a 429 without any stated limit means that the credential is on a smaller plan.
+
+A system counts a call when it gets it, which is some time between its leaving and its answer. A call therefore counts
+here until a whole window after it was over: however long each call is on its way, the system never sees too many.
 """
 
 from __future__ import annotations
@@ -13,20 +16,23 @@ import asyncio
 import hashlib
 import threading
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 
 import msgspec
-from limits import RateLimitItemPerSecond
-from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
 
+from integration_assets.connectors.call_log import Bucket, CallLog, MemoryLog, SharedLog
 from integration_assets.errors import QuotaError
 
 DEFAULT_BUCKET = "default"
 SLACK = 0.005
 """Seconds added to each wait, so that the oldest call of a window has left it when we wake."""
-CLOCK_STEP = 1.0
-"""Seconds the wall clock may fall behind the monotonic one before the windows, kept in wall time, are forgotten."""
+LONGEST_CALL = 130.0
+"""Seconds after which a call that is still under way counts as over: its process has died."""
+PLAN_SECONDS = 24 * 3600.0
+"""How long a smaller plan is believed in."""
+LONGEST_PAUSE = 24 * 3600.0
+"""A pause that is further away is of another life of the machine."""
 
 
 class Window(msgspec.Struct, frozen=True):
@@ -34,6 +40,10 @@ class Window(msgspec.Struct, frozen=True):
 
     calls: int
     seconds: int
+
+
+Windows = Mapping[str, tuple[Window, ...]]
+"""Bucket → its windows."""
 
 
 class Quota(msgspec.Struct, frozen=True):
@@ -56,32 +66,37 @@ class RateHeaders(msgspec.Struct, frozen=True):
     daily_remaining: str | None = None
 
 
-class Limiter:
-    """Moving windows and pauses of one credential. Safe to use from several threads and event loops.
+class Place(msgspec.Struct, frozen=True):
+    """A call that was let go, to be given back to `Limiter.over`."""
 
-    `clock` is wall time in seconds and has to agree with the counters' own, `monotonic` never goes back; `sleep` waits
-    that many seconds.
+    bucket: str
+    number: int
+
+
+class Limiter:
+    """Moving windows and pauses of one credential. Safe to use from several threads, event loops and processes.
+
+    `plans` are the allowances of smaller plans than the one `windows` describe, largest first: the next of them takes
+    over when the system throttles what should have been allowed. `log` is where calls are kept. `monotonic` is a clock
+    in seconds that never goes back; `sleep` waits that many seconds.
     """
 
     def __init__(
         self,
-        windows: Mapping[str, tuple[Window, ...]],
+        windows: Windows,
         *,
         name: str = "",
-        clock: Callable[[], float] = time.time,
+        plans: Sequence[Windows] = (),
+        log: CallLog | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self._name = name
-        self._clock = clock
+        self._configured = dict(windows)
+        self._plans = tuple(plans)
+        self._log = log or MemoryLog()
         self._monotonic = monotonic
         self._sleep = sleep
-        self._lock = threading.Lock()
-        self._windows: dict[str, tuple[Window, ...]] = dict(windows)
-        self._paused_until: dict[str, float] = {}
-        self._storage = MemoryStorage()
-        self._counters = MovingWindowRateLimiter(self._storage)
-        self._drift = clock() - monotonic()
         self._quota = Quota()
 
     @property
@@ -91,87 +106,125 @@ class Limiter:
 
     def windows(self, bucket: str = DEFAULT_BUCKET) -> tuple[Window, ...]:
         """The windows in force for a bucket, learnt ones included. Empty: nothing but pauses limits it."""
-        return self._windows.get(bucket, ())
+        with self._log.held() as buckets:
+            return self._in_force(bucket, buckets.get(bucket, Bucket()))
 
-    async def acquire(self, bucket: str = DEFAULT_BUCKET, *, patience: float | None = None) -> None:
-        """Wait until one more call may leave, and count it.
+    async def acquire(self, bucket: str = DEFAULT_BUCKET, *, patience: float | None = None) -> Place:
+        """Wait until one more call may leave, and count it until it is said to be over.
 
         Raises:
             QuotaError: the next free place is more than `patience` seconds away.
         """
-        while (wait := self._take(bucket)) > 0:
-            if patience is not None and wait > patience:
+        while not isinstance(found := self._take(bucket), Place):
+            if patience is not None and found > patience:
                 raise QuotaError(
-                    f"the {self._name or 'call'} limit leaves no call for {wait:.0f} s; run again later",
+                    f"the {self._name or 'call'} limit leaves no call for {found:.0f} s; run again later",
                     system=self._name or None,
                 )
-            await self._sleep(wait)
+            await self._sleep(found)
+        return found
+
+    def over(self, place: Place) -> None:
+        """A call has its answer, or will never get one: from now on it leaves the windows one by one."""
+        with self._log.held() as buckets:
+            bucket = buckets.setdefault(place.bucket, Bucket())
+            if bucket.under_way.pop(place.number, None) is not None:
+                bucket.ended.append(self._monotonic())
 
     def pause(self, bucket: str, seconds: float) -> None:
         """Let no call of this bucket leave for `seconds`; a longer pause already in force stays."""
-        with self._lock:
-            until = self._clock() + seconds
-            self._paused_until[bucket] = max(until, self._paused_until.get(bucket, until))
+        with self._log.held() as buckets:
+            kept = buckets.setdefault(bucket, Bucket())
+            kept.paused_until = max(self._monotonic() + seconds, kept.paused_until)
 
     def learn(self, bucket: str, headers: Mapping[str, str], names: RateHeaders) -> None:
         """Take over what an answer's headers (lower-case names) state about the limits."""
         limit, interval = _number(headers, names.limit), _number(headers, names.interval_ms)
-        with self._lock:
-            if limit and interval and interval >= 1000:
-                self._learn_window(bucket, Window(limit, interval // 1000), _number(headers, names.remaining))
-            daily_limit, daily = _number(headers, names.daily_limit), _number(headers, names.daily_remaining)
-            if bucket == DEFAULT_BUCKET and (daily_limit is not None or daily is not None):
-                self._quota = Quota(
-                    self._quota.daily_limit if daily_limit is None else daily_limit,
-                    self._quota.daily_remaining if daily is None else daily,
-                )
+        if limit and interval and interval >= 1000:
+            with self._log.held() as buckets:
+                kept = buckets.setdefault(bucket, Bucket())
+                self._learn_window(bucket, kept, Window(limit, interval // 1000), _number(headers, names.remaining))
+        daily_limit, daily = _number(headers, names.daily_limit), _number(headers, names.daily_remaining)
+        if bucket == DEFAULT_BUCKET and (daily_limit is not None or daily is not None):
+            self._quota = Quota(
+                self._quota.daily_limit if daily_limit is None else daily_limit,
+                self._quota.daily_remaining if daily is None else daily,
+            )
 
-    def _learn_window(self, bucket: str, stated: Window, remaining: int | None) -> None:
-        known = self._windows.get(bucket, ())
-        same_length = next((window for window in known if window.seconds == stated.seconds), None)
-        used = self._used(bucket, same_length) if same_length else 0
-        if same_length != stated:
-            others = tuple(window for window in known if window.seconds != stated.seconds)
-            self._windows[bucket] = (*others, stated)
-            self._spend(bucket, stated, min(used, stated.calls))
+    def throttled(self, place: Place) -> None:
+        """The system refused a call we thought was allowed: for a day, go on with the next smaller plan, if any.
+
+        Others may have spent the budget, hence only a day; calls that left before the step say nothing about it.
+        """
+        with self._log.held() as buckets:
+            kept = buckets.setdefault(place.bucket, Bucket())
+            smaller = _smaller(self._in_force(place.bucket, kept), [plan.get(place.bucket, ()) for plan in self._plans])
+            if smaller and place.number > kept.stepped_at:
+                kept.windows = tuple((window.calls, window.seconds) for window in smaller)
+                kept.stepped_at = kept.next_number
+                kept.step_until = self._monotonic() + PLAN_SECONDS
+
+    def _in_force(self, name: str, bucket: Bucket) -> tuple[Window, ...]:
+        if bucket.windows is None:
+            return self._configured.get(name, ())
+        return tuple(Window(calls, seconds) for calls, seconds in bucket.windows)
+
+    def _learn_window(self, name: str, bucket: Bucket, stated: Window, remaining: int | None) -> None:
+        known = self._in_force(name, bucket)
+        if stated not in known:
+            others = [window for window in known if window.seconds != stated.seconds]
+            bucket.windows = tuple((window.calls, window.seconds) for window in [*others, stated])
         if remaining is not None:
-            self._spend(bucket, stated, min(stated.calls, stated.calls - remaining) - self._used(bucket, stated))
+            now = self._monotonic()
+            strangers = min(stated.calls, stated.calls - remaining) - _used(bucket, stated, now)
+            bucket.ended += [now] * strangers
 
-    def _take(self, bucket: str) -> float:
-        """Count one call when all windows have room and return 0; else the seconds until it is worth asking again."""
-        with self._lock:
-            self._notice_clock_step()
-            now = self._clock()
-            waits = [self._paused_until.get(bucket, 0.0) - now]
-            for window in self._windows.get(bucket, ()):
-                stats = self._counters.get_window_stats(_item(window), self._name, bucket)
-                if stats.remaining <= 0:
-                    waits.append(min(stats.reset_time - now, window.seconds) + SLACK)
+    def _take(self, name: str) -> Place | float:
+        """A place when all windows have room; else the seconds until it is worth asking again."""
+        with self._log.held() as buckets:
+            bucket, now = buckets.setdefault(name, Bucket()), self._monotonic()
+            windows = self._in_force(name, bucket)
+            _forget(bucket, windows, now)
+            waits = [bucket.paused_until - now]
+            for window in windows:
+                inside = [at for at in bucket.ended if at > now - window.seconds]
+                excess = len(inside) + len(bucket.under_way) - window.calls
+                if 0 <= excess < len(inside):
+                    waits.append(inside[excess] + window.seconds - now + SLACK)
+                elif excess >= 0:  # all that would have to leave are still on their way
+                    waits.append(SLACK)
             if (wait := max(waits)) > 0:
                 return wait
-            windows = self._windows.get(bucket, ())
-            # On the very edge of a window the counters may still refuse what they called free: ask again.
-            counted = [self._counters.hit(_item(window), self._name, bucket) for window in windows]
-            return 0.0 if all(counted) else SLACK
-
-    def _used(self, bucket: str, window: Window) -> int:
-        return window.calls - self._counters.get_window_stats(_item(window), self._name, bucket).remaining
-
-    def _spend(self, bucket: str, window: Window, calls: int) -> None:
-        if calls > 0:
-            self._counters.hit(_item(window), self._name, bucket, cost=calls)
-
-    def _notice_clock_step(self) -> None:
-        """Forget the windows when the wall clock was set back: they would block until it has caught up."""
-        drift = self._clock() - self._monotonic()
-        if drift < self._drift - CLOCK_STEP:
-            self._storage.reset()
-            self._paused_until.clear()
-        self._drift = drift
+            bucket.next_number += 1
+            bucket.under_way[bucket.next_number] = now
+            return Place(name, bucket.next_number)
 
 
-def _item(window: Window) -> RateLimitItemPerSecond:
-    return RateLimitItemPerSecond(window.calls, window.seconds)
+def _forget(bucket: Bucket, windows: Sequence[Window], now: float) -> None:
+    """Drop what counts no more: calls older than every window, and times of another life of the machine."""
+    longest = max((window.seconds for window in windows), default=0)
+    bucket.ended = [at for at in bucket.ended if now - longest < at <= now]
+    for number, left in list(bucket.under_way.items()):
+        if not now - LONGEST_CALL < left <= now:
+            del bucket.under_way[number]
+    if bucket.paused_until > now + LONGEST_PAUSE:
+        bucket.paused_until = 0.0
+    if bucket.step_until and not now < bucket.step_until <= now + PLAN_SECONDS:
+        bucket.windows, bucket.step_until = None, 0.0
+
+
+def _used(bucket: Bucket, window: Window, now: float) -> int:
+    return sum(at > now - window.seconds for at in bucket.ended) + len(bucket.under_way)
+
+
+def _smaller(current: tuple[Window, ...], plans: Sequence[tuple[Window, ...]]) -> tuple[Window, ...]:
+    """The first of the plans that allows less than `current` in some window and more in none."""
+    allowed = {window.seconds: window.calls for window in current}
+    for plan in plans:
+        shares = [(window.calls, allowed.get(window.seconds, window.calls)) for window in plan]
+        if shares and all(calls <= known for calls, known in shares) and any(calls < known for calls, known in shares):
+            return plan
+    return ()
 
 
 def _number(headers: Mapping[str, str], name: str | None) -> int | None:
@@ -179,7 +232,7 @@ def _number(headers: Mapping[str, str], name: str | None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
 
 
-_limiters: dict[tuple[str, str], Limiter] = {}
+_limiters: dict[tuple[str, str, Path | None], Limiter] = {}
 _limiters_lock = threading.Lock()
 
 
@@ -188,9 +241,22 @@ def credential_digest(base_url: str, secret: str) -> str:
     return hashlib.sha256(f"{base_url}\n{secret}".encode()).hexdigest()[:16]
 
 
-def limiter_for(system: str, digest: str, windows: Mapping[str, tuple[Window, ...]]) -> Limiter:
-    """The process's limiter of one credential, made with `windows` when it is first asked for."""
+def limiter_for(
+    system: str, digest: str, windows: Windows, *, plans: Sequence[Windows] = (), directory: Path | None = None
+) -> Limiter:
+    """The limiter of one credential, made with `windows` and `plans` when it is first asked for.
+
+    With a `directory` all processes that name it share the credential's calls, by a file there.
+
+    Raises:
+        OSError: the directory cannot be made.
+    """
     with _limiters_lock:
-        if (known := _limiters.get((system, digest))) is None:
-            known = _limiters[system, digest] = Limiter(windows, name=system)
+        if (known := _limiters.get((system, digest, directory))) is None:
+            log = None
+            if directory is not None:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                log = SharedLog(directory / f"{system}-{digest}")
+            known = Limiter(windows, name=system, plans=plans, log=log)
+            _limiters[system, digest, directory] = known
         return known

@@ -16,6 +16,8 @@ from integration_assets.errors import ConfigurationError, CredentialError
 
 FEEDBACK_PROVIDER = "canny"
 CRM_PROVIDER = "hubspot"
+LIMITS = "limits"
+"""Directory under the home by which all runs of this machine, of whatever tenant, share a credential's limits."""
 RECORD_ID_PROPERTY = "hs_object_id"
 """Configured as account id property, it means: the account's id is the CRM's own record id."""
 
@@ -52,6 +54,8 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
         calls=calls,
         deadline=settings.request_seconds,
         patience=settings.patience_seconds,
+        plan=settings.canny_plan,
+        limits_in=settings.home / LIMITS,
     )
 
 
@@ -87,6 +91,7 @@ def crm_for(
         before_write=before_write,
         deadline=settings.request_seconds,
         patience=settings.patience_seconds,
+        limits_in=settings.home / LIMITS,
     )
     return _naming(name, crm)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
 
 from integration_assets.connectors.limiter import Limiter, Window
 
@@ -23,5 +24,5 @@ class FakeClock:
         self.now += seconds
         await asyncio.sleep(0)
 
-    def limiter(self, windows: Mapping[str, tuple[Window, ...]] | None = None) -> Limiter:
-        return Limiter(windows or {}, name="test", clock=self.time, monotonic=self.time, sleep=self.sleep)
+    def limiter(self, windows: Mapping[str, tuple[Window, ...]] | None = None, **options: Any) -> Limiter:
+        return Limiter(windows or {}, name="test", monotonic=self.time, sleep=self.sleep, **options)

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from integration_assets.connectors.call_log import SharedLog
 from integration_assets.connectors.limiter import (
+    LONGEST_CALL,
     Limiter,
+    Place,
     Quota,
     RateHeaders,
     Window,
@@ -27,7 +32,7 @@ def take(limiter: Limiter, calls: int, bucket: str = "default", **options: Any) 
 
     async def story() -> None:
         for _ in range(calls):
-            await limiter.acquire(bucket, **options)
+            limiter.over(await limiter.acquire(bucket, **options))
 
     asyncio.run(story())
 
@@ -148,13 +153,110 @@ def test_waiting_has_an_end(clock: FakeClock) -> None:
     assert clock.slept == []
 
 
-def test_a_clock_set_back_does_not_block(clock: FakeClock) -> None:
-    """Windows kept in wall time are forgotten when the wall clock falls behind."""
-    steady = [0.0]
-    limiter = Limiter({"default": (Window(1, 10),)}, clock=clock.time, monotonic=lambda: steady[0], sleep=clock.sleep)
+def test_a_call_counts_until_a_window_after_it_was_over(clock: FakeClock) -> None:
+    """The system counts a call at some moment on its way, we do not know which: the later end is the safe one."""
+    limiter = clock.limiter({"default": (Window(1, 10),)})
+
+    async def story() -> None:
+        place = await limiter.acquire()
+        clock.now += 4
+        limiter.over(place)
+        limiter.over(place)  # said twice, counted once
+        await limiter.acquire()
+
+    start = clock.now
+    asyncio.run(story())
+    assert clock.now - start == pytest.approx(14, abs=0.1)
+
+
+def test_calls_on_their_way_hold_their_places_until_their_process_must_be_dead(clock: FakeClock) -> None:
+    """Nothing leaves while as many calls as allowed are under way; after two minutes they never come back."""
+    limiter = clock.limiter({"default": (Window(2, 1),)})
+
+    async def story() -> float:
+        await limiter.acquire()
+        await limiter.acquire()
+        start = clock.now
+        await limiter.acquire()
+        return clock.now - start
+
+    assert asyncio.run(story()) == pytest.approx(LONGEST_CALL, abs=0.1)
+
+
+PLANS: tuple[Any, ...] = ({"default": (Window(20, 10),)}, {"default": (Window(10, 10),)}, {"default": (Window(5, 10),)})
+
+
+def test_a_429_that_should_not_be_means_a_smaller_plan(clock: FakeClock) -> None:
+    """One step for all calls before it, one more for a later call, none below the smallest; a day later, anew."""
+    limiter = clock.limiter({"default": (Window(20, 10),)}, plans=PLANS)
+
+    async def story() -> tuple[Place, ...]:
+        return tuple([await limiter.acquire() for _ in range(3)])
+
+    early = asyncio.run(story())
+    for place in early:
+        limiter.throttled(place)
+    assert limiter.windows() == (Window(10, 10),)
+    for _ in range(3):
+        [late, *_] = asyncio.run(story())
+        limiter.throttled(late)
+    assert limiter.windows() == (Window(5, 10),)
+    clock.now += 24 * 3600 + 1
     take(limiter, 1)
-    clock.now -= 86_400
-    take(limiter, 1)
+    assert limiter.windows() == (Window(20, 10),)
+
+
+def test_processes_share_a_credential_through_a_file(tmp_path: Path, clock: FakeClock) -> None:
+    """What one has spent, learnt and been told to wait for holds for the other; the file is for its owner only."""
+    here, there = (clock.limiter({"default": (Window(3, 10),)}, log=SharedLog(tmp_path / "calls")) for _ in range(2))
+    take(here, 2)
+    take(there, 1)
+    with pytest.raises(QuotaError):
+        take(there, 1, patience=5)
+    here.learn("default", {"x-max": "7", "x-interval": "10000"}, NAMES)
+    assert there.windows() == (Window(7, 10),)
+    there.pause("default", 30)
+    with pytest.raises(QuotaError, match="30 s"):
+        take(here, 1, patience=5)
+    assert (tmp_path / "calls").stat().st_mode & 0o777 == 0o600
+
+
+def _spend(path: str, calls: int) -> None:
+    """Take places in a process of its own."""
+    take(Limiter({"default": (Window(40, 60),)}, log=SharedLog(Path(path))), calls, patience=0.0)
+
+
+def test_no_call_of_several_processes_is_lost(tmp_path: Path) -> None:
+    """Four processes spend ten each at once: then nothing is left."""
+    path = tmp_path / "calls"
+    context = multiprocessing.get_context("spawn")
+    processes = [context.Process(target=_spend, args=(str(path), 10)) for _ in range(4)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * 4
+    with pytest.raises(QuotaError):
+        _spend(str(path), 1)
+
+
+@pytest.mark.parametrize("content", [b"\xc1", b"half \x00 a line", b"\x81\xa1a"])
+def test_a_damaged_file_is_forgotten(tmp_path: Path, content: bytes, clock: FakeClock) -> None:
+    """A process that died while it wrote takes nothing with it but the count."""
+    (tmp_path / "calls").write_bytes(content)
+    limiter = clock.limiter({"default": (Window(1, 10),)}, log=SharedLog(tmp_path / "calls"))
+    take(limiter, 2)
+    assert clock.slept == [pytest.approx(10, abs=0.1)]
+
+
+def test_times_of_another_life_of_the_machine_hold_nobody(tmp_path: Path, clock: FakeClock) -> None:
+    """After a restart the clock begins anew: what was noted later than now is forgotten."""
+    path = tmp_path / "calls"
+    earlier = clock.limiter({"default": (Window(1, 10),)}, log=SharedLog(path))
+    take(earlier, 1)
+    earlier.pause("default", 100_000)
+    clock.now = 5.0
+    take(clock.limiter({"default": (Window(1, 10),)}, log=SharedLog(path)), 1)
     assert clock.slept == []
 
 
@@ -164,8 +266,9 @@ def test_concurrent_callers_share_one_window(clock: FakeClock) -> None:
     times: list[float] = []
 
     async def one() -> None:
-        await limiter.acquire()
+        place = await limiter.acquire()
         times.append(clock.now)
+        limiter.over(place)
 
     async def story() -> None:
         await asyncio.gather(*(one() for _ in range(8)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -25,10 +26,12 @@ class CrmFactory(Protocol):
         before_write: Callable[[], None] | None = None,
         deadline: float = ...,
         patience: float = ...,
+        limits_in: Path | None = None,
     ) -> AbstractAsyncContextManager[Crm]:
         """Open a connector; nothing is called before its first method is.
 
         `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
+        `limits_in` is a directory by which processes share the limits of a credential.
         `before_write` is called just before each request that can change the portal; what it raises ends the call.
         """
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -20,7 +21,14 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback import canny_records as records
 from integration_assets.connectors.feedback.chain import Chain
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, Call, HttpClient
-from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Window, credential_digest, limiter_for
+from integration_assets.connectors.limiter import (
+    DEFAULT_BUCKET,
+    Limiter,
+    Window,
+    Windows,
+    credential_digest,
+    limiter_for,
+)
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
 from integration_assets.errors import ContractError, CredentialError, IntegrationError, PermanentError
 from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
@@ -28,9 +36,14 @@ from integration_assets.models import Account, Board, FeatureRequest, Page, Reje
 SYSTEM = "canny"
 PAGE = 100
 """Records per call, the most version 2 allows."""
-WINDOWS: Mapping[str, tuple[Window, ...]] = {DEFAULT_BUCKET: (Window(20, 1), Window(600, 60))}
-"""The allowance of the largest plan. Which plan a key has cannot be read; smaller ones answer 429 with Retry-After, as
-does the hourly window. Source: Canny API reference, rate limits."""
+PLANS: Mapping[str, Windows] = {
+    "business": {DEFAULT_BUCKET: (Window(20, 1), Window(600, 60), Window(15_000, 3600))},
+    "pro": {DEFAULT_BUCKET: (Window(10, 1), Window(300, 60), Window(5_000, 3600))},
+    "free": {DEFAULT_BUCKET: (Window(5, 1), Window(100, 60), Window(1_000, 3600))},
+}
+"""Plan → what it allows a key, largest first; `pro` stands for every paid plan below Business. Which one a key has
+cannot be read: it is configured, and a smaller one shows itself by a 429. Source: Canny API reference, rate limits."""
+USUAL_PLAN = "pro"
 
 T = TypeVar("T")
 
@@ -50,8 +63,8 @@ class CannyFeedback:
     """A Canny workspace as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is what comes before `/v1` and `/v2`, `key` the workspace's API key, `credential_name` what messages call
-    it. `windows` replace the allowance that calls are paced by; `deadline` bounds one request, `patience` the time in
-    which it is repeated, in seconds.
+    it. `plan` is the workspace's (one of `PLANS`): calls are paced by its allowance, which `limits_in`, a directory,
+    shares with other processes. `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
     """
 
     def __init__(
@@ -61,7 +74,8 @@ class CannyFeedback:
         key: SecretStr,
         calls: CallCounter,
         credential_name: str = "CANNY_API_KEY",
-        windows: Mapping[str, tuple[Window, ...]] = WINDOWS,
+        plan: str = USUAL_PLAN,
+        limits_in: Path | None = None,
         limiter: Limiter | None = None,
         deadline: float = EXCHANGE_SECONDS,
         patience: float = PATIENCE_SECONDS,
@@ -72,7 +86,8 @@ class CannyFeedback:
         self._client = HttpClient(
             system=SYSTEM,
             base_url=base_url,
-            limiter=limiter or limiter_for(SYSTEM, digest, windows),
+            limiter=limiter
+            or limiter_for(SYSTEM, digest, PLANS[plan], plans=tuple(PLANS.values()), directory=limits_in),
             calls=calls,
             rules=StatusRules(
                 rules=(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -17,7 +18,15 @@ class FeedbackFactory(Protocol):
     """Opens the connector of one feedback system for the length of an `async with` block."""
 
     def __call__(
-        self, *, base_url: str, key: SecretStr, calls: CallCounter, deadline: float = ..., patience: float = ...
+        self,
+        *,
+        base_url: str,
+        key: SecretStr,
+        calls: CallCounter,
+        deadline: float = ...,
+        patience: float = ...,
+        plan: str = ...,
+        limits_in: Path | None = None,
     ) -> AbstractAsyncContextManager[FeedbackSystem]:
         """Open a connector; nothing is called before its first method is.
 

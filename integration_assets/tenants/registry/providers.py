@@ -49,6 +49,7 @@ PROVIDERS: Mapping[Provider, ProviderSpec] = {
             "boards": Setting("canny_boards", _TEXT, "must be names or ids of boards", many=True),
             "exclude_boards": Setting("canny_exclude_boards", _TEXT, "must be names or ids of boards", many=True),
             "statuses": Setting("canny_statuses", _TEXT, "must be names of statuses", many=True),
+            "plan": Setting("canny_plan", r"free|pro|business", "must be free, pro or business"),
         },
     ),
     Provider.HUBSPOT: ProviderSpec(

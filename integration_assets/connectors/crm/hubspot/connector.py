@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -213,8 +214,9 @@ async def hubspot(
     before_write: Callable[[], None] | None = None,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
+    limits_in: Path | None = None,
 ) -> AsyncIterator[HubSpotCrm]:
-    """Open the connector of one portal. All connectors of one credential in this process share its limiter.
+    """Open the connector of one portal. All connectors of one credential share its limiter.
 
     Args:
         base_url: `https://api.hubapi.com`, or that of a look-alike.
@@ -223,8 +225,10 @@ async def hubspot(
         before_write: Called just before each request that can change the portal; what it raises ends the call.
         deadline: Seconds for one request, to the last byte of its answer.
         patience: Seconds after which a request is not repeated any more.
+        limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
     """
-    limiter = limiter_for(SYSTEM, credential_digest(base_url, token.get_secret_value()), WINDOWS)
+    digest = credential_digest(base_url, token.get_secret_value())
+    limiter = limiter_for(SYSTEM, digest, WINDOWS, directory=limits_in)
     client = HttpClient(
         system=SYSTEM,
         base_url=base_url,

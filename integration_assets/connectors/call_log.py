@@ -1,0 +1,102 @@
+"""Where a limiter keeps which calls left when: in this process, or in a file that several processes share.
+
+Times are those of the machine's monotonic clock, which all its processes have in common and which is never set back. A
+file from before a restart of the machine holds times that mean nothing any more; they are forgotten or harmless.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+
+class Bucket(msgspec.Struct):
+    """Calls of one bucket.
+
+    `ended`: when each call that still counts was over. `under_way`: number of a call that is not → when it left.
+    `windows`: pairs of calls and seconds that were learnt, in place of the configured ones; those of a smaller plan,
+    which took over after call `stepped_at`, until `step_until`. `paused_until`: no call before. `next_number` is never
+    used twice.
+    """
+
+    ended: list[float] = msgspec.field(default_factory=list)
+    under_way: dict[int, float] = msgspec.field(default_factory=dict)
+    windows: tuple[tuple[int, int], ...] | None = None
+    paused_until: float = 0.0
+    next_number: int = 0
+    stepped_at: int = 0
+    step_until: float = 0.0
+
+
+Buckets = dict[str, Bucket]
+
+
+class CallLog(Protocol):
+    """The buckets of one credential, for one holder at a time."""
+
+    def held(self) -> AbstractContextManager[Buckets]:
+        """The buckets; what is changed in the block is kept."""
+        ...
+
+
+class MemoryLog:
+    """The buckets of a credential that only this process uses. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._buckets: Buckets = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def held(self) -> Iterator[Buckets]:
+        """The buckets."""
+        with self._lock:
+            yield self._buckets
+
+
+class SharedLog:
+    """The buckets of a credential in a file (mode 0600), one holder at a time among all processes of the machine.
+
+    A holder keeps it for microseconds. What a dead process left half written is forgotten: calls are then counted anew,
+    and the system's own 429 is what remains.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = threading.Lock()  # a lock on a file is one process's, not one thread's
+
+    @contextmanager
+    def held(self) -> Iterator[Buckets]:
+        """The buckets.
+
+        Raises:
+            OSError: the file cannot be opened, read or written.
+        """
+        with self._thread:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                buckets = _decoded(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+                yield buckets
+                content = _ENCODER.encode(buckets)
+                os.pwrite(descriptor, content, 0)
+                os.ftruncate(descriptor, len(content))
+            finally:
+                os.close(descriptor)
+
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODER = msgspec.msgpack.Decoder(Buckets)
+
+
+def _decoded(content: bytes) -> Buckets:
+    try:
+        return _DECODER.decode(content) if content else {}
+    except msgspec.MsgspecError:
+        return {}
