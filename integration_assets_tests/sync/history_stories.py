@@ -17,7 +17,7 @@ from integration_assets_tests.sync.virtual_crm import Fate
 
 STRANDS = 10
 """Histories side by side in one story."""
-HISTORIES = int(os.environ.get("HISTORIES", "10000"))
+HISTORIES = int(os.environ.get("HISTORIES", "6000"))
 """Histories drawn for the proofs; more of them by the environment variable."""
 STORIES = max(1, HISTORIES // 2 // STRANDS)
 """Stories of each of the two proofs."""
