@@ -54,7 +54,7 @@ def show_report(console: Console, settings: Settings, tenant: str, run: str | No
         calls = read_calls(connection, run_id)
         unresolved = read_unresolved(connection)
     summary = msgspec.json.decode(text, type=RunSummary)
-    show_summary(console, summary, error=error)
+    show_summary(console, summary, error=error, with_checks=False)  # all checks come below
     show_calls(console, calls)
     show_checks(console, summary.checks)
     show_unresolved(console, unresolved)

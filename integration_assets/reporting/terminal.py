@@ -85,8 +85,9 @@ def show_summary(
     error: str | None = None,
     notes: Sequence[str] = (),
     published: str | None = None,
+    with_checks: bool = True,
 ) -> None:
-    """How a run ended and what it did; `published` is the file analysts open."""
+    """How a run ended and what it did; `published` is the file analysts open, `with_checks` lists the failed checks."""
     state = EndState(summary.state)
     heading = Text.assemble(
         (state.value.replace("_", " ").lower(), f"bold {STATE_STYLES[state]}"),
@@ -106,7 +107,7 @@ def show_summary(
     _print(console, Panel(body, border_style=STATE_STYLES[state], expand=False) if console.is_terminal else body)
     _show_top(console, summary)
     failed = [check for check in summary.checks if not check.passed]
-    if failed:
+    if failed and with_checks:
         show_checks(console, failed)
 
 
@@ -114,12 +115,16 @@ def _summary_facts(summary: RunSummary) -> list[tuple[str, str]]:
     records, links, votes, fresh = summary.feature_requests, summary.links, summary.votes, summary.freshness
     would = "would be " if summary.dry_run else ""
     matched = f"{votes.matched:,} of {votes.total:,} matched to a company ({percent(votes.matched, votes.total)})"
-    facts = [
-        ("run", summary.run_id),
+    compared = [
         ("requests", f"{records.identified:,} identified, {would}{_numbers(records, 'created updated retired')}"),
         ("", _numbers(records, "unchanged rejected verified")),
         ("links", f"{links.desired:,} wanted, {would}{_numbers(links, 'created removed')}"),
         ("", _numbers(links, "unchanged rejected verified")),
+    ]
+    facts = [
+        ("run", summary.run_id),
+        # A run that ended before anything was compared has no such numbers: rows of zeros say less than nothing.
+        *(compared if records.identified or links.desired or summary.plan.hash else ()),
         ("votes", matched if votes.total else ""),  # an undo reads none
         ("  matched by", _tally(votes.by_method)),
         ("  unmatched", _tally(votes.unmatched)),

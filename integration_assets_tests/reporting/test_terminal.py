@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from integration_assets.reporting.rankings import read_rankings, read_unresolved
-from integration_assets.reporting.run_summary import PlanLine
+from integration_assets.reporting.run_summary import LinkNumbers, PlanLine, RecordNumbers
 from integration_assets.reporting.terminal import (
     show_calls,
     show_checks,
@@ -70,6 +70,25 @@ def test_held_and_failed_summaries_say_why(console, summary):
     show_summary(console, held, error="quota spent")
     assert "held: too many creates" in shown(console)
     assert "quota spent" in shown(console)
+
+
+def test_a_run_that_ended_early_shows_no_rows_of_zeros(console, summary):
+    """Numbers of requests and links are shown once they were compared, and not before."""
+    early = msgspec.structs.replace(
+        summary, state="FAILED", feature_requests=RecordNumbers(), links=LinkNumbers(), plan=PlanLine()
+    )
+    show_summary(console, early, error="Canny rejected CANNY_API_KEY")
+    text = shown(console)
+    assert "Canny rejected CANNY_API_KEY" in text
+    assert "identified" not in text
+    assert "wanted" not in text
+
+
+def test_failed_checks_are_left_to_whoever_lists_all(console, summary):
+    """A report that shows every check has the failed ones once."""
+    show_summary(console, summary, with_checks=False)
+    show_checks(console, summary.checks)
+    assert shown(console).count("crm_schema_as_expected") == 1
 
 
 def test_rankings(console, store):
