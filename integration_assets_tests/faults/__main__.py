@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 
 from integration_assets_tests.faults.bench import ALL_IDS, FAULTS
 from integration_assets_tests.faults.carrying_out import Result, load, run_all
@@ -44,12 +45,18 @@ def main() -> int:
     if unknown := [name for name in arguments.ids if name not in ALL_IDS and not any(i[0] == name for i in ALL_IDS)]:
         parser.error(f"no such fault: {', '.join(unknown)}")
     held, failed, started = 0, 0, time.monotonic()
+    seen: Counter[str] = Counter()
     for result in run_all(ids, arguments.jobs):
         held += result.verdict == "ok"
         failed += result.verdict == "FAIL"
+        seen.update(result.seen)
         sys.stdout.write(f"{line(result)}\n")
         sys.stdout.flush()
     took = time.monotonic() - started
+    sys.stdout.write(
+        f"{seen['written']:,} records and labels were reported as written, {seen['verified']:,} of them read back; "
+        f"{seen['Slack messages']:,} Slack messages told what the portal holds\n"
+    )
     sys.stdout.write(f"seeds are in the faults, the same every time · {versions()} · {took:.0f} s\n{held}/{len(ids)}\n")
     return int(failed > 0)
 

@@ -17,6 +17,7 @@ import json
 import logging
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -164,6 +165,8 @@ class Bench:
     """The fault stays in the data: a refused record is tried again by every run."""
     watch: Deaths = field(default_factory=Deaths)
     disturbed: bool = True
+    dry: bool = False
+    """Every sync is a dry run, and nothing is expected of it."""
     _struck: list[bool] = field(default_factory=list)
     _tamperings: dict[str, list[Tampering]] = field(default_factory=dict)
     _proxies: dict[str, Proxy] = field(default_factory=dict)
@@ -270,6 +273,8 @@ class Bench:
     def run(self, *arguments: str, **variables: str | None) -> Ran:
         """Run a command in this process, with the product's own waits shortened; `--json` is read into `summary`."""
         records = contextlib.nullcontext() if self.disturbed else records_in_memory()
+        if self.dry and arguments[0] == "sync":
+            arguments = ("sync", "--dry-run", *arguments[1:])
         with self._noted(arguments) as run, records, short_waits(), self._small_batches(), _log() as lines:
             # A process of its own would begin with fresh counters; so does this one.
             limiter._limiters.clear()
@@ -376,6 +381,8 @@ class Bench:
         says: tuple[str, ...] | str = (),
     ) -> None:
         """What the last run must have ended as, and words its output must hold."""
+        if self.dry:
+            return
         ran = self.last.ran
         seen = ran.summary["state"] if ran.summary else None
         if state is not None:
@@ -412,6 +419,8 @@ class Workshop:
     stack: ExitStack
     _parent: WarmParent | None = None
     twins: dict[Start, Picture] = field(default_factory=dict)
+    seen: Counter[str] = field(default_factory=Counter)
+    """What the checker has compared: `Slack messages`, and what runs reported as `written` and as `verified`."""
 
     def warm(self) -> WarmParent:
         """The process that forks commands, started when first asked for."""
@@ -438,6 +447,23 @@ class Workshop:
             checker.check(bench, clean, expected)
         return state
 
+    def carry_out_dry(self, case: FaultCase) -> tuple[int, int]:
+        """Disturb dry runs in the way of a fault: how many there were, and how many writes the portals were sent.
+
+        What the fault expects of a run that writes is not held against a dry one; the first thing it needs of such a
+        run ends it.
+        """
+        with ExitStack() as stack:
+            world = stack.enter_context(self.starts.copy(case.start))
+            bench = Bench(case, world, stack, self, dry=True)
+            with contextlib.suppress(BrokenError, LookupError, TypeError, StopIteration):
+                case.run(bench)
+            # The portals' own logs: a fault may take a run of its own making off the list.
+            writes = [
+                one for name in ("hubspot", "production") for one in bench.lookalike(name).requests if is_write(one)
+            ]
+            return sum(run.command[:2] == ("sync", "--dry-run") for run in bench.runs), len(writes)
+
     def _undisturbed(self, bench: Bench) -> Picture:
         """What the servers hold in a world where nothing went wrong."""
         start, plain = bench.case.start, not bench.edits and bench.twin is None
@@ -459,12 +485,16 @@ class Workshop:
         return found
 
 
+def _in_memory(*_: object) -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()
+
+
 def records_in_memory() -> AbstractContextManager[Any]:
     """Keep Dagster's own records of a run in memory: half of what a small run costs.
 
     Only runs that nothing disturbs are run so. The records of the others lie under the home, searched for secrets.
     """
-    return mock.patch("dagster.DagsterInstance.from_config", return_value=dg.DagsterInstance.ephemeral())
+    return mock.patch("dagster.DagsterInstance.from_config", _in_memory)
 
 
 def _state(bench: Bench) -> str:

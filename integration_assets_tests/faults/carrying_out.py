@@ -9,9 +9,10 @@ import pkgutil
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
+from types import MappingProxyType
 from typing import NamedTuple
 
 import integration_assets_tests.faults as package
@@ -33,12 +34,13 @@ _NOT_FAULTS = {
 
 
 class Result(NamedTuple):
-    """How one fault went: `ok`, `FAIL` or `not yet`, with the end state or the reason."""
+    """How one fault went: `ok`, `FAIL` or `not yet`, with the end state or the reason; and what was compared."""
 
     id: str
     verdict: str
     detail: str
     seconds: float = 0.0
+    seen: Mapping[str, int] = MappingProxyType({})
 
 
 def load() -> None:
@@ -62,6 +64,7 @@ def carry_out(fault_id: str) -> Result:
     if not _shared:
         _shared.append(_kept.enter_context(workshop()))
     started = time.monotonic()
+    _shared[0].seen.clear()
     try:
         detail, verdict = _shared[0].carry_out(case), "ok"
     except BrokenError as broken:
@@ -71,7 +74,7 @@ def carry_out(fault_id: str) -> Result:
         detail, verdict = f"{type(error).__name__} at {where.name}:{where.lineno}: {error}", "FAIL"
         if "--trace" in sys.argv:
             traceback.print_exc()
-    return Result(fault_id, verdict, detail, time.monotonic() - started)
+    return Result(fault_id, verdict, detail, time.monotonic() - started, dict(_shared[0].seen))
 
 
 def run_all(ids: Sequence[str], jobs: int) -> Iterator[Result]:

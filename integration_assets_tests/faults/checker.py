@@ -56,7 +56,8 @@ def check(bench: Bench, clean: Run, expected: Picture) -> None:
         nothing_of_others_touched(bench, run)
         credentials_stay_home(bench, run)
         if run.command[0] == "sync" and not run.died:
-            ending_is_honest(run, summaries)
+            bench.workshop.seen["Slack messages"] += ending_is_honest(run, summaries)
+            bench.workshop.seen.update(all_read_back(run))
         if run.disturbed:
             within_bounds(bench, run)
     no_secret_anywhere(bench)
@@ -117,12 +118,15 @@ def credentials_stay_home(bench: Bench, run: Run) -> None:
         require(request.credential in known or system != "hubspot", f"I4: {system} was sent a credential nobody gave")
 
 
-def ending_is_honest(run: Run, summaries: dict[str, dict[str, Any]]) -> None:
-    """I6. `summaries` are those of all runs: Slack may hear late of a run that could not reach it."""
+def ending_is_honest(run: Run, summaries: dict[str, dict[str, Any]]) -> int:
+    """I6. `summaries` are those of all runs: Slack may hear late of a run that could not reach it.
+
+    Returns how many Slack messages were compared.
+    """
     ran = run.ran
     if ran.code == EXIT_USAGE:
         require(not run.writes, "I6: a usage error after something was written")
-        return
+        return 0
     require(ran.summary is not None, f"I6: exit {ran.code} without a summary: {tail(ran)}")
     state = ran.summary["state"]
     require(state in set(EndState), f"I6: {state} is no end state")
@@ -140,6 +144,7 @@ def ending_is_honest(run: Run, summaries: dict[str, dict[str, Any]]) -> None:
             require(max(each) <= there <= sum(each), f"I6: {each} {what} were reported, the portal says {there}")
         else:
             _equal(what, told, there, state)
+    compared = 0
     for message in run.messages:
         shown, about = _numbers(message), summaries.get(run_of(message))
         if shown is not None and about is not None:
@@ -148,6 +153,20 @@ def ending_is_honest(run: Run, summaries: dict[str, dict[str, Any]]) -> None:
                 shown == told or "--dry-run" in run.command,
                 f"I6: Slack says {shown} created and linked, the summary says {told}",
             )
+            compared += 1
+    return compared
+
+
+def all_read_back(run: Run) -> dict[str, int]:
+    """I6 as well: what is reported as written was read back, all of it. Returns both numbers, records and labels."""
+    summary = run.ran.summary
+    if summary is None or summary["dry_run"]:
+        return {}
+    records, links = summary["feature_requests"], summary["links"]
+    written = sum(records[name] for name in ("created", "updated", "retired")) + links["created"] + links["removed"]
+    verified = records["verified"] + links["verified"]
+    require(written == verified, f"I6: {written} were reported as written, {verified} were read back")
+    return {"written": written, "verified": verified}
 
 
 def run_of(message: dict[str, Any]) -> str:

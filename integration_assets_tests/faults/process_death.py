@@ -116,7 +116,7 @@ def a6(bench: Bench) -> None:
             dead.batch_sizes(records_per_write=3)
             dead.process("sync", kill=("any write", first, COMMITTED))
             require(dead.last.died, f"it was not killed at write {first}")
-            for second in range(1, writes + 2):
+            for second in range(1, 2 * writes + 2):
                 with dead.fork() as other:
                     if not _dies_again(other, whole, first, second):
                         break
