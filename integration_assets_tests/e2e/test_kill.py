@@ -23,6 +23,8 @@ pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
 
 KILLS = 60
 SEED = 7
+FURTHER_RUN = 5
+"""Every how many-th kill is followed by a run that must find nothing to write."""
 NAMES = ("first sync", "incremental sync", "undo", "recovery")
 
 
@@ -35,7 +37,7 @@ class Theatre(NamedTuple):
 @pytest.fixture(scope="module")
 def theatre() -> Iterator[Theatre]:
     with scenarios() as (stage, known):
-        yield Theatre(stage, known, schedule(known, KILLS, SEED))
+        yield Theatre(stage, known, schedule(known, KILLS, SEED, every=FURTHER_RUN))
 
 
 @pytest.mark.parametrize("number", range(KILLS))
@@ -76,7 +78,7 @@ def test_the_schedule_reaches_every_place(theatre: Theatre) -> None:
     assert {death.point for death in at_points} == set(POINTS)
     assert {death.side for death in at_points} == set(get_args(Side))
     assert len({str(kill) for kill in theatre.kills}) == KILLS
-    assert schedule(theatre.known, KILLS, SEED) == theatre.kills
+    assert schedule(theatre.known, KILLS, SEED, every=FURTHER_RUN) == theatre.kills
 
 
 @pytest.mark.parametrize(("side", "on_record"), [("before", {0}), ("during", {0, 2}), ("after", {2})])
