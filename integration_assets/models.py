@@ -169,6 +169,22 @@ class Link(msgspec.Struct, frozen=True):
     label: str
 
 
+# ---------------------------------------------------------------------------------------------------- internal system
+
+
+class InternalAccount(msgspec.Struct, frozen=True):
+    """One row of a tenant's internal system, raw text where the rules of `resolution` have yet to accept it.
+
+    `company_id` is a CRM company, `currency` an ISO 4217 code; None where the system says nothing.
+    """
+
+    row_id: str
+    company_id: str | None = None
+    domain: str | None = None
+    arr: str | None = None
+    currency: str | None = None
+
+
 # ------------------------------------------------------------------------------------------------- schema of the CRM
 
 

@@ -1,4 +1,4 @@
-"""What the two systems say now, read at the same time."""
+"""What the systems say now, read at the same time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ RAW = {
     "raw_internal_accounts": (
         "raw.internal_accounts",
         "row_id",
-        "Revenue rows of the tenant's internal system; empty, as no internal system can be configured yet.",
+        "Revenue rows of the tenant's internal systems; empty when none is configured.",
         "python",
     ),
 }
@@ -74,7 +74,7 @@ _DEPS = {"raw_crm_contacts": ["raw_votes", "raw_feature_requests"]}
     can_subset=False,
 )
 async def raw(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
-    """Read the feedback system and the CRM at the same time, page by page, into the staging store."""
+    """Read the feedback system, the CRM and internal systems at the same time, page by page, into the staging store."""
     with session.stage("raw"):
         async with interruptible():
             await read_both(session)

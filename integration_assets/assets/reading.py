@@ -1,4 +1,4 @@
-"""Read both systems at the same time into the raw tables, page by page. All raw tables change at once, at the end."""
+"""Read all systems at the same time into the raw tables, page by page. All raw tables change at once, at the end."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import duckdb
 from integration_assets.assets.known import due_reads, note_differences, note_full_reads, note_unknown_fields
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
 from integration_assets.assets.reading_feedback import read_feedback
+from integration_assets.assets.reading_internal import read_internal
 from integration_assets.assets.reading_pages import TABLES, Reading
 from integration_assets.assets.reading_requests import read_missing
 from integration_assets.assets.run_session import RunSession
@@ -20,7 +21,7 @@ from integration_assets.tenants.integrations import crm_for, feedback_credential
 
 
 async def read_both(session: RunSession) -> None:
-    """Make the raw tables say what the two systems say now, with as few calls as that takes."""
+    """Make the raw tables say what the systems say now, with as few calls as that takes."""
     state, settings, connection = session.state, session.settings, session.connection
     now, credential = datetime.now(UTC), feedback_credential(settings)
     due = due_reads(connection, credential, now, full=state.full_read)
@@ -33,6 +34,7 @@ async def read_both(session: RunSession) -> None:
                 read_feedback(feedback, settings, reading),
                 read_crm(crm, session, reading),
                 read_other_schema(session, reading),
+                read_internal(session, reading),
             )
             _refuse_one_portal_for_both(connection)
             await together(

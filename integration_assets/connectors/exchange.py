@@ -11,13 +11,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 import httpx
 import msgspec
 from pydantic import SecretStr
 
+from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.body import BodyError, BodyReader, CutBodyError, LargeBodyError
+from integration_assets.connectors.guarded import guarded_pool
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, PermanentError
 
@@ -61,10 +63,11 @@ class Exchange:
     """Connections to one host with one credential.
 
     `headers` go with every request, `body_fields` into every JSON object sent; their secrets are unwrapped only while
-    sending. `deadline` is in seconds, from sending to the last byte; `body_bytes` is the largest decoded body.
+    sending. `deadline` is in seconds, from sending to the last byte; `body_bytes` is the largest decoded body. With a
+    `guard` only what it lets pass is asked; without one the address is the operator's own.
 
     Raises:
-        ConfigurationError: the base URL is none, or a header value cannot be sent.
+        ConfigurationError: the base URL is none or may not be asked (`AddressError`), or a header value cannot be sent.
     """
 
     def __init__(
@@ -77,9 +80,11 @@ class Exchange:
         deadline: float,
         connections: int,
         body_bytes: int,
+        guard: AddressGuard | None = None,
     ) -> None:
         self._system = system
-        self._base_url = _checked_base_url(system, base_url)
+        self._base_url = _checked_base_url(system, base_url, guard)
+        self._guard = guard
         self.host = urlsplit(self._base_url).netloc
         self._headers = {name: _checked_header(system, name, value) for name, value in headers.items()}
         self._body_fields = dict(body_fields)
@@ -94,6 +99,7 @@ class Exchange:
     def open(self) -> None:
         """Get ready to send, in the event loop that is running."""
         self._client = httpx.AsyncClient(
+            transport=None if self._guard is None else _GuardedTransport(self._guard, self._connections),
             trust_env=False,
             follow_redirects=False,
             # httpx's read timeout starts again with every byte; the deadline of `send` does not. TCP and TLS have the
@@ -116,9 +122,11 @@ class Exchange:
         json: Any | None,
         params: Mapping[str, str] | None,
         *,
+        form: Mapping[str, SecretStr | str] | None = None,
+        headers: Mapping[str, SecretStr | str] | None = None,
         before_bytes: Callable[[], None] | None = None,
     ) -> RawAnswer:
-        """Send once and read the whole body.
+        """Send once and read the whole body. `form` is sent as an HTML form is; `headers` go with this request only.
 
         `before_bytes` is called when the connection stands, just before head and body leave; what it raises ends the
         exchange, and the peer has no whole request.
@@ -127,12 +135,14 @@ class Exchange:
             LostError: no answer, or a part of one.
             UnreadableError: an answer with a body we refuse.
             PermanentError: the request cannot be written as HTTP.
+            AddressError: the guard lets no connection be opened; nothing was sent.
         """
         if self._client is None:
             raise ConfigurationError(f"the {self._system} client is used outside its `async with` block")
         try:
             async with asyncio.timeout(self._deadline):
-                return await self._answer(self._client, method, path, json, params, _traced(before_bytes))
+                sending = self._sending(json, form, headers)
+                return await self._answer(self._client, method, path, params, sending, _traced(before_bytes))
         except TimeoutError:
             raise LostError(f"gave no complete answer within {self._deadline:g} s") from None
         except httpx.ConnectTimeout:
@@ -152,14 +162,11 @@ class Exchange:
         client: httpx.AsyncClient,
         method: str,
         path: str,
-        json: Any | None,
         params: Mapping[str, str] | None,
+        sending: tuple[bytes | None, dict[str, str]],
         extensions: dict[str, Any],
     ) -> RawAnswer:
-        content, headers = self._content(json), {name: _revealed(value) for name, value in self._headers.items()}
-        if content is not None:
-            headers["content-type"] = "application/json"
-        url = self._base_url + path
+        (content, headers), url = sending, self._base_url + path
         async with client.stream(
             method, url, content=content, params=params, headers=headers, extensions=extensions
         ) as response:
@@ -175,11 +182,37 @@ class Exchange:
                 large = isinstance(error, LargeBodyError)
                 raise UnreadableError(str(error), response.status_code, large=large) from None
 
+    def _sending(
+        self,
+        json: Any | None,
+        form: Mapping[str, SecretStr | str] | None,
+        headers: Mapping[str, SecretStr | str] | None,
+    ) -> tuple[bytes | None, dict[str, str]]:
+        """Body and headers of a request, with their secrets in them."""
+        unwrapped = {name: _revealed(value) for name, value in {**self._headers, **(headers or {})}.items()}
+        if form is not None:
+            body = urlencode({name: _revealed(value) for name, value in form.items()}).encode()
+            return body, {**unwrapped, "content-type": "application/x-www-form-urlencoded"}
+        content = self._content(json)
+        return content, unwrapped if content is None else {**unwrapped, "content-type": "application/json"}
+
     def _content(self, json: Any | None) -> bytes | None:
         if self._body_fields:
             secrets = {name: value.get_secret_value() for name, value in self._body_fields.items()}
             return msgspec.json.encode({**(json or {}), **secrets})
         return None if json is None else msgspec.json.encode(json)
+
+
+class _GuardedTransport(httpx.AsyncHTTPTransport):
+    """httpx's transport over a pool whose connections the guard opens.
+
+    httpx has no word for the network backend of its pool, so the pool is replaced.
+    """
+
+    def __init__(self, guard: AddressGuard, connections: int) -> None:
+        context = httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=context, trust_env=False)
+        self._pool = guarded_pool(guard, context, connections)
 
 
 def _traced(before_bytes: Callable[[], None] | None) -> dict[str, Any]:
@@ -194,8 +227,11 @@ def _traced(before_bytes: Callable[[], None] | None) -> dict[str, Any]:
     return {"trace": trace}
 
 
-def _checked_base_url(system: str, base_url: str) -> str:
-    """The base URL without a final slash."""
+def _checked_base_url(system: str, base_url: str, guard: AddressGuard | None) -> str:
+    """The base URL without a final slash; a guarded one also without a final dot of its host."""
+    if guard is not None:
+        target = guard.check(base_url)
+        base_url = f"{target.scheme}://{target.pair}{urlsplit(base_url).path}"
     try:
         parts = urlsplit(base_url)
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)

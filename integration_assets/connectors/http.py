@@ -21,6 +21,7 @@ import stamina
 import stamina.instrumentation
 from pydantic import SecretStr
 
+from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.body import BodyError, CutBodyError, LargeBodyError, parse_json
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
@@ -63,16 +64,18 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request.
 
     `path` is appended to the client's base URL; `endpoint` is its template, for counts and messages
-    ("POST /crm/objects/{type}/batch/upsert"). `writes`: it can change the outside system. `repeatable`: safe to send
-    again after a lost answer. `bucket` is the limiter's. `expect`: statuses besides 2xx that are handed back instead of
-    raised.
+    ("POST /crm/objects/{type}/batch/upsert"). `json` or `form` is the body, `headers` go beside the client's. `writes`:
+    it can change the outside system. `repeatable`: safe to send again after a lost answer. `bucket` is the limiter's.
+    `expect`: statuses besides 2xx that are handed back instead of raised.
     """
 
     method: str
     path: str
     endpoint: str
     json: Any | None = None
+    form: Mapping[str, SecretStr | str] | None = None
     params: Mapping[str, str] | None = None
+    headers: Mapping[str, SecretStr | str] | None = None
     writes: bool = False
     repeatable: bool = True
     bucket: str = DEFAULT_BUCKET
@@ -111,6 +114,7 @@ class HttpClient:
         body_bytes: Largest decoded body.
         before_write: Called just before each request that can change the outside system, repeats included. What it
             raises ends the call: nothing was sent.
+        guard: Decides which addresses may be asked; None when the base URL is the operator's own.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class HttpClient:
         in_flight: int = IN_FLIGHT,
         body_bytes: int = BODY_BYTES,
         before_write: Callable[[], None] | None = None,
+        guard: AddressGuard | None = None,
     ) -> None:
         self._before_write = before_write
         self._system = system
@@ -149,6 +154,7 @@ class HttpClient:
             deadline=deadline,
             connections=in_flight,
             body_bytes=body_bytes,
+            guard=guard,
         )
 
     @property
@@ -260,6 +266,8 @@ class HttpClient:
                 call.path,
                 call.json,
                 call.params,
+                form=call.form,
+                headers=call.headers,
                 before_bytes=self._before_write if call.writes else None,
             )
             outcome = str(raw.status)

@@ -20,6 +20,7 @@ from integration_assets.models import (
     Contact,
     CrmFeatureRequest,
     FeatureRequest,
+    InternalAccount,
     Link,
     LiveSchema,
     StatusChange,
@@ -60,16 +61,6 @@ class PortalRead(msgspec.Struct, frozen=True):
     role: Literal["target", "other"]
     schema: LiveSchema | None
     unreadable_reason: str | None = None
-
-
-class InternalAccount(msgspec.Struct, frozen=True):
-    """One row of a tenant's internal system, raw text where the rules of `resolution` have yet to accept it."""
-
-    row_id: str
-    company_id: str | None = None
-    domain: str | None = None
-    arr: str | None = None
-    currency: str | None = None
 
 
 class Row(NamedTuple):

@@ -6,13 +6,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from integration_assets.config import Environment, Settings
+from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import CompanyMapping, Crm
 from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.feedback.registry import FEEDBACK_SYSTEMS
+from integration_assets.connectors.internal.connector import InternalSystem, internal_system
 from integration_assets.connectors.limiter import credential_digest
 from integration_assets.errors import ConfigurationError, CredentialError
+from integration_assets.tenants.addresses import guard_for, internal_policy
+from integration_assets.tenants.registry.models import Provider
+from integration_assets.tenants.registry.views import OpenedInternal
 
 FEEDBACK_PROVIDER = "canny"
 CRM_PROVIDER = "hubspot"
@@ -56,6 +61,7 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
         patience=settings.patience_seconds,
         plan=settings.canny_plan,
         limits_in=settings.home / LIMITS,
+        guard=guard_for(settings, Provider(FEEDBACK_PROVIDER)),
     )
 
 
@@ -92,8 +98,33 @@ def crm_for(
         deadline=settings.request_seconds,
         patience=settings.patience_seconds,
         limits_in=settings.home / LIMITS,
+        guard=guard_for(settings, Provider(CRM_PROVIDER)),
     )
     return _naming(name, crm)
+
+
+def internal_for(
+    settings: Settings, tenant: str, opened: OpenedInternal, calls: CallCounter
+) -> AbstractAsyncContextManager[InternalSystem]:
+    """An internal system of a tenant, open for the length of an `async with` block.
+
+    Raises:
+        DescriptionError: something of its configuration cannot be used; names the field.
+        ConfigurationError: its secret is missing, or an address of it may not be asked.
+    """
+    view = opened.view
+    return internal_system(
+        base_url=view.base_url,
+        flow=view.auth_flow.value,
+        auth=view.auth,
+        secret=opened.secret,
+        endpoints=view.endpoints,
+        mappings=view.mappings,
+        calls=calls,
+        guard=AddressGuard(internal_policy(settings, tenant)),
+        deadline=settings.request_seconds,
+        patience=settings.patience_seconds,
+    )
 
 
 @asynccontextmanager

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from integration_assets.config import Environment, Settings, TenantSettings, tenant_settings
+from integration_assets.connectors.addresses import check_address
 from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.addresses import third_party_policy
 from integration_assets.tenants.integrations import require_configured
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError
@@ -138,6 +140,19 @@ def note_outcomes(settings: Settings, tenant: str, problems: Mapping[Provider, s
                     repository.note_third_party(entry.id, problem)
 
 
+def note_internal_outcome(settings: Settings, tenant: str, record_id: str, problem: str | None, used_by: str) -> None:
+    """Note beside one internal system of a tenant how a run fared with it: None, or what went wrong.
+
+    Raises:
+        NotFoundError: somebody removed it meanwhile.
+    """
+    with registry(settings) as opened:
+        view = _tenant(opened, tenant)
+        if opened is not None and view is not None:
+            with tenant_repository(opened, view.id, Actor(used_by)) as repository:
+                repository.note_internal(record_id, problem)
+
+
 def chosen_integrations(entries: Iterable[ThirdPartyView], target: Environment) -> Chosen:
     """The enabled integrations a run of this environment uses: its own, else one for any; and the CRM of the other.
 
@@ -159,12 +174,12 @@ def built_settings(
     """Settings made of a tenant's own choices and these integrations; of the environment, only what the operator's is.
 
     Raises:
-        ConfigurationError: a choice is not of its form.
+        ConfigurationError: a choice is not of its form, or an address may not be asked (`AddressError`).
     """
     values: dict[str, Any] = dict(tenant.settings)
     for (provider, environment), opened in integrations.items():
         mine = environment is settings.environment
-        values |= _fields(provider, environment, opened, with_choices=mine)
+        values |= _fields(settings, provider, environment, opened, with_choices=mine)
     own_file = settings.home / "overrides" / f"{tenant.slug}.csv"
     values["overrides"] = settings.overrides_path if tenant.slug == DEFAULT_TENANT else own_file
     return tenant_settings(settings, tenant.slug, **values)
@@ -186,10 +201,11 @@ def check_tenant_settings(settings: Settings, tenant: TenantView, changes: Mappi
 
 
 def _fields(
-    provider: Provider, environment: Environment, opened: OpenedThirdParty, *, with_choices: bool
+    settings: Settings, provider: Provider, environment: Environment, opened: OpenedThirdParty, *, with_choices: bool
 ) -> dict[str, Any]:
     """Fields of `Settings` that an integration fills. Choices of the other environment's are not this run's."""
     view = opened.view
+    check_address(view.base_url, third_party_policy(settings, provider))
     secret, base_url = {
         Provider.CANNY: ("canny_api_key", "canny_base_url"),
         Provider.HUBSPOT: (f"hubspot_{environment}_token", f"hubspot_{environment}_base_url"),

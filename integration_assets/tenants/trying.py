@@ -1,4 +1,4 @@
-"""Trying one third-party integration for real, and saying how it went in one of a few fixed words.
+"""Trying one integration of either kind for real, and saying how it went in one of a few fixed words.
 
 No answer of the other side is passed on: whoever may choose an address must not read with our eyes what stands there.
 """
@@ -6,20 +6,28 @@ No answer of the other side is passed on: whoever may choose an address must not
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
 from enum import StrEnum
+from typing import Any
+
+import msgspec
 
 from integration_assets.config import Environment, Settings
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.internal.connector import Preview
+from integration_assets.connectors.internal.description import describe
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError, QuotaError, TransientError
-from integration_assets.tenants.integrations import crm_for, feedback_for
+from integration_assets.tenants.integrations import crm_for, feedback_for, internal_for
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.database import Registry
-from integration_assets.tenants.registry.models import Provider, Scope
+from integration_assets.tenants.registry.models import AuthFlow, Provider, Scope
 from integration_assets.tenants.registry.repository import tenant_repository
-from integration_assets.tenants.registry.views import OpenedThirdParty, TenantView
+from integration_assets.tenants.registry.views import OpenedInternal, OpenedThirdParty, TenantView
 from integration_assets.tenants.settings import built_settings
 
 PATIENCE_SECONDS = 10.0
+FLOOR_SECONDS = 0.3
+"""No try is over sooner."""
 
 
 class Outcome(StrEnum):
@@ -31,6 +39,7 @@ class Outcome(StrEnum):
     THROTTLED = "throttled"
     UNREACHABLE = "unreachable"
     TOO_SLOW = "too_slow"
+    NOT_FOUND = "not_found"
     UNEXPECTED_ANSWER = "unexpected_answer"
     NOT_ALLOWED = "not_allowed"
 
@@ -42,6 +51,7 @@ MEANINGS: dict[Outcome, str] = {
     Outcome.THROTTLED: "the other side asks to try again later",
     Outcome.UNREACHABLE: "there is no answer at this address",
     Outcome.TOO_SLOW: f"there was no whole answer within {PATIENCE_SECONDS:.0f} s",
+    Outcome.NOT_FOUND: "there is nothing at this path",
     Outcome.UNEXPECTED_ANSWER: "what answers there is not the system it should be",
     Outcome.NOT_ALLOWED: "this address may not be asked",
 }
@@ -58,22 +68,80 @@ async def try_third_party(
     """
     with tenant_repository(registry, tenant.id, actor) as repository:
         opened = repository.open_third_party(record_id)
-    outcome = await _outcome(settings, tenant, opened)
+    outcome = await _not_too_soon(_outcome_of(_try_third_party(settings, tenant, opened)))
     with tenant_repository(registry, tenant.id, actor) as repository:
         repository.note_third_party(record_id, None if outcome is Outcome.OK else MEANINGS[outcome])
     return outcome
 
 
-async def _outcome(settings: Settings, tenant: TenantView, opened: OpenedThirdParty) -> Outcome:
-    if opened.secret is None:
-        return Outcome.NO_SECRET
-    scope = opened.view.environment
-    environment = settings.environment if scope is Scope.ANY else Environment(scope.value)
-    for_it = settings.model_copy(update={"environment": environment, "patience_seconds": PATIENCE_SECONDS})
+async def try_internal(
+    registry: Registry, settings: Settings, tenant: TenantView, record_id: str, actor: Actor
+) -> Outcome:
+    """Read the first page of each list of a stored internal system, and note the outcome beside it.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+        DescriptionError: something of its endpoints or mappings cannot be used; names the field.
+        TamperedError: its sealed secret does not open.
+    """
+    with tenant_repository(registry, tenant.id, actor) as repository:
+        opened = repository.open_internal(record_id)
+    describe(opened.view.endpoints, opened.view.mappings)
+    outcome = await _not_too_soon(_outcome_of(_try_internal(settings, tenant, opened)))
+    with tenant_repository(registry, tenant.id, actor) as repository:
+        repository.note_internal(record_id, None if outcome is Outcome.OK else MEANINGS[outcome])
+    return outcome
+
+
+async def preview_internal(
+    registry: Registry,
+    settings: Settings,
+    tenant: TenantView,
+    record_id: str,
+    actor: Actor,
+    *,
+    endpoints: Sequence[Mapping[str, Any]] | None = None,
+    mappings: Mapping[str, Any] | None = None,
+    rows: int = 20,
+) -> tuple[Outcome, Preview | None]:
+    """The first rows of a stored internal system, and the problems of those that cannot be used.
+
+    `endpoints` and `mappings` stand in for the stored ones, for a look before they are saved; address and secret are
+    always the stored ones. Without an answer to show the second value is None.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+        DescriptionError: something of the endpoints or mappings cannot be used; names the field.
+        TamperedError: its sealed secret does not open.
+    """
+    with tenant_repository(registry, tenant.id, actor) as repository:
+        opened = repository.open_internal(record_id)
+    view = opened.view
+    changed = msgspec.structs.replace(
+        view,
+        endpoints=view.endpoints if endpoints is None else [dict(one) for one in endpoints],
+        mappings=view.mappings if mappings is None else dict(mappings),
+    )
+    describe(changed.endpoints, changed.mappings)
+    found: list[Preview] = []
+    trying = _try_internal(settings, tenant, OpenedInternal(changed, opened.secret), rows=rows, found=found)
+    outcome = await _not_too_soon(_outcome_of(trying))
+    return outcome, found[0] if found else None
+
+
+async def _not_too_soon(trying: Coroutine[Any, Any, Outcome]) -> Outcome:
+    """Take as long for a quick refusal as for most answers: how fast a port refuses tells what is there."""
+    floor = asyncio.create_task(asyncio.sleep(FLOOR_SECONDS))
     try:
-        own = built_settings(for_it, tenant, {(opened.view.provider, environment): opened})
+        return await trying
+    finally:
+        await floor
+
+
+async def _outcome_of(trying: Coroutine[Any, Any, Outcome]) -> Outcome:
+    try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return await _ask(own, opened.view.provider)
+            return await trying
     except CredentialError:
         return Outcome.REFUSED
     except QuotaError:
@@ -82,10 +150,39 @@ async def _outcome(settings: Settings, tenant: TenantView, opened: OpenedThirdPa
         return Outcome.UNREACHABLE
     except ConfigurationError:
         return Outcome.NOT_ALLOWED
-    except IntegrationError:
-        return Outcome.UNEXPECTED_ANSWER
+    except IntegrationError as error:
+        return Outcome.NOT_FOUND if error.status in (404, 410) else Outcome.UNEXPECTED_ANSWER
     except TimeoutError:
         return Outcome.TOO_SLOW
+
+
+async def _try_internal(
+    settings: Settings,
+    tenant: TenantView,
+    opened: OpenedInternal,
+    *,
+    rows: int | None = None,
+    found: list[Preview] | None = None,
+) -> Outcome:
+    if opened.secret is None and opened.view.auth_flow is not AuthFlow.NONE:
+        return Outcome.NO_SECRET
+    hasty = settings.model_copy(update={"patience_seconds": PATIENCE_SECONDS / 2})
+    async with internal_for(hasty, tenant.slug, opened, CallCounter()) as system:
+        if rows is None or found is None:
+            await system.check()
+        else:
+            found.append(await system.preview(rows))
+    return Outcome.OK
+
+
+async def _try_third_party(settings: Settings, tenant: TenantView, opened: OpenedThirdParty) -> Outcome:
+    if opened.secret is None:
+        return Outcome.NO_SECRET
+    scope = opened.view.environment
+    environment = settings.environment if scope is Scope.ANY else Environment(scope.value)
+    for_it = settings.model_copy(update={"environment": environment, "patience_seconds": PATIENCE_SECONDS})
+    own = built_settings(for_it, tenant, {(opened.view.provider, environment): opened})
+    return await _ask(own, opened.view.provider)
 
 
 async def _ask(settings: Settings, provider: Provider) -> Outcome:

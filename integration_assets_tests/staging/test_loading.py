@@ -16,6 +16,7 @@ from integration_assets.models import (
     Contact,
     CrmFeatureRequest,
     FeatureRequest,
+    InternalAccount,
     Link,
     LiveSchema,
     Portal,
@@ -27,7 +28,7 @@ from integration_assets.models import (
     Voter,
 )
 from integration_assets.staging.loading import quarantine, replacing
-from integration_assets.staging.rows import InternalAccount, PortalRead
+from integration_assets.staging.rows import PortalRead
 from integration_assets.staging.store import open_store
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

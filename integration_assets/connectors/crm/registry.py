@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.crm.hubspot.connector import hubspot
@@ -27,10 +28,12 @@ class CrmFactory(Protocol):
         deadline: float = ...,
         patience: float = ...,
         limits_in: Path | None = None,
+        guard: AddressGuard | None = None,
     ) -> AbstractAsyncContextManager[Crm]:
         """Open a connector; nothing is called before its first method is.
 
         `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
+        `guard` decides which addresses may be asked; None when `base_url` is the operator's own.
         `limits_in` is a directory by which processes share the limits of a credential.
         `before_write` is called just before each request that can change the portal; what it raises ends the call.
         """

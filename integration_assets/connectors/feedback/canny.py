@@ -17,6 +17,7 @@ from typing import Any, NoReturn, Self, TypeVar
 import msgspec
 from pydantic import SecretStr
 
+from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback import canny_records as records
 from integration_assets.connectors.feedback.chain import Chain
@@ -65,6 +66,7 @@ class CannyFeedback:
     `base_url` is what comes before `/v1` and `/v2`, `key` the workspace's API key, `credential_name` what messages call
     it. `plan` is the workspace's (one of `PLANS`): calls are paced by its allowance, which `limits_in`, a directory,
     shares with other processes. `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
+    `guard` decides which addresses may be asked; None when `base_url` is the operator's own.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class CannyFeedback:
         limiter: Limiter | None = None,
         deadline: float = EXCHANGE_SECONDS,
         patience: float = PATIENCE_SECONDS,
+        guard: AddressGuard | None = None,
     ) -> None:
         advice = f"Canny rejected {credential_name}: set the key of the workspace's API settings"
         digest = credential_digest(base_url, key.get_secret_value())
@@ -103,6 +106,7 @@ class CannyFeedback:
             body_fields={"apiKey": key},
             deadline=deadline,
             patience=patience,
+            guard=guard,
         )
 
     @property

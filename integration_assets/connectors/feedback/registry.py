@@ -9,6 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
+from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.feedback.canny import CannyFeedback
@@ -27,6 +28,7 @@ class FeedbackFactory(Protocol):
         patience: float = ...,
         plan: str = ...,
         limits_in: Path | None = None,
+        guard: AddressGuard | None = None,
     ) -> AbstractAsyncContextManager[FeedbackSystem]:
         """Open a connector; nothing is called before its first method is.
 

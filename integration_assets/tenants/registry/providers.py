@@ -88,7 +88,7 @@ _REQUIRED: Mapping[AuthFlow, tuple[str, ...]] = {
     AuthFlow.BEARER: (),
     AuthFlow.OAUTH2: ("token_url", "client_id"),
 }
-_OPTIONAL: Mapping[AuthFlow, tuple[str, ...]] = {AuthFlow.OAUTH2: ("scope", "audience")}
+_OPTIONAL: Mapping[AuthFlow, tuple[str, ...]] = {AuthFlow.OAUTH2: ("scope", "audience", "credentials_in")}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _FORBIDDEN_HEADERS = frozenset(
     {"connection", "content-length", "content-type", "cookie", "expect", "host", "te", "trailer", "transfer-encoding"}
@@ -170,6 +170,8 @@ def _check_auth_value(name: str, value: Any) -> str:
         return check_url(value, field=field)
     if name == "header_name" and (not _HEADER_NAME.fullmatch(value) or value.lower() in _FORBIDDEN_HEADERS):
         raise FieldError(field, "must be the name of a header that is free to use, such as X-Api-Key")
+    if name == "credentials_in" and value not in ("header", "form"):
+        raise FieldError(field, "must be header (HTTP Basic, as most systems want it) or form")
     if name == "username" and ":" in value:
         raise FieldError(field, "must not hold a colon: it would end there")
     return value

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import (
     CompanyMapping,
@@ -215,6 +216,7 @@ async def hubspot(
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
     limits_in: Path | None = None,
+    guard: AddressGuard | None = None,
 ) -> AsyncIterator[HubSpotCrm]:
     """Open the connector of one portal. All connectors of one credential share its limiter.
 
@@ -225,6 +227,7 @@ async def hubspot(
         before_write: Called just before each request that can change the portal; what it raises ends the call.
         deadline: Seconds for one request, to the last byte of its answer.
         patience: Seconds after which a request is not repeated any more.
+        guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
         limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
     """
     digest = credential_digest(base_url, token.get_secret_value())
@@ -239,6 +242,7 @@ async def hubspot(
         before_write=before_write,
         deadline=deadline,
         patience=patience,
+        guard=guard,
     )
     async with client:
         yield HubSpotCrm(client, token)

@@ -1,0 +1,182 @@
+"""What may be configured of an internal system, checked as a whole before anything is asked of it.
+
+endpoints = [{"path": "/v1/accounts", "items": "data", "paging": "page", "size_param": "per_page"}]
+mappings = {"row_id": "id", "domain": "customer.domains[0]", "arr": "subscription.arr",
+            "currency": {"path": "subscription.currency", "default": "USD"}}
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Literal
+
+import msgspec
+
+from integration_assets.connectors.internal.paths import Path, PathError, parse_path
+from integration_assets.errors import ConfigurationError
+
+MOST_ENDPOINTS = 10
+MOST_PARAMS = 30
+LONGEST_TEXT = 500
+LARGEST_PAGE = 10_000
+FIELDS = ("row_id", "company_id", "domain", "arr", "currency")
+"""Canonical fields, in the order in which a form asks for them."""
+REQUIRED = ("row_id", "arr")
+"""And one of `company_id` and `domain`: a figure that leads to no company is of no use."""
+
+
+class Paging(StrEnum):
+    """How a list is cut into pages.
+
+    `page`: a number that counts up. `offset`: how many rows to leave out. `cursor`: a value of the answer's body that
+    asks for what follows. `next_link`: an address in the answer's body, of the same host.
+    """
+
+    NONE = "none"
+    PAGE = "page"
+    OFFSET = "offset"
+    CURSOR = "cursor"
+    NEXT_LINK = "next_link"
+
+
+Scalar = str | int | bool
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One list of an internal system.
+
+    `path` is appended to the base URL. `items` is the path of the list of rows in the answer (empty: the answer itself
+    is the list). `params` go with every request: in the query of a GET, in the JSON body of a POST. `page_size` goes in
+    the parameter `size_param`, the page number, offset or cursor in `position_param` (default: the paging's own word).
+    `next` is the path of the cursor or link in the answer, `more` of a flag that says whether there are further pages.
+    """
+
+    path: str
+    method: Literal["GET", "POST"] = "GET"
+    items: str = ""
+    params: dict[str, Scalar] = {}
+    paging: Paging = Paging.NONE
+    page_size: int = 100
+    size_param: str = ""
+    position_param: str = ""
+    first_page: int = 1
+    next: str = ""
+    more: str = ""
+
+    @property
+    def position(self) -> str:
+        """Name of the parameter that says which page."""
+        return self.position_param or self.paging.value
+
+    @property
+    def label(self) -> str:
+        """Name of the endpoint for counts and messages."""
+        return f"{self.method} {self.path}"
+
+
+class FieldMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where a canonical field stands in a row (None: nowhere), and what it is when nothing stands there."""
+
+    path: str | None = None
+    default: str | None = None
+
+
+class Description(msgspec.Struct, frozen=True):
+    """A whole configuration, checked: endpoints, and for each mapped field its path and default."""
+
+    endpoints: tuple[Endpoint, ...]
+    mappings: dict[str, tuple[Path | None, str | None]]
+
+
+class DescriptionError(ConfigurationError):
+    """Something of the configuration cannot be used. `field` is its name, as in `endpoints.0.items`."""
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+def describe(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping[str, Any]) -> Description:
+    """The configuration of an internal system.
+
+    Raises:
+        DescriptionError: the first thing in it that cannot be used.
+    """
+    if not 1 <= len(endpoints) <= MOST_ENDPOINTS:
+        raise DescriptionError("endpoints", f"must be 1 to {MOST_ENDPOINTS}")
+    return Description(
+        tuple(_endpoint(f"endpoints.{number}", one) for number, one in enumerate(endpoints)), _mappings(mappings)
+    )
+
+
+def _endpoint(field: str, values: Mapping[str, Any]) -> Endpoint:
+    try:
+        endpoint = msgspec.convert(dict(values), Endpoint, strict=False)
+    except msgspec.ValidationError as error:
+        said, _, where = str(error).partition(" - at `$")
+        raise DescriptionError(f"{field}{where.rstrip('`')[:80]}", said[:200]) from None
+    _check_path(f"{field}.path", endpoint.path)
+    for name in ("items", "next", "more"):
+        _parsed(f"{field}.{name}", getattr(endpoint, name))
+    _check_params(field, endpoint)
+    if not 1 <= endpoint.page_size <= LARGEST_PAGE:
+        raise DescriptionError(f"{field}.page_size", f"must be 1 to {LARGEST_PAGE:,}")
+    if not 0 <= endpoint.first_page <= 1:
+        raise DescriptionError(f"{field}.first_page", "must be 0 or 1")
+    if endpoint.paging in (Paging.CURSOR, Paging.NEXT_LINK) and not endpoint.next:
+        raise DescriptionError(f"{field}.next", f"the paging {endpoint.paging} needs the path of what leads on")
+    if endpoint.method == "POST" and endpoint.paging is Paging.NEXT_LINK:
+        raise DescriptionError(f"{field}.paging", "a link leads to a GET: choose GET, or another paging")
+    return endpoint
+
+
+def _check_path(field: str, path: str) -> None:
+    fine = path.startswith("/") and not path.startswith("//") and path.isascii() and path.isprintable()
+    if not fine or len(path) > LONGEST_TEXT or set(path) & set(" \\#@?") or ".." in path.split("/"):
+        raise DescriptionError(field, "must be a path below the base URL, such as /v1/accounts, without parameters")
+
+
+def _check_params(field: str, endpoint: Endpoint) -> None:
+    if len(endpoint.params) > MOST_PARAMS:
+        raise DescriptionError(f"{field}.params", f"must be at most {MOST_PARAMS}")
+    texts = [*endpoint.params, *(value for value in endpoint.params.values() if isinstance(value, str))]
+    texts += [endpoint.size_param, endpoint.position_param]
+    if any(len(text) > LONGEST_TEXT or not text.isprintable() for text in texts):
+        raise DescriptionError(f"{field}.params", f"must be text of at most {LONGEST_TEXT} printable characters")
+
+
+def _mappings(values: Mapping[str, Any]) -> dict[str, tuple[Path | None, str | None]]:
+    checked: dict[str, tuple[Path | None, str | None]] = {}
+    for name, value in values.items():
+        if name not in FIELDS:
+            raise DescriptionError(f"mappings.{name:.40}", f"there is no such field: use {', '.join(FIELDS)}")
+        if value in (None, "", {}):
+            continue
+        checked[name] = _mapping(f"mappings.{name}", value)
+    for name in REQUIRED:
+        if name not in checked or checked[name][0] is None:
+            raise DescriptionError(f"mappings.{name}", "must say where it stands in a row")
+    if not {"company_id", "domain"} & checked.keys():
+        raise DescriptionError("mappings.domain", "must be mapped, or company_id: each row has to lead to a company")
+    return checked
+
+
+def _mapping(field: str, value: Any) -> tuple[Path | None, str | None]:
+    try:
+        mapping = FieldMapping(value) if isinstance(value, str) else msgspec.convert(value, FieldMapping)
+    except msgspec.ValidationError:
+        raise DescriptionError(field, "must be a path, or a path and a default") from None
+    if mapping.default is not None and (len(mapping.default) > LONGEST_TEXT or not mapping.default.isprintable()):
+        raise DescriptionError(field, f"the default must be at most {LONGEST_TEXT} printable characters")
+    if mapping.path is None and mapping.default is None:
+        raise DescriptionError(field, "must be a path, or a path and a default")
+    return (None if mapping.path is None else _parsed(field, mapping.path)), mapping.default
+
+
+def _parsed(field: str, text: str) -> Path:
+    try:
+        return parse_path(text)
+    except PathError as error:
+        raise DescriptionError(field, str(error)) from None
