@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 LOCK_CUTOFF ?= 2026-11-17
 
-.PHONY: demo test proofs faults figures kills lint dev install lock format clean
+.PHONY: bench demo test proofs faults figures kills lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -18,6 +18,9 @@ proofs: install ## larger proofs: kills, random histories, two runs at once, und
 
 faults: install ## every fault we promise to survive, and what became of it
 	$(BIN)/python -m integration_assets_tests.faults --jobs 2
+
+bench: install ## what it costs: calls, time and memory beside their targets; one of them: make bench NAMES=transforms
+	$(BIN)/python -m benchmarks $(NAMES)
 
 figures: install ## what is measured about reliability, beside its goal; one of them: make figures NAMES=paging
 	$(BIN)/python -m integration_assets_tests.figures $(NAMES)
