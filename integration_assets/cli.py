@@ -338,10 +338,10 @@ def report(
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def sandbox(
     context: typer.Context,
-    port: Annotated[int, typer.Option("--port", help="First of four ports in a row; 0 takes free ones.")] = 0,
+    port: Annotated[int, typer.Option("--port", help="First of five ports in a row; 0 takes free ones.")] = 0,
     with_setup: Annotated[bool, typer.Option("--setup", help="Set the sandbox portal up first.")] = False,
 ) -> None:
-    """Serve look-alikes of Canny, two HubSpot portals and Slack, with sample data, on loopback.
+    """Serve look-alikes of Canny, two HubSpot portals, Slack and a billing system, with sample data, on loopback.
 
     With a command behind `--`, run it with the variables that point the product at them, and stop when it ends.
     """

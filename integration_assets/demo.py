@@ -56,10 +56,10 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
 def served(home: Path, *, port: int = 0) -> Iterator[tuple[Sandbox, SandboxAddresses, dict[str, str]]]:
     """A fresh sandbox on loopback, and the variables that point the product at it, its home included.
 
-    Ports are `port` and the three after it, or any that are free.
+    Ports are `port` and the four after it, or any that are free.
     """
     sandbox = build_sandbox()
-    ports = (port, port + 1, port + 2, port + 3) if port else (0, 0, 0, 0)
+    ports = tuple(range(port, port + 5)) if port else ()
     home.mkdir(parents=True, exist_ok=True)
     overrides = home / "overrides.csv"
     overrides.write_text(sandbox.overrides_csv("sandbox"), encoding="utf-8")

@@ -18,6 +18,7 @@ from rich.text import Text
 from integration_assets.assets.running import config_file, dagster_home, prepared_instance
 from integration_assets.config import load_settings
 from integration_assets.demo import served, show_setup, variables, wait_for_interrupt
+from integration_assets.sandbox.internal import Billing
 from integration_assets.tenants.registry.database import has_registry
 from integration_assets.tenants.settings import registry_tenants
 
@@ -61,11 +62,20 @@ def _fresh_sandbox(console: Console, *, port: int, with_setup: bool) -> Iterator
     """
     home = (load_settings().home / "sandbox").resolve()
     shutil.rmtree(home, ignore_errors=True)
-    with served(home, port=port) as (_, _, environment):
+    with served(home, port=port) as (sandbox, addresses, environment):
+        console.print(Text(_of_billing(addresses.internal_base_url, sandbox.billing)))
         if with_setup:
             with variables(environment):
                 show_setup(console, load_settings())
         yield environment
+
+
+def _of_billing(base_url: str, billing: Billing) -> str:
+    """How the sandbox's internal system can be asked: no environment variable can say it."""
+    return (
+        f"An internal billing system, for tenants of the registry: {base_url}/v1/accounts; OAuth 2 client "
+        f"{billing.client_id}, secret {billing.client_secret}, token URL {base_url}/oauth/token"
+    )
 
 
 def _serve_ui(

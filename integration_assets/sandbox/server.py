@@ -1,4 +1,4 @@
-"""The whole sandbox: Canny, two HubSpot portals and Slack with sample data, served on loopback by one server.
+"""The whole sandbox on loopback, by one server: Canny, two HubSpot portals, Slack and a billing system, with sample data.
 
 `build_sandbox` makes the states, `serving` serves them for the length of a `with` block, `run_forever` until a signal.
 """
@@ -16,6 +16,8 @@ from types import FrameType
 from integration_assets.sandbox.canny import BUSINESS, Plan, canny_lookalike
 from integration_assets.sandbox.canny.limits import RateLimiter
 from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
+from integration_assets.sandbox.internal import Billing, billing_lookalike
+from integration_assets.sandbox.internal.billing import billed_accounts
 from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike
 from integration_assets.sandbox.sample_data import (
     ACCOUNT_ID_PROPERTY,
@@ -34,8 +36,8 @@ _CONTACT_TO_COMPANY = [("HUBSPOT_DEFINED", 1), ("HUBSPOT_DEFINED", 279)]  # prim
 _CHILD_TO_PARENT = [("HUBSPOT_DEFINED", 14)]
 
 Latency = Callable[[LoggedRequest], float]
-Ports = tuple[int, int, int, int]
-"""Ports of Canny, the sandbox portal, the production portal and Slack; 0 takes a free one."""
+Ports = tuple[int, ...]
+"""Ports of Canny, the sandbox portal, the production portal, Slack and billing; 0, or none named, takes a free one."""
 
 
 @dataclass
@@ -49,16 +51,18 @@ class SeededPortal:
 
 @dataclass
 class Sandbox:
-    """The four look-alikes and their states."""
+    """The look-alikes and their states."""
 
     sample: SampleData
     canny: Lookalike
     hubspot_sandbox: Lookalike
     hubspot_production: Lookalike
     slack: Lookalike
+    internal: Lookalike
     sandbox: SeededPortal
     production: SeededPortal
     team: SlackTeam
+    billing: Billing
 
     def overrides_csv(self, environment: str) -> str:
         """The sample's overrides as the CSV of one environment ("sandbox", "production"), whose ids it holds."""
@@ -75,12 +79,13 @@ class SandboxAddresses:
     hubspot_sandbox_base_url: str
     hubspot_production_base_url: str
     slack_base_url: str
+    internal_base_url: str
     settings: tuple[tuple[str, str], ...]
     """Environment variables beside the addresses: keys, property names, own domains, rates."""
 
     def environment(self) -> dict[str, str]:
         """The environment variables that point the product at this sandbox."""
-        hosts = (url.split("/")[2] for url in self._urls().values())
+        hosts = (url.split("/")[2] for url in (*self._urls().values(), self.internal_base_url))
         return {**self._urls(), **dict(self.settings), "INTEGRATION_ASSETS_ALLOWED_HOSTS": ",".join(hosts)}
 
     def _urls(self) -> dict[str, str]:
@@ -111,15 +116,18 @@ def build_sandbox(
     sandbox = _seeded(sample, SANDBOX_PORTAL_ID, "SANDBOX", portal_options)
     production = _seeded(sample, PRODUCTION_PORTAL_ID, "STANDARD", portal_options)
     team = SlackTeam(interval=slack_interval)
+    billing = Billing(billed_accounts(sample.companies, ARR_PROPERTY, CURRENCY_PROPERTY))
     return Sandbox(
         sample=sample,
         canny=canny_lookalike(sample.workspace, latency),
         hubspot_sandbox=hubspot_lookalike(sandbox.portal, latency=latency),
         hubspot_production=hubspot_lookalike(production.portal, latency=latency),
         slack=slack_lookalike(team, latency),
+        internal=billing_lookalike(billing, latency),
         sandbox=sandbox,
         production=production,
         team=team,
+        billing=billing,
     )
 
 
@@ -148,14 +156,21 @@ def _seeded(sample: SampleData, portal_id: int, account_type: str, options: Port
 
 
 @contextlib.contextmanager
-def serving(sandbox: Sandbox, ports: Ports = (0, 0, 0, 0)) -> Iterator[SandboxAddresses]:
+def serving(sandbox: Sandbox, ports: Ports = ()) -> Iterator[SandboxAddresses]:
     """Serve a sandbox on loopback from a thread until the block ends.
 
     Raises:
         OSError: a port is taken.
     """
-    lookalikes = (sandbox.canny, sandbox.hubspot_sandbox, sandbox.hubspot_production, sandbox.slack)
-    with listening(lookalikes, ports) as origins:
+    lookalikes = (
+        sandbox.canny,
+        sandbox.hubspot_sandbox,
+        sandbox.hubspot_production,
+        sandbox.slack,
+        sandbox.internal,
+    )
+    named = [*ports, *[0] * len(lookalikes)][: len(lookalikes)]
+    with listening(lookalikes, named) as origins:
         yield _addresses(sandbox, origins)
 
 
@@ -163,7 +178,7 @@ def run_forever(
     announce: Callable[[SandboxAddresses], None],
     *,
     sandbox: Sandbox | None = None,
-    ports: Ports = (0, 0, 0, 0),
+    ports: Ports = (),
     stop: threading.Event | None = None,
 ) -> None:
     """Serve a sandbox, by default the standard one, until SIGINT, SIGTERM or `stop`; `announce` is told where.
@@ -178,7 +193,7 @@ def run_forever(
 
 
 def _addresses(sandbox: Sandbox, origins: list[str]) -> SandboxAddresses:
-    canny, hubspot_sandbox, hubspot_production, slack = origins
+    canny, hubspot_sandbox, hubspot_production, slack, internal = origins
     rates = sandbox.sample.rates.items()
     settings = {
         "CANNY_API_KEY": sandbox.sample.workspace.api_key,
@@ -197,6 +212,7 @@ def _addresses(sandbox: Sandbox, origins: list[str]) -> SandboxAddresses:
         hubspot_sandbox_base_url=hubspot_sandbox,
         hubspot_production_base_url=hubspot_production,
         slack_base_url=f"{slack}/api/",
+        internal_base_url=internal,
         settings=tuple(settings.items()),
     )
 
