@@ -1,4 +1,4 @@
-"""The whole sandbox on loopback, by one server: Canny, two HubSpot portals, Slack and a billing system, with sample data.
+"""The whole sandbox on loopback, by one server: Canny, two HubSpot portals, Slack, billing, with sample data.
 
 `build_sandbox` makes the states, `serving` serves them for the length of a `with` block, `run_forever` until a signal.
 """
