@@ -272,7 +272,7 @@ class Bench:
 
     def run(self, *arguments: str, **variables: str | None) -> Ran:
         """Run a command in this process, with the product's own waits shortened; `--json` is read into `summary`."""
-        records = contextlib.nullcontext() if self.disturbed else records_in_memory()
+        records = contextlib.nullcontext() if self.disturbed and not self.dry else records_in_memory()
         if self.dry and arguments[0] == "sync":
             arguments = ("sync", "--dry-run", *arguments[1:])
         with self._noted(arguments) as run, records, short_waits(), self._small_batches(), _log() as lines:

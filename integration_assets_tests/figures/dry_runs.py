@@ -13,9 +13,9 @@ from integration_assets_tests.faults.carrying_out import load
 from integration_assets_tests.figures.base import Figure
 
 DISTURBANCES = (
-    *("C1", "C2", "C3", "C6", "C7", "C10", "C13", "C14"),
-    *("D1", "D2", "D3", "D4", "D5", "D6", "D7", "D8", "D10", "D11", "D12", "D14", "D15"),
-    *("E3", "E5", "E6", "E10", "F4", "F5", "F8", "G1", "G3", "H3", "H8", "I1f"),
+    *("C1", "C3", "C6", "C7", "C13", "C14"),
+    *("D1", "D2", "D3", "D4", "D5", "D6", "D7", "D10", "D11", "D12"),
+    *("E3", "E5", "E6", "F4", "F5", "F8", "G1", "G3", "I1f"),
 )
 
 
