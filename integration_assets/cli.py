@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from integration_assets import __version__
-from integration_assets.commands import keys, overrides, tenants
+from integration_assets.commands import keys, overrides, serve, tenants
 from integration_assets.commands.shared import (
     DEFAULT,
     Environment,
@@ -43,6 +43,7 @@ app = typer.Typer(
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
+app.command("serve")(serve.serve)
 
 
 class Order(StrEnum):

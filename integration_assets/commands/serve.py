@@ -1,0 +1,32 @@
+"""`integration-assets serve`: the pages and the API for tenants."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from integration_assets.commands.shared import settings_of
+
+DEFAULT_PORT = 8321
+
+
+def serve(
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option("--port", min=1, max=65_535, help="Port to listen on.")] = DEFAULT_PORT,
+    origin: Annotated[
+        str | None,
+        typer.Option("--origin", help="How browsers see it through a proxy with a certificate: https://host."),
+    ] = None,
+    proxy: Annotated[
+        str | None,
+        typer.Option("--proxy", help="Address of that proxy: only it is believed where a browser comes from."),
+    ] = None,
+) -> None:
+    """Serve the pages where tenants manage their integrations and see what their runs found."""
+    from integration_assets.web.serving import run_pages
+    from integration_assets.web.site import checked_origin
+
+    settings = settings_of()
+    typer.echo(f"pages on {checked_origin(origin or f'http://{host}:{port}')}", err=True)
+    run_pages(settings, host=host, port=port, origin=origin, proxy=proxy)

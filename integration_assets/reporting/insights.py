@@ -1,0 +1,330 @@
+"""What the pages show of a tenant's runs, read from the published database: rows as types, figures exact.
+
+Every function takes the connection of `published.open_published`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Literal, TypeVar
+
+import duckdb
+import msgspec
+
+from integration_assets.reporting.run_summary import RunSummary
+from integration_assets.sql import read_sql
+
+Ranking = Literal["arr", "companies", "votes"]
+RANKINGS: tuple[Ranking, ...] = ("arr", "companies", "votes")
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """A line of a ranking. `found`: how many lines the filter leaves in all."""
+
+    request_id: str
+    title: str
+    status: str | None
+    board: str | None
+    companies: int
+    customers: int
+    arr: Decimal
+    votes: int
+    unresolved_votes: int
+    rank_by_arr: int
+    rank_by_companies: int
+    rank_by_votes: int
+    rank_gap: int
+    found: int
+
+
+class RequestDetails(msgspec.Struct, frozen=True):
+    """A request with all its numbers. `arr_share`: its part of the ARR of all companies that voted."""
+
+    request_id: str
+    title: str
+    status: str | None
+    is_open: bool
+    board: str | None
+    category: str | None
+    url: str | None
+    created_at: datetime | None
+    votes: int
+    voters: int
+    companies: int
+    customers: int
+    arr: Decimal
+    companies_without_arr: int
+    votes_30d: int
+    companies_30d: int
+    first_vote_at: datetime | None
+    last_vote_at: datetime | None
+    unresolved_votes: int
+    voter_domains: list[str]
+    rank_by_companies: int
+    rank_by_arr: int
+    rank_by_votes: int
+    rank_gap: int
+    arr_share: float
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """What a place rests on: a company and how its people were matched, or (no company) why votes count for none."""
+
+    company_id: str | None
+    company_name: str | None
+    domain: str | None
+    arr: Decimal | None
+    match_methods: list[str]
+    voters: int
+    first_vote_at: datetime | None
+    last_vote_at: datetime | None
+
+
+class Neighbour(msgspec.Struct, frozen=True):
+    """A request next to another in a ranking, or that one itself."""
+
+    ranking: str
+    place: int
+    request_id: str
+    title: str
+    companies: int
+    arr: Decimal
+
+
+class Company(msgspec.Struct, frozen=True):
+    """A company that voted."""
+
+    company_id: str
+    company_name: str | None
+    domain: str | None
+    arr: Decimal | None
+    requests: int
+    open_requests: int
+    shipped_requests: int
+    last_vote_at: datetime | None
+    found: int = 1
+
+
+class CompanyRequest(msgspec.Struct, frozen=True):
+    """A request of a company."""
+
+    request_id: str
+    title: str
+    status: str | None
+    votes: int
+    first_vote_at: datetime | None
+    last_vote_at: datetime | None
+    match_methods: list[str]
+    rank_by_arr: int
+    rank_by_companies: int
+
+
+class Unresolved(msgspec.Struct, frozen=True):
+    """Votes of one domain that count for no company. `found` domains and reasons and `all_votes` votes in all."""
+
+    email_domain: str | None
+    reason: str
+    votes: int
+    requests: int
+    candidate_company_ids: list[str]
+    last_vote_at: datetime | None
+    found: int
+    all_votes: int
+
+
+class RunLine(msgspec.Struct, frozen=True):
+    """A run as a list shows it."""
+
+    run_id: str
+    mode: str
+    state: str
+    error: str | None
+    started_at: datetime
+    duration_seconds: float
+    plan_hash: str | None
+    held: bool
+    requests_identified: int
+    votes_total: int
+    votes_matched: int
+    records_created: int
+    records_updated: int
+    links_created: int
+    links_removed: int
+    rejected: int
+    found: int
+
+
+class PlanLine(msgspec.Struct, frozen=True):
+    """A saved plan. `counts` by action, only what is to be changed; `approved_at` as of the last run."""
+
+    plan_id: str
+    hash: str
+    kind: str
+    status: str
+    portal_id: str
+    created_at: datetime
+    held_reasons: list[str]
+    counts: dict[str, int]
+    approved_at: datetime | None
+
+
+class PlanChange(msgspec.Struct, frozen=True):
+    """One change of a plan: values by field before and after, or the labels of a link."""
+
+    seq: int
+    action: str
+    key: str
+    title: str | None
+    target: str | None
+    target_id: str | None
+    company_name: str | None
+    before: dict[str, str | None]
+    after: dict[str, str | None]
+    before_labels: list[str]
+    after_labels: list[str]
+
+
+class LastRun(msgspec.Struct, frozen=True):
+    """The last run that was published, and the currency of all figures."""
+
+    run_id: str
+    currency: str
+    finished_at: datetime
+    state: str
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """What a ranking is narrowed down by; "" is anything."""
+
+    by: Ranking = "arr"
+    status: str = ""
+    board: str = ""
+    words: str = ""
+    open_only: bool = False
+
+
+def read_requests(
+    connection: duckdb.DuckDBPyConnection, wanted: Filter, *, limit: int, skipped: int = 0
+) -> list[Request]:
+    """A page of a ranking."""
+    values = {**msgspec.structs.asdict(wanted), "most_rows": limit, "skipped": skipped}
+    return _rows(connection, Request, "requests", values)
+
+
+def read_filters(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
+    """Values of `status` and `board` that occur."""
+    found: dict[str, list[str]] = {"status": [], "board": []}
+    for name, value, _ in connection.execute(read_sql("insights/filters")).fetchall():
+        found[name].append(value)
+    return found
+
+
+def read_request(connection: duckdb.DuckDBPyConnection, request_id: str) -> RequestDetails | None:
+    """A request by id."""
+    return _first(_rows(connection, RequestDetails, "request", {"request_id": request_id}))
+
+
+def read_why(connection: duckdb.DuckDBPyConnection, request_id: str) -> list[Reason]:
+    """What a request's place rests on, companies with most ARR first."""
+    return _rows(connection, Reason, "request_why", {"request_id": request_id})
+
+
+def read_neighbours(connection: duckdb.DuckDBPyConnection, request_id: str) -> list[Neighbour]:
+    """The requests around one, by ranking, itself included."""
+    return _rows(connection, Neighbour, "request_neighbours", {"request_id": request_id})
+
+
+def read_companies(connection: duckdb.DuckDBPyConnection, words: str, *, limit: int, skipped: int = 0) -> list[Company]:
+    """A page of the companies that voted."""
+    return _rows(connection, Company, "companies", {"words": words, "most_rows": limit, "skipped": skipped})
+
+
+def read_company(connection: duckdb.DuckDBPyConnection, company_id: str) -> Company | None:
+    """A company by id."""
+    return _first(_rows(connection, Company, "company", {"company_id": company_id}))
+
+
+def read_company_requests(
+    connection: duckdb.DuckDBPyConnection, company_id: str, *, limit: int
+) -> list[CompanyRequest]:
+    """The requests a company's people voted for, the highest first."""
+    return _rows(connection, CompanyRequest, "company_requests", {"company_id": company_id, "most_rows": limit})
+
+
+def read_company_names(
+    connection: duckdb.DuckDBPyConnection, company_ids: Sequence[str]
+) -> dict[str, tuple[str | None, str | None]]:
+    """Name and domain of companies that voted, by id."""
+    rows = connection.execute(read_sql("insights/company_names"), {"company_ids": list(company_ids)}).fetchall()
+    return {company_id: (name, domain) for company_id, name, domain in rows}
+
+
+def read_unresolved_votes(connection: duckdb.DuckDBPyConnection, *, limit: int, skipped: int = 0) -> list[Unresolved]:
+    """A page of the domains that lose most votes."""
+    return _rows(connection, Unresolved, "unresolved", {"most_rows": limit, "skipped": skipped})
+
+
+def read_runs(connection: duckdb.DuckDBPyConnection, *, limit: int, skipped: int = 0) -> list[RunLine]:
+    """A page of the runs, newest first."""
+    return _rows(connection, RunLine, "runs", {"most_rows": limit, "skipped": skipped})
+
+
+def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str, str | None, RunSummary] | None:
+    """Mode, error and summary of a run."""
+    rows = connection.execute(read_sql("insights/run"), {"run_id": run_id}).fetchall()
+    if not rows:
+        return None
+    _, mode, error, _, summary = rows[0]
+    return mode, error, msgspec.json.decode(summary, type=RunSummary)
+
+
+CHANGES = ("create", "update", "retire", "link", "unlink")
+"""What of a plan's counts changes anything in the CRM."""
+
+
+def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine | None:
+    """The plan of this hash; None also in what an older version published."""
+    if not _publishes_plans(connection):
+        return None
+    rows = connection.execute(read_sql("insights/plan"), {"hash": plan_hash}).fetchall()
+    for plan_id, found, kind, status, portal_id, created_at, reasons, counts, approved_at in rows:
+        numbers = msgspec.json.decode(counts)
+        changes = {name: numbers[name] for name in CHANGES}
+        return PlanLine(plan_id, found, kind, status, portal_id, created_at, reasons or [], changes, approved_at)
+    return None
+
+
+def read_plan_changes(connection: duckdb.DuckDBPyConnection, plan_id: str, *, limit: int) -> list[PlanChange]:
+    """The first changes of a plan, as far as they were published."""
+    rows = connection.execute(read_sql("insights/plan_changes"), {"plan_id": plan_id, "most_rows": limit}).fetchall()
+    return [
+        PlanChange(*names, _decoded(before), _decoded(after), before_labels or [], after_labels or [])
+        for *names, before, after, before_labels, after_labels in rows
+    ]
+
+
+def _decoded(text: str | None) -> dict[str, str | None]:
+    return (msgspec.json.decode(text) or {}) if text else {}
+
+
+def _publishes_plans(connection: duckdb.DuckDBPyConnection) -> bool:
+    found = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name IN ('plans', 'plan_changes')"
+    ).fetchall()
+    return bool(found[0][0] == 2)
+
+
+def read_last_run(connection: duckdb.DuckDBPyConnection) -> LastRun | None:
+    """The run that made what is shown, if one was recorded."""
+    return _first(_rows(connection, LastRun, "last_run", {}))
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, kind: type[S], name: str, values: dict[str, Any]) -> list[S]:
+    return [kind(*row) for row in connection.execute(read_sql(f"insights/{name}"), values).fetchall()]
+
+
+def _first(rows: Sequence[S]) -> S | None:
+    return rows[0] if rows else None

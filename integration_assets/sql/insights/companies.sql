@@ -1,0 +1,20 @@
+-- Companies that voted, one page of them, those with most ARR first.
+-- grain: one company; key: company_id
+-- inputs: ranked.companies
+-- $words: what the name or domain holds, "" for anything
+SELECT
+    company_id,
+    company_name,
+    domain,
+    arr,
+    requests,
+    open_requests,
+    shipped_requests,
+    last_vote_at,
+    count(*) OVER () AS found
+FROM ranked.companies
+WHERE contains(lower(concat_ws(' ', company_name, domain)), lower($words))
+ORDER BY arr DESC NULLS LAST, requests DESC, company_name ASC NULLS LAST, company_id ASC
+LIMIT
+    $most_rows
+    OFFSET $skipped

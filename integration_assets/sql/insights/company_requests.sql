@@ -1,0 +1,18 @@
+-- The requests of one company with their places.
+-- grain: one request; key: request_id
+-- inputs: ranked.company_requests, ranked.feature_requests
+SELECT
+    pairs.request_id,
+    pairs.title,
+    pairs.status,
+    pairs.votes,
+    pairs.first_vote_at,
+    pairs.last_vote_at,
+    pairs.match_methods,
+    requests.rank_by_arr,
+    requests.rank_by_companies
+FROM ranked.company_requests AS pairs
+INNER JOIN ranked.feature_requests AS requests ON pairs.request_id = requests.request_id
+WHERE pairs.company_id = $company_id
+ORDER BY requests.rank_by_arr ASC
+LIMIT $most_rows

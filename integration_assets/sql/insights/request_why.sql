@@ -1,0 +1,17 @@
+-- What a request's place rests on: its companies, then the votes that count for none.
+-- grain: one company, or one reason; key: company_id, match_methods
+-- inputs: ranked.why, ranked.company_requests
+SELECT
+    why.company_id,
+    why.company_name,
+    companies.domain,
+    why.arr,
+    why.match_methods,
+    why.voters,
+    companies.first_vote_at,
+    companies.last_vote_at
+FROM ranked.why AS why
+LEFT JOIN ranked.company_requests AS companies
+    ON why.request_id = companies.request_id AND why.company_id = companies.company_id
+WHERE why.request_id = $request_id
+ORDER BY why.company_id IS NULL, why.arr DESC NULLS LAST, why.voters DESC, why.company_name ASC, why.company_id ASC

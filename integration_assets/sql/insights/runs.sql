@@ -1,0 +1,26 @@
+-- Runs, newest first.
+-- grain: one run; key: run_id
+-- inputs: ops.runs
+SELECT
+    run_id,
+    mode,
+    state,
+    error,
+    started_at,
+    duration_seconds,
+    plan_hash,
+    held,
+    requests_identified,
+    votes_total,
+    votes_matched,
+    records_created,
+    records_updated,
+    links_created,
+    links_removed,
+    rejected,
+    count(*) OVER () AS found
+FROM ops.runs
+ORDER BY started_at DESC, run_id ASC
+LIMIT
+    $most_rows
+    OFFSET $skipped

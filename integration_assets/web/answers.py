@@ -1,0 +1,43 @@
+"""Answers that tell nothing, and the headers every answer has."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+
+_CONTENT_SECURITY_POLICY = (
+    b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    b"frame-ancestors 'none'; base-uri 'none'; form-action 'self'"
+)
+SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
+    (
+        b"content-security-policy",
+        _CONTENT_SECURITY_POLICY,
+    ),
+    (b"strict-transport-security", b"max-age=31536000"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
+    (b"cache-control", b"no-store"),
+)
+"""Of all answers. The page's own script and style and nothing else run, nobody frames it, nothing is kept anywhere."""
+
+
+def nothing(status: int) -> Response:
+    """An answer that says no more than its status: the same for every path that is not there."""
+    return PlainTextResponse(f"{HTTPStatus(status).phrase.lower()}\n", status)
+
+
+def without_content(_request: Request, error: Exception) -> Response:
+    """Handler of Starlette's own errors: no path, no list of methods."""
+    return nothing(error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def see(path: str) -> Response:
+    """Go on with a GET of this path of ours."""
+    return RedirectResponse(path, HTTPStatus.SEE_OTHER)

@@ -1,0 +1,70 @@
+"""Forms into values and back: a page shows again what was typed, with each message beside its field, but no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from integration_assets.tenants.registry.changes import FieldError
+from integration_assets.tenants.registry.views import SecretView
+from integration_assets.web.visit import Form
+
+SECRETS = frozenset({"secret", "csrf", "password"})
+"""Fields that are never shown again."""
+NO_SECRET = {"secret": "enter the new one"}
+NOT_SAID, NEVER, ON_A_DAY = "", "never", "day"
+
+
+def typed(form: Form) -> dict[str, str]:
+    """What was typed, to be shown again."""
+    return {name: value for name, value in form.values.items() if name not in SECRETS}
+
+
+def expiry(form: Form, errors: dict[str, str]) -> dict[str, Any]:
+    """`expires_at` and `never_expires`, as the form says; a message beside the field when it is wrong."""
+    said = form.text("expires")
+    if said == NEVER:
+        return {"never_expires": True}
+    if said != ON_A_DAY:
+        return {"expires_at": None, "never_expires": False}
+    try:
+        return {"expires_at": day(form.text("expires_on")), "never_expires": False}
+    except FieldError as error:
+        errors[error.field] = error.reason
+        return {}
+
+
+def day(text: str) -> datetime:
+    """The end of a day, UTC.
+
+    Raises:
+        FieldError: it is no day.
+    """
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(hour=23, minute=59, second=59, tzinfo=UTC)
+    except ValueError:
+        raise FieldError("expires_at", "must be a day, such as 2027-03-31") from None
+
+
+def shown_expiry(secret: SecretView) -> dict[str, str]:
+    """The fields of `expiry` for a stored secret."""
+    if secret.never_expires:
+        return {"expires": NEVER}
+    if secret.expires_at is None:
+        return {"expires": NOT_SAID}
+    return {"expires": ON_A_DAY, "expires_on": f"{secret.expires_at:%Y-%m-%d}"}
+
+
+def below(form: Form, prefix: str) -> dict[str, str]:
+    """Fields whose names begin with `prefix.`, by the rest of their names."""
+    start = f"{prefix}."
+    return {name.removeprefix(start): value.strip() for name, value in form.values.items() if name.startswith(start)}
+
+
+def flat(prefix: str, values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as the fields `below` reads; lists joined by commas."""
+    return {
+        f"{prefix}.{name}": ", ".join(str(part) for part in value) if isinstance(value, list) else str(value)
+        for name, value in values.items()
+    }

@@ -1,0 +1,89 @@
+"""What every request passes first and every answer last: methods, host, headers, request id, one line of log."""
+
+from __future__ import annotations
+
+import logging
+import time
+from http import HTTPStatus
+from uuid import uuid4
+
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from integration_assets.web.answers import SECURITY_HEADERS, nothing
+from integration_assets.web.site import Site
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+HEALTH = "/health"
+"""Asked by machines that know the address only: the one path that answers to any Host."""
+_OURS = frozenset(name for name, _ in SECURITY_HEADERS) | {b"server"}
+log = logging.getLogger("integration_assets.web")
+
+
+class Gate:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, site: Site) -> None:
+        self.app = app
+        self.site = site
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let a request through, or answer it."""
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        answer = _Answer(scope, send)
+        try:
+            refusal = self._refusal(scope)
+            if refusal is None:
+                await self.app(scope, receive, answer.send)
+            else:
+                await nothing(refusal)(scope, receive, answer.send)
+        except Exception:
+            log.exception("request %s failed", answer.request_id)
+            if answer.status is None:
+                await nothing(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, answer.send)
+        finally:
+            answer.log()
+
+    def _refusal(self, scope: Scope) -> int | None:
+        if scope["method"] not in METHODS:
+            return HTTPStatus.METHOD_NOT_ALLOWED
+        hosts = Headers(scope=scope).getlist("host")
+        if scope["path"] != HEALTH and (len(hosts) != 1 or hosts[0].lower() not in self.site.hosts):
+            return HTTPStatus.BAD_REQUEST
+        return None
+
+
+class _Answer:
+    """One answer on its way out."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self.request_id = uuid4().hex
+        self.status: int | None = None
+        self._scope = scope
+        self._send = send
+        self._began = time.monotonic()
+        scope["request_id"] = self.request_id
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            own = [pair for pair in message.get("headers", []) if pair[0].lower() not in _OURS]
+            message["headers"] = [*own, *SECURITY_HEADERS, (b"x-request-id", self.request_id.encode())]
+        await self._send(message)
+
+    def log(self) -> None:
+        """One line, without the path as asked: it may hold what somebody typed."""
+        route = self._scope.get("route")
+        log.info(
+            "%s %s %s %d ms %s",
+            self._scope["method"] if self._scope["method"] in METHODS else "-",
+            getattr(route, "path", "-"),
+            self.status,
+            (time.monotonic() - self._began) * 1000,
+            self.request_id,
+        )

@@ -1,0 +1,203 @@
+"""What pages and API do with integrations, once: check every field, then let the repository decide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+
+from integration_assets.config import Settings
+from integration_assets.connectors.redaction import register
+from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NewThirdParty, ThirdPartyChanges
+from integration_assets.tenants.registry.models import Provider
+from integration_assets.tenants.registry.repository import TenantRepository, tenant_repository
+from integration_assets.tenants.registry.views import InternalView, ThirdPartyView, Unset
+from integration_assets.web import checking
+from integration_assets.web.visit import Visit
+
+V = TypeVar("V")
+Wrong = Mapping[str, str] | None
+"""Messages by field of what a form could not even be read as: told together with all others."""
+
+
+def add_third_party(visit: Visit, new: NewThirdParty, wrong: Wrong = None) -> ThirdPartyView:
+    """Make a third-party integration.
+
+    Raises:
+        Problem: fields cannot be accepted; each has its message.
+        TakenError: there is one for this provider and environment.
+    """
+    _hide(new.secret)
+    checking.refuse_wrong(
+        [
+            *checking.place_checks(new.provider, new.environment),
+            *_third_party_address(visit, new.provider, new.base_url),
+            *checking.secret_checks(new.secret),
+            *checking.settings_checks(new.provider, new.settings),
+            *checking.expiry_checks(new.expires_at),
+        ],
+        wrong,
+    )
+    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+        return repository.add_third_party(new)
+
+
+def change_third_party(visit: Visit, record: str, changes: ThirdPartyChanges, wrong: Wrong = None) -> ThirdPartyView:
+    """Change a third-party integration; of `settings`, what is not named stays and None clears.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+        Problem: fields cannot be accepted.
+        SecretNeededError: another host, port or scheme, and no secret for it.
+    """
+    _hide(changes.secret)
+    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+        before = repository.third_party_integration(checking.record_id(record))
+        settings = _given(changes.settings, {})
+        checking.refuse_wrong(
+            [
+                *_third_party_address(visit, before.provider, _given(changes.base_url, None)),
+                *checking.secret_checks(_given(changes.secret, None)),
+                *checking.settings_checks(before.provider, settings),
+                *checking.expiry_checks(_given(changes.expires_at, None)),
+            ],
+            wrong,
+        )
+        if settings:
+            changes = msgspec.structs.replace(changes, settings={**before.settings, **settings})
+        return repository.change_third_party(before.id, changes)
+
+
+def add_internal(visit: Visit, new: NewInternal, wrong: Wrong = None) -> InternalView:
+    """Make an internal-system integration.
+
+    Raises:
+        Problem: fields cannot be accepted; each has its message.
+        TakenError: there is one of this name.
+    """
+    _hide(new.secret)
+    checking.refuse_wrong(
+        [
+            *checking.internal_address_checks(visit.settings, visit.own.slug, new.base_url),
+            *checking.auth_checks(visit.settings, visit.own.slug, new.auth_flow, new.auth),
+            *checking.secret_checks(new.secret),
+            *checking.description_checks(new.endpoints, new.mappings),
+            *checking.name_checks(new.name),
+            *checking.expiry_checks(new.expires_at),
+        ],
+        wrong,
+    )
+    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+        return repository.add_internal(new)
+
+
+def change_internal(visit: Visit, record: str, changes: InternalChanges, wrong: Wrong = None) -> InternalView:
+    """Change an internal-system integration; of `auth` and `mappings`, what is not named stays and None clears.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+        Problem: fields cannot be accepted.
+        SecretNeededError: another address, token URL or flow, and no secret for it.
+    """
+    _hide(changes.secret)
+    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+        before = repository.internal_integration(checking.record_id(record))
+        changes = _merged(before, changes)
+        checking.refuse_wrong(_internal_checks(visit.settings, visit.own.slug, before, changes), wrong)
+        return repository.change_internal(before.id, changes)
+
+
+def _merged(before: InternalView, changes: InternalChanges) -> InternalChanges:
+    """With `auth` and `mappings` whole: the repository replaces them as a whole."""
+    if not isinstance(changes.mappings, Unset):
+        changes = msgspec.structs.replace(changes, mappings=_without_none({**before.mappings, **changes.mappings}))
+    if not isinstance(changes.auth, Unset):
+        same = _given(changes.auth_flow, before.auth_flow) is before.auth_flow
+        kept = before.auth if same else {}
+        changes = msgspec.structs.replace(changes, auth=_without_none({**kept, **changes.auth}))
+    return changes
+
+
+def _third_party_address(visit: Visit, provider: Provider, url: str | None) -> list[checking.Check]:
+    return [] if url is None else checking.third_party_address_checks(visit.settings, provider, url)
+
+
+def _internal_checks(
+    settings: Settings, tenant: str, before: InternalView, changes: InternalChanges
+) -> list[checking.Check]:
+    base_url = _given(changes.base_url, None)
+    name = _given(changes.name, None)
+    flow = _given(changes.auth_flow, before.auth_flow)
+    auth: Mapping[str, Any] = _given(changes.auth, before.auth if flow is before.auth_flow else {})
+    return [
+        *(checking.internal_address_checks(settings, tenant, base_url) if base_url is not None else ()),
+        *checking.auth_checks(settings, tenant, flow, auth),
+        *checking.secret_checks(_given(changes.secret, None)),
+        *checking.description_checks(
+            _given(changes.endpoints, before.endpoints), _given(changes.mappings, before.mappings)
+        ),
+        *(checking.name_checks(name) if name is not None else ()),
+        *checking.expiry_checks(_given(changes.expires_at, None)),
+    ]
+
+
+def integrations(visit: Visit) -> tuple[list[ThirdPartyView], list[InternalView]]:
+    """All of a tenant, of both kinds."""
+    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+        return repository.third_party_integrations(), repository.internal_integrations()
+
+
+def third_party(visit: Visit, record: str) -> ThirdPartyView:
+    """One of them.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+    """
+    return _read(visit, record, TenantRepository.third_party_integration)
+
+
+def internal(visit: Visit, record: str) -> InternalView:
+    """One of them.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+    """
+    return _read(visit, record, TenantRepository.internal_integration)
+
+
+def remove_third_party(visit: Visit, record: str) -> None:
+    """Remove one with its secret.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+    """
+    _read(visit, record, TenantRepository.remove_third_party)
+
+
+def remove_internal(visit: Visit, record: str) -> None:
+    """Remove one with its secret.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+    """
+    _read(visit, record, TenantRepository.remove_internal)
+
+
+def _read(visit: Visit, record: str, method: Callable[[TenantRepository, str], V]) -> V:
+    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+        return method(repository, checking.record_id(record))
+
+
+def _given(value: V | Unset, otherwise: V) -> V:
+    return otherwise if isinstance(value, Unset) else value
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _hide(secret: str | Unset | None) -> None:
+    """Keep a secret that was just sent out of every text this process writes."""
+    if isinstance(secret, str):
+        register(secret)

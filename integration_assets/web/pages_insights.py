@@ -1,0 +1,174 @@
+"""What runs found: rankings, requests with the reasons of their place, companies with their requests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from starlette.responses import Response
+
+from integration_assets.reporting.insights import (
+    RANKINGS,
+    Filter,
+    LastRun,
+    Ranking,
+    Request,
+    read_companies,
+    read_company,
+    read_company_requests,
+    read_filters,
+    read_last_run,
+    read_neighbours,
+    read_request,
+    read_requests,
+    read_why,
+)
+from integration_assets.reporting.text import count, money
+from integration_assets.web.charts import Chart, bar_chart
+from integration_assets.web.problems import Problem
+from integration_assets.web.published import PAGE, Pages, page_number, published
+from integration_assets.web.rendering import render
+from integration_assets.web.visit import Visit
+
+CHARTED = 10
+MOST_ROWS = 500
+"""Companies of a request, and requests of a company, on one page."""
+LONGEST_WORDS = 100
+METHODS = {
+    "override": "mapped by an analyst",
+    "contact": "contact in the CRM",
+    "host": "e-mail host is the company's",
+    "registrable_domain": "e-mail domain is the company's",
+    "account": "account in the feedback system",
+}
+REASONS = {
+    "no_email": "no e-mail address",
+    "malformed_email": "what stands there is no address",
+    "personal_email": "personal mail: says nothing of a company",
+    "own_staff": "own staff, not counted",
+    "unknown_domain": "no company has this domain",
+    "ambiguous_domain": "several companies have this domain, and nothing decides",
+    "ambiguous_account": "the account fits several companies, and nothing decides",
+}
+
+
+def requests(visit: Visit) -> Response:
+    """A ranking, narrowed down, with a chart of its first requests."""
+    wanted, number = _filter(visit), page_number(visit)
+    with published(visit) as connection:
+        if connection is None:
+            return nothing_yet(visit)
+        last = read_last_run(connection)
+        found = read_requests(connection, wanted, limit=PAGE, skipped=PAGE * (number - 1))
+        first = found if number == 1 else read_requests(connection, wanted, limit=CHARTED)
+        choices = read_filters(connection)
+    currency = last.currency if last else ""
+    return render(
+        visit,
+        "requests.html",
+        requests=found,
+        wanted=wanted,
+        choices=choices,
+        pages=Pages(number, found[0].found if found else 0),
+        chart=_chart(first[:CHARTED], wanted.by, currency),
+        last=last,
+        currency=currency,
+    )
+
+
+def request(visit: Visit) -> Response:
+    """A request, its companies, and why it ranks where it does."""
+    request_id = visit.path("request_id")
+    with published(visit) as connection:
+        details = read_request(connection, request_id) if connection else None
+        if connection is None or details is None:
+            raise _missing()
+        last, why = read_last_run(connection), read_why(connection, request_id)
+        neighbours = read_neighbours(connection, request_id)
+    return render(
+        visit,
+        "request.html",
+        request=details,
+        companies=[one for one in why if one.company_id is not None][:MOST_ROWS],
+        lost=[one for one in why if one.company_id is None],
+        neighbours=neighbours,
+        source_link=details.url if _is_web_address(details.url) else None,
+        methods=METHODS,
+        reasons=REASONS,
+        **_common(last),
+    )
+
+
+def companies(visit: Visit) -> Response:
+    """Companies that voted."""
+    words, number = visit.query("words")[:LONGEST_WORDS], page_number(visit)
+    with published(visit) as connection:
+        if connection is None:
+            return nothing_yet(visit)
+        last = read_last_run(connection)
+        found = read_companies(connection, words, limit=PAGE, skipped=PAGE * (number - 1))
+    pages = Pages(number, found[0].found if found else 0)
+    return render(visit, "companies.html", companies=found, words=words, pages=pages, **_common(last))
+
+
+def company(visit: Visit) -> Response:
+    """A company with its requests."""
+    company_id = visit.path("company_id")
+    with published(visit) as connection:
+        found = read_company(connection, company_id) if connection else None
+        if connection is None or found is None:
+            raise _missing()
+        last = read_last_run(connection)
+        voted = read_company_requests(connection, company_id, limit=MOST_ROWS)
+    return render(visit, "company.html", company=found, requests=voted, methods=METHODS, **_common(last))
+
+
+def nothing_yet(visit: Visit) -> Response:
+    """What there is to see before the first run."""
+    return render(visit, "nothing_yet.html")
+
+
+def _filter(visit: Visit) -> Filter:
+    by = visit.query("by")
+    return Filter(
+        by=by if by in RANKINGS else "arr",
+        status=visit.query("status")[:LONGEST_WORDS],
+        board=visit.query("board")[:LONGEST_WORDS],
+        words=visit.query("words")[:LONGEST_WORDS],
+        open_only=visit.query("open") == "1",
+    )
+
+
+def _chart(first: Sequence[Request], by: Ranking, currency: str) -> Chart:
+    names = {"arr": f"ARR behind each request, {currency}", "companies": "Companies behind each request"}
+    rows: list[tuple[str, Decimal | int, str, str]] = []
+    for one in first:
+        link = f"/requests/{quote(one.request_id, safe='')}"
+        if by == "arr":
+            rows.append((one.title, one.arr, money(one.arr, currency), link))
+        elif by == "companies":
+            rows.append((one.title, one.companies, count(one.companies, "company", "companies"), link))
+        else:
+            rows.append((one.title, one.votes, count(one.votes, "vote"), link))
+    return bar_chart(names.get(by, "Votes for each request"), rows)
+
+
+def _common(last: LastRun | None) -> dict[str, Any]:
+    return {"last": last, "currency": last.currency if last else ""}
+
+
+def _is_web_address(url: str | None) -> bool:
+    """A link comes from the feedback system: `javascript:` and its like are text."""
+    if not url:
+        return False
+    try:
+        return urlsplit(url).scheme in ("https", "http")
+    except ValueError:
+        return False
+
+
+def _missing() -> Problem:
+    return Problem(HTTPStatus.NOT_FOUND, "There is no such thing here, or no longer.")

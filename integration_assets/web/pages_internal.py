@@ -1,0 +1,279 @@
+"""Settings, second tab: systems of the tenant's own, described by their endpoints, authentication and mappings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from integration_assets.connectors.internal.description import FIELDS, Paging
+from integration_assets.errors import IntegrationError
+from integration_assets.tenants.registry.changes import InternalChanges, NewInternal
+from integration_assets.tenants.registry.models import AuthFlow
+from integration_assets.tenants.registry.providers import auth_fields
+from integration_assets.tenants.registry.views import UNSET, InternalView
+from integration_assets.tenants.trying import MEANINGS
+from integration_assets.tenants.trying import Outcome as Tried
+from integration_assets.web import checking, managing, testing
+from integration_assets.web.answers import see
+from integration_assets.web.fields import NO_SECRET, below, expiry, flat, shown_expiry, typed
+from integration_assets.web.problems import Problem, problem_of, refuse
+from integration_assets.web.rendering import render
+from integration_assets.web.visit import Form, Visit
+
+PATH = "/settings/internal"
+FLOWS: Mapping[AuthFlow, str] = {
+    AuthFlow.NONE: "No authentication",
+    AuthFlow.BASIC: "User name and password",
+    AuthFlow.HEADER: "A header with a key",
+    AuthFlow.BEARER: "Bearer token",
+    AuthFlow.OAUTH2: "OAuth 2 client credentials",
+}
+PAGINGS: Mapping[Paging, str] = {
+    Paging.NONE: "All rows at once",
+    Paging.PAGE: "Page number",
+    Paging.OFFSET: "Offset",
+    Paging.CURSOR: "Cursor in the answer",
+    Paging.NEXT_LINK: "Link to the next page in the answer",
+}
+MAPPED: Mapping[str, tuple[str, str]] = {
+    "row_id": ("Row id", "What makes a row unique."),
+    "company_id": ("Company id", "The id of the company in the CRM. This or the domain is needed."),
+    "domain": ("Domain", "The company's domain."),
+    "arr": ("ARR", "Yearly recurring revenue, a number."),
+    "currency": ("Currency", "Three letters, as in EUR."),
+}
+PLAIN_FIELDS = ("path", "method", "items", "paging", "size_param", "position_param", "next", "more")
+NUMBERS = ("page_size", "first_page")
+MOST_ENDPOINT_FORMS = 10
+
+
+def overview(visit: Visit) -> Response:
+    """The tab: all internal systems."""
+    return render(visit, "internal.html", integrations=managing.integrations(visit)[1], flows=FLOWS)
+
+
+def new(visit: Visit) -> Response:
+    """An empty form."""
+    return _form(visit, None, {"auth_flow": AuthFlow.BEARER.value, "endpoints.0.method": "GET"}, {})
+
+
+def create(visit: Visit) -> Response:
+    """Make one of what was typed, or show it again."""
+    errors: dict[str, str] = {}
+    try:
+        values = _described(visit.form, errors)
+        secret = visit.form.raw("secret") or None
+        view = managing.add_internal(visit, NewInternal(secret=secret, **values), errors)
+    except (Problem, IntegrationError) as error:
+        return _again(visit, None, error)
+    return see(f"{PATH}/{view.id}?done=added")
+
+
+def edit(visit: Visit) -> Response:
+    """One of them, to be changed."""
+    view = managing.internal(visit, visit.path("record_id"))
+    return _form(visit, view, _values(view), {})
+
+
+def save(visit: Visit) -> Response:
+    """Change one to what was typed, or show it again."""
+    view = managing.internal(visit, visit.path("record_id"))
+    errors: dict[str, str] = {}
+    try:
+        values = _described(visit.form, errors)
+        values["auth"] = {**dict.fromkeys(view.auth), **values["auth"]}
+        values["mappings"] = {**dict.fromkeys(view.mappings), **values["mappings"]}
+        if view.auth_flow is not values["auth_flow"]:
+            values["auth"] = {name: value for name, value in values["auth"].items() if value is not None}
+        changes = InternalChanges(secret=visit.form.raw("secret") or UNSET, **values)
+        managing.change_internal(visit, view.id, changes, errors)
+    except (Problem, IntegrationError) as error:
+        return _again(visit, view, error)
+    return see(f"{PATH}/{view.id}?done=saved")
+
+
+def rotate(visit: Visit) -> Response:
+    """Put a new secret in the place of the stored one."""
+    view = managing.internal(visit, visit.path("record_id"))
+    errors: dict[str, str] = {}
+    dates = expiry(visit.form, errors)
+    try:
+        if not visit.form.raw("secret"):
+            errors |= NO_SECRET
+        refuse(errors)
+        managing.change_internal(visit, view.id, InternalChanges(secret=visit.form.raw("secret"), **dates))
+    except (Problem, IntegrationError) as error:
+        return _again(visit, view, error, rotating=True)
+    return see(f"{PATH}/{view.id}?done=rotated")
+
+
+def switch(*, enabled: bool) -> Callable[[Visit], Response]:
+    """Enable or disable one."""
+
+    def handler(visit: Visit) -> Response:
+        view = managing.change_internal(visit, visit.path("record_id"), InternalChanges(enabled=enabled))
+        return see(f"{PATH}/{view.id}?done={'enabled' if enabled else 'disabled'}")
+
+    return handler
+
+
+def try_it(visit: Visit) -> Response:
+    """Test the connection as it is stored."""
+    view = managing.internal(visit, visit.path("record_id"))
+    outcome, _ = testing.test_internal(visit, view.id)
+    return see(f"{PATH}/{view.id}?tested={outcome}")
+
+
+def preview(visit: Visit) -> Response:
+    """The first rows as what is typed would read them; nothing is saved. Address and secret are the stored ones."""
+    view = managing.internal(visit, visit.path("record_id"))
+    errors: dict[str, str] = {}
+    endpoints, mappings = _endpoints(visit.form, errors), _mappings(visit.form)
+    try:
+        checking.refuse_wrong(checking.description_checks(endpoints, mappings), errors)
+        said, rows = testing.preview(visit, view.id, endpoints, mappings)
+    except (Problem, IntegrationError) as error:
+        return _again(visit, view, error)
+    return _form(visit, view, typed(visit.form), {}, tested=said, preview=rows)
+
+
+def ask_delete(visit: Visit) -> Response:
+    """Ask before deleting."""
+    view = managing.internal(visit, visit.path("record_id"))
+    return render(visit, "delete.html", name=view.name, path_of=f"{PATH}/{view.id}", tab="internal")
+
+
+def delete(visit: Visit) -> Response:
+    """Delete one with its secret."""
+    managing.remove_internal(visit, visit.path("record_id"))
+    return see(f"{PATH}?done=deleted")
+
+
+# -- form and values
+
+
+def _described(form: Form, errors: dict[str, str]) -> dict[str, Any]:
+    """All fields but the secret."""
+    flow = form.text("auth_flow")
+    if flow not in list(AuthFlow):
+        errors["auth_flow"] = "choose one"
+        flow = AuthFlow.NONE.value
+    required, optional = auth_fields(AuthFlow(flow))
+    auth = below(form, "auth")
+    return {
+        "name": form.raw("name"),
+        "base_url": form.text("base_url"),
+        "auth_flow": AuthFlow(flow),
+        # Fields of other flows may be filled in on the page and mean nothing here.
+        "auth": {name: auth[name] for name in (*required, *optional) if auth.get(name)},
+        "endpoints": _endpoints(form, errors),
+        "mappings": _mappings(form),
+        **expiry(form, errors),
+    }
+
+
+def _endpoints(form: Form, errors: dict[str, str]) -> list[dict[str, Any]]:
+    """The endpoints that have a path or anything else typed into them."""
+    found: list[dict[str, Any]] = []
+    for number in range(MOST_ENDPOINT_FORMS + 1):
+        values = below(form, f"endpoints.{number}")
+        if not values.get("path") and not values.get("items") and (found or number != 0):
+            continue
+        endpoint: dict[str, Any] = {name: values[name] for name in PLAIN_FIELDS if values.get(name)}
+        endpoint.setdefault("path", "")
+        place = f"endpoints.{len(found)}"
+        for name in NUMBERS:
+            if values.get(name):
+                endpoint[name] = _number(values[name], f"{place}.{name}", errors)
+        if params := _params(values.get("params", ""), f"{place}.params", errors):
+            endpoint["params"] = params
+        found.append(endpoint)
+    return found
+
+
+def _number(text: str, field: str, errors: dict[str, str]) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 6:
+        errors[field] = "must be a whole number"
+        return 1
+    return int(text)
+
+
+def _params(text: str, field: str, errors: dict[str, str]) -> dict[str, str]:
+    pairs = [line.partition("=") for line in text.splitlines() if line.strip()]
+    if any(not equals or not name.strip() for name, equals, _ in pairs):
+        errors[field] = "write one name=value in each line"
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _mappings(form: Form) -> dict[str, Any]:
+    mappings: dict[str, Any] = {}
+    for name in FIELDS:
+        path, default = form.text(f"mappings.{name}"), form.text(f"mappings.{name}.default")
+        if default:
+            mappings[name] = {"path": path or None, "default": default}
+        elif path:
+            mappings[name] = path
+    return mappings
+
+
+def _values(view: InternalView) -> dict[str, str]:
+    values = {
+        "name": view.name,
+        "base_url": view.base_url,
+        "auth_flow": view.auth_flow.value,
+        **flat("auth", view.auth),
+        **shown_expiry(view.secret),
+    }
+    for number, endpoint in enumerate(view.endpoints):
+        params = endpoint.get("params") or {}
+        shown = {**endpoint, "params": "\n".join(f"{name}={value}" for name, value in params.items())}
+        values |= flat(f"endpoints.{number}", shown)
+    for name, mapping in view.mappings.items():
+        if isinstance(mapping, Mapping):
+            values[f"mappings.{name}"] = str(mapping.get("path") or "")
+            values[f"mappings.{name}.default"] = str(mapping.get("default") or "")
+        else:
+            values[f"mappings.{name}"] = str(mapping)
+    return values
+
+
+def _again(
+    visit: Visit, view: InternalView | None, error: Problem | IntegrationError, *, rotating: bool = False
+) -> Response:
+    problem = error if isinstance(error, Problem) else problem_of(error)
+    if not problem.errors:
+        raise error
+    values = typed(visit.form) if view is None or not rotating else {**_values(view), **typed(visit.form)}
+    return _form(visit, view, values, problem.errors, problem.status, rotating=rotating)
+
+
+def _form(
+    visit: Visit,
+    view: InternalView | None,
+    values: Mapping[str, str],
+    errors: Mapping[str, str],
+    status: int = HTTPStatus.OK,
+    *,
+    rotating: bool = False,
+    **more: Any,
+) -> Response:
+    outcome = visit.query("tested")
+    numbers = [number for number in range(MOST_ENDPOINT_FORMS) if values.get(f"endpoints.{number}.path")]
+    return render(
+        visit,
+        "internal_form.html",
+        status,
+        view=view,
+        values=Form(dict(values)),
+        errors=errors,
+        rotating=rotating,
+        flows=FLOWS,
+        pagings=PAGINGS,
+        mapped=MAPPED,
+        endpoints=min(max(numbers, default=-1) + 2, MOST_ENDPOINT_FORMS),
+        title=view.name if view else "Add an internal system",
+        **{"tested": (outcome, MEANINGS[Tried(outcome)]) if outcome in list(Tried) else None, "preview": None, **more},
+    )

@@ -1,0 +1,114 @@
+"""Runs with their plans, and the approval of a plan that was held."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import duckdb
+from starlette.responses import Response
+
+from integration_assets.errors import LockError
+from integration_assets.reporting.insights import (
+    PlanLine,
+    read_last_run,
+    read_plan,
+    read_plan_changes,
+    read_run,
+    read_runs,
+)
+from integration_assets.reporting.published import read_calls
+from integration_assets.sync.plan_store import STALE_AFTER
+from integration_assets.tenants.approving import approve_plan
+from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.web.answers import see
+from integration_assets.web.auditing import note
+from integration_assets.web.pages_insights import nothing_yet
+from integration_assets.web.problems import Problem
+from integration_assets.web.published import PAGE, Pages, page_number, published
+from integration_assets.web.rendering import render
+from integration_assets.web.visit import Visit
+
+SHOWN_CHANGES = 200
+APPROVED = "plan.approve"
+RECORD_ID_LENGTH = 36
+"""Of the audit trail: so much of a hash names the plan there."""
+_HASH = re.compile(r"[0-9a-f]{64}")
+
+
+def runs(visit: Visit) -> Response:
+    """All runs of this environment, newest first."""
+    number = page_number(visit)
+    with published(visit) as connection:
+        if connection is None:
+            return nothing_yet(visit)
+        found = read_runs(connection, limit=PAGE, skipped=PAGE * (number - 1))
+    return render(visit, "runs.html", runs=found, pages=Pages(number, found[0].found if found else 0))
+
+
+def run(visit: Visit) -> Response:
+    """A run: what it did or would do, its checks and calls, its plan."""
+    run_id = visit.path("run_id")
+    with published(visit) as connection:
+        found = read_run(connection, run_id) if connection else None
+        if connection is None or found is None:
+            raise _missing()
+        mode, error, summary = found
+        calls = read_calls(connection, run_id)
+        plan = read_plan(connection, summary.plan.hash) if summary.plan.hash else None
+        changes = read_plan_changes(connection, plan.plan_id, limit=SHOWN_CHANGES) if plan else []
+        newest = _is_newest(connection, run_id)
+    approval = _approval(visit, summary.plan.hash) if summary.plan.hash else None
+    return render(
+        visit,
+        "run.html",
+        mode=mode,
+        error=error,
+        summary=summary,
+        calls=calls,
+        plan=plan,
+        changes=changes,
+        approval=approval,
+        may_approve=plan is not None and newest and approval is None and _waits(plan),
+    )
+
+
+def approve(visit: Visit) -> Response:
+    """Release the held plan of a run, by the whole hash that the page showed."""
+    run_id, plan_hash = visit.path("run_id"), visit.form.text("hash")
+    with published(visit) as connection:
+        found = read_run(connection, run_id) if connection else None
+    if found is None or not _HASH.fullmatch(plan_hash) or found[2].plan.hash != plan_hash:
+        raise _missing()
+    try:
+        approve_plan(visit.settings, visit.own.slug, plan_hash, visit.who.login)
+    except LockError:
+        raise Problem(
+            HTTPStatus.CONFLICT, "A run is in progress. Wait until it has ended, look at its plan, then approve."
+        ) from None
+    note(visit, APPROVED, ["hash"], plan_hash[:RECORD_ID_LENGTH])
+    return see(f"/runs/{run_id}?done=approved")
+
+
+def _waits(plan: PlanLine) -> bool:
+    fresh = datetime.now(UTC) - plan.created_at.replace(tzinfo=UTC) <= STALE_AFTER
+    return plan.kind == "sync" and plan.status == "held" and fresh
+
+
+def _is_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    last = read_last_run(connection)
+    return last is not None and last.run_id == run_id
+
+
+def _approval(visit: Visit, plan_hash: str) -> tuple[str, datetime] | None:
+    """Who approved a plan on these pages, and when."""
+    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+        for entry in repository.audit_trail(limit=500):
+            if entry.action == APPROVED and entry.record_id == plan_hash[:RECORD_ID_LENGTH]:
+                return entry.actor, entry.at
+    return None
+
+
+def _missing() -> Problem:
+    return Problem(HTTPStatus.NOT_FOUND, "There is no such thing here, or no longer.")

@@ -1,0 +1,218 @@
+"""Settings, first tab: keys and tokens of services of others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+
+from starlette.responses import Response
+
+from integration_assets.errors import IntegrationError
+from integration_assets.tenants.registry.changes import NewThirdParty, ThirdPartyChanges
+from integration_assets.tenants.registry.models import Provider, Scope
+from integration_assets.tenants.registry.providers import PROVIDERS
+from integration_assets.tenants.registry.views import UNSET, ThirdPartyView
+from integration_assets.tenants.trying import MEANINGS
+from integration_assets.tenants.trying import Outcome as Tried
+from integration_assets.web import managing
+from integration_assets.web.answers import see
+from integration_assets.web.fields import NO_SECRET, below, expiry, flat, shown_expiry, typed
+from integration_assets.web.problems import Problem, problem_of, refuse
+from integration_assets.web.rendering import render
+from integration_assets.web.testing import test_third_party
+from integration_assets.web.visit import Form, Visit
+
+PATH = "/settings/third-party"
+SECRET_NAMES: Mapping[Provider, str] = {
+    Provider.CANNY: "API key",
+    Provider.HUBSPOT: "Access token",
+    Provider.SLACK: "Bot token",
+}
+SCOPES: Mapping[Scope, str] = {
+    Scope.SANDBOX: "sandbox",
+    Scope.PRODUCTION: "production",
+    Scope.ANY: "both environments",
+}
+LABELS: Mapping[str, tuple[str, str]] = {
+    "boards": ("Boards", "Names or ids, separated by commas. Empty: all."),
+    "exclude_boards": ("Boards left out", "Names or ids, separated by commas."),
+    "statuses": ("Further statuses", "Custom statuses that no vote or change has shown yet, separated by commas."),
+    "plan": ("Canny plan", "free, pro or business: how many requests a minute Canny allows."),
+    "portal_id": ("Portal number", "The only portal runs may write to. Empty: the first one that answers is kept."),
+    "arr_property": ("Property with the ARR", "Internal name of a company property."),
+    "currency_property": ("Property with the currency", "Internal name of a company property."),
+    "account_id_property": (
+        "Property with the account id",
+        "Holds the feedback system's id of the company; hs_object_id: the id is the record's own.",
+    ),
+    "channel": ("Channel", "Id or name of the channel that gets the summary."),
+}
+
+
+def overview(visit: Visit) -> Response:
+    """The tab: all third-party integrations, and what may be added."""
+    found = managing.integrations(visit)[0]
+    return render(visit, "third_party.html", integrations=found, providers=PROVIDERS)
+
+
+def new(visit: Visit) -> Response:
+    """An empty form for one provider."""
+    provider = _provider(visit.query("provider"))
+    values = {"environment": PROVIDERS[provider].scopes[0].value, "base_url": PROVIDERS[provider].base_url}
+    return _form(visit, provider, None, values, {})
+
+
+def create(visit: Visit) -> Response:
+    """Make one of what was typed, or show it again."""
+    form, errors = visit.form, dict[str, str]()
+    provider = _provider(form.text("provider"))
+    dates = expiry(form, errors)
+    environment = form.text("environment")
+    if environment not in list(Scope):
+        errors["environment"] = "choose one"
+    try:
+        wanted = NewThirdParty(
+            provider=provider,
+            environment=Scope(environment) if "environment" not in errors else PROVIDERS[provider].scopes[0],
+            secret=form.raw("secret") or None,
+            base_url=form.text("base_url") or None,
+            settings=below(form, "settings"),
+            **dates,
+        )
+        view = managing.add_third_party(visit, wanted, errors)
+    except (Problem, IntegrationError) as error:
+        return _again(visit, provider, None, error)
+    return see(f"{PATH}/{view.id}?done=added")
+
+
+def edit(visit: Visit) -> Response:
+    """One of them, to be changed."""
+    view = managing.third_party(visit, visit.path("record_id"))
+    return _form(visit, view.provider, view, _values(view), {})
+
+
+def save(visit: Visit) -> Response:
+    """Change one to what was typed, or show it again."""
+    form, errors = visit.form, dict[str, str]()
+    view = managing.third_party(visit, visit.path("record_id"))
+    dates = expiry(form, errors)
+    known = PROVIDERS[view.provider].settings
+    given = below(form, "settings")
+    try:
+        changes = ThirdPartyChanges(
+            base_url=form.text("base_url") or PROVIDERS[view.provider].base_url,
+            secret=form.raw("secret") or UNSET,
+            settings={**given, **{name: given.get(name) or None for name in known}},
+            **dates,
+        )
+        managing.change_third_party(visit, view.id, changes, errors)
+    except (Problem, IntegrationError) as error:
+        return _again(visit, view.provider, view, error)
+    return see(f"{PATH}/{view.id}?done=saved")
+
+
+def rotate(visit: Visit) -> Response:
+    """Put a new secret in the place of the stored one."""
+    form, errors = visit.form, dict[str, str]()
+    view = managing.third_party(visit, visit.path("record_id"))
+    dates = expiry(form, errors)
+    try:
+        if not form.raw("secret"):
+            errors |= NO_SECRET
+        refuse(errors)
+        managing.change_third_party(visit, view.id, ThirdPartyChanges(secret=form.raw("secret"), **dates))
+    except (Problem, IntegrationError) as error:
+        return _again(visit, view.provider, view, error, rotating=True)
+    return see(f"{PATH}/{view.id}?done=rotated")
+
+
+def switch(*, enabled: bool) -> Callable[[Visit], Response]:
+    """Enable or disable one."""
+
+    def handler(visit: Visit) -> Response:
+        view = managing.change_third_party(visit, visit.path("record_id"), ThirdPartyChanges(enabled=enabled))
+        return see(f"{PATH}/{view.id}?done={'enabled' if enabled else 'disabled'}")
+
+    return handler
+
+
+def try_it(visit: Visit) -> Response:
+    """Test the connection as it is stored."""
+    view = managing.third_party(visit, visit.path("record_id"))
+    outcome, _ = test_third_party(visit, view.id)
+    return see(f"{PATH}/{view.id}?tested={outcome}")
+
+
+def ask_delete(visit: Visit) -> Response:
+    """Ask before deleting."""
+    view = managing.third_party(visit, visit.path("record_id"))
+    return render(visit, "delete.html", name=_title(view), path_of=f"{PATH}/{view.id}", tab="third-party")
+
+
+def delete(visit: Visit) -> Response:
+    """Delete one with its secret."""
+    managing.remove_third_party(visit, visit.path("record_id"))
+    return see(f"{PATH}?done=deleted")
+
+
+def _provider(text: str) -> Provider:
+    if text not in list(Provider):
+        raise Problem(HTTPStatus.NOT_FOUND, "There is no such provider.")
+    return Provider(text)
+
+
+def _again(
+    visit: Visit,
+    provider: Provider,
+    view: ThirdPartyView | None,
+    error: Problem | IntegrationError,
+    *,
+    rotating: bool = False,
+) -> Response:
+    problem = error if isinstance(error, Problem) else problem_of(error)
+    if not problem.errors:
+        raise error
+    values = typed(visit.form) if view is None or not rotating else {**_values(view), **typed(visit.form)}
+    return _form(visit, provider, view, values, problem.errors, problem.status, rotating=rotating)
+
+
+def _form(
+    visit: Visit,
+    provider: Provider,
+    view: ThirdPartyView | None,
+    values: Mapping[str, str],
+    errors: Mapping[str, str],
+    status: int = HTTPStatus.OK,
+    *,
+    rotating: bool = False,
+) -> Response:
+    outcome = visit.query("tested")
+    return render(
+        visit,
+        "third_party_form.html",
+        status,
+        view=view,
+        provider=provider,
+        spec=PROVIDERS[provider],
+        secret_name=SECRET_NAMES[provider],
+        labels=LABELS,
+        scopes=[(scope.value, SCOPES[scope]) for scope in PROVIDERS[provider].scopes],
+        values=Form(dict(values)),
+        errors=errors,
+        rotating=rotating,
+        title=_title(view) if view else f"Add {PROVIDERS[provider].label}",
+        tested=(outcome, MEANINGS[Tried(outcome)]) if outcome in list(Tried) else None,
+    )
+
+
+def _values(view: ThirdPartyView) -> dict[str, str]:
+    return {
+        "environment": view.environment.value,
+        "base_url": view.base_url,
+        **flat("settings", view.settings),
+        **shown_expiry(view.secret),
+    }
+
+
+def _title(view: ThirdPartyView) -> str:
+    return f"{PROVIDERS[view.provider].label}, {SCOPES[view.environment]}"

@@ -1,0 +1,123 @@
+"""Votes that count for no company, and the form that maps a domain to one."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from starlette.responses import Response
+
+from integration_assets.config import Settings
+from integration_assets.errors import ConfigurationError
+from integration_assets.reporting.insights import read_company_names, read_unresolved_votes
+from integration_assets.resolution.domains import mail_domains
+from integration_assets.resolution.overrides import (
+    Override,
+    add_override,
+    override_problem,
+    read_overrides,
+    remove_override,
+)
+from integration_assets.tenants.settings import built_settings
+from integration_assets.web.answers import see
+from integration_assets.web.auditing import note
+from integration_assets.web.fields import typed
+from integration_assets.web.pages_insights import REASONS
+from integration_assets.web.problems import Problem
+from integration_assets.web.published import PAGE, Pages, page_number, published
+from integration_assets.web.rendering import render
+from integration_assets.web.visit import Form, Visit
+
+PATH = "/unresolved"
+_COMPANY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LONGEST_NOTE = 200
+LONGEST_MATCH = 254
+_writing = threading.Lock()
+"""The file is read, changed and replaced: one change at a time."""
+
+
+def unresolved(visit: Visit) -> Response:
+    """The page."""
+    return _page(visit, {"match": visit.query("match")[:LONGEST_MATCH]}, {})
+
+
+def add_mapping(visit: Visit) -> Response:
+    """Map a domain (or one address) to a company: the next run uses it."""
+    form = visit.form
+    override = Override(form.text("match"), form.text("company_id"), form.text("note"))
+    settings = _settings(visit)
+    errors = _problems(override, settings)
+    if errors:
+        return _page(visit, typed(form), errors, HTTPStatus.BAD_REQUEST)
+    with _writing:
+        settings.overrides_path.parent.mkdir(parents=True, exist_ok=True)
+        add_override(settings.overrides_path, override, **_mail(settings))
+        note(visit, "override.set", ["company_id", "match", "note"])
+    return see(f"{PATH}?done=mapped")
+
+
+def remove_mapping(visit: Visit) -> Response:
+    """Take a mapping away."""
+    settings = _settings(visit)
+    with _writing:
+        try:
+            remove_override(settings.overrides_path, visit.form.text("match"), **_mail(settings))
+        except ConfigurationError:
+            raise Problem(HTTPStatus.NOT_FOUND, "There is no such mapping any more.") from None
+        note(visit, "override.remove", ["match"])
+    return see(f"{PATH}?done=unmapped")
+
+
+def _problems(override: Override, settings: Settings) -> dict[str, str]:
+    errors: dict[str, str] = {}
+    if not override.match or len(override.match) > LONGEST_MATCH or not override.match.isprintable():
+        errors["match"] = "enter a domain, such as acme.com, or one address"
+    if not _COMPANY_ID.fullmatch(override.company_id):
+        errors["company_id"] = "enter the company's id in the CRM: letters, digits, - and _"
+    if len(override.note) > LONGEST_NOTE or not override.note.isprintable():
+        errors["note"] = f"must be one line of at most {LONGEST_NOTE} characters"
+    if not errors:
+        domains = mail_domains(personal=settings.personal_domains, business=settings.business_domains)
+        if problem := override_problem(override, domains):
+            errors["match"] = problem
+    return errors
+
+
+def _page(visit: Visit, values: Mapping[str, str], errors: Mapping[str, str], status: int = HTTPStatus.OK) -> Response:
+    number, settings = page_number(visit), _settings(visit)
+    mappings: tuple[Override, ...] = ()
+    problem = ""
+    try:
+        mappings = read_overrides(settings.overrides_path, **_mail(settings))
+    except ConfigurationError as error:
+        # The path of the file is the operator's business.
+        problem = error.message.replace(str(settings.overrides_path), "the file of mappings")
+    with published(visit) as connection:
+        lost = read_unresolved_votes(connection, limit=PAGE, skipped=PAGE * (number - 1)) if connection else []
+        wanted = {one for line in lost for one in line.candidate_company_ids} | {one.company_id for one in mappings}
+        names = read_company_names(connection, sorted(wanted)) if connection else {}
+    return render(
+        visit,
+        "unresolved.html",
+        status,
+        lost=lost,
+        pages=Pages(number, lost[0].found if lost else 0),
+        mappings=mappings,
+        problem=problem,
+        names=names,
+        reasons=REASONS,
+        values=Form(dict(values)),
+        errors=errors,
+    )
+
+
+def _settings(visit: Visit) -> Settings:
+    """The tenant's own choices, without any credential."""
+    return built_settings(visit.settings, visit.own, {})
+
+
+def _mail(settings: Settings) -> dict[str, Any]:
+    return {"personal_domains": settings.personal_domains, "business_domains": settings.business_domains}

@@ -1,0 +1,44 @@
+"""The published database of the tenant of a visit, and the paging of what is read from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import duckdb
+import msgspec
+
+from integration_assets.reporting.published import open_published
+from integration_assets.staging.publishing import published_path
+from integration_assets.web.visit import Visit
+
+PAGE = 50
+LAST_PAGE = 10_000
+
+
+class Pages(msgspec.Struct, frozen=True):
+    """Which page of how many lines is shown."""
+
+    number: int
+    found: int
+
+    @property
+    def last(self) -> int:
+        """Number of the last page."""
+        return max(1, -(-self.found // PAGE))
+
+
+@contextmanager
+def published(visit: Visit) -> Iterator[duckdb.DuckDBPyConnection | None]:
+    """The session's tenant's own database; None when no run has published one for this environment yet."""
+    if not published_path(visit.site.settings.home, visit.environment, visit.own.slug).exists():
+        yield None
+        return
+    with open_published(visit.settings, visit.own.slug) as connection:
+        yield connection
+
+
+def page_number(visit: Visit) -> int:
+    """The page that is asked for, from 1; anything odd is the first one."""
+    text = visit.query("page")
+    return min(max(int(text), 1), LAST_PAGE) if text.isascii() and text.isdigit() and len(text) <= 6 else 1

@@ -1,0 +1,104 @@
+"""Templates to answers. Everything is escaped unless it is markup of ours; a missing value is an error, not a blank."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlencode
+
+from jinja2 import Environment as Templates
+from jinja2 import PackageLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from integration_assets.reporting.text import amount, duration
+
+if TYPE_CHECKING:
+    from integration_assets.web.visit import Visit
+
+DONE = {
+    "added": "Added. Test it to see whether it works.",
+    "saved": "Saved.",
+    "rotated": "The new secret is stored; the old one is gone.",
+    "disabled": "Disabled: runs leave it out.",
+    "enabled": "Enabled: the next run uses it.",
+    "deleted": "Deleted, with its secret.",
+    "mapped": "Mapped: the next run uses it.",
+    "unmapped": "The mapping is gone; the next run works without it.",
+    "approved": "Approved: the next sync applies exactly this plan.",
+}
+"""What is said after something was done, by the word in the address: nothing of the address itself is shown."""
+
+
+def render(visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+    """A page for somebody who is logged in."""
+    common = {
+        "visit": visit,
+        "csrf": visit.who.csrf_token,
+        "done": DONE.get(visit.request.query_params.get("done", ""), ""),
+        "path": visit.request.url.path,
+    }
+    return HTMLResponse(_templates().get_template(template).render(**common, **values), status)
+
+
+def render_login(_request: Request, status: int = 200, **values: Any) -> HTMLResponse:
+    """The login page."""
+    return HTMLResponse(_templates().get_template("login.html").render(visit=None, **values), status)
+
+
+def render_problem(visit: Visit, status: int, message: str) -> HTMLResponse:
+    """A page that says why not."""
+    return render(visit, "error.html", status, title=HTTPStatus(status).phrase.capitalize(), message=message)
+
+
+def render_error(_request: Request, status: int, title: str, message: str) -> HTMLResponse:
+    """A page for somebody who is not logged in."""
+    text = _templates().get_template("error.html").render(visit=None, title=title, message=message)
+    return HTMLResponse(text, status)
+
+
+@cache
+def _templates() -> Templates:
+    templates = Templates(
+        loader=PackageLoader("integration_assets.web"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {"moment": _moment, "day": _day, "amount": amount, "duration": duration, "segment": _segment}
+    templates.globals |= {"query": _query, "share": _share, "number": _number}
+    return templates
+
+
+def _moment(value: datetime | None) -> str:
+    """A time in UTC; the store's times have no zone and are UTC."""
+    if value is None:
+        return "never"
+    return f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M} UTC"
+
+
+def _day(value: datetime | None) -> str:
+    return f"{value:%Y-%m-%d}" if value else "-"
+
+
+def _segment(value: str) -> str:
+    """A value as one segment of a path."""
+    return quote(value, safe="")
+
+
+def _query(**values: object) -> str:
+    """A query string, empty values left out."""
+    given = {name: str(value) for name, value in values.items() if value not in (None, "", False)}
+    return f"?{urlencode(given)}" if given else ""
+
+
+def _share(part: float | Decimal, whole: float | Decimal) -> float:
+    return float(part) / float(whole) if whole else 0.0
+
+
+def _number(value: int) -> str:
+    return f"{value:,}"

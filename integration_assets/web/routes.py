@@ -1,0 +1,120 @@
+"""All routes in one table. Those of `OPEN` are answered without a login, and no other."""
+
+from __future__ import annotations
+
+from starlette.routing import Route
+
+from integration_assets.web import (
+    api,
+    openapi,
+    pages_insights,
+    pages_internal,
+    pages_login,
+    pages_runs,
+    pages_third_party,
+    pages_unresolved,
+)
+from integration_assets.web.answers import see
+from integration_assets.web.open_pages import STATIC, health, security_txt, static_file
+from integration_assets.web.visit import Endpoint, call, form, page
+
+OPEN: tuple[Route, ...] = (
+    Route("/login", pages_login.login_page, methods=["GET"]),
+    Route("/login", pages_login.login, methods=["POST"]),
+    Route("/health", health, methods=["GET"]),
+    Route("/.well-known/security.txt", security_txt, methods=["GET"]),
+    *(Route(f"/static/{name}", static_file(name), methods=["GET"]) for name in STATIC),
+)
+
+
+def _get(path: str, endpoint: Endpoint) -> Route:
+    return Route(path, endpoint, methods=["GET"])
+
+
+def _post(path: str, endpoint: Endpoint) -> Route:
+    return Route(path, endpoint, methods=["POST"])
+
+
+_ACCOUNT: tuple[Route, ...] = (
+    _get("/", page(lambda _: see(pages_login.HOME), of_tenant=False)),
+    _post("/logout", form(pages_login.logout, of_tenant=False)),
+    _post("/logout-everywhere", form(pages_login.logout_everywhere, of_tenant=False)),
+    _get("/account", page(pages_login.account, of_tenant=False)),
+    _get("/tenants", page(pages_login.tenants, of_tenant=False)),
+    _post("/tenants", form(pages_login.choose_tenant, of_tenant=False)),
+    _post("/environment", form(pages_login.choose_environment, of_tenant=False)),
+    _get("/audit-trail", page(pages_login.audit_trail)),
+)
+_INSIGHTS: tuple[Route, ...] = (
+    _get("/requests", page(pages_insights.requests)),
+    _get("/requests/{request_id}", page(pages_insights.request)),
+    _get("/companies", page(pages_insights.companies)),
+    _get("/companies/{company_id}", page(pages_insights.company)),
+    _get("/unresolved", page(pages_unresolved.unresolved)),
+    _post("/unresolved/map", form(pages_unresolved.add_mapping)),
+    _post("/unresolved/unmap", form(pages_unresolved.remove_mapping)),
+    _get("/runs", page(pages_runs.runs)),
+    _get("/runs/{run_id}", page(pages_runs.run)),
+    _post("/runs/{run_id}/approve", form(pages_runs.approve)),
+)
+
+
+_THIRD, _INTERNAL = pages_third_party.PATH, pages_internal.PATH
+_THIRD_PARTY: tuple[Route, ...] = (
+    _get("/settings", page(lambda _: see(_THIRD))),
+    _get(_THIRD, page(pages_third_party.overview)),
+    _get(f"{_THIRD}/new", page(pages_third_party.new)),
+    _post(f"{_THIRD}/new", form(pages_third_party.create)),
+    _get(f"{_THIRD}/{{record_id}}", page(pages_third_party.edit)),
+    _post(f"{_THIRD}/{{record_id}}", form(pages_third_party.save)),
+    _post(f"{_THIRD}/{{record_id}}/rotate", form(pages_third_party.rotate)),
+    _post(f"{_THIRD}/{{record_id}}/test", form(pages_third_party.try_it)),
+    _post(f"{_THIRD}/{{record_id}}/enable", form(pages_third_party.switch(enabled=True))),
+    _post(f"{_THIRD}/{{record_id}}/disable", form(pages_third_party.switch(enabled=False))),
+    _get(f"{_THIRD}/{{record_id}}/delete", page(pages_third_party.ask_delete)),
+    _post(f"{_THIRD}/{{record_id}}/delete", form(pages_third_party.delete)),
+)
+_INTERNAL_SYSTEMS: tuple[Route, ...] = (
+    _get(_INTERNAL, page(pages_internal.overview)),
+    _get(f"{_INTERNAL}/new", page(pages_internal.new)),
+    _post(f"{_INTERNAL}/new", form(pages_internal.create)),
+    _get(f"{_INTERNAL}/{{record_id}}", page(pages_internal.edit)),
+    _post(f"{_INTERNAL}/{{record_id}}", form(pages_internal.save)),
+    _post(f"{_INTERNAL}/{{record_id}}/rotate", form(pages_internal.rotate)),
+    _post(f"{_INTERNAL}/{{record_id}}/test", form(pages_internal.try_it)),
+    _post(f"{_INTERNAL}/{{record_id}}/preview", form(pages_internal.preview)),
+    _post(f"{_INTERNAL}/{{record_id}}/enable", form(pages_internal.switch(enabled=True))),
+    _post(f"{_INTERNAL}/{{record_id}}/disable", form(pages_internal.switch(enabled=False))),
+    _get(f"{_INTERNAL}/{{record_id}}/delete", page(pages_internal.ask_delete)),
+    _post(f"{_INTERNAL}/{{record_id}}/delete", form(pages_internal.delete)),
+)
+
+
+def _api(method: str, path: str, handler: Endpoint) -> Route:
+    return Route(path, handler, methods=[method])
+
+
+_A, _B = api.THIRD_PARTY, api.INTERNAL
+_API: tuple[Route, ...] = (
+    _api("GET", "/api/openapi.json", call(openapi.document, of_tenant=False)),
+    _api("GET", "/api/session", call(api.session, of_tenant=False)),
+    _api("GET", "/api/audit-trail", call(api.audit_trail)),
+    _api("GET", _A, call(api.list_third_party)),
+    _api("POST", _A, call(api.create_third_party)),
+    _api("GET", f"{_A}/{{record_id}}", call(api.read_third_party)),
+    _api("PATCH", f"{_A}/{{record_id}}", call(api.update_third_party)),
+    _api("DELETE", f"{_A}/{{record_id}}", call(api.delete_third_party)),
+    _api("POST", f"{_A}/{{record_id}}/test", call(api.try_third_party)),
+    _api("POST", f"{_A}/{{record_id}}/enable", call(api.switch_third_party(enabled=True))),
+    _api("POST", f"{_A}/{{record_id}}/disable", call(api.switch_third_party(enabled=False))),
+    _api("GET", _B, call(api.list_internal)),
+    _api("POST", _B, call(api.create_internal)),
+    _api("GET", f"{_B}/{{record_id}}", call(api.read_internal)),
+    _api("PATCH", f"{_B}/{{record_id}}", call(api.update_internal)),
+    _api("DELETE", f"{_B}/{{record_id}}", call(api.delete_internal)),
+    _api("POST", f"{_B}/{{record_id}}/test", call(api.try_internal)),
+    _api("POST", f"{_B}/{{record_id}}/enable", call(api.switch_internal(enabled=True))),
+    _api("POST", f"{_B}/{{record_id}}/disable", call(api.switch_internal(enabled=False))),
+)
+
+ROUTES: tuple[Route, ...] = (*OPEN, *_ACCOUNT, *_INSIGHTS, *_THIRD_PARTY, *_INTERNAL_SYSTEMS, *_API)

@@ -1,0 +1,65 @@
+"""Serve the application until a signal."""
+
+from __future__ import annotations
+
+import logging
+
+import uvicorn
+
+from integration_assets.config import Settings
+from integration_assets.connectors.redaction import protect
+from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.registry.database import registry
+from integration_assets.web.app import create_app
+from integration_assets.web.site import Site, checked_origin
+
+LOOPBACK = "127.0.0.1"
+STOP_SECONDS = 5
+MOST_CONNECTIONS = 200
+
+
+def run_pages(settings: Settings, *, host: str, port: int, origin: str | None, proxy: str | None) -> None:
+    """Serve pages and API until SIGINT or SIGTERM.
+
+    `origin` is how browsers see them, when a proxy with a certificate stands before; `proxy` is that proxy's address:
+    only from there is the browser's own address believed.
+
+    Raises:
+        ConfigurationError: there is no registry or key; or plain http beyond this machine.
+    """
+    seen_as = checked_origin(origin or f"http://{host}:{port}")
+    with registry(settings) as opened:
+        if opened is None:
+            raise ConfigurationError("there is no registry yet: `integration-assets tenants add` makes one")
+        prepare_logging()
+        server = uvicorn.Server(server_config(Site(settings, opened, seen_as), host=host, port=port, proxy=proxy))
+        server.run()
+
+
+def server_config(site: Site, *, host: str, port: int, proxy: str | None = None) -> uvicorn.Config:
+    """Of a server that says neither its name nor its version, and holds no connection for long."""
+    return uvicorn.Config(
+        create_app(site),
+        host=host,
+        port=port,
+        loop="asyncio",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=proxy is not None,
+        forwarded_allow_ips=proxy or "",
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=15,
+        timeout_graceful_shutdown=STOP_SECONDS,
+        h11_max_incomplete_event_size=16_384,
+    )
+
+
+def prepare_logging() -> None:
+    """One line per request on stderr, without what was asked or typed."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for noisy in ("httpx", "httpcore"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    protect()

@@ -1,0 +1,77 @@
+"""What one served application is made of, and where it stands: settings, registry, origin, counters of tries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from integration_assets.config import Settings
+from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.registry.database import Registry
+from integration_assets.web.trying import Tries, login_tries, test_tries
+
+LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
+SECURE_COOKIE = "__Host-sid"
+LOOPBACK_COOKIE = "sid"
+"""Over http the prefix and `Secure` would keep a browser from sending the cookie at all; loopback leaves no machine."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """An application. `origin` is how browsers see it: `https://host`, or `http://127.0.0.1:PORT` on loopback."""
+
+    settings: Settings
+    registry: Registry
+    origin: str
+    logins: Tries = field(default_factory=login_tries)
+    tests: Tries = field(default_factory=test_tries)
+
+    @property
+    def scheme(self) -> str:
+        """`https`, or `http` on loopback."""
+        return urlsplit(self.origin).scheme
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether browsers reach it by https."""
+        return self.scheme == "https"
+
+    @property
+    def cookie(self) -> str:
+        """Name of the session's cookie."""
+        return SECURE_COOKIE if self.is_secure else LOOPBACK_COOKIE
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Values of the Host header it answers to."""
+        own = urlsplit(self.origin).netloc
+        if self.is_secure:
+            return frozenset({own})
+        port = own.rpartition(":")[2]
+        return frozenset({own, *(f"{host}:{port}" for host in LOOPBACK_HOSTS)})
+
+
+def checked_origin(origin: str) -> str:
+    """An origin that may be served.
+
+    Raises:
+        ConfigurationError: it is none, or plain http beyond this machine: passwords would travel open.
+    """
+    parts = urlsplit(origin)
+    if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
+        raise ConfigurationError("--origin must be what browsers show, such as https://assets.example, without a path")
+    host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
+    if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
+        raise ConfigurationError(
+            "beyond this machine the pages are served over https only: put a proxy with a certificate before them and "
+            "name its address with --origin https://…"
+        )
+    return origin.lower()
+
+
+def site_of(request: Request) -> Site:
+    """The application a request came to."""
+    site: Site = request.app.state.site
+    return site

@@ -1,0 +1,43 @@
+// Comfort only: every page works without it.
+"use strict";
+
+// Of an internal system's form, show the fields of the chosen way to authenticate.
+const flow = document.getElementById("auth_flow");
+if (flow) {
+  const show = () => {
+    for (const field of document.querySelectorAll("[data-flows]")) {
+      field.hidden = !field.dataset.flows.split(" ").includes(flow.value);
+    }
+  };
+  flow.addEventListener("change", show);
+  show();
+}
+
+// Choosing a filter shows its result at once.
+for (const form of document.querySelectorAll("form[data-instant]")) {
+  for (const field of form.querySelectorAll("select, input[type=checkbox]")) {
+    field.addEventListener("change", () => form.requestSubmit());
+  }
+}
+
+// A day makes sense only with "on a day".
+for (const day of document.querySelectorAll("input[type=date][name=expires_on]")) {
+  day.addEventListener("input", () => {
+    const choice = day.closest("fieldset").querySelector("input[value=day]");
+    if (choice && day.value) choice.checked = true;
+  });
+}
+
+// What is sent once is not sent twice.
+document.addEventListener("submit", (event) => {
+  if (event.target.method !== "post") return;
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "1";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.forms) delete form.dataset.sent;
+});
+
+// After a refusal, go to the first field that is wrong.
+const wrong = document.querySelector("[aria-invalid=true]");
+if (wrong) wrong.focus();

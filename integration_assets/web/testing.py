@@ -1,0 +1,86 @@
+"""Connection tests and previews: with the address and the secret that are stored, never with what was sent along."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from integration_assets.connectors.internal.connector import Preview
+from integration_assets.connectors.internal.description import DescriptionError
+from integration_assets.tenants.registry.changes import FieldError
+from integration_assets.tenants.trying import MEANINGS, Outcome, preview_internal, try_internal, try_third_party
+from integration_assets.web.checking import record_id
+from integration_assets.web.problems import Problem
+from integration_assets.web.trying import TooManyTriesError
+from integration_assets.web.visit import Visit
+
+Said = tuple[str, str]
+"""A word for how it ended, and what it means."""
+PREVIEWED = 20
+T = TypeVar("T")
+
+
+def test_third_party(visit: Visit, record: str) -> Said:
+    """Make the cheapest read with a stored third-party integration.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+        Problem: too many tests within a minute.
+    """
+    trying = try_third_party(visit.registry, visit.settings, visit.own, record_id(record), visit.actor)
+    return _said(_run(visit, trying))
+
+
+def test_internal(visit: Visit, record: str) -> Said:
+    """Read the first page of each list of a stored internal system.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+        FieldError: its description cannot be used.
+        Problem: too many tests within a minute.
+    """
+    trying = try_internal(visit.registry, visit.settings, visit.own, record_id(record), visit.actor)
+    return _said(_run(visit, trying))
+
+
+def preview(
+    visit: Visit, record: str, endpoints: Sequence[Mapping[str, Any]], mappings: Mapping[str, Any]
+) -> tuple[Said, Preview | None]:
+    """The first rows of a stored internal system, as another description would read them.
+
+    Raises:
+        As `test_internal`.
+    """
+    trying = preview_internal(
+        visit.registry,
+        visit.settings,
+        visit.own,
+        record_id(record),
+        visit.actor,
+        endpoints=endpoints,
+        mappings=mappings,
+        rows=PREVIEWED,
+    )
+    outcome, rows = _run(visit, trying)
+    return _said(outcome), rows
+
+
+def _run(visit: Visit, trying: Coroutine[Any, Any, T]) -> T:
+    async def counted() -> T:
+        try:
+            await visit.site.tests.wait(tenant=visit.own.id)
+        except TooManyTriesError as error:
+            trying.close()
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, f"too many tests: try again in {error.seconds} s") from None
+        return await trying
+
+    try:
+        return asyncio.run(counted())
+    except DescriptionError as error:
+        raise FieldError(error.field, error.reason) from None
+
+
+def _said(outcome: Outcome) -> Said:
+    return outcome.value, MEANINGS[outcome]
