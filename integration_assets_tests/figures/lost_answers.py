@@ -24,8 +24,8 @@ from integration_assets_tests.sync.virtual_crm import Fate, VirtualCrm
 from integration_assets_tests.sync.world import Request, World, new_store
 
 WRITES = int(os.environ.get("LOST_ANSWERS_WRITES", "60000"))
-RECORDS_PER_WRITE = 50
-"""Half of what the CRM allows: twice as many answers to lose."""
+RECORDS_PER_WRITE = 100
+"""The most HubSpot takes."""
 LAGS_SECONDS = (0, 10, 30, 300)
 SECOND_RUN_AFTER_SECONDS = 5
 """Soon enough for the longer lags to hide what the first run wrote."""

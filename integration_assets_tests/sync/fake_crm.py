@@ -10,6 +10,7 @@ from itertools import count
 
 from integration_assets.connectors.crm.base import (
     BatchRejectedError,
+    CallCosts,
     CompanyMapping,
     PairsOutcome,
     PairWrite,
@@ -58,6 +59,10 @@ class FakeCrm:
     pairs_per_write: int = 2_000
     pairs_per_removal: int = 100
     records_per_link_read: int = 1_000
+    addresses_per_read: int = 1_000
+    costs: CallCosts = CallCosts(
+        schema=1, missing_object=1, writing=0, labels=0, records_per_page=1, contacts_per_call=1
+    )
     portal_id: str = "1"
     kind: PortalKind = PortalKind.STANDARD
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from integration_assets.models import LinkTarget
-from integration_assets.sync.feature_request_object import POLICIES, RETIRED_REASON, normalise
+from integration_assets.sync.feature_request_object import POLICIES, RETIRED_REASON, STATE_FIELDS, normalise
 from integration_assets_tests.sync.fake_crm import StoredRecord
 from integration_assets_tests.sync.virtual_crm import VirtualCrm
 from integration_assets_tests.sync.world import Request, World
@@ -186,6 +186,8 @@ def _look_alike(strand: Strand, n: int, v: int) -> None:
     if key == strand.key(n):
         strand.past.by_hand.add(key)
         strand.edit(record_id, "category", "Other")
+        for name in STATE_FIELDS:  # what they left empty looks like a field they cleared, where we know the key already
+            strand.past.typed[key, name].add("")
 
 
 def _merge_records(strand: Strand, n: int, v: int) -> None:
