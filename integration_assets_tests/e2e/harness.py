@@ -27,6 +27,7 @@ from integration_assets import cli
 from integration_assets.sandbox.canny import Workspace, canny_lookalike
 from integration_assets.sandbox.canny.records import Post, slug
 from integration_assets.sandbox.hubspot import Portal, hubspot_lookalike
+from integration_assets.sandbox.internal import billing_lookalike
 from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike
 from integration_assets.sandbox.server import Sandbox, SandboxAddresses, SeededPortal, serving
 from integration_assets.sandbox.slack import slack_lookalike
@@ -300,17 +301,19 @@ def _read_json(path: Path) -> Any:
 def copied(sandbox: Sandbox) -> Sandbox:
     """A sandbox with the same state that goes its own way from here; logs and faults start empty."""
     locks = {id(seeded.portal.lock): threading.RLock() for seeded in (sandbox.sandbox, sandbox.production)}
-    states = (sandbox.sample, sandbox.sandbox, sandbox.production, sandbox.team)
-    sample, own, production, team = copy.deepcopy(states, locks)
+    states = (sandbox.sample, sandbox.sandbox, sandbox.production, sandbox.team, sandbox.billing)
+    sample, own, production, team, billing = copy.deepcopy(states, locks)
     return Sandbox(
         sample=sample,
         canny=canny_lookalike(sample.workspace),
         hubspot_sandbox=hubspot_lookalike(own.portal),
         hubspot_production=hubspot_lookalike(production.portal),
         slack=slack_lookalike(team),
+        internal=billing_lookalike(billing),
         sandbox=own,
         production=production,
         team=team,
+        billing=billing,
     )
 
 
