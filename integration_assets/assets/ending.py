@@ -9,6 +9,13 @@ from typing import Any
 import duckdb
 import msgspec
 
+from integration_assets.assets.call_floor import (
+    Writing,
+    crm_reading_floor,
+    feedback_floor,
+    read_writing,
+    writing_floor,
+)
 from integration_assets.assets.interrupts import undisturbed
 from integration_assets.assets.run_session import DRY_MODES, UNDO_MODES, RunSession, RunState, failed_gate, first_line
 from integration_assets.assets.settings import base_currency
@@ -32,6 +39,7 @@ from integration_assets.reporting.run_summary import (
 from integration_assets.reporting.slack import SummaryExtras, slack_blocks
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import make_private_directory
+from integration_assets.sync.apply import CANARY_RECORDS
 from integration_assets.sync.report import ApplyReport, planned_report
 from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER
 
@@ -46,7 +54,10 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class Ending(msgspec.Struct, frozen=True):
-    """What a run leaves for the one who started it. `error` is one line; `plan_id` names the saved plan, if any."""
+    """What a run leaves for the one who started it.
+
+    `error` is one line; `plan_id` names the saved plan, if any; `floor` has the fewest calls the work done takes.
+    """
 
     exit_code: int
     summary: RunSummary
@@ -56,6 +67,7 @@ class Ending(msgspec.Struct, frozen=True):
     published: str | None
     plan_id: str | None
     message: Message
+    floor: dict[str, int] = {}
 
 
 def ending_path(home: Path, environment: Environment, tenant: str, run_id: str) -> Path:
@@ -71,6 +83,8 @@ def read_ending(home: Path, environment: Environment, tenant: str, run_id: str) 
     return msgspec.json.decode(path.read_bytes(), type=Ending) if path.exists() else None
 
 
+UNFINISHED = frozenset({EndState.RETRY_LATER, EndState.FAILED})
+"""What such a run did cannot be told from what it had to do."""
 UNDO_AGAIN = "Say the same undo again: it goes on where this one stopped."
 """No other run goes on with it."""
 
@@ -125,6 +139,7 @@ def _finish(session: RunSession) -> Ending:
         published=str(published) if published else None,
         plan_id=state.planned.plan.plan_id if state.planned else None,
         message=message,
+        floor=dict(told.facts.floor),
     )
     _endings[state.run_id] = ending = _kept(state, ending)
     return ending
@@ -144,6 +159,7 @@ def _tell(session: RunSession) -> _Told:
         notes=tuple(state.notes),
         movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
         quota=_quota_share(state),
+        floor=dict(facts.floor),
     )
     text, blocks = slack_blocks(summary, extras)
     letter = new_letter(state.run_id, text, [block.to_dict() for block in blocks])
@@ -272,7 +288,22 @@ def _facts(session: RunSession, end_state: EndState, error: str | None) -> RunFa
         ranked=state.ranked,
         feedback=FEEDBACK_PROVIDER,
         crm=CRM_PROVIDER,
+        floor=_floor(state, end_state),
     )
+
+
+def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
+    """The fewest calls for what was done, by system; nothing for a run that did not get through it."""
+    if end_state in UNFINISHED or state.work is None or state.crm_sizes is None or state.connection is None:
+        return {}
+    first_apply = state.planned is not None and state.planned.first_apply
+    writing = Writing()
+    if state.portal_asked:
+        writing = read_writing(state.connection, state.run_id, canary=CANARY_RECORDS if first_apply else 0)
+    return {
+        FEEDBACK_PROVIDER: feedback_floor(state.work.feedback),
+        CRM_PROVIDER: crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes),
+    }
 
 
 def _planned_report(state: RunState) -> ApplyReport | None:

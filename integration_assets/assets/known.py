@@ -55,13 +55,13 @@ def note_full_reads(
         connection.execute("INSERT INTO raw.full_reads VALUES (?, ?, ?)", [name, credential, now.replace(tzinfo=None)])
 
 
-def any_known(connection: duckdb.DuckDBPyConnection, ids_query: str, ids: Sequence[str]) -> bool:
-    """Whether one of these ids is among those `ids_query` (a statement of ours with one column `id`) selects."""
-    [(known,)] = connection.execute(
-        f"SELECT count(*) FROM ({ids_query}) AS stored WHERE list_contains(?::VARCHAR[], stored.id)",  # noqa: S608 - ours
+def known_among(connection: duckdb.DuckDBPyConnection, ids_query: str, ids: Sequence[str]) -> set[str]:
+    """Those of these ids that `ids_query` (a statement of ours with one column `id`) selects."""
+    rows = connection.execute(
+        f"SELECT id FROM ({ids_query}) AS stored WHERE id IN (SELECT unnest(?::VARCHAR[]))",  # noqa: S608 - ours
         [list(ids)],
     ).fetchall()
-    return bool(known)
+    return {known for (known,) in rows}
 
 
 def known_statuses(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from integration_assets.assets.call_floor import sizes_of
 from integration_assets.assets.known import due_reads, note_differences, note_full_reads, note_unknown_fields
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
 from integration_assets.assets.reading_feedback import read_feedback
@@ -42,6 +43,7 @@ async def read_both(session: RunSession) -> None:
                 read_missing(feedback, session, reading),
             )
         state.quota = crm.quota
+        state.work, state.crm_sizes = reading.work, sizes_of(crm)
     connection.execute("DELETE FROM raw.excluded_requests")
     connection.execute("INSERT INTO raw.excluded_requests SELECT unnest(?::VARCHAR[])", [sorted(reading.excluded)])
     note_full_reads(connection, credential, now, reading.due)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from integration_assets.assets.reading_pages import Reading, chunks, read_pages
+from integration_assets.assets.call_floor import schema_calls
+from integration_assets.assets.reading_pages import Reading, chunks, read_pages, size_of
 from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.together import together
 from integration_assets.config import Environment
-from integration_assets.connectors.crm.base import Crm
+from integration_assets.connectors.crm.base import CompanyMapping, Crm
 from integration_assets.errors import IntegrationError
 from integration_assets.models import LinkTarget, LiveSchema, Page
 from integration_assets.reporting.progress import track
@@ -18,7 +19,8 @@ from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import check_portal, pinned_portal
 from integration_assets.tenants.integrations import company_mapping, crm_for
 
-BATCHES_IN_FLIGHT = 10
+BATCHES_IN_FLIGHT = 2
+"""Batches of addresses asked for at the same time; each is several calls."""
 
 
 async def read_crm(crm: Crm, session: RunSession, reading: Reading) -> None:
@@ -40,24 +42,31 @@ async def read_crm(crm: Crm, session: RunSession, reading: Reading) -> None:
     schema = await crm.schema(FEATURE_REQUEST, mapping.names())
     reading.load.append("raw.crm_portals", [PortalRead(target.value, "target", schema)])
     reading.load.note_read("crm_schema", as_of=reading.started_at, rows_read=1)
-    companies = crm.companies(mapping)
-    await together(
-        read_pages(companies, "companies", "raw_crm_companies", "raw.crm_companies", reading, read="companies"),
-        _read_records(crm, reading),
+    # Which properties companies have is asked in any case, be it for reading them.
+    reading.work.crm.schemas += schema_calls(crm.costs, schema, mapped=True)
+    await together(_read_companies(crm, mapping, reading), _read_records(crm, reading))
+
+
+async def _read_companies(crm: Crm, mapping: CompanyMapping, reading: Reading) -> None:
+    reading.work.crm.companies = await read_pages(
+        crm.companies(mapping), "companies", "raw_crm_companies", "raw.crm_companies", reading, read="companies"
     )
 
 
 async def _read_records(crm: Crm, reading: Reading) -> None:
     """Records of ours, live and archived, and the links of the live ones."""
     stage, live = "raw_crm_feature_requests", []
+    served = {False: 0, True: 0}
     with track("CRM records") as advance:
         for archived in (False, True):
             async for page in crm.feature_requests(FEATURE_REQUEST, archived=archived):
                 reading.take(stage, "raw.crm_feature_requests", page)
+                served[archived] += size_of(page)
                 if not archived:
                     live += [record.record_id for record in page.records]
                     reading.live_keys.update(record.key for record in page.records if record.key)
                 advance(len(page.records))
+    reading.work.crm.live_records, reading.work.crm.archived_records = served[False], served[True]
     targets: tuple[LinkTarget, ...] = ("company", "contact")
     with track("CRM links") as advance:
 
@@ -82,15 +91,18 @@ async def read_other_schema(session: RunSession, reading: Reading) -> None:
         reason = "not read by a read-only run"
     else:
         try:
-            schema = await _schema_of(session, other)
+            schema = await _schema_of(session, other, reading)
         except IntegrationError as error:
             reason = error.message
     reading.load.append("raw.crm_portals", [PortalRead(other.value, "other", schema, reason)])
 
 
-async def _schema_of(session: RunSession, environment: Environment) -> LiveSchema:
+async def _schema_of(session: RunSession, environment: Environment, reading: Reading) -> LiveSchema:
+    names = company_mapping(session.settings).names()
     async with crm_for(session.settings, environment, session.state.calls) as crm:
-        return await crm.schema(FEATURE_REQUEST, company_mapping(session.settings).names())
+        schema = await crm.schema(FEATURE_REQUEST, names)
+        reading.work.crm.schemas += schema_calls(crm.costs, schema, mapped=bool(names))
+        return schema
 
 
 async def read_contacts(crm: Crm, reading: Reading) -> None:
@@ -110,9 +122,12 @@ async def read_contacts(crm: Crm, reading: Reading) -> None:
     with track("contacts", len(addresses)) as advance:
 
         async def read(some: Sequence[str]) -> None:
-            reading.take("raw_crm_contacts", "raw.crm_contacts", await crm.contacts(some))
+            found = await crm.contacts(some)
+            reading.work.crm.contacts += len(found.records)
+            reading.take("raw_crm_contacts", "raw.crm_contacts", found)
             advance(len(some))
 
-        for batches in chunks(list(chunks(addresses, crm.records_per_write)), BATCHES_IN_FLIGHT):
+        reading.work.crm.addresses = len(addresses)
+        for batches in chunks(list(chunks(addresses, crm.addresses_per_read)), BATCHES_IN_FLIGHT):
             await together(*(read(some) for some in batches))
     reading.load.note_read("contacts", as_of=reading.started_at)

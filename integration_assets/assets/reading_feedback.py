@@ -12,13 +12,13 @@ from typing import TypeVar
 from integration_assets.assets.known import (
     MOST_NEW_PERSONS,
     VOTES_PER_CALL,
-    any_known,
     forget_votes,
+    known_among,
     known_statuses,
     settled_differences,
     stored_votes,
 )
-from integration_assets.assets.reading_pages import LOOK_UPS_IN_FLIGHT, REQUESTS, Reading, chunks, read_pages
+from integration_assets.assets.reading_pages import LOOK_UPS_IN_FLIGHT, REQUESTS, Reading, chunks, read_pages, size_of
 from integration_assets.assets.reading_requests import read_boards, read_requests, scope_of
 from integration_assets.assets.together import together
 from integration_assets.config import Settings
@@ -43,9 +43,9 @@ async def read_feedback(feedback: FeedbackSystem, settings: Settings, reading: R
     reading.statuses |= {*settings.canny_statuses, *known_statuses(reading.connection)}
     whole = []
     if "persons" in reading.due:
-        whole.append(read_pages(feedback.voters(), "persons", VOTES, "raw.voters", reading))
+        whole.append(_read_persons(feedback, reading))
     if "accounts" in reading.due:
-        whole.append(read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", reading))
+        whole.append(_read_accounts(feedback, reading))
     await together(_read_votes(feedback, reading), _read_status_changes(feedback, reading), *whole)
     await read_requests(feedback, reading, boards)
     await together(_compare_scores(feedback, reading), _read_new_persons(feedback, reading))
@@ -58,10 +58,13 @@ async def _read_votes(feedback: FeedbackSystem, reading: Reading) -> None:
     stored = None if "votes" in reading.due else "SELECT vote_id AS id FROM raw.votes"
     if stored:
         reading.load.carry_over("raw.votes")
+    needed = 0
     with track("votes") as advance:
-        async for page in _until_known(feedback.votes(), stored, lambda vote: vote.vote_id, reading):
+        async for page, number in _until_known(feedback.votes(), stored, lambda vote: vote.vote_id, reading):
             _take_votes(reading, page)
+            needed += number
             advance(len(page.records))
+    reading.work.feedback.votes = needed
     reading.load.note_read("votes", as_of=reading.started_at)
 
 
@@ -79,23 +82,30 @@ async def _read_status_changes(feedback: FeedbackSystem, reading: Reading) -> No
     def change_id(change: StatusChange) -> str:
         return change.change_id
 
+    needed = 0
     with track("status changes") as advance:
-        async for page in _until_known(feedback.status_changes(), stored, change_id, reading):
+        async for page, number in _until_known(feedback.status_changes(), stored, change_id, reading):
             reading.take(REQUESTS, "raw.status_changes", page)
             reading.statuses.update(change.source_status for change in page.records)
+            needed += number
             advance(len(page.records))
+    reading.work.feedback.status_changes = needed
 
 
 async def _until_known(
     pages: AsyncIterator[Page[T]], stored: str | None, id_of: Callable[[T], str], reading: Reading
-) -> AsyncIterator[Page[T]]:
+) -> AsyncIterator[tuple[Page[T], int]]:
     """Pages of a list that comes newest first, to the first one that holds something stored; all when `stored` is None.
 
-    That page is still given: what is new in it comes before what is known.
+    That page is still given: what is new in it comes before what is known. With each page comes how many of its records
+    had to be read: all, or those to the first known one.
     """
     async for page in pages:
-        yield page
-        if stored and page.records and any_known(reading.connection, stored, [id_of(one) for one in page.records]):
+        ids = [id_of(one) for one in page.records]
+        known = known_among(reading.connection, stored, ids) if stored and ids else set()
+        first = next((place for place, record_id in enumerate(ids, start=1) if record_id in known), None)
+        yield page, first or size_of(page)
+        if first:
             return
 
 
@@ -139,6 +149,7 @@ async def _read_votes_again(feedback: FeedbackSystem, reading: Reading, request_
             if error.status in (400, 404) and await feedback.feature_request(request_id) is None:
                 return
             raise
+        reading.work.feedback.scores_again.append(reading.scores[request_id])
         forget_votes(reading.connection, reading.in_scope, request_id)
         for page in pages:
             _take_votes(reading, page)
@@ -152,6 +163,14 @@ async def _read_votes_again(feedback: FeedbackSystem, reading: Reading, request_
 # ------------------------------------------------------------------------------------------------ persons, accounts
 
 
+async def _read_persons(feedback: FeedbackSystem, reading: Reading) -> None:
+    reading.work.feedback.persons = await read_pages(feedback.voters(), "persons", VOTES, "raw.voters", reading)
+
+
+async def _read_accounts(feedback: FeedbackSystem, reading: Reading) -> None:
+    reading.work.feedback.accounts = await read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", reading)
+
+
 async def _read_new_persons(feedback: FeedbackSystem, reading: Reading) -> None:
     """Persons and accounts when they are not due: those of yesterday, and whoever appears for the first time."""
     if "persons" not in reading.due:
@@ -159,7 +178,7 @@ async def _read_new_persons(feedback: FeedbackSystem, reading: Reading) -> None:
         new = sorted(reading.persons_seen - known)
         if len(new) > MOST_NEW_PERSONS:
             reading.due.add("persons")
-            await read_pages(feedback.voters(), "persons", VOTES, "raw.voters", reading)
+            await _read_persons(feedback, reading)
         else:
             reading.load.carry_over("raw.voters")
             reading.load.carry_over("raw.voter_accounts")
@@ -171,10 +190,11 @@ async def _read_new_persons(feedback: FeedbackSystem, reading: Reading) -> None:
         ).fetchall()
         if unknown[0][0]:
             reading.due.add("accounts")
-            await read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", reading)
+            await _read_accounts(feedback, reading)
 
 
 async def _look_up_persons(feedback: FeedbackSystem, reading: Reading, voter_ids: Sequence[str]) -> None:
+    reading.work.feedback.looked_up += len(voter_ids)
     for some in chunks(voter_ids, LOOK_UPS_IN_FLIGHT):
         found: list[Voter | Rejected | None] = []
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import duckdb
 
+from integration_assets.assets.call_floor import Work
 from integration_assets.models import Page, Rejected
 from integration_assets.reporting.progress import track
 from integration_assets.staging.loading import Loader
@@ -46,7 +47,8 @@ class Reading:
 
     `due` names the inputs that are read whole. `scores` are the votes the source reports per request in scope;
     `differences` the reported and stored votes of those where reading again did not make them equal. `passes` counts
-    how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed.
+    how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed. `work`
+    counts what there was to read.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -65,6 +67,7 @@ class Reading:
     persons_seen: set[str] = field(default_factory=set)
     live_keys: set[str] = field(default_factory=set)
     unknown_fields: Counter[str] = field(default_factory=Counter)
+    work: Work = field(default_factory=Work)
     passes: int = 0
     requests_unsettled: bool = False
 
@@ -78,14 +81,25 @@ class Reading:
 
 async def read_pages(
     pages: AsyncIterator[Page[T]], name: str, stage: str, table: str, reading: Reading, *, read: str | None = None
-) -> None:
-    """Read a list to its end, shown as `name`; `read` is what `raw.reads` calls it."""
+) -> int:
+    """Read a list to its end, shown as `name`; returns how many records it had, unusable ones included.
+
+    `read` is what `raw.reads` calls it.
+    """
+    served = 0
     with track(name) as advance:
         async for page in pages:
             reading.take(stage, table, page)
+            served += size_of(page)
             advance(len(page.records))
     if read:
         reading.load.note_read(read, as_of=reading.started_at)
+    return served
+
+
+def size_of(page: Page[T]) -> int:
+    """Records of a page, unusable ones included."""
+    return len(page.records) + len(page.rejected)
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:

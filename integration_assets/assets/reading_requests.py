@@ -100,6 +100,7 @@ async def _pass(feedback: FeedbackSystem, reading: Reading) -> tuple[set[str], b
             reading.unusable |= unusable
             _take_requests(reading, page)
             advance(len(page.records))
+    reading.work.feedback.requests = len(served)
     return served, unbroken
 
 
@@ -142,6 +143,7 @@ async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: R
         for some in chunks(missing, LOOK_UPS_IN_FLIGHT):
             await together(*(look_up(request_id) for request_id in some))
             advance(len(some))
+    reading.work.feedback.looked_up += len(missing)
     gone = set(missing) - reading.in_scope - reading.excluded - reading.unusable
     # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.
     connection.execute(

@@ -23,6 +23,7 @@ import dagster as dg
 import duckdb
 from pydantic import PrivateAttr
 
+from integration_assets.assets.call_floor import CrmSizes, Work
 from integration_assets.assets.memory import memory_bound
 from integration_assets.assets.partitions import DEFAULT_TENANT
 from integration_assets.assets.settings import overrides
@@ -66,7 +67,11 @@ UNDO_MODES = frozenset({Mode.UNDO_PLAN, Mode.UNDO})
 
 @dataclass
 class RunState:
-    """Everything one run knows about itself. Times are UTC; `clock_start` is monotonic seconds."""
+    """Everything one run knows about itself. Times are UTC; `clock_start` is monotonic seconds.
+
+    `work` is what there was to read, None before the systems were read to their end; `crm_sizes` what a call of the CRM
+    carries. `portal_asked`: the CRM was asked who it is before writing.
+    """
 
     run_id: str
     tenant: str
@@ -86,6 +91,9 @@ class RunState:
     calls: CallCounter = field(default_factory=CallCounter)
     checks: dict[str, CheckResult] = field(default_factory=dict)
     quota: Quota = field(default_factory=Quota)
+    work: Work | None = None
+    crm_sizes: CrmSizes | None = None
+    portal_asked: bool = False
     retirements_withheld: bool = False
     identified: int = 0
     resolved: bool = False

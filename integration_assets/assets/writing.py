@@ -181,6 +181,7 @@ async def make_sure_of_portal(session: RunSession, crm: Crm) -> Portal:
         ConfigurationError: it leads to another portal.
     """
     portal = await crm.portal()
+    session.state.portal_asked = True
     decision = check_portal(
         session.target,
         portal,

@@ -51,11 +51,11 @@ def show_report(console: Console, settings: Settings, tenant: str, run: str | No
         if run and len(runs) > 1 and runs[0][0] != run:
             raise ConfigurationError(f"several runs begin with {run}: give more of the id")
         run_id, error, text = runs[0]
-        calls = read_calls(connection, run_id)
+        calls, floor = read_calls(connection, run_id), read_floor(connection, run_id)
         unresolved = read_unresolved(connection)
     summary = msgspec.json.decode(text, type=RunSummary)
     show_summary(console, summary, error=error, with_checks=False)  # all checks come below
-    show_calls(console, calls)
+    show_calls(console, calls, floor=floor)
     show_checks(console, summary.checks)
     show_unresolved(console, unresolved)
     if json:
@@ -65,6 +65,15 @@ def show_report(console: Console, settings: Settings, tenant: str, run: str | No
 def read_calls(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[CallCount]:
     """The calls of a run by system and endpoint."""
     return [CallCount(*row) for row in connection.execute(read_sql("reporting/run_calls"), [run_id]).fetchall()]
+
+
+def read_floor(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
+    """The fewest calls the work of a run takes, by system; empty where it is not known."""
+    [(told,)] = connection.execute(
+        "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'call_floors'"
+    ).fetchall()
+    # What an earlier version published has no such table.
+    return dict(connection.execute(read_sql("reporting/call_floor"), [run_id]).fetchall()) if told else {}
 
 
 @contextmanager

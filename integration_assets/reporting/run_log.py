@@ -19,7 +19,7 @@ from integration_assets.staging.store import transaction
 def record_run(
     connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts, letter: Letter | None = None
 ) -> None:
-    """Keep a run in `ops`: its summary, calls by endpoint and checks; and how fresh each input is now.
+    """Keep a run in `ops`: its summary, calls by endpoint, their floor and checks; and how fresh each input is now.
 
     With that the run is over: it is no open run any more, and `letter`, its message, waits in the outbox, all or
     nothing. Recording a run again replaces what was recorded of it. Not to be called inside a transaction.
@@ -30,9 +30,12 @@ def record_run(
             put(connection, letter)
         connection.execute("DELETE FROM ops.runs WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.api_calls WHERE run_id = ?", [summary.run_id])
+        connection.execute("DELETE FROM ops.call_floors WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.checks WHERE run_id = ?", [summary.run_id])
         _insert_run(connection, summary, facts)
         _insert_calls(connection, summary.run_id, facts.calls)
+        for system, least in facts.floor.items():
+            connection.execute("INSERT INTO ops.call_floors VALUES (?, ?, ?)", [summary.run_id, system, least])
         _insert_checks(connection, summary.run_id, summary.checks)
         connection.execute("DELETE FROM ops.freshness")
         connection.execute("INSERT INTO ops.freshness SELECT input, as_of, finished_at, rows_read FROM raw.reads")

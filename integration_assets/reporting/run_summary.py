@@ -146,7 +146,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `error` is one line, None when there was none. `resolved` and `ranked` say whether this run made those tables: what
     an earlier run left is not this run's result and is not reported as such. `feedback` and `crm` name the systems
-    whose calls are always listed.
+    whose calls are always listed. `floor` has, by system, the fewest calls that the work done takes, where it is known.
     """
 
     run_id: str
@@ -169,6 +169,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     ranked: bool = True
     feedback: str = "canny"
     crm: str = "hubspot"
+    floor: Mapping[str, int] = {}
 
 
 def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts) -> RunSummary:

@@ -86,8 +86,12 @@ def show_summary(
     notes: Sequence[str] = (),
     published: str | None = None,
     with_checks: bool = True,
+    floor: Mapping[str, int] | None = None,
 ) -> None:
-    """How a run ended and what it did; `published` is the file analysts open, `with_checks` lists the failed checks."""
+    """How a run ended and what it did.
+
+    `published` is the file analysts open, `with_checks` lists the failed checks, `floor` has the fewest calls.
+    """
     state = EndState(summary.state)
     heading = Text.assemble(
         (state.value.replace("_", " ").lower(), f"bold {STATE_STYLES[state]}"),
@@ -101,7 +105,7 @@ def show_summary(
     facts = Table.grid(padding=(0, 2))
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
-    for name, words in (*_summary_facts(summary), *([("published", published)] if published else [])):
+    for name, words in (*_summary_facts(summary, floor or {}), *([("published", published)] if published else [])):
         facts.add_row(name, Text(words))
     body = Group(*lines, Text(), facts, *(Text(f"note: {clean(note)}", style="dim") for note in notes))
     _print(console, Panel(body, border_style=STATE_STYLES[state], expand=False) if console.is_terminal else body)
@@ -111,7 +115,7 @@ def show_summary(
         show_checks(console, failed)
 
 
-def _summary_facts(summary: RunSummary) -> list[tuple[str, str]]:
+def _summary_facts(summary: RunSummary, floor: Mapping[str, int]) -> list[tuple[str, str]]:
     records, links, votes, fresh = summary.feature_requests, summary.links, summary.votes, summary.freshness
     would = "would be " if summary.dry_run else ""
     matched = f"{votes.matched:,} of {votes.total:,} matched to a company ({percent(votes.matched, votes.total)})"
@@ -131,7 +135,7 @@ def _summary_facts(summary: RunSummary) -> list[tuple[str, str]]:
         ("quarantined", _tally(summary.quarantined)),
         ("conflicts", f"{count(len(summary.conflicts), 'field')} edited in the CRM" if summary.conflicts else ""),
         ("plan", f"{summary.plan.hash[:12]}{' (held)' if summary.plan.held else ''}" if summary.plan.hash else ""),
-        ("calls", "; ".join(_calls_line(name, calls) for name, calls in summary.api_calls.items())),
+        ("calls", "; ".join(_calls_line(name, calls, floor.get(name)) for name, calls in summary.api_calls.items())),
         ("data as of", f"votes {moment(fresh.votes_as_of)}, companies {moment(fresh.companies_as_of)}"),
     ]
     return [(name, words) for name, words in facts if words]
@@ -145,9 +149,10 @@ def _tally(tally: Mapping[str, int]) -> str:
     return ", ".join(f"{clean(name).replace('_', ' ')} {number:,}" for name, number in tally.items())
 
 
-def _calls_line(system: str, calls: SystemCalls) -> str:
+def _calls_line(system: str, calls: SystemCalls, floor: int | None) -> str:
     names = "writes retried throttled" if isinstance(calls.writes, int) else "retried throttled"
-    return f"{system} {calls.total:,} ({_numbers(calls, names)})"
+    least = "" if floor is None else f", floor {floor:,}"
+    return f"{system} {calls.total:,} ({_numbers(calls, names)}{least})"
 
 
 def _show_top(console: Console, summary: RunSummary) -> None:

@@ -103,17 +103,38 @@ class PairsOutcome(msgspec.Struct, frozen=True):
     unaccounted: tuple[PairWrite, ...] = ()
 
 
+class CallCosts(msgspec.Struct, frozen=True):
+    """Calls a CRM takes at least, for the floor that a run's calls are compared with.
+
+    `schema` is one reading of the schema where our object exists and a company property is mapped (one less where none
+    is), `missing_object` one where it does not. `writing` comes before the first write of a record: scopes, and what
+    our object is called; `labels` before the first link to a target. A list brings `records_per_page`, and the primary
+    companies of `contacts_per_call` contacts take a call.
+    """
+
+    schema: int
+    missing_object: int
+    writing: int
+    labels: int
+    records_per_page: int
+    contacts_per_call: int
+
+
 class Crm(Protocol):
     """A CRM portal: one credential, one environment."""
 
     records_per_write: int
-    """Most records one `upsert`, keys one read by key, and addresses one `contacts` may carry."""
+    """Most records one `upsert`, and keys one read by key, may carry."""
+    addresses_per_read: int
+    """Most addresses one `contacts` may carry."""
     pairs_per_write: int
     """Most pairs one `link` may carry."""
     pairs_per_removal: int
     """Most pairs one `unlink` may carry."""
     records_per_link_read: int
     """Most record ids one `links` may carry."""
+    costs: CallCosts
+    """What calls it takes at least."""
 
     @property
     def name(self) -> str:
@@ -144,7 +165,10 @@ class Crm(Protocol):
         """All live companies with all their domains, parent and merged ids."""
 
     async def contacts(self, emails: Sequence[str]) -> Page[Contact]:
-        """The contacts with these addresses (additional addresses count), with their primary company."""
+        """The contacts with these addresses (additional addresses count), with their primary company.
+
+        At most `addresses_per_read` of them.
+        """
 
     def feature_requests(
         self, definition: ObjectDefinition, *, archived: bool

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import (
+    CallCosts,
     CompanyMapping,
     PairsOutcome,
     PairWrite,
@@ -20,6 +21,7 @@ from integration_assets.connectors.crm.base import (
 from integration_assets.connectors.crm.hubspot import endpoints, reads, schema
 from integration_assets.connectors.crm.hubspot import writes as writing
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
+from integration_assets.connectors.crm.hubspot.schema import CompanyProperties
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.status_rules import RULES, WINDOWS
 from integration_assets.connectors.crm.hubspot.wire import SYSTEM, TokenInfo
@@ -68,12 +70,23 @@ class HubSpotCrm:
     pairs_per_write = endpoints.PAIRS_PER_CREATE
     pairs_per_removal = endpoints.PAIRS_PER_LABEL_ARCHIVE
     records_per_link_read = endpoints.IDS_PER_ASSOCIATION_READ
+    addresses_per_read = endpoints.IDS_PER_ASSOCIATION_READ
+    costs = CallCosts(
+        schema=endpoints.SCHEMA_CALLS,
+        missing_object=endpoints.SCHEMA_CALLS_WITHOUT_OBJECT,
+        writing=endpoints.WRITING_CALLS,
+        labels=endpoints.LABEL_CALLS,
+        records_per_page=endpoints.RECORDS_PER_CALL,
+        contacts_per_call=endpoints.IDS_PER_ASSOCIATION_READ,
+    )
 
     def __init__(self, client: HttpClient, token: SecretStr) -> None:
         self._client = client
         self._token = token
         self._session = Session(client)
         self._ids = PortalIds(self._session)
+        self._identity: Portal | None = None
+        self._company_properties: CompanyProperties | None = None
 
     @property
     def name(self) -> str:
@@ -86,8 +99,9 @@ class HubSpotCrm:
         return self._client.quota
 
     async def portal(self) -> Portal:
-        """Identity of the portal."""
-        return await schema.portal(self._session)
+        """Identity of the portal, asked anew."""
+        self._identity = await schema.portal(self._session)
+        return self._identity
 
     async def granted_scopes(self) -> frozenset[str] | None:
         """Scopes of the token; None where HubSpot does not tell (tokens of OAuth apps, for one)."""
@@ -105,8 +119,15 @@ class HubSpotCrm:
     # -- reading
 
     async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
-        """What the portal has of ours now; ids are looked up anew on the way."""
-        return await schema.live_schema(self._session, self._ids, definition, company_properties)
+        """What the portal has of ours now; ids are looked up anew on the way.
+
+        Only the identity, which a credential has for life, may be one this connector was told before.
+        """
+        live, properties = await schema.live_schema(
+            self._session, self._ids, definition, company_properties, identity=self._identity
+        )
+        self._identity, self._company_properties = live.portal, properties or self._company_properties
+        return live
 
     async def archived_properties(self, definition: ObjectDefinition) -> tuple[str, ...]:
         """Names of our properties that exist archived; none when the object does not exist."""
@@ -114,16 +135,16 @@ class HubSpotCrm:
         return await schema.archived_properties(self._session, object_type, definition) if object_type else ()
 
     def companies(self, mapping: CompanyMapping) -> AsyncIterator[Page[Company]]:
-        """All live companies.
+        """All live companies. Which properties there are is as of the last `schema` of this connector, if any.
 
         Raises:
             ConfigurationError: a mapped property does not exist.
         """
-        return reads.companies(self._session, mapping)
+        return reads.companies(self._session, mapping, self._company_properties)
 
     async def contacts(self, emails: Sequence[str]) -> Page[Contact]:
         """The contacts with these addresses; an address HubSpot refuses is rejected under a digest of it."""
-        _check_size(emails, self.records_per_write, "addresses")
+        _check_size(emails, self.addresses_per_read, "addresses")
         return await reads.contacts(self._session, emails)
 
     async def feature_requests(

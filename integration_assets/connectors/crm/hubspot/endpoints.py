@@ -26,6 +26,16 @@ PAIRS_PER_LABEL_ARCHIVE = 100
 IDS_PER_ASSOCIATION_READ = 1_000
 """Maxima of the association calls (guide "Associate records", section "Limitations")."""
 
+SCHEMA_CALLS = 8
+"""Calls that tell what a portal has of ours: its identity, the custom objects, the properties of companies and of our
+object, and for each of two targets the labels and the limit of links."""
+SCHEMA_CALLS_WITHOUT_OBJECT = 4
+"""The same where our object does not exist: identity, objects, archived objects, company properties."""
+WRITING_CALLS = 2
+"""Calls before the first write: the token's scopes, and the id of our object's type."""
+LABEL_CALLS = 1
+"""Calls before the first link to a target: its labels."""
+
 SEARCH_BUCKET = "search"
 ASSOCIATION_BUCKET = "associations"
 DEFAULT_BUCKET = "default"

@@ -54,13 +54,15 @@ PARENT_PAGES = endpoints.IDS_PER_ASSOCIATION_READ // endpoints.RECORDS_PER_CALL
 # --------------------------------------------------------------------------------------------------------- companies
 
 
-async def companies(session: Session, mapping: CompanyMapping) -> AsyncIterator[Page[Company]]:
-    """All live companies.
+async def companies(
+    session: Session, mapping: CompanyMapping, known: frozenset[str] | None = None
+) -> AsyncIterator[Page[Company]]:
+    """All live companies. `known` are the names of all company properties, where they were read already.
 
     Raises:
         ConfigurationError: a mapped property does not exist (HubSpot would silently leave it out).
     """
-    has_parent = translate.PARENT_PROPERTY in await known_company_properties(session, mapping.names())
+    has_parent = translate.PARENT_PROPERTY in await known_company_properties(session, mapping.names(), known)
     parent = (translate.PARENT_PROPERTY,) if has_parent else ()
     names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *parent, *mapping.names())))
     pages = (
@@ -71,11 +73,14 @@ async def companies(session: Session, mapping: CompanyMapping) -> AsyncIterator[
         yield page
 
 
-async def known_company_properties(session: Session, mapped: Iterable[str]) -> frozenset[str]:
-    """Names of all company properties of the portal, the mapped ones being among them."""
+async def known_company_properties(
+    session: Session, mapped: Iterable[str], known: frozenset[str] | None = None
+) -> frozenset[str]:
+    """Names of all company properties of the portal, the mapped ones being among them; read unless they are given."""
     endpoint = endpoints.properties(endpoints.COMPANIES)
-    listing = await session.read("GET", endpoint, Listing, params={"archived": "false"})
-    known = frozenset(decode(entry, NamedProperty, endpoint=endpoint.template).name for entry in listing.results)
+    if known is None:
+        listing = await session.read("GET", endpoint, Listing, params={"archived": "false"})
+        known = frozenset(decode(entry, NamedProperty, endpoint=endpoint.template).name for entry in listing.results)
     if missing := [name for name in mapped if name not in known]:
         raise ConfigurationError(
             f"the portal has no company property {', '.join(missing)}; correct the setting that names it "
@@ -117,9 +122,19 @@ async def _add_parents(session: Session, pages: Sequence[Page[Company]]) -> list
 
 
 async def contacts(session: Session, emails: Sequence[str]) -> Page[Contact]:
-    """The contacts with these addresses, at most 100 of them. An address HubSpot refuses is rejected by its digest."""
+    """The contacts with these addresses, at most 1,000 of them. An address HubSpot refuses is rejected by its digest.
+
+    The addresses are asked for 100 at a time, all at once; the primary companies of whoever is found in one call.
+    """
     wanted = tuple(dict.fromkeys(email.strip().lower() for email in emails))
-    entries, rejected = await _contacts_by_email(session, wanted)
+    size = endpoints.RECORDS_PER_CALL
+    async with together() as group:
+        reading = [
+            group.create_task(_contacts_by_email(session, wanted[start : start + size]))
+            for start in range(0, len(wanted), size)
+        ]
+    entries = [entry for task in reading for entry in task.result()[0]]
+    rejected = [refused for task in reading for refused in task.result()[1]]
     found = translate.translate(entries, "contact", lambda record: translate.contact(record, {}))
     ids = list(dict.fromkeys(contact.contact_id for contact in found.records))
     companies_of = await _associated(session, endpoints.CONTACTS, endpoints.COMPANIES, ids, PRIMARY_COMPANY)

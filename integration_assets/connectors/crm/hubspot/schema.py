@@ -63,31 +63,48 @@ async def portal(session: Session) -> Portal:
     )
 
 
+CompanyProperties = frozenset[str]
+"""Names of all company properties of a portal."""
+
+
 async def live_schema(
-    session: Session, ids: PortalIds, definition: ObjectDefinition, company_properties: Collection[str]
-) -> LiveSchema:
-    """What the portal has of ours now. `ids` learn what is seen."""
+    session: Session,
+    ids: PortalIds,
+    definition: ObjectDefinition,
+    company_properties: Collection[str],
+    *,
+    identity: Portal | None = None,
+) -> tuple[LiveSchema, CompanyProperties | None]:
+    """What the portal has of ours now, and the names of all company properties (None: none was asked for).
+
+    `ids` learn what is seen. `identity` is the portal's where it is known.
+    """
     async with together() as group:
-        identity = group.create_task(portal(session))
+        who = group.create_task(_known(identity) if identity else portal(session))
         found = group.create_task(find_object(session, definition.name))
         of_companies = group.create_task(_company_properties(session, company_properties))
-    schema = found.result()
+    schema, (mapped, names) = found.result(), of_companies.result()
     if schema is None:
         archived = await find_object(session, definition.name, archived=True)
-        return LiveSchema(identity.result(), False, archived is not None, (), (), of_companies.result())
+        return LiveSchema(who.result(), False, archived is not None, (), (), mapped), names
     ids.remember_object(definition, schema.object_type_id)
     targets = tuple(dict.fromkeys(link.target for link in definition.links))
     async with together() as group:
         properties = group.create_task(_our_properties(session, schema, definition))
         links = [group.create_task(_links(session, ids, schema, definition, target)) for target in targets]
-    return LiveSchema(
-        portal=identity.result(),
+    live = LiveSchema(
+        portal=who.result(),
         object_present=True,
         object_archived=False,
         properties=properties.result(),
         links=tuple(link for task in links for link in task.result()),
-        company_properties=of_companies.result(),
+        company_properties=mapped,
     )
+    return live, names
+
+
+async def _known(identity: Portal) -> Portal:
+    return identity
 
 
 async def archived_properties(session: Session, object_type: str, definition: ObjectDefinition) -> tuple[str, ...]:
@@ -105,23 +122,31 @@ async def _our_properties(session: Session, schema: Schema, definition: ObjectDe
     return tuple(_live(item, required=item.name in required) for item in found)
 
 
-async def _company_properties(session: Session, names: Collection[str]) -> tuple[LiveProperty, ...]:
+async def _company_properties(
+    session: Session, names: Collection[str]
+) -> tuple[tuple[LiveProperty, ...], CompanyProperties | None]:
+    """The named ones that exist, and the names of all there are."""
     if not names:
-        return ()
-    return tuple(_live(item) for item in await _properties(session, endpoints.COMPANIES, frozenset(names)))
+        return (), None
+    found, known = await _named_properties(session, endpoints.COMPANIES, frozenset(names))
+    return tuple(_live(item) for item in found), known
 
 
 async def _properties(
     session: Session, object_type: str, names: Collection[str], *, archived: bool = False
 ) -> list[Property]:
     """The named property definitions that exist. Others are not looked at: their form is none of our business."""
+    return (await _named_properties(session, object_type, names, archived=archived))[0]
+
+
+async def _named_properties(
+    session: Session, object_type: str, names: Collection[str], *, archived: bool = False
+) -> tuple[list[Property], frozenset[str]]:
     endpoint = endpoints.properties(object_type)
     listing = await session.read("GET", endpoint, Listing, params={"archived": str(archived).lower()})
-    return [
-        decode(entry, Property, endpoint=endpoint.template)
-        for entry in listing.results
-        if decode(entry, NamedProperty, endpoint=endpoint.template).name in names
-    ]
+    entries = {decode(entry, NamedProperty, endpoint=endpoint.template).name: entry for entry in listing.results}
+    wanted = [decode(entry, Property, endpoint=endpoint.template) for name, entry in entries.items() if name in names]
+    return wanted, frozenset(entries)
 
 
 def _live(item: Property, *, required: bool = False) -> LiveProperty:

@@ -1,0 +1,179 @@
+"""The fewest calls that the work of a run takes: arithmetic over what there was to read and to write.
+
+Both systems are charged in their biggest pages and batches. What a run must do twice to be sure of it belongs to the
+work: every batch of writes is read back at once, records are looked at just before they are changed, and the identity
+of the portal is asked once more before writing. Repeats after an error, lists that changed while they were read and
+batches that a refusal had halved do not: they are what lies between the floor and the calls made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import duckdb
+import msgspec
+
+from integration_assets.assets.known import VOTES_PER_CALL
+from integration_assets.connectors.crm.base import CallCosts, Crm
+from integration_assets.models import LiveSchema
+from integration_assets.sql import read_sql
+
+FEEDBACK_PAGE: Final = VOTES_PER_CALL
+"""Records a call of the feedback system brings."""
+
+
+@dataclass
+class FeedbackWork:
+    """What there was to read of the feedback system, in records. None: the list was not read.
+
+    `votes` and `status_changes` include the first known one that ends an incremental read. `scores_again` are the
+    reported votes of each request whose votes were read again; `looked_up` counts records retrieved one by one.
+    """
+
+    requests: int | None = None
+    votes: int | None = None
+    status_changes: int | None = None
+    persons: int | None = None
+    accounts: int | None = None
+    looked_up: int = 0
+    scores_again: list[int] = field(default_factory=list)
+
+
+@dataclass
+class CrmWork:
+    """What there was to read of the CRM, in records. None: the list was not read.
+
+    `schemas` are the calls of reading the schema of each environment that was read. `companies` are those read from the
+    list, `company_calls` the calls of whatever way took its place.
+    """
+
+    schemas: int = 0
+    companies: int | None = None
+    company_calls: int = 0
+    live_records: int | None = None
+    archived_records: int | None = None
+    addresses: int = 0
+    contacts: int = 0
+
+
+@dataclass
+class Work:
+    """What one run had to read of both systems."""
+
+    feedback: FeedbackWork = field(default_factory=FeedbackWork)
+    crm: CrmWork = field(default_factory=CrmWork)
+
+
+class CrmSizes(msgspec.Struct, frozen=True):
+    """How much one call of the CRM carries; see `connectors.crm.base.Crm`."""
+
+    costs: CallCosts
+    records_per_write: int
+    pairs_per_write: int
+    pairs_per_removal: int
+    records_per_link_read: int
+
+
+class Writing(msgspec.Struct, frozen=True):
+    """What a run sent to the CRM: records by action, and pairs and their records by action and target.
+
+    `creates` are those after the canary, whose records are `canary`. `asked`: the portal was asked who it is first.
+    """
+
+    asked: bool = False
+    creates: int = 0
+    canary: int = 0
+    changes: int = 0
+    pairs: tuple[PairWork, ...] = ()
+
+
+class PairWork(msgspec.Struct, frozen=True):
+    """Pairs of one action and target: how many, of how many records, how many of which were there before the run."""
+
+    action: str
+    target: str
+    pairs: int
+    records: int
+    old_records: int
+
+
+def sizes_of(crm: Crm) -> CrmSizes:
+    """The maxima of a connector."""
+    return CrmSizes(
+        crm.costs, crm.records_per_write, crm.pairs_per_write, crm.pairs_per_removal, crm.records_per_link_read
+    )
+
+
+def schema_calls(costs: CallCosts, schema: LiveSchema, *, mapped: bool) -> int:
+    """Calls that reading a schema takes; `mapped`: company properties are among what was asked for."""
+    return (costs.schema if schema.object_present else costs.missing_object) - (0 if mapped else 1)
+
+
+def calls_for(items: int, per_call: int) -> int:
+    """Calls for so many items; none for none."""
+    return -(-items // per_call)
+
+
+def feedback_floor(work: FeedbackWork) -> int:
+    """Calls of the feedback system: its boards, each list to its end, what was read again or looked up alone."""
+    lists = (work.requests, work.votes, work.status_changes, work.persons, work.accounts)
+    again = sum(_pages(score, FEEDBACK_PAGE) for score in work.scores_again)
+    return 1 + sum(_pages(records, FEEDBACK_PAGE) for records in lists) + again + work.looked_up
+
+
+def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
+    """Calls of the CRM for reading: schemas, companies, our records and their links, contacts of voters."""
+    page, targets = sizes.costs.records_per_page, 2
+    lists = (work.companies, work.live_records, work.archived_records)
+    return (
+        work.schemas
+        + work.company_calls
+        + sum(_pages(records, page) for records in lists)
+        + calls_for(work.live_records or 0, sizes.records_per_link_read) * targets
+        + calls_for(work.addresses, sizes.records_per_write)
+        + calls_for(work.contacts, sizes.costs.contacts_per_call)
+    )
+
+
+def writing_floor(work: Writing, sizes: CrmSizes) -> int:
+    """Calls of the CRM for writing and reading back; a batch of changes is looked at before it is sent as well."""
+    records = sum(
+        calls_for(number, sizes.records_per_write) * calls
+        for number, calls in ((work.creates, 2), (work.canary, 2), (work.changes, 3))
+    )
+    started = sizes.costs.writing if records or work.pairs else 0
+    targets = {one.target for one in work.pairs}
+    return int(work.asked) + started + len(targets) * sizes.costs.labels + records + _pair_calls(work.pairs, sizes)
+
+
+def _pair_calls(pairs: Iterable[PairWork], sizes: CrmSizes) -> int:
+    calls = 0
+    for one in pairs:
+        batches = calls_for(one.pairs, sizes.pairs_per_write if one.action == "link" else sizes.pairs_per_removal)
+        # Each batch is read back as soon as it is answered, and at most so many records at a time.
+        read_back = max(batches, calls_for(one.records, sizes.records_per_link_read))
+        calls += batches + read_back + calls_for(one.old_records, sizes.records_per_link_read)
+    return calls
+
+
+def _pages(records: int | None, size: int) -> int:
+    """Calls for a list: an empty one takes a call as well."""
+    return 0 if records is None else max(1, calls_for(records, size))
+
+
+def read_writing(connection: duckdb.DuckDBPyConnection, run_id: str, *, canary: int) -> Writing:
+    """What a run has sent, from the ledger. `canary` is how many records a first apply sends ahead, 0 for any other."""
+    rows = connection.execute(read_sql("written_work"), [run_id]).fetchall()
+    records = {action: count for action, target, count, _, _ in rows if target is None}
+    creates = records.get("create", 0)
+    # With no more records than that, the canary is all there is.
+    ahead = canary if creates > canary else 0
+    return Writing(
+        asked=True,
+        creates=creates - ahead,
+        canary=ahead,
+        changes=records.get("update", 0) + records.get("retire", 0),
+        pairs=tuple(PairWork(*row) for row in rows if row[1] is not None),
+    )

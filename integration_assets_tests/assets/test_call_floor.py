@@ -1,0 +1,114 @@
+"""The arithmetic of the fewest calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from integration_assets.assets.call_floor import (
+    CrmSizes,
+    CrmWork,
+    FeedbackWork,
+    PairWork,
+    Writing,
+    crm_reading_floor,
+    feedback_floor,
+    read_writing,
+    schema_calls,
+    writing_floor,
+)
+from integration_assets.connectors.crm.base import CallCosts
+from integration_assets.models import LiveSchema, Portal, PortalKind
+from integration_assets.staging.store import open_store
+
+COSTS = CallCosts(schema=8, missing_object=4, writing=2, labels=1, records_per_page=100, contacts_per_call=1_000)
+SIZES = CrmSizes(
+    COSTS, records_per_write=100, pairs_per_write=2_000, pairs_per_removal=100, records_per_link_read=1_000
+)
+PORTAL = Portal("1", PortalKind.SANDBOX)
+
+
+@pytest.mark.parametrize(
+    ("work", "calls"),
+    [
+        (FeedbackWork(), 1),
+        (FeedbackWork(requests=0, votes=1, status_changes=1), 4),
+        (FeedbackWork(requests=100, votes=101, status_changes=1), 5),
+        (FeedbackWork(requests=5_000, votes=100_000, status_changes=9_000, persons=20_000, accounts=250), 1_344),
+        (FeedbackWork(scores_again=[0, 100, 101], looked_up=7), 12),
+    ],
+)
+def test_feedback_system(work: FeedbackWork, calls: int) -> None:
+    """Boards, and each list read in pages of 100; an empty list takes a call, one that was not read none."""
+    assert feedback_floor(work) == calls
+
+
+@pytest.mark.parametrize(
+    ("work", "calls"),
+    [
+        (CrmWork(), 0),
+        (CrmWork(schemas=12, companies=120, live_records=0, archived_records=0, addresses=99, contacts=50), 18),
+        (CrmWork(schemas=16, company_calls=5, live_records=1_001, archived_records=3), 16 + 5 + 11 + 1 + 4),
+        (CrmWork(addresses=1_001, contacts=1_001), 11 + 2),
+    ],
+)
+def test_reading_the_crm(work: CrmWork, calls: int) -> None:
+    """Schemas, lists in pages of 100, links of 1,000 records to two targets, 100 addresses or 1,000 contacts a call."""
+    assert crm_reading_floor(work, SIZES) == calls
+
+
+@pytest.mark.parametrize(
+    ("work", "calls"),
+    [
+        (Writing(), 0),
+        (Writing(asked=True), 1),
+        (Writing(asked=True, creates=100), 1 + 2 + 2),
+        (Writing(asked=True, creates=95, canary=5), 1 + 2 + 4),
+        (Writing(asked=True, changes=101), 1 + 2 + 6),
+        (Writing(asked=True, pairs=(PairWork("link", "company", 2_001, 40, 0),)), 1 + 2 + 1 + 2 + 2),
+        (Writing(asked=True, pairs=(PairWork("link", "company", 1_500, 1_200, 1_001),)), 1 + 2 + 1 + 1 + 2 + 2),
+        (
+            Writing(pairs=(PairWork("link", "contact", 1, 1, 1), PairWork("unlink", "contact", 101, 9, 9))),
+            2 + 1 + 3 + (2 + 2 + 1),
+        ),
+    ],
+)
+def test_writing(work: Writing, calls: int) -> None:
+    """Each batch is written and read back, what changes looked at before; labels of a target are asked for once."""
+    assert writing_floor(work, SIZES) == calls
+
+
+@pytest.mark.parametrize(("present", "mapped", "calls"), [(True, True, 8), (True, False, 7), (False, True, 4)])
+def test_schema(present: bool, mapped: bool, calls: int) -> None:
+    """A portal without our object is read in fewer calls, one without mapped company properties in one less."""
+    schema = LiveSchema(PORTAL, present, False, (), (), ())
+    assert schema_calls(COSTS, schema, mapped=mapped) == calls
+
+
+def test_what_a_run_sent_is_read_from_the_ledger(tmp_path: Path) -> None:
+    """Records by action and pairs by target, each once however often it was sent; records made in the run are new."""
+    rows = [
+        *(("one", "create", f"canny:{number}", None, None) for number in range(7)),
+        ("one", "update", "canny:old", None, None),
+        ("one", "update", "canny:old", None, None),
+        ("one", "retire", "canny:gone", None, None),
+        ("one", "link", "canny:1", "company", "10"),
+        ("one", "link", "canny:1", "company", "11"),
+        ("one", "link", "Canny:old", "company", "10"),
+        ("one", "unlink", "canny:gone", "contact", "20"),
+        ("two", "create", "canny:other", None, None),
+    ]
+    with open_store(tmp_path / "store.duckdb") as connection:
+        connection.executemany(
+            "INSERT INTO sync.ledger (run_id, action, key, target, target_id) VALUES (?, ?, ?, ?, ?)", rows
+        )
+        assert read_writing(connection, "one", canary=5) == Writing(
+            asked=True,
+            creates=2,
+            canary=5,
+            changes=2,
+            pairs=(PairWork("link", "company", 3, 2, 1), PairWork("unlink", "contact", 1, 1, 1)),
+        )
+        assert read_writing(connection, "two", canary=5) == Writing(asked=True, creates=1)
+        assert read_writing(connection, "none", canary=0) == Writing(asked=True)
