@@ -59,12 +59,16 @@ def add(
     expires: Expires = None,
 ) -> None:
     """Add an integration; its key or token comes from the prompt or stdin."""
+    from integration_assets.tenants.addresses import check_third_party_url
     from integration_assets.tenants.registry.changes import NewThirdParty
     from integration_assets.tenants.registry.repository import tenant_repository
 
     which, scope = _place(provider, environment)
     expires_at, never = _expiry(expires)
-    with existing_registry(settings_of()) as registry:
+    operator = settings_of()
+    if base_url is not None:
+        check_third_party_url(operator, which, base_url)
+    with existing_registry(operator) as registry:
         tenant = _tenant(registry, slug)
         new = NewThirdParty(
             provider=which,
@@ -92,12 +96,16 @@ def change(
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Use it, or leave it out.")] = None,
 ) -> None:
     """Change an integration; what is not named stays. Another host, port or scheme needs the secret again."""
+    from integration_assets.tenants.addresses import check_third_party_url
     from integration_assets.tenants.registry.changes import ThirdPartyChanges
     from integration_assets.tenants.registry.repository import tenant_repository
     from integration_assets.tenants.registry.views import UNSET
 
     expires_at, never = _expiry(expires)
-    with existing_registry(settings_of()) as registry:
+    operator = settings_of()
+    if base_url is not None:
+        check_third_party_url(operator, _place(provider, environment)[0], base_url)
+    with existing_registry(operator) as registry:
         tenant = _tenant(registry, slug)
         before = _find(registry, tenant, provider, environment)
         changes = ThirdPartyChanges(

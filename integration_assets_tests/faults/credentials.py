@@ -9,32 +9,38 @@ from contextlib import contextmanager
 from unittest import mock
 
 from integration_assets.config import load_settings
+from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets.tenants.registry import rotation
 from integration_assets.tenants.registry.audit import Actor
-from integration_assets.tenants.registry.changes import NotFoundError
+from integration_assets.tenants.registry.changes import NewInternal, NotFoundError
 from integration_assets.tenants.registry.database import Registry, open_registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.master import generate
-from integration_assets.tenants.registry.models import new_id
+from integration_assets.tenants.registry.models import AuthFlow, new_id
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets_tests.e2e.harness import World, is_write
 from integration_assets_tests.faults.asking import is_upsert
 from integration_assets_tests.faults.bench import Bench, fault, require
 from integration_assets_tests.faults.starts import SENTINELS
 
-RENEWAL = "no credential that is renewed is supported yet: tokens of private apps do not expire"
 MOST_AFTER_REVOCATION = 12
 """Requests that may still be on their way when a token is revoked."""
 
 
-@fault(
-    "F1",
-    "the token expires in the middle of a run",
-    not_true=RENEWAL,
-)
+@fault("F1", "the token expires in the middle of a run", seconds=60)
 def f1(bench: Bench) -> None:
-    """One renewal under a lock, and the run goes on at the same batch."""
-    raise NotImplementedError
+    """One renewal under a lock, and the read goes on at the page that was refused."""
+    key = _registered(bench, "acme", bench.world)
+    _with_billing(bench, key, "acme")
+    _at_second_page(bench, bench.world.sandbox.billing.revoke_tokens)
+    bench.run("sync", "--tenant", "acme")
+    bench.expect(state="SUCCEEDED")
+    paths = [request.path for request in bench.world.sandbox.internal.requests]
+    token, page = "/oauth/token", "/v1/accounts"
+    require(paths == [token, page, page, token, page, page, page], f"billing was asked for {paths}")
+    bench.run("sync", "--tenant", "acme")
+    bench.expect(state="SUCCEEDED")
+    require(not bench.last.writes, "a further run of the tenant wrote")
 
 
 @fault("F2", "the token is revoked in the middle of a run")
@@ -50,10 +56,30 @@ def f2(bench: Bench) -> None:
     portal.token = SENTINELS["sandbox token"]
 
 
-@fault("F3", "the refresh token is not accepted", not_true=RENEWAL)
+@fault("F3", "the refresh token is not accepted", seconds=60)
 def f3(bench: Bench) -> None:
     """One attempt; the credential is marked as broken, and somebody is told."""
-    raise NotImplementedError
+    key, billing = _registered(bench, "acme", bench.world), bench.world.sandbox.billing
+    _with_billing(bench, key, "acme")
+    secret = billing.client_secret
+
+    def taken_back() -> None:
+        billing.revoke_tokens()
+        billing.client_secret = "another one since"
+
+    _at_second_page(bench, taken_back)
+    bench.run("sync", "--tenant", "acme")
+    bench.expect(state="FAILED", exit=1, says="internal system Billing")
+    require(not bench.last.writes, "without the figures something was written")
+    paths = [request.path for request in bench.world.sandbox.internal.requests]
+    require(paths.count("/oauth/token") == 2, f"the token endpoint was asked {paths.count('/oauth/token')} times")
+    require("internal system Billing" in str(bench.last.messages), "Slack was not told which system")
+    with _registry(bench, key) as registry, directory(registry, WHO) as tenants:
+        tenant_id = tenants.tenant("acme").id
+    with _registry(bench, key) as registry, tenant_repository(registry, tenant_id, WHO) as repository:
+        (view,) = repository.internal_integrations()
+    require("refused" in (view.last_error or ""), "the credential is not marked as broken")
+    billing.client_secret = secret
 
 
 @fault("F4", "a scope was taken from the token", seconds=60)
@@ -193,6 +219,55 @@ def _registered(bench: Bench, tenant: str, world: World) -> str:
         bench.run(*command, stdin=secret)
         bench.expect(exit=0)
     return key
+
+
+def _with_billing(bench: Bench, key: str, tenant: str) -> None:
+    """Give a tenant the world's billing system, whose token is renewed, and a channel to be told in."""
+    values, billing = bench.world.addresses, bench.world.sandbox.billing
+    slack = ("slack", "--base-url", values.slack_base_url, f"--set=channel={dict(values.settings)['SLACK_CHANNEL']}")
+    bench.run("tenants", "integrations", "add", tenant, *slack, stdin=dict(values.settings)["SLACK_BOT_TOKEN"])
+    bench.expect(exit=0)
+    with _registry(bench, key) as registry:
+        with directory(registry, WHO) as tenants:
+            tenant_id = tenants.tenant(tenant).id
+        with tenant_repository(registry, tenant_id, WHO) as repository:
+            repository.add_internal(
+                NewInternal(
+                    name="Billing",
+                    base_url=values.internal_base_url,
+                    auth_flow=AuthFlow.OAUTH2,
+                    auth={"token_url": f"{values.internal_base_url}/oauth/token", "client_id": billing.client_id},
+                    secret=billing.client_secret,
+                    endpoints=[
+                        {
+                            "path": "/v1/accounts",
+                            "items": "data",
+                            "paging": "page",
+                            "size_param": "per_page",
+                            "page_size": 1,
+                        }
+                    ],
+                    mappings={
+                        "row_id": "id",
+                        "domain": "customer.websites[0]",
+                        "arr": "subscription.arr",
+                        "currency": {"path": "subscription.currency", "default": "USD"},
+                    },
+                )
+            )
+
+
+def _at_second_page(bench: Bench, happens: Callable[[], None]) -> None:
+    """Let something happen when billing is first asked for its second page."""
+    internal = bench.world.sandbox.internal
+
+    def before_it_answers(request: LoggedRequest) -> float:
+        if "page=2" in request.query:
+            internal.latency = None
+            happens()
+        return 0.0
+
+    internal.latency = before_it_answers
 
 
 def _half_rotated(bench: Bench, new: str, old: str) -> None:

@@ -153,3 +153,13 @@ def test_a_key_file_must_be_the_owners_alone(two: Installation, tmp_path: Path) 
         ran = two.run("tenants", "list", INTEGRATION_ASSETS_KEY=None, INTEGRATION_ASSETS_KEY_FILE=str(file))
         assert ran.code == code
         assert code == 0 or "chmod 400" in ran.err
+
+
+def test_an_address_of_somebody_elses_is_not_taken(two: Installation) -> None:
+    """A third-party address that is neither the provider's nor the operator's is refused when it is entered."""
+    change = ("tenants", "integrations", "change", "acme", "canny", "--secret", "--base-url")
+    for address in ("https://canny.io.evil.example", "https://169.254.169.254/latest", "http://127.0.0.1:1/api"):
+        ran = two.run(*change, address, stdin="another-key-0123456789\n")
+        assert ran.code == 2
+        assert "base_url: its " in ran.err
+    assert two.run("sync", "--tenant", "acme", "--dry-run", INTEGRATION_ASSETS_ALLOWED_HOSTS=None).code == 2
