@@ -1,4 +1,4 @@
-"""Bars as inline SVG: drawn by the server, coloured by the stylesheet, read out as a table beside it."""
+"""Bars as inline SVG: drawn by the server, coloured by the stylesheet, read out as the table beside it."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ import msgspec
 
 from integration_assets.reporting.text import clip
 
-ROW = 30
-BAR = 16
-LABEL_WIDTH = 250
-BAR_WIDTH = 300
-VALUE_WIDTH = 130
-WIDTH = LABEL_WIDTH + BAR_WIDTH + VALUE_WIDTH
-LONGEST_LABEL = 34
+ROW = 46
+"""Pixels from one bar to the next; the label stands above its bar."""
+LONGEST_BAR = 70
+"""Percent of the width: the value is written behind it."""
+LONGEST_LABEL = 60
 
 
 class Bar(msgspec.Struct, frozen=True):
-    """One bar, placed: sizes in the units of the drawing's view box."""
+    """One bar, placed: `y` in pixels from the top, `length` in percent of the width."""
 
     label: str
     title: str
@@ -27,11 +25,6 @@ class Bar(msgspec.Struct, frozen=True):
     link: str
     y: int
     length: float
-
-    @property
-    def end(self) -> float:
-        """Where its value is written."""
-        return LABEL_WIDTH + self.length + 8
 
 
 class Chart(msgspec.Struct, frozen=True):
@@ -42,7 +35,7 @@ class Chart(msgspec.Struct, frozen=True):
 
     @property
     def height(self) -> int:
-        """Of the view box."""
+        """Pixels."""
         return ROW * len(self.bars)
 
 
@@ -56,7 +49,7 @@ def bar_chart(name: str, rows: Sequence[tuple[str, Decimal | int, str, str]]) ->
             value=shown,
             link=link,
             y=place * ROW,
-            length=round(float(max(Decimal(number), Decimal(0)) / most) * BAR_WIDTH, 1) if most > 0 else 0.0,
+            length=round(float(max(Decimal(number), Decimal(0)) / most) * LONGEST_BAR, 1) if most > 0 else 0.0,
         )
         for place, (title, number, shown, link) in enumerate(rows)
     )

@@ -19,6 +19,7 @@ from integration_assets.reporting.insights import (
     read_runs,
 )
 from integration_assets.reporting.published import read_calls
+from integration_assets.sync.feature_request_object import STATE_FIELDS
 from integration_assets.sync.plan_store import STALE_AFTER
 from integration_assets.tenants.approving import approve_plan
 from integration_assets.tenants.registry.repository import tenant_repository
@@ -31,6 +32,12 @@ from integration_assets.web.rendering import render
 from integration_assets.web.visit import Visit
 
 SHOWN_CHANGES = 200
+SHOWN_FIELDS = {
+    "create": frozenset({"status", "board", "votes", "companies", "arr"}),
+    "update": frozenset(STATE_FIELDS),
+    "retire": frozenset({"retired_at", "retired_reason"}),
+}
+"""Of a new record the figures; of a changed one everything that changes."""
 APPROVED = "plan.approve"
 RECORD_ID_LENGTH = 36
 """Of the audit trail: so much of a hash names the plan there."""
@@ -70,6 +77,7 @@ def run(visit: Visit) -> Response:
         plan=plan,
         changes=changes,
         approval=approval,
+        shown_fields=SHOWN_FIELDS,
         may_approve=plan is not None and newest and approval is None and _waits(plan),
     )
 

@@ -25,8 +25,8 @@ from integration_assets.web.visit import Form, Visit
 PATH = "/settings/third-party"
 SECRET_NAMES: Mapping[Provider, str] = {
     Provider.CANNY: "API key",
-    Provider.HUBSPOT: "Access token",
-    Provider.SLACK: "Bot token",
+    Provider.HUBSPOT: "access token",
+    Provider.SLACK: "bot token",
 }
 SCOPES: Mapping[Scope, str] = {
     Scope.SANDBOX: "sandbox",

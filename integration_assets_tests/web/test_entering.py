@@ -1,0 +1,234 @@
+"""Logging in and out, what is open to everybody, and what every answer carries."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+import pytest
+from starlette.routing import Route
+
+from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.registry.login import find_session
+from integration_assets.web.routes import OPEN, ROUTES
+from integration_assets.web.site import Site, checked_origin
+from integration_assets.web.trying import LOGINS_PER_ACCOUNT, TooManyTriesError, login_tries
+from integration_assets_tests.web.conftest import ACME, OPERATOR, Served
+from integration_assets_tests.web.serving import Client
+
+SOME_ID = "00000000-0000-4000-8000-000000000000"
+
+
+def example(route: Route) -> str:
+    """A path of a route."""
+    for name in ("record_id", "request_id", "company_id", "run_id"):
+        route_path = route.path.replace(f"{{{name}}}", SOME_ID)
+        if route_path != route.path:
+            return route_path
+    return route.path
+
+
+def test_exactly_four_groups_of_routes_are_open(stranger: Client) -> None:
+    """Login, health, security.txt and the static files answer anybody; every other route sends strangers away."""
+    assert {route.path for route in OPEN} == {
+        "/login",
+        "/health",
+        "/.well-known/security.txt",
+        "/static/app.css",
+        "/static/app.js",
+        "/static/icon.svg",
+    }
+    closed = [route for route in ROUTES if route not in OPEN]
+    assert len(closed) > 40
+    for route in closed:
+        for method in route.methods or ():
+            answer = stranger.call(method, example(route))
+            if route.path.startswith("/api/"):
+                assert answer.status_code == HTTPStatus.UNAUTHORIZED, route
+            elif method in ("GET", "HEAD"):
+                assert (answer.status_code, answer.headers["location"]) == (HTTPStatus.SEE_OTHER, "/login"), route
+            else:
+                assert answer.status_code == HTTPStatus.UNAUTHORIZED, route
+            assert b"acme" not in answer.content
+
+
+def test_the_application_serves_the_table_of_routes(pages: Served) -> None:
+    """Nothing is mounted beside the table that the inventory looks at."""
+    from integration_assets.web.app import create_app
+
+    app = create_app(Site(pages.site.settings, pages.registry, pages.site.origin))
+    assert app.routes == list(ROUTES)
+
+
+@pytest.mark.parametrize("path", ["/login", "/health", "/.well-known/security.txt", "/static/app.css", "/nope"])
+def test_every_answer_has_the_headers(stranger: Client, path: str) -> None:
+    """Policy, no sniffing, no referrer, nothing kept; neither server nor version."""
+    answer = stranger.get(path)
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self';")
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["strict-transport-security"].startswith("max-age=")
+    assert "server" not in answer.headers
+
+
+def test_what_is_not_there_says_nothing(stranger: Client, ann: Client) -> None:
+    """A path that is not there is the same few bytes for everybody, whatever it is called; odd methods are 405."""
+    answers = {stranger.get(path).content for path in ("/nope", "/.env", "/settings/third-party/", "/static/x")}
+    assert answers == {b"not found\n"}
+    assert ann.get("/nope").content == b"not found\n"
+    for method in ("TRACE", "OPTIONS", "PROPFIND"):
+        answer = stranger.http.request(method, "/login")
+        assert (answer.status_code, answer.content) == (405, b"method not allowed\n")
+
+
+def test_a_foreign_host_is_refused(stranger: Client) -> None:
+    """A name that was made to point here gets nothing; only the health check answers to any."""
+    assert stranger.http.get("/login", headers={"host": "evil.example"}).status_code == 400
+    assert stranger.http.get("/health", headers={"host": "10.0.0.7"}).text == "ok\n"
+    port = stranger.origin.rpartition(":")[2]
+    assert stranger.http.get("/login", headers={"host": f"localhost:{port}"}).status_code == 200
+
+
+def test_login_and_logout(pages: Served) -> None:
+    """A session begins with the password, its cookie is kept from scripts, and it ends at once."""
+    with Client(pages.site.origin) as client:
+        refused = client.log_in(ACME, "wrong password, really")
+        assert refused.status_code == 401
+        assert "do not belong together" in refused.text
+        entered = client.log_in(ACME)
+        cookie = entered.headers["set-cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=lax" in cookie
+        assert "Path=/" in cookie
+        token = client.http.cookies["sid"]
+        assert client.get("/account").status_code == 200
+        assert client.post("/logout").headers["location"] == "/login"
+        assert find_session(pages.registry, token) is None
+        client.http.cookies.set("sid", token)
+        assert client.get("/account").status_code == 303
+
+
+def test_over_https_the_cookie_is_bound_to_the_host(pages: Served) -> None:
+    """Behind a certificate the cookie has the prefix that only this host and https can set."""
+    site = Site(pages.site.settings, pages.registry, "https://assets.example")
+    assert (site.cookie, site.is_secure, site.hosts) == ("__Host-sid", True, frozenset({"assets.example"}))
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://assets.example", "https://a.example/x", "ftp://127.0.0.1", "assets.example"]
+)
+def test_open_http_beyond_this_machine_is_refused(origin: str) -> None:
+    """Passwords do not travel open."""
+    with pytest.raises(ConfigurationError):
+        checked_origin(origin)
+
+
+def test_logging_out_everywhere_ends_all_sessions(pages: Served) -> None:
+    """All browsers of this user, and no other's."""
+    with Client(pages.site.origin) as one, Client(pages.site.origin) as two, Client(pages.site.origin) as other:
+        for client in (one, two):
+            client.log_in(OPERATOR)
+        pages.site.logins.limits.update(account=100, address=100)
+        other.log_in(ACME)
+        one.post("/logout-everywhere")
+        assert two.get("/account").status_code == 303
+        assert other.get("/account").status_code == 200
+
+
+def test_a_session_is_over_after_half_an_hour_or_twelve(pages: Served) -> None:
+    """30 minutes without use, or 12 hours in all."""
+    with Client(pages.site.origin) as client:
+        client.log_in(ACME)
+        token = client.http.cookies["sid"]
+    now = datetime.now(UTC)
+    assert find_session(pages.registry, token, now=now + timedelta(minutes=29)) is not None
+    assert find_session(pages.registry, token, now=now + timedelta(minutes=62)) is None
+
+
+def test_a_form_of_another_site_is_refused(pages: Served, ann: Client) -> None:
+    """Without our token, or from another origin, or from a browser that says cross-site, nothing happens."""
+    change = {"environment": "production"}
+    for fields, headers in (
+        ({**change, "csrf": "wrong"}, {}),
+        ({**change, "csrf": ""}, {}),
+        (change, {"origin": "https://evil.example"}),
+        (change, {"sec-fetch-site": "cross-site"}),
+        (change, {"origin": "null", "sec-fetch-site": "same-site"}),
+        (change, {"origin": f"{pages.site.origin}.evil.example"}),
+    ):
+        assert ann.post("/environment", fields, **headers).status_code == 403
+    bare = ann.http.post("/environment", data={**change, "csrf": ann.csrf})
+    assert bare.status_code == 403
+    for headers in ({"x-csrf-token": ""}, {"origin": "https://evil.example"}, {"origin": "null"}):
+        assert ann.call("POST", "/api/third-party-integrations", {}, **headers).status_code == 403
+
+
+def test_a_body_is_bounded_and_of_the_right_type(ann: Client) -> None:
+    """64 KiB, a form on the pages, JSON on the API."""
+    long = ann.call("POST", "/api/internal-integrations", {"name": "x" * 70_000})
+    assert long.status_code == 413
+    assert ann.post("/environment", {"environment": "x" * 70_000}).status_code == 413
+    text = ann.call("POST", "/api/third-party-integrations", {}, **{"content-type": "text/plain"})
+    assert text.status_code == 415
+    sent = {"origin": "null", "sec-fetch-site": "same-origin", "content-type": "application/json"}
+    assert ann.http.post("/environment", content=b"{}", headers=sent).status_code == 415
+
+
+def test_too_many_tries_wait_and_are_then_sent_away() -> None:
+    """Five a minute go through, further ones are held back, and beyond ten seconds told when to come again."""
+    waited: list[float] = []
+
+    async def story() -> None:
+        tries = login_tries()
+
+        async def sleep(seconds: float) -> None:
+            waited.append(seconds)
+
+        tries.sleep = sleep
+        for _ in range(LOGINS_PER_ACCOUNT):
+            await tries.wait(account="ann", address="192.0.2.1")
+        with pytest.raises(TooManyTriesError) as refused:
+            await tries.wait(account="ann", address="192.0.2.1")
+        assert 50 <= refused.value.seconds <= 60
+        await tries.wait(account="gus", address="192.0.2.1")
+
+    asyncio.run(story())
+    assert waited == []
+
+
+def test_guesses_are_answered_with_when_to_come_again(pages: Served) -> None:
+    """The sixth guess within a minute is not even looked at, right or wrong; another account goes on."""
+    site = Site(pages.site.settings, pages.registry, pages.site.origin)
+    assert site.logins.limits == {"account": 5, "address": 20}
+    pages.site.logins.limits.update(account=5, address=100)
+    with Client(pages.site.origin) as client:
+        codes = [client.log_in("nobody-of-that-name", f"guess number {number}").status_code for number in range(6)]
+        assert codes == [401] * 5 + [429]
+        answer = client.log_in("nobody-of-that-name")
+        assert 1 <= int(answer.headers["retry-after"]) <= 60
+        assert "Too many tries" in answer.text
+    pages.site.logins.limits.update(account=100)
+
+
+def test_an_unknown_user_takes_as_long_as_a_known_one(pages: Served) -> None:
+    """Same status, same text but for the name typed, and about the same time."""
+    pages.site.logins.limits.update(account=100, address=100)
+    times: dict[str, list[float]] = {ACME: [], "nobody@acme.example": []}
+    with Client(pages.site.origin) as client:
+        bodies = set()
+        for _ in range(3):
+            for login, taken in times.items():
+                began = time.perf_counter()
+                answer = client.log_in(login, "not the password at all")
+                taken.append(time.perf_counter() - began)
+                bodies.add((answer.status_code, answer.text.replace(login, "")))
+    known, unknown = (statistics.median(taken) for taken in times.values())
+    assert len(bodies) == 1
+    assert abs(known - unknown) < 0.5 * known  # the figure is measured elsewhere; here only that nothing is left out

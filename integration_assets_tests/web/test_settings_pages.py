@@ -1,0 +1,172 @@
+"""The settings without JavaScript: every field has its message, and what was typed is still there."""
+
+from __future__ import annotations
+
+import re
+from html import unescape
+
+from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets_tests.tenants.conftest import tenant_id
+from integration_assets_tests.web.conftest import Served
+from integration_assets_tests.web.serving import Client
+
+SECRET = "a secret of twenty characters or more"
+BILLING = {
+    "name": "Billing",
+    "base_url": "https://billing.example.com",
+    "auth_flow": "header",
+    "auth.header_name": "X-Api-Key",
+    "auth.username": "left over from another flow",
+    "secret": SECRET,
+    "expires": "day",
+    "expires_on": "2099-03-31",
+    "endpoints.0.path": "/v1/accounts",
+    "endpoints.0.method": "POST",
+    "endpoints.0.items": "data",
+    "endpoints.0.paging": "cursor",
+    "endpoints.0.next": "next",
+    "endpoints.0.page_size": "50",
+    "endpoints.0.params": "state=active\nkind = paying",
+    "endpoints.1.path": "",
+    "mappings.row_id": "id",
+    "mappings.domain": "domains[0]",
+    "mappings.arr": "arr",
+    "mappings.currency": "",
+    "mappings.currency.default": "EUR",
+}
+
+
+def value_of(page: str, name: str) -> str:
+    """What an input shows."""
+    found = re.search(rf'<input [^>]*id="{re.escape(name)}" [^>]*value="([^"]*)"', page)
+    assert found is not None, name
+    return unescape(found[1])
+
+
+def error_of(page: str, name: str) -> str:
+    """The message beside a field."""
+    found = re.search(rf'<p class="error" id="{re.escape(name)}-error">([^<]*)</p>', page)
+    assert found is not None, name
+    return unescape(found[1])
+
+
+def test_an_internal_system_is_described_by_its_form(pages: Served, ann: Client) -> None:
+    """What was typed is what is stored, and what is shown again; the page of it never holds the secret."""
+    answer = ann.post("/settings/internal/new", BILLING)
+    assert answer.status_code == 303, answer.text
+    at = answer.headers["location"].partition("?")[0]
+    with tenant_repository(pages.registry, tenant_id(pages.registry, "acme"), Actor("the test")) as repository:
+        view = repository.internal_integration(at.rpartition("/")[2])
+    assert view.auth == {"header_name": "X-Api-Key"}
+    assert view.endpoints == [
+        {
+            "path": "/v1/accounts",
+            "method": "POST",
+            "items": "data",
+            "paging": "cursor",
+            "next": "next",
+            "page_size": 50,
+            "params": {"state": "active", "kind": "paying"},
+        }
+    ]
+    assert view.mappings == {
+        "row_id": "id",
+        "domain": "domains[0]",
+        "arr": "arr",
+        "currency": {"path": None, "default": "EUR"},
+    }
+    assert f"{view.secret.expires_at:%Y-%m-%d}" == "2099-03-31"
+    page = ann.get(at).text
+    for name in ("name", "base_url", "auth.header_name", "endpoints.0.path", "endpoints.0.page_size", "expires_on"):
+        assert value_of(page, name) == BILLING[name]
+    assert SECRET not in page
+    moved = ann.post(at, {**BILLING, "secret": "", "base_url": "https://evil.example.com"})
+    assert moved.status_code == 409
+    assert error_of(moved.text, "secret") == "Enter the secret again: base_url changed"
+    assert value_of(moved.text, "base_url") == "https://evil.example.com"
+    saved = ann.post(at, {**BILLING, "secret": "", "mappings.currency.default": "", "name": "Billing 2"})
+    assert saved.headers["location"] == f"{at}?done=saved"
+    with tenant_repository(pages.registry, tenant_id(pages.registry, "acme"), Actor("the test")) as repository:
+        view = repository.internal_integration(view.id)
+    assert (view.name, view.secret.is_set, "currency" in view.mappings) == ("Billing 2", True, False)
+    assert ann.post(f"{at}/delete").headers["location"] == "/settings/internal?done=deleted"
+
+
+def test_bad_input_is_told_beside_its_field_and_nothing_typed_is_lost(ann: Client) -> None:
+    """All messages at once, each beside its field; every value but the secret is still there."""
+    typed = {
+        **BILLING,
+        "name": 'a "quoted" <b>name</b>',
+        "base_url": "http://10.0.0.1",
+        "auth.header_name": "Host",
+        "expires_on": "yesterday",
+        "endpoints.0.path": "no-slash",
+        "endpoints.0.params": "no equals sign",
+        "mappings.arr": "arr | round",
+    }
+    answer = ann.post("/settings/internal/new", typed)
+    assert answer.status_code == 400
+    fields = ("base_url", "auth.header_name", "endpoints.0.path", "endpoints.0.params", "mappings.arr", "expires_at")
+    for name in fields:
+        assert error_of(answer.text, name)
+    for name in ("name", "base_url", "auth.header_name", "endpoints.0.path", "mappings.arr", "expires_on"):
+        assert value_of(answer.text, name) == typed[name]
+    assert "<b>name</b>" not in answer.text
+    assert SECRET not in answer.text
+    assert ann.get("/settings/internal").text.count("/settings/internal/new") == 1
+
+
+def test_a_key_is_added_rotated_switched_and_deleted(pages: Served, ann: Client) -> None:
+    """The whole life of a third-party integration on the pages, and its trail."""
+    added = ann.post("/settings/third-party/new", {"provider": "slack", "environment": "any", "settings.channel": "#x"})
+    at = added.headers["location"].partition("?")[0]
+    assert "no secret" in ann.get("/settings/third-party").text
+    assert error_of(ann.post(f"{at}/rotate", {"secret": ""}).text, "new-secret") == "Enter the new one"
+    assert ann.post(f"{at}/rotate", {"secret": SECRET, "expires": "never"}).status_code == 303
+    assert "never expires" in ann.get(at).text
+    assert "The stored one stays" in ann.get(at).text or "the stored one stays" in ann.get(at).text
+    wrong = ann.post(at, {"base_url": "https://slack.com/api/", "settings.channel": "# no channel"})
+    assert (wrong.status_code, value_of(wrong.text, "settings.channel")) == (400, "# no channel")
+    assert ann.post(f"{at}/disable").status_code == 303
+    assert "disabled" in ann.get("/settings/third-party").text
+    assert ann.post(f"{at}/enable").status_code == 303
+    assert ann.get(f"{at}/delete").status_code == 200
+    assert ann.post(f"{at}/delete").status_code == 303
+    assert ann.get(at).status_code == 404
+    trail = ann.get("/audit-trail").text
+    for action in ("integration.add", "integration.change", "integration.remove"):
+        assert action in trail
+    assert SECRET not in trail
+
+
+def test_a_mapping_is_made_and_taken_away(pages: Served, ann: Client) -> None:
+    """It is in the file that the tenant's next run reads; a personal mail domain is refused beside its field."""
+    file = pages.home / "overrides" / "acme.csv"
+    wrong = ann.post("/unresolved/map", {"match": "gmail.com", "company_id": "12", "note": "mine"})
+    assert error_of(wrong.text, "match").startswith("A personal mail domain cannot be mapped")
+    assert value_of(wrong.text, "note") == "mine"
+    assert error_of(ann.post("/unresolved/map", {"match": "", "company_id": "a b"}).text, "company_id")
+    assert ann.post("/unresolved/map", {"match": "Mail.Acme.com", "company_id": "12"}).status_code == 303
+    assert file.read_text() == "match,company_id,note\nmail.acme.com,12,\n"
+    assert "mail.acme.com" in ann.get("/unresolved").text
+    assert ann.post("/unresolved/unmap", {"match": "mail.acme.com"}).status_code == 303
+    assert ann.post("/unresolved/unmap", {"match": "mail.acme.com"}).status_code == 404
+    assert file.read_text() == "match,company_id,note\n"
+    assert not (pages.home / "overrides" / "globex.csv").exists()
+
+
+def test_an_operator_chooses_a_tenant_and_an_admin_cannot(pages: Served, ann: Client) -> None:
+    """The list of tenants is for operators; a cookie of theirs is nothing to an admin."""
+    with Client(pages.site.origin) as olga:
+        olga.log_in("olga")
+        assert olga.get("/requests").headers["location"] == "/tenants"
+        assert olga.call("GET", "/api/third-party-integrations").status_code == 409
+        assert "globex" in olga.get("/tenants").text
+        assert olga.post("/tenants", {"tenant": "globex"}).status_code == 303
+        assert "globex" in olga.get("/requests").text
+    ann.http.cookies.set("tenant", "globex")
+    assert "globex" not in ann.get("/requests").text
+    assert ann.get("/tenants").status_code == 404
+    assert ann.post("/tenants", {"tenant": "globex"}).status_code == 404
+    ann.http.cookies.delete("tenant")
