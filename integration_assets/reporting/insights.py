@@ -300,11 +300,15 @@ def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine
 def read_plan_changes(connection: duckdb.DuckDBPyConnection, plan_id: str, *, limit: int) -> list[PlanChange]:
     """The first changes of a plan, as far as they were published."""
     rows = connection.execute(read_sql("insights/plan_changes"), {"plan_id": plan_id, "most_rows": limit}).fetchall()
-    return [PlanChange(*row[:7], *_sides(row), row[9] or [], row[10] or []) for row in rows]
+    return [_plan_change(row) for row in rows]
 
 
-def _sides(row: tuple[Any, ...]) -> tuple[dict[str, str | None], dict[str, str | None]]:
-    return _decoded(row[7]), _decoded(row[8])
+def _plan_change(row: tuple[Any, ...]) -> PlanChange:
+    values = dict(zip(PlanChange.__struct_fields__, row, strict=True))
+    for side in ("before", "after"):
+        values[side] = _decoded(values[side])
+        values[f"{side}_labels"] = values[f"{side}_labels"] or []
+    return PlanChange(**values)
 
 
 def _decoded(text: str | None) -> dict[str, str | None]:
