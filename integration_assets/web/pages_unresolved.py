@@ -74,7 +74,7 @@ def remove_mapping(visit: Visit) -> Response:
 def _problems(override: Override, settings: Settings) -> dict[str, str]:
     errors: dict[str, str] = {}
     if not override.match or len(override.match) > LONGEST_MATCH or not override.match.isprintable():
-        errors["match"] = "enter a domain, such as acme.com, or one address"
+        errors["match"] = "enter a domain, such as example.com, or one address"
     if not _COMPANY_ID.fullmatch(override.company_id):
         errors["company_id"] = "enter the company's id in the CRM: letters, digits, - and _"
     if len(override.note) > LONGEST_NOTE or not override.note.isprintable():
