@@ -9,14 +9,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from integration_assets import __version__
-from integration_assets.commands import keys, overrides, serve, tenants
+from integration_assets.commands import keys, overrides, reports, serve, tenants
 from integration_assets.commands.shared import (
     DEFAULT,
     Environment,
@@ -44,13 +43,8 @@ app.add_typer(overrides.app, name="overrides")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
 app.command("serve")(serve.serve)
-
-
-class Order(StrEnum):
-    """Which ranking to show first."""
-
-    ARR = "arr"
-    COMPANIES = "companies"
+app.command("rankings")(reports.rankings)
+app.command("report")(reports.report)
 
 
 FullRead = Annotated[bool, typer.Option("--full", help="Read everything whole, whatever earlier runs know.")]
@@ -306,34 +300,6 @@ def _undo(settings: Settings, tenant: str, run: str, *, apply: bool, shown: str 
     if ending.exit_code == EXIT_USAGE:
         raise _usage(ending.error)
     return ending
-
-
-@app.command()
-def rankings(
-    tenant: Tenant = DEFAULT,
-    environment: Environment = None,
-    by: Annotated[Order, typer.Option("--by", help="Which rank to sort by.")] = Order.ARR,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many requests to show.")] = 20,
-) -> None:
-    """Show the ranking of the last run from the published database."""
-    from integration_assets.reporting.published import show_rankings
-
-    show_rankings(results_console(), settings_of(environment), tenant, by.value, limit)
-
-
-@app.command()
-def report(
-    tenant: Tenant = DEFAULT,
-    environment: Environment = None,
-    run: Annotated[
-        str | None, typer.Option("--run", help="Id of the run, or its beginning; default the last one.")
-    ] = None,
-    json: JsonFile = None,
-) -> None:
-    """Show what a run did: its numbers, calls, checks, and what was left unresolved."""
-    from integration_assets.reporting.published import show_report
-
-    show_report(results_console(), settings_of(environment), tenant, run, json)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

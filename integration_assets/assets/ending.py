@@ -17,6 +17,7 @@ from integration_assets.assets.call_floor import (
     writing_floor,
 )
 from integration_assets.assets.interrupts import undisturbed
+from integration_assets.assets.report import leave_report
 from integration_assets.assets.run_session import DRY_MODES, UNDO_MODES, RunSession, RunState, failed_gate, first_line
 from integration_assets.assets.settings import base_currency
 from integration_assets.assets.slack import new_letter, send_letter, slack_poster
@@ -56,7 +57,8 @@ class Message(msgspec.Struct, frozen=True):
 class Ending(msgspec.Struct, frozen=True):
     """What a run leaves for the one who started it.
 
-    `error` is one line; `plan_id` names the saved plan, if any; `floor` has the fewest calls the work done takes.
+    `error` is one line; `plan_id` names the saved plan, if any; `floor` has the fewest calls the work done takes;
+    `published` and `report` are files.
     """
 
     exit_code: int
@@ -68,6 +70,7 @@ class Ending(msgspec.Struct, frozen=True):
     plan_id: str | None
     message: Message
     floor: dict[str, int] = {}
+    report: str | None = None
 
 
 def ending_path(home: Path, environment: Environment, tenant: str, run_id: str) -> Path:
@@ -115,6 +118,7 @@ class _Told(msgspec.Struct, frozen=True):
     facts: RunFacts
     summary: RunSummary
     letter: Letter
+    advice: str | None = None
 
 
 def _finish(session: RunSession) -> Ending:
@@ -130,6 +134,7 @@ def _finish(session: RunSession) -> Ending:
             state.error, state.error_stage = problem, "run_summary"
             told = _tell(session)
     message = _post(state, told, recorded=recorded)  # before the notes are taken: what Slack refused is one of them
+    report = leave_report(state, told.summary, told.error, advice=told.advice, floor=told.facts.floor)
     ending = Ending(
         exit_code=told.exit_code,
         summary=told.summary,
@@ -140,6 +145,7 @@ def _finish(session: RunSession) -> Ending:
         plan_id=state.planned.plan.plan_id if state.planned else None,
         message=message,
         floor=dict(told.facts.floor),
+        report=str(report) if report else None,
     )
     _endings[state.run_id] = ending = _kept(state, ending)
     return ending
@@ -151,10 +157,11 @@ def _tell(session: RunSession) -> _Told:
     facts = _facts(session, end_state, error)
     summary = build_summary(state.connection, facts)
     undo = state.mode in UNDO_MODES
+    advice = UNDO_AGAIN if undo and end_state is EndState.RETRY_LATER else None
     extras = SummaryExtras(
         title="Undo of a run" if undo else "Feature requests",
         error=error,
-        advice=UNDO_AGAIN if undo and end_state is EndState.RETRY_LATER else None,
+        advice=advice,
         held_changes=state.planned.plan.operations if state.planned and state.planned.held else 0,
         notes=tuple(state.notes),
         movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
@@ -163,7 +170,7 @@ def _tell(session: RunSession) -> _Told:
     )
     text, blocks = slack_blocks(summary, extras)
     letter = new_letter(state.run_id, text, [block.to_dict() for block in blocks])
-    return _Told(exit_code, error, facts, summary, letter)
+    return _Told(exit_code, error, facts, summary, letter, advice)
 
 
 def _let_go_of_broken_store(state: RunState) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import dagster as dg
 
+from integration_assets.assets.charts import ranking_charts, trend_charts
 from integration_assets.assets.metadata import table_metadata
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.resolved import OWNERS
 from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.settings import base_currency
 from integration_assets.resolution.rank import rank, snapshot_history
 from integration_assets.staging.store import transaction
 
@@ -60,5 +62,10 @@ def ranked(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201
             rank(connection, as_of=as_of)
             snapshot_history(connection, as_of=as_of)
         state.ranked = True
+        charts = {
+            "ranked_feature_requests": ranking_charts(connection, base_currency(session.settings, connection)),
+            "ranking_history": trend_charts(connection),
+        }
         for key, (table, order_by, _) in RANKED.items():
-            yield dg.MaterializeResult(key, metadata=table_metadata(connection, table, order_by=order_by))
+            metadata = {**table_metadata(connection, table, order_by=order_by), **charts.get(key, {})}
+            yield dg.MaterializeResult(key, metadata=metadata)

@@ -27,6 +27,8 @@ def show_ending(console: Console, ending: Ending) -> None:
     show_summary(console, ending.summary, error=ending.error, notes=ending.notes, floor=ending.floor)
     if ending.published:
         console.print(Text(f"published database: {ending.published}"), soft_wrap=True)
+    if ending.report:
+        console.print(Text(f"report: {ending.report}"), soft_wrap=True)
 
 
 def show_saved_plan(

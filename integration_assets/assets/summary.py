@@ -8,6 +8,7 @@ from typing import Any
 import dagster as dg
 import msgspec
 
+from integration_assets.assets.charts import coverage_charts
 from integration_assets.assets.ending import finish_run
 from integration_assets.assets.metadata import markdown_table
 from integration_assets.assets.partitions import TENANTS
@@ -53,6 +54,8 @@ def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
                     )
                 ),
                 "summary": dg.MetadataValue.json(_without_titles(summary)),
+                **coverage_charts(summary.votes),
+                "report": dg.MetadataValue.path(ending.report) if ending.report else "not written",
                 "published": dg.MetadataValue.path(str(ending.published)) if ending.published else "not published",
                 "notes": "; ".join(state.notes) or "none",
             }

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import msgspec
 from rich.console import Console
+from rich.text import Text
 
 from integration_assets.config import Settings
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.reporting.html_report import (
+    ReportFacts,
+    copy_report,
+    read_ranking,
+    render_report,
+    report_path,
+    write_report,
+)
+from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
 from integration_assets.reporting.rankings import Order, read_rankings, read_unresolved
 from integration_assets.reporting.run_summary import RunSummary, write_json
 from integration_assets.reporting.terminal import (
@@ -22,6 +33,7 @@ from integration_assets.reporting.terminal import (
     show_unresolved,
 )
 from integration_assets.reporting.terminal import show_rankings as show_ranking_table
+from integration_assets.reporting.terminal_moves import show_moves
 from integration_assets.sql import read_sql
 from integration_assets.staging.publishing import published_path
 
@@ -38,11 +50,32 @@ def show_rankings(console: Console, settings: Settings, tenant: str, by: Order, 
     show_ranking_table(console, requests, by=by, currency=runs[0][0] if runs else "")
 
 
-def show_report(console: Console, settings: Settings, tenant: str, run: str | None, json: Path | None) -> None:
-    """Print what a run did: the last one, or the one whose id begins with `run`; write its summary to `json`.
+def show_movers(console: Console, settings: Settings, tenant: str, since: str, by: HistoryOrder, limit: int) -> None:
+    """Print how the ranking moved since a moment: `7d`, `12h`, `2w`, a date or an ISO time.
+
+    Raises:
+        ConfigurationError: no run has published a ranking yet, or `since` is no moment.
+    """
+    moment = parse_since(since, datetime.now(UTC))
+    with open_published(settings, tenant) as connection:
+        runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
+        moved = read_moves(connection, moment, by)
+    if moved is None:
+        console.print(Text("one day of the ranking is known so far: what moves shows from the second"))
+        return
+    show_moves(console, moved, by=by, currency=runs[0][0] if runs else "", limit=limit)
+
+
+def show_report(
+    console: Console, settings: Settings, tenant: str, run: str | None, json: Path | None, html: Path | None = None
+) -> None:
+    """Print what a run did: the last one, or the one whose id begins with `run`, and where its report lies.
+
+    Its summary is written to `json`, its report to `html`.
 
     Raises:
         ConfigurationError: there is no such run, or several, or nothing was published yet.
+        PermanentError: the report cannot be written.
     """
     with open_published(settings, tenant) as connection:
         runs = connection.execute(read_sql("reporting/runs"), [run or ""]).fetchall()
@@ -53,6 +86,9 @@ def show_report(console: Console, settings: Settings, tenant: str, run: str | No
         run_id, error, text = runs[0]
         calls, floor = read_calls(connection, run_id), read_floor(connection, run_id)
         unresolved = read_unresolved(connection)
+        kept = report_path(settings.home, settings.environment, tenant, run_id)
+        if html and not kept.exists():
+            write_report(html, _rendered(connection, run_id))
     summary = msgspec.json.decode(text, type=RunSummary)
     show_summary(console, summary, error=error, with_checks=False)  # all checks come below
     show_calls(console, calls, floor=floor)
@@ -60,6 +96,26 @@ def show_report(console: Console, settings: Settings, tenant: str, run: str | No
     show_unresolved(console, unresolved)
     if json:
         write_json(summary, json)
+    if html and kept.exists():
+        copy_report(kept, html)
+    if html or kept.exists():
+        console.print(Text(f"report: {html or kept}"), soft_wrap=True)
+
+
+def _rendered(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
+    """The report of a run whose own is not kept: what was recorded of it, and the ranking as it is now."""
+    [(_, mode, error, _, text)] = connection.execute(read_sql("insights/run"), {"run_id": run_id}).fetchall()
+    [(newest, _, _), *_] = connection.execute(read_sql("reporting/runs"), [""]).fetchall()
+    summary = msgspec.json.decode(text, type=RunSummary)
+    facts = ReportFacts(
+        summary=summary,
+        mode=mode,
+        error=error,
+        calls=read_calls(connection, run_id),
+        floor=read_floor(connection, run_id),
+        stale=run_id != newest,
+    )
+    return render_report(facts, read_ranking(connection, summary.currency))
 
 
 def read_calls(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[CallCount]:

@@ -23,6 +23,7 @@ from slack_sdk.models.blocks import (
 )
 
 from integration_assets.errors import EndState
+from integration_assets.reporting.advice import TODO, release_command
 from integration_assets.reporting.run_summary import RunSummary, TopRequest, iso_utc
 from integration_assets.reporting.text import clean, clip, count, duration, moment, money, percent
 
@@ -39,12 +40,6 @@ _TITLES = {
     EndState.HELD: (":raised_hand:", "held, nothing written"),
     EndState.RETRY_LATER: (":hourglass:", "not finished, will be tried again"),
     EndState.FAILED: (":x:", "failed"),
-}
-_TODO = {
-    EndState.SUCCEEDED_WITH_REJECTS: "Look at the rejects, each has its reason. All else was written and verified.",
-    EndState.HELD: "Look at the reasons. Mend the data or the schema, then run again.",
-    EndState.RETRY_LATER: "Nothing, unless it repeats: the next run goes on where this one stopped.",
-    EndState.FAILED: "Mend what the line above names, then run again. `integration-assets doctor` checks all of it.",
 }
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}
 
@@ -139,16 +134,14 @@ def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
         lines.append(f"• and {len(happened) + len(reasons) - LISTED} more")
     what = "\n".join(["*What happened*", *lines]) if lines else ""
     # our own advice has code marks in it, which escaping would take away
-    advice = _safe(extra.advice, LINE_LIMIT) if extra.advice else _TODO[state]
+    advice = _safe(extra.advice, LINE_LIMIT) if extra.advice else TODO[state]
     return "\n".join(part for part in (what, f"*What to do*\n{advice}{_release(summary)}") if part)
 
 
 def _release(summary: RunSummary) -> str:
-    """How to release a plan the guard holds. A closed gate makes no plan, so there is nothing to release."""
-    if not (summary.plan.held and summary.plan.hash):
-        return ""
-    command = f"integration-assets approve {summary.plan.hash[:12]} --environment {summary.environment}"
-    return f" If the plan is meant, release it: `{command}`."
+    """How to release a plan the guard holds."""
+    command = release_command(summary)
+    return f" If the plan is meant, release it: `{command}`." if command else ""
 
 
 def _records(summary: RunSummary, extra: SummaryExtras) -> str:

@@ -108,7 +108,7 @@ def show_summary(
     for name, words in (*_summary_facts(summary, floor or {}), *([("published", published)] if published else [])):
         facts.add_row(name, Text(words))
     body = Group(*lines, Text(), facts, *(Text(f"note: {clean(note)}", style="dim") for note in notes))
-    _print(console, Panel(body, border_style=STATE_STYLES[state], expand=False) if console.is_terminal else body)
+    print_wide(console, Panel(body, border_style=STATE_STYLES[state], expand=False) if console.is_terminal else body)
     _show_top(console, summary)
     failed = [check for check in summary.checks if not check.passed]
     if failed and with_checks:
@@ -158,13 +158,13 @@ def _calls_line(system: str, calls: SystemCalls, floor: int | None) -> str:
 def _show_top(console: Console, summary: RunSummary) -> None:
     for heading, requests in (("Top by ARR", summary.top.by_arr), ("Top by companies", summary.top.by_companies)):
         if requests:
-            table = _table(
+            table = plain_or_boxed(
                 console, heading, ("#", "right"), ("request", "left"), ("companies", "right"), ("ARR", "right")
             )
             for place, request in enumerate(requests, start=1):
                 arr = money(request.arr, summary.currency)
                 table.add_row(str(place), Text(clip(clean(request.title), 60)), f"{request.companies:,}", arr)
-            _print(console, table)
+            print_wide(console, table)
 
 
 # ------------------------------------------------------------------------------------------------- rankings, unresolved
@@ -182,7 +182,7 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
     places: list[tuple[str, Justify]] = [
         (f"# {'comp.' if other == 'companies' else _ORDERS[other]}", "right") for other in others
     ]
-    table = _table(
+    table = plain_or_boxed(
         console,
         f"Requests by {_ORDERS[by]}",
         ("#", "right"),
@@ -206,7 +206,7 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
             *(f"{rank[other]:,}" for other in others),
             _gap(one.rank_gap),
         )
-    _print(console, table)
+    print_wide(console, table)
 
 
 def _gap(gap: int) -> Text:
@@ -216,7 +216,7 @@ def _gap(gap: int) -> Text:
 
 def show_unresolved(console: Console, domains: Sequence[UnresolvedDomain]) -> None:
     """The votes that count for no company, by domain, with what to choose between."""
-    table = _table(
+    table = plain_or_boxed(
         console,
         "Votes without a company",
         ("domain", "left"),
@@ -235,7 +235,7 @@ def show_unresolved(console: Console, domains: Sequence[UnresolvedDomain]) -> No
             f"{one.requests:,}",
             Text(clean(candidates + more)),
         )
-    _print(console, table)
+    print_wide(console, table)
 
 
 # ---------------------------------------------------------------------------------------------------------------- plan
@@ -257,18 +257,18 @@ def show_plan(
     total = sum(counts.values())
     numbers = ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items())
     line = Text.assemble(("plan ", "bold"), (plan_hash, "bold cyan"), f"  {count(total, 'change')}: {numbers}")
-    _print(console, line)
+    print_wide(console, line)
     for reason in reasons:
-        _print(console, Text(f"held: {clean(reason)}", style="yellow"))
+        print_wide(console, Text(f"held: {clean(reason)}", style="yellow"))
     shown = 0
-    table = _table(console, None, ("action", "left"), ("record", "left"), ("field", "left"), ("change", "left"))
+    table = plain_or_boxed(console, None, ("action", "left"), ("record", "left"), ("field", "left"), ("change", "left"))
     for operation, _ in zip(operations, range(limit), strict=False):
         _add_operation(table, operation)
         shown += 1
     if shown:
-        _print(console, table)
+        print_wide(console, table)
     if total > shown:
-        _print(console, Text(f"and {count(total - shown, 'more change', 'more changes')}", style="dim"))
+        print_wide(console, Text(f"and {count(total - shown, 'more change', 'more changes')}", style="dim"))
 
 
 _ACTION_STYLES = {"create": "green", "update": "yellow", "retire": "magenta", "link": "green", "unlink": "red"}
@@ -307,7 +307,7 @@ def _before_after(before: str, after: str) -> Text:
 def show_checks(console: Console, checks: Sequence[CheckLine]) -> None:
     """Checks, failed ones first: errors, then warnings."""
     order = {"ERROR": 0, "WARN": 1}
-    table = _table(console, "Checks", ("", "left"), ("check", "left"), ("asset", "left"), ("seen", "left"))
+    table = plain_or_boxed(console, "Checks", ("", "left"), ("check", "left"), ("asset", "left"), ("seen", "left"))
     for check in sorted(checks, key=lambda one: (one.passed, order.get(one.severity, 2))):
         outcome = (
             ("ok", "green") if check.passed else ("error", "red") if check.severity == "ERROR" else ("warn", "yellow")
@@ -315,12 +315,12 @@ def show_checks(console: Console, checks: Sequence[CheckLine]) -> None:
         # Plain columns cannot wrap: without a limit a long detail would squeeze the names beside it.
         detail = clean(check.detail) if console.is_terminal else clip(clean(check.detail), DETAIL_WIDTH)
         table.add_row(Text(*outcome), check.name, check.asset, Text(detail))
-    _print(console, table)
+    print_wide(console, table)
 
 
 def show_calls(console: Console, calls: Sequence[CallCount], *, floor: Mapping[str, int] | None = None) -> None:
     """Calls by system and endpoint, with the sum of each system and, where known, the fewest it could have been."""
-    table = _table(
+    table = plain_or_boxed(
         console,
         "Calls",
         ("system", "left"),
@@ -336,7 +336,7 @@ def show_calls(console: Console, calls: Sequence[CallCount], *, floor: Mapping[s
             table.add_row(system, Text(call.endpoint), *_call_numbers([call]))
         least = f"all, floor {floor[system]:,}" if floor and system in floor else "all"
         table.add_row(system, least, *_call_numbers(rows), style="bold", end_section=True)
-    _print(console, table)
+    print_wide(console, table)
 
 
 def _call_numbers(calls: Sequence[CallCount]) -> list[str]:
@@ -347,7 +347,8 @@ def _call_numbers(calls: Sequence[CallCount]) -> list[str]:
 # -------------------------------------------------------------------------------------------------------------- common
 
 
-def _table(console: Console, title: str | None, *columns: tuple[str, Justify]) -> Table:
+def plain_or_boxed(console: Console, title: str | None, *columns: tuple[str, Justify]) -> Table:
+    """A table for `print_wide`: with rules on a terminal, plain columns elsewhere."""
     table = Table(
         title=title,
         title_justify="left",
@@ -362,7 +363,7 @@ def _table(console: Console, title: str | None, *columns: tuple[str, Justify]) -
     return table
 
 
-def _print(console: Console, renderable: RenderableType) -> None:
+def print_wide(console: Console, renderable: RenderableType) -> None:
     """Print on the console; without a terminal, on wide plain lines."""
     if console.is_terminal:
         console.print(renderable)

@@ -1,0 +1,53 @@
+"""`integration-assets rankings` and `report`: what the last run found, and what a run did. They ask no system."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from integration_assets.commands.shared import DEFAULT, Environment, Tenant, results_console, settings_of
+
+
+class Order(StrEnum):
+    """Which ranking to show first."""
+
+    ARR = "arr"
+    COMPANIES = "companies"
+
+
+def rankings(
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    by: Annotated[Order, typer.Option("--by", help="Which rank to sort by.")] = Order.ARR,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="How many requests to show.")] = 20,
+    since: Annotated[
+        str | None, typer.Option("--since", help="Show what moved since then: 7d, 12h, 2w, or a date.")
+    ] = None,
+) -> None:
+    """Show the ranking of the last run from the published database, or how it moved."""
+    from integration_assets.reporting.published import show_movers, show_rankings
+
+    if since:
+        show_movers(results_console(), settings_of(environment), tenant, since, by.value, limit)
+    else:
+        show_rankings(results_console(), settings_of(environment), tenant, by.value, limit)
+
+
+def report(
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Id of the run, or its beginning; default the last one.")
+    ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the report to this file; it needs nothing else.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", help="Write the run summary as JSON to this file.")] = None,
+) -> None:
+    """Show what a run did: its numbers, calls, checks, and what was left unresolved; and where its report lies."""
+    from integration_assets.reporting.published import show_report
+
+    show_report(results_console(), settings_of(environment), tenant, run, json, html)

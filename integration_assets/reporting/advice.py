@@ -1,0 +1,24 @@
+"""What a person should do after a run, by how it ended."""
+
+from __future__ import annotations
+
+from integration_assets.errors import EndState
+from integration_assets.reporting.run_summary import RunSummary
+
+TODO = {
+    EndState.SUCCEEDED_WITH_REJECTS: "Look at the rejects, each has its reason. All else was written and verified.",
+    EndState.HELD: "Look at the reasons. Mend the data or the schema, then run again.",
+    EndState.RETRY_LATER: "Nothing, unless it repeats: the next run goes on where this one stopped.",
+    EndState.FAILED: "Mend what the line above names, then run again. `integration-assets doctor` checks all of it.",
+}
+"""What to do, by end state; code stands between grave accents. A run that succeeded asks for nothing."""
+
+
+def release_command(summary: RunSummary) -> str | None:
+    """The command that releases the plan the guard holds; None when there is nothing to release.
+
+    A closed gate makes no plan.
+    """
+    if not (summary.plan.held and summary.plan.hash):
+        return None
+    return f"integration-assets approve {summary.plan.hash[:12]} --environment {summary.environment}"

@@ -1,0 +1,228 @@
+"""Charts as SVG text: pure functions, no library, no script, legible at the width of a phone.
+
+Every function returns one `<svg>` element that scales with the place it stands in and takes its colours from
+`CHART_STYLE`, which follows the choice of light or dark. All text is escaped; shapes say what they are on hover and to
+screen readers; no chart says anything by colour alone. `as_image` makes one that stands by itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from html import escape
+from math import log
+
+import msgspec
+
+from integration_assets.reporting.text import clean
+
+WIDTH = 420
+"""Units of every chart: one unit is about a pixel on a phone, where text of 13 can still be read."""
+ROW = 42
+"""Height of a bar with its words above it."""
+MOST_LINES = 5
+"""Lines of a trend: more cannot be told apart."""
+_ROUND_PLACES = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
+
+CHART_STYLE = """
+.chart { --c-ink: #1b2230; --c-soft: #5a6474; --c-line: #d9dee6; --c-bar: #2257d6; --c-lost: #b5651d; --c-up: #14692f;
+  --c-down: #a3202c; --c-paper: #ffffff; --c-2: #b5651d; --c-3: #14692f; --c-4: #7b3fb5; --c-5: #a3202c; }
+@media screen and (prefers-color-scheme: dark) { .chart { --c-ink: #e6eaf0; --c-soft: #a2adbd; --c-line: #313a48;
+  --c-bar: #86aaff; --c-lost: #f0a868; --c-up: #86d9a0; --c-down: #ff9aa2; --c-paper: #1a202a; --c-2: #f0a868;
+  --c-3: #86d9a0; --c-4: #cfa6f5; --c-5: #ff9aa2; } }
+.chart text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: var(--c-ink); }
+.chart .soft { fill: var(--c-soft); font-size: 12px; }
+.chart .track { fill: var(--c-line); opacity: .5; }
+.chart .bar { fill: var(--c-bar); }
+.chart .lost { fill: var(--c-lost); }
+.chart .rule { stroke: var(--c-line); stroke-width: 1; fill: none; }
+.chart .even { stroke: var(--c-soft); stroke-width: 1; stroke-dasharray: 4 4; }
+.chart .dot { fill: var(--c-bar); opacity: .55; }
+.chart .mark { fill: var(--c-paper); stroke-width: 2; }
+.chart .mark.above { stroke: var(--c-up); }
+.chart .mark.below { stroke: var(--c-down); }
+.chart .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
+.chart .end { stroke: none; }
+.chart .n1 { stroke: var(--c-bar); } .chart .end.n1 { fill: var(--c-bar); }
+.chart .n2 { stroke: var(--c-2); stroke-dasharray: 7 3; } .chart .end.n2 { fill: var(--c-2); }
+.chart .n3 { stroke: var(--c-3); stroke-dasharray: 2 3; } .chart .end.n3 { fill: var(--c-3); }
+.chart .n4 { stroke: var(--c-4); stroke-dasharray: 9 3 2 3; } .chart .end.n4 { fill: var(--c-4); }
+.chart .n5 { stroke: var(--c-5); stroke-dasharray: 4 2; } .chart .end.n5 { fill: var(--c-5); }
+"""
+"""The style sheet of all charts."""
+
+
+class Bar(msgspec.Struct, frozen=True):
+    """One bar: whose, how long, how that is written. `lost` bars have the other colour."""
+
+    label: str
+    value: Decimal | int
+    shown: str
+    lost: bool = False
+
+
+class Point(msgspec.Struct, frozen=True):
+    """A request by two places, 1 the first. A `mark` is a number drawn at it, to be explained beside the chart."""
+
+    label: str
+    x: int
+    y: int
+    mark: int | None = None
+
+
+class Line(msgspec.Struct, frozen=True):
+    """Places of one request over time, oldest first, 1 the first."""
+
+    label: str
+    places: tuple[tuple[datetime, int], ...]
+
+
+def bar_chart(name: str, bars: Sequence[Bar]) -> str:
+    """Bars below each other, each with its words above it; negative values have no bar."""
+    most = max((Decimal(bar.value) for bar in bars), default=Decimal(0))
+    parts = []
+    for place, bar in enumerate(bars):
+        top = place * ROW
+        share = float(max(Decimal(bar.value), Decimal(0)) / most) if most > 0 else 0.0
+        room = 60 - len(bar.shown)
+        kind = "lost" if bar.lost else "bar"
+        parts += [
+            f"<g><title>{_text(bar.label)}: {_text(bar.shown)}</title>",
+            f'<text x="0" y="{top + 15}">{_text(fitted(bar.label, room))}</text>',
+            f'<text x="{WIDTH}" y="{top + 15}" text-anchor="end">{_text(bar.shown)}</text>',
+            f'<rect class="track" x="0" y="{top + 22}" width="{WIDTH}" height="10" rx="2"/>',
+            f'<rect class="{kind}" x="0" y="{top + 22}" width="{share * WIDTH:.1f}" height="10" rx="2"/></g>',
+        ]
+    return _svg(name, max(len(bars) * ROW, 1), parts)
+
+
+def place_chart(name: str, points: Sequence[Point], *, across: str, down: str) -> str:
+    """Two rankings against each other, first places at the top left; the dashed line is where both agree.
+
+    Both scales are logarithmic: from 1 to 10 is as far as from 10 to 100, since first places are what matters.
+    `across` and `down` say what the axes are.
+    """
+    left, top, size = 46, 12, WIDTH - 58
+    last = max((max(point.x, point.y) for point in points), default=1)
+    ticks = [tick for tick in _ROUND_PLACES if tick <= last]
+
+    def at(place: int) -> float:
+        return log(place) / log(last) * size if last > 1 else 0.0
+
+    parts = [f'<rect class="rule" x="{left}" y="{top}" width="{size}" height="{size}"/>']
+    for tick in ticks:
+        x, y = left + at(tick), top + at(tick)
+        parts += [
+            f'<line class="rule" x1="{x:.1f}" y1="{top}" x2="{x:.1f}" y2="{top + size}"/>',
+            f'<line class="rule" x1="{left}" y1="{y:.1f}" x2="{left + size}" y2="{y:.1f}"/>',
+            f'<text class="soft" x="{x:.1f}" y="{top + size + 16}" text-anchor="middle">{tick:,}</text>',
+            f'<text class="soft" x="{left - 6}" y="{y + 4:.1f}" text-anchor="end">{tick:,}</text>',
+        ]
+    parts.append(f'<line class="even" x1="{left}" y1="{top}" x2="{left + size}" y2="{top + size}"/>')
+    for point in sorted(points, key=lambda one: one.mark is not None):  # numbers are drawn over dots
+        parts.append(_dot(point, left + at(point.x), top + at(point.y)))
+    middle = top + size / 2
+    turned = f'text-anchor="middle" transform="rotate(-90 12 {middle})"'
+    parts += [
+        f'<text class="soft" x="{left + size / 2}" y="{top + size + 34}" text-anchor="middle">{_text(across)} →</text>',
+        f'<text class="soft" x="12" y="{middle}" {turned}>← {_text(down)}</text>',
+    ]
+    return _svg(name, top + size + 42, parts)
+
+
+def _dot(point: Point, x: float, y: float) -> str:
+    title = f"<title>{_text(point.label)}: {point.x:,} and {point.y:,}</title>"
+    if point.mark is None:
+        return f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4">{title}</circle>'
+    side = "above" if point.y < point.x else "below"
+    return (
+        f'<g>{title}<circle class="mark {side}" cx="{x:.1f}" cy="{y:.1f}" r="8"/>'
+        f'<text class="soft" x="{x:.1f}" y="{y + 4:.1f}" text-anchor="middle">{point.mark}</text></g>'
+    )
+
+
+def trend_chart(name: str, lines: Sequence[Line]) -> str:
+    """Places over time, the first place at the top; each line's latest place and label stand below, by number.
+
+    At most five lines are drawn. A line with one point is a dot.
+    """
+    lines = lines[:MOST_LINES]
+    left, top, width, height = 34, 12, WIDTH - 54, 190
+    moments = sorted({moment for line in lines for moment, _ in line.places})
+    last = max((place for line in lines for _, place in line.places), default=1)
+
+    def across(moment: datetime) -> float:
+        span = (moments[-1] - moments[0]).total_seconds()
+        return left + ((moment - moments[0]).total_seconds() / span * width if span else width)
+
+    def down(place: int) -> float:
+        return top + (place - 1) / max(last - 1, 1) * height
+
+    parts = []
+    for tick in _ticks(last):
+        parts += [
+            f'<line class="rule" x1="{left}" y1="{down(tick):.1f}" x2="{left + width}" y2="{down(tick):.1f}"/>',
+            f'<text class="soft" x="{left - 8}" y="{down(tick) + 4:.1f}" text-anchor="end">{tick:,}</text>',
+        ]
+    for moment, anchor in [(one, "start") for one in moments[:1]] + [(one, "end") for one in moments[1:][-1:]]:
+        at = f'x="{across(moment):.1f}" y="{top + height + 20}"'
+        parts.append(f'<text class="soft" {at} text-anchor="{anchor}">{moment:%Y-%m-%d}</text>')
+    for number, line in enumerate(lines, start=1):
+        drawn = " ".join(f"{across(moment):.1f},{down(place):.1f}" for moment, place in line.places)
+        x, y = drawn.split()[-1].split(",") if drawn else ("0", "0")
+        row = top + height + 42 + (number - 1) * 22
+        label = fitted(line.label, 44)
+        parts += [
+            f'<g><title>{_text(line.label)}</title><polyline class="line n{number}" points="{drawn}"/>',
+            f'<circle class="end n{number}" cx="{x}" cy="{y}" r="5"/></g>' if drawn else "</g>",
+            f'<line class="line n{number}" x1="0" y1="{row - 4}" x2="28" y2="{row - 4}"/>',
+            f'<text x="38" y="{row}">{_text(label)}</text>',
+            f'<text x="{WIDTH}" y="{row}" text-anchor="end">{f"{line.places[-1][1]:,}" if drawn else "-"}</text>',
+        ]
+    return _svg(name, top + height + 34 + len(lines) * 22, parts)
+
+
+def as_image(svg: str) -> str:
+    """A chart as a `data:` address for an `<img>`: with its own style sheet, and paper behind it."""
+    style = f"<style>{CHART_STYLE}.paper {{ fill: var(--c-paper); }}</style>"
+    paper = '<rect class="paper" x="-12" y="-12" width="200%" height="200%"/>'
+    head, rest = svg.split(">", 1)
+    text = f'{head} xmlns="http://www.w3.org/2000/svg" width="{WIDTH}">{style}{paper}{rest}'
+    return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()
+
+
+def fitted(text: str, room: int) -> str:
+    """The text in at most `room` columns, of which wide letters take two; cut with an ellipsis."""
+    shown = clean(text)
+    columns = [2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in shown]
+    if sum(columns) <= room:
+        return shown
+    used = kept = 0
+    for width in columns:
+        if used + width > room - 1:
+            break
+        used, kept = used + width, kept + 1
+    return shown[:kept].rstrip() + "…"
+
+
+def _ticks(last: int) -> list[int]:
+    """The first place, round ones, at most five, and none so close to another that the words would touch."""
+    step: int = next(
+        size * scale
+        for scale in (1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)
+        for size in (1, 2, 5)
+        if last / (size * scale) <= 5
+    )
+    return [1, *(tick for tick in range(step, last + 1, step) if tick > 1 and (tick - 1) * 6 >= last - 1)]
+
+
+def _svg(name: str, height: float, parts: Sequence[str]) -> str:
+    box = f"0 0 {WIDTH} {height:g}"
+    return f'<svg class="chart" role="img" aria-label="{_text(name)}" viewBox="{box}">{"".join(parts)}</svg>'
+
+
+def _text(text: str) -> str:
+    return escape(clean(text), quote=True)

@@ -1,0 +1,226 @@
+"""The report of a run: one HTML file that needs nothing else, for a screen, a phone, paper, and a year from now.
+
+It holds no script, asks no network, and names no e-mail address: every text is cleaned and escaped where it is put in.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from integration_assets.config import Environment
+from integration_assets.connectors.calls import CallCount
+from integration_assets.errors import EndState, PermanentError
+from integration_assets.reporting.advice import TODO, release_command
+from integration_assets.reporting.charts import CHART_STYLE
+from integration_assets.reporting.moves import Move, read_moves
+from integration_assets.reporting.rankings import RankedRequest, UnresolvedDomain, read_rankings, read_unresolved
+from integration_assets.reporting.run_charts import (
+    Places,
+    arr_chart,
+    arr_trend,
+    companies_chart,
+    coverage_chart,
+    votes_against_arr,
+)
+from integration_assets.reporting.run_summary import RunSummary, iso_utc
+from integration_assets.reporting.text import amount, clean, count, duration, moment, percent
+from integration_assets.staging.store import check_tenant, make_private_directory
+
+RANKED = 25
+"""Requests in the table; the charts show ten."""
+DOMAINS = 20
+MOVERS = 12
+LISTED = 200
+"""Rejects and conflicts that are named; the rest is counted."""
+KEPT = 200
+"""Reports kept for a tenant and environment: a month of runs every four hours, some 20 MB."""
+
+
+class Ranking(msgspec.Struct, frozen=True):
+    """What is shown of the ranking. `as_of` is the moment its data was read."""
+
+    as_of: str
+    requests: list[RankedRequest]
+    unresolved: list[UnresolvedDomain]
+    moves: list[Move]
+    moved_since: str
+    arr: str
+    companies: str
+    places: Places
+    trend: str | None
+
+
+class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a report says beside the ranking.
+
+    `advice` is what to do, when it is not what the end state asks for; `stale`: the ranking is not of this run.
+    """
+
+    summary: RunSummary
+    mode: str
+    error: str | None = None
+    advice: str | None = None
+    notes: Sequence[str] = ()
+    calls: Sequence[CallCount] = ()
+    floor: Mapping[str, int] = {}
+    stale: bool = False
+
+
+def report_path(home: Path, environment: Environment | str, tenant: str, run_id: str) -> Path:
+    """File of a run's report: `<home>/reports/<environment>/<tenant>/<run id>.html`."""
+    return home / "reports" / Environment(environment).value / check_tenant(tenant) / f"{run_id}.html"
+
+
+def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Ranking | None:
+    """What a report shows of the ranking, from the published database; None when nothing is ranked."""
+    [(as_of,)] = connection.execute("SELECT max(as_of) FROM ranked.feature_requests").fetchall()
+    if as_of is None:
+        return None
+    moved = read_moves(connection)
+    return Ranking(
+        as_of=iso_utc(as_of),
+        requests=read_rankings(connection, by="arr", limit=RANKED),
+        unresolved=read_unresolved(connection, limit=DOMAINS),
+        moves=moved.moves[:MOVERS] if moved else [],
+        moved_since=iso_utc(moved.before) if moved else "",
+        arr=arr_chart(connection, currency),
+        companies=companies_chart(connection),
+        places=votes_against_arr(connection),
+        trend=arr_trend(connection),
+    )
+
+
+def render_report(facts: ReportFacts, ranking: Ranking | None) -> str:
+    """The report as HTML."""
+    summary = facts.summary
+    state = EndState(summary.state)
+    return (
+        _templates()
+        .get_template("report.html")
+        .render(
+            facts=facts,
+            summary=summary,
+            ranking=ranking,
+            state=state.value.replace("_", " ").lower(),
+            tone=_TONES[state],
+            advice=facts.advice or TODO.get(state),
+            release=release_command(summary),
+            coverage=coverage_chart(summary.votes),
+            checks=sorted(summary.checks, key=lambda one: (one.passed, one.severity != "ERROR", one.name)),
+            calls=sorted(facts.calls, key=lambda one: (one.system, -one.total, one.endpoint)),
+            listed=LISTED,
+            chart_style=Markup(CHART_STYLE),  # noqa: S704 - a constant of ours
+        )
+    )
+
+
+def write_report(path: Path, html: str) -> None:
+    """Write a report to a file, whole or not at all.
+
+    Raises:
+        PermanentError: it cannot be written.
+    """
+    try:
+        _replace(path, html)
+    except OSError as error:
+        raise PermanentError(f"the report {path} could not be written: {error.strerror}; check the disk") from error
+
+
+def keep_report(path: Path, html: str) -> None:
+    """Write the report of a run to its `report_path`; the oldest beside it go when there are too many.
+
+    Raises:
+        PermanentError: it cannot be written.
+    """
+    try:
+        make_private_directory(path.parent)
+    except OSError as error:
+        raise PermanentError(f"{path.parent} could not be made: {error.strerror}; check the disk") from error
+    write_report(path, html)
+    with suppress(OSError):  # another run may be tidying up as well; what is left over now goes next time
+        for old in sorted(path.parent.glob("*.html"), key=lambda one: one.stat().st_mtime, reverse=True)[KEPT:]:
+            old.unlink()
+
+
+def copy_report(source: Path, target: Path) -> None:
+    """Put a report somewhere else.
+
+    Raises:
+        PermanentError: it cannot be read or written.
+    """
+    try:
+        _replace(target, source.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise PermanentError(f"{source} could not be copied to {target}: {error.strerror}") from error
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+_TONES = {
+    EndState.SUCCEEDED: "good",
+    EndState.SUCCEEDED_WITH_REJECTS: "warn",
+    EndState.HELD: "warn",
+    EndState.RETRY_LATER: "warn",
+    EndState.FAILED: "bad",
+}
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    templates = jinja2.Environment(
+        loader=jinja2.PackageLoader("integration_assets.reporting"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_harmless,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    templates.filters |= {
+        "amount": amount,
+        "duration": duration,
+        "moment": _moment,
+        "number": lambda value: f"{value:,}",
+        "signed": lambda value: f"{value:+,}" if value else "0",
+        "words": lambda name: name.replace("_", " "),
+        "code": _code,
+        "drawing": Markup,  # our own charts, which escape what they are given
+    }
+    templates.globals |= {"percent": percent, "count": count}
+    return templates
+
+
+def _harmless(value: Any) -> Any:
+    """A text as it may be shown: one line, nothing invisible, no address. Markup of ours stays as it is."""
+    return clean(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _moment(value: datetime | str | None) -> str:
+    return moment(iso_utc(value) if isinstance(value, datetime) else value)
+
+
+def _code(advice: str) -> Markup:
+    """Our own advice, with what stands between grave accents as code."""
+    pieces = advice.split("`")
+    marked = (Markup("<code>{}</code>").format(piece) if number % 2 else piece for number, piece in enumerate(pieces))
+    return Markup("").join(marked)

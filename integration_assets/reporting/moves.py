@@ -1,0 +1,144 @@
+"""How the ranking moved: two snapshots of its history, compared.
+
+`ranked.rank_history` has one snapshot a day. A request that is only in the newer one is new, one that is only in the
+older one is gone: left out of the scope, deleted, or merged into another.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Literal
+
+import duckdb
+import msgspec
+
+from integration_assets.errors import ConfigurationError
+from integration_assets.sql import read_sql
+
+HistoryOrder = Literal["arr", "companies"]
+"""The rankings whose history is kept."""
+Kind = Literal["up", "down", "new", "gone"]
+
+_AGO = re.compile(r"(\d{1,5})([hdw])")
+_UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A request in a snapshot. `title` is None when the request is gone by now."""
+
+    request_id: str
+    title: str | None
+    by_arr: int
+    by_companies: int
+    companies: int
+    arr: Decimal
+
+
+class Move(msgspec.Struct, frozen=True):
+    """How one request moved. `before` is None for a new one, `now` for one that is gone; ARR and companies likewise."""
+
+    kind: Kind
+    request_id: str
+    title: str | None
+    before: int | None
+    now: int | None
+    arr_before: Decimal | None
+    arr_now: Decimal | None
+    companies_before: int | None
+    companies_now: int | None
+
+    @property
+    def change(self) -> int:
+        """Places won, lost when below zero; 0 for new and gone ones."""
+        return self.before - self.now if self.before is not None and self.now is not None else 0
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """The moves between two snapshots, the largest first. `later` says that the older one is younger than asked for."""
+
+    before: datetime
+    now: datetime
+    moves: list[Move]
+    later: bool = False
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """The moment `7d`, `12h`, `2w`, a date (its beginning, UTC) or an ISO time means, as UTC without zone.
+
+    Raises:
+        ConfigurationError: it is none of these.
+    """
+    try:
+        if ago := _AGO.fullmatch(text.strip()):
+            moment = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
+        else:
+            moment = datetime.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigurationError(
+            f"{text!r} is no moment: say a date (2026-03-01) or how long ago (7d, 12h, 2w)"
+        ) from None
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def compare(before: Sequence[Place], now: Sequence[Place], by: HistoryOrder = "arr") -> list[Move]:
+    """What changed its place: movers by how far, then the new ones from the top, then those that are gone."""
+    old, new = ({one.request_id: one for one in places} for places in (before, now))
+    moves = [_move(old.get(key), new.get(key), by) for key in {**old, **new}]
+    changed = [one for one in moves if one is not None]
+    order = {"up": 0, "down": 0, "new": 1, "gone": 2}
+    return sorted(changed, key=lambda one: (order[one.kind], -abs(one.change), one.now or one.before or 0))
+
+
+def _move(old: Place | None, new: Place | None, by: HistoryOrder) -> Move | None:
+    before, now = (_place(one, by) for one in (old, new))
+    if before == now:
+        return None
+    known = new or old
+    kind: Kind = "up"
+    if before is None or now is None:
+        kind = "new" if before is None else "gone"
+    elif now > before:
+        kind = "down"
+    return Move(
+        kind,
+        known.request_id if known else "",
+        known.title if known else None,
+        before,
+        now,
+        old.arr if old else None,
+        new.arr if new else None,
+        old.companies if old else None,
+        new.companies if new else None,
+    )
+
+
+def _place(one: Place | None, by: HistoryOrder) -> int | None:
+    if one is None:
+        return None
+    return one.by_arr if by == "arr" else one.by_companies
+
+
+def read_moves(
+    connection: duckdb.DuckDBPyConnection, since: datetime | None = None, by: HistoryOrder = "arr"
+) -> Moved | None:
+    """The moves between the snapshot that was the newest at `since` (UTC without zone) and the newest one.
+
+    Without `since`, the last two snapshots are compared. When none is as old as `since`, the oldest stands in, and
+    `later` says so. None while there are not two snapshots to compare.
+    """
+    snapshots = [as_of for (as_of,) in connection.execute(read_sql("reporting/snapshots")).fetchall()]
+    if len(snapshots) < 2:
+        return None
+    *earlier, now = snapshots
+    old_enough = [as_of for as_of in earlier if since is not None and as_of <= since]
+    before = earlier[-1] if since is None else old_enough[-1] if old_enough else earlier[0]
+    moves = compare(_read_places(connection, before), _read_places(connection, now), by)
+    return Moved(before, now, moves, later=since is not None and not old_enough)
+
+
+def _read_places(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> list[Place]:
+    rows = connection.execute(read_sql("reporting/snapshot_places"), {"as_of": as_of}).fetchall()
+    return [Place(*row) for row in rows]

@@ -1,0 +1,68 @@
+"""The movers of a ranking on a terminal."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from rich.console import Console
+from rich.text import Text
+
+from integration_assets.reporting.moves import HistoryOrder, Move, Moved
+from integration_assets.reporting.run_summary import iso_utc
+from integration_assets.reporting.terminal import plain_or_boxed, print_wide
+from integration_assets.reporting.text import amount, clean, clip, moment
+
+_STYLES = {"up": "green", "down": "red", "new": "cyan", "gone": "magenta"}
+
+
+def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: str, limit: int) -> None:
+    """The largest moves first, then the new ones, then those that are gone; at most `limit` lines."""
+    since = moment(iso_utc(moved.before))
+    if moved.later:
+        print_wide(console, Text(f"the history begins at {since}; there is nothing older to compare with", style="dim"))
+    if not moved.moves:
+        print_wide(console, Text(f"no place by {_name(by)} has changed since {since}"))
+        return
+    table = plain_or_boxed(
+        console,
+        f"Movers by {_name(by)}, {since} to {moment(iso_utc(moved.now))}",
+        ("change", "left"),
+        ("request", "left"),
+        ("before", "right"),
+        ("now", "right"),
+        ("companies", "right"),
+        (f"ARR {currency}", "right"),
+        ("ARR change", "right"),
+    )
+    for one in moved.moves[:limit]:
+        table.add_row(
+            _change(one),
+            Text(clip(clean(one.title or f"{one.request_id} (gone)"), 60)),
+            *(f"{place:,}" if place is not None else "-" for place in (one.before, one.now)),
+            _from_to(one.companies_before, one.companies_now),
+            amount(one.arr_now) if one.arr_now is not None else "-",
+            _signed((one.arr_now or Decimal(0)) - (one.arr_before or Decimal(0))),
+        )
+    print_wide(console, table)
+    left = len(moved.moves) - limit
+    if left > 0:
+        print_wide(console, Text(f"and {left:,} more: --limit shows them", style="dim"))
+
+
+def _signed(change: Decimal) -> str:
+    return f"{'+' if change > 0 else ''}{amount(change)}"
+
+
+def _name(by: HistoryOrder) -> str:
+    return "ARR" if by == "arr" else "companies"
+
+
+def _change(one: Move) -> Text:
+    words = f"{one.kind} {abs(one.change):,}" if one.change else one.kind
+    return Text(words, style=_STYLES[one.kind])
+
+
+def _from_to(before: int | None, now: int | None) -> str:
+    if before == now or now is None:
+        return f"{before:,}" if before is not None else "-"
+    return f"{before:,} → {now:,}" if before is not None else f"{now:,}"
