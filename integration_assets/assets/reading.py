@@ -9,6 +9,7 @@ import duckdb
 
 from integration_assets.assets.call_floor import sizes_of
 from integration_assets.assets.known import due_reads, note_differences, note_full_reads, note_unknown_fields
+from integration_assets.assets.reading_companies import note_company_read
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
 from integration_assets.assets.reading_feedback import read_feedback
 from integration_assets.assets.reading_internal import read_internal
@@ -47,6 +48,8 @@ async def read_both(session: RunSession) -> None:
     connection.execute("DELETE FROM raw.excluded_requests")
     connection.execute("INSERT INTO raw.excluded_requests SELECT unnest(?::VARCHAR[])", [sorted(reading.excluded)])
     note_full_reads(connection, credential, now, reading.due)
+    if reading.company_read is not None:
+        note_company_read(connection, reading.company_read)
     note_differences(connection, reading.differences)
     note_unknown_fields(connection, state.run_id, now, reading.unknown_fields)
     state.identified = len(reading.in_scope)

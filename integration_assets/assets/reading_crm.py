@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from integration_assets.assets.call_floor import schema_calls
-from integration_assets.assets.reading_pages import Reading, chunks, read_pages, size_of
+from integration_assets.assets.reading_companies import read_companies
+from integration_assets.assets.reading_pages import Reading, chunks, size_of
 from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.together import together
 from integration_assets.config import Environment
-from integration_assets.connectors.crm.base import CompanyMapping, Crm
+from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import IntegrationError
 from integration_assets.models import LinkTarget, LiveSchema, Page
 from integration_assets.reporting.progress import track
@@ -42,14 +43,13 @@ async def read_crm(crm: Crm, session: RunSession, reading: Reading) -> None:
     schema = await crm.schema(FEATURE_REQUEST, mapping.names())
     reading.load.append("raw.crm_portals", [PortalRead(target.value, "target", schema)])
     reading.load.note_read("crm_schema", as_of=reading.started_at, rows_read=1)
+    unmapped = not {*mapping.names()} <= {item.name for item in schema.company_properties}
     # Which properties companies have is asked in any case, be it for reading them.
     reading.work.crm.schemas += schema_calls(crm.costs, schema, mapped=True)
-    await together(_read_companies(crm, mapping, reading), _read_records(crm, reading))
-
-
-async def _read_companies(crm: Crm, mapping: CompanyMapping, reading: Reading) -> None:
-    reading.work.crm.companies = await read_pages(
-        crm.companies(mapping), "companies", "raw_crm_companies", "raw.crm_companies", reading, read="companies"
+    await together(
+        # A mapped property that is missing ends a whole read, and would pass for empty in any other.
+        read_companies(crm, mapping, schema.portal.portal_id, reading, full=session.state.full_read or unmapped),
+        _read_records(crm, reading),
     )
 
 

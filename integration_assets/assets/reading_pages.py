@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import duckdb
 
@@ -38,6 +38,9 @@ REQUESTS = "raw_feature_requests"
 MOST_UNKNOWN_FIELDS = 200
 """Fields nobody documented that one read keeps apart."""
 
+if TYPE_CHECKING:
+    from integration_assets.assets.reading_companies import CompanyRead
+
 T = TypeVar("T")
 
 
@@ -48,7 +51,7 @@ class Reading:
     `due` names the inputs that are read whole. `scores` are the votes the source reports per request in scope;
     `differences` the reported and stored votes of those where reading again did not make them equal. `passes` counts
     how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed. `work`
-    counts what there was to read.
+    counts what there was to read, `company_read` is what to remember of the read of companies.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -68,6 +71,7 @@ class Reading:
     live_keys: set[str] = field(default_factory=set)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     work: Work = field(default_factory=Work)
+    company_read: CompanyRead | None = None
     passes: int = 0
     requests_unsettled: bool = False
 

@@ -11,6 +11,7 @@ from itertools import count
 from integration_assets.connectors.crm.base import (
     BatchRejectedError,
     CallCosts,
+    CompanyChanges,
     CompanyMapping,
     PairsOutcome,
     PairWrite,
@@ -63,6 +64,7 @@ class FakeCrm:
     costs: CallCosts = CallCosts(
         schema=1, missing_object=1, writing=0, labels=0, records_per_page=1, contacts_per_call=1
     )
+    company_changes: CompanyChanges | None = None
     portal_id: str = "1"
     kind: PortalKind = PortalKind.STANDARD
 

@@ -9,6 +9,7 @@ and production are the same to them. Errors: `CredentialError` (token rejected, 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import msgspec
@@ -120,6 +121,39 @@ class CallCosts(msgspec.Struct, frozen=True):
     contacts_per_call: int
 
 
+class ChangeCosts(msgspec.Struct, frozen=True):
+    """How much one call of each method of `CompanyChanges` brings."""
+
+    ids_per_page: int
+    records_per_read: int
+    archived_per_page: int
+    parents_per_call: int
+
+
+class CompanyChanges(Protocol):
+    """What changed among the companies of a portal: for CRMs that can tell it in fewer calls than listing them takes.
+
+    A company that is gone shows in one of four ways: `read` does not return it although it was asked for, `archived`
+    names it, another one has it among its `merged_ids`, or `read` returns its survivor in its place.
+    """
+
+    lag: timedelta
+    """How late a change may show: what was changed within that time before `modified` may be missing from it."""
+    costs: ChangeCosts
+
+    async def modified(self, since: datetime, *, most: int) -> tuple[str, ...] | None:
+        """Ids of the live companies created or modified since (with a zone); None when they are more than `most`."""
+
+    async def read(self, mapping: CompanyMapping, ids: Sequence[str]) -> Page[Company]:
+        """These companies as they are now, `costs.records_per_read` of them at most. Their parents are not told."""
+
+    def archived(self) -> AsyncIterator[tuple[str, ...]]:
+        """Ids of all archived companies, page by page."""
+
+    async def parents(self, ids: Sequence[str]) -> Mapping[str, str]:
+        """The parent of each of these companies that has one, `costs.parents_per_call` companies at most."""
+
+
 class Crm(Protocol):
     """A CRM portal: one credential, one environment."""
 
@@ -135,6 +169,8 @@ class Crm(Protocol):
     """Most record ids one `links` may carry."""
     costs: CallCosts
     """What calls it takes at least."""
+    company_changes: CompanyChanges | None
+    """How changed companies are told; None where only listing all of them tells."""
 
     @property
     def name(self) -> str:

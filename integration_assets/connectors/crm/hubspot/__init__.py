@@ -2,7 +2,7 @@
 
 `endpoints` says where to call and how much one call may carry, `status_rules` what each HTTP status means, `wire` what
 the answers look like, `problems` what the refusals do, `ids` what a portal calls our object and our labels; `reads`,
-`writes` and `schema` do the work, `translate` gives records their meaning, `connector.HubSpotCrm` is the whole as
+`changes`, `writes` and `schema` do the work, `translate` gives records their meaning, `connector.HubSpotCrm` is the whole as
 `connectors.crm.base.Crm`. Imports `models`, `errors`, the modules of `connectors` around the outgoing client, and
 `connectors.crm.base`.
 

@@ -12,6 +12,7 @@ from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import (
     CallCosts,
+    CompanyChanges,
     CompanyMapping,
     PairsOutcome,
     PairWrite,
@@ -20,6 +21,7 @@ from integration_assets.connectors.crm.base import (
 )
 from integration_assets.connectors.crm.hubspot import endpoints, reads, schema
 from integration_assets.connectors.crm.hubspot import writes as writing
+from integration_assets.connectors.crm.hubspot.changes import HubSpotCompanyChanges
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
 from integration_assets.connectors.crm.hubspot.schema import CompanyProperties
 from integration_assets.connectors.crm.hubspot.session import Session
@@ -87,6 +89,7 @@ class HubSpotCrm:
         self._ids = PortalIds(self._session)
         self._identity: Portal | None = None
         self._company_properties: CompanyProperties | None = None
+        self.company_changes: CompanyChanges | None = HubSpotCompanyChanges(self._session)
 
     @property
     def name(self) -> str:

@@ -21,6 +21,8 @@ TARGETS: dict[LinkTarget, str] = {"company": COMPANIES, "contact": CONTACTS}
 
 RECORDS_PER_CALL = 100
 """Most records of a list page, a batch read and a batch write."""
+RECORDS_PER_SEARCH = 200
+"""Most records of a page of search results."""
 PAIRS_PER_CREATE = 2_000
 PAIRS_PER_LABEL_ARCHIVE = 100
 IDS_PER_ASSOCIATION_READ = 1_000
@@ -62,6 +64,11 @@ def objects(object_type: str) -> Endpoint:
 def object_batch(object_type: str, action: str) -> Endpoint:
     """Batch `read` or `upsert` of records."""
     return _endpoint(f"/crm/objects/{VERSION}/{{object_type}}/batch/{action}", object_type=object_type)
+
+
+def object_search(object_type: str) -> Endpoint:
+    """Search among the records of a type."""
+    return _endpoint(f"/crm/objects/{VERSION}/{{object_type}}/search", object_type=object_type)
 
 
 def association_batch(from_type: str, to_type: str, action: str) -> Endpoint:

@@ -106,7 +106,7 @@ async def _with_parents(session: Session, pages: AsyncIterator[Page[Company]]) -
 
 async def _add_parents(session: Session, pages: Sequence[Page[Company]]) -> list[Page[Company]]:
     ids = [company.company_id for page in pages for company in page.records]
-    parents = await _associated(session, endpoints.COMPANIES, endpoints.COMPANIES, ids, PARENT_COMPANY)
+    parents = await parents_of(session, ids)
     return [
         msgspec.structs.replace(
             page,
@@ -116,6 +116,11 @@ async def _add_parents(session: Session, pages: Sequence[Page[Company]]) -> list
         )
         for page in pages
     ]
+
+
+async def parents_of(session: Session, ids: Sequence[str]) -> dict[str, str]:
+    """The parent of each of these companies that has one, at most 1,000 companies; from associations."""
+    return await _associated(session, endpoints.COMPANIES, endpoints.COMPANIES, ids, PARENT_COMPANY)
 
 
 # ---------------------------------------------------------------------------------------------------------- contacts
@@ -243,15 +248,27 @@ async def record_pages(
         followed.add(after)
 
 
+async def records_by_id(session: Session, object_type: str, names: Sequence[str], ids: Sequence[str]) -> BatchAnswer:
+    """The live records with these record ids, at most 100; those that are not there are left out.
+
+    Raises:
+        ContractError: a part of the answer says anything else than that a record is not there.
+    """
+    answer = await _batch_read(session, object_type, names, None, ids)
+    _only_missing(answer.errors, endpoints.object_batch(object_type, "read").template)
+    return answer
+
+
 async def _batch_read(
-    session: Session, object_type: str, names: Sequence[str], id_property: str, values: Sequence[str]
+    session: Session, object_type: str, names: Sequence[str], id_property: str | None, values: Sequence[str]
 ) -> BatchAnswer:
-    body = {
-        "idProperty": id_property,
+    body: dict[str, Any] = {
         "properties": list(names),
         "propertiesWithHistory": [],
         "inputs": [{"id": value} for value in values],
     }
+    if id_property is not None:
+        body["idProperty"] = id_property
     endpoint = endpoints.object_batch(object_type, "read")
     return await session.read_batch(endpoint, body, params={"archived": "false"})
 
