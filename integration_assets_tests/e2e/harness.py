@@ -40,6 +40,9 @@ KEY_PROPERTY = "feature_request_key"
 SETUP_POLL_SECONDS = 0.2
 """How often a setup in a test looks whether the portal reads back; its lags are fractions of a second."""
 
+NOBODY_LISTENS = 9
+"""A port that is closed on every machine that is not a museum of the internet."""
+
 NAMES = small_world()
 """Ids are the same in every copy of the small world."""
 
@@ -144,6 +147,7 @@ class World:
             mock.patch.object(sys, "argv", command),
             mock.patch.object(sys, "stdin", io.StringIO(stdin)),
             mock.patch("integration_assets.sync.setup.POLL_SECONDS", SETUP_POLL_SECONDS),
+            nothing_beyond_loopback(arguments),
             contextlib.redirect_stdout(out),
             contextlib.redirect_stderr(err),
         ):
@@ -271,6 +275,21 @@ class World:
         portal = self.seeded(environment).portal
         with portal_for_foreigners(portal) as address:
             return {name: hubspot_records(address, portal.token, name) for name in ("companies", "contacts")}
+
+
+@contextlib.contextmanager
+def nothing_beyond_loopback(arguments: Sequence[str]) -> Iterator[None]:
+    """Keep the doctor, the one command that looks around, on this machine and away from whatever runs here."""
+    if arguments[:1] != ("doctor",):
+        yield
+        return
+    with (
+        mock.patch("integration_assets.doctor.network.METADATA", (("127.0.0.1", NOBODY_LISTENS),)),
+        mock.patch("integration_assets.doctor.exposure.PROC", Path(os.devnull)),
+        mock.patch("integration_assets.doctor.exposure.WEBSERVER_PORT", NOBODY_LISTENS),
+        mock.patch("integration_assets.doctor.plaintext.places", lambda home: [home]),
+    ):
+        yield
 
 
 def is_write(request: LoggedRequest) -> bool:

@@ -86,6 +86,23 @@ def _auth_test(team: SlackTeam, _: dict[str, Any]) -> Response:
     return JSONResponse({"ok": True, **identity}, headers={"x-oauth-scopes": ",".join(sorted(team.scopes))})
 
 
+def _conversation(team: SlackTeam, args: dict[str, Any]) -> Response:
+    if "channels:read" not in team.scopes:
+        return _refused("missing_scope", needed="channels:read", provided=",".join(sorted(team.scopes)))
+    # By id only: a name is as unknown as a channel that is not there.
+    channel = next((known for known in team.channels if known.id == args.get("channel")), None)
+    if channel is None:
+        return _refused("channel_not_found")
+    shown = {
+        "id": channel.id,
+        "name": channel.name,
+        "is_channel": True,
+        "is_archived": channel.is_archived,
+        "is_member": channel.is_member,
+    }
+    return JSONResponse({"ok": True, "channel": shown})
+
+
 def _post_message(team: SlackTeam, args: dict[str, Any]) -> Response:
     if "chat:write" not in team.scopes:
         return _refused("missing_scope", needed="chat:write", provided=",".join(sorted(team.scopes)))
@@ -135,4 +152,5 @@ def _refused(error: str, **more: Any) -> Response:
 _METHODS: dict[str, Callable[[SlackTeam, dict[str, Any]], Response]] = {
     "/api/auth.test": _auth_test,
     "/api/chat.postMessage": _post_message,
+    "/api/conversations.info": _conversation,
 }

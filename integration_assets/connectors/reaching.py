@@ -1,0 +1,123 @@
+"""Whether a host is there at all: its name, address, certificate and clock. Nothing is asked of it but HEAD.
+
+What the outgoing client hides on purpose (certificates, the time of an answer) is looked at here, without a credential.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+
+from integration_assets.connectors.addresses import AddressGuard, system_resolver
+from integration_assets.errors import TransientError
+
+LARGEST_HEAD = 16_384
+LOOPBACK = ("127.", "::1")
+
+
+class Reached(msgspec.Struct, frozen=True):
+    """A host that answered. `certificate_until` None: it was reached without TLS. `at`: its clock, None when silent."""
+
+    host: str
+    address: str
+    certificate_until: datetime | None
+    at: datetime | None
+
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether it is a loopback address."""
+        return self.address.startswith(LOOPBACK)
+
+
+async def reach(
+    url: str, *, guard: AddressGuard | None = None, seconds: float = 5.0, context: ssl.SSLContext | None = None
+) -> Reached:
+    """Resolve the host of a URL, connect, shake hands, and read the time off an answer to `HEAD /`.
+
+    Raises:
+        TransientError: one of these did not work; says which.
+        AddressError: the guard does not let its address pass.
+    """
+    parts = urlsplit(url)
+    host, secure = parts.hostname or "", parts.scheme == "https"
+    port = parts.port or (443 if secure else 80)
+    resolve = guard.addresses_of if guard is not None else system_resolver
+    try:
+        async with asyncio.timeout(seconds):
+            addresses = list(await resolve(host, port))
+            reader, writer = await asyncio.open_connection(
+                addresses[0],
+                port,
+                ssl=(context or ssl.create_default_context()) if secure else None,
+                server_hostname=host if secure else None,
+            )
+            try:
+                until = _until(writer.get_extra_info("peercert"))
+                writer.write(f"HEAD / HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
+                at = _date(await _head(reader))
+            finally:
+                writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
+    except (OSError, TimeoutError) as error:
+        raise TransientError(f"{parts.netloc}: {_reason(error, seconds)}") from None
+    return Reached(parts.netloc, addresses[0], until, at)
+
+
+async def answer_to_get(address: str, port: int, path: str, *, seconds: float) -> bytes:
+    """The first bytes of the answer to a plain GET at a literal address; empty when there is none."""
+    received = b""
+    with suppress(OSError, TimeoutError):
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection(address, port)
+            try:
+                writer.write(f"GET {path} HTTP/1.0\r\nHost: {address}:{port}\r\n\r\n".encode())
+                while len(received) < LARGEST_HEAD and (more := await reader.read(LARGEST_HEAD)):
+                    received += more
+            finally:
+                writer.close()
+    return received
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    """The head of an answer; a server that ends sooner has said all it will."""
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    except asyncio.LimitOverrunError:
+        return b""
+
+
+def _date(head: bytes) -> datetime | None:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.strip().lower() == b"date":
+            with suppress(ValueError, TypeError):
+                return parsedate_to_datetime(value.strip().decode("latin-1")).astimezone(UTC)
+    return None
+
+
+def _until(certificate: dict[str, Any] | None) -> datetime | None:
+    if not certificate or "notAfter" not in certificate:
+        return None
+    return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
+
+
+def _reason(error: OSError | TimeoutError, seconds: float) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not accepted: {error.verify_message}"
+    if isinstance(error, ssl.SSLError):
+        return "no TLS connection could be made"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {seconds:.0f} s"
+    if type(error).__name__ == "gaierror":
+        return "the name cannot be resolved"
+    return f"no connection ({error.strerror or type(error).__name__})"

@@ -1,0 +1,273 @@
+"""Checks of the CRM portal: token, portal, scopes, our object and its key, mapped properties, link labels, quota."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from integration_assets.config import Environment, Settings
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.connectors.limiter import Quota
+from integration_assets.doctor.case import Case, NotTriedError, replace_secret
+from integration_assets.doctor.findings import Seen, Verdict, fail, failed, ok, unknown, warn, worst_of
+from integration_assets.doctor.machine import known_store
+from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError
+from integration_assets.models import LiveSchema, Portal
+from integration_assets.sync.drift import Drift, Severity, environments_differ, target_problems
+from integration_assets.sync.feature_request_object import FEATURE_REQUEST, KEY
+from integration_assets.sync.portal import check_portal
+from integration_assets.tenants.integrations import company_mapping, crm_for
+
+MAPPED = ("hubspot_arr_property", "hubspot_currency_property", "hubspot_account_id_property")
+SHARE_OF_QUOTA = 2
+"""A run may use half of what is left; a plan that needs more is held."""
+OBJECT = FEATURE_REQUEST.name
+
+
+class CrmFacts(msgspec.Struct, frozen=True):
+    """What a portal says of itself. `scopes` None: it does not tell. An error stands where a read failed."""
+
+    portal: Portal
+    scopes: frozenset[str] | IntegrationError | None
+    needed: frozenset[str]
+    needed_by_setup: frozenset[str]
+    schema: LiveSchema | IntegrationError
+    quota: Quota
+
+
+def token_field(environment: Environment) -> str:
+    """The settings field of an environment's token."""
+    return f"hubspot_{environment.value}_token"
+
+
+async def crm_facts(case: Case, environment: Environment) -> CrmFacts:
+    """What the portal of an environment says.
+
+    Raises:
+        CredentialError, TransientError, ContractError: it does not say who it is.
+    """
+    return await case.once(f"crm {environment}", lambda: _read(case, environment))
+
+
+async def _read(case: Case, environment: Environment) -> CrmFacts:
+    settings = await case.settings()
+    async with crm_for(settings, environment, case.calls) as crm:
+        portal = await crm.portal()
+        return CrmFacts(
+            portal=portal,
+            scopes=await _scopes(crm),
+            needed=crm.needed_scopes(setup=False, link_contacts=settings.link_contacts),
+            needed_by_setup=crm.needed_scopes(setup=True, link_contacts=settings.link_contacts),
+            schema=await _schema(crm, settings),
+            quota=crm.quota,
+        )
+
+
+async def _scopes(crm: Crm) -> frozenset[str] | IntegrationError | None:
+    try:
+        return await crm.granted_scopes()
+    except IntegrationError as error:
+        return error
+
+
+async def _schema(crm: Crm, settings: Settings) -> LiveSchema | IntegrationError:
+    try:
+        return await crm.schema(FEATURE_REQUEST, company_mapping(settings).names())
+    except IntegrationError as error:
+        return error
+
+
+async def _own(case: Case) -> CrmFacts:
+    """The portal that is examined, for other checks than that of its token."""
+    settings = await case.settings()
+    if settings.hubspot(case.environment)[0] is None:
+        raise NotTriedError(f"not tried: {settings.named(token_field(case.environment))} is not set")
+    try:
+        return await crm_facts(case, case.environment)
+    except IntegrationError:
+        raise NotTriedError("not tried: the CRM does not say which portal this is") from None
+
+
+async def _other(case: Case) -> CrmFacts | IntegrationError | None:
+    """The other environment's portal; None when it is not configured."""
+    settings = await case.settings()
+    if settings.hubspot(case.environment.other)[0] is None:
+        return None
+    try:
+        return await crm_facts(case, case.environment.other)
+    except IntegrationError as error:
+        return error
+
+
+# ------------------------------------------------------------------------------------------------- token and portal
+
+
+async def portal(case: Case) -> Seen:
+    """13: the token is accepted, and belongs to the portal this environment is tied to."""
+    settings, token = await case.settings(), token_field(case.environment)
+    if settings.hubspot(case.environment)[0] is None:
+        name = settings.named(token)
+        return fail(f"{name} is not set", f"set {name}", usage=True)
+    try:
+        own = await crm_facts(case, case.environment)
+    except CredentialError as error:
+        return failed(error, replace_secret(settings, token, case.tenant))
+    except IntegrationError as error:
+        return failed(error, f"check {settings.named(token)} and the network, then run the doctor again")
+    other = await _other(case)
+    looks = [await _identity(case, settings, own.portal, other.portal if isinstance(other, CrmFacts) else None)]
+    if isinstance(other, IntegrationError):
+        wrong = replace_secret(settings, token_field(case.environment.other), case.tenant)
+        looks.append(warn(f"the {case.environment.other} portal cannot be compared with: {other.message}", wrong))
+    return worst_of(looks)
+
+
+async def _identity(case: Case, settings: Settings, own: Portal, other: Portal | None) -> Seen:
+    try:
+        facts = await known_store(case)
+        pinned = facts.pinned if facts else None
+    except NotTriedError:
+        pinned = None
+    try:
+        decision = check_portal(
+            case.environment,
+            own,
+            configured_id=settings.hubspot(case.environment)[2],
+            pinned_id=pinned,
+            other_portal_id=other.portal_id if other else None,
+        )
+    except ConfigurationError as error:
+        return failed(error, "do what the message says: no approval releases another portal")
+    tied = "not tied to it yet" if decision.origin == "learnt" else f"as {decision.origin}"
+    return ok(f"portal {own.portal_id} ({own.kind}, {own.currency}), {tied}")
+
+
+async def scopes(case: Case) -> Seen:
+    """14: each scope a run needs."""
+    own, settings = await _own(case), await case.settings()
+    if isinstance(own.scopes, IntegrationError):
+        return failed(own.scopes, "run the doctor again")
+    if own.scopes is None:
+        return unknown("the CRM does not say which scopes the token has")
+    if missing := own.needed - own.scopes:
+        name = settings.named(token_field(case.environment))
+        return fail(f"missing: {', '.join(sorted(missing))}", f"grant them to the token in {name}")
+    if later := own.needed_by_setup - own.scopes:
+        return ok(f"all {len(own.needed)} granted; `setup` would also need {', '.join(sorted(later))}")
+    return ok(f"all {len(own.needed)} granted, those of `setup` included")
+
+
+# ------------------------------------------------------------------------------------------------------------ schema
+
+
+async def object_type(case: Case) -> Seen:
+    """15: our object exists, here and in the other environment."""
+    return await _schema_part(case, lambda name: name == OBJECT, f"{OBJECT} exists in both environments")
+
+
+async def unique_key(case: Case) -> Seen:
+    """16: the property of our key exists and holds no value twice."""
+    key = f"{OBJECT}.{KEY}"
+    return await _schema_part(case, lambda name: name == key, f"{KEY} exists and is unique")
+
+
+async def properties(case: Case) -> Seen:
+    """17: every other property we write, and every company property that is mapped."""
+    settings = await case.settings()
+    key, count = f"{OBJECT}.{KEY}", len(FEATURE_REQUEST.properties) - 1
+
+    def ours(name: str) -> bool:
+        return name.startswith((f"{OBJECT}.", "company.")) and name != key
+
+    seen = await _schema_part(case, ours, f"{count} properties of ours and those mapped, each as expected")
+    if settings.hubspot_arr_property is not None or seen.verdict is Verdict.FAIL:
+        return seen
+    name = settings.named(MAPPED[0])
+    unmapped = warn(f"{name} is not set: ARR comes from the next source", f"set {name}")
+    return worst_of([seen, unmapped])
+
+
+async def link_labels(case: Case) -> Seen:
+    """18: the labels of our links."""
+    return await _schema_part(case, lambda name: name.startswith("link "), "every link label exists")
+
+
+async def _schema_part(case: Case, concerns: Callable[[str], bool], fine: str) -> Seen:
+    """The drifts whose name concerns one check."""
+    own = await _own(case)
+    if isinstance(own.schema, IntegrationError):
+        return failed(own.schema, "run the doctor again")
+    settings = await case.settings()
+    if not own.schema.object_present and not concerns(OBJECT) and not concerns("company."):
+        return unknown("not tried: the object does not exist")
+    drifts = await _drifts(case, settings, own.schema)
+    looks = [_drift(one, settings, case.environment) for one in drifts if concerns(one.name)]
+    return worst_of(looks) if looks else ok(fine)
+
+
+async def _drifts(case: Case, settings: Settings, own: LiveSchema) -> list[Drift]:
+    names = company_mapping(settings).names()
+    drifts = target_problems(FEATURE_REQUEST, own, link_contacts=settings.link_contacts, company_properties=names)
+    if not own.object_present:
+        return drifts
+    other = await _other(case)
+    theirs = other.schema if isinstance(other, CrmFacts) and isinstance(other.schema, LiveSchema) else None
+    drifts += environments_differ(
+        own,
+        theirs,
+        expected=FEATURE_REQUEST,
+        link_contacts=settings.link_contacts,
+        production=case.environment is Environment.PRODUCTION,
+        company_properties=names,
+        why_unreadable="it is not configured" if other is None else "it cannot be read",
+    )
+    wrong_here = {drift.name for drift in drifts if drift.severity is Severity.ERROR}
+    return [drift for drift in drifts if drift.severity is Severity.ERROR or drift.name not in wrong_here]
+
+
+def _drift(drift: Drift, settings: Settings, environment: Environment) -> Seen:
+    """A drift with what to do: what is missing `setup` creates, what exists and is wrong a person has to change."""
+    for field in MAPPED:
+        if drift.name == f"company.{getattr(settings, field)}" and drift.severity is Severity.ERROR:
+            fix = f"correct {settings.named(field)}, or create the property"
+            return fail(f"{drift.name}: {drift.detail}", fix, usage=True)
+    seen, by_setup, _ = f"{drift.name}: {drift.detail}".partition("; run `setup`")
+    if by_setup:
+        fix = f"run `integration-assets setup --environment {environment}`"
+    elif drift.severity is Severity.ERROR:
+        fix = "change it in the CRM's settings: `setup` changes nothing that exists"
+    else:
+        fix = f"run `integration-assets setup --environment {environment.other}`, or give it a token"
+    return fail(seen, fix) if drift.severity is Severity.ERROR else warn(seen, fix)
+
+
+# ------------------------------------------------------------------------------------------------------------- quota
+
+
+async def quota(case: Case) -> Seen:
+    """19: calls left today against what a run takes."""
+    own, settings = await _own(case), await case.settings()
+    left = own.quota.daily_remaining
+    if left is None:
+        return unknown("the CRM does not say how many calls are left today")
+    facts = await known_store(case)
+    needed = facts.calls_needed if facts else None
+    if needed is None:
+        return ok(f"{left:,} calls left today; no run yet to compare with") if left else _spent(left)
+    if left < needed:
+        return _spent(left, needed)
+    budget = settings.call_budget if settings.call_budget is not None else left // SHARE_OF_QUOTA
+    if needed > budget:
+        return warn(
+            f"{left:,} calls left today, a run takes about {needed:,} and may take {budget:,}: it would be held",
+            f"wait for the quota, or raise {settings.named('call_budget')}",
+        )
+    return ok(f"{left:,} calls left today, a run takes about {needed:,}")
+
+
+def _spent(left: int, needed: int | None = None) -> Seen:
+    wanted = f", a run takes about {needed:,}" if needed else ""
+    return fail(
+        f"{left:,} calls left today{wanted}", "wait for midnight in the portal's time zone, or see what else calls"
+    )

@@ -1,0 +1,89 @@
+"""Carrying out all checks at once, in time, each on its own: what one meets never hides another's finding."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+
+import msgspec
+
+from integration_assets.config import Settings
+from integration_assets.connectors.redaction import redact
+from integration_assets.doctor.case import LONGEST_SAID, PATIENCE_SECONDS, Case, NotTriedError, utc_now
+from integration_assets.doctor.findings import Finding, Seen, failed, unknown
+from integration_assets.doctor.table import CHECKS, Check
+from integration_assets.errors import ConfigurationError, IntegrationError
+from integration_assets.reporting.text import clip
+
+
+class Examination(msgspec.Struct, frozen=True):
+    """All findings, in the order of the table. `problem`: why the tenant's secrets do not open, when they do not."""
+
+    findings: list[Finding]
+    problem: IntegrationError | None = None
+
+
+async def examine(
+    operator: Settings, tenant: str, *, patience: float = PATIENCE_SECONDS, now: Callable[[], datetime] = utc_now
+) -> Examination:
+    """Examine a tenant's environment; `operator` are the settings of the environment variables.
+
+    Nothing is written but inside the product's own home. Takes `patience` seconds at most.
+
+    Raises:
+        ConfigurationError: there is no such tenant, or it has no integration.
+    """
+    case = Case(operator, tenant, now=now)
+    tasks = [asyncio.create_task(_seen(check, case)) for check in CHECKS]
+    try:
+        await asyncio.wait(tasks, timeout=patience)
+        problem = await _why_closed(case)
+        looks = [task.result() if task.done() else _no_answer(patience) for task in tasks]
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await case.close()
+    findings = [_finding(number, *pair) for number, pair in enumerate(zip(CHECKS, looks, strict=True), 1)]
+    return Examination(findings, problem)
+
+
+async def _seen(check: Check, case: Case) -> Seen:
+    try:
+        return await check.look(case)
+    except NotTriedError as reason:
+        return unknown(str(reason))
+    except IntegrationError as error:
+        return failed(error, "do what the message says, then run the doctor again")
+    except Exception as error:  # noqa: BLE001 - a defect of one check must not hide what the others found
+        return unknown(f"the check itself broke ({type(error).__name__})", "report it as a defect")
+
+
+async def _why_closed(case: Case) -> IntegrationError | None:
+    """Why the tenant's secrets do not open; a tenant that is not there ends the examination."""
+    try:
+        async with asyncio.timeout(0.1):
+            return (await case.opened()).problem
+    except TimeoutError:
+        return None
+    except ConfigurationError:
+        raise
+    except IntegrationError as error:
+        return error
+
+
+def _no_answer(patience: float) -> Seen:
+    return unknown(f"no answer within {patience:.0f} s", "run the doctor again; if it stays, check the network")
+
+
+def _finding(number: int, check: Check, look: Seen) -> Finding:
+    return Finding(
+        number=number,
+        check=check.name,
+        verdict=look.verdict,
+        seen=clip(redact(look.seen), LONGEST_SAID),
+        why=check.why,
+        fix=clip(redact(look.fix), LONGEST_SAID),
+        usage=look.usage,
+    )

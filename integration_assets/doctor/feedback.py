@@ -1,0 +1,85 @@
+"""Checks of the feedback system: the key works, and what it gives is what is understood."""
+
+from __future__ import annotations
+
+import msgspec
+
+from integration_assets.doctor.case import Case, NotTriedError, replace_secret
+from integration_assets.doctor.findings import Seen, fail, failed, ok, unknown, warn
+from integration_assets.errors import CredentialError, IntegrationError
+from integration_assets.models import FeatureRequest, Page
+from integration_assets.tenants.integrations import feedback_for
+
+KEY = "canny_api_key"
+ADDRESS = "canny_base_url"
+MOST_UNUSABLE = 0.01
+"""Share of a page beyond which a run's gate would close."""
+FEW_UNUSABLE = 10
+
+
+class FeedbackFacts(msgspec.Struct, frozen=True):
+    """What the system said to its cheapest authenticated read, and the first page of requests, or what is wrong."""
+
+    said: str
+    page: Page[FeatureRequest] | IntegrationError | None
+
+
+async def feedback_facts(case: Case) -> FeedbackFacts:
+    """Two reads of the feedback system.
+
+    Raises:
+        CredentialError, TransientError, ContractError: the first one already fails.
+    """
+    return await case.once("feedback", lambda: _read(case))
+
+
+async def _read(case: Case) -> FeedbackFacts:
+    settings = await case.settings()
+    async with feedback_for(settings, case.calls) as feedback:
+        said = await feedback.check()
+        pages = feedback.feature_requests(statuses=settings.canny_statuses)
+        try:
+            page: Page[FeatureRequest] | IntegrationError | None = await anext(aiter(pages), None)
+        except IntegrationError as error:
+            page = error
+        return FeedbackFacts(said, page)
+
+
+async def credential(case: Case) -> Seen:
+    """11: the key is accepted."""
+    settings = await case.settings()
+    if settings.canny_api_key is None:
+        name = settings.named(KEY)
+        return fail(f"{name} is not set", f"set {name}", usage=True)
+    try:
+        return ok((await feedback_facts(case)).said)
+    except CredentialError as error:
+        return failed(error, replace_secret(settings, KEY, case.tenant))
+    except IntegrationError as error:
+        return failed(error, f"check {settings.named(ADDRESS)} and the network, then run the doctor again")
+
+
+async def shape(case: Case) -> Seen:
+    """12: a page of requests is of the documented shape."""
+    settings = await case.settings()
+    try:
+        page = (await feedback_facts(case)).page if settings.canny_api_key else None
+    except IntegrationError:
+        raise NotTriedError("not tried: the feedback system does not answer") from None
+    if settings.canny_api_key is None:
+        return unknown(f"not tried: {settings.named(KEY)} is not set")
+    if isinstance(page, IntegrationError):
+        return failed(page, "the system has changed: look for a newer version of integration-assets")
+    if page is None:
+        return warn("the list of requests is empty", "check that the key belongs to the right workspace")
+    unusable, all_ = len(page.rejected), len(page.records) + len(page.rejected)
+    if all_ == 0:
+        return warn("there are no requests", "check that the key belongs to the right workspace")
+    if unusable > max(FEW_UNUSABLE, all_ * MOST_UNUSABLE) or unusable == all_:
+        return fail(
+            f"{unusable} of {all_} requests cannot be used: {page.rejected[0].reason}",
+            "the system has changed: look for a newer version of integration-assets",
+        )
+    left_out = f", {unusable} of them cannot be used" if unusable else ""
+    more = f"; unknown fields: {', '.join(sorted(page.unknown_fields))}" if page.unknown_fields else ""
+    return ok(f"{all_} requests read{left_out}{more}")

@@ -1,0 +1,116 @@
+"""What a check found, as a struct, as JSON and as a table; and the exit code all of them amount to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from integration_assets import __version__
+from integration_assets.errors import EXIT_USAGE, ConfigurationError, IntegrationError
+
+
+class Verdict(StrEnum):
+    """How one check ended, from best to worst. `unknown`: it could not be carried out, and it says why."""
+
+    OK = "ok"
+    UNKNOWN = "unknown"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What one look saw, and what to do about it. `usage`: a setting is missing or wrong."""
+
+    verdict: Verdict
+    seen: str
+    fix: str = ""
+    usage: bool = False
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One of the 26 checks: what was seen, why it matters, and the one thing to do when it is not ok."""
+
+    number: int
+    check: str
+    verdict: Verdict
+    seen: str
+    why: str
+    fix: str = ""
+    usage: bool = False
+
+
+def ok(seen: str) -> Seen:
+    """All is well."""
+    return Seen(Verdict.OK, seen)
+
+
+def warn(seen: str, fix: str) -> Seen:
+    """A run gets through, and somebody should look."""
+    return Seen(Verdict.WARN, seen, fix)
+
+
+def fail(seen: str, fix: str, *, usage: bool = False) -> Seen:
+    """A run does not get through, or must not."""
+    return Seen(Verdict.FAIL, seen, fix, usage)
+
+
+def unknown(seen: str, fix: str = "") -> Seen:
+    """It could not be seen."""
+    return Seen(Verdict.UNKNOWN, seen, fix)
+
+
+def failed(error: IntegrationError, fix: str) -> Seen:
+    """What an error means for the check that met it."""
+    return fail(error.message, fix, usage=isinstance(error, ConfigurationError))
+
+
+def worst_of(looks: Sequence[Seen]) -> Seen:
+    """Several looks as one: the worst verdict, and everything seen that has it, with the remedies, each once."""
+    order = list(Verdict)
+    worst = max((look.verdict for look in looks), key=order.index)
+    those = [look for look in looks if look.verdict is worst]
+    return Seen(
+        worst,
+        "; ".join(dict.fromkeys(look.seen for look in those)),
+        "; then ".join(dict.fromkeys(look.fix for look in those if look.fix)),
+        any(look.usage for look in those),
+    )
+
+
+def exit_code(findings: Iterable[Finding]) -> int:
+    """0 when nothing failed, 2 when configuration is why something did, else 1."""
+    bad = [finding for finding in findings if finding.verdict is Verdict.FAIL]
+    if not bad:
+        return 0
+    return EXIT_USAGE if any(finding.usage for finding in bad) else 1
+
+
+def to_json(findings: Sequence[Finding]) -> bytes:
+    """`{"version":1,"product":…,"findings":[{"number":…,"check":…,"verdict":…,"seen":…,"why":…,"fix":…}]}`."""
+    return msgspec.json.encode({"version": 1, "product": __version__, "findings": findings})
+
+
+_STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "cyan"}
+
+
+def show(findings: Iterable[Finding], console: Console) -> None:
+    """A table for people: what is ok in one line, all else with why it matters and the remedy."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True, justify="right")
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for finding in findings:
+        lines = [finding.seen]
+        if finding.verdict in (Verdict.WARN, Verdict.FAIL):
+            lines.append(f"why: {finding.why}")
+        if finding.fix:
+            lines.append(f"→ {finding.fix}")
+        verdict = Text(finding.verdict.value, style=_STYLES[finding.verdict])
+        table.add_row(verdict, str(finding.number), finding.check, Text("\n".join(lines)))
+    console.print(table)

@@ -1,0 +1,141 @@
+"""Checks of this machine: what is installed, the home, the staging store, its ledger, and what a dead run left."""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from integration_assets import __version__
+from integration_assets.config import variable
+from integration_assets.doctor.case import Case, NotTriedError, in_thread
+from integration_assets.doctor.findings import Seen, fail, failed, ok, unknown, warn
+from integration_assets.doctor.store import StoreFacts, bytes_of, store_facts
+from integration_assets.errors import IntegrationError
+
+OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
+SYSTEMS = ("Linux", "Darwin")
+"""Where the locks of the staging store are known to work."""
+LOCK = "requirements.lock"
+_PACKAGE = Path(__file__).parents[1]
+LOCK_PLACES = (_PACKAGE / LOCK, _PACKAGE.parent / LOCK)
+"""Inside the package when installed from a wheel, beside it in a checkout."""
+LITTLE_BYTES = 1_000_000_000
+RUNS_OF_ROOM = 2
+"""A run writes the store anew in the worst case, and what it publishes."""
+_PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
+
+
+async def installation(_case: Case) -> Seen:
+    """1: Python, system and packages, against the lock."""
+    return await in_thread(_installation)
+
+
+def _installation() -> Seen:
+    here = f"integration-assets {__version__}, Python {platform.python_version()} on {platform.system()}"
+    if not OLDEST_PYTHON <= sys.version_info[:2] < FIRST_UNTRIED_PYTHON:
+        return fail(f"{here}: Python 3.11 to 3.13 is needed", "make clean install PYTHON=python3.12")
+    if platform.system() not in SYSTEMS:
+        return warn(f"{here}: never tried on this system", "use Linux or macOS")
+    lock = next((place for place in LOCK_PLACES if place.is_file()), None)
+    if lock is None:
+        return unknown(f"{here}; {LOCK} is not here, so the packages were not compared with it")
+    others = different_packages(lock.read_text(encoding="utf-8"))
+    if others:
+        named = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
+        return warn(f"{here}; not as locked: {named}", "make install")
+    return ok(f"{here}, packages as locked")
+
+
+def different_packages(lock: str) -> list[str]:
+    """Installed packages of another version than locked. A universal lock may name several for one package."""
+    locked: dict[str, set[str]] = {}
+    for name, wanted in _PINNED.findall(lock):
+        locked.setdefault(name, set()).add(wanted)
+    different = []
+    for name, wanted in locked.items():
+        try:
+            have = version(name)
+        except PackageNotFoundError:
+            continue  # for another system or Python; what is needed and missing does not get this far
+        if have not in wanted:
+            different.append(f"{name} {have} instead of {' or '.join(sorted(wanted))}")
+    return different
+
+
+async def home(case: Case) -> Seen:
+    """2: the home can be written, and there is room for another run."""
+    return await in_thread(lambda: _home(case))
+
+
+def _home(case: Case) -> Seen:
+    place = case.operator.home
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        probe = place / ".doctor"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        fix = f"set {variable('home')} to a writable folder"
+        return fail(f"{place} cannot be written: {error.strerror}", fix, usage=True)
+    free, needed = shutil.disk_usage(place).free, RUNS_OF_ROOM * bytes_of(case)
+    room = f"{free / 1e9:,.1f} GB free, {RUNS_OF_ROOM} times what the last run left is {needed / 1e9:,.3f} GB"
+    if free < needed:
+        return fail(f"{place}: {room}", f"free some disk space, or move {variable('home')}")
+    if free < LITTLE_BYTES:
+        return warn(f"{place}: {room}", "free some disk space soon")
+    return ok(f"{place} can be written; {room}")
+
+
+async def staging_store(case: Case) -> Seen:
+    """3: the DuckDB file opens, has this version's tables, and nobody holds it."""
+    try:
+        facts = await store_facts(case)
+    except IntegrationError as error:
+        return failed(error, "do what the message says")
+    if facts is None:
+        return ok("none yet: the first run makes it")
+    return ok(f"{facts.path} opens, {facts.bytes / 1e6:,.1f} MB, nobody holds it")
+
+
+async def known_store(case: Case) -> StoreFacts | None:
+    """The facts of the store for other checks than the third; None when there is none yet.
+
+    Raises:
+        NotTriedError: it does not open.
+    """
+    try:
+        return await store_facts(case)
+    except IntegrationError:
+        raise NotTriedError("not tried: the staging store does not open") from None
+
+
+async def ledger(case: Case) -> Seen:
+    """4: every block of the ledger has its checksum, no entry is missing, and the newest plan has its hash."""
+    facts = await known_store(case)
+    if facts is None or (not facts.ledger.rows and not facts.ledger.problems):
+        return ok("empty: nothing was written yet")
+    if facts.ledger.problems:
+        return fail(
+            "; ".join(facts.ledger.problems), f"restore {facts.path} from a backup, or move it away and run again"
+        )
+    return ok(f"{facts.ledger.rows:,} entries, none missing; the newest plan has its hash")
+
+
+async def leftovers(case: Case) -> Seen:
+    """5: runs that died, writes whose outcome nobody knows."""
+    facts = await known_store(case)
+    if facts is None:
+        return ok("no run yet")
+    left = [f"run {run[:8]}, begun {began:%Y-%m-%d %H:%M} UTC, did not end" for run, began in facts.open_runs]
+    if facts.ledger.open_writes:
+        left.append(f"the outcome of {facts.ledger.open_writes:,} writes is not known")
+    if left:
+        command = f"integration-assets sync --environment {case.environment}"
+        tenant = "" if case.tenant == "default" else f" --tenant {case.tenant}"
+        return warn("; ".join(left), f"`{command}{tenant}` settles it")
+    waiting = f"; {facts.unsent} messages to Slack wait for the next run" if facts.unsent else ""
+    return ok(f"no run is open and no write unsettled{waiting}")

@@ -1,0 +1,122 @@
+"""Checks of the way to the systems: clocks, names, certificates, and what must not be reachable from here."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from datetime import timedelta
+
+from integration_assets.config import Settings
+from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.reaching import Reached, answer_to_get, reach
+from integration_assets.doctor.case import Case
+from integration_assets.doctor.findings import Seen, fail, ok, unknown, warn, worst_of
+from integration_assets.errors import IntegrationError
+from integration_assets.tenants.addresses import guard_for, internal_policy
+from integration_assets.tenants.registry.models import Provider
+
+MOST_SKEW = timedelta(seconds=60)
+FEW_DAYS = 14
+"""A certificate that ends sooner should have been renewed by now: most are, a month before."""
+SECONDS = 5.0
+METADATA = (("169.254.169.254", 80), ("100.100.100.200", 80))
+"""Where clouds tell a machine its own credentials (AWS, Google and Azure; Alibaba)."""
+METADATA_SECONDS = 1.5
+OF_A_PROXY = frozenset({b"403", b"407", b"500", b"502", b"503", b"504"})
+"""Statuses that say no: of a proxy that takes every connection, or of a service that is switched off."""
+
+Way = tuple[str, AddressGuard | None]
+
+
+async def ways(case: Case) -> list[Reached | IntegrationError]:
+    """Every host a run of this tenant asks, once each, reached or not."""
+    return await case.once("hosts", lambda: _all_ways(case))
+
+
+async def _all_ways(case: Case) -> list[Reached | IntegrationError]:
+    settings = await case.settings()
+    opened = await case.opened()
+    to = _third_party(settings)
+    for one in opened.internal:
+        guard = AddressGuard(internal_policy(settings, case.tenant))
+        to += [(url, guard) for url in (one.base_url, one.auth.get("token_url")) if url]
+    by_origin = {url.split("/", 3)[2]: (url, guard) for url, guard in to}
+    context = await asyncio.to_thread(trusted)
+    return list(await asyncio.gather(*(_one_way(url, guard, context) for url, guard in by_origin.values())))
+
+
+def trusted() -> ssl.SSLContext:
+    """The authorities of this machine."""
+    return ssl.create_default_context()
+
+
+def _third_party(settings: Settings) -> list[Way]:
+    """The addresses that have a credential."""
+    pairs = (
+        (settings.canny_api_key, settings.canny_base_url, Provider.CANNY),
+        (settings.hubspot_sandbox_token, settings.hubspot_sandbox_base_url, Provider.HUBSPOT),
+        (settings.hubspot_production_token, settings.hubspot_production_base_url, Provider.HUBSPOT),
+        (settings.slack_bot_token, settings.slack_base_url, Provider.SLACK),
+    )
+    return [(url, guard_for(settings, provider)) for secret, url, provider in pairs if secret is not None]
+
+
+async def _one_way(url: str, guard: AddressGuard | None, context: ssl.SSLContext) -> Reached | IntegrationError:
+    try:
+        return await reach(url, guard=guard, seconds=SECONDS, context=context)
+    except IntegrationError as error:
+        return error
+
+
+async def clock(case: Case) -> Seen:
+    """8: this machine's clock against the systems'."""
+    now_of = [(one, one.at) for one in await ways(case) if isinstance(one, Reached) and one.at is not None]
+    now = case.now()
+    off = [(abs(now - at), one.host) for one, at in now_of]
+    if not off:
+        return unknown("no system said what time it is")
+    skew, host = min(off)  # the clock of one system may be wrong; where all disagree with ours, ours is
+    if skew > MOST_SKEW:
+        return warn(
+            f"this machine's clock is {skew.total_seconds():,.0f} s off that of {host}, as near as any",
+            "switch time synchronisation on (`timedatectl set-ntp true`)",
+        )
+    return ok(f"{skew.total_seconds():.0f} s off that of {host}")
+
+
+async def hosts(case: Case) -> Seen:
+    """9: each host's name, connection and certificate."""
+    found = await ways(case)
+    if not found:
+        return unknown("no system is configured")
+    return worst_of([_host(case, one) for one in found])
+
+
+def _host(case: Case, one: Reached | IntegrationError) -> Seen:
+    if isinstance(one, IntegrationError):
+        return fail(one.message, "check the base URL, the name server, the firewall and the proxy of this machine")
+    if one.certificate_until is None:
+        if one.on_this_machine:
+            return ok(f"{one.host} on this machine")
+        return warn(f"{one.host} is asked without TLS: credentials travel open", "make the base URL https://")
+    days = (one.certificate_until - case.now()).days
+    if days < FEW_DAYS:
+        return warn(f"the certificate of {one.host} ends in {days} days", "have whoever runs that host renew it")
+    return ok(f"{one.host}, certificate for {days} days")
+
+
+async def egress(_case: Case) -> Seen:
+    """10: the addresses where clouds give out this machine's credentials do not answer. Only `/` is asked for."""
+    answers = await asyncio.gather(*(answer_to_get(*where, "/", seconds=METADATA_SECONDS) for where in METADATA))
+    open_ones = [f"{host}:{port}" for (host, port), said in zip(METADATA, answers, strict=True) if _serves(said)]
+    if open_ones:
+        return warn(
+            f"the metadata service answers at {', '.join(open_ones)}; only the address guard keeps tenants from it",
+            "block it for this user (network policy, `iptables -m owner`, or IMDSv2 with a hop limit of 1)",
+        )
+    return ok("no metadata service can be reached")
+
+
+def _serves(answer: bytes) -> bool:
+    """Whether an answer is one of a web server that lets us in, or asks for a header or a token."""
+    return answer.startswith(b"HTTP/") and answer[9:12] not in OF_A_PROXY

@@ -1,0 +1,87 @@
+"""Check of Slack: the token is live, may post, and the channel is one it can post to. Nothing is posted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from integration_assets.doctor.case import Case, in_thread, replace_secret
+from integration_assets.doctor.findings import Seen, fail, ok, warn
+
+if TYPE_CHECKING:
+    from integration_assets.config import Settings
+
+TOKEN, CHANNEL = "slack_bot_token", "slack_channel"
+NEEDED = "chat:write"
+SECONDS = 5
+LOOKED_UP_BY_ID = ("C", "G", "D")
+"""How ids of conversations begin; a name cannot be looked up."""
+
+
+async def slack(case: Case) -> Seen:
+    """20: token and channel."""
+    settings = await case.settings()
+    if settings.slack_bot_token is None:
+        return ok("not configured: the summary is printed only")
+    if settings.slack_channel is None:
+        name = settings.named(CHANNEL)
+        return fail(f"{name} is not set: nothing can be posted", f"set {name}", usage=True)
+    return await in_thread(lambda: _slack(settings, case.tenant))
+
+
+def _slack(settings: Settings, tenant: str) -> Seen:
+    from slack_sdk.errors import SlackApiError  # noqa: PLC0415 - slow to import, and most have no Slack
+
+    replace = replace_secret(settings, TOKEN, tenant)
+    try:
+        granted = _granted(_ask(settings, "auth.test"))
+        if granted is not None and NEEDED not in granted:
+            return fail(f"the token has not the scope {NEEDED}", f"add {NEEDED} to the app and install it again")
+        return _channel(settings)
+    except SlackApiError as error:
+        return fail(f"Slack refuses the token: {_word(error)}", replace)
+    except Exception as error:  # noqa: BLE001 - the client raises whatever its transport does
+        return fail(f"Slack cannot be reached ({type(error).__name__})", "check the network, then run the doctor again")
+
+
+def _channel(settings: Settings) -> Seen:
+    from slack_sdk.errors import SlackApiError  # noqa: PLC0415 - the same
+
+    channel, name = settings.slack_channel or "", settings.named(CHANNEL)
+    if not channel.startswith(LOOKED_UP_BY_ID):
+        return ok("the token is valid and may post; a channel given by name cannot be looked up")
+    try:
+        answer = _ask(settings, "conversations.info", channel=channel)
+    except SlackApiError as error:
+        if _word(error) == "missing_scope":
+            return ok("the token is valid and may post; to look the channel up it would need channels:read")
+        return fail(f"Slack does not know the channel: {_word(error)}", f"correct {name}")
+    info = answer.get("channel") or {}
+    if info.get("is_archived"):
+        return fail("the channel is archived", f"choose another channel in {name}")
+    if info.get("is_member") is False:
+        return warn("the app is not in the channel", "invite the app to the channel")
+    return ok("the token is valid, may post, and is in the channel")
+
+
+def _ask(settings: Settings, method: str, **arguments: str) -> Any:
+    from slack_sdk import WebClient  # noqa: PLC0415 - the same
+
+    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
+    client = WebClient(token, base_url=settings.slack_base_url.rstrip("/") + "/", timeout=SECONDS)
+    client.retry_handlers.clear()
+    return client.api_call(method, params=arguments)
+
+
+def _granted(answer: Any) -> set[str] | None:
+    """The scopes Slack names with every answer; None when it does not."""
+    headers = {str(name).lower(): value for name, value in answer.headers.items()}
+    text = headers.get("x-oauth-scopes")
+    return {scope.strip() for scope in str(text).split(",")} if text is not None else None
+
+
+def _word(error: Any) -> str:
+    """Slack's own word for an error, as far as it is one."""
+    code = error.response.get("error") if hasattr(error.response, "get") else None
+    if isinstance(code, str) and code.replace("_", "").isalnum():
+        return code[:80]
+    return f"status {getattr(error.response, 'status_code', 'unknown')}"

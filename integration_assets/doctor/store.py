@@ -1,0 +1,159 @@
+"""What the staging store of a tenant says of earlier runs, plans and writes; all of it read in one opening."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from integration_assets.doctor.case import Case, in_thread
+from integration_assets.staging.publishing import published_path
+from integration_assets.staging.store import open_store, store_path
+from integration_assets.sync.operations import plan_hash, read_operations
+from integration_assets.sync.plan_store import hash_header, load_plan
+from integration_assets.sync.portal import pinned_portal
+
+
+class LedgerFacts(msgspec.Struct, frozen=True):
+    """`rows` of the ledger; `problems` with it, one line each; `open_writes` whose outcome nobody knows."""
+
+    rows: int
+    problems: tuple[str, ...]
+    open_writes: int
+
+
+class StoreFacts(msgspec.Struct, frozen=True):
+    """The store of one tenant and environment. `bytes`: its files. Times are UTC.
+
+    `open_runs`: id and beginning of runs that did not end. `unsent`: messages Slack has not confirmed. `last_run`: when
+    and how it ended. `calls_needed`: CRM calls of the newest run and of what is planned and not applied.
+    """
+
+    path: Path
+    bytes: int
+    pinned: str | None = None
+    ledger: LedgerFacts = LedgerFacts(0, (), 0)
+    open_runs: tuple[tuple[str, datetime], ...] = ()
+    unsent: int = 0
+    last_run: tuple[datetime, str] | None = None
+    last_good_run_at: datetime | None = None
+    calls_needed: int | None = None
+
+
+async def store_facts(case: Case) -> StoreFacts | None:
+    """What the store says; None when there is none yet.
+
+    Raises:
+        ConfigurationError: its place is no directory, or a newer version wrote it.
+        LockError: another run, or another program, has it open.
+        PermanentError: it is damaged, or cannot be read or written.
+    """
+    return await case.once("store", lambda: in_thread(lambda: _facts(case)))
+
+
+def place_of(case: Case) -> Path:
+    """Where the store is.
+
+    Raises:
+        ConfigurationError: its place is no directory of DuckDB files.
+    """
+    return store_path(case.operator.home, case.operator.store_url, case.environment, case.tenant)
+
+
+def bytes_of(case: Case) -> int:
+    """Bytes of what the last run left: the store and what it published."""
+    files = (place_of(case), published_path(case.operator.home, case.environment, case.tenant))
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def _facts(case: Case) -> StoreFacts | None:
+    path = place_of(case)
+    if not path.exists():
+        return None
+    with open_store(path, "doctor") as connection:
+        runs = connection.execute("SELECT run_id, started_at FROM sync.open_runs ORDER BY started_at").fetchall()
+        unsent = connection.execute("SELECT count(*) FROM sync.outbox").fetchall()[0][0]
+        return StoreFacts(
+            path=path,
+            bytes=bytes_of(case),
+            pinned=pinned_portal(connection, case.environment),
+            ledger=_ledger(connection),
+            open_runs=tuple((str(run), _utc(began)) for run, began in runs),
+            unsent=unsent,
+            last_run=_last_run(connection),
+            last_good_run_at=_last_good_run(connection),
+            calls_needed=_calls_needed(connection),
+        )
+
+
+def _ledger(connection: duckdb.DuckDBPyConnection) -> LedgerFacts:
+    # Hashing whole rows reads every block, and DuckDB compares the checksum of each block it reads.
+    rows, first, last, different, strangers, unsettled, _ = connection.execute(
+        """
+        SELECT
+            count(*),
+            coalesce(min(ledger_id), 1),
+            coalesce(max(ledger_id), 0),
+            count(DISTINCT ledger_id),
+            count(*) FILTER (plan_id NOT IN (SELECT plan_id FROM sync.plans)),
+            count(*) FILTER (outcome IS NULL),
+            bit_xor(hash(ledger))
+        FROM sync.ledger
+        """
+    ).fetchall()[0]
+    problems = []
+    if different != rows:
+        problems.append(f"{rows - different} entries have the number of another one")
+    if last - first + 1 != different:
+        problems.append(f"{last - first + 1 - different} entries between {first} and {last} are gone")
+    if strangers:
+        problems.append(f"{strangers} entries are of plans nobody knows")
+    return LedgerFacts(rows, (*problems, *_changed_plan(connection)), unsettled)
+
+
+def _changed_plan(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The newest plan whose operations are kept, when they are not those its hash was made of."""
+    newest = connection.execute(
+        "SELECT plan_id FROM sync.plans ORDER BY created_at DESC, plan_id DESC LIMIT 1"
+    ).fetchall()
+    if not newest:
+        return []
+    plan = load_plan(connection, newest[0][0])
+    operations = read_operations(connection, plan.plan_id, with_moved=True)
+    if plan_hash(hash_header(plan), operations) == plan.hash:
+        return []
+    return [f"the operations of plan {plan.hash[:12]} were changed since it was made"]
+
+
+def _last_run(connection: duckdb.DuckDBPyConnection) -> tuple[datetime, str] | None:
+    rows = connection.execute(
+        "SELECT finished_at, state FROM ops.runs WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1"
+    ).fetchall()
+    return (_utc(rows[0][0]), str(rows[0][1])) if rows else None
+
+
+def _last_good_run(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    rows = connection.execute("SELECT max(finished_at) FROM ops.runs WHERE state LIKE 'SUCCEEDED%'").fetchall()
+    return _utc(rows[0][0]) if rows[0][0] is not None else None
+
+
+def _calls_needed(connection: duckdb.DuckDBPyConnection) -> int | None:
+    """CRM calls a run takes: those of the newest one, which read everything it needs, and the newest plan's."""
+    newest = connection.execute(
+        "SELECT plan_id FROM sync.plans WHERE status <> 'applied' ORDER BY created_at DESC LIMIT 1"
+    ).fetchall()
+    of_plan = load_plan(connection, newest[0][0]).calls if newest else 0
+    of_run = connection.execute(
+        """
+        SELECT coalesce(sum(total), 0)
+        FROM ops.api_calls
+        WHERE system = 'hubspot' AND run_id = (SELECT run_id FROM ops.runs ORDER BY started_at DESC LIMIT 1)
+        """
+    ).fetchall()[0][0]
+    return int(of_plan) + int(of_run) or None
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC)

@@ -1,0 +1,119 @@
+"""What the registry says of a tenant, its keys and its credentials; and the settings that follow from it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from integration_assets.config import Settings
+from integration_assets.errors import ConfigurationError, IntegrationError
+from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.changes import NotFoundError
+from integration_assets.tenants.registry.database import Registry, has_registry, registry
+from integration_assets.tenants.registry.directory import directory
+from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.tenants.registry.rotation import KeyStatus, key_status
+from integration_assets.tenants.registry.views import InternalView, SecretView, ThirdPartyView
+from integration_assets.tenants.settings import chosen_integrations, settings_for
+
+WHO = "command line (doctor)"
+
+
+class Credential(msgspec.Struct, frozen=True):
+    """A stored credential of a tenant, by the name people know it by; how to replace it, and how to try it."""
+
+    name: str
+    change: str
+    test: str
+    secret: SecretView
+    last_ok_at: datetime | None
+    last_error: str | None
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """`settings` None: `problem` says why the secrets do not open. `keys` None: there is no registry, or no opening it.
+
+    `registered`: the tenant's integrations are in the registry, and the environment is never asked for them.
+    """
+
+    settings: Settings | None
+    problem: IntegrationError | None = None
+    has_registry: bool = False
+    keys: KeyStatus | None = None
+    registered: bool = False
+    credentials: tuple[Credential, ...] = ()
+    internal: tuple[InternalView, ...] = ()
+
+
+def open_tenant(operator: Settings, tenant: str) -> Opened:
+    """Open the registry, where there is one, and the tenant's secrets.
+
+    Raises:
+        ConfigurationError: there is no such tenant, or it has no integration.
+    """
+    if not has_registry(operator):
+        return Opened(settings_for(operator, tenant, WHO))
+    try:
+        with registry(operator) as opened:
+            if opened is None:
+                return Opened(settings_for(operator, tenant, WHO))
+            keys = key_status(opened)
+            third, internal = _integrations(opened, operator, tenant)
+    except IntegrationError as problem:
+        return Opened(None, problem, has_registry=True)
+    credentials = [_third_party(one, tenant) for one in third] + [_internal(one) for one in internal]
+    known = Opened(
+        None,
+        has_registry=True,
+        keys=keys,
+        registered=bool(third or internal),
+        credentials=tuple(credentials),
+        internal=internal,
+    )
+    try:
+        return msgspec.structs.replace(known, settings=settings_for(operator, tenant, WHO))
+    except ConfigurationError:
+        raise
+    except IntegrationError as problem:
+        return msgspec.structs.replace(known, problem=problem)
+
+
+def _integrations(
+    opened: Registry, operator: Settings, tenant: str
+) -> tuple[list[ThirdPartyView], tuple[InternalView, ...]]:
+    """The enabled integrations a run of this environment uses."""
+    who = Actor(WHO)
+    with directory(opened, who) as tenants:
+        try:
+            view = tenants.tenant(tenant)
+        except NotFoundError:
+            return [], ()
+    with tenant_repository(opened, view.id, who) as repository:
+        chosen = chosen_integrations(repository.third_party_integrations(), operator.environment)
+        internal = tuple(one for one in repository.internal_integrations() if one.enabled)
+    return list({one.id: one for one in chosen.values()}.values()), internal
+
+
+def _third_party(view: ThirdPartyView, tenant: str) -> Credential:
+    environment = "" if view.environment == "any" else f" --environment {view.environment}"
+    place = f"{tenant} {view.provider}{environment}"
+    return Credential(
+        name=f"{view.provider.capitalize()} ({view.environment})",
+        change=f"integration-assets tenants integrations change {place}",
+        test=f"`integration-assets tenants integrations test {place}`",
+        secret=view.secret,
+        last_ok_at=view.last_ok_at,
+        last_error=view.last_error,
+    )
+
+
+def _internal(view: InternalView) -> Credential:
+    return Credential(
+        name=f"the internal system {view.name}",
+        change="",
+        test=f"Settings → Internal systems → {view.name} → Test",
+        secret=view.secret,
+        last_ok_at=view.last_ok_at,
+        last_error=view.last_error,
+    )
