@@ -277,9 +277,11 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
 
     `doubtful`: records before this page may have been missed, because the list changed while it was read.
     `unknown_fields`: how many records carried each field that the system does not document (`<system>.<list>.<field>`).
+    `cursor`: where the list goes on, for a reader that comes back later; None at its end, and where a system has none.
     """
 
     records: tuple[T, ...]
     rejected: tuple[Rejected, ...] = ()
     doubtful: bool = False
     unknown_fields: Mapping[str, int] = {}
+    cursor: str | None = None

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from integration_assets.assets.call_floor import sizes_of
+from integration_assets.assets.checkpoint import forget_vote_pages
 from integration_assets.assets.known import due_reads, note_differences, note_full_reads, note_unknown_fields
 from integration_assets.assets.reading_companies import note_company_read
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
@@ -31,7 +32,7 @@ async def read_both(session: RunSession) -> None:
         feedback = await stack.enter_async_context(feedback_for(settings, state.calls))
         crm = await stack.enter_async_context(crm_for(settings, session.target, state.calls))
         with replacing(connection, TABLES) as load:
-            reading = Reading(connection, load, now, due)
+            reading = Reading(connection, load, now, due, credential=credential)
             await together(
                 read_feedback(feedback, settings, reading),
                 read_crm(crm, session, reading),
@@ -48,6 +49,9 @@ async def read_both(session: RunSession) -> None:
     connection.execute("DELETE FROM raw.excluded_requests")
     connection.execute("INSERT INTO raw.excluded_requests SELECT unnest(?::VARCHAR[])", [sorted(reading.excluded)])
     note_full_reads(connection, credential, now, reading.due)
+    forget_vote_pages(connection)
+    if reading.votes_kept:
+        state.notes.append(f"went on from {reading.votes_kept:,} votes that an earlier run had read before it died")
     if reading.company_read is not None:
         note_company_read(connection, reading.company_read)
     note_differences(connection, reading.differences)

@@ -7,8 +7,10 @@ nobody asked for are not listed.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Literal, TypeVar
 
+from integration_assets.assets.checkpoint import VoteCheckpoint, forget_vote_pages
 from integration_assets.assets.known import (
     MOST_NEW_PERSONS,
     VOTES_PER_CALL,
@@ -55,17 +57,46 @@ async def read_feedback(feedback: FeedbackSystem, settings: Settings, reading: R
 
 
 async def _read_votes(feedback: FeedbackSystem, reading: Reading) -> None:
-    stored = None if "votes" in reading.due else "SELECT vote_id AS id FROM raw.votes"
-    if stored:
-        reading.load.carry_over("raw.votes")
-    needed = 0
     with track("votes") as advance:
-        async for page, number in _until_known(feedback.votes(), stored, lambda vote: vote.vote_id, reading):
-            _take_votes(reading, page)
-            needed += number
-            advance(len(page.records))
+        if "votes" in reading.due:
+            needed = await _read_all_votes(feedback, reading, advance)
+        else:
+            reading.load.carry_over("raw.votes")
+            needed = await _read_votes_until(feedback, reading, "raw.votes", advance)
     reading.work.feedback.votes = needed
     reading.load.note_read("votes", as_of=reading.started_at)
+
+
+async def _read_all_votes(feedback: FeedbackSystem, reading: Reading, advance: Callable[[int], None]) -> int:
+    """The whole list, from where a run that died has come; how many of it this run had to read."""
+    checkpoint, needed = VoteCheckpoint(reading.connection, reading.credential, reading.started_at), 0
+    for page in checkpoint.pages():
+        _take_votes(reading, page)
+        reading.votes_kept += size_of(page)
+        advance(len(page.records))
+    async for page in feedback.votes(after=checkpoint.cursor):
+        _take_votes(reading, page)
+        checkpoint.keep(page, datetime.now(UTC))
+        needed += size_of(page)
+        advance(len(page.records))
+    if reading.votes_kept:  # what has come since is at the head of the list
+        needed += await _read_votes_until(feedback, reading, "loading.votes", advance)
+    return needed
+
+
+async def _read_votes_until(
+    feedback: FeedbackSystem,
+    reading: Reading,
+    table: Literal["raw.votes", "loading.votes"],
+    advance: Callable[[int], None],
+) -> int:
+    """The list to the first vote that `table` holds; how many records that are."""
+    stored, needed = f"SELECT vote_id AS id FROM {table}", 0  # noqa: S608 - one of ours
+    async for page, number in _until_known(feedback.votes(), stored, lambda vote: vote.vote_id, reading):
+        _take_votes(reading, page)
+        needed += number
+        advance(len(page.records))
+    return needed
 
 
 def _take_votes(reading: Reading, page: Page[Vote]) -> None:
@@ -125,6 +156,8 @@ async def _compare_scores(feedback: FeedbackSystem, reading: Reading) -> None:
     if calls > sum(reading.scores.values()) / VOTES_PER_CALL:
         reading.due.add("votes")
         reading.connection.execute("DELETE FROM loading.votes")
+        forget_vote_pages(reading.connection)
+        reading.votes_kept = 0
         await _read_votes(feedback, reading)
     else:
         await _read_votes_again(feedback, reading, suspects)

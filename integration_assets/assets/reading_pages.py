@@ -52,6 +52,8 @@ class Reading:
     `differences` the reported and stored votes of those where reading again did not make them equal. `passes` counts
     how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed. `work`
     counts what there was to read, `company_read` is what to remember of the read of companies.
+    `credential` is a digest of where, and as whom, the feedback system is read; `votes_kept` counts votes that a run
+    which was killed had read.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -72,6 +74,8 @@ class Reading:
     unknown_fields: Counter[str] = field(default_factory=Counter)
     work: Work = field(default_factory=Work)
     company_read: CompanyRead | None = None
+    credential: str = ""
+    votes_kept: int = 0
     passes: int = 0
     requests_unsettled: bool = False
 

@@ -40,8 +40,12 @@ class FeedbackSystem(Protocol):
         `Rejected` when it exists and cannot be used.
         """
 
-    def votes(self, *, request_id: str | None = None) -> AsyncIterator[Page[Vote]]:
-        """All votes, or those for one request, newest first. A reader may stop early."""
+    def votes(self, *, request_id: str | None = None, after: str | None = None) -> AsyncIterator[Page[Vote]]:
+        """All votes, or those for one request, newest first. A reader may stop early.
+
+        `after` is the `cursor` of a page read before: the list goes on behind it, or, where the source does not know it
+        any more, begins anew.
+        """
 
     async def voter(self, voter_id: str) -> Voter | Rejected | None:
         """One person by id with their account memberships; None when the source says there is none.

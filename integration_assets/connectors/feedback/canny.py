@@ -192,10 +192,13 @@ class CannyFeedback:
         page: Page[T] = records.Reader(name, read).page([answer.body])
         return page.records[0] if page.records else page.rejected[0]
 
-    def votes(self, *, request_id: str | None = None) -> AsyncIterator[Page[Vote]]:
-        """All votes of all boards or of one post, newest first, each with the status of its post."""
+    def votes(self, *, request_id: str | None = None, after: str | None = None) -> AsyncIterator[Page[Vote]]:
+        """All votes of all boards or of one post, newest first, each with the status of its post.
+
+        Behind the cursor `after`, or from the beginning where Canny refuses it.
+        """
         query = {"postID": request_id} if request_id else {}
-        return self._cursor_pages("/v2/votes/list", "items", records.Reader("vote", records.vote), query)
+        return self._cursor_pages("/v2/votes/list", "items", records.Reader("vote", records.vote), query, after)
 
     def voters(self) -> AsyncIterator[Page[Voter]]:
         """All users with their companies."""
@@ -212,9 +215,13 @@ class CannyFeedback:
         )
 
     async def _cursor_pages(
-        self, path: str, key: str, reader: records.Reader, query: Mapping[str, str] | None = None
+        self,
+        path: str,
+        key: str,
+        reader: records.Reader,
+        query: Mapping[str, str] | None = None,
+        cursor: str | None = None,
     ) -> AsyncIterator[Page[Any]]:
-        cursor: str | None = None
         followed: set[str] = set()
         restarts_left = 1
         while True:
@@ -230,10 +237,12 @@ class CannyFeedback:
                 restarts_left, cursor = restarts_left - 1, None
                 followed.clear()
                 continue
-            yield reader.page(_field(body, key, list, path))
+            page = reader.page(_field(body, key, list, path))
             if not _field(body, "hasNextPage", bool, path):
+                yield page
                 return
             cursor = _field(body, "cursor", str, path)
+            yield msgspec.structs.replace(page, cursor=cursor)
             if cursor in followed:
                 _broken(path, "$.cursor repeats an earlier one")
             followed.add(cursor)
