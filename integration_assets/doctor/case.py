@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
@@ -40,12 +41,15 @@ def utc_now() -> datetime:
 class Case:
     """An examination of one tenant. `operator` is the environment as it is; `calls` counts what was sent."""
 
-    def __init__(self, operator: Settings, tenant: str, *, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(self, operator: Settings, tenant: str) -> None:
         self.operator = operator
         self.tenant = tenant
-        self.now = now
         self.calls = CallCounter()
         self._shared: dict[str, asyncio.Task[Any]] = {}
+
+    def now(self) -> datetime:
+        """This machine's clock."""
+        return utc_now()
 
     async def once(self, what: str, reading: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The result of a reading that several checks need, carried out by the first of them."""
@@ -78,6 +82,16 @@ class Case:
         }
         return opened.settings.model_copy(update=hasty)
 
+    async def consequence(self, provider: str) -> str:
+        """What a refused credential of a provider means, to stand behind the error; nothing without a registry."""
+        opened = await self.opened()
+        places = (f"{provider}/{self.environment}", f"{provider}/any")
+        entry = next((one for one in opened.credentials if one.place in places), None)
+        if entry is None:
+            return ""
+        since = f", set {entry.secret.set_at:%Y-%m-%d}" if entry.secret.set_at else ""
+        return f" (tenant {self.tenant}{since}); runs of {self.tenant} are stopped, others are not affected"
+
     @property
     def environment(self) -> Environment:
         """The environment that is examined."""
@@ -94,7 +108,7 @@ async def in_thread(work: Callable[[], T]) -> T:
             if not future.done():
                 set_it(value)
 
-        if not loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             loop.call_soon_threadsafe(unless_given_up)
 
     def run() -> None:

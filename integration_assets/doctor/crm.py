@@ -17,7 +17,7 @@ from integration_assets.models import LiveSchema, Portal
 from integration_assets.sync.drift import Drift, Severity, environments_differ, target_problems
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, KEY
 from integration_assets.sync.portal import check_portal
-from integration_assets.tenants.integrations import company_mapping, crm_for
+from integration_assets.tenants.integrations import CRM_PROVIDER, company_mapping, crm_for
 
 MAPPED = ("hubspot_arr_property", "hubspot_currency_property", "hubspot_account_id_property")
 SHARE_OF_QUOTA = 2
@@ -112,7 +112,7 @@ async def portal(case: Case) -> Seen:
     try:
         own = await crm_facts(case, case.environment)
     except CredentialError as error:
-        return failed(error, replace_secret(settings, token, case.tenant))
+        return failed(error, replace_secret(settings, token, case.tenant), await case.consequence(CRM_PROVIDER))
     except IntegrationError as error:
         return failed(error, f"check {settings.named(token)} and the network, then run the doctor again")
     other = await _other(case)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime
 
 import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.connectors.redaction import redact
-from integration_assets.doctor.case import LONGEST_SAID, PATIENCE_SECONDS, Case, NotTriedError, utc_now
+from integration_assets.doctor.case import LONGEST_SAID, PATIENCE_SECONDS, Case, NotTriedError
 from integration_assets.doctor.findings import Finding, Seen, failed, unknown
 from integration_assets.doctor.table import CHECKS, Check
 from integration_assets.errors import ConfigurationError, IntegrationError
@@ -24,9 +22,7 @@ class Examination(msgspec.Struct, frozen=True):
     problem: IntegrationError | None = None
 
 
-async def examine(
-    operator: Settings, tenant: str, *, patience: float = PATIENCE_SECONDS, now: Callable[[], datetime] = utc_now
-) -> Examination:
+async def examine(operator: Settings, tenant: str, *, patience: float = PATIENCE_SECONDS) -> Examination:
     """Examine a tenant's environment; `operator` are the settings of the environment variables.
 
     Nothing is written but inside the product's own home. Takes `patience` seconds at most.
@@ -34,7 +30,7 @@ async def examine(
     Raises:
         ConfigurationError: there is no such tenant, or it has no integration.
     """
-    case = Case(operator, tenant, now=now)
+    case = Case(operator, tenant)
     tasks = [asyncio.create_task(_seen(check, case)) for check in CHECKS]
     try:
         await asyncio.wait(tasks, timeout=patience)

@@ -8,7 +8,7 @@ from integration_assets.doctor.case import Case, NotTriedError, replace_secret
 from integration_assets.doctor.findings import Seen, fail, failed, ok, unknown, warn
 from integration_assets.errors import CredentialError, IntegrationError
 from integration_assets.models import FeatureRequest, Page
-from integration_assets.tenants.integrations import feedback_for
+from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for
 
 KEY = "canny_api_key"
 ADDRESS = "canny_base_url"
@@ -54,7 +54,7 @@ async def credential(case: Case) -> Seen:
     try:
         return ok((await feedback_facts(case)).said)
     except CredentialError as error:
-        return failed(error, replace_secret(settings, KEY, case.tenant))
+        return failed(error, replace_secret(settings, KEY, case.tenant), await case.consequence(FEEDBACK_PROVIDER))
     except IntegrationError as error:
         return failed(error, f"check {settings.named(ADDRESS)} and the network, then run the doctor again")
 

@@ -64,9 +64,9 @@ def unknown(seen: str, fix: str = "") -> Seen:
     return Seen(Verdict.UNKNOWN, seen, fix)
 
 
-def failed(error: IntegrationError, fix: str) -> Seen:
+def failed(error: IntegrationError, fix: str, consequence: str = "") -> Seen:
     """What an error means for the check that met it."""
-    return fail(error.message, fix, usage=isinstance(error, ConfigurationError))
+    return fail(f"{error.message}{consequence}", fix, usage=isinstance(error, ConfigurationError))
 
 
 def worst_of(looks: Sequence[Seen]) -> Seen:

@@ -21,9 +21,13 @@ WHO = "command line (doctor)"
 
 
 class Credential(msgspec.Struct, frozen=True):
-    """A stored credential of a tenant, by the name people know it by; how to replace it, and how to try it."""
+    """A stored credential of a tenant, by the name people know it by; how to replace it, and how to try it.
+
+    `place` is `<provider>/<environment>`, empty for an internal system.
+    """
 
     name: str
+    place: str
     change: str
     test: str
     secret: SecretView
@@ -97,11 +101,12 @@ def _integrations(
 
 def _third_party(view: ThirdPartyView, tenant: str) -> Credential:
     environment = "" if view.environment == "any" else f" --environment {view.environment}"
-    place = f"{tenant} {view.provider}{environment}"
+    named = f"{tenant} {view.provider}{environment}"
     return Credential(
         name=f"{view.provider.capitalize()} ({view.environment})",
-        change=f"integration-assets tenants integrations change {place}",
-        test=f"`integration-assets tenants integrations test {place}`",
+        place=f"{view.provider}/{view.environment}",
+        change=f"integration-assets tenants integrations change {named}",
+        test=f"`integration-assets tenants integrations test {named}`",
         secret=view.secret,
         last_ok_at=view.last_ok_at,
         last_error=view.last_error,
@@ -111,6 +116,7 @@ def _third_party(view: ThirdPartyView, tenant: str) -> Credential:
 def _internal(view: InternalView) -> Credential:
     return Credential(
         name=f"the internal system {view.name}",
+        place="",
         change="",
         test=f"Settings → Internal systems → {view.name} → Test",
         secret=view.secret,

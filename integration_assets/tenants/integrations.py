@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
 
 from integration_assets.config import Environment, Settings
 from integration_assets.connectors.addresses import AddressGuard
@@ -19,6 +20,7 @@ from integration_assets.tenants.addresses import guard_for, internal_policy
 from integration_assets.tenants.registry.models import Provider
 from integration_assets.tenants.registry.views import OpenedInternal
 
+System = TypeVar("System")
 FEEDBACK_PROVIDER = "canny"
 CRM_PROVIDER = "hubspot"
 LIMITS = "limits"
@@ -52,8 +54,7 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
     """
     if settings.canny_api_key is None:
         raise ConfigurationError(f"{settings.named('canny_api_key')} must be set")
-    factory = FEEDBACK_SYSTEMS[FEEDBACK_PROVIDER]
-    return factory(
+    opening = FEEDBACK_SYSTEMS[FEEDBACK_PROVIDER](
         base_url=settings.canny_base_url,
         key=settings.canny_api_key,
         calls=calls,
@@ -63,6 +64,7 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
         limits_in=settings.home / LIMITS,
         guard=guard_for(settings, Provider(FEEDBACK_PROVIDER)),
     )
+    return _naming(settings.named("canny_api_key"), FEEDBACK_PROVIDER, opening)
 
 
 def feedback_credential(settings: Settings) -> str:
@@ -100,7 +102,7 @@ def crm_for(
         limits_in=settings.home / LIMITS,
         guard=guard_for(settings, Provider(CRM_PROVIDER)),
     )
-    return _naming(name, crm)
+    return _naming(name, CRM_PROVIDER, crm)
 
 
 def internal_for(
@@ -128,13 +130,13 @@ def internal_for(
 
 
 @asynccontextmanager
-async def _naming(name: str, opening: AbstractAsyncContextManager[Crm]) -> AsyncIterator[Crm]:
-    """The CRM; where it refuses its token, the error says which variable holds it."""
+async def _naming(name: str, provider: str, opening: AbstractAsyncContextManager[System]) -> AsyncIterator[System]:
+    """The system; where it refuses its credential, the error says which variable or integration holds it."""
     try:
-        async with opening as crm:
-            yield crm
+        async with opening as system:
+            yield system
     except CredentialError as error:
-        if error.system != CRM_PROVIDER or name in error.message:
+        if error.system != provider or name in error.message:
             raise
         raise CredentialError(
             f"{error.message} (it is in {name})", system=error.system, endpoint=error.endpoint, status=error.status

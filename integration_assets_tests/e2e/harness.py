@@ -42,6 +42,13 @@ SETUP_POLL_SECONDS = 0.2
 
 NOBODY_LISTENS = 9
 """A port that is closed on every machine that is not a museum of the internet."""
+DOCTOR_LOOKS_AT: dict[str, object] = {
+    "integration_assets.doctor.network.METADATA": (("127.0.0.1", NOBODY_LISTENS),),
+    "integration_assets.doctor.exposure.PROC": Path(os.devnull),
+    "integration_assets.doctor.exposure.WEBSERVER_PORT": NOBODY_LISTENS,
+    "integration_assets.doctor.plaintext.places": lambda home: [home],
+}
+"""What the doctor finds instead of the machine the tests run on."""
 
 NAMES = small_world()
 """Ids are the same in every copy of the small world."""
@@ -176,7 +183,7 @@ class World:
 
     def sync(self, *arguments: str, **variables: str | None) -> Ran:
         """A sync that must succeed, with its summary."""
-        ran = self.run("sync", *arguments, json_file=True, **variables)
+        ran = self.run("sync", *arguments, json_file=True, stdin="", **variables)
         assert ran.code == 0, ran.out + ran.err
         return ran
 
@@ -280,15 +287,9 @@ class World:
 @contextlib.contextmanager
 def nothing_beyond_loopback(arguments: Sequence[str]) -> Iterator[None]:
     """Keep the doctor, the one command that looks around, on this machine and away from whatever runs here."""
-    if arguments[:1] != ("doctor",):
-        yield
-        return
-    with (
-        mock.patch("integration_assets.doctor.network.METADATA", (("127.0.0.1", NOBODY_LISTENS),)),
-        mock.patch("integration_assets.doctor.exposure.PROC", Path(os.devnull)),
-        mock.patch("integration_assets.doctor.exposure.WEBSERVER_PORT", NOBODY_LISTENS),
-        mock.patch("integration_assets.doctor.plaintext.places", lambda home: [home]),
-    ):
+    with contextlib.ExitStack() as stack:
+        for name, value in DOCTOR_LOOKS_AT.items() if arguments[:1] == ("doctor",) else ():
+            stack.enter_context(mock.patch(name, value))
         yield
 
 

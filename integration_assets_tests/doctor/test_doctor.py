@@ -1,0 +1,65 @@
+"""The doctor on a served installation: quiet when all is well, and none of 26 faults gets by it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from integration_assets.doctor.table import CHECKS
+from integration_assets_tests.doctor.installation import Practice, practice, writes_of
+from integration_assets_tests.doctor.seeded import MADE_UP_TOKEN, SEEDED
+
+
+@pytest.fixture(scope="module")
+def healthy() -> Iterator[Practice]:
+    """One installation for all tests: each fault is taken away again."""
+    with practice() as made:
+        yield made
+
+
+def test_there_is_a_fault_for_every_check() -> None:
+    """26 checks, 26 faults."""
+    assert list(SEEDED) == list(range(1, len(CHECKS) + 1))
+    assert len(CHECKS) == 26
+
+
+def test_a_healthy_installation_is_left_alone(healthy: Practice) -> None:
+    """Every check is ok, within 15 s; no system is written to, no secret said, and the messages of Slack stay."""
+    messages = len(healthy.world.sandbox.team.messages)
+    healthy.forget()
+    began = time.monotonic()
+    examined = healthy.examine()
+    assert time.monotonic() - began < 15
+    assert examined.not_ok() == {}
+    assert examined.code == 0
+    assert len(examined.findings) == 26
+    assert all(one["why"] for one in examined.findings.values())
+    requests = healthy.requests()
+    assert len(requests) > 10
+    assert writes_of(requests) == []
+    assert len(healthy.world.sandbox.team.messages) == messages
+    assert [secret for secret in healthy.secrets() if secret in examined.said] == []
+
+
+@pytest.mark.parametrize("number", SEEDED)
+def test_a_fault_is_found_by_its_check(healthy: Practice, number: int) -> None:
+    """With what was seen and what to do; the exit code says how bad it is; nothing is written meanwhile."""
+    fault = SEEDED[number]
+    healthy.forget()
+    with fault.put(healthy) as variables:
+        examined = healthy.examine(**variables)
+    found = examined.findings[number]
+    assert (found["verdict"], fault.words in found["seen"]) == (fault.verdict, True), found
+    assert found["fix"]
+    assert examined.code == fault.code, examined.not_ok()
+    assert writes_of(healthy.requests()) == []
+    assert "Traceback" not in examined.said
+    assert "the check itself broke" not in examined.said
+    assert [secret for secret in (*healthy.secrets(), MADE_UP_TOKEN) if secret in examined.said] == []
+
+
+def test_all_is_well_again_afterwards(healthy: Practice) -> None:
+    """The faults were the only reason for what was found."""
+    assert healthy.examine().not_ok() == {}
