@@ -56,7 +56,7 @@ def _looking_at(**values: object) -> Iterator[Variables]:
 
 
 @contextmanager
-def _in_store(practice: Practice, statement: str) -> Iterator[Variables]:
+def in_store(practice: Practice, statement: str) -> Iterator[Variables]:
     """The staging store changed by hand."""
     kept = practice.home / "kept.duckdb"
     shutil.copyfile(practice.store, kept)
@@ -69,7 +69,7 @@ def _in_store(practice: Practice, statement: str) -> Iterator[Variables]:
 
 
 @contextmanager
-def _in_registry(practice: Practice, statement: str, *values: object, **variables: str) -> Iterator[Variables]:
+def in_registry(practice: Practice, statement: str, *values: object, **variables: str) -> Iterator[Variables]:
     """The registry changed by hand, and changed back."""
     file = practice.home / "registry.sqlite"
 
@@ -99,7 +99,7 @@ def _answering(faults: list[Fault], fault: Fault) -> Iterator[Variables]:
 
 
 @contextmanager
-def _instead(thing: object, attribute: str, value: object) -> Iterator[Variables]:
+def instead(thing: object, attribute: str, value: object) -> Iterator[Variables]:
     with mock.patch.object(thing, attribute, value):
         yield {}
 
@@ -132,12 +132,12 @@ def store_in_use(practice: Practice) -> Iterator[Variables]:
 
 
 def ledger_with_a_gap(practice: Practice) -> AbstractContextManager[Variables]:
-    return _in_store(practice, "DELETE FROM sync.ledger WHERE ledger_id = 3")
+    return in_store(practice, "DELETE FROM sync.ledger WHERE ledger_id = 3")
 
 
 def run_that_died(practice: Practice) -> AbstractContextManager[Variables]:
     row = "('0badrun0-1', 'acme', 'sandbox', 'sync', TIMESTAMP '2026-11-01 10:00:00')"
-    return _in_store(practice, f"INSERT INTO sync.open_runs VALUES {row}")
+    return in_store(practice, f"INSERT INTO sync.open_runs VALUES {row}")
 
 
 # --------------------------------------------------------------------------------------------------- keys, the network
@@ -149,7 +149,7 @@ def another_key(_practice: Practice) -> Iterator[Variables]:
 
 
 def old_keys(practice: Practice) -> AbstractContextManager[Variables]:
-    return _in_registry(practice, "UPDATE data_keys SET created_at = '2020-01-01 00:00:00.000000'")
+    return in_registry(practice, "UPDATE data_keys SET created_at = '2020-01-01 00:00:00.000000'")
 
 
 def fast_clock(_practice: Practice) -> AbstractContextManager[Variables]:
@@ -161,7 +161,7 @@ def host_gone(practice: Practice) -> AbstractContextManager[Variables]:
     gone = f"127.0.0.1:{NOBODY_LISTENS}"
     hosts = f"{practice.world.addresses.environment()['INTEGRATION_ASSETS_ALLOWED_HOSTS']},{gone}"
     statement = "UPDATE third_party_integrations SET base_url = ? WHERE provider = 'slack'"
-    return _in_registry(practice, statement, f"http://{gone}/api/", INTEGRATION_ASSETS_ALLOWED_HOSTS=hosts)
+    return in_registry(practice, statement, f"http://{gone}/api/", INTEGRATION_ASSETS_ALLOWED_HOSTS=hosts)
 
 
 def metadata_service(practice: Practice) -> AbstractContextManager[Variables]:
@@ -173,7 +173,7 @@ def metadata_service(practice: Practice) -> AbstractContextManager[Variables]:
 
 
 def revoked_feedback_key(practice: Practice) -> AbstractContextManager[Variables]:
-    return _instead(practice.world.canny, "api_key", "another one since, with 20 characters")
+    return instead(practice.world.canny, "api_key", "another one since, with 20 characters")
 
 
 def changed_feedback_data(practice: Practice) -> AbstractContextManager[Variables]:
@@ -183,7 +183,7 @@ def changed_feedback_data(practice: Practice) -> AbstractContextManager[Variable
 
 
 def another_portal(practice: Practice) -> AbstractContextManager[Variables]:
-    return _instead(practice.world.portal, "portal_id", 999_999)
+    return instead(practice.world.portal, "portal_id", 999_999)
 
 
 @contextmanager
@@ -232,7 +232,7 @@ def quota_spent(practice: Practice) -> Iterator[Variables]:
 
 
 def channel_archived(practice: Practice) -> AbstractContextManager[Variables]:
-    return _instead(practice.world.sandbox.team.channels[0], "is_archived", True)
+    return instead(practice.world.sandbox.team.channels[0], "is_archived", True)
 
 
 # -------------------------------------------------------------------------------------- over time, and for everybody
@@ -243,16 +243,16 @@ def soon_expired(practice: Practice) -> AbstractContextManager[Variables]:
     statement = (
         "UPDATE third_party_integrations SET secret_expires_at = ?, secret_never_expires = 0 WHERE provider = 'canny'"
     )
-    return _in_registry(practice, statement, soon)
+    return in_registry(practice, statement, soon)
 
 
 def never_used(practice: Practice) -> AbstractContextManager[Variables]:
     statement = "UPDATE third_party_integrations SET last_ok_at = NULL WHERE environment = 'production'"
-    return _in_registry(practice, statement)
+    return in_registry(practice, statement)
 
 
 def no_run_for_long(practice: Practice) -> AbstractContextManager[Variables]:
-    return _in_store(practice, "UPDATE ops.runs SET finished_at = finished_at - INTERVAL 10 DAY")
+    return in_store(practice, "UPDATE ops.runs SET finished_at = finished_at - INTERVAL 10 DAY")
 
 
 class _Dagster(BaseHTTPRequestHandler):

@@ -9,7 +9,8 @@ import pytest
 
 from integration_assets.doctor.table import CHECKS
 from integration_assets_tests.doctor.installation import Practice, practice, writes_of
-from integration_assets_tests.doctor.seeded import MADE_UP_TOKEN, SEEDED
+from integration_assets_tests.doctor.seeded import MADE_UP_TOKEN, SEEDED, Seeded
+from integration_assets_tests.doctor.seeded_more import MORE
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,16 @@ def test_a_healthy_installation_is_left_alone(healthy: Practice) -> None:
 @pytest.mark.parametrize("number", SEEDED)
 def test_a_fault_is_found_by_its_check(healthy: Practice, number: int) -> None:
     """With what was seen and what to do; the exit code says how bad it is; nothing is written meanwhile."""
-    fault = SEEDED[number]
+    _find(healthy, number, SEEDED[number])
+
+
+@pytest.mark.parametrize("what", MORE)
+def test_further_faults_are_found(healthy: Practice, what: str) -> None:
+    """The same for other ways in which a check is not ok."""
+    _find(healthy, *MORE[what])
+
+
+def _find(healthy: Practice, number: int, fault: Seeded) -> None:
     healthy.forget()
     with fault.put(healthy) as variables:
         examined = healthy.examine(**variables)

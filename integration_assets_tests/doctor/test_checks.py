@@ -1,0 +1,350 @@
+"""Checks and their parts by themselves: certificates, hosts that hang, what the kernel says, rules for secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from pydantic import SecretStr
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from integration_assets.config import Settings, load_settings
+from integration_assets.connectors.reaching import Reached, reach
+from integration_assets.doctor.case import Case
+from integration_assets.doctor.examination import examine
+from integration_assets.doctor.exposure import METHODS, open_ports, probes, told_by
+from integration_assets.doctor.findings import Finding, Seen, Verdict, exit_code, fail, ok, unknown, warn, worst_of
+from integration_assets.doctor.machine import different_packages
+from integration_assets.doctor.network import _host
+from integration_assets.doctor.plaintext import RULES, known_secrets, search
+from integration_assets.doctor.store import LedgerFacts, _facts
+from integration_assets.doctor.table import CHECKS
+from integration_assets.errors import ConfigurationError, TransientError
+from integration_assets.staging.store import open_store
+from integration_assets_tests.e2e.harness import DOCTOR_LOOKS_AT, NOBODY_LISTENS
+
+# -- findings
+
+
+def test_several_looks_are_as_bad_as_the_worst() -> None:
+    """What is less bad is left out, remedies come once each; `usage` stays."""
+    looks = [ok("fine"), warn("old", "renew"), fail("gone", "make it", usage=True), fail("lost", "make it")]
+    assert worst_of(looks) == Seen(Verdict.FAIL, "gone; lost", "make it", usage=True)
+    assert worst_of([ok("a"), unknown("b")]).verdict is Verdict.UNKNOWN
+    assert worst_of([ok("a"), ok("b")]) == ok("a; b")
+
+
+def _finding(look: Seen) -> Finding:
+    return Finding(1, "a check", look.verdict, look.seen, "because", look.fix, look.usage)
+
+
+@pytest.mark.parametrize(
+    ("looks", "code"),
+    [
+        ([ok("a"), warn("b", "c"), unknown("d")], 0),
+        ([fail("a", "b"), ok("c")], 1),
+        ([fail("a", "b"), fail("c", "d", usage=True)], 2),
+        ([], 0),
+    ],
+)
+def test_the_exit_code_is_that_of_the_worst(looks: list[Seen], code: int) -> None:
+    """Warnings and what is unknown do not stop a workflow; a wrong setting is exit 2."""
+    assert exit_code(map(_finding, looks)) == code
+
+
+# -- time
+
+
+@asynccontextmanager
+async def hanging() -> AsyncIterator[int]:
+    """A server that takes connections and says nothing; its port."""
+    ended = asyncio.Event()
+
+    async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ended.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1]
+    finally:
+        ended.set()
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.fixture
+def looking_at_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The doctor sees nothing of the machine the tests run on, nor of its variables."""
+    for field in Settings.model_fields.values():
+        monkeypatch.delenv(str(field.validation_alias), raising=False)
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    for name, value in DOCTOR_LOOKS_AT.items():
+        monkeypatch.setattr(name, value)
+
+
+@pytest.mark.usefixtures("looking_at_nothing")
+def test_systems_that_hang_do_not_hold_the_doctor(tmp_path: Path) -> None:
+    """What does not answer in time is unknown, everything else is said all the same."""
+
+    async def examined() -> tuple[list[Finding], float]:
+        async with hanging() as port:
+            url = f"http://127.0.0.1:{port}"
+            settings = load_settings(
+                home=tmp_path,
+                canny_api_key=SecretStr("canny-key-0123456789"),
+                canny_base_url=f"{url}/api",
+                hubspot_sandbox_token=SecretStr("pat-na1-0123456789"),
+                hubspot_sandbox_base_url=url,
+                slack_bot_token=SecretStr("xoxb-0123456789"),
+                slack_channel="C0123456789",
+                slack_base_url=f"{url}/api/",
+            )
+            began = time.monotonic()
+            findings = (await examine(settings, "default", patience=1.5)).findings
+            return findings, time.monotonic() - began
+
+    findings, seconds = asyncio.run(examined())
+    assert seconds < 3
+    verdicts = {finding.number: finding.verdict for finding in findings}
+    assert [verdicts[number] for number in (8, 9, 11, 12, 13, 14, 19, 20)] == ["unknown"] * 8
+    assert [verdicts[number] for number in (3, 4, 5, 6, 7, 10, 21, 24, 25, 26)] == ["ok"] * 10
+    assert "no answer within 2 s" in findings[10].seen
+
+
+@pytest.mark.usefixtures("looking_at_nothing")
+def test_an_empty_installation_says_what_to_set(tmp_path: Path) -> None:
+    """Exit 2 with the variables that are missing; what follows from them is not tried, and says so."""
+    findings = asyncio.run(examine(load_settings(home=tmp_path), "default")).findings
+    failed = {finding.number: finding.fix for finding in findings if finding.verdict is Verdict.FAIL}
+    assert failed == {11: "set CANNY_API_KEY", 13: "set HUBSPOT_SANDBOX_TOKEN"}
+    assert exit_code(findings) == 2
+    for number in (12, 14, 15, 16, 17, 18, 19):
+        assert findings[number - 1].seen.startswith("not tried: "), findings[number - 1]
+    assert [finding.check for finding in findings] == [check.name for check in CHECKS]
+
+
+@pytest.mark.usefixtures("looking_at_nothing")
+def test_a_check_that_breaks_hides_no_other(tmp_path: Path) -> None:
+    """A defect of one is its own finding."""
+    with mock.patch("integration_assets.doctor.machine._home", side_effect=ZeroDivisionError):
+        findings = asyncio.run(examine(load_settings(home=tmp_path), "default")).findings
+    assert "the check itself broke (ZeroDivisionError)" in findings[1].seen
+    assert findings[2].verdict is Verdict.OK
+
+
+@pytest.mark.usefixtures("looking_at_nothing")
+def test_a_tenant_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    """No examination of nobody."""
+    with pytest.raises(ConfigurationError, match="initech"):
+        asyncio.run(examine(load_settings(home=tmp_path), "initech"))
+
+
+# -- hosts
+
+
+def _certificate(until: datetime, folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """A certificate of localhost that ends then: contexts of its server, and of a client that trusts it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(until - timedelta(days=400))
+        .not_valid_after(until)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    file.write_bytes(private + made.public_bytes(serialization.Encoding.PEM))
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    server.load_cert_chain(file)
+    return server, ssl.create_default_context(cafile=str(file))
+
+
+async def _reached(server: ssl.SSLContext, client: ssl.SSLContext) -> Reached:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 404 Not Found\r\nDate: Sun, 01 Nov 2026 10:00:00 GMT\r\n\r\n")
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=server)
+    async with listening:
+        port = listening.sockets[0].getsockname()[1]
+        return await reach(f"https://localhost:{port}/api", seconds=5, context=client)
+
+
+@pytest.mark.parametrize(("days", "verdict"), [(90.5, Verdict.OK), (3.5, Verdict.WARN)])
+def test_a_certificate_is_named_in_time(tmp_path: Path, days: float, verdict: Verdict) -> None:
+    """Days left are told; with fewer than 14 it is a warning. The server's own time is read too."""
+    until = datetime.now(UTC) + timedelta(days=days)
+    reached = asyncio.run(_reached(*_certificate(until, tmp_path)))
+    assert reached.at == datetime(2026, 11, 1, 10, tzinfo=UTC)
+    seen = _host(Case(load_settings(home=tmp_path), "default"), reached)
+    assert (seen.verdict, f"{int(days)} days" in seen.seen) == (verdict, True)
+
+
+def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
+    """Of a stranger, or out of date: the reason is in the message."""
+    server, trusting = _certificate(datetime.now(UTC) - timedelta(days=1), tmp_path)
+    with pytest.raises(TransientError, match="certificate has expired"):
+        asyncio.run(_reached(server, trusting))
+    with pytest.raises(TransientError, match="its certificate is not accepted"):
+        asyncio.run(_reached(server, ssl.create_default_context()))
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        (f"http://127.0.0.1:{NOBODY_LISTENS}", "no connection"),
+        ("https://nobody.invalid/api", "the name cannot be resolved"),
+    ],
+)
+def test_a_host_that_is_not_there_is_named_with_the_reason(url: str, reason: str) -> None:
+    """One line: which host, and at which step it ended."""
+    with pytest.raises(TransientError, match=reason):
+        asyncio.run(reach(url, seconds=5))
+
+
+# -- this machine
+
+
+def test_packages_are_compared_with_what_was_locked() -> None:
+    """Another version is named; one of several locked ones is right; what is not installed does not matter."""
+    have = version("msgspec")
+    assert different_packages(f"msgspec=={have} \\\n    --hash=sha256:00\nnobody-has-this==1.0\n") == []
+    assert different_packages(f"msgspec==0.0.1 ; python_version < '3.12' \\\nmsgspec=={have} ; x\n") == []
+    assert different_packages("msgspec==0.0.1\n") == [f"msgspec {have} instead of 0.0.1"]
+
+
+def test_a_store_that_is_new_has_nothing_wrong(tmp_path: Path) -> None:
+    """No store is no fault, nor is one without a plan, a run or a write."""
+    case = Case(load_settings(home=tmp_path), "default")
+    assert _facts(case) is None
+    with open_store(tmp_path / "staging" / "sandbox" / "default.duckdb"):
+        pass
+    facts = _facts(case)
+    assert facts is not None
+    assert (facts.ledger, facts.last_run, facts.calls_needed) == (LedgerFacts(0, (), 0), None, None)
+
+
+def _sockets(folder: Path, *lines: tuple[str, str, str, int]) -> Path:
+    (folder / "net").mkdir()
+    rows = [f"  0: {local} 00000000:0000 {state} 0:0 00:0 0 1000 0 {inode} 1" for local, _, state, inode in lines]
+    (folder / "net" / "tcp").write_text("\n".join(["  sl  local_address", *rows]) + "\n")
+    return folder
+
+
+def test_only_ports_open_beyond_loopback_that_may_be_dagsters_are_asked(tmp_path: Path) -> None:
+    """Its default port, and those of processes that name it; not what is on loopback, connected, or another's."""
+    proc = _sockets(
+        tmp_path,
+        ("00000000:0BB8", "the default", "0A", 1),
+        ("0100007F:0FA0", "on loopback", "0A", 2),
+        ("00000000:1388", "of dagster", "0A", 3),
+        ("0200A8C0:1389", "of another", "0A", 4),
+        ("0200A8C0:138A", "connected", "01", 3),
+    )
+    process = proc / "4711"
+    (process / "fd").mkdir(parents=True)
+    (process / "cmdline").write_bytes(b"python\0-m\0dagster\0dev")
+    (process / "fd" / "7").symlink_to("socket:[3]")
+    assert open_ports(proc) == [3000, 5000]
+    assert open_ports(tmp_path / "nothing") == [3000]
+
+
+# -- our own pages
+
+
+def test_the_probes_are_what_bots_ask_for() -> None:
+    """170 of them, each once, each a path."""
+    assert len(probes()) == len(set(probes())) == 170
+    assert {"/.env", "/.git/config", "/static/%2e%2e/.env", "/graphql"} <= set(probes())
+
+
+def test_a_server_that_answers_everything_is_told_by_a_path_nobody_made() -> None:
+    """The first finding is a random path: all that follow mean nothing then. A large refusal tells something too."""
+
+    async def everything(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response("welcome")(scope, receive, send)
+
+    async def wordy(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response("x" * 2_000, status_code=404)(scope, receive, send)
+
+    assert len(asyncio.run(told_by(everything))) == 171 * len(METHODS)
+    assert "(404, 2,000 bytes)" in asyncio.run(told_by(wordy))[0]
+
+
+# -- secrets in plain text
+
+_EXAMPLES = {
+    "a HubSpot token": "TOKEN pat-eu1-00000000-1111-2222-3333-444444444444",
+    "a Slack token": "xoxb-" + "0123456789-0123456789-abcdefghijklmnop",
+    "a Slack webhook": "url: https://hooks.slack.com/services/T00000000/B00000000/" + "X" * 24,
+    "a key of AWS": "aws_access_key_id = AKIA" + "ABCDEFGHIJKLMNOP",
+    "a token of GitHub": "//npm:_auth=ghp_" + "a1" * 18,
+    "a private key": "-----BEGIN EC PRIVATE KEY-----",
+    "a password in an address": "DATABASE_URL=postgresql://user:hunter22@db.example/app",
+    "an authorization header": "\textraheader = AUTHORIZATION: basic eC1hY2Nlc3MtdG9rZW46Z2hzX2FiYw==",
+    "a secret setting": "export MY_API_KEY='0f9a8b7c6d5e4f3a2b1c'",
+}
+_HARMLESS = (
+    "HUBSPOT_SANDBOX_TOKEN=",
+    "CANNY_API_KEY=${CANNY_API_KEY}",
+    "SLACK_BOT_TOKEN=<your token here>",
+    "API_KEY=your-key-goes-here",
+    "url = https://github.com/example/project.git",
+    "url = git@github.com:example/project.git",
+    "INTEGRATION_ASSETS_KEY_FILE=/run/secrets/master.key",
+    "# pat-na1-… is how tokens begin",
+)
+
+
+def test_every_rule_has_an_example() -> None:
+    """No rule is untried."""
+    assert _EXAMPLES.keys() == RULES.keys()
+
+
+@pytest.mark.parametrize("what", _EXAMPLES)
+def test_a_secret_is_found_by_its_rule(tmp_path: Path, what: str) -> None:
+    """With file and line, and whether others may read it; the secret itself is not repeated."""
+    file = tmp_path / ".env"
+    file.write_text(f"# settings\n{_EXAMPLES[what]}\n")
+    file.chmod(0o600)
+    (found,) = search([tmp_path], ())
+    assert (found.file, found.line, found.what, found.open_to_others) == (file, 2, what, False)
+
+
+def test_what_only_looks_like_a_secret_is_left_alone(tmp_path: Path) -> None:
+    """Empty values, placeholders, addresses without a password."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("\n".join(_HARMLESS))
+    (tmp_path / ".env.example").write_text("\n".join(_HARMLESS))
+    assert list(search([tmp_path], ())) == []
+
+
+def test_a_credential_of_ours_is_found_whatever_it_looks_like(tmp_path: Path) -> None:
+    """Known by its value, also where no rule would see it; short values are none."""
+    settings = load_settings(home=tmp_path, canny_api_key=SecretStr("plain words only"), slack_bot_token=SecretStr("x"))
+    (tmp_path / ".envrc").write_text("note: plain words only, x marks the spot\n")
+    (found,) = search([tmp_path], known_secrets(settings))
+    assert found.what == "a credential of this installation"
