@@ -28,6 +28,9 @@ figures: install ## what is measured about reliability, beside its goal; one of 
 kills: install ## real kill -9 at requests and named places, and all pairs of crashes; INTEGRATION_ASSETS_TEST_KILLS=500 at night
 	$(BIN)/python -m integration_assets_tests.figures kills schedules
 
+security: install ## what is measured about security, N of N each; one of them: make security NAMES=probes
+	$(BIN)/python -m integration_assets_tests.security $(NAMES)
+
 lint: install ## imports, style, types, SQL
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

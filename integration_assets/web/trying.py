@@ -19,6 +19,7 @@ TESTS_PER_TENANT = 10
 """Connection tests a minute: each makes this machine call another one."""
 LONGEST_DELAY = 10.0
 """Seconds a try is held back before it is sent away."""
+MOMENT = 0.05
 MOST_WAITING = 40
 """Tries held back at the same time."""
 
@@ -49,7 +50,8 @@ class Tries:
             TooManyTriesError: it would have to wait longer than people do, or too many wait already.
         """
         waited = 0.0
-        while (seconds := self._until_free(keys)) > 0:
+        while not self._counted(keys):
+            seconds = self._until_free(keys)
             if waited + seconds > self.longest_delay or self._waiting >= MOST_WAITING:
                 raise TooManyTriesError(math.ceil(seconds))
             self._waiting += 1
@@ -58,16 +60,21 @@ class Tries:
             finally:
                 self._waiting -= 1
             waited += seconds
-        for name, key in keys.items():
-            self._limiter.hit(self._item(name), name, key)
+
+    def _counted(self, keys: dict[str, str]) -> bool:
+        """Count a try under each key, if none is used up."""
+        if not all(self._limiter.test(self._item(name), name, key) for name, key in keys.items()):
+            return False
+        hits = [self._limiter.hit(self._item(name), name, key) for name, key in keys.items()]
+        return all(hits)
 
     def _until_free(self, keys: dict[str, str]) -> float:
-        """Seconds until none of the keys is used up."""
-        longest = 0.0
+        """Seconds until none of the keys is used up, and a moment more."""
+        longest = MOMENT
         for name, key in keys.items():
             stats = self._limiter.get_window_stats(self._item(name), name, key)
             if stats.remaining <= 0:
-                longest = max(longest, stats.reset_time - self.now(), 0.05)
+                longest = max(longest, stats.reset_time - self.now() + MOMENT)
         return longest
 
     def _item(self, name: str) -> RateLimitItemPerMinute:
