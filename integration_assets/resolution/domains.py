@@ -136,6 +136,21 @@ def _suffix_ends() -> tuple[frozenset[str], frozenset[str]]:
     return frozenset(rule for rule in rules if "." not in rule) - wild, pairs
 
 
+def plain_tops() -> frozenset[str]:
+    """Top-level domains below which a host's registrable domain is its last two labels, `special_pairs` apart."""
+    return _suffix_ends()[0]
+
+
+def special_pairs(domains: MailDomains) -> frozenset[str]:
+    """Last two labels of every longer public suffix, and of every personal or own domain.
+
+    A host whose last two labels are not among them, and whose top-level domain is one of `plain_tops`, is of kind
+    `business` with these two labels as its registrable domain.
+    """
+    named = (".".join(name.rsplit(".", 2)[-2:]) for name in domains.personal | domains.own)
+    return _suffix_ends()[1].union(named)
+
+
 def lineage(host: str) -> Iterator[str]:
     """The host and every domain above it, the longest first."""
     yield host

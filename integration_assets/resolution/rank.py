@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import duckdb
 
 from integration_assets.models import Status
-from integration_assets.resolution.tables import create_table, create_view
+from integration_assets.resolution.tables import create_table, create_view, written_plain
 from integration_assets.sql import read_sql
 
 OPEN_STATUSES = (Status.OPEN, Status.UNDER_REVIEW, Status.PLANNED, Status.IN_PROGRESS, Status.UNKNOWN)
@@ -33,14 +33,15 @@ def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: 
     the transaction.
     """
     statuses = {"open_statuses": [str(status) for status in open_statuses]}
-    create_table(connection, "resolved.company_votes", "resolved_company_votes")
-    create_table(connection, "resolved.ranked_companies", "resolved_ranked_companies")
-    create_table(connection, "resolved.ranked_requests", "resolved_ranked_requests", statuses)
-    create_view(connection, "ranked.company_requests", "company_feature_requests")
-    create_table(connection, "ranked.companies", "ranked_companies")
-    create_table(connection, "ranked.feature_requests", "ranked_feature_requests", {"as_of": _utc(as_of)})
-    create_table(connection, "ranked.unresolved_votes", "unresolved_votes")
-    create_view(connection, "ranked.why", "ranked_why")
+    with written_plain(connection):
+        create_table(connection, "resolved.company_votes", "resolved_company_votes")
+        create_table(connection, "resolved.ranked_companies", "resolved_ranked_companies")
+        create_table(connection, "resolved.ranked_requests", "resolved_ranked_requests", statuses)
+        create_view(connection, "ranked.company_requests", "company_feature_requests")
+        create_table(connection, "ranked.companies", "ranked_companies")
+        create_table(connection, "ranked.feature_requests", "ranked_feature_requests", {"as_of": _utc(as_of)})
+        create_table(connection, "ranked.unresolved_votes", "unresolved_votes")
+        create_view(connection, "ranked.why", "ranked_why")
     connection.execute(_HISTORY)
 
 

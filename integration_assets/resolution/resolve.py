@@ -6,7 +6,7 @@ The steps, forward only: merges, hosts of companies, addresses, evidence per vot
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from itertools import chain, count
 
 import duckdb
 import pyarrow as pa
@@ -17,7 +17,9 @@ from integration_assets.resolution.domains import (
     MailDomains,
     clean_company_host,
     lineage,
+    plain_tops,
     registrable_domain,
+    special_pairs,
     to_host,
 )
 from integration_assets.resolution.merges import survivors
@@ -30,12 +32,17 @@ from integration_assets.resolution.tables import (
     create_view,
     drop_work_tables,
     text_schema,
+    written_plain,
 )
 
 _WORK_TABLES = (
     "work_company_merges",
     "work_company_domains",
     "work_domain_texts",
+    "work_texts",
+    "work_plain_hosts",
+    "work_plain_tops",
+    "work_special_pairs",
     "work_host_companies",
     "work_address_texts",
     "work_addresses",
@@ -95,17 +102,19 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         ConfigurationError: a configured own, personal or business domain is not a domain.
     """
     domains = settings.mail_domains()
-    _follow_merges(connection)
-    _clean_company_hosts(connection, domains)
-    _understand_addresses(connection, domains)
-    _gather_evidence(connection, settings, domains)
-    _settle_ties(connection)
-    _number_voters(connection)
-    _count_votes(connection)
-    create_view(connection, "resolved.votes", "domain_resolved_votes")
-    create_table(connection, "resolved.lost_votes", "resolved_lost_votes")
-    _join_revenue(connection, settings)
-    drop_work_tables(connection, _WORK_TABLES)
+    with written_plain(connection):
+        _follow_merges(connection)
+        _name_special_hosts(connection, domains)
+        _clean_company_hosts(connection, domains)
+        _understand_addresses(connection, domains)
+        _gather_evidence(connection, settings, domains)
+        _settle_ties(connection)
+        _number_voters(connection)
+        _count_votes(connection)
+        create_view(connection, "resolved.votes", "domain_resolved_votes")
+        create_table(connection, "resolved.lost_votes", "resolved_lost_votes")
+        _join_revenue(connection, settings)
+        drop_work_tables(connection, _WORK_TABLES)
 
 
 def _follow_merges(connection: duckdb.DuckDBPyConnection) -> None:
@@ -129,20 +138,23 @@ def _follow_merges(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
     create_table(connection, "work_company_domains")
-    texts = connection.execute(
+    _find_plain_hosts(
+        connection,
         """
-        SELECT domain_text FROM work_company_domains
+        SELECT domain_text AS text FROM work_company_domains
         UNION SELECT domain FROM raw.accounts WHERE domain IS NOT NULL
         UNION SELECT domain FROM raw.internal_accounts WHERE domain IS NOT NULL
-        """
-    ).fetchall()
-    cleaned = ((text, clean_company_host(text, domains)) for (text,) in texts)
+        """,
+    )
+    connection.execute("DELETE FROM work_plain_hosts WHERE starts_with(text, 'www.')")
+    cleaned = ((text, clean_company_host(text, domains)) for text in _other_texts(connection))
     create_table_of_rows(
         connection,
         "work_domain_texts",
         text_schema("domain_text", "host", "registrable_domain", "problem"),
         ((text, host.host, host.registrable_domain, host.problem) for text, host in cleaned),
     )
+    connection.execute("INSERT INTO work_domain_texts SELECT text, text, pair, NULL FROM work_plain_hosts")
     create_table(connection, "resolved.company_hosts", "resolved_company_hosts")
     create_table(connection, "resolved.host_problems", "resolved_host_problems")
     create_table(connection, "work_host_companies")
@@ -151,16 +163,42 @@ def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDom
 def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
     """Every distinct host, and every address that is not plain, is understood once; SQL does the rest."""
     create_table(connection, "work_address_texts", parameters={"plain_address": PLAIN_ADDRESS})
-    texts = connection.execute(
-        "SELECT DISTINCT odd, text FROM work_address_texts WHERE text IS NOT NULL"
-    ).to_arrow_table()
-    odd, names = (cast("list[Any]", texts.column(name).to_pylist()) for name in ("odd", "text"))
-    understood = (
-        _odd_row(number, text, domains) if is_odd else _host_row(number, text, domains)
-        for number, (is_odd, text) in enumerate(zip(odd, names, strict=True))
+    odd = connection.execute("SELECT DISTINCT text FROM work_address_texts WHERE odd").fetchall()
+    _find_plain_hosts(connection, "SELECT DISTINCT text FROM work_address_texts WHERE NOT odd")
+    [(plain,)] = connection.execute("SELECT count(*) FROM work_plain_hosts").fetchall()
+    numbers = count(plain)
+    hosts = (_host_row(next(numbers), text, domains) for text in _other_texts(connection))
+    addresses = (_odd_row(next(numbers), text, domains) for (text,) in odd)
+    create_table_of_rows(connection, "resolved.address_hosts", _ADDRESS_HOSTS, chain(hosts, addresses))
+    connection.execute(
+        """
+        INSERT INTO resolved.address_hosts
+        SELECT (row_number() OVER () - 1)::INTEGER, text, FALSE, NULL, text, pair, $kind FROM work_plain_hosts
+        """,
+        {"kind": Kind.BUSINESS.value},
     )
-    create_table_of_rows(connection, "resolved.address_hosts", _ADDRESS_HOSTS, understood)
     create_table(connection, "work_addresses")
+
+
+def _name_special_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
+    """What keeps a host from being plain."""
+    create_table_of_rows(connection, "work_plain_tops", text_schema("top"), ((top,) for top in sorted(plain_tops())))
+    pairs = ((pair,) for pair in sorted(special_pairs(domains)))
+    create_table_of_rows(connection, "work_special_pairs", text_schema("pair"), pairs)
+
+
+def _find_plain_hosts(connection: duckdb.DuckDBPyConnection, texts_query: str) -> None:
+    """Of the distinct texts a statement of ours selects, those that are a plain host, into `work_plain_hosts`."""
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE work_texts AS {texts_query}")
+    create_table(connection, "work_plain_hosts", "plain_hosts")
+
+
+def _other_texts(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
+    """The texts `_find_plain_hosts` looked at that are none."""
+    rows = connection.execute(
+        "SELECT texts.text FROM work_texts AS texts ANTI JOIN work_plain_hosts AS plain ON texts.text = plain.text"
+    ).fetchall()
+    return (text for (text,) in rows)
 
 
 HostRow = tuple[int, str, bool, str | None, str | None, str | None, Kind]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import duckdb
@@ -42,6 +43,19 @@ def create_table_of_rows(
         connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS FROM {_VIEW}")
     finally:
         connection.unregister(_VIEW)
+
+
+@contextmanager
+def written_plain(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """Write the tables of a block without compression.
+
+    They are made anew by every run, and finding out how to compress them best takes a third of the time of making them.
+    """
+    connection.execute("SET force_compression = 'uncompressed'")
+    try:
+        yield
+    finally:
+        connection.execute("SET force_compression = 'auto'")
 
 
 def drop_work_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> None:
