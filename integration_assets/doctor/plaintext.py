@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from integration_assets.config import Settings
 from integration_assets.doctor.case import Case, NotTriedError, in_thread
-from integration_assets.doctor.findings import Seen, fail, ok, warn
+from integration_assets.doctor.findings import Seen, ok, warn
 
 FILES = (
     ".env",
@@ -77,7 +77,7 @@ async def plaintext(case: Case) -> Seen:
     more = f"; and {len(found) - 5} more" if len(found) > 5 else ""
     if any(one.open_to_others for one in found):
         files = " ".join(sorted({str(one.file) for one in found if one.open_to_others}))
-        return fail(f"others on this machine can read: {named}{more}", f"chmod 600 {files}, then replace these secrets")
+        return warn(f"others on this machine can read: {named}{more}", f"chmod 600 {files}, then replace these secrets")
     return warn(
         f"{named}{more}", "move them to a secret store or the registry, and keep the file out of version control"
     )

@@ -342,5 +342,5 @@ SEEDED: dict[int, Seeded] = {
     23: Seeded(no_run_for_long, "warn", "10 days ago", 0),
     24: Seeded(open_webserver, "fail", "without a login", 1),
     25: Seeded(forgotten_file, "fail", "GET /.env", 1),
-    26: Seeded(token_in_a_file, "fail", ".env:2 holds a HubSpot token", 1),
+    26: Seeded(token_in_a_file, "warn", ".env:2 holds a HubSpot token", 0),
 }

@@ -77,6 +77,21 @@ def test_auth_test_names_team_and_scopes(slack: Slack):
     assert answer.headers["x-oauth-scopes"] == "chat:write"
 
 
+def test_a_channel_can_be_looked_up_by_its_id_with_the_scope_for_it(slack: Slack):
+    def refused(channel: str) -> str:
+        with pytest.raises(SlackApiError) as refusal:
+            slack.client.conversations_info(channel=channel)
+        return str(refusal.value.response["error"])
+
+    channel = slack.team.channels[0]
+    assert refused(channel.id) == "missing_scope"
+    slack.team.scopes.add("channels:read")
+    info = slack.client.conversations_info(channel=channel.id)["channel"]
+    assert (info["name"], info["is_member"], info["is_archived"]) == ("feature-requests", True, False)
+    assert refused("#feature-requests") == refused("C0NOWHERE1") == "channel_not_found"
+    assert slack.team.messages == []
+
+
 @pytest.mark.parametrize(("token", "error"), [("xoxb-other", "invalid_auth"), ("", "not_authed")])
 def test_a_wrong_or_missing_token_is_refused(slack: Slack, token: str, error: str):
     answer = httpx.post(f"{slack.base_url}auth.test", headers={"authorization": f"Bearer {token}"} if token else {})
