@@ -11,7 +11,6 @@ from slack_sdk.models.blocks import Block
 
 from integration_assets.assets.ending import Ending
 from integration_assets.config import Settings
-from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.slack_preview import show_slack
 from integration_assets.reporting.terminal import show_plan, show_summary
 from integration_assets.staging.store import open_store, store_path
@@ -34,10 +33,13 @@ def show_ending(console: Console, ending: Ending) -> None:
 def show_saved_plan(
     console: Console, settings: Settings, tenant: str, ending: Ending, out: Path | None, *, lines: int = PLAN_LINES
 ) -> None:
-    """The plan of a dry run with its first `lines` changes; saved to the file `out` when one is named."""
+    """The plan of a dry run with its first `lines` changes; saved to the file `out` when one is named.
+
+    A run that came to no plan saves none, and ends as it would have without `out`.
+    """
     if ending.plan_id is None:
         if out:
-            raise ConfigurationError(f"no plan was made, so none was saved to {out}: see the run's state")
+            console.print(Text(f"no plan was made, so none was saved to {out}", style="yellow"), soft_wrap=True)
         return
     with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "plan") as connection:
         plan = load_plan(connection, ending.plan_id)

@@ -46,8 +46,15 @@ def report(
         Path | None, typer.Option("--html", help="Write the report to this file; it needs nothing else.")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", help="Write the run summary as JSON to this file.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", help="Show a summary that --json wrote as Markdown, and nothing else.")
+    ] = None,
 ) -> None:
     """Show what a run did: its numbers, calls, checks, and what was left unresolved; and where its report lies."""
+    from integration_assets.reporting.markdown import read_summary, summary_markdown
     from integration_assets.reporting.published import show_report
 
+    if markdown:
+        typer.echo(summary_markdown(read_summary(markdown)), nl=False)
+        return
     show_report(results_console(), settings_of(environment), tenant, run, json, html)

@@ -1,0 +1,137 @@
+"""The run summary as Markdown, for the page of a CI job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from integration_assets.errors import ConfigurationError, EndState
+from integration_assets.reporting.advice import TODO, release_command
+from integration_assets.reporting.run_summary import RunSummary, SystemCalls
+from integration_assets.reporting.text import clean, clip, duration, moment, money, percent
+
+LISTED = 20
+"""Rejects that are named; the rest is counted."""
+CELL = 160
+"""Most characters of a cell."""
+_ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", **{sign: f"\\{sign}" for sign in "\\`*_{}[]()#+!|~="}}
+"""What Markdown, HTML or the host would take for more than a character."""
+
+
+def read_summary(path: Path) -> RunSummary:
+    """The summary a run wrote to a file.
+
+    Raises:
+        ConfigurationError: there is none, or it is no run summary.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunSummary)
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    except msgspec.DecodeError as error:
+        raise ConfigurationError(f"{path} is no run summary: give what --json wrote") from error
+
+
+def summary_markdown(summary: RunSummary) -> str:
+    """State, reasons and what to do, numbers, coverage, top requests, failed checks, rejects and calls."""
+    state = EndState(summary.state)
+    title = f"{summary.tenant} → {summary.environment}: {state.value.replace('_', ' ').lower()}"
+    facts = f"{moment(summary.started_at)}, took {duration(summary.duration_seconds)}, run `{clean(summary.run_id)}`"
+    parts = [
+        f"### {_safe(title)}{' (dry run)' if summary.dry_run else ''}",
+        facts,
+        "\n".join(f"- {_safe(reason)}" for reason in summary.plan.reasons),
+        _advice(summary, state),
+        _numbers(summary),
+        _coverage(summary),
+        _top(summary),
+        _checks(summary),
+        _rejected(summary),
+        _table(["system", "calls", "writes", "repeated", "throttled"], _calls(summary)),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _advice(summary: RunSummary, state: EndState) -> str:
+    release = release_command(summary)
+    hint = f" If the plan is meant, release it: `{release}`." if release else ""
+    return f"**What to do:** {TODO[state]}{hint}" if state in TODO else ""
+
+
+def _numbers(summary: RunSummary) -> str:
+    records, links = summary.feature_requests, summary.links
+    if not (records.identified or links.desired or summary.plan.hash):
+        return ""
+    would = "would be " if summary.dry_run else ""
+    heads = [
+        "",
+        "found",
+        f"{would}created",
+        f"{would}updated",
+        f"{would}taken away",
+        "unchanged",
+        "rejected",
+        "verified",
+    ]
+    request_cells = (records.identified, records.created, records.updated, records.retired)
+    rows: list[Sequence[object]] = [
+        ("requests", *request_cells, records.unchanged, records.rejected, records.verified),
+        ("links", links.desired, links.created, "-", links.removed, links.unchanged, links.rejected, links.verified),
+    ]
+    plan = f"\n\nPlan `{summary.plan.hash}`{', held' if summary.plan.held else ''}." if summary.plan.hash else ""
+    return _table(heads, rows) + plan
+
+
+def _coverage(summary: RunSummary) -> str:
+    votes = summary.votes
+    if not votes.total:
+        return ""
+    share = percent(votes.matched, votes.total)
+    lost = ", ".join(f"{_safe(name.replace('_', ' '))} {number:,}" for name, number in votes.unmatched.items())
+    return f"{votes.matched:,} of {votes.total:,} votes matched to a company ({share}). Not: {lost or 'none'}."
+
+
+def _top(summary: RunSummary) -> str:
+    rows = [(one.title, one.companies, money(one.arr, summary.currency)) for one in summary.top.by_arr]
+    return _table(["first by ARR", "companies", "ARR"], rows)
+
+
+def _checks(summary: RunSummary) -> str:
+    failed = sorted((one for one in summary.checks if not one.passed), key=lambda one: one.severity)
+    return _table(["", "check", "seen"], [(one.severity.lower(), one.name, one.detail) for one in failed])
+
+
+def _rejected(summary: RunSummary) -> str:
+    rows = [(one.kind, one.key, one.reason) for one in summary.rejected[:LISTED]]
+    left = len(summary.rejected) - LISTED
+    more = f"\n\nand {left:,} more" if left > 0 else ""
+    return _table(["rejected", "key", "why"], rows) + more
+
+
+def _calls(summary: RunSummary) -> list[Sequence[object]]:
+    return [(name, one.total, _writes(one), one.retried, one.throttled) for name, one in summary.api_calls.items()]
+
+
+def _writes(calls: SystemCalls) -> object:
+    return calls.writes if isinstance(calls.writes, int) else "-"
+
+
+def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A table whose numbers stand at the right; nothing without rows."""
+    if not rows:
+        return ""
+    right = ["--:" if isinstance(cell, int) else "---" for cell in rows[0]]
+    lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(right)} |"]
+    lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def _cell(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) else _safe(str(value))
+
+
+def _safe(text: str) -> str:
+    """Text from outside as text: no markup, no mention, one line."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in clip(clean(text), CELL))
