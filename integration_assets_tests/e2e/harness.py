@@ -143,7 +143,7 @@ class World:
         }
         return {name: value for name, value in wanted.items() if value is not None}
 
-    def run(self, *arguments: str, json_file: bool = False, stdin: str = "", **variables: str | None) -> Ran:
+    def run(self, *arguments: str, json_file: bool = False, stdin: str | None = None, **variables: str | None) -> Ran:
         """Run one command in this process. With `json_file` its `--json` is read into the result."""
         target = self.home / "asked-for.json"
         target.unlink(missing_ok=True)
@@ -152,7 +152,7 @@ class World:
         with (
             mock.patch.dict(os.environ, self.environment(**variables), clear=True),
             mock.patch.object(sys, "argv", command),
-            mock.patch.object(sys, "stdin", io.StringIO(stdin)),
+            mock.patch.object(sys, "stdin", io.StringIO(stdin or "")),
             mock.patch("integration_assets.sync.setup.POLL_SECONDS", SETUP_POLL_SECONDS),
             nothing_beyond_loopback(arguments),
             contextlib.redirect_stdout(out),
@@ -183,7 +183,7 @@ class World:
 
     def sync(self, *arguments: str, **variables: str | None) -> Ran:
         """A sync that must succeed, with its summary."""
-        ran = self.run("sync", *arguments, json_file=True, stdin="", **variables)
+        ran = self.run("sync", *arguments, json_file=True, **variables)
         assert ran.code == 0, ran.out + ran.err
         return ran
 
