@@ -172,7 +172,7 @@ def _secret(text: str) -> object:
     return SecretStr(text)
 
 
-@pytest.mark.parametrize("text", ["", ",", "short", "A" * 42, "A" * 86, "ä" * 43, generate() + ",x"])
+@pytest.mark.parametrize("text", ["", ",", "short", "A" * 42, "A" * 86, "ä" * 43, "B" * 42 + "A=,x"])
 def test_what_is_no_key_is_refused_unrepeated(sqlite_settings: Settings, text: str) -> None:
     """Only 256 bits in base64 are a key, and the message does not say what was given instead."""
     with pytest.raises(ConfigurationError, match="INTEGRATION_ASSETS_KEY") as refused:
