@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dagster as dg
 import duckdb
 
 from integration_assets.reporting.charts import as_image
+from integration_assets.reporting.markdown import safe
 from integration_assets.reporting.run_charts import (
     arr_chart,
     arr_trend,
@@ -23,12 +26,12 @@ SNAPSHOTS = 30
 
 def ranking_charts(connection: duckdb.DuckDBPyConnection, currency: str) -> dict[str, dg.MetadataValue[str]]:
     """What the ranking looks like: `arr`, `companies`, and votes against ARR."""
+    places = votes_against_arr(connection, places=PLACES)
+    named = [f"{safe(one.title)}: {one.by_votes:,} by votes, {one.by_arr:,} by ARR" for one in places.gaps]
     return {
         "chart_arr": picture("ARR by request", arr_chart(connection, currency, bars=BARS)),
         "chart_companies": picture("Companies by request", companies_chart(connection, bars=BARS)),
-        "chart_votes_against_arr": picture(
-            "Place by votes against place by ARR", votes_against_arr(connection, places=PLACES).chart
-        ),
+        "chart_votes_against_arr": picture("Place by votes against place by ARR", places.chart, named),
     }
 
 
@@ -44,6 +47,7 @@ def coverage_charts(votes: VoteNumbers) -> dict[str, dg.MetadataValue[str]]:
     return {"chart_coverage": picture("Votes by how they were matched", chart)} if chart else {}
 
 
-def picture(name: str, chart: str) -> dg.MetadataValue[str]:
-    """A chart as Dagster shows it: an image in Markdown, whose address holds the drawing."""
-    return dg.MetadataValue.md(f"![{name}]({as_image(chart)})")
+def picture(name: str, chart: str, named: Sequence[str] = ()) -> dg.MetadataValue[str]:
+    """A chart as Dagster shows it: an image in Markdown, whose address holds the drawing, and what its numbers mean."""
+    lines = [f"{number}. {words}" for number, words in enumerate(named, start=1)]
+    return dg.MetadataValue.md("\n".join([f"![{name}]({as_image(chart)})", "", *lines]))

@@ -195,17 +195,26 @@ def as_image(svg: str) -> str:
 
 
 def fitted(text: str, room: int) -> str:
-    """The text in at most `room` columns, of which wide letters take two; cut with an ellipsis."""
+    """The text in at most `room` columns, as wide as a small letter each; cut with an ellipsis.
+
+    Without the reader's font that is an estimate: letters that are wide in all of them count for more.
+    """
     shown = clean(text)
-    columns = [2 if unicodedata.east_asian_width(letter) in "WF" else 1 for letter in shown]
+    columns = [_columns(letter) for letter in shown]
     if sum(columns) <= room:
         return shown
-    used = kept = 0
+    used, kept = 0.0, 0
     for width in columns:
         if used + width > room - 1:
             break
         used, kept = used + width, kept + 1
     return shown[:kept].rstrip() + "…"
+
+
+def _columns(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF" or letter in "WM@%":
+        return 2
+    return 1.5 if letter in "mw" else 1.2 if letter.isupper() else 1
 
 
 def _ticks(last: int) -> list[int]:

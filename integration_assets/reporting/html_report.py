@@ -35,7 +35,7 @@ from integration_assets.reporting.run_charts import (
     votes_against_arr,
 )
 from integration_assets.reporting.run_summary import RunSummary, iso_utc
-from integration_assets.reporting.text import amount, clean, count, duration, moment, percent
+from integration_assets.reporting.text import amount, clean, clip, count, duration, moment, percent
 from integration_assets.staging.store import check_tenant, make_private_directory
 
 RANKED = 25
@@ -106,6 +106,7 @@ def render_report(facts: ReportFacts, ranking: Ranking | None) -> str:
     """The report as HTML."""
     summary = facts.summary
     state = EndState(summary.state)
+    checks = sorted(summary.checks, key=lambda one: (one.severity != "ERROR", one.name))
     return (
         _templates()
         .get_template("report.html")
@@ -118,7 +119,8 @@ def render_report(facts: ReportFacts, ranking: Ranking | None) -> str:
             advice=facts.advice or TODO.get(state),
             release=release_command(summary),
             coverage=coverage_chart(summary.votes),
-            checks=sorted(summary.checks, key=lambda one: (one.passed, one.severity != "ERROR", one.name)),
+            failed=[one for one in checks if not one.passed],
+            passed=[one for one in checks if one.passed],
             calls=sorted(facts.calls, key=lambda one: (one.system, -one.total, one.endpoint)),
             listed=LISTED,
             chart_style=Markup(CHART_STYLE),  # noqa: S704 - a constant of ours
@@ -203,6 +205,7 @@ def _templates() -> jinja2.Environment:
         "number": lambda value: f"{value:,}",
         "signed": lambda value: f"{value:+,}" if value else "0",
         "words": lambda name: name.replace("_", " "),
+        "short": lambda text: clip(clean(text), 90),
         "code": _code,
         "drawing": Markup,  # our own charts, which escape what they are given
     }

@@ -40,9 +40,9 @@ def summary_markdown(summary: RunSummary) -> str:
     title = f"{summary.tenant} → {summary.environment}: {state.value.replace('_', ' ').lower()}"
     facts = f"{moment(summary.started_at)}, took {duration(summary.duration_seconds)}, run `{clean(summary.run_id)}`"
     parts = [
-        f"### {_safe(title)}{' (dry run)' if summary.dry_run else ''}",
+        f"### {safe(title)}{' (dry run)' if summary.dry_run else ''}",
         facts,
-        "\n".join(f"- {_safe(reason)}" for reason in summary.plan.reasons),
+        "\n".join(f"- {safe(reason)}" for reason in summary.plan.reasons),
         _advice(summary, state),
         _numbers(summary),
         _coverage(summary),
@@ -89,7 +89,7 @@ def _coverage(summary: RunSummary) -> str:
     if not votes.total:
         return ""
     share = percent(votes.matched, votes.total)
-    lost = ", ".join(f"{_safe(name.replace('_', ' '))} {number:,}" for name, number in votes.unmatched.items())
+    lost = ", ".join(f"{safe(name.replace('_', ' '))} {number:,}" for name, number in votes.unmatched.items())
     return f"{votes.matched:,} of {votes.total:,} votes matched to a company ({share}). Not: {lost or 'none'}."
 
 
@@ -129,9 +129,9 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 
 
 def _cell(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) else _safe(str(value))
+    return f"{value:,}" if isinstance(value, int) else safe(str(value))
 
 
-def _safe(text: str) -> str:
-    """Text from outside as text: no markup, no mention, one line."""
+def safe(text: str) -> str:
+    """Text from outside as text: no markup, no mention, no address, one line, cut to 160 characters."""
     return "".join(_ESCAPES.get(letter, letter) for letter in clip(clean(text), CELL))

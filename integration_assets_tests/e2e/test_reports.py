@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import base64
+import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import duckdb
+import pytest
 
+from integration_assets.assets.charts import coverage_charts, ranking_charts, trend_charts
+from integration_assets.reporting.run_summary import VoteNumbers
 from integration_assets_tests.e2e.harness import World
+
+pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 
 
 def the_report(world: World, run_id: str, environment: str = "sandbox") -> Path:
@@ -58,6 +66,24 @@ def test_a_report_that_cannot_be_written_costs_no_run(synced: World):
     ran = synced.sync()
     assert ran.summary["state"] == "SUCCEEDED"
     assert "no report was written" in ran.out
+
+
+def test_dagster_gets_the_charts_as_pictures(synced: World):
+    """Each is an image that stands by itself and is small; the trend waits for a second day."""
+    published = synced.home / "published" / "sandbox" / "default.duckdb"
+    with duckdb.connect(published, read_only=True) as connection:
+        charts = ranking_charts(connection, "USD")
+        assert trend_charts(connection) == {}
+    charts |= coverage_charts(VoteNumbers(3, 2, {"host": 2}, {"no_email": 1}))
+    assert coverage_charts(VoteNumbers()) == {}
+    assert charts.keys() == {"chart_arr", "chart_companies", "chart_votes_against_arr", "chart_coverage"}
+    for value in charts.values():
+        text = str(value.value)
+        image = re.match(r"!\[[^\]]+\]\(data:image/svg\+xml;base64,([A-Za-z0-9+/=]+)\)", text)
+        assert image
+        assert ET.fromstring(base64.b64decode(image[1])).tag.endswith("svg")
+        assert len(text) < 30_000
+        assert "@" not in text
 
 
 def test_what_moved_is_told_by_date_and_by_how_long_ago(synced: World):

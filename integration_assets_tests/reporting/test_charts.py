@@ -124,3 +124,4 @@ def test_words_fit_by_columns():
     assert fitted("abcdef", 6) == "abcdef"
     assert fitted("abcdefg", 6) == "abcde…"
     assert fitted("标题标题", 6) == "标题…"
+    assert fitted("W" * 9, 9) == "WWWW…"
