@@ -88,12 +88,12 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
     [(as_of,)] = connection.execute("SELECT max(as_of) FROM ranked.feature_requests").fetchall()
     if as_of is None:
         return None
-    moved = read_moves(connection)
+    moved = read_moves(connection, most=MOVERS)
     return Ranking(
         as_of=iso_utc(as_of),
         requests=read_rankings(connection, by="arr", limit=RANKED),
         unresolved=read_unresolved(connection, limit=DOMAINS),
-        moves=moved.moves[:MOVERS] if moved else [],
+        moves=moved.moves if moved else [],
         moved_since=iso_utc(moved.before) if moved else "",
         arr=arr_chart(connection, currency),
         companies=companies_chart(connection),

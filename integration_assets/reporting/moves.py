@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import msgspec
@@ -57,11 +57,12 @@ class Move(msgspec.Struct, frozen=True):
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """The moves between two snapshots, the largest first. `later` says that the older one is younger than asked for."""
+    """The largest moves between two snapshots, of `found` in all. `later`: the older one is younger than asked for."""
 
     before: datetime
     now: datetime
     moves: list[Move]
+    found: int
     later: bool = False
 
 
@@ -122,9 +123,9 @@ def _place(one: Place | None, by: HistoryOrder) -> int | None:
 
 
 def read_moves(
-    connection: duckdb.DuckDBPyConnection, since: datetime | None = None, by: HistoryOrder = "arr"
+    connection: duckdb.DuckDBPyConnection, since: datetime | None = None, by: HistoryOrder = "arr", *, most: int = 20
 ) -> Moved | None:
-    """The moves between the snapshot that was the newest at `since` (UTC without zone) and the newest one.
+    """The `most` largest moves between the snapshot that was the newest at `since` (UTC without zone) and the last one.
 
     Without `since`, the last two snapshots are compared. When none is as old as `since`, the oldest stands in, and
     `later` says so. None while there are not two snapshots to compare.
@@ -135,10 +136,12 @@ def read_moves(
     *earlier, now = snapshots
     old_enough = [as_of for as_of in earlier if since is not None and as_of <= since]
     before = earlier[-1] if since is None else old_enough[-1] if old_enough else earlier[0]
-    moves = compare(_read_places(connection, before), _read_places(connection, now), by)
-    return Moved(before, now, moves, later=since is not None and not old_enough)
+    values = {"before": before, "latest": now, "by": by, "most": most}
+    rows = connection.execute(read_sql("reporting/moved_requests"), values).fetchall()
+    moves = compare(_places(rows, 2), _places(rows, 6), by)
+    return Moved(before, now, moves, found=rows[0][-1] if rows else 0, later=since is not None and not old_enough)
 
 
-def _read_places(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> list[Place]:
-    rows = connection.execute(read_sql("reporting/snapshot_places"), {"as_of": as_of}).fetchall()
-    return [Place(*row) for row in rows]
+def _places(rows: Sequence[tuple[Any, ...]], first: int) -> list[Place]:
+    """The places of one snapshot, whose four columns begin at `first`; requests that are not in it left out."""
+    return [Place(*row[:2], *row[first : first + 4]) for row in rows if row[first] is not None]

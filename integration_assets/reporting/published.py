@@ -59,11 +59,11 @@ def show_movers(console: Console, settings: Settings, tenant: str, since: str, b
     moment = parse_since(since, datetime.now(UTC))
     with open_published(settings, tenant) as connection:
         runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
-        moved = read_moves(connection, moment, by)
+        moved = read_moves(connection, moment, by, most=limit)
     if moved is None:
         console.print(Text("one day of the ranking is known so far: what moves shows from the second"))
         return
-    show_moves(console, moved, by=by, currency=runs[0][0] if runs else "", limit=limit)
+    show_moves(console, moved, by=by, currency=runs[0][0] if runs else "")
 
 
 def show_report(

@@ -15,8 +15,8 @@ from integration_assets.reporting.text import amount, clean, clip, moment
 _STYLES = {"up": "green", "down": "red", "new": "cyan", "gone": "magenta"}
 
 
-def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: str, limit: int) -> None:
-    """The largest moves first, then the new ones, then those that are gone; at most `limit` lines."""
+def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: str) -> None:
+    """The largest moves first, then the new ones, then those that are gone; what was not read is counted."""
     since = moment(iso_utc(moved.before))
     if moved.later:
         print_wide(console, Text(f"the history begins at {since}; there is nothing older to compare with", style="dim"))
@@ -34,7 +34,7 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
         (f"ARR {currency}", "right"),
         ("ARR change", "right"),
     )
-    for one in moved.moves[:limit]:
+    for one in moved.moves:
         table.add_row(
             _change(one),
             Text(clip(clean(one.title or f"{one.request_id} (gone)"), 60)),
@@ -44,7 +44,7 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
             _signed((one.arr_now or Decimal(0)) - (one.arr_before or Decimal(0))),
         )
     print_wide(console, table)
-    left = len(moved.moves) - limit
+    left = moved.found - len(moved.moves)
     if left > 0:
         print_wide(console, Text(f"and {left:,} more: --limit shows them", style="dim"))
 

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.reporting.moves import Place, compare, parse_since, read_moves
+from integration_assets.reporting.moves import Move, Place, compare, parse_since, read_moves
 from integration_assets.reporting.terminal_moves import show_moves
 
 at = datetime.fromisoformat
@@ -120,6 +120,35 @@ def test_a_request_that_is_gone_has_no_title(history):
     ]
 
 
+def told(one: Move) -> tuple[str, int, int | None]:
+    """What orders a move; two that are equal in it may be told in either order."""
+    return one.kind, one.change, one.now or one.before
+
+
+@pytest.mark.parametrize("by", ["arr", "companies"])
+def test_the_store_finds_the_moves_that_comparing_everything_finds(history, by):
+    """In the same order, whatever the limit: only what is shown is read."""
+    history.execute("DELETE FROM ranked.rank_history")
+    history.execute("""
+        INSERT INTO ranked.rank_history
+        SELECT day::TIMESTAMP, 'r' || i, hash(i, day) % 1000, hash(i, day, 'companies') % 1000, i, i
+        FROM range(300) AS t (i), (VALUES ('2026-03-01'), ('2026-03-02')) AS days (day)
+        WHERE hash(day, i, 'there') % 5 > 0
+    """)
+    rows = history.execute("""
+        SELECT h.as_of, h.request_id, requests.title, h.rank_by_arr, h.rank_by_companies, h.companies, h.arr
+        FROM ranked.rank_history AS h LEFT JOIN ranked.feature_requests AS requests USING (request_id)
+    """).fetchall()
+    days = {day: [Place(*row[1:]) for row in rows if row[0].day == day] for day in (1, 2)}
+    whole = compare(days[1], days[2], by)
+    assert len(whole) > 200
+    for most in (10, 1_000):
+        moved = read_moves(history, by=by, most=most)
+        assert moved is not None
+        assert moved.found == len(whole)
+        assert [told(one) for one in moved.moves] == [told(one) for one in whole[:most]]
+
+
 def test_one_snapshot_is_no_history(history):
     """There is nothing to compare it with."""
     history.execute("DELETE FROM ranked.rank_history WHERE as_of < '2026-03-09'")
@@ -128,10 +157,10 @@ def test_one_snapshot_is_no_history(history):
 
 def test_movers_on_a_terminal(history):
     """Each with where it was and is; what does not fit is counted, and a history that is too short is admitted."""
-    moved = read_moves(history, at("2026-01-01"))
+    moved = read_moves(history, at("2026-01-01"), most=1)
     assert moved is not None
     console = Console(file=StringIO(), width=140)
-    show_moves(console, moved, by="arr", currency="USD", limit=1)
+    show_moves(console, moved, by="arr", currency="USD")
     shown = console.file.getvalue()  # type: ignore[attr-defined]  # it is the StringIO above
     assert "the history begins at 2026-03-01 00:00 UTC" in shown
     assert "up 2" in shown
