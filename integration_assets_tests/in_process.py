@@ -47,9 +47,13 @@ class InProcess:
         json: Any | None,
         params: Mapping[str, str] | None,
         *,
+        form: object = None,
+        headers: object = None,
         before_bytes: Callable[[], None] | None = None,
     ) -> RawAnswer:
-        """One request to the application, one answer."""
+        """One request to the application, one answer. What is served here takes neither forms nor further headers."""
+        assert form is None
+        assert not headers
         if before_bytes is not None:
             before_bytes()
         body = encoded(json, self._body_fields)

@@ -49,6 +49,7 @@ async def read_both(session: RunSession) -> None:
     connection.execute("DELETE FROM raw.excluded_requests")
     connection.execute("INSERT INTO raw.excluded_requests SELECT unnest(?::VARCHAR[])", [sorted(reading.excluded)])
     note_full_reads(connection, credential, now, reading.due)
+    state.notes += reading.notes
     forget_vote_pages(connection)
     if reading.votes_kept:
         state.notes.append(f"went on from {reading.votes_kept:,} votes that an earlier run had read before it died")

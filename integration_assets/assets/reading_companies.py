@@ -1,5 +1,7 @@
 """Read the companies of the CRM: whole, or only what changed since the last read where that takes fewer calls.
 
+The first load of very many companies comes as an export, where the CRM makes one and the credential may ask for it.
+
 Whole reads see everything at once. Changes may show late in a CRM's index; so what was changed shortly before a read is
 asked for again by the next one, the records themselves are read by id, and everything is read whole once a week, and
 whenever the portal, the mapped properties or the version of the product is another one.
@@ -18,9 +20,9 @@ import pyarrow as pa
 from integration_assets import __version__
 from integration_assets.assets.call_floor import calls_for
 from integration_assets.assets.known import EVERYTHING_EVERY
-from integration_assets.assets.reading_pages import Reading, chunks, read_pages, size_of
+from integration_assets.assets.reading_pages import Reading, chunks, size_of
 from integration_assets.assets.together import together
-from integration_assets.connectors.crm.base import ChangeCosts, CompanyChanges, CompanyMapping, Crm
+from integration_assets.connectors.crm.base import BulkRefusedError, ChangeCosts, CompanyChanges, CompanyMapping, Crm
 from integration_assets.errors import CredentialError, PermanentError
 from integration_assets.models import Company, Page
 from integration_assets.reporting.progress import track
@@ -29,6 +31,10 @@ from integration_assets.staging.transactions import transaction
 STAGE, TABLE = "raw_crm_companies", "raw.crm_companies"
 OVERLAP = timedelta(minutes=30)
 """How far before the last read changes are asked for, beyond the lag of the index: clocks differ, indexes get slow."""
+PAGES_BEFORE_EXPORT = 5
+"""Pages of a first load before an export is thought of: nobody with few companies pays for the question."""
+EXPORT_SAVES = 2
+"""How many times fewer calls an export has to take than what is left of the list: it takes its time, and may fail."""
 READS_IN_FLIGHT = 5
 """Batches of companies or parents read at the same time."""
 
@@ -80,9 +86,7 @@ async def read_companies(crm: Crm, mapping: CompanyMapping, portal_id: str, read
             )
             return
     reading.work.crm.company_calls = 0
-    reading.work.crm.companies = await read_pages(
-        crm.companies(mapping), "companies", STAGE, TABLE, reading, read="companies"
-    )
+    await _read_whole(crm, mapping, reading)
     reading.company_read = CompanyRead(source, reading.started_at, reading.started_at, counted)
 
 
@@ -124,6 +128,56 @@ def change_calls(costs: ChangeCosts, *, changed: int, archived: int, companies: 
         + max(1, calls_for(archived, costs.archived_per_page))
         + calls_for(companies, costs.parents_per_call)
     )
+
+
+# ------------------------------------------------------------------------------------------------------------- whole
+
+
+async def _read_whole(crm: Crm, mapping: CompanyMapping, reading: Reading) -> None:
+    """All companies by the list, or, on a first load of very many, by an export after the first few pages."""
+    served, exported, first = 0, None, stored_companies(reading.connection) == 0
+    with track("companies") as advance:
+        pages = 0
+        async for page in crm.companies(mapping):
+            reading.take(STAGE, TABLE, page)
+            served, pages = served + size_of(page), pages + 1
+            advance(len(page.records))
+            if first and pages == PAGES_BEFORE_EXPORT:
+                exported = await _by_export(crm, mapping, served, reading)
+                if exported is not None:
+                    break
+    if exported is None:
+        reading.work.crm.companies = served
+    count = loading_companies(reading.connection)
+    reading.load.note_read("companies", as_of=reading.started_at, rows_read=count if exported else served)
+
+
+async def _by_export(crm: Crm, mapping: CompanyMapping, served: int, reading: Reading) -> int | None:
+    """Load all companies from an export, if that is worth it; how many they were, or None: the list has to go on."""
+    export, changes, page = crm.company_export, crm.company_changes, crm.costs.records_per_page
+    if export is None or changes is None or export.scope not in (await crm.granted_scopes() or ()):
+        return None
+    expected = await export.count()
+    parents = calls_for(expected, changes.costs.parents_per_call)
+    if (export.calls + parents) * EXPORT_SAVES > calls_for(expected - served, page):
+        return None
+    exported = 0
+    try:
+        with track("exported companies", expected) as advance:
+            async for rows in export.companies(mapping, expected=expected):
+                reading.take(STAGE, TABLE, rows)
+                exported += size_of(rows)
+                advance(len(rows.records))
+    except BulkRefusedError as error:
+        reading.notes.append(f"companies were read page by page, an export was not to be had: {error.message}")
+        return None
+    await _read_parents(changes, reading)
+    # To learn what the credential may do and how many there are took a call each.
+    reading.work.crm.company_calls = PAGES_BEFORE_EXPORT + 2 + export.calls + parents
+    return exported
+
+
+# ----------------------------------------------------------------------------------------------------------- changes
 
 
 async def _read_changes(changes: CompanyChanges, mapping: CompanyMapping, plan: ChangePlan, reading: Reading) -> int:
@@ -212,6 +266,12 @@ def note_company_read(connection: duckdb.DuckDBPyConnection, read: CompanyRead) 
 def stored_companies(connection: duckdb.DuckDBPyConnection) -> int:
     """Companies of the last read."""
     [(count,)] = connection.execute("SELECT count(*) FROM raw.crm_companies").fetchall()
+    return int(count)
+
+
+def loading_companies(connection: duckdb.DuckDBPyConnection) -> int:
+    """Companies that are being loaded."""
+    [(count,)] = connection.execute("SELECT count(DISTINCT company_id) FROM loading.crm_companies").fetchall()
     return int(count)
 
 

@@ -53,7 +53,7 @@ class Reading:
     how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed. `work`
     counts what there was to read, `company_read` is what to remember of the read of companies.
     `credential` is a digest of where, and as whom, the feedback system is read; `votes_kept` counts votes that a run
-    which was killed had read.
+    which was killed had read, `notes` are lines for people.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -76,6 +76,7 @@ class Reading:
     company_read: CompanyRead | None = None
     credential: str = ""
     votes_kept: int = 0
+    notes: list[str] = field(default_factory=list)
     passes: int = 0
     requests_unsettled: bool = False
 

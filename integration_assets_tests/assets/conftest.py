@@ -52,14 +52,18 @@ class Reader:
             yield session
 
     def read(self, *, full: bool = False, **settings: object) -> dict[str, int]:
-        """Read both systems; the calls it took, by endpoint of Canny and system `hubspot`."""
+        """Read both systems; the calls it took, by endpoint."""
+        return self.read_with_notes(full=full, **settings)[0]
+
+    def read_with_notes(self, *, full: bool = False, **settings: object) -> tuple[dict[str, int], list[str]]:
+        """The same, and what the run has to tell."""
         with self.session(full=full, **settings) as session:
             asyncio.run(read_both(session))
             counts: dict[str, int] = {}
             for call in session.state.calls.snapshot():
                 name = call.endpoint.removeprefix("POST ") if call.system == "canny" else call.endpoint
                 counts[name] = counts.get(name, 0) + call.total
-            return counts
+            return counts, session.state.notes
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """Rows of the staging store."""

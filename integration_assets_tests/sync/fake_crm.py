@@ -12,6 +12,7 @@ from integration_assets.connectors.crm.base import (
     BatchRejectedError,
     CallCosts,
     CompanyChanges,
+    CompanyExport,
     CompanyMapping,
     PairsOutcome,
     PairWrite,
@@ -61,10 +62,13 @@ class FakeCrm:
     pairs_per_removal: int = 100
     records_per_link_read: int = 1_000
     addresses_per_read: int = 1_000
-    costs: CallCosts = CallCosts(
-        schema=1, missing_object=1, writing=0, labels=0, records_per_page=1, contacts_per_call=1
+    costs: CallCosts = field(
+        default_factory=lambda: CallCosts(
+            schema=1, missing_object=1, writing=0, labels=0, records_per_page=1, contacts_per_call=1
+        )
     )
     company_changes: CompanyChanges | None = None
+    company_export: CompanyExport | None = None
     portal_id: str = "1"
     kind: PortalKind = PortalKind.STANDARD
 

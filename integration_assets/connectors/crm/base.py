@@ -104,6 +104,10 @@ class PairsOutcome(msgspec.Struct, frozen=True):
     unaccounted: tuple[PairWrite, ...] = ()
 
 
+class BulkRefusedError(PermanentError):
+    """A bulk read could not be had: nothing of it was handed out, and the list is still there."""
+
+
 class CallCosts(msgspec.Struct, frozen=True):
     """Calls a CRM takes at least, for the floor that a run's calls are compared with.
 
@@ -154,6 +158,25 @@ class CompanyChanges(Protocol):
         """The parent of each of these companies that has one, `costs.parents_per_call` companies at most."""
 
 
+class CompanyExport(Protocol):
+    """All companies at once, as a file: for CRMs that make one. For a first load, where it takes fewer calls."""
+
+    scope: str
+    """The scope the credential needs for it."""
+    calls: int
+    """Calls it takes at least."""
+
+    async def count(self) -> int:
+        """About how many companies there are."""
+
+    def companies(self, mapping: CompanyMapping, *, expected: int) -> AsyncIterator[Page[Company]]:
+        """All live companies as of the start of the export, without their parents; `expected` is what `count` told.
+
+        Raises:
+            BulkRefusedError: there is no file, or not a whole one; raised before the first page.
+        """
+
+
 class Crm(Protocol):
     """A CRM portal: one credential, one environment."""
 
@@ -171,6 +194,8 @@ class Crm(Protocol):
     """What calls it takes at least."""
     company_changes: CompanyChanges | None
     """How changed companies are told; None where only listing all of them tells."""
+    company_export: CompanyExport | None
+    """How all companies come at once; None where they do not."""
 
     @property
     def name(self) -> str:

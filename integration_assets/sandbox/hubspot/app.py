@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from integration_assets.sandbox.hubspot import (
     routes_account,
     routes_associations,
+    routes_exports,
     routes_objects,
     routes_properties,
     routes_schemas,
@@ -25,6 +26,7 @@ from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike, note_
 _OPERATIONS: tuple[Operation, ...] = (
     *routes_account.OPERATIONS,
     *routes_associations.OPERATIONS,
+    *routes_exports.OPERATIONS,
     *routes_schemas.OPERATIONS,
     *routes_properties.OPERATIONS,
     *routes_objects.OPERATIONS,
@@ -100,6 +102,7 @@ def _answer(
         content_type=headers.get("content-type", ""),
         searches=searches,
         legacy=legacy,
+        host=headers.get("host", ""),
     )
     rate_headers: dict[str, str] = {}
     try:
@@ -116,6 +119,8 @@ def _answer(
     except ApiError as refusal:
         refusal.headers.update(rate_headers)
         return _encoded(refusal)
+    if reply.file is not None:
+        return reply.status, {"content-type": "application/octet-stream"}, reply.file
     if reply.body is None:
         return reply.status, rate_headers, b""
     return _sent(portal, reply, rate_headers)

@@ -25,7 +25,7 @@ API = "https://api.hubapi.com"
 
 @dataclass
 class Call:
-    """One request. `legacy` is True when it came by a v3 or v4 path."""
+    """One request. `legacy` is True when it came by a v3 or v4 path; `host` is whom it asked."""
 
     portal: Portal
     path: str
@@ -35,6 +35,7 @@ class Call:
     content_type: str
     searches: SearchCache
     legacy: bool = False
+    host: str = ""
 
     @cached_property
     def body(self) -> Any:
@@ -99,10 +100,11 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """An answer. `body` None: no content."""
+    """An answer: a `body`, a `file`, or no content."""
 
     status: int
     body: Json | None = None
+    file: bytes | None = None
 
 
 Handler = Callable[[Call], Reply]

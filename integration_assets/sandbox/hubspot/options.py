@@ -12,6 +12,7 @@ from typing import Literal
 
 ALL_SCOPES = frozenset(
     {
+        "crm.export",
         "crm.objects.companies.read",
         "crm.objects.companies.write",
         "crm.objects.contacts.read",
@@ -86,6 +87,18 @@ class PortalOptions:
     """Most custom objects. Unknown: how one more is refused; here with 400."""
     max_merges: int = 250
     """Most records one record may have swallowed."""
+
+    exports_per_day: int = 30
+    """Exports in any 24 hours."""
+    export_seconds: float = 1.0
+    """How long an export takes once it is its turn."""
+    export_link_seconds: float = 300.0
+    """How long the address of a file is good."""
+    export_link_base: str | None = None
+    """Where files are said to be; None: on this server."""
+    export_plain_bytes: int = 2_000_000
+    """Larger files come as an archive."""
+    export_rows_per_file: int = 1_000_000
 
     unknown_field_rate: float = 0.1
     """Share of answers, and of records in them, that carry a field nobody documented."""

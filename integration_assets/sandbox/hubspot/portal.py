@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from integration_assets.sandbox.hubspot.definitions import company_properties, contact_properties
 from integration_assets.sandbox.hubspot.errors import Json, not_found, validation
+from integration_assets.sandbox.hubspot.exports import ExportDesk
 from integration_assets.sandbox.hubspot.links import LinkStore, TypeRegistry, standard_types
 from integration_assets.sandbox.hubspot.merging import merge_records
 from integration_assets.sandbox.hubspot.objects import ObjectType
@@ -64,6 +65,7 @@ class Portal:
         self.links = LinkStore(self.types)
         self.objects: dict[str, ObjectType] = {}
         self.archived_objects: dict[str, ObjectType] = {}
+        self.exports = ExportDesk()
         self._object_number = 100_000 + self.random.randrange(1_000_000) * 2 + portal_id % 2
         self._add_standard("companies", company_properties(parent_property=self.options.parent_property))
         self._add_standard("contacts", contact_properties())

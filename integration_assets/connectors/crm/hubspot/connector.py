@@ -13,6 +13,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import (
     CallCosts,
     CompanyChanges,
+    CompanyExport,
     CompanyMapping,
     PairsOutcome,
     PairWrite,
@@ -22,6 +23,7 @@ from integration_assets.connectors.crm.base import (
 from integration_assets.connectors.crm.hubspot import endpoints, reads, schema
 from integration_assets.connectors.crm.hubspot import writes as writing
 from integration_assets.connectors.crm.hubspot.changes import HubSpotCompanyChanges
+from integration_assets.connectors.crm.hubspot.exports import HubSpotCompanyExport
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
 from integration_assets.connectors.crm.hubspot.schema import CompanyProperties
 from integration_assets.connectors.crm.hubspot.session import Session
@@ -89,6 +91,7 @@ class HubSpotCrm:
         self._ids = PortalIds(self._session)
         self._identity: Portal | None = None
         self._company_properties: CompanyProperties | None = None
+        self.company_export: CompanyExport | None = None
         self.company_changes: CompanyChanges | None = HubSpotCompanyChanges(self._session)
 
     @property
@@ -269,7 +272,10 @@ async def hubspot(
         guard=guard,
     )
     async with client:
-        yield HubSpotCrm(client, token)
+        crm = HubSpotCrm(client, token)
+        if guard is None:  # the file may be on any host: not for addresses that have to be checked
+            crm.company_export = HubSpotCompanyExport(Session(client), base_url, calls)
+        yield crm
 
 
 def _check_size(items: Collection[object], most: int, what: str) -> None:

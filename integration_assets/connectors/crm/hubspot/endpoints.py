@@ -119,6 +119,16 @@ def property_groups(object_type: str) -> Endpoint:
     return _endpoint(f"/crm/properties/{VERSION}/{{object_type}}/groups", object_type=object_type)
 
 
+def export_start() -> Endpoint:
+    """Beginning of an export."""
+    return _endpoint(f"/crm/exports/{VERSION}/export/async")
+
+
+def export_status(task_id: str) -> Endpoint:
+    """How far an export is."""
+    return _endpoint(f"/crm/exports/{VERSION}/export/async/tasks/{{task_id}}/status", task_id=task_id)
+
+
 def account_details() -> Endpoint:
     """Identity of the portal."""
     return _endpoint(f"/account-info/{VERSION}/details")

@@ -53,6 +53,15 @@ class Session:
         answer = await self._client.send(call)
         return None if answer.status in NOT_TOLD else decode(answer.body, kind, endpoint=call.endpoint)
 
+    async def start(self, endpoint: Endpoint, kind: type[T], *, json: Any) -> T:
+        """Start a job that changes nothing. Not repeated after a lost answer: it would be started twice.
+
+        Raises:
+            ContractError: the answer has another form.
+        """
+        answer = await self._client.send(_call("POST", endpoint, json=json, repeatable=False))
+        return decode(answer.body, kind, endpoint=f"POST {endpoint.template}")
+
     async def read_batch(self, endpoint: Endpoint, json: Any, *, params: Mapping[str, str]) -> BatchAnswer:
         """Read many records by an id.
 

@@ -210,6 +210,25 @@ class AccountDetails(_Wire):
     company_currency: str | None = None
 
 
+class SearchTotal(_Wire):
+    """How many records a search finds."""
+
+    total: int
+
+
+class ExportTask(_Wire):
+    """An export that was accepted."""
+
+    id: WireId
+
+
+class ExportStatus(_Wire):
+    """How far an export is; `result` is the address of its file once it is there, and a secret."""
+
+    status: str
+    result: str | None = None
+
+
 class TokenInfo(_Wire):
     """What a token may do."""
 

@@ -1,0 +1,78 @@
+"""Fetching a file from an address that a system has just named: no credential goes along, and none is learnt.
+
+Such an address opens the file to whoever has it, so it is a secret: it is masked in every text that leaves the process,
+and no error repeats it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+
+from integration_assets.connectors.redaction import register
+from integration_assets.errors import PermanentError, TransientError
+
+CONNECT_SECONDS = 10.0
+
+
+async def download(url: str, target: Path, *, most_bytes: int, seconds: float, from_loopback: bool = False) -> None:
+    """Fetch a file into `target`, chunk by chunk; `seconds` bound the whole of it.
+
+    Only https is spoken, but for an address of this machine when the system itself is one (`from_loopback`). Redirects
+    are not followed.
+
+    Raises:
+        PermanentError: the address is none we ask, the answer is no file, or it is larger than `most_bytes`.
+        TransientError: the transfer broke or took too long.
+    """
+    register(url)
+    _check(url, from_loopback=from_loopback)
+    timeout = httpx.Timeout(None, connect=min(CONNECT_SECONDS, seconds))
+    try:
+        async with (
+            asyncio.timeout(seconds),
+            httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout) as client,
+            client.stream("GET", url, headers={"accept-encoding": "identity"}) as response,
+        ):
+            if response.status_code != httpx.codes.OK:
+                raise PermanentError(f"the file cannot be fetched: its address answers {response.status_code}")
+            await _store(response, target, most_bytes)
+    except TimeoutError:
+        raise TransientError(f"the file did not arrive within {seconds:g} s") from None
+    except httpx.HTTPError as error:
+        raise TransientError(f"the transfer of the file broke ({type(error).__name__})") from None
+
+
+async def _store(response: httpx.Response, target: Path, most_bytes: int) -> None:
+    received = 0
+    with target.open("wb") as file:
+        async for chunk in response.aiter_bytes():
+            received += len(chunk)
+            if received > most_bytes:
+                raise PermanentError(f"the file is larger than {most_bytes // (1024 * 1024)} MiB")
+            file.write(chunk)
+
+
+def _check(url: str, *, from_loopback: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise PermanentError("the address of the file is none") from None
+    secure = parts.scheme == "https" or (parts.scheme == "http" and from_loopback and is_loopback(host))
+    if not secure or not host or "@" in parts.netloc:
+        raise PermanentError("the address of the file is not one that is asked: it must be https")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name means this machine, without asking a name server."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
