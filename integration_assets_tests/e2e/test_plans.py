@@ -211,3 +211,12 @@ def test_a_plan_file_can_be_read_by_people(planned: tuple[World, Path, str]) -> 
     json.loads(text.splitlines()[0])
     assert plan_hash in text
     assert world.portal.token not in text
+
+
+def test_a_closed_gate_saves_no_plan_and_ends_as_the_sync_would(ready: World, tmp_path: Path) -> None:
+    """Production lacks the object, so there is nothing to plan: that is HELD, with or without a file to save it to."""
+    file = tmp_path / "plan.json"
+    ran = ready.run("plan", "--environment", "production", "--out", str(file), json_file=True)
+    assert (ran.code, ran.summary["state"]) == (3, "HELD")
+    assert f"none was saved to {file}" in ran.out
+    assert not file.exists()
