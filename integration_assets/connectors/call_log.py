@@ -71,6 +71,14 @@ class SharedLog:
         self._path = path
         self._thread = threading.Lock()  # a lock on a file is one process's, not one thread's
 
+    def _open(self) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
+        try:
+            return os.open(self._path, flags, 0o600)
+        except FileNotFoundError:  # somebody moved the home away while we ran
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._path, flags, 0o600)
+
     @contextmanager
     def held(self) -> Iterator[Buckets]:
         """The buckets.
@@ -79,7 +87,7 @@ class SharedLog:
             OSError: the file cannot be opened, read or written.
         """
         with self._thread:
-            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 buckets = _decoded(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
@@ -91,8 +99,8 @@ class SharedLog:
                 os.close(descriptor)
 
 
-_ENCODER = msgspec.msgpack.Encoder()
-_DECODER = msgspec.msgpack.Decoder(Buckets)
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(Buckets)
 
 
 def _decoded(content: bytes) -> Buckets:

@@ -240,13 +240,25 @@ def test_no_call_of_several_processes_is_lost(tmp_path: Path) -> None:
         _spend(str(path), 1)
 
 
-@pytest.mark.parametrize("content", [b"\xc1", b"half \x00 a line", b"\x81\xa1a"])
+@pytest.mark.parametrize("content", [b"\xc1", b"half \x00 a line", b'{"default": 1}', b"{"])
 def test_a_damaged_file_is_forgotten(tmp_path: Path, content: bytes, clock: FakeClock) -> None:
     """A process that died while it wrote takes nothing with it but the count."""
     (tmp_path / "calls").write_bytes(content)
     limiter = clock.limiter({"default": (Window(1, 10),)}, log=SharedLog(tmp_path / "calls"))
     take(limiter, 2)
     assert clock.slept == [pytest.approx(10, abs=0.1)]
+
+
+def test_a_directory_that_was_moved_away_is_made_again(tmp_path: Path, clock: FakeClock) -> None:
+    """Whoever tidies the home up stops no run."""
+    directory = tmp_path / "limits"
+    directory.mkdir()
+    limiter = clock.limiter({"default": (Window(1, 10),)}, log=SharedLog(directory / "calls"))
+    take(limiter, 1)
+    directory.rename(tmp_path / "elsewhere")
+    take(limiter, 1)
+    assert clock.slept == []
+    assert (directory / "calls").exists()
 
 
 def test_times_of_another_life_of_the_machine_hold_nobody(tmp_path: Path, clock: FakeClock) -> None:
