@@ -42,7 +42,7 @@ from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_ru
 from integration_assets.staging.lock import RunLock
 from integration_assets.staging.store import hold_store, store_path
 from integration_assets.sync.report import ApplyReport
-from integration_assets.tenants.registry.models import Provider
+from integration_assets.tenants.registry.words import Provider
 from integration_assets.tenants.settings import note_outcomes, settings_for
 
 if TYPE_CHECKING:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from integration_assets.tenants.registry.database import Registry
-    from integration_assets.tenants.registry.models import Provider, Scope
     from integration_assets.tenants.registry.views import InternalView, SecretView, TenantView, ThirdPartyView
+    from integration_assets.tenants.registry.words import Provider, Scope
 
 app = typer.Typer(help="A tenant's keys and tokens. They come from a prompt or stdin.", no_args_is_help=True)
 
@@ -190,14 +190,14 @@ def _tenant(registry: Registry, slug: str) -> TenantView:
 
 def _place(provider: str, environment: str | None) -> tuple[Provider, Scope]:
     from integration_assets.errors import ConfigurationError
-    from integration_assets.tenants.registry import models
+    from integration_assets.tenants.registry import words
 
     try:
-        which = models.Provider(provider)
-        usual = models.Scope.SANDBOX if which is models.Provider.HUBSPOT else models.Scope.ANY
-        return which, models.Scope(environment) if environment else usual
+        which = words.Provider(provider)
+        usual = words.Scope.SANDBOX if which is words.Provider.HUBSPOT else words.Scope.ANY
+        return which, words.Scope(environment) if environment else usual
     except ValueError:
-        known = f"{', '.join(models.Provider)} for {', '.join(models.Scope)}"
+        known = f"{', '.join(words.Provider)} for {', '.join(words.Scope)}"
         raise ConfigurationError(f"{provider:.40} for {environment or 'any':.40}: use {known}") from None
 
 

@@ -13,7 +13,7 @@ from integration_assets.doctor.case import Case
 from integration_assets.doctor.findings import Seen, fail, ok, unknown, warn, worst_of
 from integration_assets.errors import IntegrationError
 from integration_assets.tenants.addresses import guard_for, internal_policy
-from integration_assets.tenants.registry.models import Provider
+from integration_assets.tenants.registry.words import Provider
 
 MOST_SKEW = timedelta(seconds=60)
 FEW_DAYS = 14

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from integration_assets.config import Settings, TenantSettings
 from integration_assets.connectors.addresses import AddressError, AddressGuard, AddressPolicy, check_address
 from integration_assets.tenants.registry.changes import FieldError
-from integration_assets.tenants.registry.models import Provider
 from integration_assets.tenants.registry.providers import PROVIDERS
+from integration_assets.tenants.registry.words import Provider
 
 
 def third_party_policy(settings: Settings, provider: Provider) -> AddressPolicy:

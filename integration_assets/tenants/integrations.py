@@ -17,8 +17,8 @@ from integration_assets.connectors.internal.connector import InternalSystem, int
 from integration_assets.connectors.limiter import credential_digest
 from integration_assets.errors import ConfigurationError, CredentialError
 from integration_assets.tenants.addresses import guard_for, internal_policy
-from integration_assets.tenants.registry.models import Provider
 from integration_assets.tenants.registry.views import OpenedInternal
+from integration_assets.tenants.registry.words import Provider
 
 System = TypeVar("System")
 FEEDBACK_PROVIDER = "canny"

@@ -6,22 +6,24 @@ or a choice of the environment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 from integration_assets.config import Environment, Settings, TenantSettings, tenant_settings
 from integration_assets.connectors.addresses import check_address
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.addresses import third_party_policy
 from integration_assets.tenants.integrations import require_configured
-from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError
-from integration_assets.tenants.registry.database import Registry, registry
-from integration_assets.tenants.registry.directory import directory
-from integration_assets.tenants.registry.models import Provider, Scope
 from integration_assets.tenants.registry.providers import PROVIDERS
-from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.views import OpenedInternal, OpenedThirdParty, TenantView, ThirdPartyView
+from integration_assets.tenants.registry.words import Provider, Scope
+
+if TYPE_CHECKING:
+    from integration_assets.tenants.registry.database import Registry
+    from integration_assets.tenants.registry.directory import Directory
+    from integration_assets.tenants.registry.repository import TenantRepository
 
 DEFAULT_TENANT = "default"
 TENANT_FIELDS = (
@@ -49,10 +51,10 @@ def registry_tenants(settings: Settings) -> tuple[str, ...] | None:
     Raises:
         ConfigurationError: the registry cannot be opened: no key, a wrong one, half of a rotation.
     """
-    with registry(settings) as opened:
+    with _opened(settings) as opened:
         if opened is None:
             return None
-        with directory(opened, Actor("the product")) as tenants:
+        with _directory(opened) as tenants:
             return tuple(tenant.slug for tenant in tenants.tenants())
 
 
@@ -63,12 +65,12 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
         ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration.
         TamperedError: a sealed secret does not open.
     """
-    with registry(settings) as opened:
+    with _opened(settings) as opened:
         found = _entries(opened, tenant)
         if opened is None or found is None:
             return settings
         view, entries = found
-        with tenant_repository(opened, view.id, Actor(used_by)) as repository:
+        with _repository(opened, view.id, used_by) as repository:
             integrations = {
                 place: repository.open_third_party(entry.id)
                 for place, entry in chosen_integrations(entries, settings.environment).items()
@@ -82,7 +84,7 @@ def settings_without_secrets(settings: Settings, tenant: str) -> Settings:
     Raises:
         ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration.
     """
-    with registry(settings) as opened:
+    with _opened(settings) as opened:
         found = _entries(opened, tenant)
     return settings if found is None else built_settings(settings, found[0], {})
 
@@ -93,7 +95,7 @@ def check_configured(settings: Settings, tenant: str) -> None:
     Raises:
         ConfigurationError: it has not; names what is missing.
     """
-    with registry(settings) as opened:
+    with _opened(settings) as opened:
         found = _entries(opened, tenant)
     if found is None:
         require_configured(settings)
@@ -118,22 +120,22 @@ def open_internal_systems(settings: Settings, tenant: str, used_by: str) -> tupl
         ConfigurationError: the registry cannot be opened.
         TamperedError: a sealed secret does not open.
     """
-    with registry(settings) as opened:
+    with _opened(settings) as opened:
         view = _tenant(opened, tenant)
         if opened is None or view is None:
             return ()
-        with tenant_repository(opened, view.id, Actor(used_by)) as repository:
+        with _repository(opened, view.id, used_by) as repository:
             wanted = [entry for entry in repository.internal_integrations() if entry.enabled]
             return tuple(repository.open_internal(entry.id) for entry in wanted)
 
 
 def note_outcomes(settings: Settings, tenant: str, problems: Mapping[Provider, str | None], used_by: str) -> None:
     """Note beside a tenant's integrations of this environment how a run fared with them: None, or what went wrong."""
-    with registry(settings) as opened:
+    with _opened(settings) as opened:
         found = _entries(opened, tenant)
         if opened is None or found is None:
             return
-        with tenant_repository(opened, found[0].id, Actor(used_by)) as repository:
+        with _repository(opened, found[0].id, used_by) as repository:
             chosen = chosen_integrations(found[1], settings.environment)
             for provider, problem in problems.items():
                 if (entry := chosen.get((provider, settings.environment))) is not None:
@@ -146,10 +148,10 @@ def note_internal_outcome(settings: Settings, tenant: str, record_id: str, probl
     Raises:
         NotFoundError: somebody removed it meanwhile.
     """
-    with registry(settings) as opened:
+    with _opened(settings) as opened:
         view = _tenant(opened, tenant)
         if opened is not None and view is not None:
-            with tenant_repository(opened, view.id, Actor(used_by)) as repository:
+            with _repository(opened, view.id, used_by) as repository:
                 repository.note_internal(record_id, problem)
 
 
@@ -224,7 +226,7 @@ def _entries(opened: Registry | None, tenant: str) -> tuple[TenantView, list[Thi
     """A tenant and its third-party integrations; None when it is the default one and works on the environment."""
     view = _tenant(opened, tenant)
     if opened is not None and view is not None:
-        with tenant_repository(opened, view.id, Actor("the product")) as repository:
+        with _repository(opened, view.id, "the product") as repository:
             entries = repository.third_party_integrations()
             if entries or repository.internal_integrations():
                 return view, entries
@@ -240,9 +242,39 @@ def _tenant(opened: Registry | None, tenant: str) -> TenantView | None:
     if opened is None:
         return None
     try:
-        with directory(opened, Actor("the product")) as tenants:
+        with _directory(opened) as tenants:
             return tenants.tenant(tenant)
     except NotFoundError:
         if tenant == DEFAULT_TENANT:
             return None
         raise
+
+
+# The tables, and SQLAlchemy's mapping with them, are imported when somebody opens the registry: a process that only
+# loads the definitions does not wait for them.
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[Registry | None]:
+    from integration_assets.tenants.registry.database import registry  # noqa: PLC0415
+
+    with registry(settings) as opened:
+        yield opened
+
+
+@contextmanager
+def _directory(opened: Registry) -> Iterator[Directory]:
+    from integration_assets.tenants.registry.audit import Actor  # noqa: PLC0415
+    from integration_assets.tenants.registry.directory import directory  # noqa: PLC0415
+
+    with directory(opened, Actor("the product")) as tenants:
+        yield tenants
+
+
+@contextmanager
+def _repository(opened: Registry, tenant_id: str, used_by: str) -> Iterator[TenantRepository]:
+    from integration_assets.tenants.registry.audit import Actor  # noqa: PLC0415
+    from integration_assets.tenants.registry.repository import tenant_repository  # noqa: PLC0415
+
+    with tenant_repository(opened, tenant_id, Actor(used_by)) as repository:
+        yield repository

@@ -20,9 +20,9 @@ from integration_assets.errors import ConfigurationError, CredentialError, Integ
 from integration_assets.tenants.integrations import crm_for, feedback_for, internal_for
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.database import Registry
-from integration_assets.tenants.registry.models import AuthFlow, Provider, Scope
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.views import OpenedInternal, OpenedThirdParty, TenantView
+from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 from integration_assets.tenants.settings import built_settings
 
 PATIENCE_SECONDS = 10.0

@@ -21,8 +21,8 @@ from integration_assets.tenants.registry.changes import (
     NewThirdParty,
     ThirdPartyChanges,
 )
-from integration_assets.tenants.registry.models import NAME_LENGTH, URL_LENGTH, AuthFlow, Provider, Scope
 from integration_assets.tenants.registry.views import UNSET
+from integration_assets.tenants.registry.words import NAME_LENGTH, URL_LENGTH, AuthFlow, Provider, Scope
 from integration_assets.web.problems import Problem
 
 Url = Annotated[str, Meta(max_length=URL_LENGTH, description="Without user, query and fragment.")]

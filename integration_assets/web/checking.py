@@ -11,13 +11,13 @@ from integration_assets.config import Settings
 from integration_assets.connectors.internal.description import MOST_ENDPOINTS, DescriptionError, describe
 from integration_assets.tenants.addresses import check_internal_urls, check_third_party_url
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError, check_secret, check_url
-from integration_assets.tenants.registry.models import NAME_LENGTH, AuthFlow, Provider, Scope
 from integration_assets.tenants.registry.providers import (
     auth_fields,
     check_auth,
     check_environment,
     check_settings,
 )
+from integration_assets.tenants.registry.words import NAME_LENGTH, AuthFlow, Provider, Scope
 from integration_assets.web.problems import refuse
 
 Check = Callable[[], object]

@@ -10,9 +10,9 @@ import msgspec
 from integration_assets.config import Settings
 from integration_assets.connectors.redaction import register
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NewThirdParty, ThirdPartyChanges
-from integration_assets.tenants.registry.models import Provider
 from integration_assets.tenants.registry.repository import TenantRepository, tenant_repository
 from integration_assets.tenants.registry.views import InternalView, ThirdPartyView, Unset
+from integration_assets.tenants.registry.words import Provider
 from integration_assets.web import checking
 from integration_assets.web.visit import Visit
 

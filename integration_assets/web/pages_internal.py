@@ -11,9 +11,9 @@ from starlette.responses import Response
 from integration_assets.connectors.internal.description import FIELDS, Paging
 from integration_assets.errors import IntegrationError
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal
-from integration_assets.tenants.registry.models import AuthFlow
 from integration_assets.tenants.registry.providers import auth_fields
 from integration_assets.tenants.registry.views import UNSET, InternalView
+from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets.tenants.trying import MEANINGS
 from integration_assets.tenants.trying import Outcome as Tried
 from integration_assets.web import checking, managing, testing

@@ -12,9 +12,9 @@ from integration_assets.config import Environment
 from integration_assets.connectors.redaction import register
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.login import ABSOLUTE, log_in, log_out, log_out_everywhere
-from integration_assets.tenants.registry.models import Role
 from integration_assets.tenants.registry.passwords import LONGEST
 from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.tenants.registry.words import Role
 from integration_assets.web.answers import nothing, see
 from integration_assets.web.problems import Problem
 from integration_assets.web.rendering import render, render_login

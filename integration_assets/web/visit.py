@@ -25,8 +25,8 @@ from integration_assets.tenants.registry.changes import NotFoundError
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.login import LoggedIn, find_session
-from integration_assets.tenants.registry.models import Role
 from integration_assets.tenants.registry.views import TenantView
+from integration_assets.tenants.registry.words import Role
 from integration_assets.web.answers import nothing, see
 from integration_assets.web.problems import Problem, problem_answer, problem_of
 from integration_assets.web.rendering import render_error, render_problem

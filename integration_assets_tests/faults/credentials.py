@@ -16,8 +16,9 @@ from integration_assets.tenants.registry.changes import NewInternal, NotFoundErr
 from integration_assets.tenants.registry.database import Registry, open_registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.master import generate
-from integration_assets.tenants.registry.models import AuthFlow, new_id
+from integration_assets.tenants.registry.models import new_id
 from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets_tests.e2e.harness import World, is_write
 from integration_assets_tests.faults.asking import is_upsert
 from integration_assets_tests.faults.bench import Bench, fault, require

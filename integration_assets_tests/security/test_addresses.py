@@ -33,7 +33,7 @@ from integration_assets.tenants.addresses import (
     third_party_policy,
 )
 from integration_assets.tenants.registry.changes import FieldError
-from integration_assets.tenants.registry.models import Provider
+from integration_assets.tenants.registry.words import Provider
 from integration_assets_tests.security.addresses import blocked
 from integration_assets_tests.security.holdout_vectors import HOLDOUT
 from integration_assets_tests.security.live_addresses import BEHAVIOURS, TLS_AND_DIALLING

@@ -9,14 +9,9 @@ from sqlalchemy import select, update
 
 from integration_assets.tenants.registry.changes import NewInternal, NewThirdParty
 from integration_assets.tenants.registry.database import Registry
-from integration_assets.tenants.registry.models import (
-    AuthFlow,
-    InternalIntegration,
-    Provider,
-    Scope,
-    ThirdPartyIntegration,
-)
+from integration_assets.tenants.registry.models import InternalIntegration, ThirdPartyIntegration
 from integration_assets.tenants.registry.repository import TenantRepository, tenant_repository
+from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 from integration_assets_tests.tenants.conftest import ACTOR, tenant_id
 
 Spot = tuple[str, str, str]

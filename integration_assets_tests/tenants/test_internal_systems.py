@@ -21,9 +21,9 @@ from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NotFoundError
 from integration_assets.tenants.registry.database import Registry, registry
 from integration_assets.tenants.registry.directory import directory
-from integration_assets.tenants.registry.models import AuthFlow
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.views import InternalView, TenantView
+from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets.tenants.trying import FLOOR_SECONDS, Outcome, preview_internal, try_internal
 from integration_assets_tests.e2e.conftest import folder
 from integration_assets_tests.e2e.harness import World

@@ -20,7 +20,7 @@ from integration_assets.tenants.registry.login import (
     log_out,
     log_out_everywhere,
 )
-from integration_assets.tenants.registry.models import Role
+from integration_assets.tenants.registry.words import Role
 from integration_assets_tests.tenants.conftest import ACTOR
 
 PASSWORD = "correct horse battery"

@@ -26,10 +26,11 @@ from integration_assets.tenants.registry.changes import (
 )
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
-from integration_assets.tenants.registry.models import AuthFlow, Base, Provider, Scope
+from integration_assets.tenants.registry.models import Base
 from integration_assets.tenants.registry.repository import TenantRepository, tenant_repository
 from integration_assets.tenants.registry.vault import TamperedError
 from integration_assets.tenants.registry.views import InternalView, ThirdPartyView
+from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 from integration_assets_tests.tenants.conftest import ACTOR, tenant_id
 
 SECRET = "pat-na1-0123456789-abcdef"

@@ -16,9 +16,10 @@ from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.tenants.registry.changes import InternalChanges, ThirdPartyChanges
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate, master_keys
-from integration_assets.tenants.registry.models import AuthFlow, DataKey, InternalIntegration, VaultCheck
+from integration_assets.tenants.registry.models import DataKey, InternalIntegration, VaultCheck
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.vault import Place, TamperedError, new_key, seal, unseal
+from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets_tests.tenants.conftest import ACTOR, opened, tenant_id
 from integration_assets_tests.tenants.places import filled, open_spot, put, sealed
 

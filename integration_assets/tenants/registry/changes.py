@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.tenants.registry.models import URL_LENGTH, AuthFlow, Provider, Scope
 from integration_assets.tenants.registry.views import UNSET, Unset
+from integration_assets.tenants.registry.words import URL_LENGTH, AuthFlow, Provider, Scope
 
 SHORTEST_SHOWN = 20
 """Characters. Of a shorter secret the last four would tell too much."""

@@ -19,9 +19,10 @@ from integration_assets.tenants.registry.changes import FieldError, NotFoundErro
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.keyring import AUDIT, Keyring
 from integration_assets.tenants.registry.login import end_sessions
-from integration_assets.tenants.registry.models import NAME_LENGTH, DataKey, Role, Tenant, User, new_id
+from integration_assets.tenants.registry.models import DataKey, Tenant, User, new_id
 from integration_assets.tenants.registry.passwords import check_password, hash_password
 from integration_assets.tenants.registry.views import AuditView, TenantView, UserView
+from integration_assets.tenants.registry.words import NAME_LENGTH, Role
 
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9@._+-]{1,199}")
 

@@ -14,8 +14,9 @@ from integration_assets.tenants.registry import audit
 from integration_assets.tenants.registry.audit import Actor, Subject
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.keyring import AUDIT
-from integration_assets.tenants.registry.models import LoginSession, Role, Tenant, User
+from integration_assets.tenants.registry.models import LoginSession, Tenant, User
 from integration_assets.tenants.registry.passwords import fits, hash_password, is_outdated
+from integration_assets.tenants.registry.words import Role
 
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)

@@ -7,7 +7,6 @@ tenant's own needs endpoints, a way to authenticate and field mappings.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Any
 from uuid import uuid4
 
@@ -28,43 +27,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-ID_LENGTH = 36
-SLUG_LENGTH = 63
-NAME_LENGTH = 200
-URL_LENGTH = 2_000
-
-
-class Provider(StrEnum):
-    """A third-party service an integration is for."""
-
-    CANNY = "canny"
-    HUBSPOT = "hubspot"
-    SLACK = "slack"
-
-
-class Scope(StrEnum):
-    """Which environments a third-party integration serves. A specific one wins over `any`."""
-
-    SANDBOX = "sandbox"
-    PRODUCTION = "production"
-    ANY = "any"
-
-
-class AuthFlow(StrEnum):
-    """How an internal system wants to be authenticated to."""
-
-    NONE = "none"
-    BASIC = "basic"
-    HEADER = "header"
-    BEARER = "bearer"
-    OAUTH2 = "oauth2_client_credentials"
-
-
-class Role(StrEnum):
-    """What a user may do: manage one tenant, or the installation."""
-
-    TENANT_ADMIN = "tenant_admin"
-    OPERATOR = "operator"
+from integration_assets.tenants.registry.words import ID_LENGTH, NAME_LENGTH, SLUG_LENGTH, URL_LENGTH
 
 
 class UtcTime(TypeDecorator[datetime]):

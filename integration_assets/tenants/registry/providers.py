@@ -10,7 +10,7 @@ import msgspec
 
 from integration_assets.config import CANNY_BASE_URL, HUBSPOT_BASE_URL, SLACK_BASE_URL
 from integration_assets.tenants.registry.changes import FieldError, check_url
-from integration_assets.tenants.registry.models import AuthFlow, Provider, Scope
+from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 
 LONGEST_TEXT = 500
 MOST_ENTRIES = 200

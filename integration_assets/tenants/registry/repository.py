@@ -28,16 +28,7 @@ from integration_assets.tenants.registry.changes import (
 )
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.keyring import AUDIT, Keyring
-from integration_assets.tenants.registry.models import (
-    NAME_LENGTH,
-    AuthFlow,
-    InternalIntegration,
-    Provider,
-    Scope,
-    Tenant,
-    ThirdPartyIntegration,
-    new_id,
-)
+from integration_assets.tenants.registry.models import InternalIntegration, Tenant, ThirdPartyIntegration, new_id
 from integration_assets.tenants.registry.providers import (
     PROVIDERS,
     check_auth,
@@ -55,6 +46,7 @@ from integration_assets.tenants.registry.views import (
     ThirdPartyView,
     Unset,
 )
+from integration_assets.tenants.registry.words import NAME_LENGTH, AuthFlow, Provider, Scope
 
 R = TypeVar("R", ThirdPartyIntegration, InternalIntegration)
 LONGEST_NOTE = 300

@@ -13,9 +13,10 @@ from integration_assets.tenants.registry import audit
 from integration_assets.tenants.registry.audit import Actor, Subject
 from integration_assets.tenants.registry.changes import check_secret, last_four
 from integration_assets.tenants.registry.keyring import AUDIT, Keyring
-from integration_assets.tenants.registry.models import AuthFlow, InternalIntegration, ThirdPartyIntegration
+from integration_assets.tenants.registry.models import InternalIntegration, ThirdPartyIntegration
 from integration_assets.tenants.registry.providers import SECRET_NAMES
 from integration_assets.tenants.registry.vault import Place, TamperedError, seal, unseal
+from integration_assets.tenants.registry.words import AuthFlow
 
 Record = ThirdPartyIntegration | InternalIntegration
 WITH_SECRETS: tuple[type[Record], ...] = (ThirdPartyIntegration, InternalIntegration)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.tenants.registry.models import AuthFlow, Provider, Role, Scope
+from integration_assets.tenants.registry.words import AuthFlow, Provider, Role, Scope
 
 
 class Unset:

@@ -1,0 +1,46 @@
+"""The registry's words: providers, environments, ways to authenticate, roles, and the longest texts.
+
+Apart from the tables, because whoever only speaks of a provider shall not wait for SQLAlchemy.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+ID_LENGTH = 36
+SLUG_LENGTH = 63
+NAME_LENGTH = 200
+URL_LENGTH = 2_000
+
+
+class Provider(StrEnum):
+    """A third-party service an integration is for."""
+
+    CANNY = "canny"
+    HUBSPOT = "hubspot"
+    SLACK = "slack"
+
+
+class Scope(StrEnum):
+    """Which environments a third-party integration serves. A specific one wins over `any`."""
+
+    SANDBOX = "sandbox"
+    PRODUCTION = "production"
+    ANY = "any"
+
+
+class AuthFlow(StrEnum):
+    """How an internal system wants to be authenticated to."""
+
+    NONE = "none"
+    BASIC = "basic"
+    HEADER = "header"
+    BEARER = "bearer"
+    OAUTH2 = "oauth2_client_credentials"
+
+
+class Role(StrEnum):
+    """What a user may do: manage one tenant, or the installation."""
+
+    TENANT_ADMIN = "tenant_admin"
+    OPERATOR = "operator"
