@@ -142,7 +142,7 @@ def _show_results(console: Console, settings: Settings, ending: Ending, sandbox:
     _headline(console, f"What Slack received (message {len(sandbox.team.messages)} of this demo)")
     show_message(console, ending)
     _headline(console, "Calls of the second sync, by endpoint")
-    show_calls(console, calls)
+    show_calls(console, calls, floor=ending.floor)
     console.print(Text(f"published database: {ending.published}"), soft_wrap=True)
 
 

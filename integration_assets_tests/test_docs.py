@@ -16,6 +16,7 @@ from integration_assets.connectors.crm.hubspot.connector import (
     RUN_SCOPES,
     SETUP_SCOPES,
 )
+from integration_assets.connectors.crm.hubspot.exports import SCOPE as EXPORT_SCOPE
 from integration_assets.errors import EXIT_CODES, EXIT_USAGE
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
@@ -58,9 +59,9 @@ def test_every_exit_code_is_documented() -> None:
 
 
 def test_the_scopes_are_those_the_connector_asks_for() -> None:
-    """The README's HubSpot scopes are exactly those `doctor` looks for."""
+    """The README's HubSpot scopes are exactly those `doctor` looks for, and the optional one of exports."""
     documented = set(re.findall(r"`(crm\.[a-z._]+)`", README))
-    assert documented == RUN_SCOPES | LINK_COMPANIES_SCOPES | LINK_CONTACTS_SCOPES | SETUP_SCOPES
+    assert documented == RUN_SCOPES | LINK_COMPANIES_SCOPES | LINK_CONTACTS_SCOPES | SETUP_SCOPES | {EXPORT_SCOPE}
 
 
 def test_the_sql_of_the_readme_runs(tmp_path: Path) -> None:
