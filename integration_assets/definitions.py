@@ -11,6 +11,7 @@ from integration_assets.assets.resolved import domain_resolved_votes
 from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.summary import run_summary
 from integration_assets.assets.undoing import undo_job
+from integration_assets.automation.schedules import sync_every_four_hours
 from integration_assets.checks.asset_checks import ASSET_CHECKS
 
 EVERYTHING = dg.AssetSelection.all()
@@ -38,6 +39,7 @@ defs = dg.Definitions(
         undo_job(Mode.UNDO_PLAN, "Show what the undo of a run would change; writes nothing."),
         undo_job(Mode.UNDO, "Take back what a run wrote, as far as nobody changed it since."),
     ],
+    schedules=[sync_every_four_hours],
     resources={"session": RunSession()},
     executor=dg.in_process_executor,
 )

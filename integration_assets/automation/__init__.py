@@ -1,0 +1,1 @@
+"""What starts runs by itself: schedules. May import `assets`, `tenants`, `config`, `errors` and Dagster."""
