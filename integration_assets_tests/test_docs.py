@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +18,7 @@ from integration_assets.connectors.crm.hubspot.connector import (
     SETUP_SCOPES,
 )
 from integration_assets.connectors.crm.hubspot.exports import SCOPE as EXPORT_SCOPE
+from integration_assets.connectors.internal.description import describe
 from integration_assets.errors import EXIT_CODES, EXIT_USAGE
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
@@ -62,6 +64,14 @@ def test_the_scopes_are_those_the_connector_asks_for() -> None:
     """The README's HubSpot scopes are exactly those `doctor` looks for, and the optional one of exports."""
     documented = set(re.findall(r"`(crm\.[a-z._]+)`", README))
     assert documented == RUN_SCOPES | LINK_COMPANIES_SCOPES | LINK_CONTACTS_SCOPES | SETUP_SCOPES | {EXPORT_SCOPE}
+
+
+def test_the_internal_system_of_the_readme_can_be_described_like_that() -> None:
+    """Its endpoints and mappings are accepted as they stand there."""
+    [example] = re.findall(r"```json\n(\{\"endpoints.*?)```", README, flags=re.DOTALL)
+    known = json.loads(example)
+    description = describe(known["endpoints"], known["mappings"])
+    assert (len(description.endpoints), set(description.mappings)) == (1, {"row_id", "domain", "arr", "currency"})
 
 
 def test_the_sql_of_the_readme_runs(tmp_path: Path) -> None:
