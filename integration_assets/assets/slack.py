@@ -13,9 +13,13 @@ from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 
 from integration_assets.config import Settings
+from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.slack import slack_client
 from integration_assets.reporting.outbox import Delivery, Letter, deliver
 from integration_assets.reporting.slack import late
 from integration_assets.reporting.slack_posting import Posting, post_message
+from integration_assets.tenants.addresses import guard_for
+from integration_assets.tenants.registry.words import Provider
 
 TIMEOUT_SECONDS = 10
 
@@ -25,14 +29,16 @@ class Slack(SlackResource):
 
     base_url: str = "https://slack.com/api/"
 
-    def get_client(self) -> WebClient:
+    def get_client(self, guard: AddressGuard | None = None) -> WebClient:
         """A client that waits as told when it is throttled, and repeats only what certainly did not arrive.
 
-        The default would also repeat a message whose answer was lost, and show it twice.
+        The default would also repeat a message whose answer was lost, and show it twice. With a `guard` only what it
+        lets pass is asked.
         """
-        return WebClient(
+        return slack_client(
             self.token,
-            base_url=self.base_url,
+            self.base_url,
+            guard=guard,
             timeout=TIMEOUT_SECONDS,
             retry_handlers=[
                 ConnectionErrorRetryHandler(max_retry_count=1, error_types=[URLError]),
@@ -45,8 +51,8 @@ def slack_poster(settings: Settings | None) -> Callable[[Letter, bool], Posting]
     """How a letter is posted once, as itself or (true) as a late one; None when Slack is not configured."""
     if settings is None or settings.slack_bot_token is None or settings.slack_channel is None:
         return None
-    base_url = settings.slack_base_url if settings.slack_base_url.endswith("/") else f"{settings.slack_base_url}/"
-    client = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=base_url).get_client()
+    resource = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_base_url)
+    client = resource.get_client(guard_for(settings, Provider.SLACK))
     channel = settings.slack_channel
 
     def post(letter: Letter, is_late: bool) -> Posting:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from integration_assets.doctor.case import Case, in_thread, replace_secret
 from integration_assets.doctor.findings import Seen, fail, ok, warn
+from integration_assets.tenants.addresses import guard_for
+from integration_assets.tenants.registry.words import Provider
 
 if TYPE_CHECKING:
     from integration_assets.config import Settings
@@ -64,11 +66,11 @@ def _channel(settings: Settings) -> Seen:
 
 
 def _ask(settings: Settings, method: str, **arguments: str) -> Any:
-    from slack_sdk import WebClient  # noqa: PLC0415 - the same
+    from integration_assets.connectors.slack import slack_client  # noqa: PLC0415 - the same
 
-    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else None
-    client = WebClient(token, base_url=settings.slack_base_url.rstrip("/") + "/", timeout=SECONDS)
-    client.retry_handlers.clear()
+    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
+    guard = guard_for(settings, Provider.SLACK)
+    client = slack_client(token, settings.slack_base_url, guard=guard, timeout=SECONDS)
     return client.api_call(method, params=arguments)
 
 

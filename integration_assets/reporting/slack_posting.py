@@ -13,6 +13,8 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from integration_assets.config import Settings
+from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.slack import slack_client
 from integration_assets.reporting.text import clean, clip
 
 CHECK_TIMEOUT_SECONDS = 5
@@ -74,13 +76,12 @@ def _refused(error: SlackApiError) -> Fate:
     return Fate.UNCERTAIN if unclear else Fate.NOT_POSTED
 
 
-def check_slack(settings: Settings) -> str | None:
+def check_slack(settings: Settings, *, guard: AddressGuard | None = None) -> str | None:
     """Ask Slack whether the configured token is valid, posting nothing; return None, or one line that says why not."""
     if settings.slack_bot_token is None:
         return "SLACK_BOT_TOKEN is not set"
-    base_url = settings.slack_base_url.rstrip("/") + "/"
-    client = WebClient(settings.slack_bot_token.get_secret_value(), base_url=base_url, timeout=CHECK_TIMEOUT_SECONDS)
-    client.retry_handlers.clear()
+    token = settings.slack_bot_token.get_secret_value()
+    client = slack_client(token, settings.slack_base_url, guard=guard, timeout=CHECK_TIMEOUT_SECONDS)
     try:
         client.auth_test()
     except SlackApiError as error:

@@ -17,6 +17,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.internal.connector import Preview
 from integration_assets.connectors.internal.description import describe
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError, QuotaError, TransientError
+from integration_assets.tenants.addresses import guard_for
 from integration_assets.tenants.integrations import crm_for, feedback_for, internal_for
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.database import Registry
@@ -196,7 +197,7 @@ async def _ask(settings: Settings, provider: Provider) -> Outcome:
     else:
         from integration_assets.reporting.slack_posting import check_slack  # noqa: PLC0415 - slack_sdk is slow to import
 
-        problem = await asyncio.to_thread(check_slack, settings)
+        problem = await asyncio.to_thread(check_slack, settings, guard=guard_for(settings, Provider.SLACK))
         if problem is not None:
             return Outcome.UNREACHABLE if "could not be reached" in problem else Outcome.REFUSED
     return Outcome.OK

@@ -1,0 +1,94 @@
+"""Slack's own client, for an operator as it is and for a tenant behind the address guard.
+
+`slack_sdk` sends with the standard library, which follows redirects and reads proxies from the environment. What a
+tenant has named goes through the one outgoing client instead: checked addresses, no redirects, no proxies, a deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from email.message import Message
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import parse_qsl
+from urllib.request import Request
+
+from pydantic import SecretStr
+from slack_sdk import WebClient
+from slack_sdk.http_retry.handler import RetryHandler
+
+from integration_assets.connectors.addresses import AddressError, AddressGuard
+from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
+
+MOST_BYTES = 4 * 1024 * 1024
+"""Largest answer: Slack's to a message is a few kilobytes."""
+
+
+def slack_client(
+    token: str,
+    base_url: str,
+    *,
+    guard: AddressGuard | None,
+    timeout: int,
+    retry_handlers: Sequence[RetryHandler] = (),
+) -> WebClient:
+    """A client of Slack. `timeout` is in seconds, of one request; with a `guard` only what it lets pass is asked."""
+    kind = WebClient if guard is None else _GuardedWebClient
+    client = kind(token, base_url=base_url.rstrip("/") + "/", timeout=timeout, retry_handlers=list(retry_handlers))
+    if isinstance(client, _GuardedWebClient):
+        client.guard = guard
+    return client
+
+
+class _GuardedWebClient(WebClient):
+    """The client with another way to send. What it raises is what the standard library would."""
+
+    guard: AddressGuard | None = None
+
+    def _perform_urllib_http_request_internal(self, url: str, req: Request) -> dict[str, Any]:
+        with ThreadPoolExecutor(1) as thread:  # a thread of its own: there may be an event loop in this one
+            raw = thread.submit(asyncio.run, self._sent(url, req)).result()
+        headers = Message()
+        for name, value in raw.headers.items():
+            headers[name] = value
+        if not 200 <= raw.status < 300:
+            raise HTTPError(url, raw.status, f"status {raw.status}", headers, io.BytesIO(raw.body))
+        return {"status": raw.status, "headers": headers, "body": raw.body.decode("utf-8", "replace")}
+
+    async def _sent(self, url: str, request: Request) -> RawAnswer:
+        body = request.data.decode("utf-8") if isinstance(request.data, bytes) else ""
+        kind = (request.get_header("Content-type") or "").partition(";")[0]
+        try:
+            exchange = Exchange(
+                system="slack",
+                base_url=self.base_url,
+                headers={"authorization": SecretStr(request.get_header("Authorization") or "")},
+                body_fields={},
+                deadline=float(self.timeout),
+                connections=1,
+                body_bytes=MOST_BYTES,
+                guard=self.guard,
+            )
+            exchange.open()
+            try:
+                return await exchange.send(
+                    "POST",
+                    url.removeprefix(self.base_url.rstrip("/")),
+                    json.loads(body) if body and kind == "application/json" else None,
+                    None,
+                    form=dict(parse_qsl(body)) if kind == "application/x-www-form-urlencoded" else None,
+                )
+            finally:
+                await exchange.close()
+        except AddressError as error:
+            raise URLError(PermissionError(error.reason)) from None
+        except LostError as lost:
+            if not lost.sent:
+                raise URLError(ConnectionError(lost.reason)) from None
+            raise ConnectionResetError(lost.reason) from None
+        except UnreadableError as unreadable:
+            raise ConnectionResetError(unreadable.reason) from None
