@@ -13,7 +13,7 @@ demo: install ## run the main job on the embedded sandbox
 test: install ## all tests
 	$(BIN)/pytest
 
-proofs: install ## larger proofs: kills, random histories, two runs at once, undo, the Dagster UI
+proofs: install ## larger proofs: kills, random histories, two runs at once, undo, operations pages, the Dagster UI
 	$(BIN)/pytest -m proof --timeout 600
 
 faults: install ## every fault we promise to survive, and what became of it

@@ -18,6 +18,8 @@ from integration_assets_tests.e2e.conftest import Snapshot, folder
 from integration_assets_tests.e2e.harness import World, copied, world_of
 from integration_assets_tests.e2e.small_world import small_world
 
+pytestmark = pytest.mark.proof  # every page from its first command to its last: part of `make proofs`
+
 PAGES = Path(__file__).parents[1] / "docs" / "operations"
 PROGRAM = "integration-assets"
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
