@@ -82,7 +82,7 @@ def _serve(size: tuple[int, int, int], seed: int, *, unlimited: bool) -> None:
         slack_interval=0,
     )
     with serving(sandbox) as addresses:
-        _say({**addresses.environment(), "CANNY_PLAN": "business" if unlimited else "pro"})
+        _say(addresses.environment())
         for line in sys.stdin:
             _say(_requests(sandbox) if line.strip() == "requests" else _change(sandbox))
 

@@ -107,6 +107,7 @@ def world() -> Iterator[World]:
     with folder() as home, world_of(sandbox, home) as made:
         made.set_up()
         made.set_up("production")
+        made.forget_requests()
         yield made
 
 

@@ -24,7 +24,7 @@ from integration_assets.reporting.progress import track
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, KEY, MAPPING_VERSION
 from integration_assets.sync.plan import PlanInputs
-from integration_assets.sync.plan_store import Plan, stale_reason
+from integration_assets.sync.plan_store import Plan, settle_undos, stale_reason
 from integration_assets.sync.undo import LAST, UndoableRun, find_run, make_undo_plan, saved_undo
 from integration_assets.tenants.integrations import crm_for
 
@@ -49,6 +49,8 @@ async def undo_run(session: RunSession) -> None:
         state.notes += _left_alone(plan.conflicts)
         if not plan.operations:
             state.notes.append("nothing is left to undo")
+            if state.mode is Mode.UNDO:
+                settle_undos(session.connection, portal.portal_id)
         elif state.mode is Mode.UNDO:
             report = await apply_planned(session, crm, state.planned)
             state.notes.append("the next plan of this environment is held (after_undo) until it is approved")

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from types import FrameType
 
 from integration_assets.sandbox.canny import BUSINESS, Plan, canny_lookalike
-from integration_assets.sandbox.canny.limits import RateLimiter
+from integration_assets.sandbox.canny.limits import FREE, PRO, RateLimiter
 from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
 from integration_assets.sandbox.internal import Billing, billing_lookalike
 from integration_assets.sandbox.internal.billing import billed_accounts
@@ -192,11 +192,16 @@ def run_forever(
         ended.wait()
 
 
+_PLAN_NAMES = {PRO: "pro", FREE: "free"}
+"""What the product calls a plan; without limits it may call as fast as on the largest."""
+
+
 def _addresses(sandbox: Sandbox, origins: list[str]) -> SandboxAddresses:
     canny, hubspot_sandbox, hubspot_production, slack, internal = origins
     rates = sandbox.sample.rates.items()
     settings = {
         "CANNY_API_KEY": sandbox.sample.workspace.api_key,
+        "CANNY_PLAN": _PLAN_NAMES.get(sandbox.sample.workspace.limiter.plan, "business"),
         "HUBSPOT_SANDBOX_TOKEN": sandbox.sandbox.portal.token,
         "HUBSPOT_PRODUCTION_TOKEN": sandbox.production.portal.token,
         "HUBSPOT_ARR_PROPERTY": ARR_PROPERTY,

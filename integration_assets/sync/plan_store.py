@@ -191,6 +191,17 @@ def finish(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) 
         _record_baseline(connection, plan, now=now)
 
 
+def settle_undos(connection: duckdb.DuckDBPyConnection, portal_id: str) -> None:
+    """Undos of this portal that were interrupted are over: an undo found nothing left to do."""
+    connection.execute(
+        """
+        UPDATE sync.plans SET status = 'interrupted'
+        WHERE status = 'applying' AND kind = 'undo' AND portal_id = $portal_id
+        """,
+        {"portal_id": portal_id},
+    )
+
+
 def interrupted_plan(connection: duckdb.DuckDBPyConnection, portal_id: str, mapping_version: str) -> Plan | None:
     """The plan whose application began and did not end, if no later one ended. It was released, or never held."""
     set_variables(connection, portal_id=portal_id, mapping_version=mapping_version)

@@ -12,7 +12,7 @@ from integration_assets.sync.diff import Conflict
 from integration_assets.sync.feature_request_object import MANAGED_STATE, RETIRED_AT, RETIRED_REASON
 from integration_assets.sync.guard import guard_inputs
 from integration_assets.sync.operations import read_operations
-from integration_assets.sync.plan_store import approve
+from integration_assets.sync.plan_store import approve, settle_undos
 from integration_assets_tests.sync.fake_crm import FakeCrm, Killed, StoredRecord, killed_at, lost_answer
 from integration_assets_tests.sync.world import NOW, Request, World
 
@@ -363,3 +363,17 @@ def test_an_undo_is_not_released_by_approval(synced: World):
     plan = synced.plan_undo(FIRST)
     with pytest.raises(ConfigurationError, match="is an undo"):
         approve(synced.connection, plan.hash, "me", now=NOW)
+
+
+def test_an_undo_that_finds_nothing_left_settles_those_that_were_interrupted(synced: World):
+    """Killed after its last write, an undo has nothing left to do when it is begun again: it is not under way."""
+    world = synced
+    statuses = "SELECT kind, status FROM sync.plans WHERE status IN ('applying', 'interrupted') ORDER BY kind"
+    world.connection.execute(
+        "INSERT INTO sync.plans BY NAME SELECT * REPLACE ('killed' AS plan_id, 'undo' AS kind, 'applying' AS status) "
+        "FROM sync.plans LIMIT 1"
+    )
+    settle_undos(world.connection, "another portal")
+    assert world.connection.execute(statuses).fetchall() == [("undo", "applying")]
+    settle_undos(world.connection, world.crm.portal_id)
+    assert world.connection.execute(statuses).fetchall() == [("undo", "interrupted")]
