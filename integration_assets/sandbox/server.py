@@ -192,7 +192,7 @@ def run_forever(
         ended.wait()
 
 
-_PLAN_NAMES = {PRO: "pro", FREE: "free"}
+_PLAN_NAMES: dict[Plan | None, str] = {PRO: "pro", FREE: "free"}
 """What the product calls a plan; without limits it may call as fast as on the largest."""
 
 
