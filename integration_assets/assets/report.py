@@ -47,6 +47,9 @@ def leave_report(
     path = report_path(state.settings.home, state.environment, state.tenant, state.run_id)
     try:
         keep_report(path, render_report(facts, _published_ranking(state.settings, state, summary.currency)))
+    except MemoryError:
+        state.notes.append("no report was written: out of memory")
+        return None
     except (IntegrationError, duckdb.Error, jinja2.TemplateError) as problem:
         reason = problem.message if isinstance(problem, IntegrationError) else first_line(problem)
         state.notes.append(f"no report was written: {reason}")

@@ -266,7 +266,7 @@ def e10(bench: Bench) -> None:
 
 @fault("E11", "more companies than a search can give", seconds=90, requests=600)
 def e11(bench: Bench) -> None:
-    """All of 10,054 are read, by their ids and without a single search; the last one gets its link."""
+    """All of 10,054 are read, by an export or by their ids; a search only counts them. The last one gets its link."""
 
     def many(world: World) -> None:
         world.portal.seed("companies", ({"name": f"C {n}", "domain": f"c-{n}.example.com"} for n in range(10_050)))
@@ -276,7 +276,8 @@ def e11(bench: Bench) -> None:
     bench.both(many)
     bench.run("sync")
     bench.expect(state="SUCCEEDED")
-    require(not any("/search" in request.path for _, request in bench.last.requests), "something was searched for")
+    searches = [request for _, request in bench.last.requests if "/search" in request.path]
+    require(len(searches) <= 1, f"{len(searches)} searches were sent: one is enough to count")
     last = bench.world.portal.records("companies")[-1]["id"]
     require(
         (bench.world.key("themes"), "companies", last) in bench.last.after.ours.links, "the last company has no link"

@@ -181,7 +181,7 @@ def _terminate(bench: Bench) -> None:
 def a9(bench: Bench) -> None:
     """An end of its own making, or a death like A2; either way the next run makes it good."""
     bench.inject("canny", first_then(is_posts_list, lambda: _take_memory(bench)), times=None)
-    bench.process("sync")
+    bench.process("sync", cold=True)
     require(bench.last.ran.code != 0, "it did not notice")
     if not bench.last.died:
         bench.expect(state="RETRY_LATER", exit=75, says=("out of memory", "it may use"))
