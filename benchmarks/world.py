@@ -31,8 +31,9 @@ _READS = ("/read", "/search")
 
 
 def is_write(request: LoggedRequest) -> bool:
-    """Whether a request can change the CRM."""
-    return request.path.startswith("/crm/") and request.method != "GET" and not request.path.endswith(_READS)
+    """Whether a request can change the CRM's records; asking for an export cannot."""
+    reads = request.method == "GET" or request.path.endswith(_READS) or request.path.startswith("/crm/exports/")
+    return request.path.startswith("/crm/") and not reads
 
 
 def latency(request: LoggedRequest) -> float:
