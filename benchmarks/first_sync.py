@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import tempfile
 import time
@@ -47,7 +46,7 @@ def measure(seed: int) -> Iterator[Row]:
         yield Row("small world: the product's writes, read back and verified", f"{product_seconds:.1f} s")
     for way, others in (("naive", _naive), ("batches", _batches)):
         with served(SMALL, seed) as world, tempfile.TemporaryDirectory() as folder:
-            environment = _environment(world, Path(folder))
+            environment = world.environment(Path(folder))
             run([*CLI, "setup", "--yes"], environment, Path(folder))
             seconds, calls = others(world, wanted)
             ratio = seconds / product_seconds
@@ -60,14 +59,9 @@ def measure(seed: int) -> Iterator[Row]:
         yield from _by_the_product("medium", MEDIUM, world, Path(folder))
 
 
-def _environment(world: Served, home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("CANNY", "HUBSPOT", "SLACK"))}
-    return {**kept, **world.settings, "INTEGRATION_ASSETS_HOME": str(home)}
-
-
 def _by_the_product(name: str, size: tuple[int, int, int], world: Served, home: Path) -> Generator[Row, None, float]:
     """A first sync, a second one, and one after one vote more; returns seconds from first write to last read-back."""
-    environment = _environment(world, home)
+    environment = world.environment(home)
     requests, votes, companies = size
     called = f"{name} world ({requests:,} requests, {votes:,} votes, {companies:,} companies)"
     run([*CLI, "setup", "--yes"], environment, home)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -18,8 +17,7 @@ MOST = 600_000_000
 def measure(seed: int) -> Iterator[Row]:
     """The product reads the large world's votes; its limits are lifted, so that only memory is measured."""
     with served(LARGE, seed, unlimited=True) as world, tempfile.TemporaryDirectory() as folder:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CANNY", "HUBSPOT", "SLACK"))}
-        environment = {**kept, **world.settings, "PYTHONPATH": str(Path(__file__).parent.parent)}
+        environment = world.environment(Path(folder))
         command = [sys.executable, "-m", "benchmarks.reading_votes", str(Path(folder) / "bench.duckdb")]
         ended = run(command, environment, Path(folder))
     yield Row(

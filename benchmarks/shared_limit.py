@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -20,13 +19,7 @@ CALLS = 120
 def measure(seed: int) -> Iterator[Row]:
     """Each process asks Canny for boards as fast as it is let."""
     with served(SMALL, seed) as world, tempfile.TemporaryDirectory() as folder:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("CANNY", "HUBSPOT", "SLACK"))}
-        environment = {
-            **kept,
-            **world.settings,
-            "INTEGRATION_ASSETS_HOME": folder,
-            "PYTHONPATH": str(Path(__file__).parent.parent),
-        }
+        environment = world.environment(Path(folder))
         world.ask("requests")
         started = time.monotonic()
         command = [sys.executable, "-m", "benchmarks.shared_limit", str(CALLS)]

@@ -9,6 +9,7 @@ time, and how many 429s there were) and `change` (one vote more) on its stdin.
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -47,6 +48,17 @@ class Served:
 
     settings: Mapping[str, str]
     process: subprocess.Popen[str]
+
+    def environment(self, home: Path) -> dict[str, str]:
+        """The variables of a process that works on this world, in a home of its own, and on nothing else."""
+        foreign = ("CANNY", "HUBSPOT", "SLACK")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return {
+            **kept,
+            **self.settings,
+            "INTEGRATION_ASSETS_HOME": str(home),
+            "PYTHONPATH": str(Path(__file__).parent.parent),
+        }
 
     def ask(self, what: str) -> Any:
         """Send an order, get its answer."""

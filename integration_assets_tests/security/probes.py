@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
+from integration_assets.doctor.exposure import probes
 from integration_assets_tests.security.pages import Pages, pages
 
 METHODS = ("GET", "HEAD", "POST", "TRACE")
-PATHS = tuple((Path(__file__).parent / "probe_paths.txt").read_text().split())
+PATHS = tuple(probes())
 REFUSALS = frozenset({400, 401, 403, 404, 405, 410})
 LONGEST_BODY = 1_024
 PLANTED = "PLANTED-0123456789-abcdef"

@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import base64
 import itertools
-import os
-import signal
 from collections.abc import Callable, Iterator
 
 from pydantic import SecretStr
-from sqlalchemy import event
-from sqlalchemy.orm import Session
 
 from integration_assets.config import Settings
 from integration_assets.tenants.registry import rotation
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
-from integration_assets.tenants.registry.rotation import reencrypt, rotate
 from integration_assets.tenants.registry.vault import TamperedError
 from integration_assets_tests.e2e.conftest import folder
 from integration_assets_tests.security.pages import installation_settings
-from integration_assets_tests.tenants.conftest import ACTOR, opened, with_two_tenants
+from integration_assets_tests.tenants.conftest import opened, with_two_tenants
+from integration_assets_tests.tenants.killed_rotations import killed, reencrypted, rotated
 from integration_assets_tests.tenants.places import Spot, filled, open_all, open_spot, put, sealed
 
 MOMENTS = ("before_commit", "after_commit")
@@ -38,16 +34,6 @@ def figures() -> Iterator[tuple[str, int, int]]:
     for name, work in (("rotation", rotated), ("re-encryption", reencrypted)):
         kills = [one for moment in MOMENTS for one in _kills(work, moment)]
         yield f"{name} killed at every commit, nothing unreadable, the old key of no more use", sum(kills), len(kills)
-
-
-def rotated(registry: Registry) -> int:
-    """All data keys sealed by the newest master key."""
-    return rotate(registry, ACTOR)
-
-
-def reencrypted(registry: Registry) -> int:
-    """All secrets sealed by new data keys."""
-    return reencrypt(registry, ACTOR)
 
 
 def _noticed(registry: Registry, spot: Spot) -> bool:
@@ -99,7 +85,7 @@ def _kills(work: Callable[[Registry], int], moment: str) -> Iterator[bool]:
                 keys = _keys(settings)
                 both = settings.model_copy(update={"key": SecretStr(f"{generate()},{keys}")})
                 given = both if work is rotated else settings
-                struck = _killed(given, work, number, moment)
+                struck = killed(given, work, number, moment)
                 whole = _all_open(given, secrets)
                 registry = opened(given)
                 work(registry)
@@ -122,23 +108,3 @@ def _all_open(settings: Settings, secrets: dict[Spot, str]) -> bool:
         return open_all(registry, secrets) == secrets
     finally:
         registry.close()
-
-
-def _killed(settings: Settings, work: Callable[[Registry], int], number: int, moment: str) -> bool:
-    """Do the work in a process of its own that is killed at its n-th commit; whether it was."""
-    child = os.fork()
-    if child == 0:
-        try:
-            registry = opened(settings, create=False)
-            left = [number]
-
-            def strike(_: Session) -> None:
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            event.listen(Session, moment, strike)
-            work(registry)
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])

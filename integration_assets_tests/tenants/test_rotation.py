@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import event, insert
-from sqlalchemy.orm import Session
+from sqlalchemy import insert
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
@@ -19,10 +16,11 @@ from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.master import generate
 from integration_assets.tenants.registry.models import InternalIntegration, new_id
-from integration_assets.tenants.registry.rotation import key_status, reencrypt, rotate
+from integration_assets.tenants.registry.rotation import key_status
 from integration_assets.tenants.registry.secrets import place_of
 from integration_assets.tenants.registry.vault import seal
 from integration_assets_tests.tenants.conftest import ACTOR, opened, tenant_id, with_two_tenants
+from integration_assets_tests.tenants.killed_rotations import killed, reencrypted, rotated
 from integration_assets_tests.tenants.places import Spot, filled, open_all
 
 Work = Callable[[Registry], int]
@@ -55,34 +53,6 @@ def all_open(settings: Settings, secrets: dict[Spot, str]) -> bool:
         return open_all(registry, secrets) == secrets
     finally:
         registry.close()
-
-
-def killed(settings: Settings, work: Work, number: int, moment: str) -> bool:
-    """Do the work in a process of its own that is killed at its n-th commit; whether it was."""
-    child = os.fork()
-    if child == 0:
-        try:
-            registry = opened(settings, create=False)
-            left = [number]
-
-            def strike(_: Session) -> None:
-                left[0] -= 1
-                if left[0] == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-            event.listen(Session, moment, strike)
-            work(registry)
-        finally:
-            os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(child, 0)[1])
-
-
-def rotated(registry: Registry) -> int:
-    return rotate(registry, ACTOR)
-
-
-def reencrypted(registry: Registry) -> int:
-    return reencrypt(registry, ACTOR)
 
 
 @pytest.mark.parametrize("moment", ["before_commit", "after_commit"])
