@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,6 +41,35 @@ def test_actions_are_pinned_by_hash(path: Path):
     """A tag can be moved to other code, a commit cannot; the comment says which version it is."""
     text = path.read_text(encoding="utf-8")
     assert len(PINNED.findall(text)) == text.count("uses: ") > 0
+
+
+def test_an_action_is_the_same_commit_everywhere():
+    """Both workflows are moved to another version together, or one of them is forgotten."""
+    text = "".join(path.read_text(encoding="utf-8") for path in FILES)
+    pins = {pin[0] for pin in PINNED.finditer(text)}
+    assert len(pins) == len({pin.split("@")[0] for pin in pins})
+
+
+def audited(path: Path) -> list[str]:
+    """What zizmor finds in a workflow, or in a folder of them, at its strictest, without asking the network."""
+    command = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--no-config", "--no-ignores"]
+    command += ["--strict-collection", "--persona", "auditor", "--no-exit-codes", "--format", "json", str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    return [finding["ident"] for finding in json.loads(ran.stdout)]
+
+
+def test_the_workflows_have_no_known_weakness():
+    """Nothing that an auditor would look at twice, and nothing that is only said to be fine."""
+    assert audited(WORKFLOWS) == []
+
+
+def test_a_weak_workflow_would_be_found(tmp_path: Path):
+    """An action by its tag, a token left on the disk, and words of a stranger in a command."""
+    text = (WORKFLOWS / "ci.yml").read_text(encoding="utf-8")
+    weak = PINNED.sub(r"uses: \1@v6", text).replace("persist-credentials: false", "persist-credentials: true")
+    (tmp_path / "weak.yml").write_text(weak.replace("run: .ci/run", "run: echo ${{ github.event.pull_request.title }}"))
+    assert {"unpinned-uses", "artipacked", "template-injection"} <= set(audited(tmp_path / "weak.yml"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
