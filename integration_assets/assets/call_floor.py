@@ -22,6 +22,9 @@ from integration_assets.sql import read_sql
 
 FEEDBACK_PAGE: Final = VOTES_PER_CALL
 """Records a call of the feedback system brings."""
+REQUESTS_OVERLAP: Final = 1
+"""Records a page of requests repeats of the one before. That list is cut by position, and moves up when a request is
+deleted: only a page that begins with what is known proves that none slipped by between two pages."""
 
 
 @dataclass
@@ -46,7 +49,8 @@ class CrmWork:
     """What there was to read of the CRM, in records. None: the list was not read.
 
     `schemas` are the calls of reading the schema of each environment that was read. `companies` are those read from the
-    list, `company_calls` the calls of whatever way took its place.
+    list, `company_calls` the calls of whatever way took its place, or of the question whether one could. `link_pages`
+    are the calls beyond the first that the record with most links of each call of links takes.
     """
 
     schemas: int = 0
@@ -54,6 +58,7 @@ class CrmWork:
     company_calls: int = 0
     live_records: int | None = None
     archived_records: int | None = None
+    link_pages: int = 0
     addresses: int = 0
     contacts: int = 0
 
@@ -118,9 +123,16 @@ def calls_for(items: int, per_call: int) -> int:
 
 def feedback_floor(work: FeedbackWork) -> int:
     """Calls of the feedback system: its boards, each list to its end, what was read again or looked up alone."""
-    lists = (work.requests, work.votes, work.status_changes, work.persons, work.accounts)
+    lists = (work.votes, work.status_changes, work.persons, work.accounts)
     again = sum(_pages(score, FEEDBACK_PAGE) for score in work.scores_again)
-    return 1 + sum(_pages(records, FEEDBACK_PAGE) for records in lists) + again + work.looked_up
+    read = request_pages(work.requests) + sum(_pages(records, FEEDBACK_PAGE) for records in lists)
+    return 1 + read + again + work.looked_up
+
+
+def request_pages(requests: int | None) -> int:
+    """Calls for the list of requests; None: it was not read."""
+    # The first page has nothing to repeat.
+    return 0 if requests is None else max(1, calls_for(requests - REQUESTS_OVERLAP, FEEDBACK_PAGE - REQUESTS_OVERLAP))
 
 
 def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
@@ -132,6 +144,7 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
         + work.company_calls
         + sum(_pages(records, page) for records in lists)
         + calls_for(work.live_records or 0, sizes.records_per_link_read) * targets
+        + work.link_pages
         + calls_for(work.addresses, sizes.records_per_write)
         + calls_for(work.contacts, sizes.costs.contacts_per_call)
     )

@@ -70,7 +70,7 @@ async def read_companies(crm: Crm, mapping: CompanyMapping, portal_id: str, read
     changes, plan = crm.company_changes, None
     if changes is not None and last is not None and last.source == source and not full:
         plan = change_plan(last, stored_companies(reading.connection), crm.costs.records_per_page, changes, reading)
-    counted = last.archived if last else None
+    counted, asked = last.archived if last else None, 0
     if changes is not None and plan is not None and last is not None:
         try:
             archived = await _read_changes(changes, mapping, plan, reading)
@@ -80,12 +80,13 @@ async def read_companies(crm: Crm, mapping: CompanyMapping, portal_id: str, read
             # A search that is refused or makes no sense is no reason to go without companies.
             reading.connection.execute("DELETE FROM loading.crm_companies")
             counted = getattr(reason, "archived", None) or counted
+            asked = int(isinstance(reason, _TooManyError))  # how many have changed, nothing but a search can tell
         else:
             reading.company_read = msgspec.structs.replace(
                 last, changes_from=reading.started_at - changes.lag, archived=archived
             )
             return
-    reading.work.crm.company_calls = 0
+    reading.work.crm.company_calls = asked
     await _read_whole(crm, mapping, reading)
     reading.company_read = CompanyRead(source, reading.started_at, reading.started_at, counted)
 
@@ -173,7 +174,7 @@ async def _by_export(crm: Crm, mapping: CompanyMapping, served: int, reading: Re
         return None
     await _read_parents(changes, reading)
     # To learn what the credential may do and how many there are took a call each.
-    reading.work.crm.company_calls = PAGES_BEFORE_EXPORT + 2 + export.calls + parents
+    reading.work.crm.company_calls += PAGES_BEFORE_EXPORT + 2 + export.calls + parents
     return exported
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
-from integration_assets.assets.call_floor import schema_calls
+from integration_assets.assets.call_floor import calls_for, schema_calls
 from integration_assets.assets.reading_companies import read_companies
 from integration_assets.assets.reading_pages import Reading, chunks, size_of
 from integration_assets.assets.run_session import Mode, RunSession
@@ -73,6 +74,10 @@ async def _read_records(crm: Crm, reading: Reading) -> None:
         async def read_links(some: list[str], target: LinkTarget) -> None:
             links = await crm.links(FEATURE_REQUEST, some, target)
             reading.take(stage, "raw.crm_links", Page(links))
+            # A pair with several labels is one entry of a page.
+            of_record = Counter(record_id for record_id, _ in {(one.record_id, one.target_id) for one in links})
+            most = max(of_record.values(), default=0)
+            reading.work.crm.link_pages += max(1, calls_for(most, crm.costs.links_per_page)) - 1
             advance(len(links))
 
         for some in chunks(live, crm.records_per_link_read):

@@ -22,7 +22,15 @@ from integration_assets.connectors.crm.base import CallCosts
 from integration_assets.models import LiveSchema, Portal, PortalKind
 from integration_assets.staging.store import open_store
 
-COSTS = CallCosts(schema=8, missing_object=4, writing=2, labels=1, records_per_page=100, contacts_per_call=1_000)
+COSTS = CallCosts(
+    schema=8,
+    missing_object=4,
+    writing=2,
+    labels=1,
+    records_per_page=100,
+    contacts_per_call=1_000,
+    links_per_page=500,
+)
 SIZES = CrmSizes(
     COSTS, records_per_write=100, pairs_per_write=2_000, pairs_per_removal=100, records_per_link_read=1_000
 )
@@ -35,12 +43,18 @@ PORTAL = Portal("1", PortalKind.SANDBOX)
         (FeedbackWork(), 1),
         (FeedbackWork(requests=0, votes=1, status_changes=1), 4),
         (FeedbackWork(requests=100, votes=101, status_changes=1), 5),
-        (FeedbackWork(requests=5_000, votes=100_000, status_changes=9_000, persons=20_000, accounts=250), 1_344),
+        (FeedbackWork(requests=101), 1 + 2),
+        (FeedbackWork(requests=199), 1 + 2),
+        (FeedbackWork(requests=200), 1 + 3),
+        (FeedbackWork(requests=5_000, votes=100_000, status_changes=9_000, persons=20_000, accounts=250), 1_345),
         (FeedbackWork(scores_again=[0, 100, 101], looked_up=7), 12),
     ],
 )
 def test_feedback_system(work: FeedbackWork, calls: int) -> None:
-    """Boards, and each list read in pages of 100; an empty list takes a call, one that was not read none."""
+    """Boards, and each list read in pages of 100; an empty list takes a call, one that was not read none.
+
+    A page of requests begins with the last one of the page before.
+    """
     assert feedback_floor(work) == calls
 
 
@@ -50,6 +64,7 @@ def test_feedback_system(work: FeedbackWork, calls: int) -> None:
         (CrmWork(), 0),
         (CrmWork(schemas=12, companies=120, live_records=0, archived_records=0, addresses=99, contacts=50), 18),
         (CrmWork(schemas=16, company_calls=5, live_records=1_001, archived_records=3), 16 + 5 + 11 + 1 + 4),
+        (CrmWork(company_calls=1, companies=101, live_records=1, link_pages=2), 1 + 2 + 1 + 2 + 2),
         (CrmWork(addresses=1_001, contacts=1_001), 11 + 2),
     ],
 )

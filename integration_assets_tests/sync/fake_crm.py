@@ -64,7 +64,7 @@ class FakeCrm:
     addresses_per_read: int = 1_000
     costs: CallCosts = field(
         default_factory=lambda: CallCosts(
-            schema=1, missing_object=1, writing=0, labels=0, records_per_page=1, contacts_per_call=1
+            schema=1, missing_object=1, writing=0, labels=0, records_per_page=1, contacts_per_call=1, links_per_page=1
         )
     )
     company_changes: CompanyChanges | None = None

@@ -114,7 +114,7 @@ class CallCosts(msgspec.Struct, frozen=True):
     `schema` is one reading of the schema where our object exists and a company property is mapped (one less where none
     is), `missing_object` one where it does not. `writing` comes before the first write of a record: scopes, and what
     our object is called; `labels` before the first link to a target. A list brings `records_per_page`, and the primary
-    companies of `contacts_per_call` contacts take a call.
+    companies of `contacts_per_call` contacts take a call. Reading links brings `links_per_page` of each record.
     """
 
     schema: int
@@ -123,6 +123,7 @@ class CallCosts(msgspec.Struct, frozen=True):
     labels: int
     records_per_page: int
     contacts_per_call: int
+    links_per_page: int
 
 
 class ChangeCosts(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from typing import Any
 from integration_assets.connectors.crm.base import ChangeCosts, CompanyMapping
 from integration_assets.connectors.crm.hubspot import endpoints, reads, translate
 from integration_assets.connectors.crm.hubspot.session import Session
-from integration_assets.connectors.crm.hubspot.wire import SYSTEM, Listing, Reference, decode
+from integration_assets.connectors.crm.hubspot.wire import SYSTEM, Reference, SearchPage, decode
 from integration_assets.errors import ContractError
 from integration_assets.models import Company, Page
 
@@ -46,8 +46,10 @@ class HubSpotCompanyChanges:
         found: list[str] = []
         while True:
             page = await self._session.read(
-                "POST", endpoint, Listing, json=_modified_query(since, found), bucket=endpoints.SEARCH_BUCKET
+                "POST", endpoint, SearchPage, json=_modified_query(since, found), bucket=endpoints.SEARCH_BUCKET
             )
+            if len(found) + page.total > most:  # each page tells it: no second one is read for nothing
+                return None
             ids = [str(decode(entry, Reference, endpoint=endpoint.template).id) for entry in page.results]
             # Each page is asked for by the last id of the one before: results beyond the 10,000th are never served,
             # and records that are modified meanwhile keep their place.
@@ -56,8 +58,6 @@ class HubSpotCompanyChanges:
                     "hubspot does not sort a search by record id", system=SYSTEM, endpoint=endpoint.template
                 )
             found += ids
-            if len(found) > most:
-                return None
             if page.after() is None:
                 return tuple(found)
 

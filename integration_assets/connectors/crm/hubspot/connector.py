@@ -82,6 +82,7 @@ class HubSpotCrm:
         labels=endpoints.LABEL_CALLS,
         records_per_page=endpoints.RECORDS_PER_CALL,
         contacts_per_call=endpoints.IDS_PER_ASSOCIATION_READ,
+        links_per_page=endpoints.LINKS_PER_PAGE,
     )
 
     def __init__(self, client: HttpClient, token: SecretStr) -> None:

@@ -26,6 +26,7 @@ RECORDS_PER_SEARCH = 200
 PAIRS_PER_CREATE = 2_000
 PAIRS_PER_LABEL_ARCHIVE = 100
 IDS_PER_ASSOCIATION_READ = 1_000
+LINKS_PER_PAGE = 500
 """Maxima of the association calls (guide "Associate records", section "Limitations")."""
 
 SCHEMA_CALLS = 8

@@ -216,6 +216,12 @@ class SearchTotal(_Wire):
     total: int
 
 
+class SearchPage(Listing, kw_only=True):
+    """A page of what a search finds, and how much it finds in all."""
+
+    total: int
+
+
 class ExportTask(_Wire):
     """An export that was accepted."""
 
