@@ -223,6 +223,32 @@ class Settings(BaseSettings):
         return self.overrides or self.home / "overrides.csv"
 
 
+class Automation(BaseSettings):
+    """What starts runs by itself, read when the definitions are loaded: it is the same for all tenants.
+
+    `automation` switches schedules and sensors on from the start; else somebody does, once, in the Dagster UI. Every
+    tenant is synced once in `sync_minutes`, and its feedback system asked for changes once in `ask_minutes`.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    automation: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_AUTOMATION")
+    sync_minutes: int = Field(default=240, ge=1, le=1440, validation_alias="INTEGRATION_ASSETS_SYNC_MINUTES")
+    ask_minutes: int = Field(default=15, ge=1, le=1440, validation_alias="INTEGRATION_ASSETS_ASK_MINUTES")
+
+
+def load_automation() -> Automation:
+    """What the environment says about automation.
+
+    Raises:
+        ConfigurationError: one line that names each wrong variable and what it must be.
+    """
+    try:
+        return Automation()
+    except ValidationError as error:
+        raise ConfigurationError(f"wrong configuration: {_problems(error)}") from None
+
+
 class TenantSettings(Settings):
     """Settings of a tenant whose integrations are in the registry: the environment is never asked for them."""
 

@@ -11,35 +11,27 @@ from integration_assets.assets.resolved import domain_resolved_votes
 from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.summary import run_summary
 from integration_assets.assets.undoing import undo_job
-from integration_assets.automation.schedules import sync_every_four_hours
+from integration_assets.automation.asking import feedback_changes
+from integration_assets.automation.credentials import check_credentials
+from integration_assets.automation.jobs import dry_run, read_only, sync
+from integration_assets.automation.schedules import asking_schedule, sync_schedule
+from integration_assets.automation.sensors import credentials, dead_runs, retry_later, sync_on_change
 from integration_assets.checks.asset_checks import ASSET_CHECKS
-
-EVERYTHING = dg.AssetSelection.all()
-WRITING = dg.AssetSelection.assets(crm_feature_requests)
-PLANNING = dg.AssetSelection.assets(crm_write_plan)
-
-
-def job(mode: Mode, selection: dg.AssetSelection, description: str) -> dg.UnresolvedAssetJobDefinition:
-    """A job that runs in the given mode."""
-    return dg.define_asset_job(
-        mode.value,
-        selection=selection,
-        description=description,
-        config={"resources": {"session": {"config": {"mode": mode.value}}}} if mode is not Mode.SYNC else None,
-    )
-
 
 defs = dg.Definitions(
     assets=[raw, domain_resolved_votes, ranked, crm_write_plan, crm_feature_requests, run_summary],
     asset_checks=ASSET_CHECKS,
     jobs=[
-        job(Mode.SYNC, EVERYTHING, "Read, resolve, rank, check, plan, apply, verify, sum up."),
-        job(Mode.DRY_RUN, EVERYTHING - WRITING, "The same without the write: ends with the plan."),
-        job(Mode.READ_ONLY, EVERYTHING - WRITING - PLANNING, "Rank and publish; asks nothing of the CRM's schema."),
+        sync,
+        dry_run,
+        read_only,
         undo_job(Mode.UNDO_PLAN, "Show what the undo of a run would change; writes nothing."),
         undo_job(Mode.UNDO, "Take back what a run wrote, as far as nobody changed it since."),
+        feedback_changes,
+        check_credentials,
     ],
-    schedules=[sync_every_four_hours],
+    schedules=[sync_schedule, asking_schedule],
+    sensors=[sync_on_change, retry_later, dead_runs, credentials],
     resources={"session": RunSession()},
     executor=dg.in_process_executor,
 )

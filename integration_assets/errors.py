@@ -7,6 +7,7 @@
     │   └── ContractError
     ├── TransientError          exit 75  safe to run again: unreachable, 5xx, quota, lock taken
     │   ├── QuotaError
+    │   │   └── DailyQuotaError
     │   ├── UnknownOutcomeError
     │   └── LockError
     └── HeldError               exit 3   gate or guard said no, object missing or drifted; nothing was written
@@ -44,7 +45,8 @@ class IntegrationError(Exception):
     """Base of every error raised on purpose.
 
     `message` is for people, one line. `system` ("canny", "hubspot", ...), `endpoint` (a path template) and `status`
-    (HTTP) say where it happened when the outside was involved.
+    (HTTP) say where it happened when the outside was involved; `retry_after` is after how many seconds the outside said
+    that it may be asked again, None when it did not.
     """
 
     state: EndState = EndState.FAILED
@@ -56,12 +58,14 @@ class IntegrationError(Exception):
         system: str | None = None,
         endpoint: str | None = None,
         status: int | None = None,
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.system = system
         self.endpoint = endpoint
         self.status = status
+        self.retry_after = retry_after
 
     @property
     def exit_code(self) -> int:
@@ -98,6 +102,10 @@ class TransientError(IntegrationError):
 
 class QuotaError(TransientError):
     """The daily quota or the retry budget is spent."""
+
+
+class DailyQuotaError(QuotaError):
+    """The day's calls are spent: there are new ones after midnight where the other side is at home."""
 
 
 class UnknownOutcomeError(TransientError):

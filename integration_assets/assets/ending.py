@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,19 @@ from integration_assets.assets.report import leave_report
 from integration_assets.assets.run_session import DRY_MODES, UNDO_MODES, RunSession, RunState, failed_gate, first_line
 from integration_assets.assets.settings import base_currency
 from integration_assets.assets.slack import new_letter, send_letter, slack_poster
+from integration_assets.assets.standing import (
+    MOST_RETRIES,
+    is_automatic,
+    is_quiet,
+    keep_standing,
+    retries_so_far,
+    retry_time,
+    standing_of,
+)
 from integration_assets.config import Environment
 from integration_assets.connectors.redaction import redact
 from integration_assets.errors import EXIT_CODES, EndState, IntegrationError, LockError, PermanentError
+from integration_assets.reporting.alerts import Standing
 from integration_assets.reporting.outbox import Letter
 from integration_assets.reporting.rankings import read_movers
 from integration_assets.reporting.run_log import record_run
@@ -58,7 +69,7 @@ class Ending(msgspec.Struct, frozen=True):
     """What a run leaves for the one who started it.
 
     `error` is one line; `plan_id` names the saved plan, if any; `floor` has the fewest calls the work done takes;
-    `published` and `report` are files.
+    `published` and `report` are files; `retry_at` is when a sensor tries it again, UTC, None when it does not.
     """
 
     exit_code: int
@@ -71,6 +82,7 @@ class Ending(msgspec.Struct, frozen=True):
     message: Message
     floor: dict[str, int] = {}
     report: str | None = None
+    retry_at: datetime | None = None
 
 
 def ending_path(home: Path, environment: Environment, tenant: str, run_id: str) -> Path:
@@ -90,6 +102,8 @@ UNFINISHED = frozenset({EndState.RETRY_LATER, EndState.FAILED})
 """What such a run did cannot be told from what it had to do."""
 UNDO_AGAIN = "Say the same undo again: it goes on where this one stopped."
 """No other run goes on with it."""
+
+SAID_BEFORE = "not posted: Slack has been told of this, and hears of it again when it changes"
 
 _endings: dict[str, Ending] = {}
 """The endings of this process's runs: a disk that is full must not hide how a run ended."""
@@ -118,7 +132,10 @@ class _Told(msgspec.Struct, frozen=True):
     facts: RunFacts
     summary: RunSummary
     letter: Letter
+    standing: Standing | None = None
     advice: str | None = None
+    retry_at: datetime | None = None
+    quiet: bool = False
 
 
 def _finish(session: RunSession) -> Ending:
@@ -134,6 +151,7 @@ def _finish(session: RunSession) -> Ending:
             state.error, state.error_stage = problem, "run_summary"
             told = _tell(session)
     message = _post(state, told, recorded=recorded)  # before the notes are taken: what Slack refused is one of them
+    _keep_standing(state, told)
     report = leave_report(state, told.summary, told.error, advice=told.advice, floor=told.facts.floor)
     ending = Ending(
         exit_code=told.exit_code,
@@ -146,6 +164,7 @@ def _finish(session: RunSession) -> Ending:
         message=message,
         floor=dict(told.facts.floor),
         report=str(report) if report else None,
+        retry_at=told.retry_at,
     )
     _endings[state.run_id] = ending = _kept(state, ending)
     return ending
@@ -157,7 +176,8 @@ def _tell(session: RunSession) -> _Told:
     facts = _facts(session, end_state, error)
     summary = build_summary(state.connection, facts)
     undo = state.mode in UNDO_MODES
-    advice = UNDO_AGAIN if undo and end_state is EndState.RETRY_LATER else None
+    standing, retry_at = standing_of(state, end_state, error), retry_time(state, end_state)
+    advice = UNDO_AGAIN if undo and end_state is EndState.RETRY_LATER else _when_again(state, retry_at)
     extras = SummaryExtras(
         title="Undo of a run" if undo else "Feature requests",
         error=error,
@@ -167,10 +187,29 @@ def _tell(session: RunSession) -> _Told:
         movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
         quota=_quota_share(state),
         floor=dict(facts.floor),
+        standing=standing,
+        once=is_automatic(state.tags),
     )
     text, blocks = slack_blocks(summary, extras)
     letter = new_letter(state.run_id, text, [block.to_dict() for block in blocks])
-    return _Told(exit_code, error, facts, summary, letter, advice)
+    return _Told(exit_code, error, facts, summary, letter, standing, advice, retry_at, quiet=is_quiet(state, standing))
+
+
+def _when_again(state: RunState, retry_at: datetime | None) -> str | None:
+    """What the message says of the next try; None leaves it to the general advice."""
+    if retry_at is None:
+        return None
+    attempt = retries_so_far(state.tags) + 1
+    return f"Nothing: it is tried again by itself at {retry_at:%Y-%m-%d %H:%M} UTC, try {attempt} of {MOST_RETRIES}."
+
+
+def _keep_standing(state: RunState, told: _Told) -> None:
+    if isinstance(state.error, LockError) and state.connection is None:
+        return  # it never began: the run that holds the lock has an end of its own
+    try:
+        keep_standing(state, told.standing)
+    except PermanentError as error:
+        state.notes.append(f"this end may be told again: {error.message}")
 
 
 def _let_go_of_broken_store(state: RunState) -> None:
@@ -193,7 +232,7 @@ def _record(session: RunSession, told: _Told, published: Path | None) -> tuple[b
     state = session.state
     if state.connection is None or not _may_record(state):
         return False, None
-    letter = told.letter if slack_poster(state.settings) else None
+    letter = told.letter if slack_poster(state.settings) and not told.quiet else None
     try:
         record_run(state.connection, told.summary, told.facts, letter)
     except duckdb.Error as error:
@@ -363,7 +402,11 @@ def _post(state: RunState, told: _Told, *, recorded: bool) -> Message:
     if state.connection is None and isinstance(state.error, LockError):
         # The run that holds the lock posts its own; this one never began, and sends nothing at all.
         return Message(letter.text, letter.blocks, posted=False, problem="not posted: the run never began")
+    if told.quiet and not recorded:
+        return Message(letter.text, letter.blocks, posted=False, problem=SAID_BEFORE)
     delivery = send_letter(post, letter, state.connection if recorded else None)
+    if told.quiet and delivery.problem is None:
+        delivery.problem = SAID_BEFORE
     state.notes += delivery.notes
     if delivery.problem:
         state.notes.append(delivery.problem)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import dagster as dg
 
 from integration_assets.assets.charts import ranking_charts, trend_charts
@@ -10,6 +12,7 @@ from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.resolved import OWNERS
 from integration_assets.assets.run_session import RunSession
 from integration_assets.assets.settings import base_currency
+from integration_assets.config import load_automation
 from integration_assets.resolution.rank import rank, snapshot_history
 from integration_assets.staging.store import transaction
 
@@ -32,9 +35,14 @@ RANKED = {
     "ranking_history": (
         "ranked.rank_history",
         "as_of DESC, rank_by_arr",
-        "One snapshot of the ranking per day.",
+        "The ranking over time: one snapshot per day, the last of the day.",
     ),
 }
+
+_PERIOD = timedelta(minutes=load_automation().sync_minutes)
+FRESH = dg.FreshnessPolicy.time_window(warn_window=2 * _PERIOD, fail_window=3 * _PERIOD)
+"""A held plan or an outage takes a run; with three missing nobody should trust the ranking to be today's. Dagster looks
+at the asset, not at each tenant: a tenant that lags behind the others shows in its own alerts and in `doctor`."""
 
 
 @dg.multi_asset(
@@ -46,6 +54,7 @@ RANKED = {
             group_name="ranked",
             owners=OWNERS,
             kinds={"sql", "duckdb"},
+            freshness_policy=FRESH,
         )
         for key, (_, _, description) in RANKED.items()
     ],

@@ -12,7 +12,7 @@ import contextlib
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -88,6 +88,7 @@ class RunState:
     lock: RunLock | None = None
     stop_asked: bool = False
     whole_job: bool = True
+    tags: Mapping[str, str] = field(default_factory=dict)
     calls: CallCounter = field(default_factory=CallCounter)
     checks: dict[str, CheckResult] = field(default_factory=dict)
     quota: Quota = field(default_factory=Quota)
@@ -140,6 +141,7 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             full_read=self.full_read,
             undo_run=self.undo_run,
             whole_job=run is not None and run.asset_selection is None and run.step_keys_to_execute is None,
+            tags=dict(run.tags) if run else {},
         )
         self._state = state
         with contextlib.ExitStack() as stack:

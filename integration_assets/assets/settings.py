@@ -16,6 +16,12 @@ def portal_currency(connection: duckdb.DuckDBPyConnection) -> str | None:
     return str(rows[0][0]) if rows and rows[0][0] else None
 
 
+def portal_time_zone(connection: duckdb.DuckDBPyConnection) -> str | None:
+    """Time zone of the portal this run writes to, by its IANA name, or None when nothing was read yet."""
+    rows = connection.execute("SELECT time_zone FROM raw.crm_portals WHERE role = 'target'").fetchall()
+    return str(rows[0][0]) if rows and rows[0][0] else None
+
+
 def base_currency(settings: Settings, connection: duckdb.DuckDBPyConnection) -> str:
     """Currency every figure is converted to: configured, else the portal's, else USD."""
     return settings.base_currency or portal_currency(connection) or "USD"

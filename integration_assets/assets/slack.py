@@ -15,8 +15,9 @@ from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, R
 from integration_assets.config import Settings
 from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.slack import slack_client
+from integration_assets.reporting.alerts import Notice
 from integration_assets.reporting.outbox import Delivery, Letter, deliver
-from integration_assets.reporting.slack import late
+from integration_assets.reporting.slack import late, repeated
 from integration_assets.reporting.slack_posting import Posting, post_message
 from integration_assets.tenants.addresses import guard_for
 from integration_assets.tenants.registry.words import Provider
@@ -67,6 +68,21 @@ def slack_poster(settings: Settings | None) -> Callable[[Letter, bool], Posting]
                 maybe=letter.state == "uncertain",
             )
         return post_message(client, channel, text, blocks, run_id=letter.run_id)
+
+    return post
+
+
+def notice_poster(settings: Settings) -> Callable[[Notice, bool], Posting] | None:
+    """How an alert is posted once, as itself or (true) as one that may be a repeat; None: Slack is not configured."""
+    if settings.slack_bot_token is None or settings.slack_channel is None:
+        return None
+    resource = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_base_url)
+    client = resource.get_client(guard_for(settings, Provider.SLACK))
+    channel = settings.slack_channel
+
+    def post(notice: Notice, again: bool) -> Posting:
+        text, blocks = repeated(notice.text, notice.blocks) if again else (notice.text, notice.blocks)
+        return post_message(client, channel, text, blocks, run_id=notice.subject)
 
     return post
 

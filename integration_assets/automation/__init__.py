@@ -1,1 +1,4 @@
-"""What starts runs by itself: schedules. May import `assets`, `tenants`, `config`, `errors` and Dagster."""
+"""What starts runs by itself, and what tells people: schedules, sensors, and the short jobs behind them.
+
+May import `assets`, `reporting`, `staging`, `tenants`, `connectors`, `config`, `errors` and Dagster.
+"""

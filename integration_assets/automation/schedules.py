@@ -1,39 +1,66 @@
-"""Every tenant every four hours, each at a time of its own, so that they do not all call at once."""
+"""Every tenant once in a period, each at a time of its own, so that they do not all call at once."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import dagster as dg
+import msgspec
 
 from integration_assets.assets.partitions import DEFAULT_TENANT, TENANTS
 from integration_assets.assets.run_session import Mode
-from integration_assets.config import load_settings
+from integration_assets.automation.asking import feedback_changes
+from integration_assets.config import load_automation, load_settings
 from integration_assets.tenants.integrations import missing_variables
 
-PERIOD = timedelta(hours=4)
-SLOT = timedelta(minutes=5)
-"""Tenants whose turn falls into the same five minutes start together."""
-SLOTS = PERIOD // SLOT
+AUTOMATION = load_automation()
+SWITCHED = dg.DefaultScheduleStatus.RUNNING if AUTOMATION.automation else dg.DefaultScheduleStatus.STOPPED
+SLOT_MINUTES = 5
+"""Tenants whose turn falls into the same slot start together. Periods of another length have slots of a minute."""
 
 
-def slot_of(tenant: str) -> int:
-    """Which of the `SLOTS` of each period is a tenant's: always the same, and spread evenly over many tenants."""
-    return int.from_bytes(hashlib.sha256(tenant.encode()).digest()[:4]) % SLOTS
+class Period(msgspec.Struct, frozen=True):
+    """A length of time in which every tenant has its turn once, and the slots it is divided into."""
+
+    minutes: int
+
+    @property
+    def slot_minutes(self) -> int:
+        """Length of a slot."""
+        return 1 if self.minutes % SLOT_MINUTES else SLOT_MINUTES
+
+    @property
+    def slots(self) -> int:
+        """Slots in the period."""
+        return self.minutes // self.slot_minutes
+
+    @property
+    def cron(self) -> str:
+        """When it is to be looked whose turn it is: at the beginning of each slot."""
+        return "* * * * *" if self.slot_minutes == 1 else f"*/{self.slot_minutes} * * * *"
 
 
-def slot_start(moment: datetime) -> datetime:
+SYNC = Period(AUTOMATION.sync_minutes)
+ASK = Period(AUTOMATION.ask_minutes)
+
+
+def slot_of(tenant: str, period: Period) -> int:
+    """Which of the slots of each period is a tenant's: always the same, and spread evenly over many tenants."""
+    return int.from_bytes(hashlib.sha256(tenant.encode()).digest()[:4]) % period.slots
+
+
+def slot_start(moment: datetime, period: Period) -> datetime:
     """When the slot a moment (with time zone) lies in began, UTC."""
     seconds = int(moment.timestamp())
-    return datetime.fromtimestamp(seconds - seconds % int(SLOT.total_seconds()), UTC)
+    return datetime.fromtimestamp(seconds - seconds % (period.slot_minutes * 60), UTC)
 
 
-def due_tenants(tenants: Iterable[str], moment: datetime) -> list[str]:
+def due_tenants(tenants: Iterable[str], moment: datetime, period: Period) -> list[str]:
     """The tenants whose turn is in the slot of this moment (with time zone)."""
-    slot = int(slot_start(moment).timestamp()) // int(SLOT.total_seconds()) % SLOTS
-    return sorted(tenant for tenant in tenants if slot_of(tenant) == slot)
+    slot = int(slot_start(moment, period).timestamp()) // (period.slot_minutes * 60) % period.slots
+    return sorted(tenant for tenant in tenants if slot_of(tenant, period) == slot)
 
 
 def scheduled_tenants(partitions: Iterable[str]) -> list[str]:
@@ -44,19 +71,38 @@ def scheduled_tenants(partitions: Iterable[str]) -> list[str]:
     return tenants
 
 
-@dg.schedule(
-    name="sync_every_four_hours",
-    job_name=Mode.SYNC.value,
-    cron_schedule="*/5 * * * *",
-    execution_timezone="UTC",
-    description="Every tenant every four hours. It looks every five minutes whose turn it is; switch it on once.",
-)
-def sync_every_four_hours(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+def whose_turn(context: dg.ScheduleEvaluationContext, period: Period) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One run for each tenant whose turn it is. A turn that was missed is made up by the next one, not twice."""
     moment = context.scheduled_execution_time.astimezone(UTC)
     tenants = scheduled_tenants(context.instance.get_dynamic_partitions(str(TENANTS.name)))
-    due = due_tenants(tenants, moment)
+    due = due_tenants(tenants, moment, period)
     if not due:
         yield dg.SkipReason(f"nobody's turn: {len(tenants)} tenants have theirs at other times")
     for tenant in due:
-        yield dg.RunRequest(run_key=f"{tenant} {slot_start(moment):%Y-%m-%dT%H:%MZ}", partition_key=tenant)
+        yield dg.RunRequest(run_key=f"{tenant} {slot_start(moment, period):%Y-%m-%dT%H:%MZ}", partition_key=tenant)
+
+
+@dg.schedule(
+    name="sync_schedule",
+    job_name=Mode.SYNC.value,
+    cron_schedule=SYNC.cron,
+    execution_timezone="UTC",
+    default_status=SWITCHED,
+    description=f"A sync of every tenant once in {SYNC.minutes} minutes, each at a time of its own.",
+)
+def sync_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """A sync of each tenant whose turn it is."""
+    yield from whose_turn(context, SYNC)
+
+
+@dg.schedule(
+    name="asking_schedule",
+    job=feedback_changes,
+    cron_schedule=ASK.cron,
+    execution_timezone="UTC",
+    default_status=SWITCHED,
+    description=f"Once in {ASK.minutes} minutes, the feedback system of every tenant is asked for changes.",
+)
+def asking_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """A question for each tenant whose turn it is."""
+    yield from whose_turn(context, ASK)

@@ -27,10 +27,11 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Quota
 from integration_assets.connectors.redaction import redact
-from integration_assets.connectors.rules import LONGEST_WAIT, Action, Answer, Rule, StatusRules
+from integration_assets.connectors.rules import LONGEST_WAIT, Action, Answer, Rule, StatusRules, retry_after
 from integration_assets.errors import (
     ContractError,
     CredentialError,
+    DailyQuotaError,
     IntegrationError,
     PermanentError,
     QuotaError,
@@ -58,6 +59,8 @@ REPEATS_PER_CLIENT = 500
 BODY_BYTES = 32 * 1024 * 1024
 """Largest decoded body."""
 IN_FLIGHT = 10
+LONGEST_NAMED = 7 * 86_400.0
+"""Seconds. A moment further off than a week is no appointment but a mistake."""
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,7 +231,13 @@ class HttpClient:
         kind, message = type(error), f"{error.message}{note}"
         if call.writes and maybe_applied:
             kind, message = UnknownOutcomeError, f"{message}; the write may or may not have been applied: read it back"
-        return kind(message, system=self._system, endpoint=call.endpoint, status=error.status)
+        return kind(
+            message,
+            system=self._system,
+            endpoint=call.endpoint,
+            status=error.status,
+            retry_after=error.retry_after,
+        )
 
     # ------------------------------------------------------------------------------------------------ one attempt
 
@@ -320,7 +329,9 @@ class HttpClient:
             kind = QuotaError
         said = self._rules.describe(answer)
         what = f"answered {answer.status}{': ' if said else ''}{said}{'; ' if rule.advice else ''}{rule.advice}"
-        return self._error(kind, call, what, answer.status)
+        asked = retry_after(answer.headers)
+        named = asked if asked is not None and 0 < asked <= LONGEST_NAMED else None
+        return self._error(kind, call, what, answer.status, retry_after=named)
 
     def _unreadable(self, call: Call, reason: str, status: int, *, large: bool = False) -> NoReturn:
         """Of a write only the receipt is unreadable; a server in trouble may recover; all else is a broken contract."""
@@ -336,10 +347,16 @@ class HttpClient:
         raise _Setback(error, maybe_applied=maybe_applied, hopeless=hopeless) from None
 
     def _error(
-        self, kind: type[IntegrationError], call: Call, what: str, status: int | None = None
+        self,
+        kind: type[IntegrationError],
+        call: Call,
+        what: str,
+        status: int | None = None,
+        *,
+        retry_after: float | None = None,
     ) -> IntegrationError:
         message = redact(f"{self._system} ({self.host}), {call.endpoint}: {what}")
-        return kind(message, system=self._system, endpoint=call.endpoint, status=status)
+        return kind(message, system=self._system, endpoint=call.endpoint, status=status, retry_after=retry_after)
 
 
 class LargeAnswerError(ContractError):
@@ -348,7 +365,7 @@ class LargeAnswerError(ContractError):
 
 _KINDS: dict[Action, type[IntegrationError]] = {
     Action.CREDENTIAL: CredentialError,
-    Action.QUOTA: QuotaError,
+    Action.QUOTA: DailyQuotaError,
     Action.PERMANENT: PermanentError,
 }
 

@@ -120,6 +120,7 @@ class Limiter:
                 raise QuotaError(
                     f"the {self._name or 'call'} limit leaves no call for {found:.0f} s; run again later",
                     system=self._name or None,
+                    retry_after=found,
                 )
             await self._sleep(found)
         return found

@@ -39,7 +39,7 @@ class Action(Enum):
     LATER = "later"
     """No repeat in this run: `TransientError`."""
     QUOTA = "quota"
-    """The day's calls are spent: `QuotaError`."""
+    """The day's calls are spent: `DailyQuotaError`."""
     CREDENTIAL = "credential"
     """The key or token is rejected or lacks a scope: `CredentialError`."""
     PERMANENT = "permanent"

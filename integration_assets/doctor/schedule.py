@@ -8,17 +8,19 @@ from pathlib import Path
 
 import msgspec
 
+from integration_assets.config import load_automation
 from integration_assets.doctor.case import Case, in_thread
 from integration_assets.doctor.findings import Seen, ok, warn, worst_of
 from integration_assets.doctor.machine import known_store
 
-INTERVAL = timedelta(hours=4)
 MISSED = 3
 """Runs that may be missing before it is worth a word: a held plan or a long outage takes one or two."""
 LONG_BY_HAND = timedelta(days=7)
 """Where nothing starts runs by itself, a week without one."""
 DAEMON_SILENCE = timedelta(minutes=5)
 """Dagster's daemon says every half minute that it lives."""
+SYNC_SCHEDULE = "sync_schedule"
+"""Without this one nothing is synced, whatever else is on."""
 SCHEDULES = Path("schedules", "schedules.db")
 
 
@@ -43,7 +45,7 @@ async def schedule(case: Case) -> Seen:
 def _switched(known: Schedules, now: datetime) -> Seen:
     if not known.on and not known.off:
         return ok("no schedule on this machine")
-    if not known.on:
+    if not known.on or SYNC_SCHEDULE in known.off:
         return warn(f"switched off: {', '.join(known.off)}", "Dagster UI → Automation: switch the schedule on")
     if known.looked_at is None or now - known.looked_at > DAEMON_SILENCE:
         since = f"since {known.looked_at:%Y-%m-%d %H:%M} UTC" if known.looked_at else "yet"
@@ -55,7 +57,8 @@ def _age(last: tuple[datetime, str] | None, now: datetime, *, scheduled: bool) -
     if last is None:
         return ok("no run yet")
     ended, state = last
-    age, longest = now - ended, MISSED * INTERVAL if scheduled else LONG_BY_HAND
+    period = timedelta(minutes=load_automation().sync_minutes)
+    age, longest = now - ended, MISSED * period if scheduled else LONG_BY_HAND
     seen = f"the last run ended {_long(age)} ago ({state})"
     return ok(seen) if age <= longest else warn(seen, "`integration-assets sync`, and see why none was started")
 

@@ -24,12 +24,13 @@ from slack_sdk.models.blocks import (
 
 from integration_assets.errors import EndState
 from integration_assets.reporting.advice import TODO, release_command
+from integration_assets.reporting.alerts import Standing
 from integration_assets.reporting.run_summary import RunSummary, TopRequest, iso_utc
 from integration_assets.reporting.text import clean, clip, count, duration, moment, money, percent
 
 HEADER_LIMIT = 150
 PART_LIMIT = 1_200
-"""Longest part of the message. Nine of them, the header and the small print stay below 13,000."""
+"""Longest part of the message. Nine of them, a recovery, the header and the small print stay below 13,000."""
 LINE_LIMIT = 210
 LISTED = 5
 """Checks, reasons and rejects named; the rest is counted."""
@@ -50,7 +51,8 @@ class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
     `error` is the line that ended the run, `advice` what to do about it (default: by end state), `run_url` the run in
     the Dagster UI, `held_changes` how many changes a held plan has, `notes` and `movers` one line each, `floor` the
     fewest calls by system that the work done needs, `quota` the share of the CRM's daily quota used, from 0 to 1.
-    `title` is what the message begins with.
+    `title` is what the message begins with, `standing` how the end compares with the one people know, `once`: as long
+    as it stays like this, they hear of it once.
     """
 
     title: str = "Feature requests"
@@ -62,14 +64,19 @@ class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
     movers: tuple[str, ...] = ()
     floor: dict[str, int] = {}
     quota: float | None = None
+    standing: Standing | None = None
+    once: bool = False
 
 
 def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[Block]]:
     """The message of a run: the text of notifications, and the blocks. Within Slack's limits whatever the input."""
     emoji, words = _TITLES[EndState(summary.state)]
+    if extra.standing is not None and extra.standing.change == "recovered":
+        emoji, words = ":large_green_circle:", f"recovered, {words}"
     dry = " (dry run)" if summary.dry_run else ""
     title = f"{extra.title} → {summary.environment}{dry}: {words}"
     parts = (
+        _recovered(extra),
         _ending(summary, extra),
         _records(summary, extra),
         _coverage(summary),
@@ -104,6 +111,26 @@ def late(
     return clip(f"{what}, run {run_id}: {text}", HEADER_LIMIT), [note.to_dict(), *blocks]
 
 
+def alert_blocks(
+    title: str, *, recovered: bool, happened: str, advice: str | None, tenant: str, environment: str, at: datetime
+) -> tuple[str, list[dict[str, Any]]]:
+    """A message about something that is no run: what happened, what to do (with our own code marks), to whom. UTC."""
+    emoji = ":large_green_circle:" if recovered else ":rotating_light:"
+    lines = [f"*What happened*\n{_safe(happened, 2 * LINE_LIMIT)}", f"*What to do*\n{advice}" if advice else ""]
+    small = f"tenant {_safe(tenant, 70)} · {environment} · {moment(iso_utc(at))}"
+    blocks: list[Block] = [
+        HeaderBlock(text=PlainTextObject(text=clip(f"{emoji} {title}", HEADER_LIMIT), emoji=True)),
+        *(SectionBlock(text=_markdown(line)) for line in lines if line),
+        _small(small),
+    ]
+    return clip(title, HEADER_LIMIT), [block.to_dict() for block in blocks]
+
+
+def repeated(text: str, blocks: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:
+    """A message of which nobody knows whether it arrived, sent once more."""
+    return clip(f"This may be a repeat: {text}", HEADER_LIMIT), [_small("*This may be a repeat*").to_dict(), *blocks]
+
+
 # ------------------------------------------------------------------------------------------------------------- parts
 
 
@@ -121,6 +148,15 @@ def _identity(summary: RunSummary, extra: SummaryExtras) -> str:
     return " · ".join(words)
 
 
+def _recovered(extra: SummaryExtras) -> str:
+    """What is over; empty when nothing was wrong before."""
+    before = extra.standing.before if extra.standing is not None and extra.standing.change == "recovered" else None
+    if before is None:
+        return ""
+    how_often = f"{count(before.times, 'run')} since {moment(iso_utc(before.since))}"
+    return f"*Recovered*\n{how_often} did not get through: {_safe(before.said, LINE_LIMIT)}"
+
+
 def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
     """What happened and what to do; empty when all went well."""
     state = EndState(summary.state)
@@ -135,6 +171,8 @@ def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
     what = "\n".join(["*What happened*", *lines]) if lines else ""
     # our own advice has code marks in it, which escaping would take away
     advice = _safe(extra.advice, LINE_LIMIT) if extra.advice else TODO[state]
+    if extra.once and state is not EndState.SUCCEEDED_WITH_REJECTS:
+        advice += " The next message comes when this changes."
     return "\n".join(part for part in (what, f"*What to do*\n{advice}{_release(summary)}") if part)
 
 

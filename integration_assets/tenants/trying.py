@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 
 import msgspec
@@ -19,6 +18,7 @@ from integration_assets.connectors.internal.description import describe
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError, QuotaError, TransientError
 from integration_assets.tenants.addresses import guard_for
 from integration_assets.tenants.integrations import crm_for, feedback_for, internal_for
+from integration_assets.tenants.outcomes import MEANINGS, PATIENCE_SECONDS, Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.repository import tenant_repository
@@ -26,36 +26,14 @@ from integration_assets.tenants.registry.views import OpenedInternal, OpenedThir
 from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 from integration_assets.tenants.settings import built_settings
 
-PATIENCE_SECONDS = 10.0
 FLOOR_SECONDS = 0.3
 """No try is over sooner."""
 
 
-class Outcome(StrEnum):
-    """How a try ended."""
-
-    OK = "ok"
-    NO_SECRET = "no_secret"  # noqa: S105 - the word for its absence
-    REFUSED = "refused"
-    THROTTLED = "throttled"
-    UNREACHABLE = "unreachable"
-    TOO_SLOW = "too_slow"
-    NOT_FOUND = "not_found"
-    UNEXPECTED_ANSWER = "unexpected_answer"
-    NOT_ALLOWED = "not_allowed"
-
-
-MEANINGS: dict[Outcome, str] = {
-    Outcome.OK: "it works",
-    Outcome.NO_SECRET: "no secret is set",
-    Outcome.REFUSED: "the secret was refused, or lacks a right",
-    Outcome.THROTTLED: "the other side asks to try again later",
-    Outcome.UNREACHABLE: "there is no answer at this address",
-    Outcome.TOO_SLOW: f"there was no whole answer within {PATIENCE_SECONDS:.0f} s",
-    Outcome.NOT_FOUND: "there is nothing at this path",
-    Outcome.UNEXPECTED_ANSWER: "what answers there is not the system it should be",
-    Outcome.NOT_ALLOWED: "this address may not be asked",
-}
+async def try_settings(settings: Settings, provider: Provider) -> Outcome:
+    """Make the cheapest authenticated read of one system with these settings, a tenant's or the environment's."""
+    hasty = settings.model_copy(update={"patience_seconds": PATIENCE_SECONDS})
+    return await _outcome_of(_ask(hasty, provider))
 
 
 async def try_third_party(

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from integration_assets.connectors.internal.description import FIELDS, Paging
 from integration_assets.errors import IntegrationError
+from integration_assets.tenants.outcomes import MEANINGS
+from integration_assets.tenants.outcomes import Outcome as Tried
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal
 from integration_assets.tenants.registry.providers import auth_fields
 from integration_assets.tenants.registry.views import UNSET, InternalView
 from integration_assets.tenants.registry.words import AuthFlow
-from integration_assets.tenants.trying import MEANINGS
-from integration_assets.tenants.trying import Outcome as Tried
 from integration_assets.web import checking, managing, testing
 from integration_assets.web.answers import see
 from integration_assets.web.fields import NO_SECRET, below, expiry, flat, shown_expiry, typed

@@ -8,12 +8,12 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from integration_assets.errors import IntegrationError
+from integration_assets.tenants.outcomes import MEANINGS
+from integration_assets.tenants.outcomes import Outcome as Tried
 from integration_assets.tenants.registry.changes import NewThirdParty, ThirdPartyChanges
 from integration_assets.tenants.registry.providers import PROVIDERS
 from integration_assets.tenants.registry.views import UNSET, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
-from integration_assets.tenants.trying import MEANINGS
-from integration_assets.tenants.trying import Outcome as Tried
 from integration_assets.web import managing
 from integration_assets.web.answers import see
 from integration_assets.web.fields import NO_SECRET, below, expiry, flat, shown_expiry, typed

@@ -9,8 +9,9 @@ from typing import Any, TypeVar
 
 from integration_assets.connectors.internal.connector import Preview
 from integration_assets.connectors.internal.description import DescriptionError
+from integration_assets.tenants.outcomes import MEANINGS, Outcome
 from integration_assets.tenants.registry.changes import FieldError
-from integration_assets.tenants.trying import MEANINGS, Outcome, preview_internal, try_internal, try_third_party
+from integration_assets.tenants.trying import preview_internal, try_internal, try_third_party
 from integration_assets.web.checking import record_id
 from integration_assets.web.problems import Problem
 from integration_assets.web.trying import TooManyTriesError

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
@@ -13,16 +16,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_assets.automation.schedules import (
-    PERIOD,
-    SLOT,
-    SLOTS,
+    ASK,
+    SYNC,
+    Period,
+    asking_schedule,
     due_tenants,
     slot_of,
     slot_start,
-    sync_every_four_hours,
+    sync_schedule,
 )
 
+SLOT = timedelta(minutes=SYNC.slot_minutes)
 NIGHT = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
+PERIODS = st.sampled_from([Period(240), Period(15), Period(7), Period(1), Period(1440)])
 NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
 
 
@@ -32,32 +38,44 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield one
 
 
-def asked(instance: dg.DagsterInstance, moment: datetime) -> tuple[list[dg.RunRequest], str | None]:
+def asked(
+    instance: dg.DagsterInstance, moment: datetime, schedule: dg.ScheduleDefinition = sync_schedule
+) -> tuple[list[dg.RunRequest], str | None]:
     """The runs a tick asks for, or why it asks for none."""
     from integration_assets.definitions import defs
 
     context = dg.build_schedule_context(
         instance=instance, scheduled_execution_time=moment, repository_def=defs.get_repository_def()
     )
-    found = sync_every_four_hours.evaluate_tick(context)
+    found = schedule.evaluate_tick(context)
     return list(found.run_requests or ()), found.skip_message
 
 
-@given(NAMES, st.integers(0, 10**9))
-def test_every_tenant_has_one_turn_in_each_period(tenant, seconds):
-    """From any moment on, exactly one of the ticks of four hours is a tenant's, whatever the clocks of the place do."""
+@given(NAMES, st.integers(0, 10**9), PERIODS)
+def test_every_tenant_has_one_turn_in_each_period(tenant, seconds, period):
+    """From any moment on, exactly one of the ticks of a period is a tenant's, whatever the clocks of the place do."""
     moment = NIGHT + timedelta(seconds=seconds)
-    ticks = [moment + number * SLOT for number in range(SLOTS)]
-    assert sum(due_tenants([tenant], tick) == [tenant] for tick in ticks) == 1
+    ticks = [moment + timedelta(minutes=number * period.slot_minutes) for number in range(period.slots)]
+    assert sum(due_tenants([tenant], tick, period) == [tenant] for tick in ticks) == 1
     elsewhere = moment.astimezone(timezone(timedelta(hours=5, minutes=45)))
-    assert due_tenants([tenant], elsewhere) == due_tenants([tenant], moment)
+    assert due_tenants([tenant], elsewhere, period) == due_tenants([tenant], moment, period)
+
+
+@pytest.mark.parametrize(
+    ("minutes", "slots", "cron"),
+    [(240, 48, "*/5 * * * *"), (15, 3, "*/5 * * * *"), (7, 7, "* * * * *"), (1, 1, "* * * * *")],
+)
+def test_slots_fill_their_period(minutes, slots, cron):
+    """Five minutes each where that divides the period, else a minute: no part of a period is without a slot."""
+    period = Period(minutes)
+    assert (period.slots, period.cron, period.slots * period.slot_minutes) == (slots, cron, minutes)
 
 
 def test_turns_are_spread():
     """Of a thousand tenants no five minutes get many times their share."""
-    counted = Counter(slot_of(f"tenant-{number}") for number in range(1_000))
-    assert len(counted) == SLOTS == PERIOD / SLOT
-    assert max(counted.values()) < 4 * 1_000 / SLOTS
+    counted = Counter(slot_of(f"tenant-{number}", SYNC) for number in range(1_000))
+    assert len(counted) == SYNC.slots
+    assert max(counted.values()) < 4 * 1_000 / SYNC.slots
 
 
 def test_a_tick_asks_for_the_runs_of_those_whose_turn_it_is(instance, monkeypatch):
@@ -66,14 +84,14 @@ def test_a_tick_asks_for_the_runs_of_those_whose_turn_it_is(instance, monkeypatc
     monkeypatch.setenv("HUBSPOT_SANDBOX_TOKEN", "t")
     instance.add_dynamic_partitions("tenants", ["default", "acme", "beta"])
     seen: Counter[str] = Counter()
-    for number in range(SLOTS):
+    for number in range(SYNC.slots):
         tick = NIGHT + number * SLOT
         runs, reason = asked(instance, tick)
         late, _ = asked(instance, tick + timedelta(minutes=2))
         assert [run.run_key for run in late] == [run.run_key for run in runs]
         assert bool(runs) != bool(reason)
         for run in runs:
-            assert run.run_key == f"{run.partition_key} {slot_start(tick):%Y-%m-%dT%H:%MZ}"
+            assert run.run_key == f"{run.partition_key} {slot_start(tick, SYNC):%Y-%m-%dT%H:%MZ}"
             seen[str(run.partition_key)] += 1
     assert seen == {"default": 1, "acme": 1, "beta": 1}
 
@@ -83,14 +101,57 @@ def test_the_default_tenant_is_left_out_where_only_others_are_configured(instanc
     """With nobody else, its run is made and says what is missing: a schedule that is on never does nothing quietly."""
     monkeypatch.delenv("CANNY_API_KEY", raising=False)
     instance.add_dynamic_partitions("tenants", tenants)
-    runs = [one for number in range(SLOTS) for one in asked(instance, NIGHT + number * SLOT)[0]]
+    runs = [one for number in range(SYNC.slots) for one in asked(instance, NIGHT + number * SLOT)[0]]
     assert sorted(str(one.partition_key) for one in runs) == run
 
 
-def test_the_definitions_hold_the_schedule_switched_off():
-    """Nothing is written by itself before a person has switched it on."""
+def test_every_tenant_is_asked_for_changes_more_often_than_it_is_synced(instance, monkeypatch):
+    """In a period of the asking schedule each tenant has one turn, of the short job."""
+    monkeypatch.setenv("CANNY_API_KEY", "k")
+    monkeypatch.setenv("HUBSPOT_SANDBOX_TOKEN", "t")
+    instance.add_dynamic_partitions("tenants", ["default", "acme"])
+    ticks = [NIGHT + timedelta(minutes=number * ASK.slot_minutes) for number in range(ASK.slots)]
+    runs = [run for tick in ticks for run in asked(instance, tick, asking_schedule)[0]]
+    assert sorted(str(run.partition_key) for run in runs) == ["acme", "default"]
+    assert ASK.minutes < SYNC.minutes
+
+
+SWITCHED_BY_PEOPLE = {"sync_schedule": "sync", "asking_schedule": "feedback_changes", "sync_on_change": "sync"}
+
+
+def test_what_writes_by_itself_is_off_until_somebody_wants_it():
+    """Nothing is written by itself before a person has switched it on; what only watches is on."""
     from integration_assets.definitions import defs
 
-    schedule = defs.get_repository_def().get_schedule_def("sync_every_four_hours")
-    assert schedule.default_status is dg.DefaultScheduleStatus.STOPPED
-    assert schedule.job_name == "sync"
+    repository = defs.get_repository_def()
+    schedules, sensors = list(repository.schedule_defs), list(repository.sensor_defs)
+    off = {one.name: one.job_name for one in schedules if one.default_status is dg.DefaultScheduleStatus.STOPPED}
+    off |= {one.name: one.job_name for one in sensors if one.default_status is dg.DefaultSensorStatus.STOPPED}
+    assert off == SWITCHED_BY_PEOPLE
+    assert {one.name for one in sensors} - off.keys() == {"retry_later", "dead_runs", "credentials"}
+
+
+def test_one_variable_switches_everything_on():
+    """A server that is set up by its environment needs no hand in the UI; a wrong value ends the loading, named."""
+    look = (
+        "from integration_assets.definitions import defs; r = defs.get_repository_def();"
+        "print(sorted(o.name for o in (*r.schedule_defs, *r.sensor_defs) if o.default_status.value == 'RUNNING'));"
+        "print(r.get_schedule_def('sync_schedule').cron_schedule)"
+    )
+    on = loaded(look, INTEGRATION_ASSETS_AUTOMATION="on", INTEGRATION_ASSETS_SYNC_MINUTES="7")
+    everything = sorted([*SWITCHED_BY_PEOPLE, "retry_later", "dead_runs", "credentials"])
+    assert on.stdout.split("\n")[:2] == [str(everything), "* * * * *"]
+    wrong = loaded(look, INTEGRATION_ASSETS_SYNC_MINUTES="0")
+    assert wrong.returncode == 1
+    assert "INTEGRATION_ASSETS_SYNC_MINUTES" in wrong.stderr
+
+
+def loaded(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What a fresh process says that loads the definitions with these variables."""
+    return subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )

@@ -17,6 +17,7 @@ from integration_assets.connectors import limiter
 from integration_assets.connectors.internal.description import DescriptionError
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import store_path
+from integration_assets.tenants.outcomes import Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NotFoundError
 from integration_assets.tenants.registry.database import Registry, registry
@@ -24,7 +25,7 @@ from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.views import InternalView, TenantView
 from integration_assets.tenants.registry.words import AuthFlow
-from integration_assets.tenants.trying import FLOOR_SECONDS, Outcome, preview_internal, try_internal
+from integration_assets.tenants.trying import FLOOR_SECONDS, preview_internal, try_internal
 from integration_assets_tests.e2e.conftest import folder
 from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.tenants.installation import Installation, installation

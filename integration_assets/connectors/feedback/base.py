@@ -34,6 +34,9 @@ class FeedbackSystem(Protocol):
         cannot promise that, its pages are `doubtful`.
         """
 
+    async def newest_feature_requests(self) -> Page[FeatureRequest]:
+        """A few requests of the built-in statuses, the newest first, in one call: is there anything new?"""
+
     async def feature_request(self, request_id: str) -> FeatureRequest | Rejected | None:
         """One request by id, whatever its status; None when the source says it does not exist.
 

@@ -37,6 +37,8 @@ from integration_assets.models import Account, Board, FeatureRequest, Page, Reje
 SYSTEM = "canny"
 PAGE = 100
 """Records per call, the most version 2 allows."""
+A_FEW = 10
+"""Records, where one call is to tell whether there is anything new."""
 PLANS: Mapping[str, Windows] = {
     "business": {DEFAULT_BUCKET: (Window(20, 1), Window(600, 60), Window(15_000, 3600))},
     "pro": {DEFAULT_BUCKET: (Window(10, 1), Window(300, 60), Window(5_000, 3600))},
@@ -158,6 +160,13 @@ class CannyFeedback:
                 _broken(path, "$.posts repeats earlier pages and $.hasMore stays true")
             more = continues
             yield msgspec.structs.replace(reader.page(new), doubtful=not chain.unbroken)
+
+    async def newest_feature_requests(self) -> Page[FeatureRequest]:
+        """The newest posts of the six built-in statuses."""
+        path = "/v1/posts/list"
+        query = {"sort": "newest", "status": ",".join(records.STATUSES), "limit": A_FEW, "skip": 0}
+        body = await self._answer(path, query)
+        return records.Reader("feature_request", records.feature_request).page(_field(body, "posts", list, path))
 
     async def feature_request(self, request_id: str) -> FeatureRequest | Rejected | None:
         """One post by id, whatever its status; None when Canny says there is none."""

@@ -1,0 +1,113 @@
+"""The daily look at every credential: does it still work, and does it expire within 30, 14, 7 or 1 days."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from integration_assets.assets.partitions import TENANTS
+from integration_assets.automation.telling import News, tell
+from integration_assets.config import load_settings
+from integration_assets.errors import IntegrationError
+from integration_assets.reporting.alerts import credential_problem
+from integration_assets.tenants.outcomes import BROKEN, MEANINGS, LookedAt, Outcome
+from integration_assets.tenants.settings import settings_for
+
+EXPIRY_DAYS = (30, 14, 7, 1)
+"""Days left of a credential at which people hear of it."""
+WHAT_TO_DO = "Replace it where it comes from and here, then run again. `integration-assets doctor` checks all of it."
+
+
+def refused(system: str, happened: str) -> News:
+    """That a system refuses its credential, as said once by whoever meets it first."""
+    return News(
+        subject=credential_problem(system),
+        problem=credential_problem(system),
+        title=f"A credential does not work: {system}",
+        happened=happened,
+        advice=WHAT_TO_DO,
+    )
+
+
+def news_of(looked: LookedAt) -> News | None:
+    """What there is to say of whether a credential works; None when it could not be found out."""
+    if looked.problem is not None:
+        return refused(looked.system, f"{looked.name} cannot be used: {looked.problem}")
+    if looked.outcome in BROKEN:
+        return refused(looked.system, f"{looked.name} does not work: {MEANINGS[looked.outcome]}")
+    if looked.outcome is not Outcome.OK:
+        return None
+    subject = credential_problem(looked.system)
+    return News(
+        subject=subject,
+        problem=None,
+        title=f"A credential works again: {looked.system}",
+        happened=f"{looked.name} works again.",
+    )
+
+
+def expiry_news(looked: LookedAt, now: datetime) -> News:
+    """What there is to say of how long a credential is valid. `now` is UTC."""
+    subject = f"expiry {looked.system}"
+    step = expiry_step(looked.expires_at, now)
+    if step is None or looked.expires_at is None:
+        return News(
+            subject=subject,
+            problem=None,
+            title=f"A credential is valid for longer: {looked.system}",
+            happened=f"{looked.name} does not expire in the next {EXPIRY_DAYS[0]} days, as far as is known.",
+        )
+    day = f"{looked.expires_at:%Y-%m-%d}"
+    over = step == 0
+    return News(
+        subject=subject,
+        problem=f"{day} {step}",
+        title=f"A credential {'has expired' if over else 'expires soon'}: {looked.system}",
+        happened=f"{looked.name} expired on {day}." if over else f"{looked.name} expires on {day}: {_left(step)}.",
+        advice=WHAT_TO_DO if over else "Replace it before, and say until when the new one is valid.",
+    )
+
+
+def expiry_step(expires_at: datetime | None, now: datetime) -> int | None:
+    """The smallest of `EXPIRY_DAYS` that is not exceeded, 0 when it is over; None: long enough, or unknown."""
+    if expires_at is None:
+        return None
+    left = expires_at - now
+    if left <= timedelta():
+        return 0
+    reached = [days for days in EXPIRY_DAYS if left <= timedelta(days=days)]
+    return min(reached, default=None)
+
+
+def _left(days: int) -> str:
+    return "a day or less is left" if days == 1 else f"{days} days or less are left"
+
+
+@dg.op
+async def look_at_each_credential() -> None:
+    """Try each credential of the tenant, and tell people what changed."""
+    from integration_assets.tenants.credentials import look_at_credentials  # noqa: PLC0415 - only here is it waited for
+
+    context = dg.OpExecutionContext.get()
+    tenant, who = context.partition_key, f"run {context.run_id}"
+    try:
+        operator = load_settings()
+        settings = settings_for(operator, tenant, who)
+        for looked in await look_at_credentials(operator, tenant, who):
+            result = looked.problem or (MEANINGS[looked.outcome] if looked.outcome else "")
+            context.log.info(f"{looked.name}: {result}")
+            for news in (news_of(looked), expiry_news(looked, datetime.now(UTC))):
+                _, problem = tell(settings, tenant, news) if news is not None else (None, None)
+                if problem is not None:
+                    context.log.warning(problem)
+    except IntegrationError as error:
+        raise dg.Failure(description=error.message, allow_retries=False) from error
+
+
+check_credentials = dg.GraphDefinition("look_at_credentials", node_defs=[look_at_each_credential]).to_job(
+    name="check_credentials",
+    description="Try each credential with the cheapest read there is, and look when it expires; tell what changed.",
+    partitions_def=TENANTS,
+    tags={"dagster/max_retries": "0"},
+)

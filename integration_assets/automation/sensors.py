@@ -1,0 +1,196 @@
+"""What starts a run on an answer or at a named time, and what tells people of runs that cannot tell it themselves.
+
+Sensors read Dagster's own records and our small files only: everything that asks another system is a job. The one
+exception is a message to Slack about a dead run, which must not depend on another process being able to start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from integration_assets.assets.abandoned import PROCESS_TAG
+from integration_assets.assets.ending import Ending, read_ending
+from integration_assets.assets.partitions import DEFAULT_TENANT, TENANTS
+from integration_assets.assets.run_session import Mode
+from integration_assets.assets.standing import RETRY_TAG, retries_so_far
+from integration_assets.automation.asking import ANSWER_TAG, Changed, feedback_changes
+from integration_assets.automation.credentials import check_credentials
+from integration_assets.automation.jobs import sync
+from integration_assets.automation.schedules import AUTOMATION, scheduled_tenants
+from integration_assets.automation.telling import News, tell
+from integration_assets.config import Environment, load_settings
+from integration_assets.errors import EndState, IntegrationError
+from integration_assets.reporting.alerts import RUNS
+from integration_assets.tenants.settings import settings_for
+
+SWITCHED = dg.DefaultSensorStatus.RUNNING if AUTOMATION.automation else dg.DefaultSensorStatus.STOPPED
+WATCHING = dg.DefaultSensorStatus.RUNNING
+"""What only watches, or goes on with what somebody began, is on from the start."""
+LONGEST_APPOINTMENT = timedelta(days=8)
+"""Failed runs older than this are not looked at any more: no time that another side names is further off."""
+UNFINISHED = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+PARTITION = "dagster/partition"
+WILL_RETRY = "dagster/will_retry"
+OURS = frozenset({Mode.SYNC.value, Mode.UNDO.value, "__ASSET_JOB"})
+"""Jobs whose runs people follow."""
+
+
+# ---------------------------------------------------------------------------------------------------------- on changes
+
+
+def is_under_way(instance: dg.DagsterInstance, tenant: str) -> bool:
+    """Whether a sync of this tenant waits in the queue or runs."""
+    wanted = dg.RunsFilter(job_name=Mode.SYNC.value, statuses=UNFINISHED, tags={PARTITION: tenant})
+    return bool(instance.get_runs(wanted, limit=1))
+
+
+@dg.run_status_sensor(
+    name="sync_on_change",
+    run_status=dg.DagsterRunStatus.SUCCESS,
+    monitored_jobs=[feedback_changes],
+    request_job=sync,
+    minimum_interval_seconds=15,
+    default_status=SWITCHED,
+    description="A sync of the tenant whose feedback system said that something changed.",
+)
+def sync_on_change(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
+    """Start a sync where an asking run answered that something changed and none waits or runs."""
+    run = context.dagster_run
+    tenant, answer = run.tags.get(PARTITION, DEFAULT_TENANT), run.tags.get(ANSWER_TAG, Changed.UNKNOWN.value)
+    if answer != Changed.YES.value:
+        return dg.SkipReason(f"tenant {tenant}: {answer}")
+    if is_under_way(context.instance, tenant):
+        return dg.SkipReason(f"tenant {tenant}: changed, and a sync is under way")
+    return dg.RunRequest(run_key=f"change seen by {run.run_id}", partition_key=tenant)
+
+
+# ------------------------------------------------------------------------------------------------------- at named times
+
+
+def ending_of(home: Path, tenant: str, run_id: str) -> Ending | None:
+    """What a run of this machine left, of whichever environment; None when it left nothing."""
+    found = (read_ending(home, environment, tenant, run_id) for environment in Environment)
+    return next((ending for ending in found if ending is not None), None)
+
+
+def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iterator[dg.RunRequest]:
+    """A new run for each tenant whose last sync could not finish and whose named time has come. `now` is UTC."""
+    failed = instance.get_run_records(
+        dg.RunsFilter(
+            job_name=Mode.SYNC.value,
+            statuses=[dg.DagsterRunStatus.FAILURE],
+            updated_after=now - LONGEST_APPOINTMENT,
+        )
+    )
+    seen: set[str] = set()
+    for record in failed:  # newest first
+        run = record.dagster_run
+        tenant = run.tags.get(PARTITION, DEFAULT_TENANT)
+        if tenant in seen:
+            continue
+        seen.add(tenant)
+        latest = instance.get_run_records(dg.RunsFilter(job_name=Mode.SYNC.value, tags={PARTITION: tenant}), limit=1)
+        if not latest or latest[0].dagster_run.run_id != run.run_id:
+            continue  # another run has taken its place
+        ending = ending_of(home, tenant, run.run_id)
+        if ending is not None and ending.retry_at is not None and ending.retry_at <= now:
+            yield dg.RunRequest(
+                run_key=f"retry of {run.run_id}",
+                partition_key=tenant,
+                run_config=run.run_config,
+                tags={RETRY_TAG: str(retries_so_far(run.tags) + 1)},
+            )
+
+
+@dg.sensor(
+    name="retry_later",
+    job_name=Mode.SYNC.value,
+    minimum_interval_seconds=30,
+    default_status=WATCHING,
+    description="A new sync at the time at which one that could not finish said it can be tried again; three at most.",
+)
+def retry_later(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """One new run per tenant, when the time has come and no other run has come in between."""
+    due = list(due_retries(context.instance, load_settings().home, datetime.now(UTC)))
+    yield from due
+    if not due:
+        yield dg.SkipReason("no time has come")
+
+
+# -------------------------------------------------------------------------------------------------------- of dead runs
+
+
+def why_silent(run: dg.DagsterRun, home: Path) -> str | None:
+    """Why nobody has to be told of this failed run; None when somebody has."""
+    tenant = run.tags.get(PARTITION, DEFAULT_TENANT)
+    if run.job_name not in OURS:
+        return f"a run of {run.job_name}"
+    if PROCESS_TAG in run.tags:
+        return "whoever typed it has seen it"
+    if run.tags.get(WILL_RETRY) == "true":
+        return "Dagster tries it again"
+    if ending_of(home, tenant, run.run_id) is not None:
+        return "it has told it itself"
+    return None
+
+
+@dg.run_failure_sensor(
+    name="dead_runs",
+    minimum_interval_seconds=15,
+    default_status=WATCHING,
+    description="Tells Slack of runs that died without a word: killed, out of memory, or never started. Once.",
+)
+def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+    """Tell people of a run that left no ending of its own."""
+    run = context.dagster_run
+    operator = load_settings()
+    silent = why_silent(run, operator.home)
+    if silent is not None:
+        return dg.SkipReason(f"run {run.run_id}: {silent}")
+    tenant = run.tags.get(PARTITION, DEFAULT_TENANT)
+    news = News(
+        subject=RUNS,
+        problem=f"{EndState.FAILED} without a word",
+        title="Feature requests: a run died",
+        happened=f"run {run.run_id} ({run.job_name}) ended without a word: killed, out of memory, or never started.",
+        advice="Look at it in the Dagster UI. The next run goes on where this one stood.",
+    )
+    try:
+        _, problem = tell(settings_for(operator, tenant, f"run {run.run_id}"), tenant, news)
+    except IntegrationError as error:
+        context.log.warning(f"nobody could be told of the dead run {run.run_id}: {error.message}")
+        return None
+    if problem is not None:
+        context.log.warning(problem)
+    return None
+
+
+# ------------------------------------------------------------------------------------------------------ of credentials
+
+
+def due_looks(instance: dg.DagsterInstance, now: datetime) -> list[dg.RunRequest]:
+    """A look at the credentials of each tenant that had none today. `now` is UTC."""
+    tenants = scheduled_tenants(instance.get_dynamic_partitions(str(TENANTS.name)))
+    return [dg.RunRequest(run_key=f"{tenant} {now:%Y-%m-%d}", partition_key=tenant) for tenant in tenants]
+
+
+@dg.sensor(
+    name="credentials",
+    job=check_credentials,
+    minimum_interval_seconds=600,
+    default_status=WATCHING,
+    description="Once a day, a look at every credential: does it work, and does it expire within 30, 14, 7 or 1 days.",
+)
+def credentials(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
+    """One look per tenant and day (UTC): Dagster starts no second run for a run key."""
+    yield from due_looks(context.instance, datetime.now(UTC))

@@ -1,0 +1,209 @@
+"""What people were told is wrong, so that they are told once, and again when it is over.
+
+One small file per tenant and environment, beside the staging store and not in it: it has to work when the store cannot
+be opened, and several processes write it (runs, the jobs that ask and check, the sensor for dead runs), one at a time.
+Messages that Slack has not confirmed wait in it, too.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from integration_assets.errors import EndState, IntegrationError, PermanentError
+from integration_assets.reporting.slack_posting import Fate, Posting
+
+RUNS = "runs"
+"""The subject of how runs end."""
+WELL = frozenset({EndState.SUCCEEDED, EndState.SUCCEEDED_WITH_REJECTS})
+KEPT = 50
+"""Messages that wait at most; the oldest are dropped."""
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem that has been told, or waits to be.
+
+    `problem` tells one from another: another one is told anew. `said` is its line for people, `since` when it was first
+    met (UTC), `times` how often by now.
+    """
+
+    problem: str
+    said: str
+    since: datetime
+    times: int = 1
+
+
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
+    """A message about a subject, for Slack: `text` of the notification and `blocks`. `state` as in the outbox."""
+
+    subject: str
+    text: str
+    blocks: list[dict[str, Any]]
+    at: datetime
+    state: Literal["waiting", "sending", "uncertain"] = "waiting"
+
+
+class Alerts(msgspec.Struct):
+    """The open problems by subject, and the messages that wait, oldest first."""
+
+    open: dict[str, Alert] = msgspec.field(default_factory=dict)
+    notices: list[Notice] = msgspec.field(default_factory=list)
+
+
+def alerts_path(home: Path, environment: str, tenant: str) -> Path:
+    """File of the alerts of a tenant: `<home>/alerts/<environment>/<tenant>.json`."""
+    return home / "alerts" / environment / f"{tenant}.json"
+
+
+def read_alerts(path: Path) -> Alerts:
+    """The alerts as they are; none when there is no file, or one that no version of ours has written."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Alerts)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return Alerts()
+
+
+@contextmanager
+def held_alerts(path: Path) -> Iterator[Alerts]:
+    """The alerts, for one holder at a time among all processes; what is changed in the block is kept, whole or not.
+
+    Raises:
+        PermanentError: the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("a")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        alerts = read_alerts(path)
+        yield alerts
+        keep_alerts(path, alerts)
+
+
+def keep_alerts(path: Path, alerts: Alerts) -> None:
+    """Write the alerts; for holders that want something on record before the end of their block.
+
+    Raises:
+        PermanentError: the file cannot be written.
+    """
+    unfinished = path.with_suffix(".writing")
+    try:
+        unfinished.write_bytes(msgspec.json.encode(alerts))
+        unfinished.chmod(0o600)
+        unfinished.replace(path)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: Path, error: OSError) -> PermanentError:
+    return PermanentError(f"{path} cannot be written: {error.strerror}; check the disk and its permissions")
+
+
+# ---------------------------------------------------------------------------------------------------- changes of state
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a state compares with the one people know.
+
+    `change` is `none` (well before and now), `new` (not told yet: a problem, or another one), `same` (told before) or
+    `recovered`. `alert` is what to keep of it, None when all is well; `before` what people were told last.
+    """
+
+    change: Literal["none", "new", "same", "recovered"]
+    alert: Alert | None = None
+    before: Alert | None = None
+
+
+def compare(before: Alert | None, problem: str | None, said: str, now: datetime) -> Standing:
+    """Compare what is now, a `problem` or None, with what was told. `now` is UTC."""
+    if problem is None:
+        return Standing(change="recovered", before=before) if before else Standing(change="none")
+    if before is not None and before.problem == problem:
+        return Standing(change="same", alert=msgspec.structs.replace(before, times=before.times + 1), before=before)
+    return Standing(change="new", alert=Alert(problem=problem, said=said, since=now), before=before)
+
+
+def settle(alerts: Alerts, subject: str, standing: Standing) -> None:
+    """Keep the state of a subject."""
+    if standing.alert is None:
+        alerts.open.pop(subject, None)
+    else:
+        alerts.open[subject] = standing.alert
+
+
+def credential_problem(system: str) -> str:
+    """The problem that a system refuses its credential, whoever met it: a run, or a look at the credential."""
+    return f"credential {system}"
+
+
+def run_problem(state: EndState, line: str | None, error: IntegrationError | None, *, credential: bool) -> str | None:
+    """What tells one bad ending from another; None for a good one.
+
+    Numbers do not: the same cause meets other counts in the next run. Of what is tried again anyway only the system
+    counts: an outage shows at another place each time.
+    """
+    if state in WELL:
+        return None
+    system = error.system if error is not None else None
+    if credential and system:
+        return credential_problem(system)
+    if state is EndState.RETRY_LATER and system:
+        return f"{state} {system}"
+    return f"{state} {_NUMBERS.sub('#', line or '')}"
+
+
+_NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\d[\d,.:-]*")
+
+
+# ------------------------------------------------------------------------------------------------------------- posting
+
+
+def put_notice(alerts: Alerts, notice: Notice) -> None:
+    """Let a message wait. One of the same subject that still waits was never seen: the new one takes its place."""
+    alerts.notices = [one for one in alerts.notices if one.subject != notice.subject or one.state != "waiting"]
+    alerts.notices = [*alerts.notices, notice][-KEPT:]
+
+
+def never_told(alerts: Alerts, subject: str) -> bool:
+    """Whether a message about this subject certainly did not reach anybody yet."""
+    return any(one.subject == subject and one.state == "waiting" for one in alerts.notices)
+
+
+def drop_notices(alerts: Alerts, subject: str) -> None:
+    """Forget the messages of a subject that wait."""
+    alerts.notices = [one for one in alerts.notices if one.subject != subject]
+
+
+def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Posting]) -> str | None:
+    """Post what waits, oldest first, to be called while the alerts are held; None, or why some of it still waits.
+
+    `post` tries once and never raises; it is told whether the message may have been posted before. Each attempt is on
+    record before it is made. What may have arrived is posted once more; then it is done with.
+    """
+    problem = None
+    for notice in list(alerts.notices):
+        place = alerts.notices.index(notice)
+        again = notice.state != "waiting"
+        alerts.notices[place] = msgspec.structs.replace(notice, state="sending")
+        keep_alerts(path, alerts)
+        posting = post(notice, again)
+        done = posting.fate in (Fate.POSTED, Fate.UNPOSTABLE) or (posting.fate is Fate.UNCERTAIN and again)
+        if done:
+            del alerts.notices[place]
+        else:
+            unsure = again or posting.fate is Fate.UNCERTAIN
+            alerts.notices[place] = msgspec.structs.replace(notice, state="uncertain" if unsure else "waiting")
+        keep_alerts(path, alerts)
+        problem = posting.line if posting.fate is not Fate.POSTED else problem
+        if not done:
+            return posting.line  # the next one would fare no better
+    return problem
