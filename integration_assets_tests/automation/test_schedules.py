@@ -125,7 +125,9 @@ def test_what_writes_by_itself_is_off_until_somebody_wants_it():
 
     repository = defs.get_repository_def()
     schedules, sensors = list(repository.schedule_defs), list(repository.sensor_defs)
-    off = {one.name: one.job_name for one in schedules if one.default_status is dg.DefaultScheduleStatus.STOPPED}
+    off: dict[str, str | None] = {
+        one.name: one.job_name for one in schedules if one.default_status is dg.DefaultScheduleStatus.STOPPED
+    }
     off |= {one.name: one.job_name for one in sensors if one.default_status is dg.DefaultSensorStatus.STOPPED}
     assert off == SWITCHED_BY_PEOPLE
     assert {one.name for one in sensors} - off.keys() == {"retry_later", "dead_runs", "credentials"}
