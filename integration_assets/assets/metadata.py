@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +12,7 @@ import dagster as dg
 import duckdb
 
 from integration_assets.assets.columns import COLUMNS, PREVIEWED
+from integration_assets.assets.lineage import SOURCES, Sources, column_lineage
 
 PREVIEW_ROWS = 10
 CELL_WIDTH = 60
@@ -21,12 +22,14 @@ _ADDRESS = re.compile(r"[^\s@<>,;:]+@[^\s@<>,;:]+")
 
 
 def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_by: str = "1") -> dict[str, Any]:
-    """Row count, column schema and a Markdown preview of `table` (a schema-qualified name of ours).
+    """Row count, column schema and lineage, and a Markdown preview of `table` (a schema-qualified name of ours).
 
-    `order_by` is a column list or position of ours, so that the preview shows what matters first.
+    `order_by` is a column list or position of ours, so that the preview shows what matters first. Where a column comes
+    from is in its description as well: Dagster's own UI does not draw the lineage of columns.
     """
     described = connection.execute(f"DESCRIBE {table}").fetchall()
     descriptions: Mapping[str, str] = COLUMNS.get(table, {})
+    sources = SOURCES.get(table, {})
     shown = list(PREVIEWED.get(table, ())) or [name for name, *_ in described if name not in PERSONAL]
     (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0]  # noqa: S608 - a table of ours
     columns = ", ".join(f'"{name}"' for name in shown)
@@ -38,13 +41,31 @@ def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_b
         "dagster/table_name": table,
         "dagster/column_schema": dg.TableSchema(
             columns=[
-                dg.TableColumn(name, type=str(kind), description=descriptions.get(name))
+                dg.TableColumn(
+                    name, type=str(kind), description=_with_sources(descriptions.get(name), sources.get(name, {}))
+                )
                 for name, kind, *_ in described
                 if name not in PERSONAL or name in descriptions
             ]
         ),
+        **({"dagster/column_lineage": column_lineage(sources)} if sources else {}),
         "preview": dg.MetadataValue.md(markdown_table(shown, preview)),
     }
+
+
+def _with_sources(description: str | None, sources: Sources) -> str | None:
+    named = "; ".join(f"{asset}: {', '.join(columns)}" for asset, columns in sources.items())
+    return f"{description} ← {named}" if description and named else description
+
+
+def shown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MetadataValue[Any]:
+    """A table that stands open in the UI, which cuts it where it is wide: for few columns. Cells as in previews."""
+    if not rows:
+        return dg.MetadataValue.text("No rows.")
+    return dg.MetadataValue.table(
+        [dg.TableRecord(dict(zip(columns, map(_text, row), strict=True))) for row in rows],
+        dg.TableSchema([dg.TableColumn(column) for column in columns]),
+    )
 
 
 def markdown_table(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
@@ -56,10 +77,14 @@ def markdown_table(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
     return "\n".join(lines)
 
 
-def _cell(value: Any) -> str:
+def _text(value: Any) -> str:
     text = "".join(character if character.isprintable() else " " for character in _words(value))
     text = _ADDRESS.sub("(an address)", text)
-    text = text if len(text) <= CELL_WIDTH else text[: CELL_WIDTH - 1] + "…"
+    return text if len(text) <= CELL_WIDTH else text[: CELL_WIDTH - 1] + "…"
+
+
+def _cell(value: Any) -> str:
+    text = _text(value)
     for character, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("`", "'")):
         text = text.replace(character, escaped)
     return text

@@ -8,16 +8,21 @@ from __future__ import annotations
 
 import warnings
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
+import duckdb
 
-from integration_assets.assets.metadata import markdown_table
+from integration_assets.assets.metadata import shown_table
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.run_session import RunSession
-from integration_assets.checks.base import Check, CheckResult, GateSettings
+from integration_assets.checks import nulls
+from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, GateSettings, query
 from integration_assets.checks.gate import CHECKS
 from integration_assets.tenants.integrations import company_mapping
 
+ABOUT_RECORDS = frozenset(check.name for check in nulls.CHECKS if check.blocking)
+"""Checks of what could not be used: they name the records."""
 _SEVERITY = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
 
 
@@ -33,15 +38,19 @@ def gate_settings(session: RunSession) -> GateSettings:
     )
 
 
-def _as_dagster(result: CheckResult) -> dg.AssetCheckResult:
-    columns = list(result.rows[0]) if result.rows else []
-    rows = [tuple(row.values()) for row in result.rows]
-    return dg.AssetCheckResult(
-        passed=result.passed,
-        severity=_SEVERITY[result.severity],
-        description=result.detail,
-        metadata={"rows": dg.MetadataValue.md(markdown_table(columns, rows))} if rows else {},
-    )
+def check_metadata(
+    result: CheckResult, connection: duckdb.DuckDBPyConnection, run_id: str
+) -> dict[str, dg.MetadataValue[Any]]:
+    """The rows a result is about; where records were kept out, how many, and the first of them with the reason."""
+    shown: dict[str, dg.MetadataValue[Any]] = {}
+    if result.rows:
+        shown["rows"] = shown_table(list(result.rows[0]), [tuple(row.values()) for row in result.rows])
+    if result.name in ABOUT_RECORDS:
+        records = query(connection, "quarantined_records", [run_id, result.asset])
+        shown["quarantined"] = dg.MetadataValue.int(len({(kind, key) for kind, key, _ in records}))
+        if records:
+            shown["quarantined_records"] = shown_table(["kind", "key", "reason"], records[:SAMPLE_ROWS])
+    return shown
 
 
 def _partitioned(check: Check) -> dg.AssetChecksDefinition:
@@ -49,7 +58,12 @@ def _partitioned(check: Check) -> dg.AssetChecksDefinition:
         with session.stage(check.name) as state:
             result = check.run(session.connection, gate_settings(session))
             state.checks[check.name] = result
-            return _as_dagster(result)
+            return dg.AssetCheckResult(
+                passed=result.passed,
+                severity=_SEVERITY[result.severity],
+                description=result.detail,
+                metadata=check_metadata(result, session.connection, state.run_id),
+            )
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.PreviewWarning)

@@ -5,11 +5,19 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import dagster as dg
 import duckdb
 import pytest
 
 from integration_assets.assets.columns import COLUMNS, PREVIEWED
-from integration_assets.assets.metadata import CELL_WIDTH, PERSONAL, PREVIEW_ROWS, markdown_table, table_metadata
+from integration_assets.assets.metadata import (
+    CELL_WIDTH,
+    PERSONAL,
+    PREVIEW_ROWS,
+    markdown_table,
+    shown_table,
+    table_metadata,
+)
 from integration_assets.staging.store import open_store
 
 
@@ -50,6 +58,19 @@ def test_a_long_cell_is_cut():
 def test_a_table_without_rows_says_so():
     """Better than an empty table."""
     assert markdown_table(["a"], []) == "No rows."
+
+
+def test_an_open_table_has_its_rows_as_text_without_addresses():
+    """What is shown without a click is as harmless as a preview; the UI writes it as text, so markup stays as it is."""
+    shown = shown_table(["key", "reason"], [(1234, "ask ann@acme.com"), (None, "a | <b>"), ("x" * 500, "")])
+    assert isinstance(shown, dg.TableMetadataValue)
+    assert [column.name for column in shown.schema.columns] == ["key", "reason"]
+    assert [record.data for record in shown.records] == [
+        {"key": "1,234", "reason": "ask (an address)"},
+        {"key": "", "reason": "a | <b>"},
+        {"key": "x" * (CELL_WIDTH - 1) + "…", "reason": ""},
+    ]
+    assert shown_table(["key"], []) == dg.MetadataValue.text("No rows.")
 
 
 def test_every_column_of_a_raw_table_is_described_and_none_shown_is_personal(tmp_path):

@@ -1,0 +1,104 @@
+"""Which columns of other assets each column of an asset's table is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import dagster as dg
+
+_REQUESTS, _VOTES, _COMPANIES = "raw_feature_requests", "raw_votes", "raw_crm_companies"
+_CONTACTS, _INTERNAL = "raw_crm_contacts", "raw_internal_accounts"
+_RESOLVED, _RANKED = "domain_resolved_votes", "ranked_feature_requests"
+
+Sources = Mapping[str, tuple[str, ...]]
+"""Columns by asset."""
+
+_EVIDENCE: Sources = {
+    _VOTES: ("voter_id",),
+    _CONTACTS: ("primary_company_id",),
+    _COMPANIES: ("company_id", "domain", "additional_domains", "parent_id", "merged_ids", "account_id"),
+}
+"""What decides the company of a vote. The voter's address and memberships are read with the votes."""
+_ARR: Sources = {_COMPANIES: ("arr", "currency"), _INTERNAL: ("company_id", "domain", "arr", "currency")}
+_COMPANY_ARR: Sources = {
+    **_ARR,
+    _COMPANIES: ("arr", "currency", "domain", "additional_domains", "parent_id", "merged_ids", "account_id"),
+}
+"""Figures of other systems find their company by what the CRM has of it."""
+_WHOSE: Sources = {_RESOLVED: ("company_id",)}
+_WHOSE_ARR: Sources = {**_WHOSE, **_ARR}
+_WHOSE_VOTE: Sources = {_RESOLVED: ("vote_id", "company_id")}
+_WHEN: Sources = {_RESOLVED: ("created_at",)}
+_WHOSE_AND_WHEN: Sources = {_RESOLVED: ("company_id", "created_at")}
+_RANK: Sources = {_RESOLVED: ("vote_id", "company_id"), **_ARR, _REQUESTS: ("created_at",)}
+"""Each place is by one number first, and by the others where it is the same."""
+
+
+def _same(asset: str, *columns: str) -> dict[str, Sources]:
+    return {column: {asset: (column,)} for column in columns}
+
+
+SOURCES: Mapping[str, Mapping[str, Sources]] = {
+    "resolved.votes": {
+        **_same(_VOTES, "vote_id", "voter_id", "created_at"),
+        "request_id": {_VOTES: ("request_id",), _REQUESTS: ("request_id",)},
+        "company_id": _EVIDENCE,
+        "match_method": _EVIDENCE,
+        "reason": _EVIDENCE,
+        "email_domain": {_VOTES: ("voter_id",)},
+        "candidate_company_ids": _EVIDENCE,
+    },
+    "ranked.feature_requests": {
+        **_same(_REQUESTS, "request_id", "title", "status", "board", "category", "url", "created_at"),
+        "is_open": {_REQUESTS: ("status",)},
+        "votes": {_RESOLVED: ("vote_id",)},
+        "voters": {_RESOLVED: ("voter_id",)},
+        "companies": _WHOSE,
+        "customers": {**_WHOSE_ARR, _COMPANIES: ("arr", "currency", "lifecycle_stage")},
+        "arr": _WHOSE_ARR,
+        "companies_without_arr": _WHOSE_ARR,
+        "votes_30d": _WHEN,
+        "companies_30d": _WHOSE_AND_WHEN,
+        "first_vote_at": _WHEN,
+        "last_vote_at": _WHEN,
+        "unresolved_votes": _WHOSE_VOTE,
+        "voter_domains": {_RESOLVED: ("email_domain",)},
+        "rank_by_companies": _RANK,
+        "rank_by_arr": _RANK,
+        "rank_by_votes": _RANK,
+        "rank_gap": _RANK,
+        "arr_share": _WHOSE_ARR,
+    },
+    "ranked.company_requests": {
+        **_same(_RESOLVED, "company_id", "request_id"),
+        "company_name": {_COMPANIES: ("name",)},
+        "domain": {_COMPANIES: ("domain",)},
+        "arr": _COMPANY_ARR,
+        "title": {_REQUESTS: ("title",)},
+        "status": {_REQUESTS: ("status",)},
+        "votes": {_RESOLVED: ("vote_id",)},
+        "first_vote_at": _WHEN,
+        "last_vote_at": _WHEN,
+        "match_methods": {_RESOLVED: ("match_method",)},
+    },
+    "ranked.unresolved_votes": {
+        **_same(_RESOLVED, "email_domain", "reason", "candidate_company_ids"),
+        "votes": {_RESOLVED: ("vote_id",)},
+        "requests": {_RESOLVED: ("request_id",)},
+        "last_vote_at": _WHEN,
+    },
+    "ranked.rank_history": _same(
+        _RANKED, "as_of", "request_id", "rank_by_arr", "rank_by_companies", "companies", "arr"
+    ),
+}
+"""By table and column. Raw tables come from the systems themselves; `as_of` and what is not read yet from nothing."""
+
+
+def column_lineage(columns: Mapping[str, Sources]) -> dg.TableColumnLineage:
+    """The lineage of a table's columns as Dagster keeps it."""
+    return dg.TableColumnLineage(
+        {
+            column: [dg.TableColumnDep(dg.AssetKey(asset), name) for asset, names in sources.items() for name in names]
+            for column, sources in columns.items()
+        }
+    )
