@@ -26,7 +26,7 @@ BATCHES_IN_FLIGHT = 2
 
 
 async def read_crm(crm: Crm, session: RunSession, reading: Reading) -> None:
-    """Everything of the CRM but the contacts, which depend on the feedback system's voters.
+    """Everything of the CRM but the contacts of voters met late: contacts depend on the feedback system's voters.
 
     Raises:
         ConfigurationError: the credential leads to another portal than this environment is tied to.
@@ -47,10 +47,12 @@ async def read_crm(crm: Crm, session: RunSession, reading: Reading) -> None:
     unmapped = not {*mapping.names()} <= {item.name for item in schema.company_properties}
     # Which properties companies have is asked in any case, be it for reading them.
     reading.work.crm.schemas += schema_calls(crm.costs, schema, mapped=True)
+    reading.connection.execute("CREATE OR REPLACE TEMP TABLE asked_addresses (email VARCHAR)")
     await together(
         # A mapped property that is missing ends a whole read, and would pass for empty in any other.
         read_companies(crm, mapping, schema.portal.portal_id, reading, full=session.state.full_read or unmapped),
         _read_records(crm, reading),
+        *([_read_contacts_ahead(crm, reading)] if reading.due >= {"persons", "contacts"} else []),
     )
 
 
@@ -111,17 +113,36 @@ async def _schema_of(session: RunSession, environment: Environment, reading: Rea
 
 
 async def read_contacts(crm: Crm, reading: Reading) -> None:
-    """Contacts of voters and authors by their addresses: all of them when that is due, else of addresses met first."""
-    everyone = "contacts" in reading.due
-    if not everyone:
+    """Contacts of voters and authors by their addresses: all of them when that is due, else of addresses met first.
+
+    Call once `read_crm` and the read of the feedback system have ended.
+    """
+    if "contacts" not in reading.due:
         reading.load.carry_over("raw.crm_contacts")
+    await _ask_for_contacts(crm, reading)
+    reading.load.note_read("contacts", as_of=reading.started_at)
+
+
+async def _read_contacts_ahead(crm: Crm, reading: Reading) -> None:
+    """Contacts of all persons while votes are still being read: the list of persons is the shorter one by far."""
+    await reading.persons_read.wait()
+    await _ask_for_contacts(crm, reading)
+
+
+async def _ask_for_contacts(crm: Crm, reading: Reading) -> None:
+    """Contacts of the addresses that are there by now and were not asked for yet."""
     rows = reading.connection.execute(
         """
+        INSERT INTO asked_addresses
         SELECT DISTINCT email FROM loading.voters WHERE email IS NOT NULL
         AND (? OR email NOT IN (SELECT email FROM raw.voters WHERE email IS NOT NULL))
+        AND email NOT IN (SELECT email FROM asked_addresses)
+        RETURNING email
         """,
-        [everyone],
+        ["contacts" in reading.due],
     ).fetchall()
+    if not rows:
+        return
     parts = [split_address(email) for (email,) in rows]
     addresses = sorted({f"{local}@{host}" for local, host in filter(None, parts)})
     with track("contacts", len(addresses)) as advance:
@@ -132,7 +153,6 @@ async def read_contacts(crm: Crm, reading: Reading) -> None:
             reading.take("raw_crm_contacts", "raw.crm_contacts", found)
             advance(len(some))
 
-        reading.work.crm.addresses = len(addresses)
+        reading.work.crm.addresses += len(addresses)
         for batches in chunks(list(chunks(addresses, crm.addresses_per_read)), BATCHES_IN_FLIGHT):
             await together(*(read(some) for some in batches))
-    reading.load.note_read("contacts", as_of=reading.started_at)

@@ -198,6 +198,7 @@ async def _read_votes_again(feedback: FeedbackSystem, reading: Reading, request_
 
 async def _read_persons(feedback: FeedbackSystem, reading: Reading) -> None:
     reading.work.feedback.persons = await read_pages(feedback.voters(), "persons", VOTES, "raw.voters", reading)
+    reading.persons_read.set()
 
 
 async def _read_accounts(feedback: FeedbackSystem, reading: Reading) -> None:

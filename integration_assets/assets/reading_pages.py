@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -52,8 +53,9 @@ class Reading:
     `differences` the reported and stored votes of those where reading again did not make them equal. `passes` counts
     how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed. `work`
     counts what there was to read, `company_read` is what to remember of the read of companies.
-    `credential` is a digest of where, and as whom, the feedback system is read; `votes_kept` counts votes that a run
-    which was killed had read, `notes` are lines for people.
+    `persons_read` is set once all persons were read, if they are due. `credential` is a digest of where, and as whom,
+    the feedback system is read; `votes_kept` counts votes that a run which was killed had read, `notes` are lines for
+    people.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -70,6 +72,7 @@ class Reading:
     scores: dict[str, int] = field(default_factory=dict)
     differences: dict[str, tuple[int, int]] = field(default_factory=dict)
     persons_seen: set[str] = field(default_factory=set)
+    persons_read: asyncio.Event = field(default_factory=asyncio.Event)
     live_keys: set[str] = field(default_factory=set)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     work: Work = field(default_factory=Work)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from itertools import count
+
 import pytest
 
 from integration_assets.errors import ConfigurationError
 from integration_assets.sandbox.canny.workspace import Workspace
+from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.assets.conftest import Reader
 
 VOTES, USERS, ONE_USER = "/v2/votes/list", "/v2/users/list", "/v1/users/retrieve"
@@ -42,6 +46,43 @@ def test_the_first_read_is_whole(reader: Reader) -> None:
     assert reader.rows("SELECT count(DISTINCT account_id) FROM raw.accounts") == [(len(workspace.companies),)]
     known = {row[0] for row in reader.rows("SELECT voter_id FROM raw.voters")}
     assert known >= set(workspace.users)
+
+
+def test_contacts_are_read_while_votes_still_are(reader: Reader) -> None:
+    """Persons are fewer than votes: their contacts are asked for as soon as they are known, and only once."""
+    whole = reader.read()
+    contacts = reader.rows("SELECT contact_id FROM raw.crm_contacts ORDER BY 1")
+    sandbox = reader.served.sandbox
+    for lookalike in (sandbox.canny, sandbox.hubspot_sandbox):
+        lookalike.clear()
+    pages = -(-len(workspace_of(reader).votes) // 100)
+    served = count(1)
+    last_page = Fault(lambda request: request.path.endswith(VOTES) and next(served) == pages, delay=3.0)
+    sandbox.canny.faults.append(last_page)
+    again = reader.read(full=True)
+    assert again[CONTACTS] == whole[CONTACTS]
+    asked = [one for one in sandbox.hubspot_sandbox.requests if one.path.endswith("/0-1/batch/read")]
+    inputs = [item["id"] for one in asked for item in json.loads(one.body)["inputs"]]
+    assert len(inputs) == len({*inputs})
+    last_votes = [one.at for one in sandbox.canny.requests if one.path.endswith(VOTES)][pages - 1]
+    assert all(one.at < last_votes + last_page.delay for one in asked)
+    assert reader.rows("SELECT contact_id FROM raw.crm_contacts ORDER BY 1") == contacts
+
+
+def test_contacts_of_voters_that_the_list_of_persons_lacks_are_read_as_well(reader: Reader) -> None:
+    """Whoever only a vote knows is asked for at the end."""
+    nobody = json.dumps({"users": [], "hasNextPage": False}).encode()
+    reader.served.sandbox.canny.faults.append(
+        Fault(lambda request: request.path.endswith(USERS), status=200, body=nobody)
+    )
+    reader.read()
+    of_votes = {row[0] for row in reader.rows("SELECT lower(trim(email)) FROM raw.voters")}
+    found = {row[0] for row in reader.rows("SELECT contact_id FROM raw.crm_contacts")}
+    reader.read(full=True)
+    contacts = dict(reader.rows("SELECT contact_id, email FROM raw.crm_contacts"))
+    wanted = {contact_id for contact_id, email in contacts.items() if email in of_votes}
+    assert wanted
+    assert wanted <= found
 
 
 def test_a_second_read_stops_at_the_known(reader: Reader) -> None:
