@@ -140,7 +140,7 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
             approved_hash=self.approved_hash or None,
             full_read=self.full_read,
             undo_run=self.undo_run,
-            whole_job=run is not None and run.asset_selection is None and run.step_keys_to_execute is None,
+            whole_job=run is not None and is_whole(run),
             tags=dict(run.tags) if run else {},
         )
         self._state = state
@@ -305,6 +305,16 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
     def _note(self, error: IntegrationError, stage: str) -> None:
         if self.state.error is None:
             self.state.error, self.state.error_stage = error, stage
+
+
+def is_whole(run: dg.DagsterRun) -> bool:
+    """Whether a run goes through its job from the first stage to the last, as opposed to a choice of its assets.
+
+    The UI names every step of a job it starts; a choice of assets, or what is left of a run that failed, is less.
+    """
+    steps = run.step_keys_to_execute
+    whole = steps is None or {"raw", "run_summary"} <= set(steps) or set(steps) == {Mode.UNDO.value}
+    return run.asset_selection is None and whole
 
 
 def note_use(state: RunState) -> None:

@@ -1,4 +1,4 @@
-"""The daily look at every credential: does it still work, and does it expire within 30, 14, 7 or 1 days."""
+"""The regular look at every credential: does it still work, and does it expire within 30, 14, 7 or 1 days."""
 
 from __future__ import annotations
 

@@ -179,9 +179,10 @@ def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
 
 
 def due_looks(instance: dg.DagsterInstance, now: datetime) -> list[dg.RunRequest]:
-    """A look at the credentials of each tenant that had none today. `now` is UTC."""
+    """A look at the credentials of each tenant in each half of a day: none is left alone for a whole one. UTC."""
     tenants = scheduled_tenants(instance.get_dynamic_partitions(str(TENANTS.name)))
-    return [dg.RunRequest(run_key=f"{tenant} {now:%Y-%m-%d}", partition_key=tenant) for tenant in tenants]
+    half = f"{now:%Y-%m-%d} {'early' if now.hour < 12 else 'late'}"
+    return [dg.RunRequest(run_key=f"{tenant} {half}", partition_key=tenant) for tenant in tenants]
 
 
 @dg.sensor(
@@ -189,8 +190,8 @@ def due_looks(instance: dg.DagsterInstance, now: datetime) -> list[dg.RunRequest
     job=check_credentials,
     minimum_interval_seconds=600,
     default_status=WATCHING,
-    description="Once a day, a look at every credential: does it work, and does it expire within 30, 14, 7 or 1 days.",
+    description="Twice a day, a look at every credential: does it work, and does it expire within 30, 14, 7 or 1 days.",
 )
 def credentials(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
-    """One look per tenant and day (UTC): Dagster starts no second run for a run key."""
+    """One look per tenant and half day: Dagster starts no second run for a run key."""
     yield from due_looks(context.instance, datetime.now(UTC))

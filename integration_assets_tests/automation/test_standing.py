@@ -1,0 +1,162 @@
+"""When a run is tried again, and when its end is news."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_assets.assets.abandoned import PROCESS_TAG
+from integration_assets.assets.run_session import Mode, RunState
+from integration_assets.assets.standing import (
+    FIRST_PAUSE,
+    MOST_RETRIES,
+    RETRY_TAG,
+    is_automatic,
+    is_quiet,
+    keep_standing,
+    named_time,
+    retry_time,
+    standing_of,
+)
+from integration_assets.config import Environment, load_settings
+from integration_assets.errors import (
+    CredentialError,
+    DailyQuotaError,
+    EndState,
+    IntegrationError,
+    QuotaError,
+    TransientError,
+)
+from integration_assets.reporting.alerts import Alert, Standing, alerts_path, held_alerts, read_alerts
+
+NIGHT = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
+"""Half an hour before the night in which Berlin's clocks go forward."""
+BY_SCHEDULE = {"dagster/schedule_name": "sync_schedule"}
+
+
+@pytest.mark.parametrize(
+    ("error", "retries", "zone", "after"),
+    [
+        (TransientError("away"), 0, None, FIRST_PAUSE),
+        (TransientError("away"), 2, None, 4 * FIRST_PAUSE),
+        (TransientError("moving", retry_after=86_400), 2, None, timedelta(days=1)),
+        (QuotaError("throttled", retry_after=40), 0, None, timedelta(seconds=40)),
+        (DailyQuotaError("spent"), 0, "US/Eastern", timedelta(hours=4, minutes=31)),
+        (DailyQuotaError("spent"), 0, "Europe/Berlin", timedelta(hours=22, minutes=31)),
+        (DailyQuotaError("spent"), 0, None, timedelta(minutes=31)),
+        (DailyQuotaError("spent"), 0, "Nowhere/At_All", timedelta(minutes=31)),
+        (DailyQuotaError("spent", retry_after=90), 0, "US/Eastern", timedelta(seconds=90)),
+    ],
+)
+def test_the_time_of_the_next_try(error: IntegrationError, retries: int, zone: str | None, after: timedelta):
+    """What the other side said; the next midnight of the portal for a spent day; else a pause that grows."""
+    assert named_time(error, retries, NIGHT, zone) - NIGHT == after
+
+
+def state(home: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> RunState:
+    """A run that has been opened, of a home of its own."""
+    monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(home))
+    made = RunState(run_id="r", tenant="default", mode=Mode.SYNC, started_at=NIGHT, clock_start=0.0, tags=BY_SCHEDULE)
+    made.settings, made.environment = load_settings(), Environment.SANDBOX
+    for name, value in changes.items():
+        setattr(made, name, value)
+    return made
+
+
+AWAY = TransientError("canny: no answer", system="canny")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tags": {**BY_SCHEDULE, RETRY_TAG: str(MOST_RETRIES)}},
+        {"tags": {PROCESS_TAG: "host/1"}},
+        {"mode": Mode.UNDO},
+        {"whole_job": False},
+        {"approved_hash": "a" * 64},
+    ],
+)
+def test_who_is_not_tried_again(tmp_path, monkeypatch, changes):
+    """What was tried three times, what somebody typed or approved, an undo, a part of the graph."""
+    assert retry_time(state(tmp_path, monkeypatch, error=AWAY, **changes), EndState.RETRY_LATER) is None
+
+
+def test_who_is_tried_again(tmp_path, monkeypatch):
+    """A run of the schedule or of the UI that could not finish; one that failed for good is not."""
+    for tags in (BY_SCHEDULE, {}, {**BY_SCHEDULE, RETRY_TAG: "2"}):
+        assert retry_time(state(tmp_path, monkeypatch, error=AWAY, tags=tags), EndState.RETRY_LATER) is not None
+        assert retry_time(state(tmp_path, monkeypatch, error=AWAY, tags=tags), EndState.FAILED) is None
+
+
+def ended(
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    end_state: EndState,
+    error: IntegrationError | None = None,
+    **changes: Any,
+) -> tuple[Standing | None, bool]:
+    """One run after the other: its standing, which is then kept."""
+    run = state(home, monkeypatch, error=error, **changes)
+    standing = standing_of(run, end_state, error.message if error else None)
+    keep_standing(run, standing)
+    return standing, is_quiet(run, standing)
+
+
+def test_an_outage_is_told_once_and_its_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second run of the schedule is quiet; one by hand is not; the first good one has recovered."""
+    heard = [
+        ended(tmp_path, monkeypatch, EndState.SUCCEEDED),
+        ended(tmp_path, monkeypatch, EndState.RETRY_LATER, AWAY),
+        ended(tmp_path, monkeypatch, EndState.RETRY_LATER, AWAY),
+        ended(tmp_path, monkeypatch, EndState.RETRY_LATER, AWAY, tags={}),
+        ended(tmp_path, monkeypatch, EndState.SUCCEEDED_WITH_REJECTS),
+        ended(tmp_path, monkeypatch, EndState.SUCCEEDED),
+    ]
+    assert [(one.change if one else None, quiet) for one, quiet in heard] == [
+        ("none", False),
+        ("new", False),
+        ("same", True),
+        ("same", False),
+        ("recovered", False),
+        ("none", False),
+    ]
+    over = heard[4][0]
+    assert over is not None
+    assert over.before is not None
+    assert over.before.times == 3
+
+
+def test_a_key_that_a_look_found_refused_is_no_news_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was said already; the run that gets through ends both."""
+    path = alerts_path(tmp_path, "sandbox", "default")
+    with held_alerts(path) as alerts:
+        alerts.open["credential hubspot"] = Alert(problem="credential hubspot", said="s", since=NIGHT)
+    error = CredentialError("HubSpot rejected the token", system="hubspot")
+    standing, quiet = ended(tmp_path, monkeypatch, EndState.FAILED, error)
+    assert standing is not None
+    assert (standing.change, quiet) == ("same", True)
+    standing, _ = ended(tmp_path, monkeypatch, EndState.SUCCEEDED)
+    assert standing is not None
+    assert standing.change == "recovered"
+    assert read_alerts(path).open == {}
+
+
+def test_runs_nobody_follows_change_nothing(tmp_path, monkeypatch):
+    """A dry run by hand says how it ended, and does not end the alarm."""
+    ended(tmp_path, monkeypatch, EndState.RETRY_LATER, AWAY)
+    for changes in ({"mode": Mode.DRY_RUN}, {"mode": Mode.UNDO}, {"whole_job": False}):
+        assert ended(tmp_path, monkeypatch, EndState.SUCCEEDED, **changes) == (None, False)
+    assert read_alerts(alerts_path(tmp_path, "sandbox", "default")).open.keys() == {"runs"}
+
+
+def test_who_waits_for_a_run():
+    """Schedules and sensors do not."""
+    assert [is_automatic(tags) for tags in (BY_SCHEDULE, {"dagster/sensor_name": "s"}, {}, {PROCESS_TAG: "h/1"})] == [
+        True,
+        True,
+        False,
+        False,
+    ]
