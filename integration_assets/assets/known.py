@@ -15,6 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from integration_assets.resolution.merges import survivors
+from integration_assets.staging.texts import text_list
 from integration_assets.staging.transactions import transaction
 
 EVERYTHING_EVERY = timedelta(days=7)
@@ -58,8 +59,10 @@ def note_full_reads(
 def known_among(connection: duckdb.DuckDBPyConnection, ids_query: str, ids: Sequence[str]) -> set[str]:
     """Those of these ids that `ids_query` (a statement of ours with one column `id`) selects."""
     rows = connection.execute(
-        f"SELECT id FROM ({ids_query}) AS stored WHERE id IN (SELECT unnest(?::VARCHAR[]))",  # noqa: S608 - ours
-        [list(ids)],
+        f"""
+        SELECT id FROM ({ids_query}) AS stored WHERE id IN (SELECT unnest(from_json(?, '["VARCHAR"]')))
+        """,  # noqa: S608 - ours
+        [text_list(ids)],
     ).fetchall()
     return {known for (known,) in rows}
 
@@ -139,8 +142,11 @@ def note_differences(connection: duckdb.DuckDBPyConnection, differences: dict[st
     with transaction(connection):
         connection.execute("DELETE FROM raw.vote_differences")
         connection.execute(
-            "INSERT INTO raw.vote_differences SELECT unnest(?::VARCHAR[]), unnest(?::BIGINT[]), unnest(?::BIGINT[])",
-            [list(ids), list(scores), list(counts)],
+            """
+            INSERT INTO raw.vote_differences
+            SELECT unnest(from_json(?, '["VARCHAR"]')), unnest(?::BIGINT[]), unnest(?::BIGINT[])
+            """,
+            [text_list(ids), list(scores), list(counts)],
         )
 
 

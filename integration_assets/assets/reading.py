@@ -20,6 +20,7 @@ from integration_assets.assets.run_session import RunSession
 from integration_assets.assets.together import together
 from integration_assets.errors import ConfigurationError
 from integration_assets.staging.loading import quarantine, replacing
+from integration_assets.staging.texts import text_list
 from integration_assets.tenants.integrations import crm_for, feedback_credential, feedback_for
 
 
@@ -47,7 +48,10 @@ async def read_both(session: RunSession) -> None:
         state.quota = crm.quota
         state.work, state.crm_sizes = reading.work, sizes_of(crm)
     connection.execute("DELETE FROM raw.excluded_requests")
-    connection.execute("INSERT INTO raw.excluded_requests SELECT unnest(?::VARCHAR[])", [sorted(reading.excluded)])
+    connection.execute(
+        """INSERT INTO raw.excluded_requests SELECT unnest(from_json(?, '["VARCHAR"]'))""",
+        [text_list(sorted(reading.excluded))],
+    )
     note_full_reads(connection, credential, now, reading.due)
     state.notes += reading.notes
     forget_vote_pages(connection)

@@ -26,6 +26,7 @@ from integration_assets.connectors.crm.base import BulkRefusedError, ChangeCosts
 from integration_assets.errors import CredentialError, PermanentError
 from integration_assets.models import Company, Page
 from integration_assets.reporting.progress import track
+from integration_assets.staging.texts import text_list
 from integration_assets.staging.transactions import transaction
 
 STAGE, TABLE = "raw_crm_companies", "raw.crm_companies"
@@ -279,7 +280,8 @@ def loading_companies(connection: duckdb.DuckDBPyConnection) -> int:
 def forget_companies(connection: duckdb.DuckDBPyConnection, ids: Collection[str]) -> None:
     """Take companies out of what is being loaded."""
     connection.execute(
-        "DELETE FROM loading.crm_companies WHERE company_id IN (SELECT unnest(?::VARCHAR[]))", [sorted(ids)]
+        """DELETE FROM loading.crm_companies WHERE company_id IN (SELECT unnest(from_json(?, '["VARCHAR"]')))""",
+        [text_list(sorted(ids))],
     )
 
 

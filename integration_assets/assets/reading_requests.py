@@ -20,6 +20,7 @@ from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.errors import ConfigurationError
 from integration_assets.models import Board, FeatureRequest, Page, Rejected
 from integration_assets.reporting.progress import track
+from integration_assets.staging.texts import text_list
 from integration_assets.sync.feature_request_object import record_key
 
 MOST_PASSES = 3
@@ -148,8 +149,8 @@ async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: R
     # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.
     connection.execute(
         """
-        DELETE FROM loading.votes WHERE list_contains(?::VARCHAR[], request_id)
+        DELETE FROM loading.votes WHERE list_contains(from_json(?, '["VARCHAR"]'), request_id)
         AND request_id IN (SELECT request_id FROM raw.feature_requests)
         """,
-        [sorted(gone)],
+        [text_list(sorted(gone))],
     )

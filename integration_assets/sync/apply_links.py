@@ -12,6 +12,7 @@ import msgspec
 
 from integration_assets.connectors.crm.base import PairWrite
 from integration_assets.models import LinkTarget, Rejected
+from integration_assets.staging.texts import text_list
 from integration_assets.sync.application import Application
 from integration_assets.sync.ledger import Outcome, Settled
 from integration_assets.sync.operations import Operation
@@ -80,9 +81,9 @@ def _record_ids(application: Application, keys: Sequence[str]) -> Mapping[str, s
     rows = application.connection.execute(
         """
         SELECT lower(key), record_id FROM raw.crm_feature_requests
-        WHERE NOT archived AND lower(key) IN (SELECT unnest($keys::VARCHAR[]))
+        WHERE NOT archived AND lower(key) IN (SELECT unnest(from_json($keys, '["VARCHAR"]')))
         """,
-        {"keys": sorted(set(keys))},
+        {"keys": text_list(sorted(set(keys)))},
     ).fetchall()
     return dict(rows)
 
