@@ -58,9 +58,9 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "environment": "sandbox or production",
         "role": "target: the portal of this run; other: read for comparison only",
         "readable": "Whether the schema could be read",
-        "unreadable_reason": "Why it could not",
+        "unreadable_reason": "Why the schema could not be read",
         "portal_id": "Id of the portal",
-        "kind": "What the portal says it is",
+        "kind": "Kind of account the portal says it is: sandbox, standard, developer test account",
         "currency": "Currency of the portal",
         "time_zone": "Time zone of the portal",
     },
@@ -145,6 +145,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
 PREVIEWED: Mapping[str, tuple[str, ...]] = {
     "raw.feature_requests": ("title", "source_status", "board", "category", "score", "created_at", "request_id"),
     "raw.crm_companies": ("name", "domain", "additional_domains", "arr", "currency", "lifecycle_stage", "company_id"),
+    "raw.crm_portals": ("environment", "role", "readable", "kind", "portal_id", "unreadable_reason"),
     "resolved.votes": ("created_at", "email_domain", "match_method", "reason", "company_id", "request_id", "voter_id"),
     "ranked.feature_requests": (
         "rank_by_arr",

@@ -31,11 +31,10 @@ def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_b
     descriptions: Mapping[str, str] = COLUMNS.get(table, {})
     sources = SOURCES.get(table, {})
     shown = list(PREVIEWED.get(table, ())) or [name for name, *_ in described if name not in PERSONAL]
-    (count,) = connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0]  # noqa: S608 - a table of ours
+    (count,) = connection.execute("SELECT count(*) FROM query_table(?)", [table]).fetchall()[0]
     columns = ", ".join(f'"{name}"' for name in shown)
-    preview = connection.execute(
-        f"SELECT {columns} FROM {table} ORDER BY {order_by} LIMIT {PREVIEW_ROWS}"  # noqa: S608 - names of ours
-    ).fetchall()
+    rows = connection.sql(f"FROM {table}")  # nothing is read yet; a view will do, which it will not for `table()`
+    preview = rows.order(order_by).limit(PREVIEW_ROWS).project(columns).fetchall()
     return {
         "dagster/row_count": count,
         "dagster/table_name": table,

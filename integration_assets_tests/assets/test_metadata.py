@@ -98,3 +98,16 @@ def test_a_preview_shows_the_first_rows_in_order():
     assert lines[2:] == [f"| {number} |" for number in range(129, 129 - PREVIEW_ROWS, -1)]
     assert shown["dagster/row_count"] == 30
     assert [column.name for column in shown["dagster/column_schema"].columns] == ["vote_id"]
+
+
+def test_a_view_is_previewed_like_a_table():
+    """Some of our tables are views; order and count are those of their rows."""
+    connection = duckdb.connect()
+    connection.execute("CREATE SCHEMA resolved")
+    others = ", ".join(f"NULL AS {name}" for name in PREVIEWED["resolved.votes"] if name != "request_id")
+    connection.execute(f"CREATE VIEW resolved.votes AS SELECT range % 2 AS request_id, {others} FROM range(5)")
+    shown = table_metadata(connection, "resolved.votes", order_by="request_id DESC")
+    place = PREVIEWED["resolved.votes"].index("request_id")
+    cells = [line.split(" | ")[place] for line in shown["preview"].value.splitlines()[2:]]
+    assert cells == ["1", "1", "0", "0", "0"]
+    assert shown["dagster/row_count"] == 5
