@@ -18,7 +18,7 @@ from integration_assets.tenants.registry.changes import NotFoundError
 from integration_assets.tenants.registry.database import registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.repository import tenant_repository
-from integration_assets.tenants.registry.words import Provider
+from integration_assets.tenants.registry.words import Provider, Scope
 from integration_assets.tenants.settings import chosen_integrations, settings_for
 from integration_assets.tenants.trying import try_internal, try_settings, try_third_party
 
@@ -56,9 +56,10 @@ async def _registered(settings: Settings, tenant: str, used_by: str) -> AsyncIte
         with tenant_repository(opened, view.id, who) as repository:
             chosen = chosen_integrations(repository.third_party_integrations(), settings.environment)
             internal = [one for one in repository.internal_integrations() if one.enabled]
+        own = (Scope.ANY, Scope(settings.environment.value))
         for third in {one.id: one for one in chosen.values()}.values():
             looked = LookedAt(
-                system=third.provider.value,
+                system=third.provider.value if third.environment in own else f"{third.provider} {third.environment}",
                 name=f"{third.provider.capitalize()} ({third.environment})",
                 outcome=None,
                 expires_at=third.secret.expires_at,

