@@ -27,6 +27,7 @@ def main() -> int:
     wanted = parser.parse_args()
     if unknown := [name for name in wanted.names if name not in NAMES]:
         parser.error(f"nothing is called {', '.join(unknown)}; there are {', '.join(NAMES)}")
+    sys.stdout.write(f"seed {wanted.seed}. {machine()}.\n")
     found: dict[str, list[Row]] = {}
     for name in wanted.names or NAMES:
         module = importlib.import_module(f"benchmarks.{name}")
@@ -34,6 +35,8 @@ def main() -> int:
         found[name] = []
         for row in module.measure(wanted.seed):
             sys.stdout.write(f"  {row.what}: {row.result}{f' · {row.target} · {row.verdict}' if row.target else ''}\n")
+            if row.met is False and row.why:
+                sys.stdout.write(f"    {row.why}\n")
             sys.stdout.flush()
             found[name].append(row)
             if not wanted.names:

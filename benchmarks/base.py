@@ -19,12 +19,16 @@ VERSIONS_OF = ("integration-assets", "dagster", "duckdb", "httpx", "msgspec", "h
 
 @dataclass(frozen=True)
 class Row:
-    """One measurement in words. `met` is None where there is no target, only something to compare with."""
+    """One measurement in words. `met` is None where there is no target, only something to compare with.
+
+    `why` is what a reader should know when the target is missed.
+    """
 
     what: str
     result: str
     target: str = ""
     met: bool | None = None
+    why: str = ""
 
     @property
     def verdict(self) -> str:
@@ -79,7 +83,9 @@ def machine() -> str:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Rows as a Markdown table."""
+    """Rows as a Markdown table, and below it why targets were missed."""
     lines = ["| what | result | target | |", "|---|---|---|---|"]
+    rows = list(rows)
     lines += [f"| {row.what} | {row.result} | {row.target} | {row.verdict} |" for row in rows]
-    return "\n".join(lines)
+    missed = [f"Missed: {row.what}. {row.why}" for row in rows if row.met is False and row.why]
+    return "\n\n".join(["\n".join(lines), *missed])

@@ -118,7 +118,13 @@ def _requests(sandbox: Sandbox) -> dict[str, Any]:
     for lookalike in (sandbox.canny, *portals):
         lookalike.clear()
     written = [one.at for one in hubspot if is_write(one)]
+    moments = sorted(one.at for one in (*canny, *hubspot))
     return {
+        # By the clock that all processes of a machine share.
+        "first": moments[0] if moments else 0.0,
+        "last": moments[-1] + READ_SECONDS if moments else 0.0,
+        "first_write": min(written, default=0.0),
+        "canny_seconds": canny[-1].at - canny[0].at if canny else 0.0,
         "write_seconds": max(one.at for one in hubspot) + READ_SECONDS - min(written) if written else 0.0,
         "canny": len(canny),
         "hubspot": len(hubspot),
