@@ -145,7 +145,7 @@ def _company_calls(calls: dict[str, Any]) -> int:
 
     An export is asked for after a look at what the credential may do.
     """
-    made = sum(number for call, number in calls["by_path"].items() if _is_of_companies(call) or "/export" in call)
+    made: int = sum(number for call, number in calls["by_path"].items() if _is_of_companies(call) or "/export" in call)
     return made + _exported(calls)
 
 
