@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,17 +9,10 @@ from typing import Any
 import duckdb
 import msgspec
 
-from integration_assets.assets.call_floor import (
-    Writing,
-    crm_reading_floor,
-    feedback_floor,
-    read_writing,
-    writing_floor,
-)
 from integration_assets.assets.interrupts import undisturbed
 from integration_assets.assets.report import leave_report
-from integration_assets.assets.run_session import DRY_MODES, UNDO_MODES, RunSession, RunState, failed_gate, first_line
-from integration_assets.assets.settings import base_currency
+from integration_assets.assets.run_facts import facts_of, quota_share
+from integration_assets.assets.run_session import UNDO_MODES, RunSession, RunState, failed_gate, first_line
 from integration_assets.assets.slack import new_letter, send_letter, slack_poster
 from integration_assets.assets.standing import (
     MOST_RETRIES,
@@ -39,11 +31,6 @@ from integration_assets.reporting.outbox import Letter
 from integration_assets.reporting.rankings import read_movers
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import (
-    CheckLine,
-    ConflictLine,
-    LinkNumbers,
-    PlanLine,
-    RecordNumbers,
     RunFacts,
     RunSummary,
     build_summary,
@@ -51,9 +38,6 @@ from integration_assets.reporting.run_summary import (
 from integration_assets.reporting.slack import SummaryExtras, slack_blocks
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import make_private_directory
-from integration_assets.sync.apply import CANARY_RECORDS
-from integration_assets.sync.report import ApplyReport, planned_report
-from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -98,8 +82,6 @@ def read_ending(home: Path, environment: Environment, tenant: str, run_id: str) 
     return msgspec.json.decode(path.read_bytes(), type=Ending) if path.exists() else None
 
 
-UNFINISHED = frozenset({EndState.RETRY_LATER, EndState.FAILED})
-"""What such a run did cannot be told from what it had to do."""
 UNDO_AGAIN = "Say the same undo again: it goes on where this one stopped."
 """No other run goes on with it."""
 
@@ -173,7 +155,7 @@ def _finish(session: RunSession) -> Ending:
 def _tell(session: RunSession) -> _Told:
     state = session.state
     end_state, exit_code, error = _outcome(state)
-    facts = _facts(session, end_state, error)
+    facts = facts_of(state, end_state, error)
     summary = build_summary(state.connection, facts)
     undo = state.mode in UNDO_MODES
     standing, retry_at = standing_of(state, end_state, error), retry_time(state, end_state)
@@ -185,7 +167,7 @@ def _tell(session: RunSession) -> _Told:
         held_changes=state.planned.plan.operations if state.planned and state.planned.held else 0,
         notes=tuple(state.notes),
         movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
-        quota=_quota_share(state),
+        quota=quota_share(state),
         floor=dict(facts.floor),
         standing=standing,
         once=is_automatic(state.tags),
@@ -298,100 +280,6 @@ def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
         end_state = EndState.SUCCEEDED_WITH_REJECTS if rejects else EndState.SUCCEEDED
         return end_state, EXIT_CODES[end_state], None
     return EndState.HELD, EXIT_CODES[EndState.HELD], redact(line)
-
-
-def _facts(session: RunSession, end_state: EndState, error: str | None) -> RunFacts:
-    state = session.state
-    report = state.report or _planned_report(state)
-    records, links = _numbers(report) if report else (RecordNumbers(identified=state.identified), LinkNumbers())
-    currency = "USD"
-    if state.settings is not None and state.connection is not None:
-        currency = base_currency(state.settings, state.connection)
-    return RunFacts(
-        run_id=state.run_id,
-        tenant=state.tenant,
-        environment=state.environment.value if state.environment else "",
-        mode=state.mode.value,
-        state=end_state,
-        started_at=state.started_at,
-        duration_seconds=time.monotonic() - state.clock_start,
-        error=error,
-        calls=state.calls.snapshot(),
-        records=records,
-        links=links,
-        checks=[
-            CheckLine(check.name, check.asset, check.severity, check.passed, check.detail)
-            for check in state.checks.values()
-        ],
-        plan=_plan_line(state),
-        conflicts=[
-            ConflictLine(conflict.key, conflict.field, conflict.action)
-            for conflict in (report.conflicts if report else ())
-        ],
-        rejected=report.rejected_items if report else (),
-        currency=currency,
-        resolved=state.resolved,
-        ranked=state.ranked,
-        feedback=FEEDBACK_PROVIDER,
-        crm=CRM_PROVIDER,
-        floor=_floor(state, end_state),
-    )
-
-
-def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
-    """The fewest calls for what was done, by system; nothing for a run that did not get through it."""
-    if end_state in UNFINISHED or state.work is None or state.crm_sizes is None or state.connection is None:
-        return {}
-    first_apply = state.planned is not None and state.planned.first_apply
-    writing = Writing()
-    if state.portal_asked:
-        writing = read_writing(state.connection, state.run_id, canary=CANARY_RECORDS if first_apply else 0)
-    return {
-        FEEDBACK_PROVIDER: feedback_floor(state.work.feedback),
-        CRM_PROVIDER: crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes),
-    }
-
-
-def _planned_report(state: RunState) -> ApplyReport | None:
-    """What a run that wrote nothing reports; a dry run counts what it would have done."""
-    if state.planned is None:
-        return None
-    report, counts = planned_report(state.planned.plan), state.planned.plan.counts
-    if state.mode not in DRY_MODES:
-        return report
-    return msgspec.structs.replace(
-        report,
-        created=counts.create,
-        updated=counts.update,
-        retired=counts.retire,
-        links=msgspec.structs.replace(report.links, created=counts.link, removed=counts.unlink),
-    )
-
-
-def _plan_line(state: RunState) -> PlanLine:
-    gate = tuple(f"{check.name}: {check.detail}" for check in failed_gate(state))
-    if state.planned is None:
-        return PlanLine(None, bool(gate), gate)
-    reasons = (*gate, *state.planned.reasons)
-    return PlanLine(state.planned.plan.hash, bool(reasons), reasons)
-
-
-def _numbers(report: ApplyReport) -> tuple[RecordNumbers, LinkNumbers]:
-    records = RecordNumbers(
-        identified=report.identified,
-        created=report.created,
-        updated=report.updated,
-        unchanged=report.unchanged,
-        retired=report.retired,
-        rejected=report.rejected,
-        verified=report.verified,
-    )
-    return records, msgspec.convert(msgspec.structs.asdict(report.links), LinkNumbers)
-
-
-def _quota_share(state: RunState) -> float | None:
-    limit, remaining = state.quota.daily_limit, state.quota.daily_remaining
-    return 1 - remaining / limit if limit and remaining is not None else None
 
 
 def _post(state: RunState, told: _Told, *, recorded: bool) -> Message:
