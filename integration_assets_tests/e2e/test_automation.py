@@ -7,6 +7,7 @@ look-alike: each problem once, each recovery once, a summary of every run that w
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections import Counter
@@ -147,18 +148,14 @@ def office(ready_snapshot: Snapshot) -> Iterator[Office]:
             yield Office(world, ui)
 
 
-def kill(run_id: str) -> None:
+def kill(office: Office, run_id: str) -> None:
     """kill -9 of the process in which Dagster executes this run."""
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                command = (entry / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if run_id in command and "execute_run" in command:
-                os.kill(int(entry.name), signal.SIGKILL)
-                return
-    raise AssertionError(f"no process executes run {run_id}")
+
+    def process() -> str:
+        lines = [str(event.get("message")) for event in office.ui.events(run_id)]
+        return next((found[1] for line in lines if (found := re.search(r"in process \(pid: (\d+)\)", line))), "")
+
+    os.kill(int(office.until("the start of its steps", process)), signal.SIGKILL)
 
 
 def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -> None:
@@ -198,7 +195,7 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
         if victim.run_id in killed:  # nobody has noticed yet
             time.sleep(0.5)
             continue
-        kill(victim.run_id)
+        kill(office, victim.run_id)
         killed.add(victim.run_id)
         if len(killed) == 1:
             assert victim.run_id == first
