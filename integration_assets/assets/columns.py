@@ -160,6 +160,7 @@ PREVIEWED: Mapping[str, tuple[str, ...]] = {
         "board",
     ),
     "ranked.company_requests": ("company_name", "domain", "arr", "title", "status", "votes", "match_methods"),
+    "ranked.unresolved_votes": ("email_domain", "reason", "votes", "requests", "candidate_company_ids"),
     "ranked.rank_history": ("as_of", "rank_by_arr", "rank_by_companies", "companies", "arr", "request_id"),
 }
 """What a preview shows first, where a table has more columns than a person can read across. Never personal data."""

@@ -76,7 +76,7 @@ class Reader:
 
     def look(self, name: str) -> None:
         """Keep a picture, and see that nothing is on the page, or was asked for it, that must not be."""
-        self.page.screenshot(path=str(self.pictures / f"{name}.png"))
+        self.page.screenshot(path=str(self.pictures / f"{name}.png"), animations="disabled")
         html = self.page.content()
         shown = [html, *(base64.b64decode(picture).decode() for picture in PICTURE.findall(html))]
         for text in shown:
@@ -91,7 +91,7 @@ class Reader:
         row.get_by_text("[Show Markdown]").click()
         dialog = self.page.get_by_role("dialog")
         dialog.get_by_text(label, exact=True).wait_for()
-        self.look(f"{label}-shown")
+        self.look(f"{self.page.url.rpartition('/')[2]}-{label}")
         return dialog
 
 
@@ -287,7 +287,9 @@ def test_the_automation_is_listed(reader):
     repository = defs.get_repository_def()
     schedules = [schedule.name for schedule in repository.schedule_defs]
     assert schedules
-    reader.open("/automation", "Every", *schedules, *(sensor.name for sensor in repository.sensor_defs))
+    reader.open("/automation", *schedules, *(sensor.name for sensor in repository.sensor_defs))
+    reader.page.get_by_text("Scheduled").nth(len(schedules) - 1).wait_for()
+    reader.look("automation")
 
 
 def test_every_job_is_listed(reader):
