@@ -1,8 +1,8 @@
 """The Dagster UI in a browser, as somebody sees it who opens it for the first time.
 
 One UI on the sandbox, a sync that succeeds, and one that the gate stops: the pages of every asset, the runs, the failed
-checks, the plan and the automation are opened and read as they are rendered. Pictures of the pages are in pytest's
-temporary folder, which keeps those of the last runs.
+checks, the plan and the automation are opened and read as they are rendered. What a test that failed saw last is left
+as a picture in pytest's temporary folder.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from integration_assets.checks.base import SAMPLE_ROWS
 from integration_assets.checks.gate import CHECKS
 from integration_assets.definitions import defs
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
+from integration_assets_tests.browser.conftest import FAILED, shoot
 from integration_assets_tests.e2e.dagster_ui import Stage, served_stage
 from integration_assets_tests.e2e.worlds import crm_state
 
@@ -54,7 +55,6 @@ class Reader:
 
     page: Page
     address: str
-    pictures: Path
     secrets: frozenset[str]
     asked: set[str] = field(default_factory=set)
     errors: list[str] = field(default_factory=list)
@@ -76,7 +76,7 @@ class Reader:
 
     def look(self, name: str) -> None:
         """Keep a picture, and see that nothing is on the page, or was asked for it, that must not be."""
-        self.page.screenshot(path=str(self.pictures / f"{name}.png"), animations="disabled")
+        shoot(self.page, name)
         html = self.page.content()
         shown = [html, *(base64.b64decode(picture).decode() for picture in PICTURE.findall(html))]
         for text in shown:
@@ -145,19 +145,27 @@ def stopped(stage: Stage, ran: Ran) -> str:
 
 
 @pytest.fixture(scope="module")
-def reader(stage: Stage, ran: Ran, folder: Path, browser: Browser) -> Iterator[Reader]:
+def reader(stage: Stage, ran: Ran, browser: Browser) -> Iterator[Reader]:
     """Somebody with a browser, after the first run."""
     workspace = stage.sandbox.sample.workspace
     secrets = {workspace.api_key, stage.sandbox.sandbox.portal.token, stage.sandbox.team.token}
     context = browser.new_context(viewport={"width": 1500, "height": 1400})
     page = context.new_page()
-    reader = Reader(page, stage.ui.address, folder, frozenset(secrets))
+    reader = Reader(page, stage.ui.address, frozenset(secrets))
     page.on("request", lambda request: reader.asked.add(request.url))
     page.on("websocket", lambda socket: reader.asked.add(socket.url))
     page.on("console", lambda said: reader.errors.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: reader.errors.append(str(error)))
     yield reader
     context.close()
+
+
+@pytest.fixture(autouse=True)
+def picture(request: pytest.FixtureRequest, reader: Reader, folder: Path) -> Iterator[None]:
+    """What a test that failed saw last."""
+    yield
+    if request.node.stash.get(FAILED, False):
+        reader.page.screenshot(path=str(folder / f"{request.node.name}.png"), animations="disabled")
 
 
 def test_the_catalog_lists_every_asset_with_what_it_is(reader):
