@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from integration_assets.assets.reading import read_both
 from integration_assets.assets.reading_companies import (
     CompanyRead,
     change_calls,
@@ -192,6 +194,18 @@ def test_companies_are_read_whole_when_too_many_changed(reader: Reader) -> None:
     calls = reader.read()
     assert (company_pages(calls), calls[SEARCH]) == (16, 1)
     assert stored(reader) == true(reader)
+
+
+def test_the_question_how_many_changed_belongs_to_the_work(reader: Reader) -> None:
+    """Where everything is read because too many changed, the floor holds the search that told so, and the list."""
+    reader.read()
+    rows = [{"name": f"New {number}", "domain": f"n{number}.com"} for number in range(700)]
+    portal_of(reader).seed("companies", rows)
+    with reader.session() as session:
+        asyncio.run(read_both(session))
+        work = session.state.work
+    assert work is not None
+    assert (work.crm.company_calls, work.crm.companies) == (1, len(true(reader)))
 
 
 def test_companies_are_read_whole_when_the_search_is_refused(reader: Reader) -> None:
