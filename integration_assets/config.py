@@ -56,10 +56,7 @@ def _why_not_allowable(text: str) -> str | None:
         network = ip_network(text)
     except ValueError:
         return "must look like acme=10.20.0.0/16,fd12::/48"
-    inside = any(
-        network.version == known.version and network.subnet_of(known)  # type: ignore[arg-type]  # the same version
-        for known in PRIVATE_NETWORKS
-    )
+    inside = any(network.network_address in known and network.broadcast_address in known for known in PRIVATE_NETWORKS)
     return None if inside else "must be inside a private network, such as 10.0.0.0/8"
 
 
@@ -80,6 +77,7 @@ class Settings(BaseSettings):
     environment: Environment = Field(default=Environment.SANDBOX, validation_alias="INTEGRATION_ASSETS_ENVIRONMENT")
     store_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_STORE_URL")
     overrides: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_OVERRIDES")
+    ui_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_UI_URL")
 
     # tenants and their secrets
     registry_url: SecretStr | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_REGISTRY_URL")
@@ -195,10 +193,12 @@ class Settings(BaseSettings):
             raise ValueError("rates must be above zero")
         return value
 
-    @field_validator("canny_base_url", "hubspot_sandbox_base_url", "hubspot_production_base_url", "slack_base_url")
+    @field_validator(
+        "canny_base_url", "hubspot_sandbox_base_url", "hubspot_production_base_url", "slack_base_url", "ui_url"
+    )
     @classmethod
-    def _http_url(cls, value: str) -> str:
-        if not value.startswith(("https://", "http://")):
+    def _http_url(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("https://", "http://")):
             raise ValueError("must start with https:// or http://")
         return value
 
@@ -287,6 +287,7 @@ OPERATOR_FIELDS = (
     "home",
     "environment",
     "store_url",
+    "ui_url",
     "registry_url",
     "key",
     "key_file",

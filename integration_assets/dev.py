@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from integration_assets.assets.running import config_file, dagster_home, prepared_instance
-from integration_assets.config import load_settings
+from integration_assets.config import load_settings, variable
 from integration_assets.demo import served, show_setup, variables, wait_for_interrupt
 from integration_assets.sandbox.internal import Billing
 from integration_assets.tenants.registry.database import has_registry
@@ -94,6 +94,8 @@ def _serve_ui(
     command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", HOST, "-p", str(port)]
     # From its own folder, Dagster does not pick up a stray .env: UI and command line see the same variables.
     settings = {"DAGSTER_HOME": str(folder.resolve()), "INTEGRATION_ASSETS_HOME": str(home.resolve())}
+    if load_settings().ui_url is None:
+        settings[variable("ui_url")] = f"http://{HOST}:{port}"
     return run_to_its_end(command, {**environment, **settings}, folder)
 
 

@@ -169,12 +169,19 @@ def _tell(session: RunSession) -> _Told:
         movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
         quota=quota_share(state),
         floor=dict(facts.floor),
+        run_url=_page_of(state),
         standing=standing,
         once=is_automatic(state.tags),
     )
     text, blocks = slack_blocks(summary, extras)
     letter = new_letter(state.run_id, text, [block.to_dict() for block in blocks])
     return _Told(exit_code, error, facts, summary, letter, standing, advice, retry_at, quiet=is_quiet(state, standing))
+
+
+def _page_of(state: RunState) -> str | None:
+    """The run in the Dagster UI, where its address is known."""
+    address = state.settings.ui_url if state.settings else None
+    return f"{address.rstrip('/')}/runs/{state.run_id}" if address else None
 
 
 def _when_again(state: RunState, retry_at: datetime | None) -> str | None:

@@ -310,11 +310,12 @@ class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the reso
 def is_whole(run: dg.DagsterRun) -> bool:
     """Whether a run goes through its job from the first stage to the last, as opposed to a choice of its assets.
 
-    The UI names every step of a job it starts; a choice of assets, or what is left of a run that failed, is less.
+    Runs of the UI and of the command line name every step of the job; a choice of assets, or what is left of a run that
+    failed, is less.
     """
     steps = run.step_keys_to_execute
     whole = steps is None or {"raw", "run_summary"} <= set(steps) or set(steps) == {Mode.UNDO.value}
-    return run.asset_selection is None and whole
+    return not run.asset_selection and whole
 
 
 def note_use(state: RunState) -> None:

@@ -115,6 +115,14 @@ def _with_a_requirement(world: World) -> None:
         schemas.update(object_type, ObjectTypeDefinitionPatch(required_properties=required))
 
 
+def without_the_requirement(world: World) -> None:
+    """What the drift `requirement` has changed, changed back."""
+    with world.as_person() as (client, object_type):
+        schemas = client.crm.schemas.core_api
+        required = [name for name in schemas.get_by_id(object_type).required_properties if name != "category"]
+        schemas.update(object_type, ObjectTypeDefinitionPatch(required_properties=required))
+
+
 DRIFTS: dict[str, tuple[Any, str]] = {
     "property": (_without_property, "voter_domains"),
     "option": (_without_option, "planned"),
