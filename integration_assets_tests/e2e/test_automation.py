@@ -22,7 +22,7 @@ from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.e2e.conftest import Snapshot, copy_of, folder
 from integration_assets_tests.e2e.dagster_ui import Ui, running_ui
 from integration_assets_tests.e2e.harness import World
-from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS
+from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
 
 pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
 
@@ -222,14 +222,14 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
     office.until_news("recovered, succeeded")
     expected.append("recovered, succeeded")
 
-    # Somebody takes a property of our object away in the CRM: the gate holds every run until it is back.
-    drift, _ = DRIFTS["property"]
+    # Somebody makes a property of our object required in the CRM: the gate holds every run until it is not.
+    drift, _ = DRIFTS["requirement"]
     drift(world)
     office.until_news("held, nothing written")
     expected.append("held, nothing written")
     held = len(office.ended("sync", "FAILURE"))
     office.until("another run that is held", lambda: len(office.ended("sync", "FAILURE")) > held)
-    world.set_up()
+    without_the_requirement(world)
     office.until_news("recovered, succeeded")
     expected.append("recovered, succeeded")
 

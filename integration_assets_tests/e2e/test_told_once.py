@@ -14,7 +14,7 @@ import pytest
 
 from integration_assets.sandbox.hubspot.faults import migrating, rate_limit
 from integration_assets_tests.e2e.harness import World
-from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS
+from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
 
 BY_SCHEDULE = {"dagster/schedule_name": "sync_schedule"}
 
@@ -64,9 +64,9 @@ def _refused(world: World) -> Callable[[], None]:
 
 
 def _held(world: World) -> Callable[[], None]:
-    drift, _ = DRIFTS["property"]
+    drift, _ = DRIFTS["requirement"]
     drift(world)
-    return world.set_up
+    return lambda: without_the_requirement(world)
 
 
 def _away(world: World) -> Callable[[], None]:
