@@ -19,6 +19,7 @@ CELL_WIDTH = 60
 PERSONAL = frozenset({"email", "additional_emails", "details", "property_values", "schema_json"})
 """Columns that never appear in a preview: personal data, or text of people that may hold some."""
 _ADDRESS = re.compile(r"[^\s@<>,;:]+@[^\s@<>,;:]+")
+_ESCAPES = {"&": "&amp;", "<": "&lt;", **{sign: f"\\{sign}" for sign in "\\|[]*~"}}
 
 
 def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_by: str = "1") -> dict[str, Any]:
@@ -83,10 +84,16 @@ def _text(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    text = _text(value)
-    for character, escaped in (("\\", "\\\\"), ("|", "\\|"), ("<", "&lt;"), ("`", "'")):
-        text = text.replace(character, escaped)
-    return text
+    return harmless(_text(value)).replace("`", "'")
+
+
+def harmless(text: str) -> str:
+    """Text for the UI, which takes it for Markdown: no address, no markup, and no picture it would ask others for.
+
+    Code in backticks stays.
+    """
+    text = _ADDRESS.sub("(an address)", text)
+    return "".join(_ESCAPES.get(character, character) for character in text)
 
 
 def _words(value: Any) -> str:

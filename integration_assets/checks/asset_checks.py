@@ -13,7 +13,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from integration_assets.assets.metadata import shown_table
+from integration_assets.assets.metadata import harmless, shown_table
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.run_session import RunSession
 from integration_assets.checks import nulls
@@ -61,7 +61,7 @@ def _partitioned(check: Check) -> dg.AssetChecksDefinition:
             return dg.AssetCheckResult(
                 passed=result.passed,
                 severity=_SEVERITY[result.severity],
-                description=result.detail,
+                description=harmless(result.detail),
                 metadata=check_metadata(result, session.connection, state.run_id),
             )
 

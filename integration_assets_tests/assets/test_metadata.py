@@ -14,6 +14,7 @@ from integration_assets.assets.metadata import (
     CELL_WIDTH,
     PERSONAL,
     PREVIEW_ROWS,
+    harmless,
     markdown_table,
     shown_table,
     table_metadata,
@@ -40,6 +41,8 @@ def cell(value: object) -> str:
         ("a | b", "a \\| b"),
         ("two\nlines", "two lines"),
         ("<img src=x>", "&lt;img src=x>"),
+        ("![](http://elsewhere.com)", "!\\[\\](http://elsewhere.com)"),
+        ("**bold** ~~gone~~ `code` &lt;", "\\*\\*bold\\*\\* \\~\\~gone\\~\\~ 'code' &amp;lt;"),
         ("ask ann.lee+x@acme.co.uk, please", "ask (an address), please"),
         ("Ann <ann@acme.com>", "Ann &lt;(an address)>"),
         (["bob@acme.com"], "(an address)"),
@@ -48,6 +51,12 @@ def cell(value: object) -> str:
 def test_a_cell_is_readable_harmless_and_without_addresses(value, shown):
     """Numbers are grouped, times short, markup is text, and nobody's address is shown."""
     assert cell(value) == shown
+
+
+def test_a_sentence_is_harmless_and_keeps_its_code():
+    """What a check says names commands in backticks, and ids and names that others made up."""
+    said = harmless("run `setup`; ann@acme.com, ![](http://elsewhere.com) <b> feature_request.voter_domains")
+    assert said == "run `setup`; (an address), !\\[\\](http://elsewhere.com) &lt;b> feature_request.voter_domains"
 
 
 def test_a_long_cell_is_cut():

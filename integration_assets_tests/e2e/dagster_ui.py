@@ -25,6 +25,8 @@ START_SECONDS = 120.0
 """Longest wait for the UI to have loaded our definitions; a few seconds on an idle machine."""
 RUN_SECONDS = 180.0
 STOP_SECONDS = 60.0
+PICTURE = "![](http://127.9.9.9)"
+"""Begins every title: Markdown that asks for a picture. Nobody listens there."""
 
 LOADED = """
 {workspaceOrError {... on Workspace {locationEntries {
@@ -181,11 +183,14 @@ def wait_until_loaded(ui: Ui, process: subprocess.Popen[bytes], folder: Path) ->
 
 @contextmanager
 def served_stage(folder: Path) -> Iterator[Stage]:
-    """A UI on its own sandbox and home, as a user has it after `setup`. Titles have an address in them."""
+    """A UI on its own sandbox and home, as a user has it after `setup`.
+
+    Titles have an address in them, and a picture that is elsewhere: a browser must not be made to ask for it.
+    """
     home = folder / "home"
     sandbox = build_sandbox(build_sample(requests=60, votes=500, companies=100), plan=None, slack_interval=0)
     for post in sandbox.sample.workspace.posts.values():
-        post.title = post.title and f"ann@example.com: {post.title}"
+        post.title = post.title and f"ann@example.com: {PICTURE}{post.title}"
     watch = Watch()
     watch.over(sandbox)
     with serving(sandbox) as addresses:
