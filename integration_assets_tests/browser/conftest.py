@@ -115,4 +115,4 @@ def shoot(page: Page, name: str) -> None:
     """Keep a picture, where somebody wants one."""
     if SHOTS:
         Path(SHOTS).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True)
+        page.screenshot(path=str(Path(SHOTS) / f"{name}.png"), full_page=True, animations="disabled")
