@@ -14,6 +14,7 @@ from integration_assets.assets.settings import portal_time_zone
 from integration_assets.errors import CredentialError, DailyQuotaError, EndState, IntegrationError
 from integration_assets.reporting.alerts import (
     RUNS,
+    START,
     Standing,
     alerts_path,
     compare,
@@ -66,6 +67,7 @@ def keep_standing(state: RunState, standing: Standing | None) -> None:
         if standing.alert is None:
             before = standing.before.problem if standing.before else ""
             alerts.open.pop(before, None)
+            alerts.open.pop(START, None)
 
 
 def is_quiet(state: RunState, standing: Standing | None) -> bool:

@@ -22,9 +22,9 @@ from integration_assets.automation.credentials import check_credentials
 from integration_assets.automation.jobs import sync
 from integration_assets.automation.schedules import AUTOMATION, scheduled_tenants
 from integration_assets.automation.telling import News, tell
-from integration_assets.config import Environment, load_settings
+from integration_assets.config import Environment, Settings, load_settings
 from integration_assets.errors import EndState, IntegrationError
-from integration_assets.reporting.alerts import RUNS
+from integration_assets.reporting.alerts import RUNS, START, run_problem
 from integration_assets.tenants.settings import settings_for
 
 SWITCHED = dg.DefaultSensorStatus.RUNNING if AUTOMATION.automation else dg.DefaultSensorStatus.STOPPED
@@ -130,18 +130,60 @@ def retry_later(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest |
 # -------------------------------------------------------------------------------------------------------- of dead runs
 
 
-def why_silent(run: dg.DagsterRun, home: Path) -> str | None:
+def why_silent(run: dg.DagsterRun, ending: Ending | None) -> str | None:
     """Why nobody has to be told of this failed run; None when somebody has."""
-    tenant = run.tags.get(PARTITION, DEFAULT_TENANT)
     if run.job_name not in OURS:
         return f"a run of {run.job_name}"
     if PROCESS_TAG in run.tags:
         return "whoever typed it has seen it"
     if run.tags.get(WILL_RETRY) == "true":
         return "Dagster tries it again"
-    if ending_of(home, tenant, run.run_id) is not None:
+    if ending is not None and not had_no_voice(ending):
         return "it has told it itself"
     return None
+
+
+def had_no_voice(ending: Ending) -> bool:
+    """Whether a run ended before it knew whose Slack to tell: the tenant's settings could not be opened."""
+    return ending.stage == "start" and not ending.message.posted and ending.message.problem is None
+
+
+def speak_for(run: dg.DagsterRun, operator: Settings) -> str:
+    """Tell people of a failed run that could not tell it itself; returns what was done, one line.
+
+    Where the tenant's settings do not open, whoever operates the installation is told, by the Slack of the environment.
+    """
+    tenant = run.tags.get(PARTITION, DEFAULT_TENANT)
+    ending = ending_of(operator.home, tenant, run.run_id)
+    silent = why_silent(run, ending)
+    if silent is not None:
+        return f"run {run.run_id}: {silent}"
+    try:
+        settings = settings_for(operator, tenant, f"run {run.run_id}")
+    except IntegrationError:
+        settings = operator
+    _, problem = tell(settings, tenant, _of_start(tenant, ending) if ending else _of_death(run))
+    return f"run {run.run_id}: {problem or 'told'}"
+
+
+def _of_death(run: dg.DagsterRun) -> News:
+    return News(
+        subject=RUNS,
+        problem=f"{EndState.FAILED} without a word",
+        title="Feature requests: a run died",
+        happened=f"run {run.run_id} ({run.job_name}) ended without a word: killed, out of memory, or never started.",
+        advice="Look at it in the Dagster UI. The next run goes on where this one stood.",
+    )
+
+
+def _of_start(tenant: str, ending: Ending) -> News:
+    return News(
+        subject=START,
+        problem=run_problem(EndState(ending.summary.state), ending.error, None, credential=False),
+        title="Feature requests: runs cannot begin",
+        happened=f"tenant {tenant}: {ending.error}",
+        advice=f"Mend what the line names. `integration-assets doctor --tenant {tenant}` checks all of it.",
+    )
 
 
 @dg.run_failure_sensor(
@@ -150,29 +192,12 @@ def why_silent(run: dg.DagsterRun, home: Path) -> str | None:
     default_status=WATCHING,
     description="Tells Slack of runs that died without a word: killed, out of memory, or never started. Once.",
 )
-def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
-    """Tell people of a run that left no ending of its own."""
-    run = context.dagster_run
-    operator = load_settings()
-    silent = why_silent(run, operator.home)
-    if silent is not None:
-        return dg.SkipReason(f"run {run.run_id}: {silent}")
-    tenant = run.tags.get(PARTITION, DEFAULT_TENANT)
-    news = News(
-        subject=RUNS,
-        problem=f"{EndState.FAILED} without a word",
-        title="Feature requests: a run died",
-        happened=f"run {run.run_id} ({run.job_name}) ended without a word: killed, out of memory, or never started.",
-        advice="Look at it in the Dagster UI. The next run goes on where this one stood.",
-    )
+def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
+    """Tell people of a run that left no ending of its own, or could not say it."""
     try:
-        _, problem = tell(settings_for(operator, tenant, f"run {run.run_id}"), tenant, news)
+        return dg.SkipReason(speak_for(context.dagster_run, load_settings()))
     except IntegrationError as error:
-        context.log.warning(f"nobody could be told of the dead run {run.run_id}: {error.message}")
-        return None
-    if problem is not None:
-        context.log.warning(problem)
-    return None
+        return dg.SkipReason(f"nobody could be told of run {context.dagster_run.run_id}: {error.message}")
 
 
 # ------------------------------------------------------------------------------------------------------ of credentials

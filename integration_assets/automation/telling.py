@@ -10,6 +10,7 @@ from integration_assets.assets.slack import notice_poster
 from integration_assets.config import Settings
 from integration_assets.reporting.alerts import (
     RUNS,
+    START,
     Notice,
     Standing,
     alerts_path,
@@ -53,7 +54,8 @@ def tell(settings: Settings, tenant: str, news: News) -> tuple[Standing, str | N
         unseen = never_told(alerts, news.subject)
         settle(alerts, news.subject, standing)
         runs = alerts.open.get(RUNS)
-        by_a_run = runs is not None and news.subject != RUNS and runs.problem == news.problem
+        # Runs of which there is news here could not say anything themselves.
+        by_a_run = runs is not None and news.subject not in (RUNS, START) and runs.problem == news.problem
         if standing.change == "recovered" and unseen:
             drop_notices(alerts, news.subject)  # nobody has heard of it
         elif standing.change in ("new", "recovered") and not by_a_run and post is not None:

@@ -22,6 +22,8 @@ from integration_assets.reporting.slack_posting import Fate, Posting
 
 RUNS = "runs"
 """The subject of how runs end."""
+START = "start"
+"""The subject of runs that cannot begin, told to whoever operates the installation. The first good run ends it."""
 WELL = frozenset({EndState.SUCCEEDED, EndState.SUCCEEDED_WITH_REJECTS})
 KEPT = 50
 """Messages that wait at most; the oldest are dropped."""
