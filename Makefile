@@ -31,13 +31,14 @@ kills: install ## real kill -9 at requests and named places, and all pairs of cr
 security: install ## what is measured about security, N of N each; one of them: make security NAMES=probes
 	$(BIN)/python -m integration_assets_tests.security $(NAMES)
 
-lint: install ## imports, style, types, SQL, workflows
+lint: install ## imports, style, types, SQL, workflows, security
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/sqlfluff lint --processes 2 integration_assets/sql
 	$(BIN)/zizmor --offline --quiet --persona auditor .github
+	$(BIN)/bandit --quiet -c pyproject.toml -r integration_assets
 
 # Without CANNY_API_KEY it runs on the embedded sandbox, which starts empty each time; with it, on the systems that the
 # environment variables name. Dagster's records lie under .integration_assets; `default` is always among the partitions.

@@ -272,7 +272,7 @@ class TenantSettings(Settings):
 
 
 _TENANTS_NAMES = {
-    "canny_api_key": "the Canny key",
+    "canny_api_key": "the Canny key",  # pragma: allowlist secret - what messages call it
     "canny_base_url": "the Canny address",
     "hubspot_sandbox_token": "the HubSpot token (sandbox)",
     "hubspot_production_token": "the HubSpot token (production)",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import subprocess
+import subprocess  # nosec B404  # to start Dagster
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -107,7 +107,7 @@ def run_to_its_end(command: list[str], environment: Mapping[str, str], folder: P
     """
     # A shell starts background jobs with SIGINT ignored; Dagster would inherit that and ignore SIGTERM as well.
     interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
-    with subprocess.Popen(command, env={**os.environ, **environment}, cwd=folder) as process:  # noqa: S603 - as typed
+    with subprocess.Popen(command, env={**os.environ, **environment}, cwd=folder) as process:  # noqa: S603  # nosec B603  # as typed
 
         def pass_on(number: int, _: FrameType | None) -> None:
             process.send_signal(number)

@@ -59,10 +59,10 @@ def note_full_reads(
 def known_among(connection: duckdb.DuckDBPyConnection, ids_query: str, ids: Sequence[str]) -> set[str]:
     """Those of these ids that `ids_query` (a statement of ours with one column `id`) selects."""
     rows = connection.execute(
-        f"""
-        SELECT id FROM ({ids_query}) AS stored WHERE id IN (SELECT unnest(from_json(?, '["VARCHAR"]')))
-        """,  # noqa: S608 - ours
-        [text_list(ids)],
+        """
+        SELECT id FROM query(?) WHERE id IN (SELECT unnest(from_json(?, '["VARCHAR"]')))
+        """,
+        [ids_query, text_list(ids)],
     ).fetchall()
     return {known for (known,) in rows}
 

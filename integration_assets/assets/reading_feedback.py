@@ -84,6 +84,12 @@ async def _read_all_votes(feedback: FeedbackSystem, reading: Reading, advance: C
     return needed
 
 
+_VOTE_IDS = {
+    "raw.votes": "SELECT vote_id AS id FROM raw.votes",
+    "loading.votes": "SELECT vote_id AS id FROM loading.votes",
+}
+
+
 async def _read_votes_until(
     feedback: FeedbackSystem,
     reading: Reading,
@@ -91,7 +97,7 @@ async def _read_votes_until(
     advance: Callable[[int], None],
 ) -> int:
     """The list to the first vote that `table` holds; how many records that are."""
-    stored, needed = f"SELECT vote_id AS id FROM {table}", 0  # noqa: S608 - one of ours
+    stored, needed = _VOTE_IDS[table], 0
     async for page, number in _until_known(feedback.votes(), stored, lambda vote: vote.vote_id, reading):
         _take_votes(reading, page)
         needed += number

@@ -15,11 +15,11 @@ from integration_assets.staging.store import transaction
 
 OWNERS = ["team:integration-assets"]
 UNUSABLE = (
-    ("vote", "resolved.lost_votes", "vote_id"),
-    ("arr", "resolved.arr_problems", "source || ':' || id"),
-    ("override", "resolved.override_problems", "company_id"),
+    ("vote", "SELECT vote_id, reason FROM resolved.lost_votes"),
+    ("arr", "SELECT source || ':' || id, reason FROM resolved.arr_problems"),
+    ("override", "SELECT company_id, reason FROM resolved.override_problems"),
 )
-"""What resolution could not use: kind of record, table, and the expression that names the record."""
+"""What resolution could not use: kind of record, and the query that names each with the reason."""
 
 
 @dg.asset(
@@ -40,8 +40,8 @@ def domain_resolved_votes(session: RunSession) -> dg.MaterializeResult[None]:
         with transaction(connection):
             resolve_votes(connection, resolution_settings(session.settings, connection))
         state.resolved = True
-        for kind, table, key in UNUSABLE:
-            rows = connection.execute(f"SELECT {key}, reason FROM {table}").fetchall()  # noqa: S608 - tables of ours
+        for kind, query in UNUSABLE:
+            rows = connection.execute(query).fetchall()
             quarantine(
                 connection,
                 state.run_id,

@@ -50,6 +50,7 @@ EXCHANGE_SECONDS = 120.0
 """From sending to the last byte of the body. Above the 100 s after which large hosts give up themselves (524)."""
 PATIENCE_SECONDS = 300.0
 """After this much time no further repeat of one call begins."""
+_JITTER = random.SystemRandom()
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LONGEST_SECONDS = 30.0
 """Waits before repeats grow from the first to the second, where the system did not say how long."""
@@ -315,7 +316,7 @@ class HttpClient:
             raise error
         wait = self._rules.seconds_before_repeat(answer, rule, attempt)
         if wait is not None:
-            wait = min(wait * random.uniform(1.0, 1.1) + random.uniform(0, 0.1), LONGEST_WAIT)  # noqa: S311 - jitter
+            wait = min(wait * _JITTER.uniform(1.0, 1.1) + _JITTER.uniform(0, 0.1), LONGEST_WAIT)
             if rule.pauses:
                 self._limiter.pause(call.bucket, wait)
                 wait = 0.0

@@ -14,6 +14,7 @@ from datetime import datetime
 from decimal import Decimal
 from html import escape
 from math import log
+from pathlib import Path
 
 import msgspec
 
@@ -27,31 +28,7 @@ MOST_LINES = 5
 """Lines of a trend: more cannot be told apart."""
 _ROUND_PLACES = (1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 
-CHART_STYLE = """
-.chart { --c-ink: #1b2230; --c-soft: #5a6474; --c-line: #d9dee6; --c-bar: #2257d6; --c-lost: #b5651d; --c-up: #14692f;
-  --c-down: #a3202c; --c-paper: #ffffff; --c-2: #b5651d; --c-3: #14692f; --c-4: #7b3fb5; --c-5: #a3202c; }
-@media screen and (prefers-color-scheme: dark) { .chart { --c-ink: #e6eaf0; --c-soft: #a2adbd; --c-line: #313a48;
-  --c-bar: #86aaff; --c-lost: #f0a868; --c-up: #86d9a0; --c-down: #ff9aa2; --c-paper: #1a202a; --c-2: #f0a868;
-  --c-3: #86d9a0; --c-4: #cfa6f5; --c-5: #ff9aa2; } }
-.chart text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: var(--c-ink); }
-.chart .soft { fill: var(--c-soft); font-size: 12px; }
-.chart .track { fill: var(--c-line); opacity: .5; }
-.chart .bar { fill: var(--c-bar); }
-.chart .lost { fill: var(--c-lost); }
-.chart .rule { stroke: var(--c-line); stroke-width: 1; fill: none; }
-.chart .even { stroke: var(--c-soft); stroke-width: 1; stroke-dasharray: 4 4; }
-.chart .dot { fill: var(--c-bar); opacity: .55; }
-.chart .mark { fill: var(--c-paper); stroke-width: 2; }
-.chart .mark.above { stroke: var(--c-up); }
-.chart .mark.below { stroke: var(--c-down); }
-.chart .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
-.chart .end { stroke: none; }
-.chart .n1 { stroke: var(--c-bar); } .chart .end.n1 { fill: var(--c-bar); }
-.chart .n2 { stroke: var(--c-2); stroke-dasharray: 7 3; } .chart .end.n2 { fill: var(--c-2); }
-.chart .n3 { stroke: var(--c-3); stroke-dasharray: 2 3; } .chart .end.n3 { fill: var(--c-3); }
-.chart .n4 { stroke: var(--c-4); stroke-dasharray: 9 3 2 3; } .chart .end.n4 { fill: var(--c-4); }
-.chart .n5 { stroke: var(--c-5); stroke-dasharray: 4 2; } .chart .end.n5 { fill: var(--c-5); }
-"""
+CHART_STYLE = (Path(__file__).parent / "templates" / "charts.css").read_text(encoding="utf-8")
 """The style sheet of all charts."""
 
 

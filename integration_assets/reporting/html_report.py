@@ -23,7 +23,6 @@ from integration_assets.config import Environment
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState, PermanentError
 from integration_assets.reporting.advice import TODO, release_command
-from integration_assets.reporting.charts import CHART_STYLE
 from integration_assets.reporting.moves import Move, read_moves
 from integration_assets.reporting.rankings import RankedRequest, UnresolvedDomain, read_rankings, read_unresolved
 from integration_assets.reporting.run_charts import (
@@ -123,7 +122,6 @@ def render_report(facts: ReportFacts, ranking: Ranking | None) -> str:
             passed=[one for one in checks if one.passed],
             calls=sorted(facts.calls, key=lambda one: (one.system, -one.total, one.endpoint)),
             listed=LISTED,
-            chart_style=Markup(CHART_STYLE),  # noqa: S704 - a constant of ours
         )
     )
 

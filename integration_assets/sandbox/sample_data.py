@@ -5,7 +5,6 @@ The same arguments give the same data, ids included.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from typing import Any
 
 from integration_assets.sandbox.canny.records import milliseconds
 from integration_assets.sandbox.canny.workspace import Workspace
+from integration_assets.sandbox.made_up import repeatable
 from integration_assets.sandbox.sample.companies import (
     ACCOUNT_ID_PROPERTY,
     ARR_PROPERTY,
@@ -68,7 +68,7 @@ def build_sample(
     """
     if requests < 30:
         raise ValueError("ask for at least 30 requests")
-    draw = random.Random(f"{seed}/{requests}/{votes}/{companies}")  # noqa: S311  sample data, not secrets
+    draw = repeatable(f"{seed}/{requests}/{votes}/{companies}")
     workspace = Workspace(seed=draw.getrandbits(32))
     crm = make_companies(draw, companies)
     making = Making(draw, workspace, crm, milliseconds(until))

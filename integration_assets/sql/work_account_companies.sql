@@ -1,7 +1,7 @@
 -- grain: one account that leads to a company; key: account_id
 -- inputs: raw.accounts, raw.voter_accounts, raw.crm_companies, resolved.company_survivors, work_domain_texts,
 --     work_host_companies
--- The first evidence that finds a company decides: the account's id ($account_key: record_id, property or none), its
+-- The first evidence that finds a company decides: the account's id ($account_id_is: record_id, property or none), its
 -- host, its registrable domain.
 
 WITH keys AS (
@@ -9,14 +9,14 @@ WITH keys AS (
         company_id AS account_id,
         survivor_id AS company_id
     FROM resolved.company_survivors
-    WHERE $account_key = 'record_id'
+    WHERE $account_id_is = 'record_id'
     UNION ALL
     SELECT
         trim(companies.account_id) AS account_id,
         survivors.survivor_id AS company_id
     FROM raw.crm_companies AS companies
     INNER JOIN resolved.company_survivors AS survivors ON companies.company_id = survivors.company_id
-    WHERE $account_key = 'property' AND trim(companies.account_id) <> ''
+    WHERE $account_id_is = 'property' AND trim(companies.account_id) <> ''
 ),
 
 by_id AS (

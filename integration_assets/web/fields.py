@@ -12,7 +12,8 @@ from integration_assets.web.visit import Form
 
 SECRETS = frozenset({"secret", "csrf", "password"})
 """Fields that are never shown again."""
-NO_SECRET = {"secret": "enter the new one"}
+_MISSING = "enter the new one"
+NO_SECRET = {"secret": _MISSING}
 NOT_SAID, NEVER, ON_A_DAY = "", "never", "day"
 
 

@@ -225,7 +225,7 @@ def test_trying_it(tenant: Tenant, fault: dict[str, Any] | None, outcome: Outcom
 def test_trying_without_a_secret_or_where_nobody_may(tenant: Tenant) -> None:
     """No secret and an address that may not be asked are told apart, and nothing is asked."""
     tenant.change(secret=None)
-    assert tenant.tried() is Outcome.NO_SECRET
+    assert tenant.tried() is Outcome.NOT_SET
     tenant.change(secret=tenant.billing.client_secret, base_url="https://127.0.0.1:8443")
     assert tenant.tried() is Outcome.NOT_ALLOWED
     tenant.change(secret=tenant.billing.client_secret, base_url=tenant.url)

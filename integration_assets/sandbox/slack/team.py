@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from integration_assets.sandbox.made_up import credential
+
 
 @dataclass
 class Channel:
@@ -27,7 +29,7 @@ class SlackTeam:
     seconds since 1970.
     """
 
-    token: str = "xoxb-sandbox-token"  # noqa: S105  the made-up token of a made-up workspace
+    token: str = credential("xoxb-sandbox")
     team_id: str = "T0SANDBOX"
     name: str = "Sandbox"
     scopes: set[str] = field(default_factory=lambda: {"chat:write"})

@@ -16,7 +16,7 @@ from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.serving import listening
 from integration_assets.sandbox.slack import Channel, SlackTeam, slack_lookalike
 
-TOKEN = "xoxb-sandbox-token"
+TOKEN = SlackTeam().token
 
 
 class Slack(NamedTuple):
