@@ -1,4 +1,4 @@
-"""Measure the figures that are named, or all, and print a line for each; exit 1 when one misses its goal."""
+"""Measure the figures that are named, or all, a line for each; exit 1 when one misses its goal or is not measured."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def main() -> int:
         for figure in measures[name](wanted.seed):
             sys.stdout.write(line(figure, wanted.seed) + "\n")
             sys.stdout.flush()
-            all_met = all_met and figure.met
+            all_met = all_met and figure.met is True
     return 0 if all_met else 1
 
 

@@ -19,12 +19,15 @@ Measure = Callable[[int], "Iterable[Figure]"]
 
 @dataclass(frozen=True)
 class Figure:
-    """One number that was measured, in words, beside what it shall be. `met`: whether it is."""
+    """One number that was measured, in words, beside what it shall be.
+
+    `met`: whether it is; None when it could not be measured, which is neither.
+    """
 
     name: str
     result: str
     goal: str
-    met: bool
+    met: bool | None
 
 
 def known() -> dict[str, Measure]:
@@ -39,7 +42,7 @@ def known() -> dict[str, Measure]:
 
 def line(figure: Figure, seed: int) -> str:
     """A figure on one line."""
-    verdict = "met" if figure.met else "NOT MET"
+    verdict = {True: "met", False: "NOT MET", None: "NOT MEASURED"}[figure.met]
     return f"{figure.name}: {figure.result} · goal {figure.goal} · {verdict} · seed {seed} · {versions()}"
 
 

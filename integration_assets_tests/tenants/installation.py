@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from integration_assets.config import Settings
 from integration_assets.connectors import limiter
@@ -27,22 +30,40 @@ class Installation:
 
     def run(self, *arguments: str, stdin: str = "", **variables: str | None) -> Ran:
         """Run a command; it finds the key and the allowed hosts in the environment, and no credential."""
-        some = next(iter(self.worlds.values()))
+        # A process of its own would begin with fresh counters; so does this one.
+        limiter._limiters.clear()
+        with short_waits():
+            return self._some().run(*arguments, json_file=False, stdin=stdin, **self._seen(variables))
+
+    def start(self, *arguments: str, output: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[str]:
+        """Start a command as a process of its own, which waits as long as it does in earnest.
+
+        Both its streams go to `output`, each to a pipe unless told.
+        """
+        return subprocess.Popen(
+            [sys.executable, "-m", "integration_assets.cli", *arguments],
+            env=self._some().environment(**self._seen({})),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            text=True,
+        )
+
+    def _some(self) -> World:
+        return next(iter(self.worlds.values()))
+
+    def _seen(self, variables: Mapping[str, str | None]) -> dict[str, str | None]:
         hosts = ",".join(
             world.addresses.environment()["INTEGRATION_ASSETS_ALLOWED_HOSTS"] for world in self.worlds.values()
         )
         bare: dict[str, str | None] = {str(one.validation_alias): None for one in Settings.model_fields.values()}
-        seen = {
+        return {
             **bare,
             "INTEGRATION_ASSETS_HOME": str(self.home),
             "INTEGRATION_ASSETS_KEY": self.key,
             "INTEGRATION_ASSETS_ALLOWED_HOSTS": hosts,
             **variables,
         }
-        # A process of its own would begin with fresh counters; so does this one.
-        limiter._limiters.clear()
-        with short_waits():
-            return some.run(*arguments, json_file=False, stdin=stdin, **seen)
 
     def good(self, *arguments: str, stdin: str = "") -> str:
         """Run a command that must succeed; return what it said."""
