@@ -6,7 +6,7 @@ import dagster as dg
 import duckdb
 
 from integration_assets.assets.interrupts import interruptible
-from integration_assets.assets.metadata import markdown_table
+from integration_assets.assets.metadata import harmless, markdown_table
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.resolved import OWNERS
 from integration_assets.assets.run_session import RunSession
@@ -56,7 +56,7 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
             metadata={
                 "hash": planned.plan.hash,
                 "held": planned.held,
-                "reasons": dg.MetadataValue.md("\n".join(f"- {reason}" for reason in planned.reasons) or "none"),
+                "reasons": dg.MetadataValue.md("\n".join(f"- {harmless(reason)}" for reason in planned.reasons) or "none"),
                 "create": counts.create,
                 "update": counts.update,
                 "retire": counts.retire,
