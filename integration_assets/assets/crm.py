@@ -56,7 +56,7 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
             metadata={
                 "hash": planned.plan.hash,
                 "held": planned.held,
-                "reasons": dg.MetadataValue.md("\n".join(f"- {harmless(reason)}" for reason in planned.reasons) or "none"),
+                "reasons": dg.MetadataValue.md("\n".join(f"- {harmless(one)}" for one in planned.reasons) or "none"),
                 "create": counts.create,
                 "update": counts.update,
                 "retire": counts.retire,
