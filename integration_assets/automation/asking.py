@@ -125,7 +125,7 @@ def _post_late_summaries(
     post = slack_poster(settings)
     if post is None:
         return
-    delivery = deliver(connection, lambda letter: post(letter, True), own="")
+    delivery = deliver(connection, lambda letter: post(letter, True), own=None)
     for line in (*delivery.notes, delivery.problem):
         _warn(context, line)
 

@@ -189,7 +189,8 @@ def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Post
     """Post what waits, oldest first, to be called while the alerts are held; None, or why some of it still waits.
 
     `post` tries once and never raises; it is told whether the message may have been posted before. Each attempt is on
-    record before it is made. What may have arrived is posted once more; then it is done with.
+    record before it is made. What may have arrived is posted again until it certainly has: news is better told twice
+    than not at all.
     """
     problem = None
     for notice in list(alerts.notices):
@@ -198,7 +199,7 @@ def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Post
         alerts.notices[place] = msgspec.structs.replace(notice, state="sending")
         keep_alerts(path, alerts)
         posting = post(notice, again)
-        done = posting.fate in (Fate.POSTED, Fate.UNPOSTABLE) or (posting.fate is Fate.UNCERTAIN and again)
+        done = posting.fate in (Fate.POSTED, Fate.UNPOSTABLE)
         if done:
             del alerts.notices[place]
         else:

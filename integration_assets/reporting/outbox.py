@@ -63,13 +63,16 @@ def put(connection: duckdb.DuckDBPyConnection, letter: Letter) -> None:
     )
 
 
-def deliver(connection: duckdb.DuckDBPyConnection, post: Callable[[Letter], Posting], *, own: str) -> Delivery:
+def deliver(connection: duckdb.DuckDBPyConnection, post: Callable[[Letter], Posting], *, own: str | None) -> Delivery:
     """Post what waits, oldest first, the message of the run `own` last.
 
+    Without a run, what may have arrived is left to the next one: it is repeated once, and not within an outage.
     `post` tries once and never raises. After the first message that does not get through, no other is tried.
     """
-    delivery = Delivery(notes=_abandoned(connection, own))
-    for letter in _waiting(connection, own):
+    delivery = Delivery(notes=_abandoned(connection, own or ""))
+    for letter in _waiting(connection, own or ""):
+        if own is None and letter.state == "uncertain":
+            continue
         posting = _posted(connection, letter, post)
         mine = letter.run_id == own
         if posting.fate is Fate.POSTED:

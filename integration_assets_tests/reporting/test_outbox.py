@@ -128,3 +128,15 @@ def test_the_outbox_does_not_grow_for_ever(empty_store: duckdb.DuckDBPyConnectio
         put(empty_store, letter(number))
     assert len(states(empty_store)) == KEPT
     assert min(states(empty_store)) == "run002"
+
+
+def test_between_runs_only_what_certainly_did_not_arrive_goes_out(empty_store: duckdb.DuckDBPyConnection) -> None:
+    """A message that may have been posted is repeated once, by a run; that once is not spent within an outage."""
+    seen: list[str] = []
+    put(empty_store, letter(1))
+    deliver(empty_store, answering(Fate.UNCERTAIN, seen=seen), own="run001")
+    put(empty_store, letter(2))
+    delivery = deliver(empty_store, answering(Fate.POSTED, seen=seen), own=None)
+    assert seen == ["run001", "run002"]
+    assert delivery.notes == ["posted the late summary of run run002"]
+    assert states(empty_store) == {"run001": "uncertain"}
