@@ -207,7 +207,7 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
     expected.append("recovered, succeeded")
 
     # While Slack is down, the key of the feedback system is taken away. It is told when Slack is back, once.
-    down = Fault(matches=lambda _request: True, times=None, status=503)
+    down = Fault(matches=lambda _request: True, times=None, status=503, body=b"Service Unavailable")
     world.sandbox.slack.faults.append(down)
     key, world.canny.api_key = world.canny.api_key, "another key"
     office.until("an asking run that is refused", lambda: office.ended("feedback_changes", "FAILURE"))

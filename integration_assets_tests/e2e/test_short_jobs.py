@@ -113,7 +113,7 @@ def test_a_refused_key_is_told_once_and_its_recovery(synced: World, instance: dg
 
 def test_messages_of_an_outage_go_out_with_the_next_question(synced: World, instance: dg.DagsterInstance) -> None:
     """The summary of a run and an alert, each once, without waiting for the next run."""
-    down = Fault(lambda _: True, times=None, status=503)
+    down = Fault(lambda _: True, times=None, status=503, body=b"Service Unavailable")
     synced.sandbox.slack.faults.append(down)
     synced.vote("themes", "bob")
     synced.sync()
