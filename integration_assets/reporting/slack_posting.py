@@ -56,13 +56,13 @@ def post_message(
             unfurl_media=False,
         )
     except SlackApiError as error:
-        return Posting(_refused(error), f"Slack refused the summary: {_slack_reason(error)}")
+        return Posting(_refused(error), f"Slack refused the message: {_slack_reason(error)}")
     except URLError as error:
         # Raised while connecting or sending: the request was never whole, so there was nothing to post.
         reason = type(error.reason).__name__ if isinstance(error.reason, Exception) else "no connection"
         return Posting(Fate.NOT_POSTED, f"Slack could not be reached ({reason})")
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in there, the run has its result already
-        return Posting(Fate.UNCERTAIN, f"Slack gave no answer to the summary ({type(error).__name__})")
+        return Posting(Fate.UNCERTAIN, f"Slack gave no answer to the message ({type(error).__name__})")
     return Posting(Fate.POSTED)
 
 

@@ -269,3 +269,6 @@ def test_no_tick_failed(office: Office) -> None:
         assert state["ticks"], name
         assert [tick["error"] for tick in state["ticks"] if tick["status"] == "FAILURE"] == [], name
     assert [run.status for run in office.runs("check_credentials")] == ["SUCCESS"]
+    # More than an hour of the intervals a fresh installation has: four questions, and a quarter of a sync.
+    assert len(office.runs("feedback_changes")) >= 4
+    assert len([run for run in office.runs("sync") if "dagster/schedule_name" in run.tags]) >= 4

@@ -256,7 +256,7 @@ def test_summary_is_posted(summary):
     [
         (200, b'{"ok": false, "error": "not_in_channel"}', Fate.NOT_POSTED, "not_in_channel; invite the app"),
         (200, b'{"ok": false, "error": "invalid_auth"}', Fate.NOT_POSTED, "invalid_auth; replace SLACK_BOT_TOKEN"),
-        (200, b'{"ok": false, "error": "odd"}', Fate.NOT_POSTED, "Slack refused the summary: odd"),
+        (200, b'{"ok": false, "error": "odd"}', Fate.NOT_POSTED, "Slack refused the message: odd"),
         (200, b'{"ok": false, "error": "invalid_blocks"}', Fate.UNPOSTABLE, "invalid_blocks"),
         (200, b'{"ok": false, "error": "fatal_error"}', Fate.UNCERTAIN, "fatal_error"),
         (404, b"no_team", Fate.NOT_POSTED, "status 404"),
