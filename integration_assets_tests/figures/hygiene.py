@@ -106,6 +106,8 @@ def secrets() -> Found:
     """Every file that is tracked, less the made-up secrets of tests that the baseline lists."""
     scanned = _pairs(_json(_run("detect-secrets", "scan", "--exclude-files", re.escape(BASELINE)))["results"])
     known = _pairs(json.loads((ROOT / BASELINE).read_text(encoding="utf-8"))["results"])
+    if known and not scanned:
+        raise RuntimeError("detect-secrets saw no file: it looks at what git tracks, and this is no checkout")
     return Found(len(scanned - known), f"{len(known)} made-up ones of tests are known")
 
 
@@ -115,10 +117,8 @@ def _pairs(results: Mapping[str, list[dict[str, Any]]]) -> set[tuple[str, str]]:
 
 def audit() -> Found:
     """Known vulnerabilities of every package that the locks name."""
-    ran = _run(
-        "pip-audit", "--disable-pip", "--require-hashes", "--progress-spinner", "off", "-f", "json", "-r", LOCK
-    )  # fmt: skip
-    return vulnerabilities(ran.stdout)
+    arguments = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json")
+    return vulnerabilities(_run("pip-audit", *arguments, "--requirement", LOCK).stdout)
 
 
 def vulnerabilities(report: str) -> Found:
