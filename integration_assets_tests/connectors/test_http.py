@@ -25,6 +25,7 @@ from integration_assets.errors import (
     ConfigurationError,
     ContractError,
     CredentialError,
+    DailyQuotaError,
     IntegrationError,
     LockError,
     PermanentError,
@@ -301,7 +302,7 @@ def test_refusals_are_not_repeated(status: int, kind: type[Exception]) -> None:
 
 @pytest.mark.parametrize(
     ("action", "kind"),
-    [(Action.LATER, TransientError), (Action.QUOTA, QuotaError), (Action.CREDENTIAL, CredentialError)],
+    [(Action.LATER, TransientError), (Action.QUOTA, DailyQuotaError), (Action.CREDENTIAL, CredentialError)],
 )
 def test_the_systems_table_decides_before_the_common_one(action: Action, kind: type[Exception]) -> None:
     """A system's row with a condition wins over the common rule, and its advice ends the message."""
