@@ -317,6 +317,17 @@ def test_the_systems_table_decides_before_the_common_one(action: Action, kind: t
     assert outcome.count.total == 1
 
 
+@pytest.mark.parametrize(
+    ("header", "named"), [("86400", 86_400.0), ("-5", None), ("soon", None), ("99999999999", None), (None, None)]
+)
+def test_when_it_may_be_asked_again_is_kept_with_the_error(header: str | None, named: float | None) -> None:
+    """For whoever starts the next run; what is no time to come is no appointment."""
+    rules = StatusRules(rules=(Rule(statuses=frozenset({477}), action=Action.LATER),))
+    outcome = run(answer(477, {}, headers={"Retry-After": header} if header else {}), rules=rules)
+    assert isinstance(outcome.error, TransientError)
+    assert outcome.error.retry_after == named
+
+
 def test_the_daily_quota_is_learnt_from_headers() -> None:
     """The client knows the latest quota the system stated."""
     rules = StatusRules(rate_headers=RateHeaders(daily_limit="x-daily", daily_remaining="x-daily-remaining"))

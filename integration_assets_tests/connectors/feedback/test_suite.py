@@ -101,6 +101,20 @@ def test_requests_come_oldest_first_votes_and_changes_newest_first(provider: str
     assert [change.changed_at for change in changes] == sorted((c.changed_at for c in changes), reverse=True)
 
 
+def test_the_newest_requests_come_in_one_call(provider: str) -> None:
+    """A few, the newest first: the end of the whole list, backwards."""
+    sample, calls = SAMPLES[provider](), CallCounter()
+
+    async def story(system: FeedbackSystem) -> tuple[Any, list[Any]]:
+        newest = await system.newest_feature_requests()
+        assert calls.totals(provider).total == 1
+        return newest, await gathered(system.feature_requests(statuses=()))
+
+    newest, listed = talk(provider, sample, story, calls=calls)
+    assert newest.records
+    assert list(newest.records) == listed[::-1][: len(newest.records)]
+
+
 def test_unnamed_custom_statuses_are_found_in_votes_and_by_id(provider: str) -> None:
     """Requests of a status nobody named are missing from the list, show in votes, and can be had by id."""
     sample = SAMPLES[provider]()
