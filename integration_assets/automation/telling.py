@@ -24,6 +24,8 @@ from integration_assets.reporting.alerts import (
 )
 from integration_assets.reporting.slack import alert_blocks
 
+NO_SLACK = "nobody was told: Slack is not configured (SLACK_BOT_TOKEN and SLACK_CHANNEL)"
+
 
 class News(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a subject: a `problem`, or None when all is well; and what to say of it.
@@ -54,13 +56,18 @@ def tell(settings: Settings, tenant: str, news: News) -> tuple[Standing, str | N
         unseen = never_told(alerts, news.subject)
         settle(alerts, news.subject, standing)
         runs = alerts.open.get(RUNS)
-        # Runs of which there is news here could not say anything themselves.
-        by_a_run = runs is not None and news.subject not in (RUNS, START) and runs.problem == news.problem
+        # A run has told it, and the first good one tells that it is over. Runs of which there is news here could not
+        # say anything themselves.
+        by_a_run = (
+            runs is not None and news.subject not in (RUNS, START) and runs.problem == (news.problem or news.subject)
+        )
         if standing.change == "recovered" and unseen:
             drop_notices(alerts, news.subject)  # nobody has heard of it
         elif standing.change in ("new", "recovered") and not by_a_run and post is not None:
             put_notice(alerts, _notice(settings, tenant, news, standing, now))
-        return standing, post_notices(path, alerts, post) if post is not None else None
+        if post is None:
+            return standing, NO_SLACK if standing.change in ("new", "recovered") else None
+        return standing, post_notices(path, alerts, post)
 
 
 def post_what_waits(settings: Settings, tenant: str) -> str | None:

@@ -111,6 +111,21 @@ def test_a_refused_key_is_told_once_and_its_recovery(synced: World, instance: dg
     assert titles(synced)[1:] == ["A credential works again: canny → sandbox"]
 
 
+def test_a_key_that_a_run_found_refused_is_told_by_runs_alone(synced: World, instance: dg.DagsterInstance) -> None:
+    """Neither a look at it nor a question adds a word; the first good run says that it is over."""
+    key, synced.canny.api_key = synced.canny.api_key, "another key"
+    assert synced.run("sync").code == 1
+    assert ask(synced, instance) is None
+    run(synced, check_credentials, instance)
+    synced.canny.api_key = key
+    run(synced, check_credentials, instance)
+    assert titles(synced) == ["Feature requests → sandbox: failed"]
+    synced.sync()
+    assert titles(synced)[1:] == ["Feature requests → sandbox: recovered, succeeded"]
+    run(synced, check_credentials, instance)
+    assert len(titles(synced)) == 2
+
+
 def test_messages_of_an_outage_go_out_with_the_next_question(synced: World, instance: dg.DagsterInstance) -> None:
     """The summary of a run and an alert, each once, without waiting for the next run."""
     down = Fault(lambda _: True, times=None, status=503, body=b"Service Unavailable")
