@@ -30,13 +30,16 @@ CREATE OR REPLACE TABLE loading.$name AS
 SELECT *, FALSE AS _own, 0::BIGINT AS _position FROM raw.$name LIMIT 0
 """)
 _APPEND = Template("INSERT INTO loading.$name SELECT * FROM _page")
-# The thing's own record beats a mention of it; among equals the one read last wins.
+# The thing's own record beats a mention of it; among equals the one read last wins. Which rows stay is decided by their
+# keys alone: to sort whole rows of a million votes takes a third more memory.
 _SWAP = Template("""
 DELETE FROM raw.$name;
 INSERT INTO raw.$name
 SELECT * EXCLUDE (_own, _position) FROM loading.$name
-QUALIFY row_number() OVER (PARTITION BY $key ORDER BY _own DESC, _position DESC) = 1
-ORDER BY _position;
+WHERE rowid IN (
+    SELECT rowid FROM loading.$name
+    QUALIFY row_number() OVER (PARTITION BY $key ORDER BY _own DESC, _position DESC) = 1
+);
 """)
 # Older than anything appended, so that a row read again replaces it.
 _CARRY = Template("INSERT INTO loading.$name SELECT *, TRUE AS _own, -1 AS _position FROM raw.$name")
