@@ -107,7 +107,7 @@ class RunState:
     finished: bool = False
 
 
-class RunSession(dg.ConfigurableResource):  # type: ignore[type-arg]  # the resource hands out itself
+class RunSession(dg.ConfigurableResource["RunSession"]):
     """Settings, staging store, call counts and outcome of one run.
 
     `mode` is `sync`, `dry_run` (plan, write nothing), `read_only` (rank, ask nothing of the CRM), `undo_plan` (plan the
