@@ -16,6 +16,8 @@ from integration_assets.sandbox.hubspot.faults import migrating, rate_limit
 from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
 
+pytestmark = pytest.mark.proof  # four syncs for each ending: part of `make proofs`
+
 BY_SCHEDULE = {"dagster/schedule_name": "sync_schedule"}
 
 
