@@ -12,12 +12,13 @@ from integration_assets.connectors.crm.hubspot.endpoints import DEFAULT_BUCKET, 
 from integration_assets.connectors.crm.hubspot.problems import parse_problem
 from integration_assets.connectors.crm.hubspot.wire import SYSTEM, BatchAnswer, decode
 from integration_assets.connectors.http import Answer, Call, HttpClient
-from integration_assets.errors import ContractError
+from integration_assets.errors import ContractError, QuotaError
 
 T = TypeVar("T")
 
 BATCH_REFUSED = frozenset({400, 409})
 """Something in the batch is invalid, or conflicts; nothing of it was written."""
+THROTTLED = frozenset({429})
 NOT_TOLD = frozenset({403, 404})
 """Endpoints not every portal or credential has."""
 
@@ -57,9 +58,18 @@ class Session:
         """Start a job that changes nothing. Not repeated after a lost answer: it would be started twice.
 
         Raises:
+            QuotaError: no further one may be started for now. Jobs are counted by the day, so it is not waited for.
             ContractError: the answer has another form.
         """
-        answer = await self._client.send(_call("POST", endpoint, json=json, repeatable=False))
+        call = _call("POST", endpoint, json=json, repeatable=False, expect=THROTTLED)
+        answer = await self._client.send(call)
+        if answer.status in THROTTLED:
+            raise QuotaError(
+                f"{SYSTEM}, {call.endpoint}: answered {answer.status}: {parse_problem(answer.body).reason()}",
+                system=SYSTEM,
+                endpoint=call.endpoint,
+                status=answer.status,
+            )
         return decode(answer.body, kind, endpoint=f"POST {endpoint.template}")
 
     async def read_batch(self, endpoint: Endpoint, json: Any, *, params: Mapping[str, str]) -> BatchAnswer:
