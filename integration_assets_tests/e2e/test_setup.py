@@ -164,6 +164,7 @@ def test_setup_refuses_a_key_that_is_not_unique(new_world: World) -> None:
     assert "unique" in ran.error_lines[0]
 
 
+@pytest.mark.proof
 def test_the_commands_work_as_processes_of_their_own(new_world: World) -> None:
     """`setup --yes` and then `sync`, typed as commands: both end well, and every record and link is in the portal."""
     assert new_world.finish(new_world.start("setup", "--yes")).code == 0

@@ -217,6 +217,7 @@ def test_the_published_database_holds_rankings_and_runs_only(synced: World) -> N
     ]
 
 
+@pytest.mark.proof  # real processes
 def test_analysts_query_the_published_database_while_a_run_goes_on(synced: World) -> None:
     """A run in another process neither locks a reader out nor shows it half a run."""
     reached = _published(synced).stat().st_mtime_ns

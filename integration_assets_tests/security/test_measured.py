@@ -10,7 +10,7 @@ from integration_assets_tests.security.__main__ import MODULES
 from integration_assets_tests.security.probes import METHODS, PATHS
 from integration_assets_tests.security.sentinels import spellings
 
-SLOW = ("sentinels", "vault", "logins")
+SLOW = ("sentinels", "vault", "logins", "tenants_apart", "theft")
 
 
 @pytest.mark.parametrize(

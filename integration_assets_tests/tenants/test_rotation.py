@@ -79,6 +79,7 @@ def test_a_rotation_killed_at_any_commit_goes_on(
     assert number == 6  # three keys, an empty batch, the end; the sixth was not reached
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("moment", ["before_commit", "after_commit"])
 def test_a_reencryption_killed_at_any_commit_goes_on(settings: Settings, secrets: dict[Spot, str], moment: str) -> None:
     """After each kill everything opens; run again, no old data key is left."""

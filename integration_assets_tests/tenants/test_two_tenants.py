@@ -11,6 +11,8 @@ from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.e2e.conftest import folder
 from integration_assets_tests.tenants.installation import Installation, installation
 
+pytestmark = pytest.mark.proof  # a dozen syncs of two tenants: part of `make proofs`
+
 
 @pytest.fixture(scope="module")
 def two() -> Iterator[Installation]:
