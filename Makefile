@@ -14,7 +14,7 @@ test: install ## all tests
 	$(BIN)/pytest
 
 proofs: install ## larger proofs: kills, random histories, two runs at once, undo, operations pages, the Dagster UI
-	$(BIN)/pytest -m proof -n 3 --timeout 600
+	$(BIN)/pytest -m proof -n 3 --no-loadscope-reorder --timeout 600
 
 faults: install ## every fault we promise to survive, and what became of it
 	$(BIN)/python -m integration_assets_tests.faults --jobs 2
