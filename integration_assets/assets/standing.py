@@ -15,6 +15,7 @@ from integration_assets.errors import CredentialError, DailyQuotaError, EndState
 from integration_assets.reporting.alerts import (
     RUNS,
     START,
+    Alerts,
     Standing,
     alerts_path,
     compare,
@@ -42,7 +43,10 @@ def standing_of(state: RunState, end_state: EndState, line: str | None) -> Stand
     """How this end compares with the one people know; None for a run that is not one of those people follow."""
     if state.mode is not Mode.SYNC or state.settings is None or state.environment is None or not state.whole_job:
         return None
-    alerts = read_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant))
+    try:
+        alerts = read_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant))
+    except OSError:
+        alerts = Alerts()  # a machine that opens no file any more must not keep the run from ending
     credential = isinstance(state.error, CredentialError)
     problem = run_problem(end_state, line, state.error, credential=credential)
     standing = compare(alerts.open.get(RUNS), problem, line or "", datetime.now(UTC))

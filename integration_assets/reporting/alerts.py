@@ -65,7 +65,11 @@ def alerts_path(home: Path, environment: str, tenant: str) -> Path:
 
 
 def read_alerts(path: Path) -> Alerts:
-    """The alerts as they are; none when there is no file, or one that no version of ours has written."""
+    """The alerts as they are; none when there is no file, or one that no version of ours has written.
+
+    Raises:
+        OSError: there is a file and it cannot be read.
+    """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Alerts)
     except (FileNotFoundError, msgspec.MsgspecError):
@@ -77,7 +81,7 @@ def held_alerts(path: Path) -> Iterator[Alerts]:
     """The alerts, for one holder at a time among all processes; what is changed in the block is kept, whole or not.
 
     Raises:
-        PermanentError: the file cannot be written.
+        PermanentError: the file cannot be read or written.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,7 +90,10 @@ def held_alerts(path: Path) -> Iterator[Alerts]:
         raise _unwritable(path, error) from error
     with lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        alerts = read_alerts(path)
+        try:
+            alerts = read_alerts(path)
+        except OSError as error:
+            raise _unwritable(path, error) from error
         yield alerts
         keep_alerts(path, alerts)
 
@@ -107,7 +114,7 @@ def keep_alerts(path: Path, alerts: Alerts) -> None:
 
 
 def _unwritable(path: Path, error: OSError) -> PermanentError:
-    return PermanentError(f"{path} cannot be written: {error.strerror}; check the disk and its permissions")
+    return PermanentError(f"{path} cannot be read or written: {error.strerror}; check the disk and its permissions")
 
 
 # ---------------------------------------------------------------------------------------------------- changes of state

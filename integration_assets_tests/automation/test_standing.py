@@ -27,6 +27,7 @@ from integration_assets.errors import (
     DailyQuotaError,
     EndState,
     IntegrationError,
+    PermanentError,
     QuotaError,
     TransientError,
 )
@@ -142,6 +143,17 @@ def test_a_key_that_a_look_found_refused_is_no_news_in_a_run(tmp_path: Path, mon
     assert standing is not None
     assert standing.change == "recovered"
     assert read_alerts(path).open == {}
+
+
+def test_a_file_that_cannot_be_read_keeps_no_run_from_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its end is told as if nobody knew anything; that it could not be kept is an error of its own."""
+    alerts_path(tmp_path, "sandbox", "default").mkdir(parents=True)
+    run = state(tmp_path, monkeypatch, error=AWAY)
+    standing = standing_of(run, EndState.RETRY_LATER, AWAY.message)
+    assert standing is not None
+    assert standing.change == "new"
+    with pytest.raises(PermanentError, match="cannot be read or written"):
+        keep_standing(run, standing)
 
 
 def test_runs_nobody_follows_change_nothing(tmp_path, monkeypatch):

@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path):
     """With what to do about it."""
     (tmp_path / "alerts").write_text("a file where a folder should be")
     with (
-        pytest.raises(PermanentError, match=r"default\.json cannot be written"),
+        pytest.raises(PermanentError, match=r"default\.json cannot be read or written"),
         held_alerts(alerts_path(tmp_path, "sandbox", "default")),
     ):
         pass
