@@ -11,11 +11,9 @@ from integration_assets.automation.telling import News, tell
 from integration_assets.config import load_settings
 from integration_assets.errors import IntegrationError
 from integration_assets.reporting.alerts import credential_problem
-from integration_assets.tenants.outcomes import BROKEN, MEANINGS, LookedAt, Outcome
+from integration_assets.tenants.outcomes import BROKEN, EXPIRY_NOTICE, MEANINGS, LookedAt, Outcome
 from integration_assets.tenants.settings import settings_for
 
-EXPIRY_DAYS = (30, 14, 7, 1)
-"""Days left of a credential at which people hear of it."""
 WHAT_TO_DO = "Replace it where it comes from and here, then run again. `integration-assets doctor` checks all of it."
 
 
@@ -56,7 +54,7 @@ def expiry_news(looked: LookedAt, now: datetime) -> News:
             subject=subject,
             problem=None,
             title=f"A credential is valid for longer: {looked.system}",
-            happened=f"{looked.name} does not expire in the next {EXPIRY_DAYS[0]} days, as far as is known.",
+            happened=f"{looked.name} does not expire in the next {EXPIRY_NOTICE[0]} days, as far as is known.",
         )
     day = f"{looked.expires_at:%Y-%m-%d}"
     over = step == 0
@@ -70,13 +68,13 @@ def expiry_news(looked: LookedAt, now: datetime) -> News:
 
 
 def expiry_step(expires_at: datetime | None, now: datetime) -> int | None:
-    """The smallest of `EXPIRY_DAYS` that is not exceeded, 0 when it is over; None: long enough, or unknown."""
+    """The smallest of `EXPIRY_NOTICE` that is not exceeded, 0 when it is over; None: long enough, or unknown."""
     if expires_at is None:
         return None
     left = expires_at - now
     if left <= timedelta():
         return 0
-    reached = [days for days in EXPIRY_DAYS if left <= timedelta(days=days)]
+    reached = [days for days in EXPIRY_NOTICE if left <= timedelta(days=days)]
     return min(reached, default=None)
 
 

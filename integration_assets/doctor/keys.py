@@ -8,10 +8,9 @@ from integration_assets.doctor.case import Case, NotTriedError
 from integration_assets.doctor.findings import Seen, fail, failed, ok, warn, worst_of
 from integration_assets.doctor.machine import known_store
 from integration_assets.doctor.tenant import Credential, Opened
+from integration_assets.tenants.outcomes import EXPIRY_NOTICE
 
 OLD_KEY = timedelta(days=365)
-EXPIRY_NOTICE = (30, 14, 7, 1)
-"""Days before a known expiry at which it is worth a word."""
 NO_REGISTRY = "not configured: no registry, the credentials are environment variables"
 
 

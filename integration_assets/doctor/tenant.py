@@ -8,14 +8,12 @@ import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError, IntegrationError
+from integration_assets.tenants.credentials import integrations_in_use, name_of
 from integration_assets.tenants.registry.audit import Actor
-from integration_assets.tenants.registry.changes import NotFoundError
-from integration_assets.tenants.registry.database import Registry, has_registry, registry
-from integration_assets.tenants.registry.directory import directory
-from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.tenants.registry.database import has_registry, registry
 from integration_assets.tenants.registry.rotation import KeyStatus, key_status
 from integration_assets.tenants.registry.views import InternalView, SecretView, ThirdPartyView
-from integration_assets.tenants.settings import chosen_integrations, settings_for
+from integration_assets.tenants.settings import settings_for
 
 WHO = "command line (doctor)"
 
@@ -63,9 +61,10 @@ def open_tenant(operator: Settings, tenant: str) -> Opened:
             if opened is None:
                 return Opened(settings_for(operator, tenant, WHO))
             keys = key_status(opened)
-            third, internal = _integrations(opened, operator, tenant)
+            in_use = integrations_in_use(opened, operator, tenant, Actor(WHO))
     except IntegrationError as problem:
         return Opened(None, problem, has_registry=True)
+    third, internal = (in_use.third_party, in_use.internal) if in_use is not None else ((), ())
     credentials = [_third_party(one, tenant) for one in third] + [_internal(one) for one in internal]
     known = Opened(
         None,
@@ -83,27 +82,11 @@ def open_tenant(operator: Settings, tenant: str) -> Opened:
         return msgspec.structs.replace(known, problem=problem)
 
 
-def _integrations(
-    opened: Registry, operator: Settings, tenant: str
-) -> tuple[list[ThirdPartyView], tuple[InternalView, ...]]:
-    """The enabled integrations a run of this environment uses."""
-    who = Actor(WHO)
-    with directory(opened, who) as tenants:
-        try:
-            view = tenants.tenant(tenant)
-        except NotFoundError:
-            return [], ()
-    with tenant_repository(opened, view.id, who) as repository:
-        chosen = chosen_integrations(repository.third_party_integrations(), operator.environment)
-        internal = tuple(one for one in repository.internal_integrations() if one.enabled)
-    return list({one.id: one for one in chosen.values()}.values()), internal
-
-
 def _third_party(view: ThirdPartyView, tenant: str) -> Credential:
     environment = "" if view.environment == "any" else f" --environment {view.environment}"
     named = f"{tenant} {view.provider}{environment}"
     return Credential(
-        name=f"{view.provider.capitalize()} ({view.environment})",
+        name=name_of(view),
         place=f"{view.provider}/{view.environment}",
         change=f"integration-assets tenants integrations change {named}",
         test=f"`integration-assets tenants integrations test {named}`",
@@ -115,7 +98,7 @@ def _third_party(view: ThirdPartyView, tenant: str) -> Credential:
 
 def _internal(view: InternalView) -> Credential:
     return Credential(
-        name=f"the internal system {view.name}",
+        name=name_of(view),
         place="",
         change="",
         test=f"Settings → Internal systems → {view.name} → Test",

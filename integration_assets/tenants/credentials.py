@@ -1,26 +1,56 @@
-"""A look at the credentials a tenant's runs use: does each still work, and until when.
+"""The credentials a tenant's runs use: which there are, and a look at each: does it still work, and until when.
 
-Asks each system for the cheapest thing it answers to nobody else, and writes nothing anywhere but in the registry,
-where the outcome is noted beside the integration.
+A look asks each system for the cheapest thing it answers to nobody else, and writes nothing anywhere but in the
+registry, where the outcome is noted beside the integration.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable
+from typing import NamedTuple
 
 import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.errors import IntegrationError
-from integration_assets.tenants.outcomes import LookedAt
+from integration_assets.tenants.outcomes import LookedAt, Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import NotFoundError
-from integration_assets.tenants.registry.database import registry
+from integration_assets.tenants.registry.database import Registry, registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.tenants.registry.views import InternalView, TenantView, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
 from integration_assets.tenants.settings import chosen_integrations, settings_for
 from integration_assets.tenants.trying import try_internal, try_settings, try_third_party
+
+
+class InUse(NamedTuple):
+    """A tenant of the registry, and its enabled integrations that a run of one environment uses."""
+
+    tenant: TenantView
+    third_party: tuple[ThirdPartyView, ...]
+    internal: tuple[InternalView, ...]
+
+
+def integrations_in_use(opened: Registry, settings: Settings, tenant: str, who: Actor) -> InUse | None:
+    """What runs of a tenant use in the environment of `settings`; None when the registry has no such tenant."""
+    with directory(opened, who) as tenants:
+        try:
+            view = tenants.tenant(tenant)
+        except NotFoundError:
+            return None
+    with tenant_repository(opened, view.id, who) as repository:
+        chosen = chosen_integrations(repository.third_party_integrations(), settings.environment)
+        internal = tuple(one for one in repository.internal_integrations() if one.enabled)
+    return InUse(view, tuple({one.id: one for one in chosen.values()}.values()), internal)
+
+
+def name_of(view: ThirdPartyView | InternalView) -> str:
+    """What people know an integration by."""
+    if isinstance(view, InternalView):
+        return f"the internal system {view.name}"
+    return f"{view.provider.capitalize()} ({view.environment})"
 
 
 async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> list[LookedAt]:
@@ -29,9 +59,10 @@ async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> 
     Raises:
         ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration.
     """
-    found = [one async for one in _registered(settings, tenant, used_by)]
-    if found:
-        return found
+    with registry(settings) as opened:
+        in_use = integrations_in_use(opened, settings, tenant, Actor(used_by)) if opened is not None else None
+        if opened is not None and in_use is not None and (in_use.third_party or in_use.internal):
+            return await _look_at_registered(opened, settings, in_use, Actor(used_by))
     own = settings_for(settings, tenant, used_by)
     systems = [Provider.CANNY, Provider.HUBSPOT]
     if own.slack_bot_token is not None:
@@ -42,44 +73,22 @@ async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> 
     ]
 
 
-async def _registered(settings: Settings, tenant: str, used_by: str) -> AsyncIterator[LookedAt]:
-    """Those of the registry; none when the tenant works on the environment."""
-    who = Actor(used_by)
-    with registry(settings) as opened:
-        if opened is None:
-            return
-        try:
-            with directory(opened, who) as tenants:
-                view = tenants.tenant(tenant)
-        except NotFoundError:
-            return
-        with tenant_repository(opened, view.id, who) as repository:
-            chosen = chosen_integrations(repository.third_party_integrations(), settings.environment)
-            internal = [one for one in repository.internal_integrations() if one.enabled]
-        own = (Scope.ANY, Scope(settings.environment.value))
-        for third in {one.id: one for one in chosen.values()}.values():
-            looked = LookedAt(
-                system=third.provider.value if third.environment in own else f"{third.provider} {third.environment}",
-                name=f"{third.provider.capitalize()} ({third.environment})",
-                outcome=None,
-                expires_at=third.secret.expires_at,
-            )
-            try:
-                outcome = await try_third_party(opened, settings, view, third.id, who)
-            except IntegrationError as error:
-                yield msgspec.structs.replace(looked, problem=error.message)
-            else:
-                yield msgspec.structs.replace(looked, outcome=outcome)
-        for one in internal:
-            looked = LookedAt(
-                system=f"internal {one.name}",
-                name=f"the internal system {one.name}",
-                outcome=None,
-                expires_at=one.secret.expires_at,
-            )
-            try:
-                outcome = await try_internal(opened, settings, view, one.id, who)
-            except IntegrationError as error:
-                yield msgspec.structs.replace(looked, problem=error.message)
-            else:
-                yield msgspec.structs.replace(looked, outcome=outcome)
+async def _look_at_registered(opened: Registry, settings: Settings, in_use: InUse, who: Actor) -> list[LookedAt]:
+    own = (Scope.ANY, Scope(settings.environment.value))
+    found = []
+    for third in in_use.third_party:
+        system = third.provider.value if third.environment in own else f"{third.provider} {third.environment}"
+        trying = try_third_party(opened, settings, in_use.tenant, third.id, who)
+        found.append(await _looked_at(third, system, trying))
+    for one in in_use.internal:
+        trying = try_internal(opened, settings, in_use.tenant, one.id, who)
+        found.append(await _looked_at(one, f"internal {one.name}", trying))
+    return found
+
+
+async def _looked_at(view: ThirdPartyView | InternalView, system: str, trying: Awaitable[Outcome]) -> LookedAt:
+    looked = LookedAt(system=system, name=name_of(view), outcome=None, expires_at=view.secret.expires_at)
+    try:
+        return msgspec.structs.replace(looked, outcome=await trying)
+    except IntegrationError as error:
+        return msgspec.structs.replace(looked, problem=error.message)

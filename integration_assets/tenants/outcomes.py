@@ -8,6 +8,8 @@ from enum import StrEnum
 import msgspec
 
 PATIENCE_SECONDS = 10.0
+EXPIRY_NOTICE = (30, 14, 7, 1)
+"""Days before a known expiry at which it is worth a word."""
 
 
 class Outcome(StrEnum):

@@ -11,9 +11,10 @@ from unittest import mock
 
 import dagster as dg
 
-from integration_assets.automation.credentials import EXPIRY_DAYS, check_credentials
+from integration_assets.automation.credentials import check_credentials
 from integration_assets.automation.sensors import due_looks
 from integration_assets.sandbox.lookalike import Fault
+from integration_assets.tenants.outcomes import EXPIRY_NOTICE
 from integration_assets_tests.doctor.installation import INTEGRATIONS, TENANT, Practice, practice, writes_of
 from integration_assets_tests.figures.base import Figure
 
@@ -102,6 +103,6 @@ def measure(_seed: int) -> Iterator[Figure]:
     yield Figure(
         "known expiry told ahead",
         f"with {', '.join(map(str, ahead))} days left, of a look a day",
-        f"once each with {', '.join(map(str, EXPIRY_DAYS))}, the first at least {DAYS_AHEAD} days ahead",
-        ahead == list(EXPIRY_DAYS) and ahead[0] >= DAYS_AHEAD,
+        f"once each with {', '.join(map(str, EXPIRY_NOTICE))}, the first at least {DAYS_AHEAD} days ahead",
+        ahead == list(EXPIRY_NOTICE) and ahead[0] >= DAYS_AHEAD,
     )
