@@ -12,7 +12,7 @@ import socket
 import dagster as dg
 
 PROCESS_TAG = "integration_assets/process"
-_UNFINISHED = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
+STARTED_STATUSES = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 def run_tags() -> dict[str, str]:
@@ -22,7 +22,7 @@ def run_tags() -> dict[str, str]:
 
 def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     """End the runs of processes of this machine that are gone; returns their ids."""
-    runs = instance.get_runs(dg.RunsFilter(statuses=_UNFINISHED))
+    runs = instance.get_runs(dg.RunsFilter(statuses=STARTED_STATUSES))
     gone = [run for run in runs if _is_gone(run.tags.get(PROCESS_TAG, ""))]
     for run in gone:
         instance.report_run_failed(run, "The process of this run was killed. Running again goes on where it was.")

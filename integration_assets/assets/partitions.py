@@ -7,7 +7,13 @@ from collections.abc import Collection
 import dagster as dg
 
 DEFAULT_TENANT = "default"
+PARTITION_TAG = "dagster/partition"
 TENANTS = dg.DynamicPartitionsDefinition(name="tenants")
+
+
+def tenant_of(run: dg.DagsterRun | None) -> str:
+    """The tenant a run is for; a run without a partition is for the default one."""
+    return (run.tags.get(PARTITION_TAG) if run else None) or DEFAULT_TENANT
 
 
 def align_partitions(instance: dg.DagsterInstance, tenants: Collection[str] | None) -> None:

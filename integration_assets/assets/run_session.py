@@ -25,7 +25,7 @@ from pydantic import PrivateAttr
 
 from integration_assets.assets.call_floor import CrmSizes, Work
 from integration_assets.assets.memory import memory_bound
-from integration_assets.assets.partitions import DEFAULT_TENANT
+from integration_assets.assets.partitions import tenant_of
 from integration_assets.assets.settings import overrides
 from integration_assets.checks.base import CheckResult
 from integration_assets.config import Environment, Settings, TenantSettings, load_settings, tenant_settings
@@ -132,7 +132,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         run = context.run
         state = RunState(
             run_id=run.run_id if run else "",
-            tenant=(run.tags.get("dagster/partition") if run else None) or DEFAULT_TENANT,
+            tenant=tenant_of(run),
             mode=Mode(self.mode),
             started_at=datetime.now(UTC),
             clock_start=time.monotonic(),

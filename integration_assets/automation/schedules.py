@@ -71,38 +71,41 @@ def scheduled_tenants(partitions: Iterable[str]) -> list[str]:
     return tenants
 
 
-def whose_turn(context: dg.ScheduleEvaluationContext, period: Period) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """One run for each tenant whose turn it is. A turn that was missed is made up by the next one, not twice."""
-    moment = context.scheduled_execution_time.astimezone(UTC)
-    tenants = scheduled_tenants(context.instance.get_dynamic_partitions(str(TENANTS.name)))
-    due = due_tenants(tenants, moment, period)
-    if not due:
-        yield dg.SkipReason(f"nobody's turn: {len(tenants)} tenants have theirs at other times")
-    for tenant in due:
-        yield dg.RunRequest(run_key=f"{tenant} {slot_start(moment, period):%Y-%m-%dT%H:%MZ}", partition_key=tenant)
+def schedule_of_turns(name: str, job_name: str, period: Period, description: str) -> dg.ScheduleDefinition:
+    """A schedule that runs a job for each tenant once in a period, when it is its turn.
+
+    A turn that was missed is made up by the next one, not twice.
+    """
+
+    @dg.schedule(
+        name=name,
+        job_name=job_name,
+        cron_schedule=period.cron,
+        execution_timezone="UTC",
+        default_status=SWITCHED,
+        description=description,
+    )
+    def whose_turn(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        moment = context.scheduled_execution_time.astimezone(UTC)
+        tenants = scheduled_tenants(context.instance.get_dynamic_partitions(str(TENANTS.name)))
+        due = due_tenants(tenants, moment, period)
+        if not due:
+            yield dg.SkipReason(f"nobody's turn: {len(tenants)} tenants have theirs at other times")
+        for tenant in due:
+            yield dg.RunRequest(run_key=f"{tenant} {slot_start(moment, period):%Y-%m-%dT%H:%MZ}", partition_key=tenant)
+
+    return whose_turn
 
 
-@dg.schedule(
-    name="sync_schedule",
-    job_name=Mode.SYNC.value,
-    cron_schedule=SYNC.cron,
-    execution_timezone="UTC",
-    default_status=SWITCHED,
-    description=f"A sync of every tenant once in {SYNC.minutes} minutes, each at a time of its own.",
+sync_schedule = schedule_of_turns(
+    "sync_schedule",
+    Mode.SYNC.value,
+    SYNC,
+    f"A sync of every tenant once in {SYNC.minutes} minutes, each at a time of its own.",
 )
-def sync_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """A sync of each tenant whose turn it is."""
-    yield from whose_turn(context, SYNC)
-
-
-@dg.schedule(
-    name="asking_schedule",
-    job=feedback_changes,
-    cron_schedule=ASK.cron,
-    execution_timezone="UTC",
-    default_status=SWITCHED,
-    description=f"Once in {ASK.minutes} minutes, the feedback system of every tenant is asked for changes.",
+asking_schedule = schedule_of_turns(
+    "asking_schedule",
+    feedback_changes.name,
+    ASK,
+    f"Once in {ASK.minutes} minutes, the feedback system of every tenant is asked for changes.",
 )
-def asking_schedule(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """A question for each tenant whose turn it is."""
-    yield from whose_turn(context, ASK)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import dagster as dg
 
-from integration_assets.assets.abandoned import PROCESS_TAG
+from integration_assets.assets.abandoned import PROCESS_TAG, STARTED_STATUSES
 from integration_assets.assets.ending import Ending, read_ending
-from integration_assets.assets.partitions import DEFAULT_TENANT, TENANTS
+from integration_assets.assets.partitions import PARTITION_TAG, TENANTS, tenant_of
 from integration_assets.assets.run_session import Mode
 from integration_assets.assets.standing import RETRY_TAG, retries_so_far
 from integration_assets.automation.asking import ANSWER_TAG, Changed, feedback_changes
@@ -31,15 +31,8 @@ SWITCHED = dg.DefaultSensorStatus.RUNNING if AUTOMATION.automation else dg.Defau
 WATCHING = dg.DefaultSensorStatus.RUNNING
 """What only watches, or goes on with what somebody began, is on from the start."""
 LONGEST_APPOINTMENT = timedelta(days=8)
-"""Failed runs older than this are not looked at any more: no time that another side names is further off."""
-UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
-PARTITION = "dagster/partition"
+"""Runs older than this are not looked at any more: no time that another side names is further off."""
+UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *STARTED_STATUSES]
 WILL_RETRY = "dagster/will_retry"
 OURS = frozenset({Mode.SYNC.value, Mode.UNDO.value, "__ASSET_JOB"})
 """Jobs whose runs people follow."""
@@ -50,7 +43,7 @@ OURS = frozenset({Mode.SYNC.value, Mode.UNDO.value, "__ASSET_JOB"})
 
 def is_under_way(instance: dg.DagsterInstance, tenant: str) -> bool:
     """Whether a sync of this tenant waits in the queue or runs."""
-    wanted = dg.RunsFilter(job_name=Mode.SYNC.value, statuses=UNFINISHED, tags={PARTITION: tenant})
+    wanted = dg.RunsFilter(job_name=Mode.SYNC.value, statuses=UNFINISHED, tags={PARTITION_TAG: tenant})
     return bool(instance.get_runs(wanted, limit=1))
 
 
@@ -66,7 +59,7 @@ def is_under_way(instance: dg.DagsterInstance, tenant: str) -> bool:
 def sync_on_change(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
     """Start a sync where an asking run answered that something changed and none waits or runs."""
     run = context.dagster_run
-    tenant, answer = run.tags.get(PARTITION, DEFAULT_TENANT), run.tags.get(ANSWER_TAG, Changed.UNKNOWN.value)
+    tenant, answer = tenant_of(run), run.tags.get(ANSWER_TAG, Changed.UNKNOWN.value)
     if answer != Changed.YES.value:
         return dg.SkipReason(f"tenant {tenant}: {answer}")
     if is_under_way(context.instance, tenant):
@@ -85,23 +78,13 @@ def ending_of(home: Path, tenant: str, run_id: str) -> Ending | None:
 
 def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iterator[dg.RunRequest]:
     """A new run for each tenant whose last sync could not finish and whose named time has come. `now` is UTC."""
-    failed = instance.get_run_records(
-        dg.RunsFilter(
-            job_name=Mode.SYNC.value,
-            statuses=[dg.DagsterRunStatus.FAILURE],
-            updated_after=now - LONGEST_APPOINTMENT,
+    for tenant in instance.get_dynamic_partitions(str(TENANTS.name)):
+        syncs = dg.RunsFilter(
+            job_name=Mode.SYNC.value, tags={PARTITION_TAG: tenant}, updated_after=now - LONGEST_APPOINTMENT
         )
-    )
-    seen: set[str] = set()
-    for record in failed:  # newest first
-        run = record.dagster_run
-        tenant = run.tags.get(PARTITION, DEFAULT_TENANT)
-        if tenant in seen:
+        run = next((record.dagster_run for record in instance.get_run_records(syncs, limit=1)), None)  # the newest
+        if run is None or run.status is not dg.DagsterRunStatus.FAILURE:
             continue
-        seen.add(tenant)
-        latest = instance.get_run_records(dg.RunsFilter(job_name=Mode.SYNC.value, tags={PARTITION: tenant}), limit=1)
-        if not latest or latest[0].dagster_run.run_id != run.run_id:
-            continue  # another run has taken its place
         ending = ending_of(home, tenant, run.run_id)
         if ending is not None and ending.retry_at is not None and ending.retry_at <= now:
             yield dg.RunRequest(
@@ -153,7 +136,7 @@ def speak_for(run: dg.DagsterRun, operator: Settings) -> str:
 
     Where the tenant's settings do not open, whoever operates the installation is told, by the Slack of the environment.
     """
-    tenant = run.tags.get(PARTITION, DEFAULT_TENANT)
+    tenant = tenant_of(run)
     ending = ending_of(operator.home, tenant, run.run_id)
     silent = why_silent(run, ending)
     if silent is not None:
@@ -179,7 +162,7 @@ def _of_death(run: dg.DagsterRun) -> News:
 def _of_start(tenant: str, ending: Ending) -> News:
     return News(
         subject=START,
-        problem=run_problem(EndState(ending.summary.state), ending.error, None, credential=False),
+        problem=run_problem(EndState(ending.summary.state), ending.error, None),
         title="Feature requests: runs cannot begin",
         happened=f"tenant {tenant}: {ending.error}",
         advice=f"Mend what the line names. `integration-assets doctor --tenant {tenant}` checks all of it.",
