@@ -36,6 +36,7 @@ from integration_assets.reporting.run_summary import (
     build_summary,
 )
 from integration_assets.reporting.slack import SummaryExtras, slack_blocks
+from integration_assets.staging.files import write_whole
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import make_private_directory
 
@@ -117,7 +118,6 @@ class _Told(msgspec.Struct, frozen=True):
     standing: Standing | None = None
     advice: str | None = None
     retry_at: datetime | None = None
-    quiet: bool = False
 
 
 def _finish(session: RunSession) -> Ending:
@@ -175,7 +175,7 @@ def _tell(session: RunSession) -> _Told:
     )
     text, blocks = slack_blocks(summary, extras)
     letter = new_letter(state.run_id, text, [block.to_dict() for block in blocks])
-    return _Told(exit_code, error, facts, summary, letter, standing, advice, retry_at, quiet=is_quiet(state, standing))
+    return _Told(exit_code, error, facts, summary, letter, standing, advice, retry_at)
 
 
 def _page_of(state: RunState) -> str | None:
@@ -193,12 +193,17 @@ def _when_again(state: RunState, retry_at: datetime | None) -> str | None:
 
 
 def _keep_standing(state: RunState, told: _Told) -> None:
-    if isinstance(state.error, LockError) and state.connection is None:
-        return  # it never began: the run that holds the lock has an end of its own
+    if _never_began(state):
+        return
     try:
         keep_standing(state, told.standing)
     except PermanentError as error:
         state.notes.append(f"this end may be told again: {error.message}")
+
+
+def _never_began(state: RunState) -> bool:
+    """Whether another run holds the lock: that one has an end of its own to tell."""
+    return state.connection is None and isinstance(state.error, LockError)
 
 
 def _let_go_of_broken_store(state: RunState) -> None:
@@ -221,7 +226,7 @@ def _record(session: RunSession, told: _Told, published: Path | None) -> tuple[b
     state = session.state
     if state.connection is None or not _may_record(state):
         return False, None
-    letter = told.letter if slack_poster(state.settings) and not told.quiet else None
+    letter = told.letter if slack_poster(state.settings) and not is_quiet(state, told.standing) else None
     try:
         record_run(state.connection, told.summary, told.facts, letter)
     except duckdb.Error as error:
@@ -245,9 +250,7 @@ def _kept(state: RunState, ending: Ending) -> Ending:
     path = ending_path(state.settings.home, state.environment, state.tenant, state.run_id)
     try:
         make_private_directory(path.parent)
-        unfinished = path.with_name(f"{path.name}.writing")
-        unfinished.write_bytes(msgspec.json.encode(ending))
-        unfinished.replace(path)
+        write_whole(path, msgspec.json.encode(ending))
     except OSError as error:
         note = f"the ending of the run could not be kept in {path}: {error.strerror}"
         return msgspec.structs.replace(ending, notes=(*ending.notes, note))
@@ -294,13 +297,13 @@ def _post(state: RunState, told: _Told, *, recorded: bool) -> Message:
     letter, post = told.letter, slack_poster(state.settings)
     if post is None:
         return Message(letter.text, letter.blocks, posted=False)
-    if state.connection is None and isinstance(state.error, LockError):
-        # The run that holds the lock posts its own; this one never began, and sends nothing at all.
+    if _never_began(state):
         return Message(letter.text, letter.blocks, posted=False, problem="not posted: the run never began")
-    if told.quiet and not recorded:
+    quiet = is_quiet(state, told.standing)
+    if quiet and not recorded:
         return Message(letter.text, letter.blocks, posted=False, problem=SAID_BEFORE)
     delivery = send_letter(post, letter, state.connection if recorded else None)
-    if told.quiet and delivery.problem is None:
+    if quiet and delivery.problem is None:
         delivery.problem = SAID_BEFORE
     state.notes += delivery.notes
     if delivery.problem:

@@ -84,7 +84,7 @@ def _text(value: Any) -> str:
 
 
 def _cell(value: Any) -> str:
-    return harmless(_text(value)).replace("`", "'")
+    return _escaped(_text(value)).replace("`", "'")
 
 
 def harmless(text: str) -> str:
@@ -92,7 +92,10 @@ def harmless(text: str) -> str:
 
     Code in backticks stays.
     """
-    text = _ADDRESS.sub("(an address)", text)
+    return _escaped(_ADDRESS.sub("(an address)", text))
+
+
+def _escaped(text: str) -> str:
     return "".join(_ESCAPES.get(character, character) for character in text)
 
 

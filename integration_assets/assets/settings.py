@@ -12,14 +12,19 @@ from integration_assets.tenants.integrations import RECORD_ID_PROPERTY
 
 def portal_currency(connection: duckdb.DuckDBPyConnection) -> str | None:
     """Currency of the portal this run reads, or None when nothing was read yet."""
-    rows = connection.execute("SELECT currency FROM raw.crm_portals WHERE role = 'target'").fetchall()
-    return str(rows[0][0]) if rows and rows[0][0] else None
+    return _of_portal(connection)[0]
 
 
 def portal_time_zone(connection: duckdb.DuckDBPyConnection) -> str | None:
     """Time zone of the portal this run writes to, by its IANA name, or None when nothing was read yet."""
-    rows = connection.execute("SELECT time_zone FROM raw.crm_portals WHERE role = 'target'").fetchall()
-    return str(rows[0][0]) if rows and rows[0][0] else None
+    return _of_portal(connection)[1]
+
+
+def _of_portal(connection: duckdb.DuckDBPyConnection) -> tuple[str | None, str | None]:
+    """Currency and time zone of this run's portal, as far as they are known."""
+    rows = connection.execute("SELECT currency, time_zone FROM raw.crm_portals WHERE role = 'target'").fetchall()
+    currency, time_zone = rows[0] if rows else (None, None)
+    return currency or None, time_zone or None
 
 
 def base_currency(settings: Settings, connection: duckdb.DuckDBPyConnection) -> str:

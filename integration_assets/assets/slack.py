@@ -48,13 +48,20 @@ class Slack(SlackResource):
         )
 
 
-def slack_poster(settings: Settings | None) -> Callable[[Letter, bool], Posting] | None:
-    """How a letter is posted once, as itself or (true) as a late one; None when Slack is not configured."""
+def _place(settings: Settings | None) -> tuple[WebClient, str] | None:
+    """A client and the channel it posts to; None when Slack is not configured."""
     if settings is None or settings.slack_bot_token is None or settings.slack_channel is None:
         return None
     resource = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_base_url)
-    client = resource.get_client(guard_for(settings, Provider.SLACK))
-    channel = settings.slack_channel
+    return resource.get_client(guard_for(settings, Provider.SLACK)), settings.slack_channel
+
+
+def slack_poster(settings: Settings | None) -> Callable[[Letter, bool], Posting] | None:
+    """How a letter is posted once, as itself or (true) as a late one; None when Slack is not configured."""
+    place = _place(settings)
+    if place is None:
+        return None
+    client, channel = place
 
     def post(letter: Letter, is_late: bool) -> Posting:
         text, blocks = letter.text, letter.blocks
@@ -74,11 +81,10 @@ def slack_poster(settings: Settings | None) -> Callable[[Letter, bool], Posting]
 
 def notice_poster(settings: Settings) -> Callable[[Notice, bool], Posting] | None:
     """How an alert is posted once, as itself or (true) as one that may be a repeat; None: Slack is not configured."""
-    if settings.slack_bot_token is None or settings.slack_channel is None:
+    place = _place(settings)
+    if place is None:
         return None
-    resource = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_base_url)
-    client = resource.get_client(guard_for(settings, Provider.SLACK))
-    channel = settings.slack_channel
+    client, channel = place
 
     def post(notice: Notice, again: bool) -> Posting:
         text, blocks = repeated(notice.text, notice.blocks) if again else (notice.text, notice.blocks)

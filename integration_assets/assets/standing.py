@@ -11,7 +11,7 @@ import duckdb
 from integration_assets.assets.abandoned import PROCESS_TAG
 from integration_assets.assets.run_session import Mode, RunState
 from integration_assets.assets.settings import portal_time_zone
-from integration_assets.errors import CredentialError, DailyQuotaError, EndState, IntegrationError
+from integration_assets.errors import DailyQuotaError, EndState, IntegrationError
 from integration_assets.reporting.alerts import (
     RUNS,
     START,
@@ -47,8 +47,7 @@ def standing_of(state: RunState, end_state: EndState, line: str | None) -> Stand
         alerts = read_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant))
     except OSError:
         alerts = Alerts()  # a machine that opens no file any more must not keep the run from ending
-    credential = isinstance(state.error, CredentialError)
-    problem = run_problem(end_state, line, state.error, credential=credential)
+    problem = run_problem(end_state, line, state.error)
     standing = compare(alerts.open.get(RUNS), problem, line or "", datetime.now(UTC))
     if standing.change == "new" and problem is not None and problem in alerts.open:
         # A look at the credential has said it already, and that no run gets through with it.

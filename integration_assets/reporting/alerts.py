@@ -17,8 +17,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from integration_assets.errors import EndState, IntegrationError, PermanentError
+from integration_assets.errors import CredentialError, EndState, IntegrationError, PermanentError
 from integration_assets.reporting.slack_posting import Fate, Posting
+from integration_assets.staging.files import write_whole
+from integration_assets.staging.store import make_private_directory
 
 RUNS = "runs"
 """The subject of how runs end."""
@@ -84,7 +86,7 @@ def held_alerts(path: Path) -> Iterator[Alerts]:
         PermanentError: the file cannot be read or written.
     """
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_directory(path.parent)
         lock = path.with_suffix(".lock").open("a")
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -104,11 +106,8 @@ def keep_alerts(path: Path, alerts: Alerts) -> None:
     Raises:
         PermanentError: the file cannot be written.
     """
-    unfinished = path.with_suffix(".writing")
     try:
-        unfinished.write_bytes(msgspec.json.encode(alerts))
-        unfinished.chmod(0o600)
-        unfinished.replace(path)
+        write_whole(path, msgspec.json.encode(alerts))
     except OSError as error:
         raise _unwritable(path, error) from error
 
@@ -154,7 +153,7 @@ def credential_problem(system: str) -> str:
     return f"credential {system}"
 
 
-def run_problem(state: EndState, line: str | None, error: IntegrationError | None, *, credential: bool) -> str | None:
+def run_problem(state: EndState, line: str | None, error: IntegrationError | None) -> str | None:
     """What tells one bad ending from another; None for a good one.
 
     Numbers do not: the same cause meets other counts in the next run. Of what is tried again anyway only the system
@@ -163,7 +162,7 @@ def run_problem(state: EndState, line: str | None, error: IntegrationError | Non
     if state in WELL:
         return None
     system = error.system if error is not None else None
-    if credential and system:
+    if isinstance(error, CredentialError) and system:
         return credential_problem(system)
     if state is EndState.RETRY_LATER and system:
         return f"{state} {system}"

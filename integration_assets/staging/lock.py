@@ -23,6 +23,7 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.errors import LockError
+from integration_assets.staging.files import write_whole
 
 IDENTITY_WAIT_SECONDS = 0.02
 IDENTITY_LOOKS = 10
@@ -172,10 +173,7 @@ def _next_number(store: Path) -> int:
     """One above the last number; safe because only the holder of the lock comes here."""
     path = fence_path(store)
     number = (_read_number(path) or 0) + 1
-    unfinished = path.with_name(f"{path.name}.writing")
-    unfinished.write_text(f"{number}\n", encoding="ascii")
-    unfinished.chmod(0o600)
-    unfinished.replace(path)
+    write_whole(path, f"{number}\n".encode("ascii"))
     return number
 
 

@@ -56,6 +56,14 @@ def dagster_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dg.DagsterInstance, "from_config", in_memory)
 
 
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Dagster's records in memory, with the default tenant."""
+    with dg.DagsterInstance.ephemeral() as made:
+        made.add_dynamic_partitions("tenants", ["default"])
+        yield made
+
+
 @pytest.fixture(scope="session")
 def ready_snapshot() -> Iterator[Snapshot]:
     """The small world after `setup` of the sandbox portal."""

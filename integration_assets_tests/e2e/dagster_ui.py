@@ -28,6 +28,7 @@ STOP_SECONDS = 60.0
 PICTURE = "![](http://127.9.9.9)"
 """Begins every title: Markdown that asks for a picture. Nobody listens there."""
 
+REPOSITORY = {"repositoryName": "__repository__", "repositoryLocationName": "integration_assets"}
 LOADED = """
 {workspaceOrError {... on Workspace {locationEntries {
   name loadStatus locationOrLoadError {__typename ... on PythonError {message}}
@@ -89,8 +90,7 @@ class Ui(NamedTuple):
     def launch(self, job: str, assets: set[str] | None = None) -> str:
         """Launch a job for the partition `default`; returns the run's id."""
         selector = {
-            "repositoryName": "__repository__",
-            "repositoryLocationName": "integration_assets",
+            **REPOSITORY,
             "pipelineName": job,
             "assetSelection": [{"path": [key]} for key in sorted(assets)] if assets else None,
         }

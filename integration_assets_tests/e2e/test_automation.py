@@ -20,7 +20,7 @@ import pytest
 from integration_assets.sandbox.hubspot.faults import migrating
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.e2e.conftest import Snapshot, copy_of, folder
-from integration_assets_tests.e2e.dagster_ui import Ui, running_ui
+from integration_assets_tests.e2e.dagster_ui import REPOSITORY, Ui, running_ui
 from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
 
@@ -31,18 +31,12 @@ LONGEST_WAIT = 240.0
 DAGSTER_YAML = Path(__file__).parents[2] / "dagster.yaml"
 SHORTER = {"poll_interval_seconds: 30": "poll_interval_seconds: 2", "max_retries: 2": "max_retries: 1"}
 """Of Dagster's settings: how often it looks for dead runs, and how often it tries them again."""
-OURS = {"repositoryName": "__repository__", "repositoryLocationName": "integration_assets"}
 
 START_SCHEDULE = """
 mutation ($selector: ScheduleSelector!) {startSchedule(scheduleSelector: $selector) {__typename}}
 """
 START_SENSOR = """
 mutation ($selector: SensorSelector!) {startSensor(sensorSelector: $selector) {__typename}}
-"""
-LAUNCH = """
-mutation ($parameters: ExecutionParams!) {launchPipelineExecution(executionParams: $parameters) {
-  __typename ... on LaunchRunSuccess {run {runId}}
-}}
 """
 RUNS = """
 {runsOrError(limit: 500) {... on Runs {results {runId jobName status startTime tags {key value}}}}}
@@ -99,22 +93,12 @@ class Office(NamedTuple):
         """Syncs that a sensor started and that are in this status, newest first."""
         return [run for run in self.ended("sync", status) if run.tags.get("dagster/sensor_name") == sensor]
 
-    def launch(self) -> str:
-        """A sync, started as by a click; returns its run id."""
-        parameters = {
-            "selector": {**OURS, "pipelineName": "sync"},
-            "executionMetadata": {"tags": [{"key": "dagster/partition", "value": "default"}]},
-        }
-        launched = self.ui.ask(LAUNCH, parameters=parameters)["launchPipelineExecution"]
-        assert launched["__typename"] == "LaunchRunSuccess", launched
-        return str(launched["run"]["runId"])
-
     def switch_on(self, *, schedule: str = "", sensor: str = "") -> None:
         """Flip a switch of the Automation page."""
         if schedule:
-            self.ui.ask(START_SCHEDULE, selector={**OURS, "scheduleName": schedule})
+            self.ui.ask(START_SCHEDULE, selector={**REPOSITORY, "scheduleName": schedule})
         else:
-            self.ui.ask(START_SENSOR, selector={**OURS, "sensorName": sensor})
+            self.ui.ask(START_SENSOR, selector={**REPOSITORY, "sensorName": sensor})
 
     def until(self, what: str, happened: Callable[[], Any]) -> Any:
         """Wait for something to be true; returns what it was."""
@@ -163,7 +147,7 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
     world, expected = office.world, []
 
     # Somebody starts a sync by hand, and switches on what looks for changes.
-    office.launch()
+    office.ui.launch("sync")
     office.until("the first summary", office.titles)
     office.switch_on(schedule="asking_schedule")
     office.switch_on(sensor="sync_on_change")
@@ -176,7 +160,7 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
     # The portal asks to come back in a while; a sensor does, when it is time.
     away = migrating(lambda _request: True, 10, times=None)
     world.sandbox.hubspot_sandbox.faults.append(away)
-    office.launch()
+    office.ui.launch("sync")
     office.until_news("not finished, will be tried again")
     expected.append("not finished, will be tried again")
     world.sandbox.hubspot_sandbox.faults.remove(away)
@@ -188,7 +172,7 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
     # A run dies, and so does the one with which Dagster tries it again.
     slow = Fault(matches=lambda _request: True, times=None, delay=60.0)
     world.sandbox.hubspot_sandbox.faults.append(slow)
-    first = office.launch()
+    first = office.ui.launch("sync")
     killed: set[str] = set()
     while len(killed) < 2:
         victim = office.until("a run to kill", lambda: office.ended("sync", "STARTED"))[0]
@@ -202,7 +186,7 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
     office.until_news("a run died")
     expected.append("a run died")
     world.sandbox.hubspot_sandbox.faults.remove(slow)
-    office.launch()
+    office.ui.launch("sync")
     office.until_news("recovered, succeeded")
     expected.append("recovered, succeeded")
 
@@ -254,7 +238,7 @@ def _told(world: World) -> list[str]:
 
 def test_no_tick_failed(office: Office) -> None:
     """Every schedule and sensor has ticked, and none of them raised."""
-    found = office.ui.ask(TICKS, selector=OURS)
+    found = office.ui.ask(TICKS, selector=REPOSITORY)
     states = {one["name"]: one["sensorState"] for one in found["sensorsOrError"]["results"]}
     states |= {one["name"]: one["scheduleState"] for one in found["schedulesOrError"]["results"]}
     assert set(states) == {

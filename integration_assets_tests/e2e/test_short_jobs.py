@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from unittest import mock
 
@@ -17,14 +16,6 @@ from integration_assets.automation.sensors import due_looks
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import hold_store
 from integration_assets_tests.e2e.harness import World
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """Dagster's records, in memory."""
-    with dg.DagsterInstance.ephemeral() as made:
-        made.add_dynamic_partitions("tenants", ["default"])
-        yield made
 
 
 def run(world: World, job: dg.JobDefinition, instance: dg.DagsterInstance) -> dict[str, str]:

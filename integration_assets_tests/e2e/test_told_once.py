@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from unittest import mock
@@ -19,14 +19,6 @@ from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_t
 pytestmark = pytest.mark.proof  # four syncs for each ending: part of `make proofs`
 
 BY_SCHEDULE = {"dagster/schedule_name": "sync_schedule"}
-
-
-@pytest.fixture
-def instance() -> Iterator[dg.DagsterInstance]:
-    """Dagster's records, in memory."""
-    with dg.DagsterInstance.ephemeral() as made:
-        made.add_dynamic_partitions("tenants", ["default"])
-        yield made
 
 
 class Scheduled:

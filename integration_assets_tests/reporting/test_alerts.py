@@ -64,7 +64,7 @@ def test_how_long_and_how_often_is_counted():
 )
 def test_other_numbers_are_no_other_problem(one, other, same):
     """A held plan that grows by a record is still the one people know; another check is another problem."""
-    seen = [run_problem(EndState.HELD, line, None, credential=False) for line in (one, other)]
+    seen = [run_problem(EndState.HELD, line, None) for line in (one, other)]
     assert (seen[0] == seen[1]) is same
 
 
@@ -72,9 +72,9 @@ def test_an_outage_is_one_problem_wherever_it_shows():
     """Of what is tried again anyway, only the system that is away counts."""
     at_votes = TransientError("canny, POST /v2/votes/list: answered 503", system="canny")
     at_users = TransientError("canny, POST /v2/users/list: no answer within 120 s", system="canny")
-    seen = {run_problem(EndState.RETRY_LATER, one.message, one, credential=False) for one in (at_votes, at_users)}
+    seen = {run_problem(EndState.RETRY_LATER, one.message, one) for one in (at_votes, at_users)}
     assert seen == {"RETRY_LATER canny"}
-    assert run_problem(EndState.SUCCEEDED_WITH_REJECTS, None, None, credential=False) is None
+    assert run_problem(EndState.SUCCEEDED_WITH_REJECTS, None, None) is None
 
 
 # ---------------------------------------------------------------------------------------------------------- the file
