@@ -73,9 +73,9 @@ def _refused(error: SlackApiError) -> Fate:
     # Slack says of these two errors that some of the work may have succeeded. What answers without Slack's JSON is a
     # gateway: it may speak for a Slack that has posted, unless it says that the request itself was wrong, or that
     # nobody was there to take it (503, RFC 9110).
-    nobody_there = code is None and status == 503
+    if code is None and status == 503:
+        return Fate.NOT_POSTED
     unclear = code in ("fatal_error", "internal_error") or status >= 500 or (code is None and status < 400)
-    unclear = unclear and not nobody_there
     return Fate.UNCERTAIN if unclear else Fate.NOT_POSTED
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 import duckdb
+import playwright.sync_api as playwright
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
@@ -68,12 +69,17 @@ class Reader:
         return self.page.inner_text("body")
 
     def wait_for(self, *until: str) -> None:
-        """Return once all of these words are on the page."""
-        self.page.wait_for_function(
-            "words => words.every(word => document.body?.innerText.includes(word))",
-            arg=list(until),
-            timeout=PAGE_MILLISECONDS,
-        )
+        """Return once all of these words are on the page; fails with those that are not."""
+        try:
+            self.page.wait_for_function(
+                "words => words.every(word => document.body?.innerText.includes(word))",
+                arg=list(until),
+                timeout=PAGE_MILLISECONDS,
+            )
+        except playwright.TimeoutError as error:
+            text = self.page.inner_text("body")
+            missing = [word for word in until if word not in text]
+            raise AssertionError(f"not on {self.page.url} in time: {missing}") from error
 
     def look(self, name: str) -> None:
         """Keep a picture, and see that nothing is on the page, or was asked for it, that must not be."""

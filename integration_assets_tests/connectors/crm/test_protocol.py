@@ -187,13 +187,17 @@ def test_the_schema_reads_back_as_it_was_defined(ready: Harness) -> None:
     assert [item.name for item in live.company_properties] == [ready.arr_property]
 
 
-def test_creating_the_group_again_is_no_error(ready: Harness) -> None:
+def test_creating_the_group_again_changes_nothing(ready: Harness) -> None:
     """Setup may be interrupted and started again."""
 
-    async def work(crm: Crm) -> None:
+    async def work(crm: Crm) -> tuple[LiveSchema, LiveSchema]:
+        before = await crm.schema(REQUEST, [])
         await crm.create_group(REQUEST)
+        return before, await crm.schema(REQUEST, [])
 
-    ready.talk(work)
+    before, after = ready.talk(work)
+    assert {item.group for item in before.properties} == {REQUEST.group}
+    assert after == before
 
 
 def test_a_record_is_created_once_and_then_updated(ready: Harness) -> None:
