@@ -19,6 +19,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from integration_assets.masking import mask_addresses
+
 
 class EndState(StrEnum):
     """How a run ended. Any other ending is a bug."""
@@ -60,8 +62,9 @@ class IntegrationError(Exception):
         status: int | None = None,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
+        # What an outside system or a file said of a record may hold somebody's address.
+        self.message = mask_addresses(message)
+        super().__init__(self.message)
         self.system = system
         self.endpoint = endpoint
         self.status = status
@@ -123,4 +126,4 @@ class HeldError(IntegrationError):
 
     def __init__(self, message: str, *, reasons: tuple[str, ...] = ()) -> None:
         super().__init__(message)
-        self.reasons = reasons
+        self.reasons = tuple(map(mask_addresses, reasons))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -13,12 +12,12 @@ import duckdb
 
 from integration_assets.assets.columns import COLUMNS, PREVIEWED
 from integration_assets.assets.lineage import SOURCES, Sources, column_lineage
+from integration_assets.masking import mask_addresses
 
 PREVIEW_ROWS = 10
 CELL_WIDTH = 60
 PERSONAL = frozenset({"email", "additional_emails", "details", "property_values", "schema_json"})
 """Columns that never appear in a preview: personal data, or text of people that may hold some."""
-_ADDRESS = re.compile(r"[^\s@<>,;:]+@[^\s@<>,;:]+")
 _ESCAPES = {"&": "&amp;", "<": "&lt;", **{sign: f"\\{sign}" for sign in "\\|[]*~"}}
 
 
@@ -79,7 +78,7 @@ def markdown_table(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
 
 def _text(value: Any) -> str:
     text = "".join(character if character.isprintable() else " " for character in _words(value))
-    text = _ADDRESS.sub("(an address)", text)
+    text = mask_addresses(text)
     return text if len(text) <= CELL_WIDTH else text[: CELL_WIDTH - 1] + "…"
 
 
@@ -92,7 +91,7 @@ def harmless(text: str) -> str:
 
     Code in backticks stays.
     """
-    return _escaped(_ADDRESS.sub("(an address)", text))
+    return _escaped(mask_addresses(text))
 
 
 def _escaped(text: str) -> str:

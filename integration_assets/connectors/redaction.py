@@ -1,4 +1,4 @@
-"""Registered secrets, and their removal from every text that could leave the process.
+"""Registered secrets and e-mail addresses, and their removal from every text that could leave the process.
 
 A secret is registered once, where it is opened. `redact` then replaces it in any text, raw or in the forms it takes
 on its way through URLs, base64 headers and JSON. `RedactingFilter` does so for log records.
@@ -12,6 +12,8 @@ import logging
 import re
 import threading
 from urllib.parse import quote, quote_plus
+
+from integration_assets.masking import mask_addresses
 
 MASK = "***"
 SHORTEST_SECRET = 8
@@ -34,12 +36,13 @@ def register(secret: str) -> None:
 
 
 def redact(text: str) -> str:
-    """`text` with every registered secret, in any of its spellings, replaced by `***`."""
-    return _pattern.sub(MASK, text) if _pattern else text
+    """`text` with every registered secret, in any of its spellings, as `***`, and every e-mail address masked."""
+    # Secrets first: one may hold a sign, and half of it would stay beside a masked address.
+    return mask_addresses(_pattern.sub(MASK, text) if _pattern else text)
 
 
 class RedactingFilter(logging.Filter):
-    """Replaces registered secrets in the message and the traceback of each record. Attach to handlers."""
+    """Replaces registered secrets and addresses in the message and the traceback of each record. Attach to handlers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record in place; always keep it."""

@@ -7,7 +7,8 @@ import unicodedata
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 
-_ADDRESS = re.compile(r"[A-Za-z0-9._%+'-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+from integration_assets.masking import mask_addresses
+
 _SPACE = re.compile(r"\s+")
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
 """Hangul fillers: letters by category, but nothing to see."""
@@ -23,7 +24,7 @@ def clean(text: str) -> str:
         for character in spaced
         if unicodedata.category(character) not in _HIDDEN and character not in _INVISIBLE_LETTERS
     )
-    return _SPACE.sub(" ", _ADDRESS.sub("[address]", shown)).strip()
+    return _SPACE.sub(" ", mask_addresses(shown)).strip()
 
 
 def clip(text: str, limit: int) -> str:

@@ -43,9 +43,9 @@ def cell(value: object) -> str:
         ("<img src=x>", "&lt;img src=x>"),
         ("![](http://elsewhere.com)", "!\\[\\](http://elsewhere.com)"),
         ("**bold** ~~gone~~ `code` &lt;", "\\*\\*bold\\*\\* \\~\\~gone\\~\\~ 'code' &amp;lt;"),
-        ("ask ann.lee+x@acme.co.uk, please", "ask (an address), please"),
-        ("Ann <ann@acme.com>", "Ann &lt;(an address)>"),
-        (["bob@acme.com"], "(an address)"),
+        ("ask ann.lee+x@acme.co.uk, please", "ask \\[address\\], please"),
+        ("Ann <ann@acme.com>", "Ann &lt;\\[address\\]>"),
+        (["bob@acme.com"], "\\[address\\]"),
     ],
 )
 def test_a_cell_is_readable_harmless_and_without_addresses(value, shown):
@@ -56,7 +56,7 @@ def test_a_cell_is_readable_harmless_and_without_addresses(value, shown):
 def test_a_sentence_is_harmless_and_keeps_its_code():
     """What a check says names commands in backticks, and ids and names that others made up."""
     said = harmless("run `setup`; ann@acme.com, ![](http://elsewhere.com) <b> feature_request.voter_domains")
-    assert said == "run `setup`; (an address), !\\[\\](http://elsewhere.com) &lt;b> feature_request.voter_domains"
+    assert said == "run `setup`; \\[address\\], !\\[\\](http://elsewhere.com) &lt;b> feature_request.voter_domains"
 
 
 def test_a_long_cell_is_cut():
@@ -75,7 +75,7 @@ def test_an_open_table_has_its_rows_as_text_without_addresses():
     assert isinstance(shown, dg.TableMetadataValue)
     assert [column.name for column in shown.schema.columns] == ["key", "reason"]
     assert [record.data for record in shown.records] == [
-        {"key": "1,234", "reason": "ask (an address)"},
+        {"key": "1,234", "reason": "ask [address]"},
         {"key": "", "reason": "a | <b>"},
         {"key": "x" * (CELL_WIDTH - 1) + "…", "reason": ""},
     ]

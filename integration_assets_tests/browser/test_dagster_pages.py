@@ -228,7 +228,7 @@ def test_the_ranking_is_previewed_and_drawn(reader, ran):
     for place, (line, (title, arr)) in enumerate(zip(lines[1:], ran.ranking, strict=True), start=1):
         cells = line.split("\t")
         assert (cells[0], cells[2]) == (f"{place}", arr)
-        assert cells[1].removesuffix("…") == f"(an address): {title}"[: CELL_WIDTH - cells[1].endswith("…")]
+        assert cells[1].removesuffix("…") == f"[address]: {title}"[: CELL_WIDTH - cells[1].endswith("…")]
     dialog.get_by_text("Close", exact=True).click()
     shown = reader.shown("chart_votes_against_arr", "img")
     image = shown.get_by_role("img", name="Place by votes against place by ARR")

@@ -40,7 +40,7 @@ def test_records_that_were_kept_out_are_named_with_the_reason(store, settings):
     assert named[0] == {"kind": "feature_request", "key": "f00", "reason": "no title"}
     quarantine(store, RUN, "raw_crm_contacts", [Rejected("contact", "", "ann@acme.com: no id")])
     assert records(shown(store, settings, "contacts_usable")["quarantined_records"]) == [
-        {"kind": "contact", "key": "", "reason": "(an address): no id"}
+        {"kind": "contact", "key": "", "reason": "[address]: no id"}
     ]
 
 

@@ -103,7 +103,7 @@ def test_a_run_from_the_ui_writes_the_crm_and_describes_what_it_made(stage, asse
     """Every asset is materialised for the tenant; tables come with row count, described columns and a preview."""
     made = metadata(first_run)
     assert made.keys() == assets.keys()
-    assert "(an address): " in made["ranked_feature_requests"]["preview"]["mdStr"]
+    assert "\\[address\\]: " in made["ranked_feature_requests"]["preview"]["mdStr"]
     for key in TABLES:
         entries = made[key]
         columns = entries["dagster/column_schema"]["schema"]["columns"]

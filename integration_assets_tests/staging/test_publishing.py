@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 
 from integration_assets.errors import ConfigurationError, PermanentError
@@ -74,6 +75,32 @@ def test_no_address_is_published(store, target):
     assert read(target, "SELECT detail FROM ops.checks") == [("for [address]",)]
     assert read(target, "SELECT summary ->> 'detail' FROM ops.runs") == [("[address]",)]
     assert b"a@b.com" not in target.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["josé@acme.com", "anna@bücher.example", "用户@例子.公司", '"john doe"@acme.com', "jo\u200bsé\uff20acme.com"],
+)
+def test_no_address_of_any_script_is_published(store, target, address):
+    """Texts, lists and JSON are masked by the one pattern of all surfaces; rows keep their number and their nulls."""
+    store.execute(
+        "CREATE TABLE ranked.texts AS FROM (VALUES (1, $title, [$title, NULL]), (2, NULL, NULL), "
+        "(3, 'plain', ['x.com']))"
+        " AS rows(id, title, notes)",
+        {"title": f"ask {address}"},
+    )
+    summary = msgspec.json.encode({"top": [f"ask {address}"], "n": 1.5}).decode()
+    store.execute("INSERT INTO ops.runs (run_id, summary) VALUES ('r', ?), ('s', NULL)", [summary])
+    publish(store, target)
+    assert read(target, "FROM ranked.texts ORDER BY id") == [
+        (1, "ask [address]", ["ask [address]", None]),
+        (2, None, None),
+        (3, "plain", ["x.com"]),
+    ]
+    assert [
+        msgspec.json.decode(text) for (text,) in read(target, "SELECT summary FROM ops.runs WHERE run_id = 'r'")
+    ] == [{"top": ["ask [address]"], "n": 1.5}]
+    assert address.encode() not in target.read_bytes()
 
 
 def test_publishing_replaces_and_survives_leftovers(store, target):
