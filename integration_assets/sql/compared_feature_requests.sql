@@ -1,4 +1,4 @@
--- Each wanted record beside what the CRM holds and what was last verified there.
+-- Each wanted record beside what the CRM holds and what both sides had in common last.
 -- grain: one key of our source, wanted or held; key: key, and row_number for paging
 -- inputs: temp wanted_feature_requests, raw.crm_feature_requests, sync.field_bases; variables source, portal_id
 WITH wanted AS (
@@ -25,7 +25,8 @@ held AS (
 bases AS (
     SELECT
         key,
-        map_from_entries(list((field, value))) AS base_values
+        map_from_entries(list((field, value))) AS base_values,
+        map_from_entries(list((field, state_digest))) AS base_digests
     FROM sync.field_bases
     WHERE portal_id = getvariable('portal_id')
     GROUP BY key
@@ -55,6 +56,7 @@ SELECT
     held.record_id,
     held.live_values,
     bases.base_values,
+    bases.base_digests,
     row_number() OVER (ORDER BY coalesce(wanted.key, held.key)) AS row_number
 FROM wanted
 FULL JOIN held ON wanted.key = held.key

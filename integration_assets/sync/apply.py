@@ -16,7 +16,6 @@ import duckdb
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import PermanentError, TransientError
 from integration_assets.models import ObjectDefinition
-from integration_assets.staging.transactions import transaction
 from integration_assets.sync.application import (
     Application,
     MayWrite,
@@ -28,7 +27,7 @@ from integration_assets.sync.application import (
 )
 from integration_assets.sync.apply_links import apply_links
 from integration_assets.sync.apply_records import apply_records
-from integration_assets.sync.ledger import open_ledger, store_bases
+from integration_assets.sync.ledger import open_ledger
 from integration_assets.sync.operations import (
     PAIR_ACTIONS,
     RECORD_ACTIONS,
@@ -78,8 +77,6 @@ async def apply_plan(
         crm, definition, connection, ledger, report, in_flight, on_progress, pause, now, may_write
     )
     set_status(connection, plan.plan_id, "applying", now=now())
-    with transaction(connection):
-        store_bases(connection, plan.portal_id, plan.agreed, now=now())
     await _records(application, plan, canary=canary)
     if not application.stopped:
         await _links(application, plan)

@@ -40,32 +40,45 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 class Base(msgspec.Struct, frozen=True):
-    """What we know of our last write: verified values of the ledger, and digests of the record's `managed_state`.
+    """What both sides had in common last: verified or agreed values of the ledger, and digests of `managed_state`.
 
-    The digests also count when the ledger knows another value: they were written by a run this store did not see the
-    end of, or that ran elsewhere.
+    Of the two the newer one counts, never both. `seen` has, by field, the digest the record carried when the ledger
+    learnt its value, where that is not the value's own.
     """
 
     values: Mapping[str, str]
     digests: Mapping[str, str]
+    seen: Mapping[str, str | None]
 
     def known(self, field: str) -> bool:
         """Whether anything is known of the field's last value."""
         return field in self.values or field in self.digests
 
     def matches(self, field: str, value: str) -> bool:
-        """Whether `value` is what we wrote last."""
-        return self.values.get(field) == value or self.digests.get(field) == digest(value)
+        """Whether `value` is what both sides had last."""
+        if self._in_ledger(field):
+            return self.values[field] == value
+        return self.digests.get(field) == digest(value)
 
     def digest(self, field: str) -> str | None:
         """Digest of the last value, or None."""
-        return digest(self.values[field]) if field in self.values else self.digests.get(field)
+        return digest(self.values[field]) if self._in_ledger(field) else self.digests.get(field)
+
+    def _in_ledger(self, field: str) -> bool:
+        """Whether the ledger has the newer value.
+
+        A digest it did not see was written after it: by a run whose end this store never learnt, or by one elsewhere.
+        """
+        if field not in self.values:
+            return False
+        carried = self.digests.get(field)
+        return carried is None or carried in {digest(self.values[field]), self.seen.get(field)}
 
 
 class RecordDiff(msgspec.Struct, frozen=True):
-    """What to write on a live record. `before` has the live value of every field in `after`.
+    """What to write on a live record. `before` has the live values of the fields in `after`, and the base's digests.
 
-    `agreed` are fields whose live value is what should be there although the ledger remembers another.
+    `agreed` are fields that both sides changed alike: their value is the new base although nothing is written.
     """
 
     before: Mapping[str, str]
@@ -86,9 +99,14 @@ def compare_record(
     live: Mapping[str, str],
     base_values: Mapping[str, str],
     policies: Mapping[str, FieldPolicy] = POLICIES,
+    *,
+    seen_digests: Mapping[str, str | None] | None = None,
 ) -> RecordDiff:
-    """Compare a wanted record with the live one. Both carry normalised values by field; missing is unset."""
-    base = Base(base_values, parse_managed_state(live.get(MANAGED_STATE, "")))
+    """Compare a wanted record with the live one. Both carry normalised values by field; missing is unset.
+
+    `base_values` are the ledger's, `seen_digests` what `managed_state` said when the ledger learnt them (`Base.seen`).
+    """
+    base = Base(base_values, parse_managed_state(live.get(MANAGED_STATE, "")), seen_digests or {})
     after: dict[str, str] = {}
     conflicts = []
     agreed = {}
@@ -101,11 +119,14 @@ def compare_record(
             after[field] = wanted
         if action is not None:
             conflicts.append(Conflict(key, field, action))
-        if wanted == theirs and base_values.get(field, wanted) != wanted:
+        if wanted == theirs and not base.matches(field, wanted):
             agreed[field] = wanted
     if after:
         after[MANAGED_STATE] = _next_state(base, live, desired, after)
     before = {field: live.get(field, "") for field in after}
+    if after:
+        # an undo puts these back: what both sides had in common then, which the record itself may not know
+        before[MANAGED_STATE] = state_text({field: known for field in STATE_FIELDS if (known := base.digest(field))})
     return RecordDiff(before, after, tuple(conflicts), agreed)
 
 
@@ -124,13 +145,16 @@ def _decide(
         edited = bool(theirs)
     if not edited:
         return True, None
-    if (base.known(field) and base.matches(field, wanted)) or policy.on_conflict == "theirs":
+    if base.matches(field, wanted) or policy.on_conflict == "theirs":
         return False, "kept"
     return True, "overwritten"
 
 
 def _next_state(base: Base, live: Mapping[str, str], desired: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """`managed_state` after the write: new digests where both sides agree, the old base where they do not."""
+    """`managed_state` after the write: new digests where both sides agree, the old base where they do not.
+
+    Where they differ and nobody knows the base, there is no digest: a value of unknown origin is not taken for ours.
+    """
     digests = {}
     for field in STATE_FIELDS:
         theirs = live.get(field, "")
@@ -138,8 +162,8 @@ def _next_state(base: Base, live: Mapping[str, str], desired: Mapping[str, str],
             digests[field] = digest(after[field])
         elif theirs == desired.get(field, ""):
             digests[field] = digest(theirs)
-        else:
-            digests[field] = base.digest(field) or digest(theirs)
+        elif (known := base.digest(field)) is not None:
+            digests[field] = known
     return state_text(digests)
 
 

@@ -148,15 +148,21 @@ def store_bases(
     bases: Mapping[str, Mapping[str, str | None]],
     *,
     now: datetime,
+    seen: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
-    """Remember the last verified value per key and field; forget those that are None. Call inside a transaction."""
+    """Remember the last common value per key and field; forget those that are None. Call inside a transaction.
+
+    `seen` has the digests by field that a record's `managed_state` carried, by key, where nothing was written: the
+    value is newer than these.
+    """
+    carried = seen or {}
     rows = pa.Table.from_pylist(
         [
-            {"key": key, "field": field, "value": value}
+            {"key": key, "field": field, "value": value, "state_digest": carried.get(key, {}).get(field)}
             for key, values in bases.items()
             for field, value in values.items()
         ],
-        schema=columns(key=pa.string(), field=pa.string(), value=pa.string()),
+        schema=columns(key=pa.string(), field=pa.string(), value=pa.string(), state_digest=pa.string()),
     )
     if not rows.num_rows:
         return
@@ -171,7 +177,7 @@ def store_bases(
         connection.execute(
             """
             INSERT INTO sync.field_bases
-            SELECT $portal_id, key, field, value, $now FROM incoming_rows WHERE value IS NOT NULL
+            SELECT $portal_id, key, field, value, $now, state_digest FROM incoming_rows WHERE value IS NOT NULL
             """,
             {"portal_id": portal_id, "now": naive_utc(now)},
         )

@@ -30,8 +30,10 @@ from integration_assets.sync.feature_request_object import (
     RETIRED_REASON,
     RetiredReason,
     normalise,
+    parse_managed_state,
     record_key,
 )
+from integration_assets.sync.ledger import store_bases
 from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
 from integration_assets.sync.plan_store import (
     Plan,
@@ -75,7 +77,8 @@ class _Comparison(msgspec.Struct):
     """What comparing all records found; filled page by page.
 
     `vanished` are records that were verified in this portal once and are neither live nor archived now, with their
-    request and what would make them again.
+    request and what would make them again. `agreed` has, by key, what both sides changed alike, `seen` the digests that
+    record carries.
     """
 
     creates: list[Operation] = []
@@ -86,6 +89,7 @@ class _Comparison(msgspec.Struct):
     conflicts: list[Conflict] = []
     problems: list[str] = []
     agreed: dict[str, Mapping[str, str]] = {}
+    seen: dict[str, Mapping[str, str]] = {}
     counts: Counter[str] = msgspec.field(default_factory=Counter)
 
 
@@ -93,8 +97,8 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
     """Compare what should be in the CRM with what is there, and save the result as a new plan.
 
     Reads `ranked.feature_requests`, `ranked.company_requests`, `resolved.votes` and the raw tables; writes
-    `sync.plans`, `sync.plan_operations` and `sync.plan_companies` in one transaction. The connection must be in
-    autocommit.
+    `sync.plans`, `sync.plan_operations`, `sync.plan_companies` and `sync.field_bases` in one transaction. The
+    connection must be in autocommit.
     """
     set_variables(
         connection,
@@ -108,6 +112,8 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
     plan_id = uuid.uuid4().hex
     records = _numbered([*found.creates, *found.updates, *found.retires])
     with transaction(connection):
+        # what both sides agree on is so whether or not the plan is ever applied
+        store_bases(connection, inputs.portal_id, found.agreed, now=inputs.now, seen=found.seen)
         if records:
             insert_operations(connection, plan_id, records)
         links = _plan_links(connection, plan_id, len(records), found)
@@ -189,10 +195,12 @@ def _compare_wanted(found: _Comparison, row: Mapping[str, Any]) -> None:
             _create(found, row["request_id"], create)
         return
     found.linkable.append((key, row["request_id"], record_id))
-    diff = compare_record(key, desired, _live_values(row), row["base_values"] or {})
+    live = _live_values(row)
+    diff = compare_record(key, desired, live, row["base_values"] or {}, seen_digests=row["base_digests"])
     found.conflicts.extend(diff.conflicts)
     if diff.agreed:
         found.agreed[key] = diff.agreed
+        found.seen[key] = parse_managed_state(live[MANAGED_STATE])
     if diff.after:
         found.updates.append(Operation(0, "update", key, record_id, before=diff.before, after=diff.after))
     else:
@@ -326,7 +334,6 @@ def _header(
         conflicts=tuple(found.conflicts),
         problems=tuple(found.problems),
         warnings=warnings,
-        agreed=found.agreed,
     )
 
 

@@ -14,7 +14,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.sql import read_sql
 from integration_assets.staging.transactions import transaction
 from integration_assets.sync.diff import Conflict
-from integration_assets.sync.feature_request_object import normalise
+from integration_assets.sync.feature_request_object import MANAGED_STATE, normalise
 from integration_assets.sync.operations import RECORD_ACTIONS, Operation, read_operations
 from integration_assets.sync.store import naive_utc, set_variables
 
@@ -89,7 +89,6 @@ class Plan(msgspec.Struct, frozen=True):
     conflicts: tuple[Conflict, ...] = ()
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    agreed: Mapping[str, Mapping[str, str]] = {}
     undoes: str | None = None
 
     @property
@@ -299,7 +298,8 @@ def _moved(operation: Operation, live: tuple[Mapping[str, str], str | None] | No
         return live is not None
     if live is None or live[1] is None:  # gone, or archived
         return True
-    return any(normalise(field, live[0].get(field)) != value for field, value in operation.before.items())
+    values = {field: value for field, value in operation.before.items() if field != MANAGED_STATE}
+    return any(normalise(field, live[0].get(field)) != value for field, value in values.items())
 
 
 def _record_baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) -> None:

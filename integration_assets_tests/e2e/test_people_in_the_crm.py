@@ -31,6 +31,18 @@ def test_an_edit_on_both_sides_goes_to_the_source_and_is_reported(synced: World)
     assert summary["conflicts"] == [{"key": synced.key("dark mode"), "field": "title", "action": "overwritten"}]
 
 
+def test_who_puts_back_what_both_sides_changed_keeps_it(synced: World) -> None:
+    """Both sides came to say the same without a write: whoever edits the record after that has edited it."""
+    synced.edit_record("themes", title="Colour themes")
+    synced.edit_request("themes", title="Colour themes")
+    assert synced.sync().summary["conflicts"] == []
+    synced.edit_record("themes", title="Themes")
+    summary = synced.sync().summary
+    assert synced.in_crm().records[synced.key("themes")]["title"] == "Themes"
+    assert summary["conflicts"] == [{"key": synced.key("themes"), "field": "title", "action": "kept"}]
+    assert synced.writes() == []
+
+
 def test_an_edit_survives_a_later_change_of_another_field(synced: World) -> None:
     """A new vote rewrites the counts of a record; the title somebody edited on it stays."""
     synced.edit_record("csv export", title="CSV export")

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from integration_assets.staging.migrations import migrate
 from integration_assets.sync.apply import ApplyReport, apply_plan
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.guard import is_first_apply
@@ -26,7 +26,6 @@ from integration_assets_tests.sync.fake_crm import FakeCrm
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 MOST_ROWS_AS_TEXT = 500
 LAST_VOTE = NOW.replace(tzinfo=None) - timedelta(days=1)
-MIGRATIONS = Path(__file__).parents[2] / "integration_assets" / "staging" / "migrations"
 
 RANKED = """
 CREATE TABLE ranked.feature_requests (
@@ -224,7 +223,6 @@ def new_store() -> duckdb.DuckDBPyConnection:
         "threads": "1",
     }
     connection = duckdb.connect(":memory:", config=config)
-    for name in ("0001_raw", "0002_sync", "0003_ops"):
-        connection.execute((MIGRATIONS / f"{name}.sql").read_text())
+    migrate(connection)
     connection.execute(RANKED)
     return connection
