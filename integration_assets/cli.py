@@ -21,7 +21,10 @@ from integration_assets.commands.shared import (
     Environment,
     Tenant,
     ask,
+    check_file,
+    keep_file,
     results_console,
+    say,
     settings_of,
     settings_of_tenant,
 )
@@ -57,8 +60,10 @@ def main() -> None:
     """Entry point: run a command; every error raised on purpose is one line and its exit code."""
     import signal
 
+    from integration_assets.commands.streams import settle_streams
     from integration_assets.errors import EXIT_CODES, EndState, IntegrationError
 
+    settle_streams()
     # A supervisor's SIGTERM ends a command as Ctrl-C does: connections are closed, the run is noted as interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -75,15 +80,8 @@ def main() -> None:
 def _fail(error: Exception) -> NoReturn:
     from integration_assets.errors import IntegrationError
 
-    _say(str(error))
+    say(str(error))
     raise SystemExit(error.exit_code if isinstance(error, IntegrationError) else 1)
-
-
-def _say(line: str) -> None:
-    """One line of error on stderr."""
-    from integration_assets.connectors.redaction import redact
-
-    sys.stderr.write(f"integration-assets: {redact(line)}\n")
 
 
 @contextmanager
@@ -121,12 +119,13 @@ def doctor(tenant: Tenant = DEFAULT, environment: Environment = None, json: Json
     from integration_assets.doctor.examination import examine
     from integration_assets.doctor.findings import exit_code, show, to_json
 
+    check_file(json)
     examined = asyncio.run(examine(settings_of(environment), tenant))
     if json:
-        json.write_bytes(to_json(examined.findings))
+        keep_file(json, lambda: json.write_bytes(to_json(examined.findings)))
     show(examined.findings, results_console())
     if examined.problem:
-        _say(examined.problem.message)
+        say(examined.problem.message)
     raise SystemExit(exit_code(examined.findings))
 
 
@@ -142,6 +141,7 @@ def setup(
 
     from integration_assets.tenants.setting_up import set_up
 
+    check_file(json)
     settings = settings_of_tenant(environment, tenant, "setup")
 
     def agreed(lines: list[str]) -> bool:
@@ -154,7 +154,7 @@ def setup(
     for line in result.lines:
         typer.echo(line)
     if json:
-        json.write_bytes(result.to_json())
+        keep_file(json, lambda: json.write_bytes(result.to_json()))
 
 
 @app.command()
@@ -215,6 +215,8 @@ def _run(
     from integration_assets.reporting.run_summary import write_json
     from integration_assets.tenants.settings import check_configured
 
+    check_file(json)
+    check_file(out)
     check_configured(settings, tenant)
     with _progress():
         ending = run_job(
@@ -229,13 +231,13 @@ def _run(
     if ending.exit_code == EXIT_USAGE:
         raise _usage(ending.error)
     if json:
-        write_json(ending.summary, json)
+        keep_file(json, lambda: write_json(ending.summary, json))
     console = results_console()
     if mode is Mode.DRY_RUN:
         show_saved_plan(console, settings, tenant, ending, out)
     show_ending(console, ending)
     if ending.error and not (sys.stdout.isatty() and sys.stderr.isatty()):
-        _say(ending.error)  # once more where results and errors go to different places
+        say(ending.error)  # once more where results and errors go to different places
     raise SystemExit(ending.exit_code)
 
 
@@ -274,6 +276,7 @@ def undo(
     from integration_assets.assets.results import show_ending, show_undo
     from integration_assets.reporting.run_summary import write_json
 
+    check_file(json)
     settings = settings_of(environment)
     ending = _undo(settings, tenant, run, apply=yes)
     console = results_console()
@@ -281,7 +284,7 @@ def undo(
     if changes and not yes and sys.stdin.isatty() and typer.confirm("Undo this?"):
         ending = _undo(settings, tenant, run, apply=True, shown=ending.summary.plan.hash)
     if json:
-        write_json(ending.summary, json)
+        keep_file(json, lambda: write_json(ending.summary, json))
     show_ending(console, ending)
     if changes and ending.summary.dry_run:
         command = f"integration-assets undo {run} --environment {settings.environment} --yes"

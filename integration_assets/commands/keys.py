@@ -12,9 +12,13 @@ app = typer.Typer(help="The keys of the registry's secrets.", no_args_is_help=Tr
 @app.command()
 def generate() -> None:
     """Make a master key and print it, to be kept where INTEGRATION_ASSETS_KEY or _KEY_FILE finds it, with a copy."""
+    from integration_assets.commands.streams import stdout_problem
+    from integration_assets.errors import PermanentError
     from integration_assets.tenants.registry.master import generate as generated
 
     typer.echo(generated())
+    if problem := stdout_problem():  # a key that was not kept must not look like one that was
+        raise PermanentError(f"the key could not be written: {problem}; make a new one")
 
 
 @app.command()

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -72,6 +74,43 @@ def ask(question: str, option: str) -> bool:
     if not sys.stdin.isatty():
         raise ConfigurationError(f"nothing was done: without a terminal to ask on, say {option}")
     return typer.confirm(question)
+
+
+def say(line: str) -> None:
+    """One line about what went wrong, on stderr."""
+    from integration_assets.connectors.redaction import redact
+
+    sys.stderr.write(f"integration-assets: {redact(line)}\n")
+
+
+def check_file(path: Path | None) -> None:
+    """See that a result can be written to this file later, before the work that leads to it begins.
+
+    Raises:
+        ConfigurationError: it cannot.
+    """
+    from integration_assets.errors import ConfigurationError
+
+    if path is None:
+        return
+    if path.is_dir():
+        raise ConfigurationError(f"{path} is a folder: name a file")
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"{path} cannot be written: there is no folder {path.parent}")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise ConfigurationError(f"{path} cannot be written: no permission")
+
+
+def keep_file(path: Path, write: Callable[[], object]) -> None:
+    """Write a result beside the one on stdout. A failure is said; how the work ended it does not change."""
+    from integration_assets.errors import IntegrationError
+
+    try:
+        write()
+    except IntegrationError as error:
+        say(error.message)
+    except OSError as error:
+        say(f"{path} could not be written: {error.strerror}")
 
 
 def confidential(what: str) -> str:

@@ -17,7 +17,7 @@ import duckdb
 import msgspec
 
 from integration_assets.connectors.calls import CallCount
-from integration_assets.errors import EndState
+from integration_assets.errors import EndState, PermanentError
 from integration_assets.models import Rejected
 from integration_assets.reporting.text import clean
 from integration_assets.sql import read_sql
@@ -213,13 +213,24 @@ def write_json(summary: RunSummary, path: Path) -> None:
     """Write the summary to a file, whole or not at all.
 
     Raises:
-        OSError: the file cannot be written.
+        PermanentError: it cannot be written.
     """
+    content = to_json(summary) + b"\n"
+    try:
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)  # a pipe, or /dev/stdout: there is nothing to put in its place
+        else:
+            _replace(path, content)
+    except OSError as error:
+        raise PermanentError(f"{path} could not be written: {error.strerror}; check the folder and the disk") from error
+
+
+def _replace(path: Path, content: bytes) -> None:
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     unfinished = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(to_json(summary) + b"\n")
+            file.write(content)
         unfinished.chmod(0o644)
         unfinished.replace(path)
     finally:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration_assets.errors import EndState
+from integration_assets.errors import EndState, PermanentError
 from integration_assets.models import Rejected
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import (
@@ -128,8 +128,8 @@ def test_json_file_is_written_whole(store, facts, tmp_path):
 
 
 def test_json_file_in_a_missing_directory(store, facts, tmp_path):
-    """A directory that does not exist is the caller's to report."""
-    with pytest.raises(FileNotFoundError):
+    """What cannot be written is one line that names the file."""
+    with pytest.raises(PermanentError, match=r"summary\.json could not be written: No such file"):
         write_json(build_summary(store, facts), tmp_path / "missing" / "summary.json")
 
 
