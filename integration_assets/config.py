@@ -23,6 +23,9 @@ CANNY_BASE_URL = "https://canny.io/api"
 HUBSPOT_BASE_URL = "https://api.hubapi.com"
 SLACK_BASE_URL = "https://slack.com/api/"
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+):[0-9]{1,5}")
+_CURRENCY_CODE = re.compile(r"[A-Z]{3}")
+LOWEST_RATE, HIGHEST_RATE = Decimal("0.0000001"), Decimal(10) ** 9
+"""Beyond these a rate is a mistake that makes nothing, or everything, of a figure: currencies differ by less."""
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 PRIVATE_NETWORKS = tuple(
     ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
@@ -133,6 +136,7 @@ class Settings(BaseSettings):
     currency_rates: Annotated[dict[str, Decimal], NoDecode] = Field(
         default_factory=dict, validation_alias="INTEGRATION_ASSETS_CURRENCY_RATES"
     )
+    arr_coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_ARR_COVERAGE_FLOOR")
     coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_COVERAGE_FLOOR")
 
     # Slack
@@ -181,16 +185,26 @@ class Settings(BaseSettings):
         """`EUR=1.08,GBP=1.27`: one unit of that currency in the base currency."""
         if not isinstance(value, str):
             return value
-        pairs = [part.partition("=") for part in _split(value)]
-        if any(not rate for _, _, rate in pairs):
-            raise ValueError("must look like EUR=1.08,GBP=1.27")
-        return {code.strip().upper(): rate.strip() for code, _, rate in pairs}
+        rates: dict[str, str] = {}
+        for part in _split(value):
+            code, _, rate = (piece.strip() for piece in part.partition("="))
+            if not rate or not code:
+                raise ValueError("must look like EUR=1.08,GBP=1.27")
+            if code.upper() in rates:
+                raise ValueError(f"{code.upper()} has two rates: keep one")
+            rates[code.upper()] = rate
+        return rates
 
     @field_validator("currency_rates")
     @classmethod
-    def _positive_rates(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
-        if any(not rate.is_finite() or rate <= 0 for rate in value.values()):
-            raise ValueError("rates must be above zero")
+    def _usable_rates(cls, value: dict[str, Decimal]) -> dict[str, Decimal]:
+        for code, rate in value.items():
+            if not _CURRENCY_CODE.fullmatch(code):
+                raise ValueError("a currency has three letters, as in EUR=1.08")
+            if not rate.is_finite() or rate <= 0:
+                raise ValueError("rates must be above zero")
+            if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+                raise ValueError(f"the rate of {code} must be between {LOWEST_RATE:f} and {HIGHEST_RATE:,f}")
         return value
 
     @field_validator(

@@ -60,6 +60,7 @@ class CrmWork:
     archived_records: int | None = None
     link_pages: int = 0
     addresses: int = 0
+    address_spellings: int = 0
     contacts: int = 0
 
 
@@ -146,6 +147,7 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
         + calls_for(work.live_records or 0, sizes.records_per_link_read) * targets
         + work.link_pages
         + calls_for(work.addresses, sizes.records_per_write)
+        + calls_for(work.address_spellings, sizes.records_per_write)
         + calls_for(work.contacts, sizes.costs.contacts_per_call)
     )
 

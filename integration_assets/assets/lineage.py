@@ -57,6 +57,7 @@ SOURCES: Mapping[str, Mapping[str, Sources]] = {
         "customers": {**_WHOSE_ARR, _COMPANIES: ("arr", "currency", "lifecycle_stage")},
         "arr": _WHOSE_ARR,
         "companies_without_arr": _WHOSE_ARR,
+        "companies_without_rate": _WHOSE_ARR,
         "votes_30d": _WHEN,
         "companies_30d": _WHOSE_AND_WHEN,
         "first_vote_at": _WHEN,
@@ -74,6 +75,7 @@ SOURCES: Mapping[str, Mapping[str, Sources]] = {
         "company_name": {_COMPANIES: ("name",)},
         "domain": {_COMPANIES: ("domain",)},
         "arr": _COMPANY_ARR,
+        "arr_status": _COMPANY_ARR,
         "title": {_REQUESTS: ("title",)},
         "status": {_REQUESTS: ("status",)},
         "votes": {_RESOLVED: ("vote_id",)},
@@ -88,7 +90,14 @@ SOURCES: Mapping[str, Mapping[str, Sources]] = {
         "last_vote_at": _WHEN,
     },
     "ranked.rank_history": _same(
-        _RANKED, "as_of", "request_id", "rank_by_arr", "rank_by_companies", "companies", "arr"
+        _RANKED,
+        "as_of",
+        "request_id",
+        "rank_by_arr",
+        "rank_by_companies",
+        "companies",
+        "arr",
+        "companies_without_rate",
     ),
 }
 """By table and column. Raw tables come from the systems themselves; `as_of` and what is not read yet from nothing."""

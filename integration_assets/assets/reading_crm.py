@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+import msgspec
+
 from integration_assets.assets.call_floor import calls_for, schema_calls
 from integration_assets.assets.reading_companies import read_companies
 from integration_assets.assets.reading_pages import Reading, chunks, size_of
@@ -15,7 +17,7 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import IntegrationError
 from integration_assets.models import LinkTarget, LiveSchema, Page
 from integration_assets.reporting.progress import track
-from integration_assets.resolution.addresses import split_address
+from integration_assets.resolution.addresses import other_spellings, split_address
 from integration_assets.staging.rows import PortalRead
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import check_portal, pinned_portal
@@ -143,16 +145,22 @@ async def _ask_for_contacts(crm: Crm, reading: Reading) -> None:
     ).fetchall()
     if not rows:
         return
-    parts = [split_address(email) for (email,) in rows]
-    addresses = sorted({f"{local}@{host}" for local, host in filter(None, parts)})
-    with track("contacts", len(addresses)) as advance:
+    addresses = {"@".join(parts) for (email,) in rows if (parts := split_address(email))}
+    spellings = {spelling for (email,) in rows for spelling in other_spellings(email)} - addresses
+    with track("contacts", len(addresses) + len(spellings)) as advance:
 
-        async def read(some: Sequence[str]) -> None:
+        async def read(some: Sequence[str], *, normalised: bool) -> None:
             found = await crm.contacts(some)
+            if not normalised:
+                # A spelling the CRM refuses is one it cannot hold; the address itself was asked for as well.
+                found = msgspec.structs.replace(found, rejected=())
             reading.work.crm.contacts += len(found.records)
             reading.take("raw_crm_contacts", "raw.crm_contacts", found)
             advance(len(some))
 
         reading.work.crm.addresses += len(addresses)
-        for batches in chunks(list(chunks(addresses, crm.addresses_per_read)), BATCHES_IN_FLIGHT):
-            await together(*(read(some) for some in batches))
+        reading.work.crm.address_spellings += len(spellings)
+        batches = [(some, True) for some in chunks(sorted(addresses), crm.addresses_per_read)]
+        batches += [(some, False) for some in chunks(sorted(spellings), crm.addresses_per_read)]
+        for in_flight in chunks(batches, BATCHES_IN_FLIGHT):
+            await together(*(read(some, normalised=normalised) for some, normalised in in_flight))

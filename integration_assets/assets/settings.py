@@ -5,6 +5,7 @@ from __future__ import annotations
 import duckdb
 
 from integration_assets.config import Settings
+from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.overrides import Override, read_overrides
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.tenants.integrations import RECORD_ID_PROPERTY
@@ -33,7 +34,18 @@ def base_currency(settings: Settings, connection: duckdb.DuckDBPyConnection) -> 
 
 
 def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnection) -> ResolutionSettings:
-    """What resolution needs to know of the tenant."""
+    """What resolution needs to know of the tenant.
+
+    Raises:
+        ConfigurationError: the base currency has a rate other than one, or the overrides are wrong.
+    """
+    base = base_currency(settings, connection)
+    if settings.currency_rates.get(base, 1) != 1:
+        raise ConfigurationError(
+            f"{settings.named('currency_rates')} gives {base} a rate, and {base} is the base currency: a rate is what "
+            f"one unit of another currency is worth in {base}; correct the rates, or choose the base currency you mean "
+            f"with {settings.named('base_currency')}"
+        )
     return ResolutionSettings(
         own_domains=settings.own_domains,
         personal_domains=settings.personal_domains,
@@ -41,7 +53,7 @@ def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnectio
         account_id_mapped=settings.hubspot_account_id_property is not None,
         account_id_is_record_id=settings.hubspot_account_id_property == RECORD_ID_PROPERTY,
         arr_sources=tuple(source.value for source in settings.arr_sources),
-        base_currency=base_currency(settings, connection),
+        base_currency=base,
         portal_currency=portal_currency(connection),
         accounts_currency=settings.accounts_currency,
         currency_rates=settings.currency_rates,

@@ -49,8 +49,11 @@ def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
                 "calls": sum(calls.total for calls in summary.api_calls.values()),
                 "top": dg.MetadataValue.md(
                     markdown_table(
-                        ["request", "companies", f"ARR ({summary.currency})"],
-                        [(one.title, one.companies, Decimal(one.arr)) for one in summary.top.by_arr],
+                        ["request", "companies", f"ARR ({summary.currency})", "companies without rate"],
+                        [
+                            (one.title, one.companies, Decimal(one.arr), one.companies_without_rate)
+                            for one in summary.top.by_arr
+                        ],
                     )
                 ),
                 "summary": dg.MetadataValue.json(_without_titles(summary)),

@@ -16,6 +16,7 @@ import duckdb
 from integration_assets.assets.metadata import harmless, shown_table
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.settings import base_currency
 from integration_assets.checks import nulls
 from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, GateSettings, query
 from integration_assets.checks.gate import CHECKS
@@ -33,6 +34,9 @@ def gate_settings(session: RunSession) -> GateSettings:
         environment=session.target,
         now=datetime.now(UTC),
         coverage_floor=session.settings.coverage_floor,
+        arr_coverage_floor=session.settings.arr_coverage_floor,
+        base_currency=base_currency(session.settings, session.connection),
+        rates_setting=session.settings.named("currency_rates"),
         link_contacts=session.settings.link_contacts,
         company_properties=company_mapping(session.settings).names(),
     )

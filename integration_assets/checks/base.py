@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from itertools import islice
 from typing import Any, Literal
 
@@ -34,12 +35,18 @@ class CheckResult(msgspec.Struct, frozen=True):
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checks need to know of the run. `now` is UTC; `coverage_floor` a share from 0 to 1."""
+    """What the checks need to know of the run. `now` is UTC; both floors are shares from 0 to 1.
+
+    `rates_setting` is what the person who may change it knows the setting of currency rates by.
+    """
 
     run_id: str
     environment: Environment
     now: datetime
     coverage_floor: float = 0.0
+    arr_coverage_floor: float = 0.0
+    base_currency: str = "USD"
+    rates_setting: str = "INTEGRATION_ASSETS_CURRENCY_RATES"
     link_contacts: bool = True
     company_properties: tuple[str, ...] = ()
 
@@ -83,6 +90,11 @@ def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(str(item) for item in value[:SAMPLE_ROWS]) + (", …" if len(value) > SAMPLE_ROWS else "")
     return f"{value:,}" if isinstance(value, int) else str(value)
+
+
+def reaches(part: int, whole: int, floor: float) -> bool:
+    """Whether `part` of `whole` is at least the share `floor`, which counts as it was written: 7 of 100 reach 0.07."""
+    return part >= Decimal(str(floor)) * whole
 
 
 def percent(part: int, whole: int) -> str:

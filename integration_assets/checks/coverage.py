@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import duckdb
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, percent, query, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, percent, query, reaches, sample
 
 NAME, ASSET = "votes_matched", "domain_resolved_votes"
 
@@ -19,7 +19,7 @@ def votes_matched(connection: duckdb.DuckDBPyConnection, settings: GateSettings)
         NAME,
         ASSET,
         "ERROR",
-        passed=matched >= counted * settings.coverage_floor,
+        passed=reaches(matched, counted, settings.coverage_floor),
         detail=f"{matched:,} of {counted:,} votes matched ({percent(matched, counted)}, "
         f"floor {settings.coverage_floor:.0%}), {own_staff:,} of own staff left out",
         rows=sample(("reason", "votes"), query(connection, "unmatched_reasons")),

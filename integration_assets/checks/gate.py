@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import duckdb
 
-from integration_assets.checks import coverage, duplicates, fields, freshness, nulls, schema_drift, volume
+from integration_assets.checks import coverage, duplicates, fields, freshness, nulls, revenue, schema_drift, volume
 from integration_assets.checks.base import Check, CheckResult, GateSettings
 
 CHECKS: tuple[Check, ...] = (
@@ -15,6 +15,7 @@ CHECKS: tuple[Check, ...] = (
     *schema_drift.CHECKS,
     *fields.CHECKS,
     *coverage.CHECKS,
+    *revenue.CHECKS,
     *freshness.CHECKS,
     *volume.CHECKS,
 )

@@ -7,6 +7,7 @@ from functools import partial
 import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, percent, query, sample
+from integration_assets.resolution.domains import blank_pattern
 
 MOST_QUARANTINED = 10
 MOST_QUARANTINED_SHARE = 0.01
@@ -58,7 +59,7 @@ def quarantine_limit(seen: int) -> int:
 
 def votes_with_email(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
     """Warn when many votes have no address."""
-    [(total, without)] = query(connection, "votes_without_email")
+    [(total, without)] = query(connection, "votes_without_email", [blank_pattern()])
     few, detail = _share(total, without, "votes have no e-mail", WITHOUT_EMAIL_WARNING)
     return CheckResult("votes_with_email", "raw_votes", "WARN", few, detail)
 

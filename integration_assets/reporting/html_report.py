@@ -33,8 +33,8 @@ from integration_assets.reporting.run_charts import (
     coverage_chart,
     votes_against_arr,
 )
-from integration_assets.reporting.run_summary import RunSummary, iso_utc
-from integration_assets.reporting.text import amount, clean, clip, count, duration, moment, percent
+from integration_assets.reporting.run_summary import RunSummary, arr_words, iso_utc
+from integration_assets.reporting.text import amount, clean, clip, count, duration, lacking_rate, moment, percent
 from integration_assets.staging.store import check_tenant, make_private_directory
 
 RANKED = 25
@@ -118,6 +118,7 @@ def render_report(facts: ReportFacts, ranking: Ranking | None) -> str:
             advice=facts.advice or TODO.get(state),
             release=release_command(summary),
             coverage=coverage_chart(summary.votes),
+            arr=arr_words(summary.arr, summary.currency),
             failed=[one for one in checks if not one.passed],
             passed=[one for one in checks if one.passed],
             calls=sorted(facts.calls, key=lambda one: (one.system, -one.total, one.endpoint)),
@@ -207,7 +208,7 @@ def _templates() -> jinja2.Environment:
         "code": _code,
         "drawing": Markup,  # our own charts, which escape what they are given
     }
-    templates.globals |= {"percent": percent, "count": count}
+    templates.globals |= {"percent": percent, "count": count, "lacking_rate": lacking_rate}
     return templates
 
 

@@ -37,6 +37,7 @@ class Request(msgspec.Struct, frozen=True):
     rank_by_companies: int
     rank_by_votes: int
     rank_gap: int
+    companies_without_rate: int
     found: int
 
 
@@ -57,6 +58,7 @@ class RequestDetails(msgspec.Struct, frozen=True):
     customers: int
     arr: Decimal
     companies_without_arr: int
+    companies_without_rate: int
     votes_30d: int
     companies_30d: int
     first_vote_at: datetime | None
@@ -77,6 +79,7 @@ class Reason(msgspec.Struct, frozen=True):
     company_name: str | None
     domain: str | None
     arr: Decimal | None
+    arr_status: str | None
     match_methods: list[str]
     voters: int
     first_vote_at: datetime | None
@@ -92,6 +95,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     title: str
     companies: int
     arr: Decimal
+    companies_without_rate: int
 
 
 class Company(msgspec.Struct, frozen=True):
@@ -101,6 +105,7 @@ class Company(msgspec.Struct, frozen=True):
     company_name: str | None
     domain: str | None
     arr: Decimal | None
+    arr_status: str
     requests: int
     open_requests: int
     shipped_requests: int

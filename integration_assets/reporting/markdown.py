@@ -9,8 +9,8 @@ import msgspec
 
 from integration_assets.errors import ConfigurationError, EndState
 from integration_assets.reporting.advice import TODO, release_command
-from integration_assets.reporting.run_summary import RunSummary, SystemCalls
-from integration_assets.reporting.text import clean, clip, duration, moment, money, percent
+from integration_assets.reporting.run_summary import RunSummary, SystemCalls, arr_words
+from integration_assets.reporting.text import arr_money, clean, clip, duration, moment, percent
 
 LISTED = 20
 """Rejects that are named; the rest is counted."""
@@ -90,11 +90,16 @@ def _coverage(summary: RunSummary) -> str:
         return ""
     share = percent(votes.matched, votes.total)
     lost = ", ".join(f"{safe(name.replace('_', ' '))} {number:,}" for name, number in votes.unmatched.items())
-    return f"{votes.matched:,} of {votes.total:,} votes matched to a company ({share}). Not: {lost or 'none'}."
+    arr = arr_words(summary.arr, summary.currency)
+    matched = f"{votes.matched:,} of {votes.total:,} votes matched to a company ({share}). Not: {lost or 'none'}."
+    return f"{matched}\n\nARR: {safe(arr)}." if arr else matched
 
 
 def _top(summary: RunSummary) -> str:
-    rows = [(one.title, one.companies, money(one.arr, summary.currency)) for one in summary.top.by_arr]
+    rows = [
+        (one.title, one.companies, arr_money(one.arr, summary.currency, one.companies_without_rate))
+        for one in summary.top.by_arr
+    ]
     return _table(["first by ARR", "companies", "ARR"], rows)
 
 

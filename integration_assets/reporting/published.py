@@ -37,6 +37,15 @@ from integration_assets.reporting.terminal_moves import show_moves
 from integration_assets.sql import read_sql
 from integration_assets.staging.publishing import published_path
 
+_OF_AN_EARLIER_VERSION = """
+SELECT 1 FROM duckdb_tables()
+WHERE schema_name = 'ranked' AND table_name = 'feature_requests'
+AND NOT EXISTS (
+    SELECT 1 FROM duckdb_columns() AS columns
+    WHERE columns.schema_name = 'ranked' AND columns.column_name = 'companies_without_rate'
+)
+"""
+
 
 def show_rankings(console: Console, settings: Settings, tenant: str, by: Order, limit: int) -> None:
     """Print the ranking of the last run.
@@ -156,5 +165,9 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
             f"{path} cannot be read: {str(error).splitlines()[0]}; the next run replaces it"
         ) from error
     with connection:
+        if connection.execute(_OF_AN_EARLIER_VERSION).fetchall():
+            raise ConfigurationError(
+                f"{path} was published by an earlier version, without the columns shown here: run `sync --read-only`"
+            )
         connection.execute("SET enable_progress_bar = false")  # it would be drawn among the results
         yield connection

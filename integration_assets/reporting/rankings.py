@@ -28,6 +28,7 @@ class RankedRequest(msgspec.Struct, frozen=True):
     rank_by_companies: int
     rank_by_votes: int
     rank_gap: int
+    companies_without_rate: int
 
 
 class UnresolvedDomain(msgspec.Struct, frozen=True):

@@ -19,9 +19,11 @@ import msgspec
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState, PermanentError
 from integration_assets.models import Rejected
-from integration_assets.reporting.text import clean
+from integration_assets.reporting.text import clean, count, money
 from integration_assets.sql import read_sql
 
+MOST_CURRENCIES = 5
+"""Currencies named in one line."""
 TOP = 5
 """Requests named by each ranking."""
 
@@ -94,12 +96,16 @@ class PlanLine(msgspec.Struct, frozen=True):
 
 
 class TopRequest(msgspec.Struct, frozen=True):
-    """A request of a ranking. `arr` is an exact decimal with two places, as text."""
+    """A request of a ranking. `arr` is an exact decimal with two places, as text.
+
+    `companies_without_rate`: of its companies, those whose ARR is not in `arr` because its currency has no rate.
+    """
 
     request_id: str
     title: str
     companies: int
     arr: str
+    companies_without_rate: int = 0
 
 
 class Top(msgspec.Struct, frozen=True):
@@ -107,6 +113,24 @@ class Top(msgspec.Struct, frozen=True):
 
     by_arr: tuple[TopRequest, ...] = ()
     by_companies: tuple[TopRequest, ...] = ()
+
+
+class LeftOutArr(msgspec.Struct, frozen=True):
+    """ARR that no rate converts. `amount` is in `currency`, an exact decimal with two places, as text."""
+
+    currency: str
+    amount: str
+    companies: int
+
+
+class ArrNumbers(msgspec.Struct, frozen=True):
+    """The ARR of all companies that voted, as text, in the summary's currency, and what is not in it."""
+
+    total: str = "0.00"
+    companies: int = 0
+    companies_without_figure: int = 0
+    companies_without_rate: int = 0
+    left_out: tuple[LeftOutArr, ...] = ()
 
 
 class Freshness(msgspec.Struct, frozen=True):
@@ -139,6 +163,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     plan: PlanLine
     top: Top
     freshness: Freshness
+    arr: ArrNumbers = ArrNumbers()  # summaries of earlier versions are read as well
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,7 +226,24 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
         plan=PlanLine(facts.plan.hash, facts.plan.held, tuple(clean(reason) for reason in facts.plan.reasons)),
         top=_top(connection) if connection and facts.ranked else Top(),
         freshness=_freshness(connection) if connection else Freshness(),
+        arr=_arr(connection) if connection and facts.ranked else ArrNumbers(),
     )
+
+
+def arr_words(numbers: ArrNumbers, currency: str) -> str:
+    """The ARR behind all votes in one line, with what is left out of it; nothing where no company voted."""
+    if not numbers.companies:
+        return ""
+    words = f"{money(numbers.total, currency)} of {count(numbers.companies, 'company', 'companies')} that voted"
+    if numbers.companies_without_figure:
+        words += f"; {numbers.companies_without_figure:,} have no figure"
+    if numbers.companies_without_rate:
+        shown = ", ".join(money(one.amount, one.currency) for one in numbers.left_out[:MOST_CURRENCIES])
+        more = (
+            f" and {len(numbers.left_out) - MOST_CURRENCIES:,} more" if len(numbers.left_out) > MOST_CURRENCIES else ""
+        )
+        words += f"; left out for lack of a currency rate: {shown}{more} of {numbers.companies_without_rate:,}"
+    return words
 
 
 def to_json(summary: RunSummary) -> bytes:
@@ -277,9 +319,20 @@ def _top(connection: duckdb.DuckDBPyConnection) -> Top:
 def _top_requests(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[TopRequest, ...]:
     rows = _rows(connection, name, [TOP], needs=("ranked", "feature_requests"))
     return tuple(
-        TopRequest(request_id, clean(title or ""), companies or 0, f"{Decimal(arr or 0):.2f}")
-        for request_id, title, companies, arr in rows
+        TopRequest(request_id, clean(title or ""), companies or 0, f"{Decimal(arr or 0):.2f}", without_rate or 0)
+        for request_id, title, companies, arr, without_rate in rows
     )
+
+
+def _arr(connection: duckdb.DuckDBPyConnection) -> ArrNumbers:
+    totals = _rows(connection, "arr_totals", needs=("ranked", "companies"))
+    left_out = _rows(connection, "arr_left_out", needs=("resolved", "arr_without_rate")) if totals else []
+    for arr, companies, without_figure, without_rate in totals:
+        lines = tuple(
+            LeftOutArr(clean(currency), f"{amount:.2f}", companies_of) for currency, amount, companies_of in left_out
+        )
+        return ArrNumbers(f"{arr:.2f}", companies, without_figure, without_rate, lines)
+    return ArrNumbers()
 
 
 def _freshness(connection: duckdb.DuckDBPyConnection) -> Freshness:

@@ -25,8 +25,8 @@ from slack_sdk.models.blocks import (
 from integration_assets.errors import EndState
 from integration_assets.reporting.advice import TODO, release_command
 from integration_assets.reporting.alerts import Standing
-from integration_assets.reporting.run_summary import RunSummary, TopRequest, iso_utc
-from integration_assets.reporting.text import clean, clip, count, duration, moment, money, percent
+from integration_assets.reporting.run_summary import RunSummary, TopRequest, arr_words, iso_utc
+from integration_assets.reporting.text import arr_money, clean, clip, count, duration, moment, percent
 
 HEADER_LIMIT = 150
 PART_LIMIT = 1_200
@@ -225,6 +225,7 @@ def _coverage(summary: RunSummary) -> str:
         matched,
         f"by {clip(by_method, 400)}" if by_method else "",
         f"not: {clip(unmatched, 400)}" if unmatched else "",
+        f"*ARR*  {_safe(arr, LINE_LIMIT)}" if (arr := arr_words(summary.arr, summary.currency)) else "",
     ]
     return "\n".join(line for line in lines if line)
 
@@ -235,7 +236,7 @@ def _word(name: str) -> str:
 
 def _top(heading: str, requests: Sequence[TopRequest], currency: str) -> str:
     lines = [
-        f"{place}. {_safe(request.title, 120)}: {money(request.arr, currency)}, "
+        f"{place}. {_safe(request.title, 120)}: {arr_money(request.arr, currency, request.companies_without_rate)}, "
         f"{count(request.companies, 'company', 'companies')}"
         for place, request in enumerate(requests, start=1)
     ]

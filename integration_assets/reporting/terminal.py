@@ -17,8 +17,18 @@ from rich.text import Text
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState
 from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain
-from integration_assets.reporting.run_summary import CheckLine, RunSummary, SystemCalls
-from integration_assets.reporting.text import amount, clean, clip, count, duration, moment, money, percent
+from integration_assets.reporting.run_summary import CheckLine, RunSummary, SystemCalls, arr_words
+from integration_assets.reporting.text import (
+    amount,
+    arr_money,
+    clean,
+    clip,
+    count,
+    duration,
+    lacking_rate,
+    moment,
+    percent,
+)
 
 PLAIN_WIDTH = 160
 """Columns of plain output: a pipe has no edge to fit into, and wrapped lines cannot be searched."""
@@ -132,6 +142,7 @@ def _summary_facts(summary: RunSummary, floor: Mapping[str, int]) -> list[tuple[
         ("votes", matched if votes.total else ""),  # an undo reads none
         ("  matched by", _tally(votes.by_method)),
         ("  unmatched", _tally(votes.unmatched)),
+        ("ARR", arr_words(summary.arr, summary.currency)),
         ("quarantined", _tally(summary.quarantined)),
         ("conflicts", f"{count(len(summary.conflicts), 'field')} edited in the CRM" if summary.conflicts else ""),
         ("plan", f"{summary.plan.hash[:12]}{' (held)' if summary.plan.held else ''}" if summary.plan.hash else ""),
@@ -162,7 +173,7 @@ def _show_top(console: Console, summary: RunSummary) -> None:
                 console, heading, ("#", "right"), ("request", "left"), ("companies", "right"), ("ARR", "right")
             )
             for place, request in enumerate(requests, start=1):
-                arr = money(request.arr, summary.currency)
+                arr = arr_money(request.arr, summary.currency, request.companies_without_rate)
                 table.add_row(str(place), Text(clip(clean(request.title), 60)), f"{request.companies:,}", arr)
             print_wide(console, table)
 
@@ -200,7 +211,7 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
             f"{rank[by]:,}",
             Text(clip(clean(one.title), 60)),
             one.status.replace("_", " "),
-            amount(one.arr),
+            f"{amount(one.arr)}{lacking_rate(one.companies_without_rate)}",
             f"{one.companies:,}",
             f"{one.votes:,}",
             *(f"{rank[other]:,}" for other in others),

@@ -44,6 +44,16 @@ def money(number: Decimal | str, currency: str) -> str:
     return f"{amount(number)} {currency}"
 
 
+def arr_money(number: Decimal | str, currency: str, without_rate: int) -> str:
+    """A sum of ARR with its currency, and how many companies are not in it because a currency has no rate."""
+    return f"{money(number, currency)}{lacking_rate(without_rate)}"
+
+
+def lacking_rate(companies: int) -> str:
+    """What stands beside a sum of ARR that some companies are left out of; nothing without any."""
+    return f" + {companies:,} without rate" if companies else ""
+
+
 def percent(part: int, whole: int) -> str:
     """`part` of `whole` in percent, one decimal; a dash of nothing."""
     return f"{part / whole:.1%}" if whole else "-"

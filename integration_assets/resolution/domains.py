@@ -7,6 +7,7 @@ nothing here touches the network or a cache directory.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cache
@@ -31,8 +32,8 @@ _LONGEST_HOST = 253
 _SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*://|https?:/*|mailto:|//)", re.IGNORECASE)
 _PATH = re.compile(r"[/?#\\]")
 _PORT = re.compile(r":[0-9]*\Z")
-INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
-"""Characters that copying from a page leaves at the ends of a text, and that nobody sees."""
+_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+"""Letters and symbols of Unicode that are drawn as nothing."""
 
 
 class Kind(StrEnum):
@@ -81,9 +82,49 @@ def _suffixes(*, private: bool) -> TLDExtract:
     return TLDExtract(suffix_list_urls=(), include_psl_private_domains=private, cache_dir=None)
 
 
+def is_invisible(character: str) -> bool:
+    """Whether nobody sees this character: white space, a control or format character, a blank letter."""
+    return (
+        character.isspace()
+        or unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
+        or character in _FILLERS
+    )
+
+
 def strip(text: str) -> str:
-    """The text without white space and invisible characters at its ends."""
-    return text.strip().strip(INVISIBLE).strip()
+    """Take off what nobody sees at the ends of a text; copying from a page leaves it there."""
+    bare = text.strip()
+    # nearly every text ends in characters that are seen
+    if not bare or not (is_invisible(bare[0]) or is_invisible(bare[-1])):
+        return bare
+    start, end = 0, len(bare)
+    while start < end and is_invisible(bare[start]):
+        start += 1
+    while end > start and is_invisible(bare[end - 1]):
+        end -= 1
+    return bare[start:end]
+
+
+def visible(text: str) -> str:
+    """The text without format characters and blank letters inside it. White space stays: it parts words."""
+    if text.isascii():
+        return text
+    return "".join(
+        character for character in text if unicodedata.category(character) != "Cf" and character not in _FILLERS
+    )
+
+
+@cache
+def blank_pattern() -> str:
+    """Pattern of texts that `strip` leaves nothing of, for DuckDB's RE2, to be matched against the whole text.
+
+    Made from `is_invisible`, because the libraries do not agree on what white space and the classes of Unicode hold.
+    """
+    codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000 and is_invisible(chr(code))]
+    starts = [code for code in codes if code - 1 not in codes]
+    ends = [code for code in codes if code + 1 not in codes]
+    ranges = (f"\\x{{{start:x}}}-\\x{{{end:x}}}" for start, end in zip(starts, ends, strict=True))
+    return f"[{''.join(ranges)}]*"
 
 
 def to_host(text: str) -> str | None:
@@ -94,6 +135,9 @@ def to_host(text: str) -> str | None:
     if len(text) > 4 * _LONGEST_HOST:
         return None
     host = text.lower() if text.isascii() else text
+    # joiners mean something between letters of some scripts only; in a Latin name they come from copying
+    if not host.isascii() and (bare := visible(host)).isascii():
+        host = bare.lower()
     if not host.isascii() or "xn--" in host:
         try:
             host = idna.encode(host, uts46=True, std3_rules=True).decode("ascii")

@@ -21,9 +21,12 @@ CREATE TABLE IF NOT EXISTS ranked.rank_history (
     rank_by_arr BIGINT,
     rank_by_companies BIGINT,
     companies BIGINT,
-    arr DECIMAL(38, 2)
+    arr DECIMAL(38, 2),
+    companies_without_rate BIGINT
 )
 """
+_HISTORY_OF_EARLIER_VERSIONS = "ALTER TABLE ranked.rank_history ADD COLUMN IF NOT EXISTS companies_without_rate BIGINT"
+"""The history outlives versions: its older rows do not know how many companies lacked a rate."""
 
 
 def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: Iterable[str] = OPEN_STATUSES) -> None:
@@ -42,15 +45,20 @@ def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: 
         create_table(connection, "ranked.feature_requests", "ranked_feature_requests", {"as_of": _utc(as_of)})
         create_table(connection, "ranked.unresolved_votes", "unresolved_votes")
         create_view(connection, "ranked.why", "ranked_why")
-    connection.execute(_HISTORY)
+    _make_history(connection)
 
 
 def snapshot_history(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:
     """Put the ranking as it is into `ranked.rank_history`, in place of an earlier snapshot of the same UTC day."""
     moment = _utc(as_of)
-    connection.execute(_HISTORY)
+    _make_history(connection)
     connection.execute("DELETE FROM ranked.rank_history WHERE as_of::DATE = $as_of::TIMESTAMP::DATE", {"as_of": moment})
     connection.execute(f"INSERT INTO ranked.rank_history\n{read_sql('ranking_history')}", {"as_of": moment})
+
+
+def _make_history(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute(_HISTORY)
+    connection.execute(_HISTORY_OF_EARLIER_VERSIONS)
 
 
 def _utc(moment: datetime) -> datetime:

@@ -91,6 +91,16 @@ _REVENUES = pa.schema(
     )
 )
 
+_LEFT_OUT = pa.schema(
+    (
+        pa.field("company_id", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("currency", pa.string()),
+        pa.field("amount", pa.decimal128(38, 2)),
+        pa.field("has_rate", pa.bool_()),
+    )
+)
+
 
 def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings) -> None:
     """Fill schema `resolved` from schema `raw`. The caller owns the transaction.
@@ -219,6 +229,7 @@ def _odd_row(number: int, text: str, domains: MailDomains) -> HostRow:
 
 def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings, domains: MailDomains) -> None:
     _apply_overrides(connection, settings.overrides, domains)
+    create_table(connection, "resolved.contact_addresses", "resolved_contact_addresses")
     create_table(connection, "work_contact_companies")
     create_table(connection, "work_account_companies", parameters={"account_id_is": settings.account_key()})
     create_table(connection, "work_internal_companies")
@@ -318,6 +329,16 @@ def _join_revenue(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         ((one.company_id, one.source, one.arr, one.currency, one.amount, one.problem) for one in revenues),
     )
     create_table(connection, "resolved.company_arr", "resolved_company_arr")
+    create_table_of_rows(
+        connection,
+        "resolved.arr_without_rate",
+        _LEFT_OUT,
+        (
+            (each.company_id, each.source, each.currency, each.amount, each.has_rate)
+            for one in revenues
+            for each in one.left_out
+        ),
+    )
     create_table_of_rows(
         connection,
         "resolved.arr_problems",

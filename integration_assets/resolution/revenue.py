@@ -45,10 +45,24 @@ class RevenueProblem(msgspec.Struct, frozen=True):
     reason: str
 
 
+class LeftOutFigure(msgspec.Struct, frozen=True):
+    """What a company earns in one currency, in a source whose figures of that company were left out for lack of a rate.
+
+    `has_rate`: this currency has one, another of the same company has none.
+    """
+
+    company_id: str
+    source: str
+    currency: str
+    amount: Decimal
+    has_rate: bool
+
+
 class CompanyRevenue(msgspec.Struct, frozen=True):
     """ARR of a company, two places. `arr` is in the base currency; None with `problem` `no_rate`.
 
-    `amount` and `currency` are as the source has them; None when its figures are in several currencies.
+    `amount` and `currency` are as the source has them; None when its figures are in several currencies. `left_out` are
+    the figures that add nothing because a rate is missing.
     """
 
     company_id: str
@@ -57,6 +71,7 @@ class CompanyRevenue(msgspec.Struct, frozen=True):
     amount: Decimal | None
     currency: str | None
     problem: str | None = None
+    left_out: tuple[LeftOutFigure, ...] = ()
 
 
 def parse_amount(text: str) -> Decimal | str:
@@ -130,12 +145,18 @@ def _converted(
     if single and single[0] == settings.base_currency:
         return CompanyRevenue(company_id, source, amount, amount, single[0])
     currency = single[0] if single else None
+    rates = {**settings.currency_rates, settings.base_currency: Decimal(1)}
+    # Nothing is nothing at any rate: a zero needs none.
+    if any(code not in rates and sum_in_currency for code, sum_in_currency in by_currency.items()):
+        left_out = tuple(
+            LeftOutFigure(company_id, source, code, _rounded(sum_in_currency), code in rates)
+            for code, sum_in_currency in sorted(by_currency.items())
+            if sum_in_currency
+        )
+        return CompanyRevenue(company_id, source, None, amount, currency, NO_RATE, left_out)
     total = Decimal(0)
     for code, sum_in_currency in by_currency.items():
-        rate = Decimal(1) if code == settings.base_currency else settings.currency_rates.get(code)
-        if rate is None and sum_in_currency:
-            return CompanyRevenue(company_id, source, None, amount, currency, NO_RATE)
-        total = _EXACT.add(total, _EXACT.multiply(sum_in_currency, rate or Decimal(0)))
+        total = _EXACT.add(total, _EXACT.multiply(sum_in_currency, rates.get(code, Decimal(0))))
     return CompanyRevenue(company_id, source, _rounded(total), amount, currency)
 
 

@@ -22,6 +22,7 @@ SELECT
     companies.company_name,
     companies.domain,
     companies.arr,
+    companies.arr_status,
     requests.request_id,
     requests.title,
     requests.status,

@@ -1,26 +1,13 @@
 -- The labels that should be between our records and companies and contacts.
 -- grain: one label on one pair; key: key, target, target_id, label
--- inputs: temp plan_records, resolved.votes, resolved.addresses, raw.feature_requests, raw.crm_contacts;
--- variable link_contacts
-WITH addresses AS (
-    SELECT
-        contact_id,
-        lower(trim(email)) AS address
-    FROM raw.crm_contacts
-    WHERE email IS NOT NULL
-    UNION
-    SELECT
-        contact_id,
-        lower(trim(unnest(additional_emails))) AS address
-    FROM raw.crm_contacts
-),
-
-people AS (
+-- inputs: temp plan_records, resolved.votes, resolved.addresses, resolved.contact_addresses,
+-- raw.feature_requests; variable link_contacts
+WITH people AS (
     SELECT DISTINCT
         voters.voter_id,
-        addresses.contact_id
+        contacts.contact_id
     FROM resolved.addresses AS voters
-    INNER JOIN addresses ON voters.address = addresses.address
+    INNER JOIN resolved.contact_addresses AS contacts ON voters.address = contacts.address
     WHERE getvariable('link_contacts')
 )
 

@@ -20,6 +20,7 @@ SELECT
     companies.company_name,
     companies.domain,
     companies.arr,
+    companies.arr_status,
     totals.requests,
     totals.open_requests,
     totals.shipped_requests,

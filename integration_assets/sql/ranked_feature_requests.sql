@@ -37,7 +37,8 @@ company_totals AS (
         count(*) AS companies,
         count(*) FILTER (WHERE companies.is_customer) AS customers,
         sum(companies.arr) AS arr,
-        count(*) FILTER (WHERE companies.arr IS NULL) AS companies_without_arr
+        count(*) FILTER (WHERE companies.arr IS NULL) AS companies_without_arr,
+        count(*) FILTER (WHERE companies.arr_status = 'no_rate') AS companies_without_rate
     FROM resolved.company_votes AS pairs
     INNER JOIN resolved.ranked_companies AS companies ON pairs.company_no = companies.company_no
     GROUP BY pairs.request_no
@@ -102,6 +103,7 @@ totals AS (
         coalesce(company_totals.customers, 0) AS customers,
         coalesce(company_totals.arr, 0)::DECIMAL(38, 2) AS arr,
         coalesce(company_totals.companies_without_arr, 0) AS companies_without_arr,
+        coalesce(company_totals.companies_without_rate, 0) AS companies_without_rate,
         coalesce(vote_totals.votes_30d, 0) AS votes_30d,
         coalesce(recent_companies.companies_30d, 0) AS companies_30d,
         vote_totals.first_vote_at,
@@ -146,6 +148,7 @@ SELECT
     totals.customers,
     totals.arr,
     totals.companies_without_arr,
+    totals.companies_without_rate,
     NULL::DECIMAL(38, 2) AS open_pipeline,
     totals.votes_30d,
     totals.companies_30d,

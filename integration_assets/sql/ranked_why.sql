@@ -20,6 +20,7 @@ SELECT
     company_id,
     company_name,
     arr,
+    arr_status,
     match_methods,
     votes AS voters
 FROM ranked.company_requests
@@ -29,6 +30,7 @@ SELECT
     NULL AS company_id,
     NULL AS company_name,
     NULL AS arr,
+    NULL AS arr_status,
     [lost.reason] AS match_methods,
     lost.voters
 FROM lost

@@ -9,6 +9,7 @@ SELECT
     rank_by_arr,
     rank_by_companies,
     companies,
-    arr
+    arr,
+    companies_without_rate
 FROM ranked.feature_requests
 ORDER BY rank_by_arr

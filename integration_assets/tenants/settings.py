@@ -38,6 +38,7 @@ TENANT_FIELDS = (
     "accounts_currency",
     "currency_rates",
     "coverage_floor",
+    "arr_coverage_floor",
 )
 """What a tenant may choose beside its integrations, by field of `Settings`, in the form of its environment variable."""
 

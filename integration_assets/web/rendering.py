@@ -14,7 +14,8 @@ from jinja2 import PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from integration_assets.reporting.text import amount, duration
+from integration_assets.reporting.run_summary import arr_words
+from integration_assets.reporting.text import amount, duration, lacking_rate
 
 if TYPE_CHECKING:
     from integration_assets.web.visit import Visit
@@ -69,8 +70,15 @@ def _templates() -> Templates:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    templates.filters |= {"moment": _moment, "day": _day, "amount": amount, "duration": duration, "segment": _segment}
-    templates.globals |= {"query": _query, "share": _share, "number": _number}
+    templates.filters |= {
+        "moment": _moment,
+        "day": _day,
+        "amount": amount,
+        "duration": duration,
+        "lacking_rate": lacking_rate,
+        "segment": _segment,
+    }
+    templates.globals |= {"query": _query, "share": _share, "number": _number, "arr_words": arr_words}
     return templates
 
 

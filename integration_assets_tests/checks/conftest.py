@@ -81,6 +81,11 @@ def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 'v' || i, 'r' || (i % 4), 'u' || (i % 5), if(i < 14, 'c' || (i % 3), NULL), if(i < 14, 'host', NULL),
                 CASE WHEN i >= 18 THEN 'own_staff' WHEN i >= 14 THEN 'unknown_domain' END, 'acme.com', []
             FROM range(20) AS t (i);
+            CREATE TABLE resolved.company_arr AS
+            SELECT 'c' || i AS company_id, 5::DECIMAL(38, 2) AS arr, NULL::VARCHAR AS problem FROM range(3) AS t (i);
+            CREATE TABLE resolved.arr_without_rate (
+                company_id VARCHAR, source VARCHAR, currency VARCHAR, amount DECIMAL(38, 2), has_rate BOOLEAN
+            );
             CREATE TABLE resolved.company_hosts (company_id VARCHAR, host VARCHAR);
             INSERT INTO resolved.company_hosts VALUES ('c0', 'a.com'), ('c1', 'b.com');
         """)

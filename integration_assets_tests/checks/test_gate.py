@@ -39,6 +39,7 @@ def test_gate_runs_on_an_empty_store(tmp_path, settings):
     assert reasons == (
         "raw_crm_schema: crm_schema_as_expected: the schema of this environment was not read",
         "domain_resolved_votes: votes_matched: votes have not been resolved yet",
+        "domain_resolved_votes: arr_coverage: ARR has not been resolved yet",
     )
 
 

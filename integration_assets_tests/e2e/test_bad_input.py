@@ -45,7 +45,7 @@ WRONG: list[tuple[dict[str, str | None], tuple[str, ...]]] = [
     ({"INTEGRATION_ASSETS_ENVIRONMENT": "staging"}, ("INTEGRATION_ASSETS_ENVIRONMENT",)),
     ({"CANNY_BASE_URL": "canny.io"}, ("CANNY_BASE_URL",)),
     ({"INTEGRATION_ASSETS_CALL_BUDGET": "0"}, ("INTEGRATION_ASSETS_CALL_BUDGET",)),
-    ({"INTEGRATION_ASSETS_CURRENCY_RATES": "EUR"}, ("INTEGRATION_ASSETS_CURRENCY_RATES",)),
+    ({"INTEGRATION_ASSETS_CURRENCY_RATES": "$=1.08"}, ("INTEGRATION_ASSETS_CURRENCY_RATES", "three letters")),
     ({"INTEGRATION_ASSETS_STORE_URL": "postgresql://x/y"}, ("INTEGRATION_ASSETS_STORE_URL",)),
     ({"CANNY_BOARDS": "No such board"}, ("CANNY_BOARDS", "No such board")),
     ({"HUBSPOT_ARR_PROPERTY": "no_such_property"}, ("HUBSPOT_ARR_PROPERTY", "no_such_property")),

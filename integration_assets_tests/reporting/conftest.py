@@ -78,8 +78,19 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         SELECT
             'r' || i AS request_id, 'Title ' || i AS title, if(i = 7, 'closed', 'open') AS status, i < 7 AS is_open,
             i AS companies, i AS customers, (1000.5 * (8 - i))::DECIMAL(38, 2) AS arr, i * 10 AS votes,
-            i AS rank_by_arr, 8 - i AS rank_by_companies, 8 - i AS rank_by_votes, 8 - 2 * i AS rank_gap
+            i AS rank_by_arr, 8 - i AS rank_by_companies, 8 - i AS rank_by_votes, 8 - 2 * i AS rank_gap,
+            if(i = 2, 3, 0) AS companies_without_rate
         FROM range(1, 8) AS t (i);
+        CREATE TABLE ranked.companies AS
+        FROM (VALUES
+            ('c1', 'known', 7003.50::DECIMAL(38, 2)), ('c2', 'no_figure', NULL), ('c3', 'no_rate', NULL),
+            ('c4', 'no_rate', NULL)
+        ) AS t (company_id, arr_status, arr);
+        CREATE TABLE resolved.arr_without_rate AS
+        FROM (VALUES
+            ('c3', 'crm', 'EUR', 1200000::DECIMAL(38, 2), FALSE), ('c4', 'crm', 'EUR', 34567.80, FALSE),
+            ('c4', 'crm', 'USD', 5, TRUE), ('nobody', 'crm', 'JPY', 7, FALSE)
+        ) AS t (company_id, source, currency, amount, has_rate);
         CREATE TABLE ranked.unresolved_votes AS
         FROM (VALUES
             ('gmail.com', 'personal_email', 3, 2, []::VARCHAR [], NULL::TIMESTAMP),

@@ -31,18 +31,20 @@ SHAPE = json.loads("""
  "rejected":[],"conflicts":[],"quarantined":{"raw_votes":2},"currency":"USD",
  "plan":{"hash":"abc123","held":false,"reasons":[]},
  "top":{"by_arr":[
-    {"request_id":"r1","title":"Title 1","companies":1,"arr":"7003.50"},
-    {"request_id":"r2","title":"Title 2","companies":2,"arr":"6003.00"},
-    {"request_id":"r3","title":"Title 3","companies":3,"arr":"5002.50"},
-    {"request_id":"r4","title":"Title 4","companies":4,"arr":"4002.00"},
-    {"request_id":"r5","title":"Title 5","companies":5,"arr":"3001.50"}],
+    {"request_id":"r1","title":"Title 1","companies":1,"arr":"7003.50","companies_without_rate":0},
+    {"request_id":"r2","title":"Title 2","companies":2,"arr":"6003.00","companies_without_rate":3},
+    {"request_id":"r3","title":"Title 3","companies":3,"arr":"5002.50","companies_without_rate":0},
+    {"request_id":"r4","title":"Title 4","companies":4,"arr":"4002.00","companies_without_rate":0},
+    {"request_id":"r5","title":"Title 5","companies":5,"arr":"3001.50","companies_without_rate":0}],
   "by_companies":[
-    {"request_id":"r7","title":"Title 7","companies":7,"arr":"1000.50"},
-    {"request_id":"r6","title":"Title 6","companies":6,"arr":"2001.00"},
-    {"request_id":"r5","title":"Title 5","companies":5,"arr":"3001.50"},
-    {"request_id":"r4","title":"Title 4","companies":4,"arr":"4002.00"},
-    {"request_id":"r3","title":"Title 3","companies":3,"arr":"5002.50"}]},
- "freshness":{"votes_as_of":"2026-03-01T11:30:00Z","companies_as_of":"2026-03-01T11:30:01Z"}}
+    {"request_id":"r7","title":"Title 7","companies":7,"arr":"1000.50","companies_without_rate":0},
+    {"request_id":"r6","title":"Title 6","companies":6,"arr":"2001.00","companies_without_rate":0},
+    {"request_id":"r5","title":"Title 5","companies":5,"arr":"3001.50","companies_without_rate":0},
+    {"request_id":"r4","title":"Title 4","companies":4,"arr":"4002.00","companies_without_rate":0},
+    {"request_id":"r3","title":"Title 3","companies":3,"arr":"5002.50","companies_without_rate":0}]},
+ "freshness":{"votes_as_of":"2026-03-01T11:30:00Z","companies_as_of":"2026-03-01T11:30:01Z"},
+ "arr":{"total":"7003.50","companies":4,"companies_without_figure":1,"companies_without_rate":2,"left_out":[
+    {"currency":"EUR","amount":"1234567.80","companies":2},{"currency":"USD","amount":"5.00","companies":1}]}}
 """)
 
 
@@ -73,6 +75,7 @@ def test_summary_of_a_run_that_read_nothing(empty_store, facts, opened):
         "plan": ["hash", "held", "reasons"],
         "top": ["by_arr", "by_companies"],
         "freshness": ["votes_as_of", "companies_as_of"],
+        "arr": ["total", "companies", "companies_without_figure", "companies_without_rate", "left_out"],
     }
     assert list(summary["api_calls"]["hubspot"]) == ["total", "writes", "retried", "throttled"]
     assert summary["votes"] == {"total": 0, "matched": 0, "by_method": {}, "unmatched": {}}

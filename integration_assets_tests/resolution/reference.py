@@ -241,6 +241,7 @@ class Reference:
             "customers": len([key for key in companies if self.is_customer(key)]),
             "arr": arr,
             "companies_without_arr": len([key for key in companies if self.arr[key] is None]),
+            "companies_without_rate": 0,  # these worlds know one currency; rates have examples of their own
             "votes_30d": len(recent),
             "companies_30d": len({vote["company_id"] for vote in recent} - {None}),
             "first_vote_at": min(moments, default=None),

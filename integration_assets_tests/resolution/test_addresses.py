@@ -2,12 +2,20 @@
 
 import re
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration_assets.resolution.addresses import PLAIN_ADDRESS, Address, address_key, parse_address, split_address
-from integration_assets.resolution.domains import Kind, mail_domains
+from integration_assets.resolution.addresses import (
+    PLAIN_ADDRESS,
+    Address,
+    address_key,
+    other_spellings,
+    parse_address,
+    split_address,
+)
+from integration_assets.resolution.domains import Kind, blank_pattern, mail_domains, strip
 from integration_assets_tests.resolution.worlds import resolved, rows
 
 LISTS = mail_domains(own=["ourselves.com"])
@@ -25,6 +33,24 @@ LISTS = mail_domains(own=["ourselves.com"])
         ("änn@acme.com", "änn@acme.com"),
         ("\ufeffann@acme.com\u200b", "ann@acme.com"),
         ("ann@acme.com.", "ann@acme.com"),
+        ("a\u200bnn@ac\u200cme.com", "ann@acme.com"),
+        ("\u2066ann@acme.com\u2069\u2800", "ann@acme.com"),
+        ("ann@acme.com;", "ann@acme.com"),
+        ("ann@acme.com , ", "ann@acme.com"),
+        ("mailto:Ann@acme.com", "ann@acme.com"),
+        ("<mailto:ann@acme.com>", "ann@acme.com"),
+        ("MAILTO:ann@acme.com?subject=ask%20bob@acme.com", "ann@acme.com"),
+        ("(ann@acme.com)", "ann@acme.com"),
+        ("[ann@acme.com]", "ann@acme.com"),
+        ("((ann@acme.com))", "ann@acme.com"),
+        ("'ann@acme.com'", "ann@acme.com"),
+        ("“ann@acme.com”", "ann@acme.com"),
+        ("<ann@acme.com", "ann@acme.com"),
+        ("ann@acme.com>", "ann@acme.com"),
+        ("Ann Lee <ann@acme.com>;", "ann@acme.com"),
+        ("Ann Lee (ann@acme.com)", "ann@acme.com"),
+        ("(Ann) ann@acme.com (work)", "ann@acme.com"),
+        ("ann@acme.com <ann@acme.com>", "ann@acme.com"),
     ],
 )
 def test_addresses_are_normalised(text, address):
@@ -37,9 +63,11 @@ def test_addresses_are_normalised(text, address):
 @pytest.mark.parametrize(
     "text",
     [
-        "", " ", "ann", "acme.com", "@acme.com", "ann@", "ann@localhost", "ann@@acme.com", "ann@acme@acme.com",
+        "ann", "acme.com", "@acme.com", "ann@", "ann@localhost", "ann@@acme.com", "ann@acme@acme.com",
         "ann lee@acme.com", "ann@acme .com", "ann@10.0.0.1", "ann@[10.0.0.1]", "ann;bob@acme.com", "ann\x00@acme.com",
         "Ann <ann@acme.com> Lee", "Ann <ann>", "a@b.com, c@d.com",
+        "a@b.com;c@d.com", "a@b.com c@d.com", "a@b.com <c@d.com>", "a@b.com, <c@d.com>", "a@b.com (c@d.com)",
+        "mailto:", "<>", "()", "(@)", ";", "ann@acme\u00a0.com",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_malformed(text):
@@ -47,9 +75,36 @@ def test_what_is_no_address_is_malformed(text):
     assert parse_address(text, LISTS).kind is Kind.MALFORMED
 
 
-def test_null_is_no_address():
-    """Only null is without address."""
-    assert parse_address(None, LISTS) == Address(kind=Kind.NONE)
+BLANKS = [None, "", " ", "\u00a0", "\u200b", "\ufeff \u2060", "\u3000\t\n", "\u2800", "\u3164", "\u202e"]
+
+
+@pytest.mark.parametrize("text", BLANKS)
+def test_null_and_blank_are_no_address(text):
+    """What shows nothing to a person is no address, and no malformed one."""
+    assert parse_address(text, LISTS) == Address(kind=Kind.NONE)
+
+
+def test_sql_knows_a_blank_text_as_python_does():
+    """The pattern of blank texts holds exactly the characters that are stripped, of all there are."""
+    characters = [chr(code) for code in range(1, 0x110000) if not 0xD800 <= code < 0xE000]
+    connection = duckdb.connect(":memory:")
+    [(blank,)] = connection.execute(
+        "SELECT list(code ORDER BY code) FROM (SELECT unnest(?::INTEGER[]) AS code) "
+        "WHERE regexp_full_match(chr(code), ?)",
+        [[ord(character) for character in characters], blank_pattern()],
+    ).fetchall()
+    assert blank == [ord(character) for character in characters if not strip(character)]
+    assert connection.execute("SELECT regexp_full_match('', ?)", [blank_pattern()]).fetchall() == [(True,)]
+
+
+def test_other_spellings_are_asked_of_a_crm_too():
+    """A CRM compares texts: the letters of the host, and the source's own spelling, beside the normalised address."""
+    assert other_spellings("Ann@Acme.com") == set()
+    assert other_spellings("Ann Lee <ann@acme.com>") == set()
+    assert other_spellings("ann@Bücher.example") == {"ann@bücher.example"}
+    assert other_spellings("ann@xn--bcher-kva.example") == {"ann@bücher.example"}
+    assert other_spellings("ann@acme.example.") == {"ann@acme.example."}
+    assert other_spellings("nobody") == set()
 
 
 @pytest.mark.parametrize(
@@ -72,7 +127,11 @@ LOCALS = st.text(alphabet="abcXYZ09.+-_!#", min_size=1, max_size=8)
 LABELS = st.text(alphabet="abcXYZ019-ü", min_size=1, max_size=6)
 HOSTS = st.lists(LABELS, min_size=1, max_size=3).map(".".join)
 ADDRESSES = st.builds(
-    "{}{}@{}{}".format, st.sampled_from(["", " ", "N <"]), LOCALS, HOSTS, st.sampled_from(["", ".com", ">", ".com>"])
+    "{}{}@{}{}".format,
+    st.sampled_from(["", " ", "N <", "mailto:", "(", "'", '"', "\u200b", "\u00a0(x) "]),
+    LOCALS,
+    HOSTS,
+    st.sampled_from(["", ".com", ">", ".com>", ".com;", ".com)", ".com'", '.com"', ".com. ", ".com\u200b (x)", ","]),
 )
 
 
@@ -86,7 +145,7 @@ def test_normalising_is_idempotent(text):
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.lists(st.one_of(st.none(), ADDRESSES, st.text(max_size=20)), min_size=1, max_size=30))
+@given(st.lists(st.one_of(st.sampled_from(BLANKS), ADDRESSES, st.text(max_size=20)), min_size=1, max_size=30))
 def test_the_store_understands_addresses_as_python_does(texts):
     """The part of the work that SQL does has the same result as parsing each address by itself."""
     texts = [None if text is None else text.replace("\x00", "").encode("utf-8", "ignore").decode() for text in texts]

@@ -7,6 +7,7 @@ import pytest
 
 from integration_assets.resolution.overrides import Override
 from integration_assets.resolution.settings import ResolutionSettings
+from integration_assets.sql import read_sql
 from integration_assets_tests.resolution.worlds import (
     Row,
     company,
@@ -38,7 +39,7 @@ def overriding(*pairs: tuple[str, str], **values: Any) -> ResolutionSettings:
 @pytest.mark.parametrize(
     ("email", "reason"),
     [
-        (None, "no_email"), ("", "malformed_email"), ("ann@localhost", "malformed_email"),
+        (None, "no_email"), ("", "no_email"), ("\u00a0\u200b", "no_email"), ("ann@localhost", "malformed_email"),
         ("ann@gmail.com", "personal_email"), ("ann@x.gmail.com", "personal_email"),
         ("ann@mailinator.com", "personal_email"), ("ann@new.com", "unknown_domain"), ("ann@ourselves.com", "own_staff"),
         ("ann@eu.ourselves.com", "own_staff"),
@@ -69,6 +70,31 @@ def test_lists_of_personal_domains_can_be_corrected():
     assert outcome(world, ResolutionSettings(business_domains=("gmx.de",))) == ("1", "host")
     world = one_voter("ann@acme.com", crm_companies=[ACME])
     assert outcome(world, ResolutionSettings(personal_domains=("acme.com",))) == (None, "personal_email")
+
+
+SPELLINGS = [
+    ("ann@bücher.example", "ann@bücher.example"), ("ann@bücher.example", "ann@xn--bcher-kva.example"),
+    ("ann@acme.example.", "ann@acme.example"), ("ann@acme.example", "ann@acme.example."),
+    ("Ann <ann@acme.example>", "Ann <ann@acme.example>"), ("\u200bann@acme.example", "\ufeffann@acme.example"),
+    ("mailto:ann@acme.example", " (Ann@ACME.example) "), ("'ann@acme.example'", "ann@acme.example;"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("additional", [False, True])
+@pytest.mark.parametrize(("voter", "contact_email"), SPELLINGS)
+def test_whoever_is_matched_by_a_contact_is_linked_to_it(voter, contact_email, additional):
+    """Matching and linking compare one normalised form: voters, authors, and additional addresses of contacts."""
+    one = contact("k", "other@acme.example", "1", contact_email) if additional else contact("k", contact_email, "1")
+    blank = contact("b", "\u00a0", "1", "")
+    world = one_voter(voter, crm_companies=[company("1")], crm_contacts=[one, blank])
+    world["feature_requests"] = [request("r", author_id="u")]
+    assert outcome(world) == ("1", "contact")
+    connection = resolved(world)
+    connection.execute("CREATE TEMP TABLE plan_records AS SELECT 'c:r' AS key, 'r' AS request_id")
+    connection.execute("SET VARIABLE link_contacts = TRUE")
+    assert sorted(connection.execute(read_sql("desired_links")).fetchall()) == [
+        ("c:r", "company", "1", "voted"), ("c:r", "contact", "k", "author"), ("c:r", "contact", "k", "voter"),
+    ]  # fmt: skip
 
 
 # -- hosts of companies

@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_assets.resolution.revenue import CompanyRevenue, RevenueFigure, company_revenues, parse_amount
+from integration_assets.resolution.revenue import (
+    CompanyRevenue,
+    LeftOutFigure,
+    RevenueFigure,
+    company_revenues,
+    parse_amount,
+)
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets_tests.resolution.worlds import Row, company, resolved, rows
 
@@ -97,8 +103,44 @@ def test_currencies():
 def test_without_a_rate_nothing_is_guessed():
     """No rate: no ARR, the original figure kept, and no other source asked."""
     found, problems = revenue(("crm", "100", "JPY"), ("internal", "7"))
-    assert found == CompanyRevenue("c", "crm", None, Decimal("100.00"), "JPY", "no_rate")
+    left_out = LeftOutFigure("c", "crm", "JPY", Decimal("100.00"), has_rate=False)
+    assert found == CompanyRevenue("c", "crm", None, Decimal("100.00"), "JPY", "no_rate", (left_out,))
     assert problems == []
+
+
+def test_what_a_missing_rate_leaves_out_is_named_by_currency():
+    """One figure without a rate leaves out the whole sum of the company, those with a rate included."""
+    found, _ = revenue(("internal", "100", "EUR"), ("internal", "7", "JPY"), ("internal", "3", "JPY"))
+    assert (found.arr, found.problem) == (None, "no_rate")
+    assert [(one.currency, one.amount, one.has_rate) for one in found.left_out] == [
+        ("EUR", Decimal("100.00"), True), ("JPY", Decimal("10.00"), False),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("figures", [[("crm", "0", "JPY")], [("accounts", "0"), ("accounts", "0.00")]])
+def test_zero_needs_no_rate(figures):
+    """Nothing is nothing in any currency: a figure of zero is known, and nobody is sent to look for a rate."""
+    found, problems = revenue(*figures, settings=ResolutionSettings(base_currency="EUR"))
+    assert (found.arr, found.problem, found.left_out, problems) == (Decimal("0.00"), None, (), [])
+    beside, _ = revenue(("internal", "0", "JPY"), ("internal", "5", "EUR"))
+    assert (beside.arr, beside.problem) == (Decimal("5.43"), None)
+
+
+@pytest.mark.parametrize("source", ["accounts", "internal", "crm"])
+def test_each_source_tells_what_has_no_rate(source):
+    """Account spend (a year of it), internal rows and CRM values alike, with the source that decided."""
+    tables = {
+        "crm_companies": [company("A", "a.com", arr="5" if source == "crm" else None, currency="JPY")],
+        "accounts": [{"account_id": "a", "domain": "a.com", "monthly_spend": "5"}] if source == "accounts" else [],
+        "internal_accounts": [{"row_id": "1", "company_id": "A", "arr": "5", "currency": "jpy "}]
+        if source == "internal"
+        else [],
+    }
+    _, connection = joined(ResolutionSettings(base_currency="EUR", accounts_currency="JPY"), **tables)
+    assert rows(connection, "FROM resolved.arr_without_rate") == [
+        {"company_id": "A", "source": source, "currency": "JPY", "amount": 60 if source == "accounts" else 5,
+         "has_rate": False}
+    ]  # fmt: skip
 
 
 @given(st.lists(st.decimals(min_value=0, max_value=10**6, places=4), min_size=1, max_size=20))

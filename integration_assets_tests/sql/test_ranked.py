@@ -10,7 +10,17 @@ import pytest
 from integration_assets.resolution.rank import rank, snapshot_history
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.sql import read_sql
-from integration_assets_tests.resolution.worlds import AS_OF, Row, company, contact, request, resolved, rows, vote
+from integration_assets_tests.resolution.worlds import (
+    AS_OF,
+    Row,
+    company,
+    connect,
+    contact,
+    request,
+    resolved,
+    rows,
+    vote,
+)
 
 
 def ranking(settings: ResolutionSettings | None = None, **tables: Iterable[Row]) -> dict[str, dict[str, Any]]:
@@ -28,6 +38,7 @@ COLUMNS = {
         "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "is_open": "BOOLEAN", "board": "VARCHAR",
         "category": "VARCHAR", "url": "VARCHAR", "created_at": "TIMESTAMP", "votes": "BIGINT", "voters": "BIGINT",
         "companies": "BIGINT", "customers": "BIGINT", "arr": "DECIMAL(38,2)", "companies_without_arr": "BIGINT",
+        "companies_without_rate": "BIGINT",
         "open_pipeline": "DECIMAL(38,2)", "votes_30d": "BIGINT", "companies_30d": "BIGINT",
         "first_vote_at": "TIMESTAMP", "last_vote_at": "TIMESTAMP", "unresolved_votes": "BIGINT",
         "voter_domains": "VARCHAR[]", "rank_by_companies": "BIGINT", "rank_by_arr": "BIGINT",
@@ -35,11 +46,13 @@ COLUMNS = {
     },
     "company_requests": {
         "company_id": "VARCHAR", "company_name": "VARCHAR", "domain": "VARCHAR", "arr": "DECIMAL(38,2)",
+        "arr_status": "VARCHAR",
         "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "votes": "BIGINT",
         "first_vote_at": "TIMESTAMP", "last_vote_at": "TIMESTAMP", "match_methods": "VARCHAR[]",
     },
     "companies": {
         "company_id": "VARCHAR", "company_name": "VARCHAR", "domain": "VARCHAR", "arr": "DECIMAL(38,2)",
+        "arr_status": "VARCHAR",
         "requests": "BIGINT", "open_requests": "BIGINT", "shipped_requests": "BIGINT", "last_vote_at": "TIMESTAMP",
     },
     "unresolved_votes": {
@@ -48,11 +61,11 @@ COLUMNS = {
     },
     "rank_history": {
         "as_of": "TIMESTAMP", "request_id": "VARCHAR", "rank_by_arr": "BIGINT", "rank_by_companies": "BIGINT",
-        "companies": "BIGINT", "arr": "DECIMAL(38,2)",
+        "companies": "BIGINT", "arr": "DECIMAL(38,2)", "companies_without_rate": "BIGINT",
     },
     "why": {
         "request_id": "VARCHAR", "company_id": "VARCHAR", "company_name": "VARCHAR", "arr": "DECIMAL(38,2)",
-        "match_methods": "VARCHAR[]", "voters": "BIGINT",
+        "arr_status": "VARCHAR", "match_methods": "VARCHAR[]", "voters": "BIGINT",
     },
 }  # fmt: skip
 
@@ -93,10 +106,46 @@ def test_customers_and_companies_without_arr():
             company("e", "e.com", arr="9", currency="JPY"),
         ],
     )
-    names = ("companies", "customers", "companies_without_arr", "arr")
-    assert [found["r"][name] for name in names] == [5, 3, 3, 5]
-    assert [found["s"][name] for name in names] == [0, 0, 0, 0]
+    names = ("companies", "customers", "companies_without_arr", "companies_without_rate", "arr")
+    assert [found["r"][name] for name in names] == [5, 3, 3, 1, 5]
+    assert [found["s"][name] for name in names] == [0, 0, 0, 0, 0]
     assert found["r"]["open_pipeline"] is None
+
+
+def test_no_figure_is_told_from_no_rate_beside_every_arr():
+    """Each company says why it has no ARR: in its own row, per request, in why, and in the history."""
+    connection = resolved(
+        {
+            "feature_requests": [request("r")],
+            "voters": people(a="x@a.com", b="x@b.com", c="x@c.com", d="x@gmail.com"),
+            "votes": [vote(one, "r", one) for one in "abcd"],
+            "crm_companies": [
+                company("a", "a.com", arr="5"),
+                company("b", "b.com"),
+                company("c", "c.com", arr="9", currency="JPY"),
+            ],
+        }
+    )
+    snapshot_history(connection, AS_OF)
+    statuses = {"a": "known", "b": "no_figure", "c": "no_rate"}
+    for table in ("companies", "company_requests"):
+        assert dict(connection.execute(f"SELECT company_id, arr_status FROM ranked.{table}").fetchall()) == statuses
+    why = connection.execute("SELECT company_id, arr_status FROM ranked.why").fetchall()
+    assert dict(why) == statuses | {None: None}
+    assert connection.execute("SELECT arr, companies_without_rate FROM ranked.rank_history").fetchall() == [(5, 1)]
+
+
+def test_a_history_of_an_earlier_version_goes_on():
+    """Its rows stay, and do not know how many companies lacked a rate."""
+    connection = connect()
+    connection.execute(
+        "CREATE TABLE ranked.rank_history (as_of TIMESTAMP, request_id VARCHAR, rank_by_arr BIGINT, "
+        "rank_by_companies BIGINT, companies BIGINT, arr DECIMAL(38, 2))"
+    )
+    connection.execute("INSERT INTO ranked.rank_history VALUES ('2026-01-01', 'r', 1, 1, 2, 3)")
+    snapshot_history(resolved({"feature_requests": [request("r")]}, connection=connection), AS_OF)
+    history = "SELECT companies_without_rate FROM ranked.rank_history ORDER BY as_of"
+    assert connection.execute(history).fetchall() == [(None,), (0,)]
 
 
 def test_arr_share_is_of_all_companies_that_voted_for_anything():
@@ -205,7 +254,13 @@ def test_votes_of_a_company_by_request():
             "crm_contacts": [contact("k", "g@gmail.com", "1")],
         }
     )
-    common = {"company_id": "1", "company_name": "Company 1", "domain": "a.com", "arr": Decimal(7)}
+    common = {
+        "company_id": "1",
+        "company_name": "Company 1",
+        "domain": "a.com",
+        "arr": Decimal(7),
+        "arr_status": "known",
+    }
     assert rows(connection, "FROM ranked.company_requests ORDER BY request_id") == [
         {
             **common, "request_id": "r", "title": "Request r", "status": "planned", "votes": 3,
@@ -277,9 +332,9 @@ def test_why_a_request_has_its_place():
     }
     found = rows(resolved(more), "FROM ranked.why WHERE request_id = 'r' ORDER BY company_id NULLS LAST, match_methods")
     assert [tuple(row.values())[1:] for row in found] == [
-        ("5", "Company 5", Decimal(5), ["host"], 2),
-        (None, None, None, ["ambiguous_domain"], 2),
-        (None, None, None, ["no_email"], 2),
+        ("5", "Company 5", Decimal(5), "known", ["host"], 2),
+        (None, None, None, None, ["ambiguous_domain"], 2),
+        (None, None, None, None, ["no_email"], 2),
     ]
 
 
@@ -293,7 +348,15 @@ def test_history_has_one_snapshot_per_day():
     rank(connection, later)
     snapshot_history(connection, later)
     assert rows(connection, "FROM ranked.rank_history") == [
-        {"as_of": later, "request_id": "r", "rank_by_arr": 1, "rank_by_companies": 1, "companies": 0, "arr": 0}
+        {
+            "as_of": later,
+            "request_id": "r",
+            "rank_by_arr": 1,
+            "rank_by_companies": 1,
+            "companies": 0,
+            "arr": 0,
+            "companies_without_rate": 0,
+        }
     ]
     snapshot_history(connection, AS_OF + timedelta(days=1))
     assert connection.execute("SELECT count(DISTINCT as_of) FROM ranked.rank_history").fetchall() == [(2,)]

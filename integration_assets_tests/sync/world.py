@@ -35,6 +35,7 @@ CREATE TABLE ranked.feature_requests (
 );
 CREATE TABLE ranked.company_requests (company_id VARCHAR, request_id VARCHAR, arr DECIMAL(38, 2));
 CREATE TABLE resolved.addresses (voter_id VARCHAR, address VARCHAR);
+CREATE TABLE resolved.contact_addresses (contact_id VARCHAR, address VARCHAR);
 CREATE TABLE resolved.votes (vote_id VARCHAR, request_id VARCHAR, voter_id VARCHAR, company_id VARCHAR);
 """
 
@@ -98,6 +99,7 @@ class World:
         self._replace("raw.merge_aliases", [list(pair) for pair in self.merged.items()])
         people = self.contacts.items()
         self._replace("resolved.addresses", [[voter, f"{voter}@x.example"] for voter, _ in people])
+        self._replace("resolved.contact_addresses", [[contact, f"{voter}@x.example"] for voter, contact in people])
         self._replace("raw.crm_contacts", [[contact, f"{voter}@x.example", [], None] for voter, contact in people])
         companies = {company for _, r in source for company in _companies(r)}
         self._replace("raw.crm_companies", [[company, *[None] * 10] for company in sorted(companies)])

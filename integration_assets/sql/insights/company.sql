@@ -6,6 +6,7 @@ SELECT
     company_name,
     domain,
     arr,
+    arr_status,
     requests,
     open_requests,
     shipped_requests,

@@ -16,6 +16,7 @@ SELECT
     customers,
     arr,
     companies_without_arr,
+    companies_without_rate,
     votes_30d,
     companies_30d,
     first_vote_at,

@@ -15,7 +15,8 @@ SELECT
     requests.request_id,
     requests.title,
     requests.companies,
-    requests.arr
+    requests.arr,
+    requests.companies_without_rate
 FROM ranked.feature_requests AS requests
 CROSS JOIN this
 WHERE abs(requests.rank_by_arr - this.rank_by_arr) <= 1
@@ -26,7 +27,8 @@ SELECT
     requests.request_id,
     requests.title,
     requests.companies,
-    requests.arr
+    requests.arr,
+    requests.companies_without_rate
 FROM ranked.feature_requests AS requests
 CROSS JOIN this
 WHERE abs(requests.rank_by_companies - this.rank_by_companies) <= 1

@@ -6,6 +6,7 @@ SELECT
     why.company_name,
     companies.domain,
     why.arr,
+    why.arr_status,
     why.match_methods,
     why.voters,
     companies.first_vote_at,

@@ -16,6 +16,7 @@ SELECT
     rank_by_companies,
     rank_by_votes,
     rank_gap,
+    companies_without_rate,
     count(*) OVER () AS found
 FROM ranked.feature_requests
 WHERE

@@ -5,7 +5,8 @@ SELECT
     request_id,
     title,
     companies,
-    arr
+    arr,
+    companies_without_rate
 FROM ranked.feature_requests
 ORDER BY rank_by_companies
 LIMIT $1

@@ -1,0 +1,87 @@
+"""Revenue: ARR that no rate converts, and what share of the companies that voted has an ARR at all."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+
+from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, percent, query, reaches, sample
+from integration_assets.reporting.text import clean, clip, money
+
+ASSET = "domain_resolved_votes"
+_CURRENCY_CODE = re.compile(r"[A-Z]{3}")
+NAMED = 3
+"""Companies named per currency; the rows have more of them."""
+MOST_CURRENCIES = 5
+"""Currencies named in the line; a property that holds anything but currencies may have hundreds."""
+
+
+def rates_complete(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Warn when ARR is left out because its currency has no rate: how much, whose, and how to mend it."""
+    name = "currency_rates_complete"
+    if not has_table(connection, "resolved", "arr_without_rate"):
+        return CheckResult(name, ASSET, "WARN", passed=False, detail="ARR has not been resolved yet")
+    rows = query(connection, "arr_without_rate")
+    if not rows:
+        detail = f"all ARR is in {settings.base_currency} or converted to it"
+        return CheckResult(name, ASSET, "WARN", passed=True, detail=detail)
+    currencies = [clip(clean(currency), 20) for currency, has_rate, *_ in rows if not has_rate]
+    companies = {company_id for *_, company_ids in rows for company_id in company_ids}
+    [(_, _, voting)] = query(connection, "arr_coverage")
+    parts = [
+        f"{money(amount, clip(clean(currency), 20))} of {count:,} (such as {', '.join(map(str, ids[:NAMED]))})"
+        for currency, _, count, amount, ids in rows[:MOST_CURRENCIES]
+    ]
+    more = f" and {len(rows) - MOST_CURRENCIES:,} more currencies" if len(rows) > MOST_CURRENCIES else ""
+    detail = (
+        f"no rate to {settings.base_currency} for {', '.join(currencies[:MOST_CURRENCIES])}: the ARR of "
+        f"{len(companies):,} companies, {voting:,} of which voted, is left out of every total: "
+        f"{', '.join(parts)}{more}; {_remedy(currencies, settings)}"
+    )
+    shown = [(currency, companies, amount, ids) for currency, _, companies, amount, ids in rows]
+    columns = ("currency", "companies", "arr_left_out", "company_ids")
+    return CheckResult(name, ASSET, "WARN", passed=False, detail=detail, rows=sample(columns, shown))
+
+
+def _remedy(currencies: list[str], settings: GateSettings) -> str:
+    known = [currency for currency in currencies if _CURRENCY_CODE.fullmatch(currency)]
+    unknown = [repr(currency) for currency in currencies if currency not in known]
+    remedies = []
+    if known:
+        rates = ",".join(
+            f"{currency}=<{settings.base_currency} for 1 {currency}>" for currency in known[:MOST_CURRENCIES]
+        )
+        remedies.append(f"set {settings.rates_setting} to {rates}")
+    if unknown:
+        remedies.append(f"correct the currency of these companies: {', '.join(unknown[:MOST_CURRENCIES])} is no code")
+    return " and ".join(remedies)
+
+
+def arr_coverage(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Whether enough of the companies that voted have an ARR in the base currency. Zero is an ARR."""
+    name = "arr_coverage"
+    if not has_table(connection, "resolved", "company_arr"):
+        return CheckResult(name, ASSET, "ERROR", passed=False, detail="ARR has not been resolved yet")
+    [(companies, with_arr, without_rate)] = query(connection, "arr_coverage")
+    return CheckResult(
+        name,
+        ASSET,
+        "ERROR",
+        passed=reaches(with_arr, companies, settings.arr_coverage_floor),
+        detail=f"{with_arr:,} of {companies:,} companies that voted have an ARR ({percent(with_arr, companies)}, "
+        f"floor {settings.arr_coverage_floor:.0%}), {without_rate:,} lack a currency rate, "
+        f"{companies - with_arr - without_rate:,} a figure",
+    )
+
+
+CHECKS = (
+    Check("currency_rates_complete", ASSET, "WARN", "No ARR is left out for lack of a currency rate.", rates_complete),
+    Check(
+        "arr_coverage",
+        ASSET,
+        "ERROR",
+        "The share of companies that voted and have an ARR is not below the configured floor.",
+        arr_coverage,
+    ),
+)

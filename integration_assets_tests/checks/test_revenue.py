@@ -1,0 +1,70 @@
+"""Revenue that no rate converts is told with currencies, companies, sums and the remedy; a floor closes the gate."""
+
+import msgspec
+import pytest
+
+from integration_assets.checks.gate import closed_by, run_gate
+
+RATES, COVERAGE = "currency_rates_complete", "arr_coverage"
+
+
+def result(store, settings, name):
+    [found] = [one for one in run_gate(store, settings) if one.name == name]
+    return found
+
+
+@pytest.fixture
+def unconverted(store):
+    """Two of three companies that voted earn in euro, one of them in dollars as well, and one that did not vote."""
+    store.execute(
+        """
+        UPDATE resolved.company_arr SET arr = NULL, problem = 'no_rate' WHERE company_id IN ('c1', 'c2');
+        INSERT INTO resolved.arr_without_rate VALUES
+            ('c1', 'crm', 'EUR', 1000, FALSE), ('c2', 'accounts', 'EUR', 234.50, FALSE),
+            ('c2', 'accounts', 'USD', 60, TRUE), ('c9', 'crm', '€', 7, FALSE);
+        """
+    )
+    return store
+
+
+def test_arr_without_a_rate_is_a_warning_with_all_that_is_needed_to_mend_it(unconverted, settings):
+    """Currencies, companies, sums as the source has them, ids, and the variable with the rates that are missing."""
+    found = result(unconverted, msgspec.structs.replace(settings, base_currency="USD"), RATES)
+    assert (found.passed, found.severity) == (False, "WARN")
+    assert found.detail == (
+        "no rate to USD for EUR, €: the ARR of 3 companies, 2 of which voted, is left out of every total: "
+        "1,234 EUR of 2 (such as c1, c2), 7 € of 1 (such as c9), 60 USD of 1 (such as c2); "
+        "set INTEGRATION_ASSETS_CURRENCY_RATES to EUR=<USD for 1 EUR> and correct the currency of these companies: "
+        "'€' is no code"
+    )
+    assert found.rows[0] == {
+        "currency": "EUR", "companies": "2", "arr_left_out": "1234.50", "company_ids": "c1, c2",
+    }  # fmt: skip
+    assert closed_by(run_gate(unconverted, settings)) == ()
+
+
+def test_all_converted_is_no_warning(store, settings):
+    """Nothing left out, nothing to say."""
+    found = result(store, settings, RATES)
+    assert (found.passed, found.detail) == (True, "all ARR is in USD or converted to it")
+
+
+@pytest.mark.parametrize(("floor", "open_"), [(0.0, True), (0.33, True), (0.34, False), (1.0, False)])
+def test_the_floor_of_arr_coverage_closes_the_gate(unconverted, settings, floor, open_):
+    """One of three companies that voted has an ARR: 33 % holds, 34 % does not."""
+    floored = msgspec.structs.replace(settings, arr_coverage_floor=floor)
+    found = result(unconverted, floored, COVERAGE)
+    assert found.passed is open_
+    assert found.detail == (
+        f"1 of 3 companies that voted have an ARR (33.3%, floor {floor:.0%}), 2 lack a currency rate, 0 a figure"
+    )
+    assert (closed_by(run_gate(unconverted, floored)) == ()) is open_
+
+
+def test_a_floor_counts_as_written(store, settings):
+    """7 of 100 reach a floor of 0.07, and nobody reaches any floor where nobody voted."""
+    store.execute("INSERT INTO resolved.votes (vote_id, company_id) SELECT 'x' || i, 'x' || i FROM range(97) AS t (i)")
+    store.execute("INSERT INTO resolved.company_arr SELECT 'x' || i, 0, NULL FROM range(4) AS t (i)")
+    assert result(store, msgspec.structs.replace(settings, arr_coverage_floor=0.07), COVERAGE).passed
+    store.execute("DELETE FROM resolved.votes")
+    assert result(store, msgspec.structs.replace(settings, arr_coverage_floor=1.0), COVERAGE).passed
