@@ -72,6 +72,8 @@ def served(home: Path, *, port: int = 0) -> Iterator[tuple[Sandbox, SandboxAddre
                 "INTEGRATION_ASSETS_HOME": str(home),
                 "INTEGRATION_ASSETS_OVERRIDES": str(overrides),
                 "INTEGRATION_ASSETS_ENVIRONMENT": "sandbox",
+                # The look-alikes are on this machine, where a company's proxy cannot reach them.
+                **{name: f"{os.environ.get(name, '')},127.0.0.1".lstrip(",") for name in ("NO_PROXY", "no_proxy")},
             },
         )
 

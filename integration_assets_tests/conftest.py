@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -10,6 +11,11 @@ from hypothesis import settings
 
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
+
+# Everything the tests ask is on this machine, where no proxy of it is needed.
+for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+    os.environ.pop(_name, None)
+    os.environ.pop(_name.lower(), None)
 
 # The same examples every time: a test that passes here passes in CI. `--hypothesis-profile explore` draws new ones.
 # How long an example takes is for benchmarks to say: a busy machine is no failure.

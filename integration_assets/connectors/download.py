@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from integration_assets.connectors.exchange import certificate_problem, direct_transport
+from integration_assets.connectors.proxies import proxy_for
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import PermanentError, TransientError
 
@@ -22,8 +24,8 @@ CONNECT_SECONDS = 10.0
 async def download(url: str, target: Path, *, most_bytes: int, seconds: float, from_loopback: bool = False) -> None:
     """Fetch a file into `target`, chunk by chunk; `seconds` bound the whole of it.
 
-    Only https is spoken, but for an address of this machine when the system itself is one (`from_loopback`). Redirects
-    are not followed.
+    The operator's proxy and authorities are used. Only https is spoken, but for an address of this machine when the
+    system itself is one (`from_loopback`). Redirects are not followed.
 
     Raises:
         PermanentError: the address is none we ask, the answer is no file, or it is larger than `most_bytes`.
@@ -31,19 +33,25 @@ async def download(url: str, target: Path, *, most_bytes: int, seconds: float, f
     """
     register(url)
     _check(url, from_loopback=from_loopback)
-    timeout = httpx.Timeout(None, connect=min(CONNECT_SECONDS, seconds))
+    timeout = httpx.Timeout(None, connect=min(CONNECT_SECONDS, seconds)).as_dict()
+    request = httpx.Request("GET", url, headers={"accept-encoding": "identity"}, extensions={"timeout": timeout})
     try:
         async with (
             asyncio.timeout(seconds),
-            httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=timeout) as client,
-            client.stream("GET", url, headers={"accept-encoding": "identity"}) as response,
+            direct_transport(proxy_for(url), connections=1) as transport,
         ):
-            if response.status_code != httpx.codes.OK:
-                raise PermanentError(f"the file cannot be fetched: its address answers {response.status_code}")
-            await _store(response, target, most_bytes)
+            response = await transport.handle_async_request(request)
+            try:
+                if response.status_code != httpx.codes.OK:
+                    raise PermanentError(f"the file cannot be fetched: its address answers {response.status_code}")
+                await _store(response, target, most_bytes)
+            finally:
+                await response.aclose()
     except TimeoutError:
         raise TransientError(f"the file did not arrive within {seconds:g} s") from None
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        if untrusted := certificate_problem(error):
+            raise PermanentError(f"the file cannot be fetched: {untrusted}") from None
         raise TransientError(f"the transfer of the file broke ({type(error).__name__})") from None
 
 

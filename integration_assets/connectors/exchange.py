@@ -1,14 +1,16 @@
-"""One HTTP exchange: a request out, a whole answer in, within a deadline. The only module that imports httpx.
+"""One HTTP exchange: a request out, a whole answer in, within a deadline.
 
-Redirects are not followed, and no proxy, netrc or certificate setting of the environment is read. What can go wrong is
-told apart by what it means for a write: `LostError` when the request may have arrived, with `sent` False when it surely
-has not; `UnreadableError` when an answer came whose body we refuse.
+Redirects are not followed. The operator's own addresses are asked as `proxies` reads it from the environment; what the
+guard checks is asked directly. What can go wrong is told apart by what it means for a write: `LostError` when the
+request may have arrived, with `sent` False when it surely has not; `UnreadableError` when an answer came whose body we
+refuse.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -20,6 +22,7 @@ from pydantic import SecretStr
 from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.body import BodyError, BodyReader, CutBodyError, LargeBodyError
 from integration_assets.connectors.guarded import guarded_pool
+from integration_assets.connectors.proxies import CERT_FILE, NO_PROXY, Proxy, proxy_for, trusted_authorities
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, PermanentError
 
@@ -27,6 +30,9 @@ from integration_assets.errors import ConfigurationError, PermanentError
 for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
+X509_NOT_YET_VALID, X509_EXPIRED, X509_OTHER_HOST, X509_OTHER_ADDRESS = 9, 10, 62, 64
+"""OpenSSL's codes of verification (x509_vfy.h)."""
+_HEADERS = {"accept": "application/json", "accept-encoding": "gzip", "user-agent": "integration-assets"}
 CONNECT_SECONDS = 10.0
 """To open a connection, and again for its TLS handshake."""
 
@@ -40,13 +46,16 @@ class RawAnswer(msgspec.Struct, frozen=True):
 
 
 class LostError(Exception):
-    """No usable answer came. `sent` is False when the request cannot have arrived; `hopeless`: a repeat cannot help."""
+    """No usable answer came.
 
-    def __init__(self, reason: str, *, sent: bool = True, hopeless: bool = False) -> None:
+    `sent` is False when the request cannot have arrived; `permanent`: it will not until a person has done something.
+    """
+
+    def __init__(self, reason: str, *, sent: bool = True, permanent: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.sent = sent
-        self.hopeless = hopeless
+        self.permanent = permanent
 
 
 class UnreadableError(Exception):
@@ -91,29 +100,29 @@ class Exchange:
         self._deadline = deadline
         self._connections = connections
         self._body_bytes = body_bytes
-        self._client: httpx.AsyncClient | None = None
+        self._proxy: Proxy | None = None
+        self._transport: httpx.AsyncHTTPTransport | None = None
         for value in (*headers.values(), *body_fields.values()):
             if isinstance(value, SecretStr):
                 _register(value.get_secret_value())
 
     def open(self) -> None:
-        """Get ready to send, in the event loop that is running."""
-        self._client = httpx.AsyncClient(
-            transport=None if self._guard is None else _GuardedTransport(self._guard, self._connections),
-            trust_env=False,
-            follow_redirects=False,
-            # httpx's read timeout starts again with every byte; the deadline of `send` does not. TCP and TLS have the
-            # connect timeout each, and must fail by it: a TLS handshake that is cancelled leaks its socket.
-            timeout=httpx.Timeout(None, connect=min(CONNECT_SECONDS, self._deadline * 0.4)),
-            limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections),
-            headers={"accept": "application/json", "accept-encoding": "gzip", "user-agent": "integration-assets"},
-        )
+        """Get ready to send, in the event loop that is running.
+
+        Raises:
+            ConfigurationError: the environment names a proxy or authorities that cannot be used.
+        """
+        if self._guard is not None:
+            self._transport = _GuardedTransport(self._guard, self._connections)
+        else:
+            self._proxy = proxy_for(self._base_url)
+            self._transport = direct_transport(self._proxy, self._connections)
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        if self._transport is not None:
+            await self._transport.aclose()
+            self._transport = None
 
     async def send(
         self,
@@ -137,20 +146,21 @@ class Exchange:
             PermanentError: the request cannot be written as HTTP.
             AddressError: the guard lets no connection be opened; nothing was sent.
         """
-        if self._client is None:
+        if self._transport is None:
             raise ConfigurationError(f"the {self._system} client is used outside its `async with` block")
         try:
             async with asyncio.timeout(self._deadline):
                 sending = self._sending(json, form, headers)
-                return await self._answer(self._client, method, path, params, sending, _traced(before_bytes))
+                return await self._answer(self._transport, method, path, params, sending, _traced(before_bytes))
         except TimeoutError:
             raise LostError(f"gave no complete answer within {self._deadline:g} s") from None
         except httpx.ConnectTimeout:
-            raise LostError("cannot be reached: connecting took too long", sent=False) from None
+            through = f"; {self._proxy} is in between" if self._proxy else ""
+            raise LostError(f"cannot be reached: connecting took too long{through}", sent=False) from None
+        except httpx.ProxyError as error:
+            raise _refused_by(self._proxy, error) from None
         except httpx.ConnectError as error:
-            reason = str(error) or type(error).__name__
-            untrusted = "CERTIFICATE_VERIFY_FAILED" in reason
-            raise LostError(f"cannot be reached: {reason}", sent=False, hopeless=untrusted) from None
+            raise _unconnected(self._proxy, error) from None
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             kind = type(error).__name__
             raise PermanentError(f"a {self._system} request cannot be written as HTTP ({kind})") from None
@@ -159,17 +169,29 @@ class Exchange:
 
     async def _answer(
         self,
-        client: httpx.AsyncClient,
+        transport: httpx.AsyncHTTPTransport,
         method: str,
         path: str,
         params: Mapping[str, str] | None,
         sending: tuple[bytes | None, dict[str, str]],
         extensions: dict[str, Any],
     ) -> RawAnswer:
-        (content, headers), url = sending, self._base_url + path
-        async with client.stream(
-            method, url, content=content, params=params, headers=headers, extensions=extensions
-        ) as response:
+        content, headers = sending
+        # httpx's read timeout starts again with every byte; the deadline of `send` does not. TCP and TLS have the
+        # connect timeout each, and must fail by it: a TLS handshake that is cancelled leaks its socket.
+        timeout = httpx.Timeout(None, connect=min(CONNECT_SECONDS, self._deadline * 0.4))
+        request = httpx.Request(
+            method,
+            self._base_url + path,
+            content=content,
+            params=params,
+            headers={**_HEADERS, **headers},
+            extensions={"timeout": timeout.as_dict(), **extensions},
+        )
+        # Not through httpx's client: it reads the target of a redirect even when it is not to follow it, fails on odd
+        # ones, and keeps cookies.
+        response = await transport.handle_async_request(request)
+        try:
             received = {name.lower(): value for name, value in response.headers.items()}
             try:
                 reader = BodyReader(received.get("content-encoding", ""), self._body_bytes)
@@ -181,6 +203,8 @@ class Exchange:
             except BodyError as error:
                 large = isinstance(error, LargeBodyError)
                 raise UnreadableError(str(error), response.status_code, large=large) from None
+        finally:
+            await response.aclose()
 
     def _sending(
         self,
@@ -213,6 +237,64 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
         context = httpx.create_ssl_context(trust_env=False)
         super().__init__(verify=context, trust_env=False)
         self._pool = guarded_pool(guard, context, connections)
+
+
+def direct_transport(proxy: Proxy | None, connections: int) -> httpx.AsyncHTTPTransport:
+    """The transport of httpx to an address of the operator's own, through its proxy if there is one."""
+    context = trusted_authorities()
+    through = None
+    if proxy is not None:
+        url = proxy.url.get_secret_value()
+        through = httpx.Proxy(url, ssl_context=context if url.startswith("https://") else None)
+    limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
+    return httpx.AsyncHTTPTransport(verify=context, trust_env=False, limits=limits, proxy=through)
+
+
+def _refused_by(proxy: Proxy | None, error: httpx.ProxyError) -> LostError:
+    """What a proxy's refusal to connect means. Nothing has reached the system."""
+    said = str(error)
+    status = int(said[:3]) if said[:3].isdigit() else 0
+    if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
+        return LostError(f"{proxy} asks for a user and a password, or refuses them (407)", sent=False, permanent=True)
+    what = f"cannot be reached: {proxy} does not connect to it"
+    if 400 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
+        advice = f"have it allowed there, or name the host in {NO_PROXY}"
+        return LostError(f"{what} ({status}): {advice}", sent=False, permanent=True)
+    return LostError(f"{what} ({status or 'no answer of HTTP'})", sent=False)
+
+
+def _unconnected(proxy: Proxy | None, error: httpx.ConnectError) -> LostError:
+    """What a connection that came to nothing means: a certificate does not become good by waiting, all else may."""
+    if untrusted := certificate_problem(error):
+        return LostError(untrusted, sent=False, permanent=True)
+    reason = str(error) or type(error).__name__
+    # Without an inner TLS error it is the proxy that was dialled, and nothing else.
+    missing = f"{proxy} cannot be reached" if proxy and not _caused_by(error, ssl.SSLError) else "cannot be reached"
+    return LostError(f"{missing}: {reason}", sent=False)
+
+
+def certificate_problem(error: BaseException) -> str | None:
+    """Why a certificate was refused and what to do, when that is what an error comes from."""
+    cause = _caused_by(error, ssl.SSLCertVerificationError)
+    if not isinstance(cause, ssl.SSLCertVerificationError):
+        return None
+    if cause.verify_code in (X509_NOT_YET_VALID, X509_EXPIRED):
+        return (
+            f"its certificate is out of date ({cause.verify_message}): it must be renewed, or this machine's clock set"
+        )
+    if cause.verify_code in (X509_OTHER_HOST, X509_OTHER_ADDRESS):
+        return f"its certificate is another host's ({cause.verify_message}): check the base URL"
+    return (
+        f"its certificate is not trusted ({cause.verify_message}): if a proxy or the system has an authority of its "
+        f"own, name the file of its certificate in {CERT_FILE}"
+    )
+
+
+def _caused_by(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """The first error of a kind among an error and what it was raised from."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def _traced(before_bytes: Callable[[], None] | None) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import re
 import time
 from collections.abc import Callable, Mapping
 from types import TracebackType
@@ -50,6 +51,7 @@ EXCHANGE_SECONDS = 120.0
 """From sending to the last byte of the body. Above the 100 s after which large hosts give up themselves (524)."""
 PATIENCE_SECONDS = 300.0
 """After this much time no further repeat of one call begins."""
+_READABLE_HOST = re.compile(r"[a-z0-9._:-]{1,253}")
 _JITTER = random.SystemRandom()
 BACKOFF_FIRST_SECONDS = 0.5
 BACKOFF_LONGEST_SECONDS = 30.0
@@ -87,16 +89,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Setback(Exception):  # noqa: N818 - a passing state of one call, turned into an error of the tree when it is final
-    """An attempt failed. `wait` seconds before a repeat, or None for backoff; `hopeless`: no repeat can help."""
+    """An attempt failed. `wait` seconds before a repeat, or None for backoff."""
 
-    def __init__(
-        self, error: IntegrationError, *, maybe_applied: bool, wait: float | None = None, hopeless: bool = False
-    ) -> None:
+    def __init__(self, error: IntegrationError, *, maybe_applied: bool, wait: float | None = None) -> None:
         super().__init__(error.message)
         self.error = error
         self.maybe_applied = maybe_applied
         self.wait = wait
-        self.hopeless = hopeless
 
 
 class HttpClient:
@@ -218,7 +217,7 @@ class HttpClient:
 
     def _repeat_after(self, call: Call, error: Exception) -> bool | float:
         """Whether to send again, or after how many seconds. Called by stamina with what an attempt raised."""
-        if not isinstance(error, _Setback) or error.hopeless or self._budget <= 0:
+        if not isinstance(error, _Setback) or self._budget <= 0:
             return False
         if error.maybe_applied and call.writes and not call.repeatable:
             return False
@@ -256,7 +255,7 @@ class HttpClient:
         if 200 <= raw.status < 300:
             return Answer(raw.status, raw.headers, self._success_body(call, raw))
         if 300 <= raw.status < 400:
-            target = urlsplit(raw.headers.get("location", "")).hostname or "an unnamed place"
+            target = _redirect_host(raw.headers.get("location", ""))
             redirected = f"answered {raw.status}, a redirect to {target}, not followed; check the base URL"
             raise self._error(ContractError, call, redirected, raw.status)
         answer = Answer(raw.status, raw.headers, _lenient(raw.body))
@@ -282,7 +281,9 @@ class HttpClient:
             )
             outcome = str(raw.status)
         except LostError as lost:
-            self._setback(call, lost.reason, maybe_applied=lost.sent, hopeless=lost.hopeless)
+            if lost.permanent:
+                raise self._error(PermanentError, call, lost.reason) from None
+            self._setback(call, lost.reason, maybe_applied=lost.sent)
         except UnreadableError as unreadable:
             outcome = str(unreadable.status)
             self._unreadable(call, unreadable.reason, unreadable.status, large=unreadable.large)
@@ -341,11 +342,9 @@ class HttpClient:
             self._setback(call, what, status=status)
         raise self._error(LargeAnswerError if large else ContractError, call, what, status)
 
-    def _setback(
-        self, call: Call, what: str, *, status: int | None = None, maybe_applied: bool = True, hopeless: bool = False
-    ) -> NoReturn:
+    def _setback(self, call: Call, what: str, *, status: int | None = None, maybe_applied: bool = True) -> NoReturn:
         error = self._error(TransientError, call, what, status)
-        raise _Setback(error, maybe_applied=maybe_applied, hopeless=hopeless) from None
+        raise _Setback(error, maybe_applied=maybe_applied) from None
 
     def _error(
         self,
@@ -369,6 +368,15 @@ _KINDS: dict[Action, type[IntegrationError]] = {
     Action.QUOTA: DailyQuotaError,
     Action.PERMANENT: PermanentError,
 }
+
+
+def _redirect_host(location: str) -> str:
+    """Where a redirect leads, for a message: the host of its target if that is one people can read."""
+    try:
+        host = urlsplit(location).hostname or ""
+    except ValueError:
+        host = ""
+    return host if _READABLE_HOST.fullmatch(host) else "an unnamed place"
 
 
 def _lenient(body: bytes) -> Any:

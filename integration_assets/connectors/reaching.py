@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 import msgspec
 
 from integration_assets.connectors.addresses import AddressGuard, system_resolver
+from integration_assets.connectors.exchange import certificate_problem
+from integration_assets.connectors.proxies import Proxy, proxy_for, trusted_authorities
 from integration_assets.errors import TransientError
 
 LARGEST_HEAD = 16_384
@@ -41,6 +43,8 @@ async def reach(
 ) -> Reached:
     """Resolve the host of a URL, connect, shake hands, and read the time off an answer to `HEAD /`.
 
+    Without a `guard` the address is the operator's own, and asked through the proxy of the environment if there is one.
+
     Raises:
         TransientError: one of these did not work; says which.
         AddressError: the guard does not let its address pass.
@@ -48,17 +52,20 @@ async def reach(
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
-    resolve = guard.addresses_of if guard is not None else system_resolver
+    proxy = proxy_for(url) if guard is None else None
+    context = context or trusted_authorities()
     try:
         async with asyncio.timeout(seconds):
-            addresses = list(await resolve(host, port))
-            reader, writer = await asyncio.open_connection(
-                addresses[0],
-                port,
-                ssl=(context or ssl.create_default_context()) if secure else None,
-                server_hostname=host if secure else None,
-            )
+            if proxy is not None:
+                address = host
+                reader, writer = await _through(proxy, host, port, context)
+            else:
+                resolve = guard.addresses_of if guard is not None else system_resolver
+                address, *_ = await resolve(host, port)
+                reader, writer = await asyncio.open_connection(address, port)
             try:
+                if secure:
+                    await writer.start_tls(context, server_hostname=host)
                 until = _until(writer.get_extra_info("peercert"))
                 writer.write(f"HEAD / HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
                 at = _date(await _head(reader))
@@ -67,8 +74,34 @@ async def reach(
                 with suppress(OSError):
                     await writer.wait_closed()
     except (OSError, TimeoutError) as error:
-        raise TransientError(f"{parts.netloc}: {_reason(error, seconds)}") from None
-    return Reached(parts.netloc, addresses[0], until, at)
+        through = f"through {proxy}: " if proxy else ""
+        raise TransientError(f"{parts.netloc}: {through}{_reason(error, seconds)}") from None
+    return Reached(parts.netloc, address, until, at)
+
+
+async def _through(
+    proxy: Proxy, host: str, port: int, context: ssl.SSLContext
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A tunnel to the host.
+
+    Raises:
+        OSError: the proxy cannot be reached, or does not make one.
+    """
+    url = urlsplit(proxy.url.get_secret_value())
+    secure = url.scheme == "https"
+    if url.scheme not in ("http", "https"):
+        raise ConnectionError(f"{url.scheme} proxies cannot be tried here; a run can use them")
+    reader, writer = await asyncio.open_connection(
+        url.hostname, url.port or (443 if secure else 80), ssl=context if secure else None
+    )
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    login = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
+    writer.write(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{login}\r\n".encode())
+    status = (await _head(reader))[:12].decode("latin-1").rpartition(" ")[2]
+    if not status.startswith("2"):
+        writer.close()
+        raise ConnectionError(f"it answers {status or 'nothing'}")
+    return reader, writer
 
 
 async def answer_to_get(address: str, port: int, path: str, *, seconds: float) -> bytes:
@@ -100,7 +133,7 @@ def _date(head: bytes) -> datetime | None:
     for line in head.split(b"\r\n"):
         name, _, value = line.partition(b":")
         if name.strip().lower() == b"date":
-            with suppress(ValueError, TypeError):
+            with suppress(ValueError, TypeError, OverflowError):
                 return parsedate_to_datetime(value.strip().decode("latin-1")).astimezone(UTC)
     return None
 
@@ -112,12 +145,12 @@ def _until(certificate: dict[str, Any] | None) -> datetime | None:
 
 
 def _reason(error: OSError | TimeoutError, seconds: float) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not accepted: {error.verify_message}"
+    if untrusted := certificate_problem(error):
+        return untrusted
     if isinstance(error, ssl.SSLError):
         return "no TLS connection could be made"
     if isinstance(error, TimeoutError):
         return f"no answer within {seconds:.0f} s"
     if type(error).__name__ == "gaierror":
         return "the name cannot be resolved"
-    return f"no connection ({error.strerror or type(error).__name__})"
+    return f"no connection ({error.strerror or str(error) or type(error).__name__})"

@@ -103,6 +103,7 @@ class StatusRules(msgspec.Struct, frozen=True, kw_only=True):
 
 COMMON_RULES = (
     Rule(statuses=frozenset({401, 403}), action=Action.CREDENTIAL, advice="check the key or token"),
+    Rule(statuses=frozenset({407}), action=Action.PERMANENT, advice="correct user and password in HTTP_PROXY"),
     Rule(statuses=frozenset({408, 425}), action=Action.RETRY),
     Rule(statuses=frozenset({423}), action=Action.RETRY, wait=2.0),
     Rule(statuses=frozenset({429}), action=Action.RETRY, pauses=True, advice="run again later"),

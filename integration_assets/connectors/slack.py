@@ -1,7 +1,7 @@
-"""Slack's own client, for an operator as it is and for a tenant behind the address guard.
+"""Slack's own client, sending through the one outgoing client.
 
-`slack_sdk` sends with the standard library, which follows redirects and reads proxies from the environment. What a
-tenant has named goes through the one outgoing client instead: checked addresses, no redirects, no proxies, a deadline.
+`slack_sdk` sends with the standard library, which follows redirects and has no deadline. Here the operator's proxies
+and authorities count as for every other system, and what a tenant has named is asked behind the address guard.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from slack_sdk.http_retry.handler import RetryHandler
 
 from integration_assets.connectors.addresses import AddressError, AddressGuard
 from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
+from integration_assets.errors import IntegrationError
 
 MOST_BYTES = 4 * 1024 * 1024
 """Largest answer: Slack's to a message is a few kilobytes."""
@@ -37,14 +38,12 @@ def slack_client(
     retry_handlers: Sequence[RetryHandler] = (),
 ) -> WebClient:
     """A client of Slack. `timeout` is in seconds, of one request; with a `guard` only what it lets pass is asked."""
-    kind = WebClient if guard is None else _GuardedWebClient
-    client = kind(token, base_url=base_url.rstrip("/") + "/", timeout=timeout, retry_handlers=list(retry_handlers))
-    if isinstance(client, _GuardedWebClient):
-        client.guard = guard
+    client = _Client(token, base_url=base_url.rstrip("/") + "/", timeout=timeout, retry_handlers=list(retry_handlers))
+    client.guard = guard
     return client
 
 
-class _GuardedWebClient(WebClient):
+class _Client(WebClient):
     """The client with another way to send. What it raises is what the standard library would."""
 
     guard: AddressGuard | None = None
@@ -86,6 +85,8 @@ class _GuardedWebClient(WebClient):
                 await exchange.close()
         except AddressError as error:
             raise URLError(PermissionError(error.reason)) from None
+        except IntegrationError as error:
+            raise URLError(ConnectionError(error.message)) from None
         except LostError as lost:
             if not lost.sent:
                 raise URLError(ConnectionError(lost.reason)) from None

@@ -8,6 +8,7 @@ from datetime import timedelta
 
 from integration_assets.config import Settings
 from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.proxies import trusted_authorities
 from integration_assets.connectors.reaching import Reached, answer_to_get, reach
 from integration_assets.doctor.case import Case
 from integration_assets.doctor.findings import Seen, fail, ok, unknown, warn, worst_of
@@ -41,13 +42,8 @@ async def _all_ways(case: Case) -> list[Reached | IntegrationError]:
         guard = AddressGuard(internal_policy(settings, case.tenant))
         to += [(url, guard) for url in (one.base_url, one.auth.get("token_url")) if url]
     by_origin = {url.split("/", 3)[2]: (url, guard) for url, guard in to}
-    context = await asyncio.to_thread(trusted)
+    context = await asyncio.to_thread(trusted_authorities)
     return list(await asyncio.gather(*(_one_way(url, guard, context) for url, guard in by_origin.values())))
-
-
-def trusted() -> ssl.SSLContext:
-    """The authorities of this machine."""
-    return ssl.create_default_context()
 
 
 def _third_party(settings: Settings) -> list[Way]:

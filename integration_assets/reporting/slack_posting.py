@@ -14,6 +14,7 @@ from slack_sdk.errors import SlackApiError
 
 from integration_assets.config import Settings
 from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.slack import slack_client
 from integration_assets.reporting.text import clean, clip
 
@@ -59,11 +60,15 @@ def post_message(
         return Posting(_refused(error), f"Slack refused the message: {_slack_reason(error)}")
     except URLError as error:
         # Raised while connecting or sending: the request was never whole, so there was nothing to post.
-        reason = type(error.reason).__name__ if isinstance(error.reason, Exception) else "no connection"
-        return Posting(Fate.NOT_POSTED, f"Slack could not be reached ({reason})")
+        return Posting(Fate.NOT_POSTED, f"Slack could not be reached ({_reason(error)})")
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in there, the run has its result already
         return Posting(Fate.UNCERTAIN, f"Slack gave no answer to the message ({type(error).__name__})")
     return Posting(Fate.POSTED)
+
+
+def _reason(error: URLError) -> str:
+    """Why there was no connection, in the words of the outgoing client."""
+    return clip(redact(str(error.reason)), 300)
 
 
 def _refused(error: SlackApiError) -> Fate:
@@ -89,6 +94,8 @@ def check_slack(settings: Settings, *, guard: AddressGuard | None = None) -> str
         client.auth_test()
     except SlackApiError as error:
         return f"Slack refused the token: {_slack_reason(error)}"
+    except URLError as error:
+        return f"Slack could not be reached ({_reason(error)})"
     except Exception as error:  # noqa: BLE001 - the check reports what it meets, whatever it is
         return f"Slack could not be reached ({type(error).__name__})"
     return None

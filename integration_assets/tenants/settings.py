@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from integration_assets.config import Environment, Settings, TenantSettings, tenant_settings
 from integration_assets.connectors.addresses import check_address
+from integration_assets.connectors.proxies import check_outgoing
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.addresses import third_party_policy
 from integration_assets.tenants.integrations import require_configured
@@ -63,9 +64,11 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
     """The settings a run of this tenant uses, with its secrets opened; `used_by` (a run, a command) is noted for each.
 
     Raises:
-        ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration.
+        ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration; a proxy
+            of the environment cannot be used.
         TamperedError: a sealed secret does not open.
     """
+    check_outgoing()
     with _opened(settings) as opened:
         found = _entries(opened, tenant)
         if opened is None or found is None:
@@ -96,6 +99,7 @@ def check_configured(settings: Settings, tenant: str) -> None:
     Raises:
         ConfigurationError: it has not; names what is missing.
     """
+    check_outgoing()
     with _opened(settings) as opened:
         found = _entries(opened, tenant)
     if found is None:

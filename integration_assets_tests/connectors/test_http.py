@@ -346,6 +346,69 @@ def test_a_redirect_is_refused_and_nothing_is_sent_on(status: int) -> None:
     assert outcome.count.total == 1
 
 
+@pytest.mark.parametrize(
+    "location",
+    [
+        b"//[",
+        b"https://[::1",
+        b"",
+        b"javascript:alert(1)",
+        b"https://b\xfccher.example/",
+        "https://bücher.example/".encode(),
+        b"https://evil\x01.example/\x1b[2J",
+        b"http://host:notaport/",
+        b"https://" + b"a" * 60_000 + b".example/",
+        b"https://host/%zz?\xff",
+        b"https://evil.example:99999999/",
+    ],
+)
+def test_a_redirect_to_nowhere_is_refused_as_any_other(location: bytes) -> None:
+    """Whatever stands in `Location`: a broken contract, no repeat, and nothing unreadable in the message."""
+    outcome = run(raw(b"HTTP/1.1 302 Found\r\ncontent-length: 0\r\nlocation: " + location + b"\r\n\r\n"))
+    assert outcome.count.total == 1 or isinstance(outcome.error, TransientError)  # h11 refuses controls in a header
+    assert isinstance(outcome.error, ContractError | TransientError)
+    assert outcome.error.message.isprintable()
+    assert len(outcome.error.message) < 400
+    if b"\x01" not in location:
+        assert isinstance(outcome.error, ContractError), outcome.error.message
+        assert "redirect to" in outcome.error.message
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"retry-after": "nan"},
+        {"retry-after": "1e999"},
+        {"retry-after": "-5"},
+        {"retry-after": "99999999999999999999999"},
+        {"retry-after": "Mon, 01 Jan 0001 00:00:00 GMT"},
+        {"retry-after": "Fri, 31 Dec 9999 23:59:59 -2359"},
+        {"retry-after": "soon", "date": "yesterday"},
+        {"content-type": "application/json; charset=no-such-thing"},
+        {"content-type": "application/json; charset=" + "x" * 5_000},
+        {"set-cookie": "\x7f=\x7f; expires=never"},
+        {"content-encoding": "utf-9"},
+        {"x-daily": "nan", "x-daily-remaining": "1e400"},
+        {"x-daily": "-1", "x-daily-remaining": "9" * 5_000},
+    ],
+)
+@pytest.mark.parametrize("status", [200, 302, 429, 503])
+def test_no_header_makes_the_client_break(status: int, headers: dict[str, str]) -> None:
+    """What a header says is taken or left: the call ends with an answer or with an error of the tree."""
+    rules = StatusRules(rate_headers=RateHeaders(daily_limit="x-daily", daily_remaining="x-daily-remaining"))
+    first = answer(status, {"ok": True}, headers=headers)
+    outcome = run(first, OK, rules=rules, clock=FakeClock(), repeats=1)
+    assert outcome.error is None or isinstance(outcome.error, IntegrationError)
+
+
+@pytest.mark.parametrize("length", ["-1", "abc", "1, 2", "9" * 40, "0x10"])
+def test_a_length_that_is_none_is_a_broken_connection(length: str) -> None:
+    """Not what the transport makes of it, but that the answer is lost and the call repeated."""
+    outcome = run(raw(f"HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{{}}".encode()), OK)
+    assert outcome.error is None
+    assert outcome.count.total == 2
+
+
 # ------------------------------------------------------------------------------------------------------- transport
 
 
@@ -425,7 +488,7 @@ def test_an_untrusted_certificate_is_named_and_not_repeated(tmp_path: Path) -> N
             await https_story(server.url.replace("http:", "https:"), calls)
 
     with pytest.raises(
-        TransientError, match=r"127\.0\.0\.1:\d+\), POST /v1/things: cannot be reached: .*self-signed certificate"
+        PermanentError, match=r"127\.0\.0\.1:\d+\), POST /v1/things: its certificate is not trusted \(self-signed cert"
     ):
         asyncio.run(story())
     assert calls.totals("test").total == 1
