@@ -286,6 +286,9 @@ class TenantSettings(Settings):
 
 
 _TENANTS_NAMES = {
+    "canny_boards": "boards of Canny",
+    "canny_exclude_boards": "exclude_boards of Canny",
+    "canny_statuses": "statuses of Canny",
     "canny_api_key": "the Canny key",  # pragma: allowlist secret - what messages call it
     "canny_base_url": "the Canny address",
     "hubspot_sandbox_token": "the HubSpot token (sandbox)",
@@ -311,6 +314,27 @@ OPERATOR_FIELDS = (
     "patience_seconds",
 )
 """Fields of the installation: the same for every tenant, always from the environment."""
+
+
+NOT_IN_PLANS = frozenset(
+    {
+        *OPERATOR_FIELDS,
+        "overrides",  # the file's content counts, wherever it is
+        "canny_plan",
+        "hubspot_sandbox_token",
+        "hubspot_production_token",
+        "hubspot_sandbox_base_url",
+        "hubspot_production_base_url",
+        "hubspot_sandbox_portal_id",
+        "hubspot_production_portal_id",
+        "call_budget",
+        "slack_bot_token",
+        "slack_channel",
+        "slack_base_url",
+        "tenant",
+    }
+)
+"""Fields that change nothing of what a plan would write; the portal is compared by its id."""
 
 
 def load_settings(**values: Any) -> Settings:

@@ -65,7 +65,12 @@ async def _plan(session: RunSession, crm: Crm, run: UndoableRun, portal: Portal)
     if state.approved_hash is not None:
         plan = saved_undo(session.connection, run, state.approved_hash)
         stale = stale_reason(
-            plan, now=now, portal_id=portal.portal_id, mapping_version=MAPPING_VERSION, code_version=__version__
+            plan,
+            now=now,
+            portal_id=portal.portal_id,
+            mapping_version=MAPPING_VERSION,
+            code_version=__version__,
+            tenant=state.tenant,
         )
         if stale:
             raise ConfigurationError(f"the undo {plan.hash[:12]} must not be applied any more: {stale}; begin again")

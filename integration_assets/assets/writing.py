@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -25,6 +26,7 @@ from integration_assets.sync.plan_store import Plan, approved_plan, drop_moved, 
 from integration_assets.sync.portal import check_portal, pin_portal, pinned_portal
 from integration_assets.sync.report import planned_report
 from integration_assets.tenants.integrations import crm_for
+from integration_assets.tenants.plan_settings import changed_settings, plan_settings
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -48,7 +50,10 @@ def plan_run(session: RunSession) -> Planned:
         ConfigurationError: the plan file is not the approved one, is stale, or belongs to another portal.
     """
     portal = _portal(session)
-    planned = _released(session, portal) or _new(session, portal)
+    now_set = plan_settings(session.settings, session.state.tenant)
+    planned = _released(session, portal, now_set)
+    if not isinstance(planned, Planned):
+        planned = _new(session, portal, now_set, changed=planned)
     session.state.planned = planned
     return planned
 
@@ -63,8 +68,11 @@ def _portal(session: RunSession) -> Portal:
     return msgspec.convert(msgspec.json.decode(rows[0][0])["portal"], Portal)
 
 
-def _released(session: RunSession, portal: Portal) -> Planned | None:
-    """A plan a person has released: from a file with its hash, or approved in this staging store."""
+def _released(session: RunSession, portal: Portal, now_set: Mapping[str, str]) -> Planned | str | None:
+    """A plan a person has released: from a file with its hash, or approved in this staging store.
+
+    Where settings changed since, so that it is not to be applied: their names.
+    """
     state, connection = session.state, session.connection
     if state.mode is not Mode.SYNC:
         return None
@@ -76,26 +84,29 @@ def _released(session: RunSession, portal: Portal) -> Planned | None:
         if waiting is None:
             return None
         plan = waiting
+    changed = changed_settings(session.settings, plan.settings, now_set)
     stale = stale_reason(
         plan,
         now=datetime.now(UTC),
         portal_id=portal.portal_id,
         mapping_version=MAPPING_VERSION,
         code_version=__version__,
+        tenant=state.tenant,
+        changed=lambda _then: changed,
     )
     if stale and from_file:
         raise ConfigurationError(f"the plan in {state.plan_file} must not be applied: {stale}; make a new one")
     if stale:
         set_status(connection, plan.plan_id, "planned", now=datetime.now(UTC))
         state.notes.append(f"approved plan {plan.hash[:12]} was not applied: {stale}; a new one was made")
-        return None
+        return changed
     moved = drop_moved(connection, plan)
     note = f"applying the approved plan {plan.hash[:12]}"
     state.notes.append(f"{note}; {moved:,} of its changes no longer fit the CRM and are left out" if moved else note)
     return Planned(plan, first_apply=is_first_apply(connection, plan), released=True)
 
 
-def _new(session: RunSession, portal: Portal) -> Planned:
+def _new(session: RunSession, portal: Portal, now_set: Mapping[str, str], *, changed: str | None = None) -> Planned:
     state, settings, connection = session.state, session.settings, session.connection
     excluded = connection.execute("SELECT request_id FROM raw.excluded_requests").fetchall()
     plan = make_plan(
@@ -112,6 +123,7 @@ def _new(session: RunSession, portal: Portal) -> Planned:
             excluded=[request_id for (request_id,) in excluded],
             unusable=_unusable(session),
             retirements_withheld=state.retirements_withheld,
+            settings=now_set,
         ),
     )
     verdict = judge(
@@ -121,6 +133,7 @@ def _new(session: RunSession, portal: Portal) -> Planned:
         budget=settings.call_budget,
         calls_left_today=state.quota.daily_remaining,
         now=datetime.now(UTC),
+        changed_settings=changed,
     )
     state.notes += verdict.warnings
     return Planned(plan, verdict.reasons, is_first_apply(connection, plan))
@@ -245,7 +258,7 @@ async def _the_rest(session: RunSession, crm: Crm, first: ApplyReport) -> ApplyR
     No new read is needed: what was written was read back into the raw tables.
     """
     state = session.state
-    rest = _new(session, _portal(session))
+    rest = _new(session, _portal(session), plan_settings(session.settings, state.tenant))
     if rest.held:
         state.notes.append(f"a further plan {rest.plan.hash[:12]} is held: {'; '.join(rest.reasons)}")
         return first

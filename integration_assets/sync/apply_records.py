@@ -79,8 +79,8 @@ def _still_to_write(operation: Operation, record: CrmFeatureRequest | None) -> t
     now = {field: normalise(field, record.values.get(field)) for field in after}
     if now == after:
         return None, conflicts
-    before = {field: operation.before[field] for field in after}
-    return msgspec.structs.replace(operation, record_id=record.record_id, before=before, after=after), conflicts
+    kept = {field: operation.before[field] for field in after}
+    return msgspec.structs.replace(operation, record_id=record.record_id, before=kept, after=after), conflicts
 
 
 async def _write_and_verify(application: Application, operations: Sequence[Operation]) -> None:

@@ -73,7 +73,8 @@ class Circumstances(msgspec.Struct, frozen=True):
     """What else the guard looks at.
 
     `budget` is the configured most calls of a run, `calls_left_today` what the CRM's header says, None without one.
-    `going_on`: the plan is the rest of one that was released or never held.
+    `going_on`: the plan is the rest of one that was released or never held. `changed_settings` names what changed since
+    a plan was approved that would have been applied instead of this one.
     """
 
     production: bool
@@ -81,6 +82,7 @@ class Circumstances(msgspec.Struct, frozen=True):
     mapping_changed: bool = False
     after_undo: bool = False
     going_on: bool = False
+    changed_settings: str | None = None
     budget: int | None = None
     calls_left_today: int | None = None
 
@@ -165,6 +167,8 @@ def _effects(plan: Plan, effects: PlanEffects, circumstances: Circumstances, rea
 
 
 def _occasions(circumstances: Circumstances, reasons: list[str]) -> None:
+    if circumstances.changed_settings:
+        reasons.append(f"settings_changed: {circumstances.changed_settings} changed since a plan was approved")
     if circumstances.going_on:
         return
     if circumstances.first_apply and circumstances.production:
@@ -194,11 +198,13 @@ def judge(
     budget: int | None,
     calls_left_today: int | None,
     now: datetime,
+    changed_settings: str | None = None,
 ) -> Verdict:
     """Ask the guard about a plan just made, and note in the store when it is held."""
     effects, base, circumstances = guard_inputs(
         connection, plan, production=production, budget=budget, calls_left_today=calls_left_today
     )
+    circumstances = msgspec.structs.replace(circumstances, changed_settings=changed_settings)
     verdict = guard(plan, effects, base, circumstances)
     if verdict.held:
         set_status(connection, plan.plan_id, "held", now=now, reasons=verdict.reasons)
@@ -224,7 +230,7 @@ def guard_inputs(
 
     The base is the last good run; for the rest of an interrupted plan it is that plan, because its numbers passed.
     """
-    released = interrupted_plan(connection, plan.portal_id, plan.mapping_version)
+    released = interrupted_plan(connection, plan)
     set_variables(
         connection,
         plan_id=plan.plan_id,

@@ -56,7 +56,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
 
     `excluded` are ids of requests that exist in the source but left the scope, `unusable` of those that exist and could
     not be used this time: their records stay as they are. `retirements_withheld` says that the reader could not make
-    sure what is gone. `now` has a time zone.
+    sure what is gone. `now` has a time zone. `settings` are digests of the settings that shaped the tables, by name.
     """
 
     run_id: str
@@ -71,6 +71,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     unusable: Collection[str] = ()
     retirements_withheld: bool = False
     limits: BatchLimits = BatchLimits()
+    settings: Mapping[str, str] = {}
 
 
 class _Comparison(msgspec.Struct):
@@ -334,6 +335,7 @@ def _header(
         conflicts=tuple(found.conflicts),
         problems=tuple(found.problems),
         warnings=warnings,
+        settings=inputs.settings,
     )
 
 

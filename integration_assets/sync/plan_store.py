@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Literal
@@ -67,7 +67,8 @@ class Plan(msgspec.Struct, frozen=True):
 
     `problems` are errors that hold it (our key twice in the CRM), `warnings` are for the report. `records_held` counts
     our records of any kind in the portal, archived ones included: none means a first apply. `calls` estimates the CRM
-    calls of applying and verifying it. `undoes` is the run that a plan of kind `undo` takes back.
+    calls of applying and verifying it. `undoes` is the run that a plan of kind `undo` takes back. `settings` has, by
+    name, digests of the settings that shaped the plan.
     """
 
     plan_id: str
@@ -90,6 +91,7 @@ class Plan(msgspec.Struct, frozen=True):
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     undoes: str | None = None
+    settings: Mapping[str, str] = {}
 
     @property
     def operations(self) -> int:
@@ -107,6 +109,7 @@ def hash_header(plan: Plan) -> dict[str, str]:
         "mapping_version": plan.mapping_version,
         "code_version": plan.code_version,
         "kind": plan.kind,
+        **{f"setting {name}": digest for name, digest in plan.settings.items()},
     }
 
 
@@ -201,14 +204,33 @@ def settle_undos(connection: duckdb.DuckDBPyConnection, portal_id: str) -> None:
     )
 
 
-def interrupted_plan(connection: duckdb.DuckDBPyConnection, portal_id: str, mapping_version: str) -> Plan | None:
-    """The plan whose application began and did not end, if no later one ended. It was released, or never held."""
-    set_variables(connection, portal_id=portal_id, mapping_version=mapping_version)
+def interrupted_plan(connection: duckdb.DuckDBPyConnection, plan: Plan) -> Plan | None:
+    """The plan that `plan` is the rest of: its application began and did not end, and no later one ended.
+
+    It was released, or never held; with other settings than its own, what is left is not what was released.
+    """
+    set_variables(connection, portal_id=plan.portal_id, mapping_version=plan.mapping_version)
     rows = connection.execute(read_sql("interrupted_plan")).fetchall()
-    return _decoded(rows[0][0]) if rows else None
+    begun = _decoded(rows[0][0]) if rows else None
+    return begun if begun is not None and begun.settings == plan.settings else None
 
 
-def approve(connection: duckdb.DuckDBPyConnection, hash_prefix: str, by: str, *, now: datetime) -> Plan:
+Changed = Callable[[Mapping[str, str]], str | None]
+"""Given the settings a plan was made with, says which of them have changed since, or None."""
+
+
+def unchanged(_settings: Mapping[str, str]) -> None:
+    """No setting has changed."""
+
+
+def approve(
+    connection: duckdb.DuckDBPyConnection,
+    hash_prefix: str,
+    by: str,
+    *,
+    now: datetime,
+    changed: Changed = unchanged,
+) -> Plan:
     """Release the saved plan whose hash begins with `hash_prefix`, instead of any before; the next sync applies it.
 
     Raises:
@@ -231,6 +253,10 @@ def approve(connection: duckdb.DuckDBPyConnection, hash_prefix: str, by: str, *,
         raise ConfigurationError(f"plan {plan.hash[:12]} was applied already")
     if now - plan.created_at > STALE_AFTER:
         raise ConfigurationError(f"plan {plan.hash[:12]} is older than {_hours()} hours: run `plan` and approve anew")
+    if names := changed(plan.settings):
+        raise ConfigurationError(
+            f"plan {plan.hash[:12]} was made before {names} changed: run `plan` and approve the new one"
+        )
     with transaction(connection):
         connection.execute("UPDATE sync.plans SET status = 'planned' WHERE status = 'approved'")
         connection.execute(
@@ -253,14 +279,27 @@ def _hours() -> int:
     return int(STALE_AFTER.total_seconds() // 3600)
 
 
-def stale_reason(plan: Plan, *, now: datetime, portal_id: str, mapping_version: str, code_version: str) -> str | None:
-    """Why a saved plan must not be applied any more, or None."""
+def stale_reason(
+    plan: Plan,
+    *,
+    now: datetime,
+    portal_id: str,
+    mapping_version: str,
+    code_version: str,
+    tenant: str | None = None,
+    changed: Changed = unchanged,
+) -> str | None:
+    """Why a saved plan must not be applied any more, or must not by this tenant; None when it may."""
+    if tenant is not None and plan.tenant != tenant:
+        return f"it was made for another tenant than {tenant}"
     if plan.portal_id != portal_id:
         return f"it was made for portal {plan.portal_id}, this is portal {portal_id}"
     if plan.mapping_version != mapping_version:
         return "the field mapping has changed since"
     if plan.code_version != code_version:
         return f"it was made by version {plan.code_version}, this is version {code_version}"
+    if names := changed(plan.settings):
+        return f"{names} changed since"
     if now - plan.created_at > STALE_AFTER:
         return f"it is older than {_hours()} hours"
     return None

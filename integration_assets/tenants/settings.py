@@ -18,7 +18,13 @@ from integration_assets.tenants.addresses import third_party_policy
 from integration_assets.tenants.integrations import require_configured
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError
 from integration_assets.tenants.registry.providers import PROVIDERS
-from integration_assets.tenants.registry.views import OpenedInternal, OpenedThirdParty, TenantView, ThirdPartyView
+from integration_assets.tenants.registry.views import (
+    InternalView,
+    OpenedInternal,
+    OpenedThirdParty,
+    TenantView,
+    ThirdPartyView,
+)
 from integration_assets.tenants.registry.words import Provider, Scope
 
 if TYPE_CHECKING:
@@ -132,6 +138,21 @@ def open_internal_systems(settings: Settings, tenant: str, used_by: str) -> tupl
         with _repository(opened, view.id, used_by) as repository:
             wanted = [entry for entry in repository.internal_integrations() if entry.enabled]
             return tuple(repository.open_internal(entry.id) for entry in wanted)
+
+
+def internal_systems(settings: Settings, tenant: str) -> tuple[InternalView, ...]:
+    """The enabled internal systems of a tenant, by name; nothing is opened. None without a registry.
+
+    Raises:
+        ConfigurationError: the registry cannot be opened.
+    """
+    with _opened(settings) as opened:
+        view = _tenant(opened, tenant)
+        if opened is None or view is None:
+            return ()
+        with _repository(opened, view.id, "the product") as repository:
+            enabled = [entry for entry in repository.internal_integrations() if entry.enabled]
+            return tuple(sorted(enabled, key=lambda entry: entry.name))
 
 
 def note_outcomes(settings: Settings, tenant: str, problems: Mapping[Provider, str | None], used_by: str) -> None:

@@ -158,6 +158,38 @@ def test_a_released_plan_is_followed_by_what_changed_since(production: World) ->
     assert applied.summary["feature_requests"]["created"] == 6
 
 
+def test_an_approval_does_not_outlive_the_settings(production: World) -> None:
+    """Settings changed after the approval: it is stale and says which changed; the new plan is held until approved."""
+    production.run("approve", _held(production).summary["plan"]["hash"], "--environment", "production")
+    changed = {"INTEGRATION_ASSETS_LINK_CONTACTS": "false", "CANNY_EXCLUDE_BOARDS": "Bugs"}
+    held = production.run("sync", "--environment", "production", json_file=True, **changed)
+    assert (held.code, production.writes("production")) == (3, [])
+    assert any(
+        reason.startswith("settings_changed: CANNY_EXCLUDE_BOARDS and INTEGRATION_ASSETS_LINK_CONTACTS changed")
+        for reason in held.summary["plan"]["reasons"]
+    )
+    assert "was not applied: CANNY_EXCLUDE_BOARDS and INTEGRATION_ASSETS_LINK_CONTACTS changed since" in held.out
+    production.run("approve", held.summary["plan"]["hash"], "--environment", "production")
+    applied = production.run("sync", "--environment", "production", json_file=True, **changed)
+    assert applied.code == 0, applied.out + applied.err
+    crm = production.in_crm("production")
+    assert production.key("crash") not in crm.records
+    assert not any(crm.contacts.values())
+    assert applied.summary["feature_requests"]["retired"] == 0
+
+
+def test_a_plan_file_does_not_outlive_the_settings(planned: tuple[World, Path, str]) -> None:
+    """The same of a plan in a file, also where no state was kept: exit 2, one line that names the setting."""
+    world, file, plan_hash = planned
+    world.forget_requests()
+    for store in (world.home / "staging").rglob("*.duckdb*"):
+        store.unlink()
+    arguments = ("sync", "--plan", str(file), "--approve", plan_hash)
+    ran = world.run(*arguments, INTEGRATION_ASSETS_CURRENCY_RATES="EUR=1.5")
+    assert (ran.code, world.writes()) == (2, [])
+    assert "INTEGRATION_ASSETS_CURRENCY_RATES changed since" in ran.error_lines[0]
+
+
 def test_a_held_plan_stays_held_without_approval(production: World) -> None:
     """Running again changes nothing."""
     _held(production)

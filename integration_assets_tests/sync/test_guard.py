@@ -207,6 +207,34 @@ def test_the_rest_of_an_interrupted_first_apply_goes_on(world: World):
     assert world.plan().operations == 0
 
 
+def test_the_rest_of_an_interrupted_plan_is_held_with_other_settings(world: World):
+    """What is left is not what was released: it is judged as the first apply that it is."""
+    world.requests = many(120)
+    released = world.plan(settings={"link_contacts": "1"})
+    world.crm.fault = killed_at(2, "after")
+    with pytest.raises(Killed):
+        world.apply(released, canary=False, in_flight=1)
+    world.crm.fault = lambda _number, _moment: None
+    world.now += timedelta(minutes=5)
+    assert judged(world, world.plan(settings={"link_contacts": "1"}), production=True) == []
+    assert judged(world, world.plan(settings={"link_contacts": "2"}), production=True) == ["first_apply"]
+
+
+def test_a_plan_instead_of_one_whose_settings_changed_is_held(world: World):
+    """Somebody approved another plan than this one: it waits for them, unless it changes nothing."""
+    world.requests = many(3)
+    verdict = judge(
+        world.connection,
+        world.plan(),
+        production=False,
+        budget=None,
+        calls_left_today=None,
+        now=world.now,
+        changed_settings="CANNY_BOARDS",
+    )
+    assert verdict.reasons == ("settings_changed: CANNY_BOARDS changed since a plan was approved",)
+
+
 def test_what_an_interrupted_plan_did_not_contain_is_guarded(world: World):
     """Retirements beyond the released plan count on their own."""
     world.requests = many(60)

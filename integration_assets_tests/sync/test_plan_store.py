@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,21 @@ def test_staleness(small_world: World):
     assert stale(plan, small_world) is None
     small_world.now += timedelta(seconds=1)
     assert stale(plan, small_world) == "it is older than 4 hours"
+
+
+def test_other_settings_and_another_tenant_make_a_plan_stale(small_world: World):
+    """The reason names what changed; the hash covers the settings, so that an approval is of these."""
+    plan = small_world.plan(settings={"canny_boards": "1"})
+    assert plan.hash != small_world.plan(settings={"canny_boards": "2"}).hash
+    assert load_plan(small_world.connection, plan.plan_id).settings == {"canny_boards": "1"}
+    circumstances = {"portal_id": "1", "mapping_version": MAPPING_VERSION, "code_version": "0.1.0"}
+    stale_now = partial(stale_reason, plan, now=small_world.now, **circumstances)
+    assert stale_now(tenant="default") is None
+    assert "another tenant" in (stale_now(tenant="acme") or "")
+    assert stale_now(changed=lambda then: "CANNY_BOARDS" if then else None) == "CANNY_BOARDS changed since"
+    with pytest.raises(ConfigurationError, match=r"before CANNY_BOARDS changed: run `plan`"):
+        approve(small_world.connection, plan.hash, "kim", now=small_world.now, changed=lambda _then: "CANNY_BOARDS")
+    assert approved_plan(small_world.connection) is None
 
 
 def test_approval_by_prefix(small_world: World):

@@ -1,0 +1,63 @@
+"""The settings that shape a plan: when one of them has changed, an approval of the plan is worth nothing any more."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+
+import msgspec
+from pydantic import SecretStr
+
+from integration_assets.config import NOT_IN_PLANS, ArrSource, Settings, TenantSettings
+from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.settings import internal_systems
+
+CREDENTIAL = "canny_api_key"
+"""Another key may lead to another workspace."""
+OVERRIDES, INTERNAL_SYSTEMS = "overrides", "internal_systems"
+_DIGITS = 12
+
+
+def plan_settings(settings: Settings, tenant: str) -> dict[str, str]:
+    """A digest by name of every setting that changes what a plan would write.
+
+    What is not known here is left out: a credential where `settings` were made without secrets.
+
+    Raises:
+        ConfigurationError: the overrides file or the registry cannot be read.
+    """
+    found = {
+        name: _digest(value)
+        for name in sorted(set(Settings.model_fields) - NOT_IN_PLANS)
+        if (value := getattr(settings, name)) is not None or name != CREDENTIAL
+    }
+    path = settings.overrides_path
+    try:
+        found[OVERRIDES] = _digest(path.read_text("utf-8", errors="replace") if path.exists() else "")
+    except OSError as error:
+        raise ConfigurationError(f"the overrides file {path} cannot be read: {error.strerror}") from error
+    systems = internal_systems(settings, tenant) if isinstance(settings, TenantSettings) else ()
+    found[INTERNAL_SYSTEMS] = _digest(
+        [(one.name, one.base_url, one.auth_flow.value, one.auth, one.endpoints, one.mappings) for one in systems]
+    )
+    return found
+
+
+def changed_settings(settings: Settings, then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
+    """What people call the settings that differ between two `plan_settings`, or None. Nothing of their values."""
+    if not then:  # a plan of an earlier version
+        return "settings that it does not name"
+    known = (then.keys() | now.keys()) - ({CREDENTIAL} - (then.keys() & now.keys()))
+    changed = [name for name in sorted(known) if then.get(name) != now.get(name)]
+    if not changed:
+        return None
+    names = ["the internal systems" if name == INTERNAL_SYSTEMS else settings.named(name) for name in changed]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _digest(value: object) -> str:
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, tuple) and not all(isinstance(one, ArrSource) for one in value):
+        value = sorted(value)  # of lists, only that of ARR sources means its order
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:_DIGITS]
