@@ -2,6 +2,7 @@
 
     IntegrationError
     ├── ConfigurationError      exit 2   wrong or missing setting, wrong portal
+    │   └── LaunchError                  a run that Dagster was asked to start in a way it cannot go
     ├── PermanentError          exit 1   needs a person: key rejected, scope missing, contract broken
     │   ├── CredentialError
     │   └── ContractError
@@ -9,6 +10,8 @@
     │   ├── QuotaError
     │   │   └── DailyQuotaError
     │   ├── UnknownOutcomeError
+    │   ├── RunStoppedError              Dagster ended the run
+    │   │   └── RunCancelledError        a person did, through Dagster
     │   └── LockError
     └── HeldError               exit 3   gate or guard said no, object missing or drifted; nothing was written
 
@@ -85,6 +88,10 @@ class ConfigurationError(IntegrationError):
         return EXIT_USAGE
 
 
+class LaunchError(ConfigurationError):
+    """A run was started for no tenant, several or an unknown one, or with nothing to do: who started it sees it."""
+
+
 class PermanentError(IntegrationError):
     """Running again will not help; a person has to act."""
 
@@ -115,8 +122,20 @@ class UnknownOutcomeError(TransientError):
     """The request was sent and its answer was lost: it may or may not have been applied. Repeat it, then read back."""
 
 
+class RunStoppedError(TransientError):
+    """Dagster ended the run for a reason of its own: its monitoring found that it took too long."""
+
+
+class RunCancelledError(RunStoppedError):
+    """A person ended the run, through Dagster. Nobody is to try it again."""
+
+
 class LockError(TransientError):
-    """Another run of the same tenant and environment holds the staging store."""
+    """Another run of the same tenant and environment holds the staging store. `holder` says which, as far as known."""
+
+    def __init__(self, message: str, *, holder: str = "") -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class HeldError(IntegrationError):

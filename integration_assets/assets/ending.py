@@ -10,6 +10,7 @@ import duckdb
 import msgspec
 
 from integration_assets.assets.interrupts import undisturbed
+from integration_assets.assets.launch import RANK_STAGE
 from integration_assets.assets.report import leave_report
 from integration_assets.assets.run_facts import facts_of, quota_share
 from integration_assets.assets.run_session import UNDO_MODES, RunSession, RunState, failed_gate, first_line
@@ -25,8 +26,18 @@ from integration_assets.assets.standing import (
 )
 from integration_assets.config import Environment
 from integration_assets.connectors.redaction import redact
-from integration_assets.errors import EXIT_CODES, EndState, IntegrationError, LockError, PermanentError
+from integration_assets.errors import (
+    EXIT_CODES,
+    EndState,
+    IntegrationError,
+    LaunchError,
+    LockError,
+    PermanentError,
+    RunCancelledError,
+    RunStoppedError,
+)
 from integration_assets.reporting.alerts import Standing
+from integration_assets.reporting.open_runs import forget_run
 from integration_assets.reporting.outbox import Letter
 from integration_assets.reporting.rankings import read_movers
 from integration_assets.reporting.run_log import record_run
@@ -85,7 +96,11 @@ def read_ending(home: Path, environment: Environment, tenant: str, run_id: str) 
 
 UNDO_AGAIN = "Say the same undo again: it goes on where this one stopped."
 """No other run goes on with it."""
-
+AFTER_CANCEL = "Nothing is tried again by itself. The next sync goes on from there."
+AFTER_STOP = (
+    "Dagster tries it again by itself, twice at most; its run monitoring can be given a longer max_runtime_seconds."
+)
+SEEN_BY_ITS_STARTER = "not posted: whoever started the run so sees it in Dagster"
 SAID_BEFORE = "not posted: Slack has been told of this, and hears of it again when it changes"
 
 _endings: dict[str, Ending] = {}
@@ -105,6 +120,31 @@ def finish_run(session: RunSession) -> Ending:
     """End the run: publish, record, write the summary, post it. To be called once."""
     with undisturbed():
         return _finish(session)
+
+
+def publish_again(session: RunSession) -> tuple[RunSummary, Path | None]:
+    """Publish the tables as they are, and return the summary of the last run with the published file.
+
+    For a run that has nothing else to do: it is neither recorded nor told.
+
+    Raises:
+        LaunchError: no run has ended yet.
+        PermanentError: the file cannot be written.
+    """
+    state, connection = session.state, session.connection
+    last = connection.execute("SELECT summary FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
+    if not last:
+        raise LaunchError(
+            f"nothing to sum up: no run of tenant {state.tenant} in the {session.target} environment has ended yet; "
+            "launch the job `sync`, or select `raw*` as well"
+        )
+    published = None
+    if was_ranked(connection):
+        published = published_path(session.settings.home, session.target, state.tenant)
+        publish(connection, published)
+    forget_run(connection, state.run_id)
+    state.finished = True
+    return msgspec.json.decode(last[0][0], type=RunSummary), published
 
 
 class _Told(msgspec.Struct, frozen=True):
@@ -134,7 +174,9 @@ def _finish(session: RunSession) -> Ending:
             told = _tell(session)
     message = _post(state, told, recorded=recorded)  # before the notes are taken: what Slack refused is one of them
     _keep_standing(state, told)
-    report = leave_report(state, told.summary, told.error, advice=told.advice, floor=told.facts.floor)
+    report = None
+    if not isinstance(state.error, LaunchError):
+        report = leave_report(state, told.summary, told.error, advice=told.advice, floor=told.facts.floor)
     ending = Ending(
         exit_code=told.exit_code,
         summary=told.summary,
@@ -172,6 +214,8 @@ def _tell(session: RunSession) -> _Told:
         run_url=_page_of(state),
         standing=standing,
         once=is_automatic(state.tags),
+        is_cancelled=isinstance(state.error, RunCancelledError),
+        is_retried=retry_at is not None or type(state.error) is RunStoppedError,
     )
     text, blocks = slack_blocks(summary, extras)
     letter = new_letter(state.run_id, text, [block.to_dict() for block in blocks])
@@ -186,6 +230,8 @@ def _page_of(state: RunState) -> str | None:
 
 def _when_again(state: RunState, retry_at: datetime | None) -> str | None:
     """What the message says of the next try; None leaves it to the general advice."""
+    if isinstance(state.error, RunStoppedError):
+        return AFTER_CANCEL if isinstance(state.error, RunCancelledError) else AFTER_STOP
     if retry_at is None:
         return None
     attempt = retries_so_far(state.tags) + 1
@@ -226,6 +272,9 @@ def _record(session: RunSession, told: _Told, published: Path | None) -> tuple[b
     state = session.state
     if state.connection is None or not _may_record(state):
         return False, None
+    if isinstance(state.error, LaunchError):
+        forget_run(state.connection, state.run_id)
+        return False, None
     letter = told.letter if slack_poster(state.settings) and not is_quiet(state, told.standing) else None
     try:
         record_run(state.connection, told.summary, told.facts, letter)
@@ -264,7 +313,7 @@ def _publish(session: RunSession) -> Path | None:
     target = published_path(session.settings.home, session.target, state.tenant)
     # An undo ranks nothing: what was published stays, and comes to know of this run.
     again = state.mode in UNDO_MODES and target.exists()
-    if not (state.ranked or again):
+    if not (state.ranked or again or (state.scope.takes_over(RANK_STAGE) and was_ranked(state.connection))):
         return None
     try:
         publish(state.connection, target)
@@ -273,6 +322,18 @@ def _publish(session: RunSession) -> Path | None:
             state.error, state.error_stage = error, "run_summary"
         return None
     return target
+
+
+def was_ranked(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a run has ever ranked into this store: its tables are made by the first one that does."""
+    return bool(
+        connection.execute(
+            """
+            SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()
+                AND schema_name = 'ranked' AND table_name = 'rank_history'
+            """
+        ).fetchall()
+    )
 
 
 def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
@@ -295,6 +356,8 @@ def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
 def _post(state: RunState, told: _Told, *, recorded: bool) -> Message:
     """Post the summary where Slack is configured. What Slack does never changes what the run achieved."""
     letter, post = told.letter, slack_poster(state.settings)
+    if isinstance(state.error, LaunchError):
+        return Message(letter.text, letter.blocks, posted=False, problem=SEEN_BY_ITS_STARTER)
     if post is None:
         return Message(letter.text, letter.blocks, posted=False)
     if _never_began(state):

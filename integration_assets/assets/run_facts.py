@@ -13,6 +13,7 @@ from integration_assets.assets.call_floor import (
     read_writing,
     writing_floor,
 )
+from integration_assets.assets.launch import RANK_STAGE, READ_STAGE, RESOLVE_STAGE
 from integration_assets.assets.run_session import DRY_MODES, RunState, failed_gate
 from integration_assets.assets.settings import base_currency
 from integration_assets.errors import EndState
@@ -35,7 +36,7 @@ UNFINISHED = frozenset({EndState.RETRY_LATER, EndState.FAILED})
 def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFacts:
     """The facts of a run that ended so, with the line that says why."""
     report = state.report or _planned_report(state)
-    records, links = _numbers(report) if report else (RecordNumbers(identified=state.identified), LinkNumbers())
+    records, links = _numbers(report) if report else (RecordNumbers(identified=_identified(state)), LinkNumbers())
     currency = "USD"
     if state.settings is not None and state.connection is not None:
         currency = base_currency(state.settings, state.connection)
@@ -62,12 +63,19 @@ def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFact
         ],
         rejected=report.rejected_items if report else (),
         currency=currency,
-        resolved=state.resolved,
-        ranked=state.ranked,
+        resolved=state.resolved or state.scope.takes_over(RESOLVE_STAGE),
+        ranked=state.ranked or state.scope.takes_over(RANK_STAGE),
         feedback=FEEDBACK_PROVIDER,
         crm=CRM_PROVIDER,
         floor=_floor(state, end_state),
     )
+
+
+def _identified(state: RunState) -> int:
+    """Requests in the source, as this run read them, or as an earlier one left them to it."""
+    if state.connection is None or not state.scope.takes_over(READ_STAGE):
+        return state.identified
+    return int(state.connection.execute("SELECT count(*) FROM raw.feature_requests").fetchall()[0][0])
 
 
 def _floor(state: RunState, end_state: EndState) -> dict[str, int]:

@@ -11,7 +11,14 @@ import duckdb
 from integration_assets.assets.abandoned import PROCESS_TAG
 from integration_assets.assets.run_session import Mode, RunState
 from integration_assets.assets.settings import portal_time_zone
-from integration_assets.errors import DailyQuotaError, EndState, IntegrationError
+from integration_assets.errors import (
+    DailyQuotaError,
+    EndState,
+    IntegrationError,
+    LaunchError,
+    RunCancelledError,
+    RunStoppedError,
+)
 from integration_assets.reporting.alerts import (
     RUNS,
     START,
@@ -40,8 +47,14 @@ def is_automatic(tags: Mapping[str, str]) -> bool:
 
 
 def standing_of(state: RunState, end_state: EndState, line: str | None) -> Standing | None:
-    """How this end compares with the one people know; None for a run that is not one of those people follow."""
-    if state.mode is not Mode.SYNC or state.settings is None or state.environment is None or not state.whole_job:
+    """How this end compares with the one people know; None for a run that is not one of those people follow.
+
+    They follow what writes the CRM, whole runs or not. A run that a person cancelled is neither a problem nor the end
+    of one.
+    """
+    if state.mode is not Mode.SYNC or state.settings is None or state.environment is None:
+        return None
+    if isinstance(state.error, LaunchError | RunCancelledError):
         return None
     try:
         alerts = read_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant))
@@ -79,12 +92,17 @@ def is_quiet(state: RunState, standing: Standing | None) -> bool:
 
 
 def retry_time(state: RunState, end_state: EndState) -> datetime | None:
-    """When this run is to be tried again, UTC; None when nobody does: it is over, was typed, or tried often enough."""
+    """When this run is to be tried again, UTC; None when nobody does: it is over, was typed, or tried often enough.
+
+    Only whole runs of the job `sync` are: that is what the sensor starts. What Dagster ended is up to Dagster: it tries
+    again itself what took too long, and nobody what a person cancelled.
+    """
     attempt = retries_so_far(state.tags)
     typed = PROCESS_TAG in state.tags or state.plan_file is not None or state.approved_hash is not None
-    if end_state is not EndState.RETRY_LATER or state.mode is not Mode.SYNC or typed or not state.whole_job:
+    whole_sync = state.mode is Mode.SYNC and state.scope.is_whole and state.job == Mode.SYNC.value
+    if end_state is not EndState.RETRY_LATER or typed or not whole_sync:
         return None
-    if attempt >= MOST_RETRIES or state.error is None:
+    if attempt >= MOST_RETRIES or state.error is None or isinstance(state.error, RunStoppedError):
         return None
     zone = None
     if state.connection is not None and isinstance(state.error, DailyQuotaError):

@@ -39,7 +39,7 @@ _TITLES = {
     EndState.SUCCEEDED: (":white_check_mark:", "succeeded"),
     EndState.SUCCEEDED_WITH_REJECTS: (":warning:", "succeeded with rejects"),
     EndState.HELD: (":raised_hand:", "held, nothing written"),
-    EndState.RETRY_LATER: (":hourglass:", "not finished, will be tried again"),
+    EndState.RETRY_LATER: (":hourglass:", "not finished"),
     EndState.FAILED: (":x:", "failed"),
 }
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}
@@ -52,7 +52,8 @@ class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
     the Dagster UI, `held_changes` how many changes a held plan has, `notes` and `movers` one line each, `floor` the
     fewest calls by system that the work done needs, `quota` the share of the CRM's daily quota used, from 0 to 1.
     `title` is what the message begins with, `standing` how the end compares with the one people know, `once`: as long
-    as it stays like this, they hear of it once.
+    as it stays like this, they hear of it once. `is_cancelled`: a person ended it; `is_retried`: it is tried again by
+    itself.
     """
 
     title: str = "Feature requests"
@@ -66,11 +67,17 @@ class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
     quota: float | None = None
     standing: Standing | None = None
     once: bool = False
+    is_cancelled: bool = False
+    is_retried: bool = False
 
 
 def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[Block]]:
     """The message of a run: the text of notifications, and the blocks. Within Slack's limits whatever the input."""
     emoji, words = _TITLES[EndState(summary.state)]
+    if extra.is_cancelled:
+        emoji, words = ":octagonal_sign:", "cancelled"
+    elif extra.is_retried:
+        words += ", will be tried again"
     if extra.standing is not None and extra.standing.change == "recovered":
         emoji, words = ":large_green_circle:", f"recovered, {words}"
     dry = " (dry run)" if summary.dry_run else ""

@@ -150,7 +150,10 @@ def _take(store: Path) -> tuple[int, FileIdentity]:
 def _refusal(store: Path) -> LockError:
     holder = _holder(lock_path(store))
     who = f" ({holder})" if holder else ""
-    return LockError(f"another run of {store.stem} is using {store}{who}; wait until it has finished, then run again")
+    return LockError(
+        f"another run of {store.stem} is using {store}{who}; wait until it has finished, then run again",
+        holder=holder.what if holder else "",
+    )
 
 
 def _holder(path: Path) -> Holder | None:

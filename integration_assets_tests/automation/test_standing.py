@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from integration_assets.assets.abandoned import PROCESS_TAG
+from integration_assets.assets.launch import WRITE_STAGE, Scope
 from integration_assets.assets.run_session import Mode, RunState
 from integration_assets.assets.standing import (
     FIRST_PAUSE,
@@ -29,6 +30,8 @@ from integration_assets.errors import (
     IntegrationError,
     PermanentError,
     QuotaError,
+    RunCancelledError,
+    RunStoppedError,
     TransientError,
 )
 from integration_assets.reporting.alerts import Alert, Standing, alerts_path, held_alerts, read_alerts
@@ -61,6 +64,7 @@ def state(home: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any) -> RunSta
     """A run that has been opened, of a home of its own."""
     monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(home))
     made = RunState(run_id="r", tenant="default", mode=Mode.SYNC, started_at=NIGHT, clock_start=0.0, tags=BY_SCHEDULE)
+    made.job = "sync"
     made.settings, made.environment = load_settings(), Environment.SANDBOX
     for name, value in changes.items():
         setattr(made, name, value)
@@ -76,13 +80,16 @@ AWAY = TransientError("canny: no answer", system="canny")
         {"tags": {**BY_SCHEDULE, RETRY_TAG: str(MOST_RETRIES)}},
         {"tags": {PROCESS_TAG: "host/1"}},
         {"mode": Mode.UNDO},
-        {"whole_job": False},
+        {"scope": Scope(frozenset({WRITE_STAGE}))},
+        {"job": "__ASSET_JOB"},
         {"approved_hash": "a" * 64},
+        {"error": RunCancelledError("cancelled")},
+        {"error": RunStoppedError("took too long")},
     ],
 )
 def test_who_is_not_tried_again(tmp_path, monkeypatch, changes):
-    """What was tried three times, what somebody typed or approved, an undo, a part of the graph."""
-    assert retry_time(state(tmp_path, monkeypatch, error=AWAY, **changes), EndState.RETRY_LATER) is None
+    """What was tried three times, typed, approved, cancelled or stopped; an undo, a part of the graph, another job."""
+    assert retry_time(state(tmp_path, monkeypatch, **{"error": AWAY, **changes}), EndState.RETRY_LATER) is None
 
 
 def test_who_is_tried_again(tmp_path, monkeypatch):
@@ -157,11 +164,20 @@ def test_a_file_that_cannot_be_read_keeps_no_run_from_ending(tmp_path: Path, mon
 
 
 def test_runs_nobody_follows_change_nothing(tmp_path, monkeypatch):
-    """A dry run by hand says how it ended, and does not end the alarm."""
+    """A dry run by hand says how it ended, and does not end the alarm; nor does a run that a person cancelled."""
     ended(tmp_path, monkeypatch, EndState.RETRY_LATER, AWAY)
-    for changes in ({"mode": Mode.DRY_RUN}, {"mode": Mode.UNDO}, {"whole_job": False}):
+    cancelled = {"error": RunCancelledError("cancelled")}
+    for changes in ({"mode": Mode.DRY_RUN}, {"mode": Mode.UNDO}, cancelled):
         assert ended(tmp_path, monkeypatch, EndState.SUCCEEDED, **changes) == (None, False)
     assert read_alerts(alerts_path(tmp_path, "sandbox", "default")).open.keys() == {"runs"}
+
+
+def test_a_part_of_the_graph_that_writes_ends_the_alarm(tmp_path, monkeypatch):
+    """People follow what writes the CRM, however few stages were selected."""
+    ended(tmp_path, monkeypatch, EndState.RETRY_LATER, AWAY)
+    standing, _ = ended(tmp_path, monkeypatch, EndState.SUCCEEDED, scope=Scope(frozenset({WRITE_STAGE})))
+    assert standing is not None
+    assert standing.change == "recovered"
 
 
 def test_who_waits_for_a_run():

@@ -125,7 +125,7 @@ HEADINGS = {
     "SUCCEEDED_WITH_REJECTS": "succeeded with rejects",
     "HELD": "held, nothing written",
     "FAILED": "failed",
-    "RETRY_LATER": "will be tried again",
+    "RETRY_LATER": "not finished",
 }
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 

@@ -1,0 +1,15 @@
+"""Our assets in somebody else's project, which runs each step in a process of its own."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from integration_assets.assets.run_session import RunSession
+from integration_assets.definitions import defs as ours
+
+defs = dg.Definitions(
+    assets=ours.assets,
+    asset_checks=ours.asset_checks,
+    resources={"session": RunSession()},
+    executor=dg.multiprocess_executor,
+)
