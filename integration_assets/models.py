@@ -156,11 +156,14 @@ class CrmFeatureRequest(msgspec.Struct, frozen=True):
 
 LinkTarget = Literal["company", "contact"]
 
+PLAIN_LABEL = "plain"
+"""The association without a label. A CRM may add it to every labelled pair, and may keep it when the label goes."""
+
 
 class Link(msgspec.Struct, frozen=True):
     """One label on one pair of records: request → company (`voted`), request → contact (`voter`, `author`).
 
-    `label` is one of ours, or `other:<...>` for a label that is not, which is preserved and never compared.
+    `label` is one of ours, `PLAIN_LABEL`, or `other:<...>` for any other, which is preserved and never compared.
     """
 
     record_id: str

@@ -8,7 +8,7 @@ batches that a refusal had halved do not: they are what lies between the floor a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,9 +19,12 @@ from integration_assets.assets.known import VOTES_PER_CALL
 from integration_assets.connectors.crm.base import CallCosts, Crm
 from integration_assets.models import LiveSchema
 from integration_assets.sql import read_sql
+from integration_assets.sync.estimate import BatchLimits, PairToWrite, batch_calls, batch_limits, pair_batches
 
 FEEDBACK_PAGE: Final = VOTES_PER_CALL
 """Records a call of the feedback system brings."""
+PAIRS_PER_PAGE: Final = 2_000
+"""Pairs of the ledger that are in memory at once."""
 REQUESTS_OVERLAP: Final = 1
 """Records a page of requests repeats of the one before. That list is cut by position, and moves up when a request is
 deleted: only a page that begins with what is known proves that none slipped by between two pages."""
@@ -76,14 +79,11 @@ class CrmSizes(msgspec.Struct, frozen=True):
     """How much one call of the CRM carries; see `connectors.crm.base.Crm`."""
 
     costs: CallCosts
-    records_per_write: int
-    pairs_per_write: int
-    pairs_per_removal: int
-    records_per_link_read: int
+    limits: BatchLimits
 
 
 class Writing(msgspec.Struct, frozen=True):
-    """What a run sent to the CRM: records by action, and pairs and their records by action and target.
+    """What a run sent to the CRM: records by action, and the calls that its pairs take, labels towards `targets`.
 
     `creates` are those after the canary, whose records are `canary`. `asked`: the portal was asked who it is first.
     """
@@ -92,24 +92,13 @@ class Writing(msgspec.Struct, frozen=True):
     creates: int = 0
     canary: int = 0
     changes: int = 0
-    pairs: tuple[PairWork, ...] = ()
-
-
-class PairWork(msgspec.Struct, frozen=True):
-    """Pairs of one action and target: how many, of how many records, how many of which were there before the run."""
-
-    action: str
-    target: str
-    pairs: int
-    records: int
-    old_records: int
+    pair_calls: int = 0
+    targets: int = 0
 
 
 def sizes_of(crm: Crm) -> CrmSizes:
     """The maxima of a connector."""
-    return CrmSizes(
-        crm.costs, crm.records_per_write, crm.pairs_per_write, crm.pairs_per_removal, crm.records_per_link_read
-    )
+    return CrmSizes(crm.costs, batch_limits(crm))
 
 
 def schema_calls(costs: CallCosts, schema: LiveSchema, *, mapped: bool) -> int:
@@ -144,10 +133,10 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
         work.schemas
         + work.company_calls
         + sum(_pages(records, page) for records in lists)
-        + calls_for(work.live_records or 0, sizes.records_per_link_read) * targets
+        + calls_for(work.live_records or 0, sizes.limits.records_per_link_read) * targets
         + work.link_pages
-        + calls_for(work.addresses, sizes.records_per_write)
-        + calls_for(work.address_spellings, sizes.records_per_write)
+        + calls_for(work.addresses, sizes.limits.records_per_write)
+        + calls_for(work.address_spellings, sizes.limits.records_per_write)
         + calls_for(work.contacts, sizes.costs.contacts_per_call)
     )
 
@@ -155,22 +144,11 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
 def writing_floor(work: Writing, sizes: CrmSizes) -> int:
     """Calls of the CRM for writing and reading back; a batch of changes is looked at before it is sent as well."""
     records = sum(
-        calls_for(number, sizes.records_per_write) * calls
+        calls_for(number, sizes.limits.records_per_write) * calls
         for number, calls in ((work.creates, 2), (work.canary, 2), (work.changes, 3))
     )
-    started = sizes.costs.writing if records or work.pairs else 0
-    targets = {one.target for one in work.pairs}
-    return int(work.asked) + started + len(targets) * sizes.costs.labels + records + _pair_calls(work.pairs, sizes)
-
-
-def _pair_calls(pairs: Iterable[PairWork], sizes: CrmSizes) -> int:
-    calls = 0
-    for one in pairs:
-        batches = calls_for(one.pairs, sizes.pairs_per_write if one.action == "link" else sizes.pairs_per_removal)
-        # Each batch is read back as soon as it is answered, and at most so many records at a time.
-        read_back = max(batches, calls_for(one.records, sizes.records_per_link_read))
-        calls += batches + read_back + calls_for(one.old_records, sizes.records_per_link_read)
-    return calls
+    started = sizes.costs.writing if records or work.pair_calls else 0
+    return int(work.asked) + started + work.targets * sizes.costs.labels + records + work.pair_calls
 
 
 def _pages(records: int | None, size: int) -> int:
@@ -178,17 +156,27 @@ def _pages(records: int | None, size: int) -> int:
     return 0 if records is None else max(1, calls_for(records, size))
 
 
-def read_writing(connection: duckdb.DuckDBPyConnection, run_id: str, *, canary: int) -> Writing:
+def read_writing(connection: duckdb.DuckDBPyConnection, run_id: str, sizes: CrmSizes, *, canary: int) -> Writing:
     """What a run has sent, from the ledger. `canary` is how many records a first apply sends ahead, 0 for any other."""
-    rows = connection.execute(read_sql("written_work"), [run_id]).fetchall()
-    records = {action: count for action, target, count, _, _ in rows if target is None}
+    records = dict(connection.execute(read_sql("written_records"), [run_id]).fetchall())
     creates = records.get("create", 0)
     # With no more records than that, the canary is all there is.
     ahead = canary if creates > canary else 0
+    pair_calls, targets = 0, set()
+    for batch in pair_batches(_written_pairs(connection, run_id), sizes.limits):
+        pair_calls += batch_calls(batch, sizes.limits)
+        targets.add(batch[0].target)
     return Writing(
         asked=True,
         creates=creates - ahead,
         canary=ahead,
         changes=records.get("update", 0) + records.get("retire", 0),
-        pairs=tuple(PairWork(*row) for row in rows if row[1] is not None),
+        pair_calls=pair_calls,
+        targets=len(targets),
     )
+
+
+def _written_pairs(connection: duckdb.DuckDBPyConnection, run_id: str) -> Iterator[PairToWrite]:
+    connection.execute(read_sql("written_pairs"), [run_id])
+    while page := connection.fetchmany(PAIRS_PER_PAGE):
+        yield from (PairToWrite(*row) for row in page)

@@ -25,7 +25,7 @@ from integration_assets.reporting.run_summary import (
     RecordNumbers,
     RunFacts,
 )
-from integration_assets.sync.apply import CANARY_RECORDS
+from integration_assets.sync.estimate import CANARY_RECORDS
 from integration_assets.sync.report import ApplyReport, planned_report
 from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER
 
@@ -85,7 +85,8 @@ def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
     first_apply = state.planned is not None and state.planned.first_apply
     writing = Writing()
     if state.portal_asked:
-        writing = read_writing(state.connection, state.run_id, canary=CANARY_RECORDS if first_apply else 0)
+        canary = CANARY_RECORDS if first_apply else 0
+        writing = read_writing(state.connection, state.run_id, state.crm_sizes, canary=canary)
     return {
         FEEDBACK_PROVIDER: feedback_floor(state.work.feedback),
         CRM_PROVIDER: crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes),

@@ -46,7 +46,7 @@ async def undo_run(session: RunSession) -> None:
         plan = await _plan(session, crm, run, portal)
         state.planned = Planned(plan)
         state.notes.append(f"undo of run {run.run_id}, which began writing at {run.began_at:%Y-%m-%d %H:%M} UTC")
-        state.notes += _left_alone(plan.conflicts)
+        state.notes += [*_left_alone(plan.conflicts), *plan.warnings]
         if not plan.operations:
             state.notes.append("nothing is left to undo")
             if state.mode is Mode.UNDO:

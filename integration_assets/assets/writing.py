@@ -123,6 +123,7 @@ def _new(session: RunSession, portal: Portal, now_set: Mapping[str, str], *, cha
             excluded=[request_id for (request_id,) in excluded],
             unusable=_unusable(session),
             retirements_withheld=state.retirements_withheld,
+            full=state.full_read,
             settings=now_set,
         ),
     )

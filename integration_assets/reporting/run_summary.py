@@ -50,7 +50,10 @@ class RecordNumbers(msgspec.Struct, frozen=True):
 
 
 class LinkNumbers(msgspec.Struct, frozen=True):
-    """What became of the links: labels on pairs, contacts included."""
+    """What became of the links: labels on pairs, contacts included.
+
+    `kept` counts pairs that lost our label and stay associated on purpose.
+    """
 
     desired: int = 0
     created: int = 0
@@ -58,6 +61,7 @@ class LinkNumbers(msgspec.Struct, frozen=True):
     unchanged: int = 0
     rejected: int = 0
     verified: int = 0
+    kept: int = 0
 
 
 class VoteNumbers(msgspec.Struct, frozen=True):

@@ -31,5 +31,9 @@ new_operations AS (
 SELECT
     count(*) FILTER (action = 'create') AS creates,
     count(*) FILTER (action = 'retire' AND after_values['retired_reason'] <> 'merged') AS retirements,
-    coalesce(sum(len(after_labels)) FILTER (action = 'unlink'), 0)::BIGINT AS unlinks
+    -- the plain association goes with labels; alone it counts as one
+    coalesce(
+        sum(greatest(1, len(list_filter(after_labels, LAMBDA label: label <> 'plain')))) FILTER (action = 'unlink'),
+        0
+    )::BIGINT AS unlinks
 FROM new_operations

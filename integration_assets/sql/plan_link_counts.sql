@@ -1,17 +1,19 @@
--- How many labels a plan links and unlinks, and what it takes.
--- grain: one action and target; key: action, target
+-- How many labels a plan links and unlinks. The plain association comes and goes with labels; alone it counts as one.
+-- grain: one action; key: action
 -- inputs: sync.plan_operations; variable plan_id
 SELECT
     action,
-    target,
-    count(*) AS pairs,
-    count(DISTINCT key) AS records,
     sum(
-        CASE
-            WHEN action = 'link' THEN len(after_labels) - len(before_labels)
-            ELSE len(after_labels)
-        END
+        greatest(
+            1,
+            len(
+                list_filter(
+                    after_labels,
+                    LAMBDA label: label <> 'plain' AND (action = 'unlink' OR NOT list_contains(before_labels, label))
+                )
+            )
+        )
     )::BIGINT AS labels
 FROM sync.plan_operations
 WHERE plan_id = getvariable('plan_id') AND action IN ('link', 'unlink')
-GROUP BY action, target
+GROUP BY action

@@ -1,64 +1,25 @@
 -- The link and unlink operations of a plan: our labels compared pair by pair, foreign labels carried along.
+-- A pair that was empty before us, and has only labels of ours and the plain association now, is removed whole.
 -- grain: one link or unlink of one pair; key: action, key, target, target_id; columns as sync.plan_operations
--- inputs: temp wanted_links, temp plan_records, raw.crm_links;
--- variables plan_id, last_seq, link_contacts, labels (ours)
-WITH present AS (
+-- inputs: temp compared_links, temp link_origins; variables plan_id, last_seq
+WITH judged AS (
     SELECT
-        plan_records.key,
-        live.target,
-        live.target_id,
-        list_sort(list(DISTINCT live.label)) AS labels
-    FROM raw.crm_links AS live
-    INNER JOIN plan_records ON live.record_id = plan_records.record_id
-    WHERE live.target = 'company' OR getvariable('link_contacts')
-    GROUP BY plan_records.key, live.target, live.target_id
-),
-
-wanted AS (
-    SELECT
-        key,
-        target,
-        target_id,
-        list(label) AS labels
-    FROM wanted_links
-    GROUP BY key, target, target_id
-),
-
-pairs AS (
-    SELECT
-        coalesce(wanted.key, present.key) AS key,
-        coalesce(wanted.target, present.target) AS target,
-        coalesce(wanted.target_id, present.target_id) AS target_id,
-        coalesce(wanted.labels, []) AS wanted_labels,
-        coalesce(present.labels, []) AS present_labels
-    FROM wanted
-    FULL JOIN present
+        compared_links.*,
+        coalesce(link_origins.was_empty, FALSE) AS was_empty,
+        coalesce(link_origins.was_empty AND link_origins.left_plain, FALSE) AS is_left_behind
+    FROM compared_links
+    LEFT JOIN link_origins
         ON
-            wanted.key = present.key
-            AND wanted.target = present.target
-            AND wanted.target_id = present.target_id
-),
-
-compared AS (
-    SELECT
-        *,
-        list_sort(list_distinct(list_concat(wanted_labels, present_labels))) AS all_labels,
-        list_intersect(present_labels, getvariable('labels')) AS our_labels
-    FROM pairs
-),
-
-judged AS (
-    SELECT
-        *,
-        -- what is in one of two lists but not in the wanted one
-        list_filter(our_labels, LAMBDA label: NOT list_contains(wanted_labels, label)) AS stale_labels
-    FROM compared
+            compared_links.record_id = link_origins.record_id
+            AND compared_links.target = link_origins.target
+            AND compared_links.target_id = link_origins.target_id
 ),
 
 operations AS (
     SELECT
         'link' AS action,
         key,
+        record_id,
         target,
         target_id,
         present_labels AS before_labels,
@@ -69,29 +30,40 @@ operations AS (
     SELECT
         'unlink' AS action,
         key,
+        record_id,
         target,
         target_id,
         present_labels AS before_labels,
-        stale_labels AS after_labels
+        CASE WHEN was_empty THEN present_labels ELSE list_sort(stale_labels) END AS after_labels
     FROM judged
     WHERE len(stale_labels) > 0
+    UNION ALL
+    SELECT
+        'unlink' AS action,
+        key,
+        record_id,
+        target,
+        target_id,
+        present_labels AS before_labels,
+        present_labels AS after_labels
+    FROM judged
+    WHERE is_plain_only AND is_left_behind
 )
 
 SELECT
     getvariable('plan_id') AS plan_id,
-    -- links before unlinks, companies before contacts
+    -- links before unlinks, companies before contacts, labels before whole pairs
     getvariable('last_seq') + row_number() OVER (
-        ORDER BY operations.action, operations.target, operations.key, operations.target_id
+        ORDER BY action, target, action = 'unlink' AND list_contains(after_labels, 'plain'), key, target_id
     ) AS seq,
-    operations.action,
-    operations.key,
-    plan_records.record_id,
-    operations.target,
-    operations.target_id,
+    action,
+    key,
+    record_id,
+    target,
+    target_id,
     NULL AS before_values,
     NULL AS after_values,
-    operations.before_labels,
-    operations.after_labels,
+    before_labels,
+    after_labels,
     FALSE AS moved
 FROM operations
-INNER JOIN plan_records ON operations.key = plan_records.key

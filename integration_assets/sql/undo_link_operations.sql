@@ -1,8 +1,9 @@
 -- The link and unlink operations that undo a run: labels it put on are taken off, labels it took off are put on.
 -- A label that is as it was before needs nothing. Where the answer to a write was never read, the first later write of
--- the same label tells: the same change made again shows that this run's did not arrive.
+-- the same label tells: the same change made again shows that this run's did not arrive. The plain association goes
+-- with the last label where the pair was empty before the run, or before us.
 -- grain: one link or unlink of one pair; key: action, key, target, target_id; columns as sync.plan_operations
--- inputs: sync.ledger, temp undo_records, raw.crm_links;
+-- inputs: sync.ledger, temp undo_records, temp link_origins, raw.crm_links;
 -- variables undone_run, portal_id, plan_id, last_seq, labels (ours)
 WITH changes AS (
     SELECT
@@ -12,6 +13,7 @@ WITH changes AS (
         ledger.key,
         ledger.target,
         ledger.target_id,
+        coalesce(ledger.before_labels, []) AS labels_before,
         coalesce(ledger.outcome = 'verified', FALSE) AS verified,
         unnest(
             CASE
@@ -43,10 +45,12 @@ done_by_label AS (
         label,
         arg_min(action, ledger_id) FILTER (own) AS first_action,
         arg_max(action, ledger_id) FILTER (own) AS last_action,
+        min(ledger_id) FILTER (own) AS first_id,
+        arg_min(labels_before, ledger_id) FILTER (own) AS labels_before,
         bool_or(verified) FILTER (own) AS verified,
         arg_min(action, ledger_id) FILTER (NOT own) AS later_action
     FROM changes
-    WHERE list_contains(getvariable('labels'), label)
+    WHERE list_contains(getvariable('labels'), label) OR label = 'plain'
     GROUP BY key, target, target_id, label
     HAVING bool_or(own)
 ),
@@ -68,6 +72,8 @@ to_undo AS (
         done_by_label.target,
         done_by_label.target_id,
         done_by_label.label,
+        done_by_label.labels_before,
+        done_by_label.first_id,
         CASE done_by_label.first_action WHEN 'link' THEN 'unlink' ELSE 'link' END AS action,
         coalesce(present.labels, []) AS present_labels
     FROM done_by_label
@@ -86,36 +92,78 @@ to_undo AS (
         )
 ),
 
+by_pair AS (
+    SELECT
+        to_undo.action,
+        to_undo.key,
+        undo_records.record_id,
+        to_undo.target,
+        to_undo.target_id,
+        to_undo.present_labels,
+        list_sort(list(to_undo.label)) AS labels,
+        list_filter(list(to_undo.label), LAMBDA label: label <> 'plain') AS our_labels,
+        arg_min(to_undo.labels_before, to_undo.first_id) AS labels_before
+    FROM to_undo
+    INNER JOIN undo_records ON to_undo.key = undo_records.key
+    GROUP BY
+        to_undo.action, to_undo.key, undo_records.record_id, to_undo.target, to_undo.target_id, to_undo.present_labels
+),
+
+judged AS (
+    SELECT
+        by_pair.*,
+        list_filter(
+            by_pair.present_labels,
+            LAMBDA label: NOT list_contains(by_pair.our_labels, label)
+        ) = ['plain']
+        AND (
+            list_contains(by_pair.labels, 'plain')
+            OR len(by_pair.labels_before) = 0
+            -- labels of ours stood there already: what was there before those?
+            OR (
+                list_has_any(by_pair.labels_before, getvariable('labels'))
+                AND coalesce(link_origins.was_empty, FALSE)
+            )
+        ) AS is_whole
+    FROM by_pair
+    LEFT JOIN link_origins
+        ON
+            by_pair.record_id = link_origins.record_id
+            AND by_pair.target = link_origins.target
+            AND by_pair.target_id = link_origins.target_id
+),
+
 operations AS (
     SELECT
         action,
         key,
+        record_id,
         target,
         target_id,
         present_labels AS before_labels,
-        CASE action
-            WHEN 'link' THEN list_sort(list_distinct(list_concat(present_labels, list(label))))
-            ELSE list_sort(list(label))
+        CASE
+            WHEN action = 'link' THEN list_sort(list_distinct(list_concat(present_labels, labels)))
+            WHEN is_whole THEN present_labels
+            ELSE list_sort(our_labels)
         END AS after_labels
-    FROM to_undo
-    GROUP BY action, key, target, target_id, present_labels
+    FROM judged
 )
 
 SELECT
     getvariable('plan_id') AS plan_id,
-    -- links before unlinks, companies before contacts
+    -- links before unlinks, companies before contacts, labels before whole pairs
     getvariable('last_seq') + row_number() OVER (
-        ORDER BY operations.action, operations.target, operations.key, operations.target_id
+        ORDER BY action, target, action = 'unlink' AND list_contains(after_labels, 'plain'), key, target_id
     ) AS seq,
-    operations.action,
-    operations.key,
-    undo_records.record_id,
-    operations.target,
-    operations.target_id,
+    action,
+    key,
+    record_id,
+    target,
+    target_id,
     NULL AS before_values,
     NULL AS after_values,
-    operations.before_labels,
-    operations.after_labels,
+    before_labels,
+    after_labels,
     FALSE AS moved
 FROM operations
-INNER JOIN undo_records ON operations.key = undo_records.key
+WHERE len(after_labels) > 0

@@ -92,13 +92,19 @@ async def run_batches(
         raise failures.exceptions[0] from None
 
 
-def batched(operations: Iterable[Operation], size: int) -> Iterator[list[Operation]]:
-    """Cut an ordered stream into batches of at most `size` operations of one action, repeats within one dropped."""
+def batched(operations: Iterable[Operation], size: int, records: int | None = None) -> Iterator[list[Operation]]:
+    """Cut an ordered stream into batches of at most `size` operations of one action, repeats within one dropped.
+
+    `records`: the most records of ours that one batch may name, where that is fewer.
+    """
     batch: list[Operation] = []
+    keys: set[str] = set()
     for operation in operations:
-        if batch and (len(batch) >= size or operation.action != batch[0].action):
+        full = len(batch) >= size or (records is not None and operation.key not in keys and len(keys) >= records)
+        if batch and (full or operation.action != batch[0].action):
             yield list(one_per_place(batch))
-            batch = []
+            batch, keys = [], set()
         batch.append(operation)
+        keys.add(operation.key)
     if batch:
         yield list(one_per_place(batch))

@@ -27,6 +27,7 @@ from integration_assets.sync.application import (
 )
 from integration_assets.sync.apply_links import apply_links
 from integration_assets.sync.apply_records import apply_records
+from integration_assets.sync.estimate import CANARY_RECORDS, batch_limits
 from integration_assets.sync.ledger import open_ledger
 from integration_assets.sync.operations import (
     PAIR_ACTIONS,
@@ -40,8 +41,6 @@ from integration_assets.sync.sending import Pause
 
 __all__ = ["ApplyReport", "apply_plan"]
 
-CANARY_RECORDS = 5
-"""Records a first apply writes and reads back before any other."""
 IN_FLIGHT = 4
 """Batches under way at a time, unless the caller knows better; the connector's limiter has the last word."""
 
@@ -118,11 +117,10 @@ def _check_canary(application: Application, written: int) -> None:
 
 
 async def _links(application: Application, plan: Plan) -> None:
-    """In the order of the plan: links before unlinks, companies before contacts.
+    """In the order of the plan: links before unlinks, companies before contacts, labels before whole pairs.
 
     What a portal's limit leaves out is then the least important. One kind is finished before the next is begun.
     """
-    crm = application.crm
 
     async def work(batch: Sequence[Operation]) -> None:
         await apply_links(application, batch)
@@ -130,9 +128,10 @@ async def _links(application: Application, plan: Plan) -> None:
     if not plan.counts.link + plan.counts.unlink:
         return
     operations = read_operations(application.connection, plan.plan_id, PAIR_ACTIONS)
-    for (action, _), of_one_kind in groupby(operations, lambda operation: (operation.action, operation.target)):
-        size = crm.pairs_per_write if action == "link" else crm.pairs_per_removal
-        await run_batches(application, batched(of_one_kind, size), work)
+    limits = batch_limits(application.crm)
+    for (action, _, whole), of_one_kind in groupby(operations, lambda one: (one.action, one.target, one.whole)):
+        size, records = limits.pairs_of(action, whole=whole)
+        await run_batches(application, batched(of_one_kind, size, records), work)
         if application.stopped:
             return
 

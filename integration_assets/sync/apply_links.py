@@ -1,26 +1,31 @@
 """Phase two: link and unlink, a batch at a time, each pair read back before it counts.
 
 Writing replaces the labels of a pair, so the labels of pairs that may have some are read just before, and foreign ones
-are written along.
+are written along. A pair is removed whole only as long as it carries nothing else than was planned to go.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import pyarrow as pa
 
 from integration_assets.connectors.crm.base import PairWrite
-from integration_assets.models import LinkTarget, Rejected
+from integration_assets.models import PLAIN_LABEL, LinkTarget, Rejected
+from integration_assets.sql import read_sql
 from integration_assets.staging.texts import text_list
 from integration_assets.sync.application import Application
 from integration_assets.sync.ledger import Outcome, Settled
-from integration_assets.sync.operations import Operation
-from integration_assets.sync.sending import Sent, pair_id, pair_writer, send
+from integration_assets.sync.operations import Operation, counted_labels
+from integration_assets.sync.sending import PairKind, Sent, pair_id, pair_writer, send
+from integration_assets.sync.store import incoming, set_variables
 from integration_assets.sync.verify import (
     LOST_READ_PAUSES_SECONDS,
     Labels,
     as_links,
+    chunks,
     link_problem,
     read_labels,
 )
@@ -35,28 +40,67 @@ class _Item(msgspec.Struct, frozen=True):
     pair: PairWrite
     labels: tuple[str, ...]
 
+    @property
+    def kind(self) -> PairKind:
+        if self.operation.action == "link":
+            return "link"
+        return "unlink whole" if self.operation.whole else "unlink"
+
+
+class _Ends(msgspec.Struct, frozen=True):
+    """How many links the records, and the companies or contacts, of a batch have, its own pairs included."""
+
+    records: Mapping[str, int]
+    targets: Mapping[str, int]
+
 
 async def apply_links(application: Application, operations: Sequence[Operation]) -> None:
     """Write one batch of pairs of one action and one target, and verify it."""
     target = operations[0].target
     if target is not None:
-        items = await _items(application, operations, target)
-        if items:
-            await _write_and_verify(application, items, target)
+        record_ids = _record_ids(application, [operation.key for operation in operations])
+        _reject_orphans(application, [operation for operation in operations if operation.key not in record_ids])
+        present = [operation for operation in operations if operation.key in record_ids]
+        pairs = [PairWrite(record_ids[one.key], target, one.target_id or "", ()) for one in present]
+        ends = _ends(application, present, pairs, target)
+        items = await _items(application, present, pairs, ends)
+        # what is not removed whole after all fits as many pairs into a call as other labels do
+        most = application.crm.pairs_per_removal
+        for some in (
+            [item for item in items if item.kind == "link"],
+            [item for item in items if item.kind == "unlink whole"],
+            *chunks([item for item in items if item.kind == "unlink"], most),
+        ):
+            if some:
+                await _write_and_verify(application, some, target, ends)
     application.on_progress("links", len(operations))
 
 
-async def _items(application: Application, operations: Sequence[Operation], target: LinkTarget) -> list[_Item]:
-    record_ids = _record_ids(application, [operation.key for operation in operations])
-    orphans = [operation for operation in operations if operation.key not in record_ids]
-    _reject_orphans(application, orphans)
-    old = {record_ids[o.key] for o in operations if o.record_id is not None and o.key in record_ids}
-    present = await read_labels(application.crm, application.definition, old, target)
+def _ends(
+    application: Application, operations: Sequence[Operation], pairs: Sequence[PairWrite], target: LinkTarget
+) -> _Ends:
+    new = [pair for operation, pair in zip(operations, pairs, strict=True) if not operation.before_labels]
+    records, targets = Counter(pair.record_id for pair in new), Counter(pair.target_id for pair in new)
+    rows = {
+        "record_id": pa.array([pair.record_id for pair in pairs], pa.string()),
+        "target_id": pa.array([pair.target_id for pair in pairs], pa.string()),
+    }
+    set_variables(application.connection, target=target)
+    with incoming(application.connection, pa.table(rows)):
+        for is_record, end_id, links in application.connection.execute(read_sql("ends_of_pairs")).fetchall():
+            (records if is_record else targets)[end_id] += links
+    return _Ends(records, targets)
+
+
+async def _items(
+    application: Application, operations: Sequence[Operation], pairs: Sequence[PairWrite], ends: _Ends
+) -> list[_Item]:
+    made = _made_by_this_run(application, [one.key for one in operations if one.record_id is None])
+    old = [pair for operation, pair in zip(operations, pairs, strict=True) if operation.key not in made]
+    now = await _read(application, old, ends)
     items = []
-    for operation in operations:
-        if operation.key not in record_ids:
-            continue
-        item = _item(operation, record_ids[operation.key], target, present)
+    for operation, pair in zip(operations, pairs, strict=True):
+        item = _item(operation, pair, now.get(pair_id(pair), ()))
         if item.labels:
             items.append(item)
         elif operation.action == "link":
@@ -64,17 +108,47 @@ async def _items(application: Application, operations: Sequence[Operation], targ
     return items
 
 
-def _item(operation: Operation, record_id: str, target: LinkTarget, present: Labels) -> _Item:
-    target_id = operation.target_id or ""
-    now = present.get((record_id, target_id), ())
-    if operation.action == "unlink":
-        changed = tuple(label for label in operation.after_labels if label in now)
-        written = changed
+def _item(operation: Operation, pair: PairWrite, now: tuple[str, ...]) -> _Item:
+    if operation.action == "link":
+        changed = tuple(label for label in operation.added_labels if label not in now)
+        written = tuple(sorted({*now, *operation.added_labels}))
+        counted = tuple(label for label in changed if label in operation.changed_labels)
     else:
-        changed = tuple(label for label in operation.changed_labels if label not in now)
-        written = tuple(sorted({*now, *operation.changed_labels}))
-    sent = msgspec.structs.replace(operation, record_id=record_id, before_labels=now, after_labels=written)
-    return _Item(sent, PairWrite(record_id, target, target_id, written), changed)
+        written = _taken_off(operation, now)
+        counted = counted_labels(written)
+    sent = msgspec.structs.replace(operation, record_id=pair.record_id, before_labels=now, after_labels=written)
+    return _Item(sent, msgspec.structs.replace(pair, labels=written), counted)
+
+
+def _taken_off(operation: Operation, now: tuple[str, ...]) -> tuple[str, ...]:
+    """Labels to take off a pair; the plain one among them ends it.
+
+    It goes with the last of ours only: a label that somebody added since the plan keeps the pair, and where ours is
+    gone already, whoever took it off left the association on purpose.
+    """
+    ours = tuple(label for label in operation.after_labels if label in now and label != PLAIN_LABEL)
+    alone = operation.after_labels == (PLAIN_LABEL,)
+    if operation.whole and PLAIN_LABEL in now and (ours or alone) and {*now} <= {*operation.after_labels}:
+        return now
+    return ours
+
+
+def _made_by_this_run(application: Application, keys: Sequence[str]) -> set[str]:
+    """Records made a moment ago: nobody can have linked them. Others may have got links since the plan."""
+    rows = application.connection.execute(
+        """
+        SELECT DISTINCT key FROM sync.ledger
+        WHERE run_id = $run_id AND action = 'create' AND key IN (SELECT unnest(from_json($keys, '["VARCHAR"]')))
+        """,
+        {"run_id": application.ledger.run_id, "keys": text_list(sorted(set(keys)))},
+    ).fetchall()
+    return {key for (key,) in rows}
+
+
+async def _read(application: Application, pairs: Sequence[PairWrite], ends: _Ends) -> Labels:
+    if not pairs:
+        return {}
+    return await read_labels(application.crm, application.definition, pairs, ends.records, ends.targets)
 
 
 def _record_ids(application: Application, keys: Sequence[str]) -> Mapping[str, str]:
@@ -103,25 +177,25 @@ def _rejections(application: Application, operation: Operation, labels: Sequence
     return [application.reject(KIND, f"{operation.pair}:{label}", reason) for label in labels]
 
 
-async def _write_and_verify(application: Application, items: Sequence[_Item], target: LinkTarget) -> None:
-    unlink = items[0].operation.action == "unlink"
+async def _write_and_verify(application: Application, items: Sequence[_Item], target: LinkTarget, ends: _Ends) -> None:
+    """Send pairs of one kind, read them back and commit what came of it."""
     ids = application.ledger.intend([item.operation for item in items], now=application.now())
-    by_pair = {pair_id(item.pair): (item, ledger_id) for item, ledger_id in zip(items, ids, strict=True)}
-    sent = await _send(application, [item.pair for item in items], unlink=unlink)
-    labels = await _read_back(application, sent, target, unlink=unlink)
+    batch = _Batch(application, {pair_id(item.pair): item for item in items}, items[0].kind, ends)
+    sent = await batch.send([item.pair for item in items])
+    labels = await _read_back(batch, sent)
     settled: list[Settled] = []
     rejected: list[Rejected] = []
-    fates = _fates(sent, labels, unlink=unlink)
-    for identity, (item, ledger_id) in by_pair.items():
+    fates = _fates(batch, sent, labels)
+    for ledger_id, (identity, item) in zip(ids, batch.items.items(), strict=True):
         outcome, reason = fates[identity]
         settled.append(Settled(ledger_id, outcome, reason))
         if outcome == "verified":
-            _count(application, item, unlink=unlink)
+            _count(application, item)
         elif outcome == "rejected":
             rejected += _rejections(application, item.operation, item.labels, reason or "")
         else:
             application.report.unknown += 1
-    touched = [pair for pair in (*sent.accepted, *sent.unaccounted, *sent.lost) if pair_id(pair) in by_pair]
+    touched = [pair for pair in (*sent.accepted, *sent.unaccounted, *sent.lost) if pair_id(pair) in batch.items]
     application.ledger.settle_links(
         settled,
         now=application.now(),
@@ -131,38 +205,47 @@ async def _write_and_verify(application: Application, items: Sequence[_Item], ta
     )
 
 
-async def _send(application: Application, pairs: Sequence[PairWrite], *, unlink: bool) -> Sent[PairWrite]:
-    return await send(pairs, pair_writer(application.crm, application.definition, unlink=unlink), application.pause)
+class _Batch(msgspec.Struct, frozen=True):
+    """Pairs of one kind on their way, by identity."""
+
+    application: Application
+    items: Mapping[tuple[str, str], _Item]
+    kind: PairKind
+    ends: _Ends
+
+    async def send(self, pairs: Sequence[PairWrite]) -> Sent[PairWrite]:
+        application = self.application
+        return await send(pairs, pair_writer(application.crm, application.definition, self.kind), application.pause)
+
+    async def read(self, pairs: Sequence[PairWrite]) -> Labels:
+        """Labels of these pairs, those without any included, so that an old reading does not survive."""
+        labels = await _read(self.application, pairs, self.ends)
+        return {pair_id(pair): labels.get(pair_id(pair), ()) for pair in pairs}
+
+    def problem(self, pair: PairWrite, labels: Labels) -> str | None:
+        before = self.items[pair_id(pair)].operation.before_labels
+        return link_problem(pair, before, labels.get(pair_id(pair), ()), self.kind)
 
 
-async def _read_back(application: Application, sent: Sent[PairWrite], target: LinkTarget, *, unlink: bool) -> Labels:
+async def _read_back(batch: _Batch, sent: Sent[PairWrite]) -> Labels:
     """Labels now of everything that may have been written. May move items of `sent` to another fate."""
-
-    async def read(pairs: Sequence[PairWrite]) -> Labels:
-        return await read_labels(application.crm, application.definition, {p.record_id for p in pairs}, target)
-
-    labels = dict(await read([*sent.accepted, *sent.unaccounted, *sent.lost]))
-    undone = [pair for pair in sent.accepted if link_problem(pair, labels, unlink=unlink)]
+    labels = dict(await batch.read([*sent.accepted, *sent.unaccounted, *sent.lost]))
+    undone = [pair for pair in sent.accepted if batch.problem(pair, labels)]
     if undone:  # said to be written, but not there: once more
         again = {pair_id(pair) for pair in undone}
         sent.accepted = [pair for pair in sent.accepted if pair_id(pair) not in again]
-        sent.add(await _send(application, undone, unlink=unlink))
-        labels |= _fresh(await read(undone), undone)
+        sent.add(await batch.send(undone))
+        labels |= await batch.read(undone)
     for seconds in LOST_READ_PAUSES_SECONDS:
-        missing = [pair for pair in sent.lost if link_problem(pair, labels, unlink=unlink)]
+        missing = [pair for pair in sent.lost if batch.problem(pair, labels)]
         if not missing:
             break
-        await application.pause(seconds)
-        labels |= _fresh(await read(missing), missing)
+        await batch.application.pause(seconds)
+        labels |= await batch.read(missing)
     return labels
 
 
-def _fresh(labels: Labels, pairs: Sequence[PairWrite]) -> Labels:
-    """Labels of these pairs only, those without any included, so that an old reading does not survive."""
-    return {pair_id(pair): labels.get(pair_id(pair), ()) for pair in pairs}
-
-
-def _fates(sent: Sent[PairWrite], labels: Labels, *, unlink: bool) -> dict[tuple[str, str], tuple[Outcome, str | None]]:
+def _fates(batch: _Batch, sent: Sent[PairWrite], labels: Labels) -> dict[tuple[str, str], tuple[Outcome, str | None]]:
     fates: dict[tuple[str, str], tuple[Outcome, str | None]] = {}
     unless_there: tuple[tuple[list[PairWrite], Outcome], ...] = (
         (sent.accepted, "rejected"),
@@ -171,16 +254,16 @@ def _fates(sent: Sent[PairWrite], labels: Labels, *, unlink: bool) -> dict[tuple
     )
     for pairs, outcome in unless_there:
         for pair in pairs:
-            problem = link_problem(pair, labels, unlink=unlink)
+            problem = batch.problem(pair, labels)
             fates[pair_id(pair)] = (outcome, problem) if problem else ("verified", None)
     fates.update({pair_id(pair): ("rejected", reason) for pair, reason in sent.rejected})
     return fates
 
 
-def _count(application: Application, item: _Item, *, unlink: bool) -> None:
+def _count(application: Application, item: _Item) -> None:
     links = application.report.links
     links.verified += len(item.labels)
-    if unlink:
-        links.removed += len(item.labels)
-    else:
+    if item.kind == "link":
         links.created += len(item.labels)
+    else:
+        links.removed += len(item.labels)

@@ -167,7 +167,10 @@ def _link_problems(link: LinkDefinition, live: LiveLink | None, most: int) -> It
     name = _link_name(link)
     if live is None:
         yield _error(name, "the link label is missing; run `setup`")
-    elif live.limit is not None and live.limit < most:
+        return
+    if live.label != link.label:  # a label is known by its name: its text is for people, who may change it
+        yield Drift(name, Severity.WARN, f"its text is {live.label!r} in the portal, {link.label!r} when it was made")
+    if live.limit is not None and live.limit < most:
         yield Drift(
             name,
             Severity.WARN,

@@ -1,43 +1,135 @@
-"""How many calls a plan will take: reads before updates, writes, and the read-back of everything."""
+"""How many calls a plan will take: what comes before the first write, reads before changes, writes, and read-backs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
 from integration_assets.connectors.crm.base import Crm
+from integration_assets.sync.pair_reads import ReadLimits, plan_reads
+
+CANARY_RECORDS = 5
+"""Records a first apply writes and reads back before any other."""
 
 
 class BatchLimits(msgspec.Struct, frozen=True):
-    """The connector's maxima per call (see `Crm`)."""
+    """The connector's maxima per call (see `Crm`), and what it takes before the first write.
+
+    `starting`: who the portal is, what the token may do, what our object is called there; `labels`, for each target.
+    """
 
     records_per_write: int = 100
     pairs_per_write: int = 2_000
     pairs_per_removal: int = 100
+    pairs_per_archive: int = 2_000
+    records_per_archive: int = 100
     records_per_link_read: int = 1_000
+    links_per_page: int = 500
+    starting: int = 3
+    labels: int = 1
+
+    @property
+    def reads(self) -> ReadLimits:
+        """Those of reading links."""
+        return ReadLimits(self.records_per_link_read, self.links_per_page)
+
+    def pairs_of(self, action: str, *, whole: bool) -> tuple[int, int]:
+        """Most pairs, and most records of ours, of one write of this kind."""
+        if whole:
+            return self.pairs_per_archive, self.records_per_archive
+        size = self.pairs_per_write if action == "link" else self.pairs_per_removal
+        return size, size
 
 
 def batch_limits(crm: Crm) -> BatchLimits:
     """The limits of a connector."""
-    return BatchLimits(crm.records_per_write, crm.pairs_per_write, crm.pairs_per_removal, crm.records_per_link_read)
+    return BatchLimits(
+        records_per_write=crm.records_per_write,
+        pairs_per_write=crm.pairs_per_write,
+        pairs_per_removal=crm.pairs_per_removal,
+        pairs_per_archive=crm.pairs_per_archive,
+        records_per_archive=crm.records_per_archive,
+        records_per_link_read=crm.records_per_link_read,
+        links_per_page=crm.costs.links_per_page,
+        starting=1 + crm.costs.writing,
+        labels=crm.costs.labels,
+    )
 
 
-def batches(items: int, size: int) -> int:
+class PairToWrite(NamedTuple):
+    """A link or unlink, with what decides its calls.
+
+    `was_there`: the record is older than the run. `record_links` and `target_links`: links of either end by then.
+    """
+
+    action: str
+    target: str
+    whole: bool
+    record: str
+    target_id: str
+    was_there: bool
+    record_links: int
+    target_links: int
+
+
+def estimate_calls(
+    *, creates: int, updates: int, retires: int, pairs: Iterable[PairToWrite], canary: bool, limits: BatchLimits
+) -> int:
+    """Calls to apply and verify a plan; `pairs` in the order of the plan."""
+    calls = record_calls(creates, updates, retires, canary=canary, size=limits.records_per_write)
+    targets: set[str] = set()
+    for batch in pair_batches(pairs, limits):
+        targets.add(batch[0].target)
+        calls += batch_calls(batch, limits)
+    return calls and calls + limits.starting + limits.labels * len(targets)
+
+
+def record_calls(creates: int, updates: int, retires: int, *, canary: bool, size: int) -> int:
+    """Calls for records: written and read back, and those that were there read before. The canary goes ahead."""
+    counts, ahead = [creates, updates, retires], [0, 0, 0]
+    if canary and sum(counts) > CANARY_RECORDS:
+        left = CANARY_RECORDS
+        for number, count in enumerate(counts):
+            ahead[number] = min(count, left)
+            left -= ahead[number]
+    return sum(
+        _batches(part, size) * calls
+        for count, first, calls in zip(counts, ahead, (2, 3, 3), strict=True)
+        for part in (first, count - first)
+    )
+
+
+def pair_batches(pairs: Iterable[PairToWrite], limits: BatchLimits) -> Iterator[list[PairToWrite]]:
+    """Cut pairs into the batches they are written in: of one kind, and within what a call may carry."""
+    batch: list[PairToWrite] = []
+    records: set[str] = set()
+    for pair in pairs:
+        most_pairs, most_records = limits.pairs_of(pair.action, whole=pair.whole)
+        full = len(batch) >= most_pairs or (pair.record not in records and len(records) >= most_records)
+        if batch and (full or batch[0][:3] != pair[:3]):
+            yield batch
+            batch, records = [], set()
+        batch.append(pair)
+        records.add(pair.record)
+    if batch:
+        yield batch
+
+
+def batch_calls(batch: list[PairToWrite], limits: BatchLimits) -> int:
+    """Calls of one batch: the labels of pairs that may have some are read before it, those of all after it."""
+    record_links: dict[str, int] = defaultdict(int)
+    target_links: dict[str, int] = defaultdict(int)
+    for pair in batch:
+        record_links[pair.record] = max(record_links[pair.record], pair.record_links)
+        target_links[pair.target_id] = max(target_links[pair.target_id], pair.target_links)
+    before = [(pair.record, pair.target_id) for pair in batch if pair.was_there]
+    after = [(pair.record, pair.target_id) for pair in batch]
+    return 1 + sum(plan_reads(ends, record_links, target_links, limits.reads).calls for ends in (before, after) if ends)
+
+
+def _batches(items: int, size: int) -> int:
     """Calls it takes to send `items`, `size` at a time."""
     return -(-items // size)
-
-
-def estimate_calls(counts: Mapping[str, int], limits: BatchLimits) -> int:
-    """Calls to apply and verify a plan.
-
-    `counts` has operations by action, pairs by `<action> <target>`, and `linked records` by `linked <target>`.
-    """
-    new, changed = counts.get("create", 0), counts.get("update", 0) + counts.get("retire", 0)
-    calls = batches(new, limits.records_per_write) * 2 + batches(changed, limits.records_per_write) * 3
-    for target in ("company", "contact"):
-        calls += batches(counts.get(f"link {target}", 0), limits.pairs_per_write)
-        calls += batches(counts.get(f"unlink {target}", 0), limits.pairs_per_removal)
-        # once before the write, once after it
-        calls += batches(counts.get(f"linked {target}", 0), limits.records_per_link_read) * 2
-    return calls

@@ -11,7 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.models import LinkTarget
+from integration_assets.models import PLAIN_LABEL, LinkTarget
 from integration_assets.sync.store import columns, incoming
 
 Action = Literal["create", "update", "retire", "link", "unlink"]
@@ -41,7 +41,8 @@ class Operation(msgspec.Struct, frozen=True):
     """One change. Record actions carry values by field, pair actions labels.
 
     `before` of an update has every field of `after`. `after_labels` of a link are all labels the pair shall carry, of
-    an unlink those to take off. `record_id` is None while the record is to be created.
+    an unlink those to take off; the plain one among these means the whole pair. `record_id` is None while the record is
+    to be created.
     """
 
     seq: int
@@ -61,11 +62,24 @@ class Operation(msgspec.Struct, frozen=True):
         return f"{self.key}:{self.target}:{self.target_id}"
 
     @property
-    def changed_labels(self) -> tuple[str, ...]:
-        """Labels a link adds, or an unlink takes off."""
-        if self.action == "unlink":
-            return self.after_labels
+    def whole(self) -> bool:
+        """Whether an unlink ends every association of the pair."""
+        return self.action == "unlink" and PLAIN_LABEL in self.after_labels
+
+    @property
+    def added_labels(self) -> tuple[str, ...]:
+        """Labels a link adds, the plain one included."""
         return tuple(label for label in self.after_labels if label not in self.before_labels)
+
+    @property
+    def changed_labels(self) -> tuple[str, ...]:
+        """Labels that count: those a link adds, or an unlink takes off."""
+        return counted_labels(self.after_labels if self.action == "unlink" else self.added_labels)
+
+
+def counted_labels(labels: Sequence[str]) -> tuple[str, ...]:
+    """The labels of one change that figures count: the plain one comes and goes with others, alone it counts as one."""
+    return tuple(label for label in labels if label != PLAIN_LABEL) or tuple(labels)
 
 
 def operation_rows(operations: Iterable[Operation]) -> pa.Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cache, partial
 from typing import Any
@@ -20,7 +20,7 @@ import pyarrow as pa
 from integration_assets.sql import read_sql
 from integration_assets.staging.transactions import transaction
 from integration_assets.sync.diff import Conflict, compare_record, new_record
-from integration_assets.sync.estimate import BatchLimits, estimate_calls
+from integration_assets.sync.estimate import BatchLimits, PairToWrite, estimate_calls
 from integration_assets.sync.feature_request_object import (
     COMPARED_FIELDS,
     MANAGED_STATE,
@@ -49,6 +49,8 @@ PAGE = 2_000
 """Records compared at a time: the most of the wanted and of the live ones that are in memory at once."""
 MOST_MISSING = 200
 """More requests than this gone at once, with no merge or exclusion to explain it, are taken for a bad read."""
+EXAMPLES = 3
+"""Pairs that a warning names."""
 
 
 class PlanInputs(msgspec.Struct, frozen=True):
@@ -56,7 +58,8 @@ class PlanInputs(msgspec.Struct, frozen=True):
 
     `excluded` are ids of requests that exist in the source but left the scope, `unusable` of those that exist and could
     not be used this time: their records stay as they are. `retirements_withheld` says that the reader could not make
-    sure what is gone. `now` has a time zone. `settings` are digests of the settings that shaped the tables, by name.
+    sure what is gone. `full`: also name associations that no plan accounts for. `now` has a time zone. `settings` are
+    digests of the settings that shaped the tables, by name.
     """
 
     run_id: str
@@ -70,6 +73,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     excluded: Collection[str] = ()
     unusable: Collection[str] = ()
     retirements_withheld: bool = False
+    full: bool = False
     limits: BatchLimits = BatchLimits()
     settings: Mapping[str, str] = {}
 
@@ -118,7 +122,18 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         if records:
             insert_operations(connection, plan_id, records)
         links = _plan_links(connection, plan_id, len(records), found)
-        plan = _header(inputs, found, links, plan_id=plan_id, numbers=_numbers(connection), warnings=warnings)
+        warnings += association_warnings(connection)
+        if inputs.full:
+            warnings += _unexplained_associations(connection)
+        plan = _header(
+            inputs,
+            found,
+            links,
+            plan_id=plan_id,
+            numbers=_numbers(connection),
+            warnings=warnings,
+            calls=_calls(connection, inputs, found),
+        )
         plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
         insert_header(connection, plan)
         set_variables(connection, plan_id=plan_id)
@@ -271,22 +286,65 @@ def _numbered(operations: list[Operation]) -> list[Operation]:
 
 
 def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: int, found: _Comparison) -> Counter[str]:
-    """Store the link operations; return labels by action, and what the estimate needs."""
+    """Store the link operations; return labels by action, those wanted, those there, and associations that stay."""
     keys, request_ids, record_ids = zip(*found.linkable, strict=True) if found.linkable else ((), (), ())
     columns = [pa.array(values, pa.string()) for values in (keys, request_ids, record_ids)]
     with incoming(connection, pa.table(dict(zip(("key", "request_id", "record_id"), columns, strict=True)))):
         connection.execute("CREATE OR REPLACE TEMP TABLE plan_records AS SELECT * FROM incoming_rows")
     connection.execute("CREATE OR REPLACE TEMP TABLE wanted_links AS " + read_sql("desired_links"))
     set_variables(connection, plan_id=plan_id, last_seq=last_seq)
+    connection.execute("CREATE OR REPLACE TEMP TABLE compared_links AS " + read_sql("compared_links"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked_pairs AS " + read_sql("asked_pairs"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("link_origins"))
     connection.execute("INSERT INTO sync.plan_operations " + read_sql("plan_link_operations"))
-    counts: Counter[str] = Counter()
-    for action, target, pairs, records, labels in connection.execute(read_sql("plan_link_counts")).fetchall():
-        counts[action] += labels
-        counts[f"{action} {target}"] += pairs
-        counts[f"linked {target}"] += records
+    counts: Counter[str] = Counter(dict(connection.execute(read_sql("plan_link_counts")).fetchall()))
     counts["desired"] = connection.execute("SELECT count(*) FROM wanted_links").fetchall()[0][0]
     counts["live"] = connection.execute(read_sql("live_link_labels")).fetchall()[0][0]
+    counts["kept"] = len(connection.execute(read_sql("kept_associations")).fetchall())
     return counts
+
+
+def association_warnings(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Say which pairs of the plan in variable `plan_id` lose our label and stay associated, and why."""
+    pairs = [pair for (pair,) in connection.execute(read_sql("kept_associations")).fetchall()]
+    if not pairs:
+        return ()
+    reason = "they were associated before our first link, or the ledger does not know"
+    remedy = "remove in the CRM those that nobody wants"
+    return (f"{len(pairs):,} pairs lose our label and stay associated ({_examples(pairs)}): {reason}; {remedy}",)
+
+
+def _unexplained_associations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    pairs = [pair for (pair,) in connection.execute(read_sql("unexplained_associations")).fetchall()]
+    if not pairs:
+        return ()
+    what = f"{len(pairs):,} pairs are associated without a label and no vote accounts for it ({_examples(pairs)})"
+    reason = "made by people, or left of a label that the ledger does not know of"
+    return (f"{what}: {reason}; remove in the CRM those that nobody wants",)
+
+
+def _examples(pairs: Sequence[str]) -> str:
+    return ", ".join(pairs[:EXAMPLES]) + (", ..." if len(pairs) > EXAMPLES else "")
+
+
+def _calls(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs, found: _Comparison) -> int:
+    applied, unfinished, *_ = connection.execute(read_sql("portal_history")).fetchall()[0]
+    return estimate_calls(
+        creates=len(found.creates),
+        updates=len(found.updates),
+        retires=len(found.retires),
+        pairs=planned_pairs(connection),
+        canary=found.counts["held"] == 0 or (applied == 0 and unfinished > 0),
+        limits=inputs.limits,
+    )
+
+
+def planned_pairs(connection: duckdb.DuckDBPyConnection) -> Iterator[PairToWrite]:
+    """The links and unlinks of the plan in variable `plan_id`, in order; nothing else may be asked meanwhile."""
+    # not by a cursor of its own: that would not see what the open transaction has written
+    connection.execute(read_sql("planned_pairs"))
+    while page := connection.fetchmany(PAGE):
+        yield from (PairToWrite(*row) for row in page)
 
 
 def _header(
@@ -297,6 +355,7 @@ def _header(
     plan_id: str,
     numbers: PlanNumbers,
     warnings: tuple[str, ...],
+    calls: int,
 ) -> Plan:
     actions = {"create": len(found.creates), "update": len(found.updates), "retire": len(found.retires)}
     merged = sum(operation.after[RETIRED_REASON] == RetiredReason.MERGED for operation in found.retires)
@@ -313,6 +372,7 @@ def _header(
         unlink=links["unlink"],
         links_unchanged=links["desired"] - links["link"],
         live_links=links["live"],
+        links_kept=links["kept"],
         **actions,
     )
     return Plan(
@@ -329,7 +389,7 @@ def _header(
         code_version=inputs.code_version,
         created_at=inputs.now,
         counts=counts,
-        calls=estimate_calls({**links, **actions}, inputs.limits),
+        calls=calls,
         numbers=numbers,
         records_held=found.counts["held"],
         conflicts=tuple(found.conflicts),

@@ -8,7 +8,7 @@ halved as well, as long as one half gets through; so is one whose records stay l
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
@@ -127,11 +127,16 @@ def record_writer(crm: Crm, definition: ObjectDefinition) -> Write[RecordWrite]:
     return write
 
 
-def pair_writer(crm: Crm, definition: ObjectDefinition, *, unlink: bool) -> Write[PairWrite]:
-    """How links are set, or taken off."""
+PairKind = Literal["link", "unlink", "unlink whole"]
+"""What is done to pairs: labels are set, labels are taken off, or every association ends."""
+
+
+def pair_writer(crm: Crm, definition: ObjectDefinition, kind: PairKind) -> Write[PairWrite]:
+    """How pairs are sent."""
+    call = {"link": crm.link, "unlink": crm.unlink, "unlink whole": crm.unlink_whole}[kind]
 
     async def write(pairs: Sequence[PairWrite]) -> Sent[PairWrite]:
-        outcome = await (crm.unlink if unlink else crm.link)(definition, pairs)
+        outcome = await call(definition, pairs)
         written = {pair_id(pair) for pair in outcome.written}
         reasons = {pair_id(pair): reason for pair, reason in outcome.rejected}
         sent: Sent[PairWrite] = Sent()

@@ -30,6 +30,7 @@ _SET = {
         "portal_id",
         "released_plan_id",
         "source",
+        "target",
         "undone_run",
     )
 }

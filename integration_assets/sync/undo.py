@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import duckdb
 import msgspec
@@ -26,7 +25,7 @@ from integration_assets.sync.estimate import batch_limits, estimate_calls
 from integration_assets.sync.feature_request_object import KEY, MAPPING_VERSION, OUR_LABELS
 from integration_assets.sync.ledger import refresh_records, replace_links
 from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
-from integration_assets.sync.plan import PlanInputs
+from integration_assets.sync.plan import PlanInputs, association_warnings, planned_pairs
 from integration_assets.sync.plan_store import (
     SHORTEST_PREFIX,
     Plan,
@@ -37,7 +36,7 @@ from integration_assets.sync.plan_store import (
 )
 from integration_assets.sync.store import incoming, set_variables
 from integration_assets.sync.undo_records import Entry, Written, undo_record, written_by_run
-from integration_assets.sync.verify import read_records
+from integration_assets.sync.verify import chunks, read_records
 
 LAST = "last"
 """Names the last run that wrote and was no undo: said again after a crash, it goes on instead of undoing the undo."""
@@ -146,7 +145,7 @@ async def make_undo_plan(
     )
     touched = [_Touched(*row) for row in connection.execute(read_sql("undo_keys")).fetchall()]
     found = _Findings()
-    for chunk in _chunks(touched, crm.records_per_write):
+    for chunk in chunks(touched, crm.records_per_write):
         live = await read_records(crm, definition, [one.key for one in chunk])
         with transaction(connection):
             refresh_records(connection, live.values())
@@ -155,11 +154,6 @@ async def make_undo_plan(
     linked = [found.live[one.key] for one in touched if one.linked and one.key in found.live]
     await _read_links(crm, definition, connection, linked)
     return _save(connection, run, inputs, found, plan_id=plan_id, crm=crm)
-
-
-def _chunks(items: Sequence[Any], size: int) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
 
 
 def _written(connection: duckdb.DuckDBPyConnection, chunk: Sequence[_Touched]) -> dict[str, Written]:
@@ -195,7 +189,7 @@ async def _read_links(
     crm: Crm, definition: ObjectDefinition, connection: duckdb.DuckDBPyConnection, record_ids: Sequence[str]
 ) -> None:
     targets: tuple[LinkTarget, ...] = ("company", "contact")
-    for chunk in _chunks(record_ids, crm.records_per_link_read):
+    for chunk in chunks(record_ids, crm.records_per_link_read):
         for target in targets:
             links = await crm.links(definition, chunk, target)
             with transaction(connection):
@@ -217,7 +211,16 @@ def _save(
         insert_operations(connection, plan_id, records)
         counts = _save_links(connection, found, plan_id=plan_id, last_seq=len(records))
         counts.update(operation.action for operation in records)
-        plan = _header(inputs, run, found, counts, plan_id=plan_id, crm=crm)
+        calls = estimate_calls(
+            creates=0,
+            updates=counts["update"],
+            retires=counts["retire"],
+            pairs=planned_pairs(connection),
+            canary=False,
+            limits=batch_limits(crm),
+        )
+        warnings = association_warnings(connection)
+        plan = _header(inputs, run, found, counts, plan_id=plan_id, calls=calls, warnings=warnings)
         plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
         insert_header(connection, plan)
         prune(connection)
@@ -227,22 +230,28 @@ def _save(
 def _save_links(
     connection: duckdb.DuckDBPyConnection, found: _Findings, *, plan_id: str, last_seq: int
 ) -> Counter[str]:
-    """Store the link operations; return labels by action, and what the estimate needs."""
+    """Store the link operations; return labels by action, and associations that stay."""
     rows = {"key": pa.array(found.live.keys(), pa.string()), "record_id": pa.array(found.live.values(), pa.string())}
     with incoming(connection, pa.table(rows)):
         connection.execute("CREATE OR REPLACE TEMP TABLE undo_records AS SELECT * FROM incoming_rows")
     set_variables(connection, plan_id=plan_id, last_seq=last_seq)
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked_pairs AS " + read_sql("undone_pairs"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("link_origins"))
     connection.execute("INSERT INTO sync.plan_operations " + read_sql("undo_link_operations"))
-    counts: Counter[str] = Counter()
-    for action, target, pairs, records, labels in connection.execute(read_sql("plan_link_counts")).fetchall():
-        counts[action] += labels
-        counts[f"{action} {target}"] += pairs
-        counts[f"linked {target}"] += records
+    counts: Counter[str] = Counter(dict(connection.execute(read_sql("plan_link_counts")).fetchall()))
+    counts["kept"] = len(connection.execute(read_sql("kept_associations")).fetchall())
     return counts
 
 
 def _header(
-    inputs: PlanInputs, run: UndoableRun, found: _Findings, counts: Counter[str], *, plan_id: str, crm: Crm
+    inputs: PlanInputs,
+    run: UndoableRun,
+    found: _Findings,
+    counts: Counter[str],
+    *,
+    plan_id: str,
+    calls: int,
+    warnings: tuple[str, ...],
 ) -> Plan:
     live = len(found.live)
     return Plan(
@@ -274,10 +283,12 @@ def _header(
             live_links=0,
             merged=0,
             retired_before=0,
+            links_kept=counts["kept"],
         ),
-        calls=estimate_calls(counts, batch_limits(crm)),
+        calls=calls,
         numbers=None,
         records_held=live,
         conflicts=tuple(found.conflicts),
+        warnings=warnings,
         undoes=run.run_id,
     )

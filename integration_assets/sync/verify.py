@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from integration_assets.connectors.crm.base import Crm, PairWrite
-from integration_assets.models import CrmFeatureRequest, Link, LinkTarget, ObjectDefinition
+from integration_assets.models import PLAIN_LABEL, CrmFeatureRequest, Link, LinkTarget, ObjectDefinition
 from integration_assets.sync.diff import differing_fields
+from integration_assets.sync.estimate import batch_limits
 from integration_assets.sync.feature_request_object import (
     MANAGED_STATE,
     STATE_FIELDS,
@@ -16,6 +18,10 @@ from integration_assets.sync.feature_request_object import (
     parse_managed_state,
 )
 from integration_assets.sync.operations import Operation
+from integration_assets.sync.pair_reads import in_order, plan_reads
+from integration_assets.sync.sending import PairKind, pair_id
+
+T = TypeVar("T")
 
 LOST_READ_PAUSES_SECONDS = (2.0, 10.0, 20.0)
 """Waits before reading back again a write whose answer was lost: it may be applied half a minute after the time-out."""
@@ -51,25 +57,49 @@ def new_bases(operation: Operation, record: CrmFeatureRequest) -> dict[str, str 
 
 
 async def read_labels(
-    crm: Crm, definition: ObjectDefinition, record_ids: Collection[str], target: LinkTarget
+    crm: Crm,
+    definition: ObjectDefinition,
+    pairs: Sequence[PairWrite],
+    record_links: Mapping[str, int],
+    target_links: Mapping[str, int],
 ) -> Labels:
-    """All labels between these records and records of `target`, in as few reads as it takes."""
+    """All labels of these pairs, all of one target, in as few reads as it takes.
+
+    `record_links` and `target_links` say how many links either end has: a list of links is read whole.
+    """
+    limits = batch_limits(crm).reads
+    asked = {pair_id(pair): pair for pair in pairs}
+    reads = plan_reads(list(asked), record_links, target_links, limits)
+    from_records = set(reads.record_ids)
     labels: dict[tuple[str, str], set[str]] = defaultdict(set)
-    ids = sorted(set(record_ids))
-    for start in range(0, len(ids), crm.records_per_link_read):
-        for link in await crm.links(definition, ids[start : start + crm.records_per_link_read], target):
+    by_target: dict[str, list[PairWrite]] = defaultdict(list)
+    for identity in reads.pairs:
+        by_target[identity[1]].append(asked[identity])
+    for some in chunks(in_order(by_target, target_links), limits.ids_per_read):
+        found = await crm.links_of_pairs(definition, [pair for one in some for pair in by_target[one]])
+        for link in found.links:
             labels[link.record_id, link.target_id].add(link.label)
+        from_records |= {pair.record_id for pair in found.unreadable}
+    for some in chunks(in_order(from_records, record_links), limits.ids_per_read):
+        for link in await crm.links(definition, some, pairs[0].target):
+            if (link.record_id, link.target_id) in asked:
+                labels[link.record_id, link.target_id].add(link.label)
     return {pair: tuple(sorted(have)) for pair, have in labels.items()}
 
 
-def link_problem(pair: PairWrite, labels: Labels, *, unlink: bool) -> str | None:
-    """What is wrong with a pair on reading back, or None."""
-    have = labels.get((pair.record_id, pair.target_id), ())
-    if unlink:
-        left = [label for label in pair.labels if label in have]
-        return f"still carries {', '.join(left)} after it was taken off" if left else None
-    missing = [label for label in pair.labels if label not in have]
-    return f"does not carry {', '.join(missing)} after it was set" if missing else None
+def link_problem(pair: PairWrite, before: Sequence[str], have: Sequence[str], kind: PairKind) -> str | None:
+    """What is wrong with a pair on reading back, or None. It had the labels `before` and has those in `have`."""
+    if kind == "link":
+        missing = [label for label in pair.labels if label not in have]
+        return f"does not carry {', '.join(missing)} after it was set" if missing else None
+    left = [label for label in pair.labels if label in have and label != PLAIN_LABEL]
+    if left:
+        return f"still carries {', '.join(left)} after it was taken off"
+    if kind == "unlink whole":
+        # with another label on it, somebody has associated the two anew: that is theirs
+        return "is still associated after the association was removed" if tuple(have) == (PLAIN_LABEL,) else None
+    lost = [label for label in before if label not in pair.labels and label not in have]
+    return f"has lost {', '.join(lost)} as well" if lost else None
 
 
 def as_links(target: LinkTarget, pairs: Sequence[PairWrite], labels: Labels) -> list[Link]:
@@ -79,3 +109,9 @@ def as_links(target: LinkTarget, pairs: Sequence[PairWrite], labels: Labels) -> 
         for pair in pairs
         for label in labels.get((pair.record_id, pair.target_id), ())
     ]
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into parts of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -14,6 +14,7 @@ from integration_assets.connectors.crm.base import (
     CompanyChanges,
     CompanyExport,
     CompanyMapping,
+    PairLinks,
     PairsOutcome,
     PairWrite,
     RecordsOutcome,
@@ -23,6 +24,7 @@ from integration_assets.connectors.crm.base import (
 )
 from integration_assets.connectors.limiter import Quota
 from integration_assets.models import (
+    PLAIN_LABEL,
     Company,
     Contact,
     CrmFeatureRequest,
@@ -60,11 +62,13 @@ class FakeCrm:
     records_per_write: int = 100
     pairs_per_write: int = 2_000
     pairs_per_removal: int = 100
+    pairs_per_archive: int = 2_000
+    records_per_archive: int = 100
     records_per_link_read: int = 1_000
     addresses_per_read: int = 1_000
     costs: CallCosts = field(
         default_factory=lambda: CallCosts(
-            schema=1, missing_object=1, writing=0, labels=0, records_per_page=1, contacts_per_call=1, links_per_page=1
+            schema=1, missing_object=1, writing=0, labels=0, records_per_page=1, contacts_per_call=1, links_per_page=500
         )
     )
     company_changes: CompanyChanges | None = None
@@ -82,6 +86,10 @@ class FakeCrm:
     unmentioned: set[str] = field(default_factory=set)
     vanishing: dict[str, int] = field(default_factory=dict)
     unmade_pairs: set[str] = field(default_factory=set)
+    lasting_pairs: set[str] = field(default_factory=set)
+    """Companies and contacts whose pairs stay as they are, whatever is taken off."""
+    link_pages: int = 0
+    """Pages that reading links took."""
     fault: Callable[[int, str], None] = lambda _number, _moment: None
     writes: int = 0
     calls: list[str] = field(default_factory=list)
@@ -166,12 +174,34 @@ class FakeCrm:
         assert 0 < len(record_ids) <= self.records_per_link_read
         self.calls.append("read links")
         wanted = set(record_ids)
+        live = [record_id for (record_id, kind, _), have in self.pairs.items() if have and kind == target]
+        self._count_pages(Counter(live), wanted)
         return tuple(
             Link(record_id, target, target_id, label)
             for (record_id, kind, target_id), labels in self.pairs.items()
             if record_id in wanted and kind == target
             for label in sorted(labels)
         )
+
+    async def links_of_pairs(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairLinks:
+        target_ids = {pair.target_id for pair in pairs}
+        assert 0 < len(target_ids) <= self.records_per_link_read
+        (target,) = {pair.target for pair in pairs}
+        self.calls.append("read links from the target")
+        self._count_pages(
+            Counter(i for (_, kind, i), have in self.pairs.items() if have and kind == target), target_ids
+        )
+        return PairLinks(
+            tuple(
+                Link(pair.record_id, target, pair.target_id, label)
+                for pair in pairs
+                for label in sorted(self.pairs.get((pair.record_id, target, pair.target_id), ()))
+            )
+        )
+
+    def _count_pages(self, links: Mapping[str, int], ids: Collection[str]) -> None:
+        most = max(links.get(one, 0) for one in ids)
+        self.link_pages += max(1, -(-most // self.costs.links_per_page))
 
     # -- writing
 
@@ -247,7 +277,7 @@ class FakeCrm:
                 continue
             written.append(pair)
             if pair.target_id not in self.unmade_pairs:
-                self.pairs[pair.record_id, pair.target, pair.target_id] = set(pair.labels)
+                self.pairs[pair.record_id, pair.target, pair.target_id] = {*pair.labels, PLAIN_LABEL}
         return PairsOutcome(tuple(reversed(written)), tuple(rejected))
 
     async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
@@ -257,10 +287,34 @@ class FakeCrm:
         self.fault(number, "after")
         return PairsOutcome(tuple(pairs))
 
+    async def unlink_whole(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        assert 0 < len(pairs) <= self.pairs_per_archive
+        assert len({pair.record_id for pair in pairs}) <= self.records_per_archive
+        number = self._begin("unlink whole")
+        self.end_pairs(pairs)
+        self.fault(number, "after")
+        return PairsOutcome(tuple(pairs))
+
     def take_off(self, pairs: Sequence[PairWrite]) -> None:
-        """What a batch of removals does."""
+        """What a batch of removals does: the association stays, without the label."""
         for pair in pairs:
-            self.pairs[pair.record_id, pair.target, pair.target_id] -= set(pair.labels)
+            if pair.target_id not in self.lasting_pairs:
+                self.pairs[pair.record_id, pair.target, pair.target_id] -= set(pair.labels)
+
+    def end_pairs(self, pairs: Sequence[PairWrite]) -> None:
+        """What a batch of whole removals does."""
+        for pair in pairs:
+            if pair.target_id not in self.lasting_pairs:
+                self.pairs.pop((pair.record_id, pair.target, pair.target_id), None)
+
+    def take_off_but_plain(self, pairs: Sequence[PairWrite]) -> None:
+        """What a batch of whole removals does where associations outlive their labels."""
+        for pair in pairs:
+            self.pairs[pair.record_id, pair.target, pair.target_id] &= {PLAIN_LABEL}
+
+    def associate(self, record_id: str, target: LinkTarget, target_id: str, *labels: str) -> None:
+        """A person associates two records; without a label, or with some of their own."""
+        self.pairs[record_id, target, target_id] |= {*labels, PLAIN_LABEL}
 
     async def pause(self, _seconds: float) -> None:
         """Somebody waits; here nothing happens meanwhile."""
@@ -294,7 +348,7 @@ class FakeCrm:
         return found[0]
 
     def state(self) -> tuple[dict[str, dict[str, str]], set[tuple[str, str, str, str]]]:
-        """What a person would see, without ids of records: values by key, and labels."""
+        """What a person would see, without ids of records: values by key, and labels, the plain ones included."""
         keys = [r.key for r in self.records.values() if not r.archived]
         assert len(set(keys)) == len(keys), "duplicate key"
         values = {str(r.key): {k: v for k, v in r.values.items() if v} for r in self.records.values() if not r.archived}

@@ -113,7 +113,7 @@ def test_an_approved_plan_is_applied_without_what_moved(small_world: World):
     plan = small_world.plan()
     small_world.crm.by_key("canny:r1").values["title"] = "Edited"
     record_id = next(i for i, r in small_world.crm.records.items() if r.key == "canny:r1")
-    small_world.crm.pairs[record_id, "company", "corp"].add("other:3")
+    small_world.crm.associate(record_id, "company", "corp", "other:3")
     small_world.load()
     assert drop_moved(small_world.connection, plan) == 2
     report = small_world.apply(plan)
@@ -121,7 +121,7 @@ def test_an_approved_plan_is_applied_without_what_moved(small_world: World):
     assert small_world.crm.by_key("canny:r1").values["title"] == "Edited"
     rest = small_world.sync()
     assert (rest.updated, rest.links.created) == (1, 1)
-    assert small_world.crm.pairs[record_id, "company", "corp"] == {"other:3", "voted"}
+    assert small_world.crm.pairs[record_id, "company", "corp"] == {"other:3", "plain", "voted"}
 
 
 def test_creates_that_exist_by_now_have_moved(small_world: World):

@@ -153,12 +153,12 @@ def test_a_made_record_that_was_retired_since_is_named(synced: World):
 def test_labels_of_others_stay(synced: World):
     """A pair that carries somebody else's label keeps it, on the way back as well."""
     record_id = next(i for i, record in synced.crm.records.items() if record.key == "canny:r1")
-    synced.crm.pairs[record_id, "company", "acme"].add("other:7")
-    synced.crm.pairs[record_id, "company", "zeta"].add("other:7")
+    synced.crm.associate(record_id, "company", "acme", "other:7")
+    synced.crm.associate(record_id, "company", "zeta", "other:7")
     synced.undo(FIRST)
     assert snapshot(synced.crm)[1] == {
-        (record_id, "company", "acme"): {"other:7"},
-        (record_id, "company", "zeta"): {"other:7"},
+        (record_id, "company", "acme"): {"other:7", "plain"},
+        (record_id, "company", "zeta"): {"other:7", "plain"},
     }
 
 
@@ -168,9 +168,9 @@ def test_a_label_that_was_there_before_the_run_stays(small_world: World):
     small_world.requests["r2"].votes = (("ann", "acme"), ("eve", None))
     small_world.sync(run_id=SECOND)
     record_id = next(i for i, record in small_world.crm.records.items() if record.key == "canny:r2")
-    assert small_world.crm.pairs[record_id, "contact", "c3"] == {"author", "voter"}
+    assert small_world.crm.pairs[record_id, "contact", "c3"] == {"author", "plain", "voter"}
     small_world.undo(SECOND)
-    assert small_world.crm.pairs[record_id, "contact", "c3"] == {"author"}
+    assert small_world.crm.pairs[record_id, "contact", "c3"] == {"author", "plain"}
 
 
 def test_an_undo_can_be_undone(synced: World):

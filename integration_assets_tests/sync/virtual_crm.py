@@ -77,6 +77,10 @@ class VirtualCrm(FakeCrm):
         await self._lose(lambda: self.take_off(pairs))
         return await super().unlink(definition, pairs)
 
+    async def unlink_whole(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        await self._lose(lambda: self.end_pairs(pairs))
+        return await super().unlink_whole(definition, pairs)
+
     async def _lose(self, effect: Callable[[], object]) -> None:
         await asyncio.sleep(0)
         self.pass_time(CALL_SECONDS)

@@ -104,6 +104,13 @@ class PairsOutcome(msgspec.Struct, frozen=True):
     unaccounted: tuple[PairWrite, ...] = ()
 
 
+class PairLinks(msgspec.Struct, frozen=True):
+    """Labels of the pairs asked for. `unreadable` pairs carry a type that cannot be told from the target's side."""
+
+    links: tuple[Link, ...]
+    unreadable: tuple[PairWrite, ...] = ()
+
+
 class BulkRefusedError(PermanentError):
     """A bulk read could not be had: nothing of it was handed out, and the list is still there."""
 
@@ -189,6 +196,10 @@ class Crm(Protocol):
     """Most pairs one `link` may carry."""
     pairs_per_removal: int
     """Most pairs one `unlink` may carry."""
+    pairs_per_archive: int
+    """Most pairs one `unlink_whole` may carry."""
+    records_per_archive: int
+    """Most records of ours one `unlink_whole` may name."""
     records_per_link_read: int
     """Most record ids one `links` may carry."""
     costs: CallCosts
@@ -247,6 +258,12 @@ class Crm(Protocol):
     ) -> tuple[Link, ...]:
         """All labels between these records of ours and records of `target`."""
 
+    async def links_of_pairs(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairLinks:
+        """All labels of these pairs, all of one target, read from the side of the target.
+
+        At most `records_per_link_read` companies or contacts.
+        """
+
     # -- writing
 
     async def upsert(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> RecordsOutcome:
@@ -256,7 +273,10 @@ class Crm(Protocol):
         """Set the labels of pairs, all of one target, in one call. Replaces a pair's labels."""
 
     async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
-        """Take the given labels off pairs, all of one target, in one call."""
+        """Take the given labels off pairs, all of one target, in one call. The plain association may stay."""
+
+    async def unlink_whole(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        """End every association of pairs, all of one target, in one call: whatever labels they carry."""
 
     # -- schema (setup only)
 

@@ -6,14 +6,23 @@ WITH writes AS (
         action,
         outcome,
         CASE
-            WHEN action = 'link'
-                THEN len(list_filter(after_labels, LAMBDA label: label NOT IN coalesce(before_labels, [])))
-            WHEN action = 'unlink' THEN len(after_labels)
+            -- the plain association comes and goes with labels; alone it counts as one
+            WHEN action IN ('link', 'unlink')
+                THEN greatest(
+                    1,
+                    len(
+                        list_filter(
+                            after_labels,
+                            LAMBDA label: label <> 'plain'
+                            AND (action = 'unlink' OR NOT list_contains(coalesce(before_labels, []), label))
+                        )
+                    )
+                )
             ELSE 1
         END AS items
     FROM sync.ledger
     -- A write of the state alone corrects a record that is counted already.
-    WHERE run_id = $1 AND coalesce(map_keys(after_values), []) != ['managed_state']
+    WHERE run_id = $1 AND coalesce(map_keys(after_values), []) <> ['managed_state']
 )
 
 SELECT

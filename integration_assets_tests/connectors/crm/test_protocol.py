@@ -19,6 +19,7 @@ from integration_assets.connectors.crm.base import (
 from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.errors import HeldError
 from integration_assets.models import (
+    PLAIN_LABEL,
     Company,
     Contact,
     CrmFeatureRequest,
@@ -110,7 +111,7 @@ def links(ready: Harness, *record_ids: str) -> set[Link]:
 
 
 def ours(found: set[Link]) -> set[Link]:
-    return {item for item in found if not item.label.startswith("other:")}
+    return {item for item in found if item.label != PLAIN_LABEL and not item.label.startswith("other:")}
 
 
 def test_every_registered_crm_has_a_harness() -> None:

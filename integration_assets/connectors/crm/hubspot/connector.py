@@ -15,6 +15,7 @@ from integration_assets.connectors.crm.base import (
     CompanyChanges,
     CompanyExport,
     CompanyMapping,
+    PairLinks,
     PairsOutcome,
     PairWrite,
     RecordsOutcome,
@@ -73,6 +74,8 @@ class HubSpotCrm:
     records_per_write = endpoints.RECORDS_PER_CALL
     pairs_per_write = endpoints.PAIRS_PER_CREATE
     pairs_per_removal = endpoints.PAIRS_PER_LABEL_ARCHIVE
+    pairs_per_archive = endpoints.PAIRS_PER_ARCHIVE
+    records_per_archive = endpoints.RECORDS_PER_ARCHIVE
     records_per_link_read = endpoints.IDS_PER_ASSOCIATION_READ
     addresses_per_read = endpoints.IDS_PER_ASSOCIATION_READ
     costs = CallCosts(
@@ -183,6 +186,16 @@ class HubSpotCrm:
         types = await self._ids.link_types(definition, target)
         return await reads.links(self._session, object_type, target, types, record_ids)
 
+    async def links_of_pairs(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairLinks:
+        """All labels of these pairs, all of one target, read from the side of the target."""
+        _check_size({pair.target_id for pair in pairs}, self.records_per_link_read, "record ids")
+        if not pairs:
+            return PairLinks(())
+        target = _one_target(pairs)
+        object_type = await self._ids.required_object_type(definition)
+        types = await self._ids.link_types(definition, target)
+        return await reads.links_of_pairs(self._session, object_type, target, types, pairs)
+
     # -- writing
 
     async def upsert(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> RecordsOutcome:
@@ -210,6 +223,15 @@ class HubSpotCrm:
         types = await self._ids.link_types(definition, target)
         object_type = await self._ids.required_object_type(definition)
         return await writing.unlink(self._session, object_type, target, types, pairs)
+
+    async def unlink_whole(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
+        """End every association of pairs, all of one target."""
+        _check_size(pairs, self.pairs_per_archive, "pairs")
+        _check_size({pair.record_id for pair in pairs}, self.records_per_archive, "records")
+        if not pairs:
+            return PairsOutcome(())
+        object_type = await self._ids.required_object_type(definition)
+        return await writing.unlink_whole(self._session, object_type, _one_target(pairs), pairs)
 
     # -- schema (setup only)
 

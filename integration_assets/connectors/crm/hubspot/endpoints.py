@@ -18,6 +18,8 @@ COMPANIES = "0-2"
 """Object type ids of the standard objects; the same in every portal, unlike those of custom objects."""
 
 TARGETS: dict[LinkTarget, str] = {"company": COMPANIES, "contact": CONTACTS}
+TARGET_TYPE_IDS: dict[LinkTarget, str] = {"company": "0-2", "contact": "0-1"}
+"""Type ids of HubSpot's own objects, the same in every portal: schemas name the ends of an association by them."""
 
 RECORDS_PER_CALL = 100
 """Most records of a list page, a batch read and a batch write."""
@@ -25,9 +27,12 @@ RECORDS_PER_SEARCH = 200
 """Most records of a page of search results."""
 PAIRS_PER_CREATE = 2_000
 PAIRS_PER_LABEL_ARCHIVE = 100
+RECORDS_PER_ARCHIVE = 100
+PAIRS_PER_ARCHIVE = 2_000
 IDS_PER_ASSOCIATION_READ = 1_000
 LINKS_PER_PAGE = 500
-"""Maxima of the association calls (guide "Associate records", section "Limitations")."""
+"""Maxima of the association calls (guide "Associate records", section "Limitations"). Of `batch/archive` it limits the
+records at the start of the pairs only; as many pairs as in the largest other call keep its body as large as theirs."""
 
 SCHEMA_CALLS = 8
 """Calls that tell what a portal has of ours: its identity, the custom objects, the properties of companies and of our
@@ -73,7 +78,7 @@ def object_search(object_type: str) -> Endpoint:
 
 
 def association_batch(from_type: str, to_type: str, action: str) -> Endpoint:
-    """Batch `read`, `create` or `labels/archive` of associations from one type to another."""
+    """Batch `read`, `create`, `archive` or `labels/archive` of associations from one type to another."""
     template = f"/crm/associations/{VERSION}/{{from_type}}/{{to_type}}/batch/{action}"
     return _endpoint(template, from_type=from_type, to_type=to_type)
 

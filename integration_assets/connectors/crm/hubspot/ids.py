@@ -8,15 +8,22 @@ number alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.session import Session
-from integration_assets.connectors.crm.hubspot.wire import AssociationType, Listing, Schema, decode
+from integration_assets.connectors.crm.hubspot.wire import (
+    AssociationDefinition,
+    AssociationType,
+    Listing,
+    Schema,
+    decode,
+)
 from integration_assets.errors import HeldError
-from integration_assets.models import LinkTarget, ObjectDefinition
+from integration_assets.models import PLAIN_LABEL, LinkTarget, ObjectDefinition
 
 OTHER = "other"
 """Prefix of labels that are not ours: `other:<category>:<type id>`."""
@@ -27,22 +34,32 @@ TypeKey = tuple[str, int]
 
 
 class LinkTypes(msgspec.Struct, frozen=True):
-    """The association types of our labels from our object to one target, by link name."""
+    """The association types from our object to one target.
+
+    `ours` are those of our labels by link name, `plain` those without a label. `inverse` leads from a type as seen from
+    the target to the same one as seen from our object, as far as the schema tells.
+    """
 
     ours: Mapping[str, TypeKey]
+    plain: tuple[TypeKey, ...] = ()
+    inverse: Mapping[TypeKey, TypeKey] = {}
 
     def label(self, key: TypeKey) -> str:
-        """The label of a type: our link name, or `other:<category>:<type id>`, the unlabelled type included."""
+        """The label of a type: our link name, `PLAIN_LABEL`, or `other:<category>:<type id>`."""
+        if key in self.plain:
+            return PLAIN_LABEL
         return next((name for name, known in self.ours.items() if known == key), f"{OTHER}:{key[0]}:{key[1]}")
 
     def key(self, label: str) -> TypeKey:
         """The type of a label, ours or one read before.
 
         Raises:
-            HeldError: the portal does not define this label of ours.
+            HeldError: the portal does not define this label of ours, or no association without a label.
         """
         if (known := self.ours.get(label)) is not None:
             return known
+        if label == PLAIN_LABEL and self.plain:
+            return self.plain[0]
         prefix, _, rest = label.partition(":")
         category, _, number = rest.partition(":")
         if prefix == OTHER and category and number.isdecimal():
@@ -51,21 +68,72 @@ class LinkTypes(msgspec.Struct, frozen=True):
         raise HeldError(f"{reason}; run setup", reasons=(reason,))
 
 
+Definitions = Sequence[AssociationDefinition]
+"""Association types of our object as its schema lists them, in both directions."""
+
+
 def name_links(
-    definition: ObjectDefinition, target: LinkTarget, types: Iterable[AssociationType]
+    definition: ObjectDefinition,
+    object_type: str,
+    target: LinkTarget,
+    types: Iterable[AssociationType],
+    definitions: Definitions,
 ) -> dict[TypeKey, str | None]:
-    """Our link name of each association type, None for those that are not ours, told by the text of the label."""
-    names = {link.label: link.name for link in definition.links if link.target == target}
+    """Our link name of each association type, None for those that are not ours.
+
+    A label is known by its name; people may change its text. Where the schema shows no type of that name, because names
+    of new labels lag by minutes, the text of the label tells.
+    """
+    texts = {link.label: link.name for link in definition.links if link.target == target}
+    names = {link.name for link in definition.links if link.target == target}
+    shown = {
+        int(one.id): one.name
+        for one in definitions
+        if str(one.id).isdecimal()
+        and one.name in names
+        and (one.from_object_type_id, one.to_object_type_id) == (object_type, endpoints.TARGET_TYPE_IDS[target])
+    }
+    own = [entry for entry in types if entry.category == USER_DEFINED]
+    by_name = {entry.type_id for entry in own} & shown.keys()
+    found = {shown[type_id] for type_id in by_name}
+    named: dict[TypeKey, str | None] = {(entry.category, entry.type_id): None for entry in types}
+    for entry in own:
+        if entry.type_id in by_name:
+            named[entry.category, entry.type_id] = shown[entry.type_id]
+        elif (by_text := texts.get(entry.label or "")) not in found:
+            named[entry.category, entry.type_id] = by_text
+    return named
+
+
+def inverse_types(
+    object_type: str, target: LinkTarget, types: Iterable[AssociationType], definitions: Definitions
+) -> dict[TypeKey, TypeKey]:
+    """Each type as seen from the target, with the same one as seen from our object: both carry one name.
+
+    A name that stands for several types of one direction tells nothing, and is left out.
+    """
+    there: dict[str, list[int]] = defaultdict(list)
+    back: dict[str, list[int]] = defaultdict(list)
+    ends = (object_type, endpoints.TARGET_TYPE_IDS[target])
+    for one in definitions:
+        if str(one.id).isdecimal():
+            if (one.from_object_type_id, one.to_object_type_id) == ends:
+                there[one.name].append(int(one.id))
+            elif (one.to_object_type_id, one.from_object_type_id) == ends:
+                back[one.name].append(int(one.id))
+    own = {entry.type_id for entry in types if entry.category == USER_DEFINED}
     return {
-        (entry.category, entry.type_id): names.get(entry.label or "") if entry.category == USER_DEFINED else None
-        for entry in types
+        (USER_DEFINED, back[name][0]): (USER_DEFINED, numbers[0])
+        for name, numbers in there.items()
+        if len(numbers) == 1 and len(back[name]) == 1 and numbers[0] in own
     }
 
 
 async def find_object(session: Session, name: str, *, archived: bool = False) -> Schema | None:
     """Our object in the portal's list of custom objects; reading it alone answers old states for a minute or more."""
     endpoint = endpoints.schemas()
-    listing = await session.read("GET", endpoint, Listing, params={"archived": str(archived).lower()})
+    params = {"archived": str(archived).lower(), "includeAssociationDefinitions": "true"}
+    listing = await session.read("GET", endpoint, Listing, params=params)
     schemas = (decode(entry, Schema, endpoint=endpoint.template) for entry in listing.results)
     return next((schema for schema in schemas if schema.name.casefold() == name.casefold()), None)
 
@@ -84,6 +152,7 @@ class PortalIds:
         self._session = session
         self._lock = asyncio.Lock()
         self._object_types: dict[str, str] = {}
+        self._definitions: dict[str, Definitions] = {}
         self._link_types: dict[tuple[str, LinkTarget], LinkTypes] = {}
 
     async def object_type(self, definition: ObjectDefinition) -> str | None:
@@ -93,7 +162,7 @@ class PortalIds:
                 return known
             schema = await find_object(self._session, definition.name)
             if schema is not None:
-                self._object_types[definition.name] = schema.object_type_id
+                self.remember_object(definition, schema)
             return schema.object_type_id if schema else None
 
     async def required_object_type(self, definition: ObjectDefinition) -> str:
@@ -122,16 +191,28 @@ class PortalIds:
                 )
             return known
 
-    def remember_object(self, definition: ObjectDefinition, object_type: str) -> None:
+    def remember_object(self, definition: ObjectDefinition, schema: Schema) -> None:
         """Keep what was just read or created; the lists that would tell may lag behind a creation by minutes."""
-        self._object_types[definition.name] = object_type
+        self._object_types[definition.name] = schema.object_type_id
+        self._definitions[schema.object_type_id] = schema.definitions()
+
+    def names(
+        self, definition: ObjectDefinition, object_type: str, target: LinkTarget, types: Iterable[AssociationType]
+    ) -> dict[TypeKey, str | None]:
+        """Our link name of each of these types, by what was last seen of the schema."""
+        return name_links(definition, object_type, target, types, self._definitions.get(object_type, ()))
 
     def remember_links(
         self, definition: ObjectDefinition, object_type: str, target: LinkTarget, types: Iterable[AssociationType]
     ) -> LinkTypes:
         """Keep the types just read, unless one of our labels is missing: it may be on its way."""
-        named = name_links(definition, target, sorted(types, key=lambda entry: -entry.type_id))
-        known = LinkTypes({name: key for key, name in named.items() if name is not None})
+        ordered = sorted(types, key=lambda entry: -entry.type_id)
+        named = self.names(definition, object_type, target, ordered)
+        known = LinkTypes(
+            {name: key for key, name in named.items() if name is not None},
+            tuple((entry.category, entry.type_id) for entry in ordered if not entry.label),
+            inverse_types(object_type, target, ordered, self._definitions.get(object_type, ())),
+        )
         if set(known.ours) == {link.name for link in definition.links if link.target == target}:
             self._link_types[(object_type, target)] = known
         return known

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from integration_assets.connectors.crm.base import BatchRejectedError, CompanyMapping
+from integration_assets.connectors.crm.base import BatchRejectedError, CompanyMapping, PairLinks, PairWrite
 from integration_assets.connectors.crm.hubspot import endpoints, translate
 from integration_assets.connectors.crm.hubspot.endpoints import Endpoint
 from integration_assets.connectors.crm.hubspot.ids import LinkTypes
@@ -287,6 +287,27 @@ async def links(
         for target_id, keys in pairs.items()
         for key in keys
     )
+
+
+async def links_of_pairs(
+    session: Session, object_type: str, target: LinkTarget, types: LinkTypes, pairs: Sequence[PairWrite]
+) -> PairLinks:
+    """All labels of these pairs, read from the side of `target`, at most 1,000 records of it.
+
+    From there a type has another number. Where the schema does not tell which, the pair is handed back unread.
+    """
+    target_ids = [pair.target_id for pair in pairs]
+    found = await _associations(session, endpoints.TARGETS[target], object_type, target_ids)
+    links: list[Link] = []
+    unreadable: list[PairWrite] = []
+    for pair in pairs:
+        keys = [types.inverse.get(key) for key in found.get(pair.target_id, {}).get(pair.record_id, ())]
+        labels = [types.label(key) for key in keys if key is not None]
+        if len(labels) < len(keys):
+            unreadable.append(pair)
+        else:
+            links += [Link(pair.record_id, target, pair.target_id, label) for label in labels]
+    return PairLinks(tuple(links), tuple(unreadable))
 
 
 async def _associated(

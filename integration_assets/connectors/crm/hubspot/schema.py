@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from integration_assets.connectors.crm.hubspot import endpoints
-from integration_assets.connectors.crm.hubspot.ids import PortalIds, association_types, find_object, name_links
+from integration_assets.connectors.crm.hubspot.ids import PortalIds, association_types, find_object
 from integration_assets.connectors.crm.hubspot.problems import parse_problem
 from integration_assets.connectors.crm.hubspot.session import Session, together
 from integration_assets.connectors.crm.hubspot.wire import (
@@ -87,7 +87,7 @@ async def live_schema(
     if schema is None:
         archived = await find_object(session, definition.name, archived=True)
         return LiveSchema(who.result(), False, archived is not None, (), (), mapped), names
-    ids.remember_object(definition, schema.object_type_id)
+    ids.remember_object(definition, schema)
     targets = tuple(dict.fromkeys(link.target for link in definition.links))
     async with together() as group:
         properties = group.create_task(_our_properties(session, schema, definition))
@@ -170,7 +170,7 @@ async def _links(
         limit = group.create_task(_link_limit(session, schema.object_type_id, target))
     types = reading.result()
     ids.remember_links(definition, schema.object_type_id, target, types)
-    names = name_links(definition, target, types)
+    names = ids.names(definition, schema.object_type_id, target, types)
     return [
         LiveLink(target, names[(entry.category, entry.type_id)], entry.label or None, limit.result()) for entry in types
     ]
@@ -208,7 +208,7 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
     if answer.status in FORBIDDEN | REFUSED:
         limit = Limit(limit=0) if answer.status in FORBIDDEN else await _custom_object_limit(session)
         raise _object_refused(answer, definition.name, endpoint.template, limit)
-    ids.remember_object(definition, decode(answer.body, Schema, endpoint=endpoint.template).object_type_id)
+    ids.remember_object(definition, decode(answer.body, Schema, endpoint=endpoint.template))
 
 
 async def create_group(session: Session, object_type: str, definition: ObjectDefinition) -> None:
@@ -249,8 +249,8 @@ async def create_link(session: Session, object_type: str, link: LinkDefinition) 
     answer = await session.define("POST", endpoint, body, expect=frozenset({EXISTS}))
     if answer.status == EXISTS:
         raise TransientError(
-            f"the portal has a {link.target} label {link.name!r} that does not read back as {link.label!r}: run setup "
-            "again in ten minutes, or, if that does not help, give the label its text back in the portal",
+            f"the portal has a {link.target} label named {link.name!r} or with the text {link.label!r}, and its schema "
+            "does not show it yet: run setup again in ten minutes",
             system=SYSTEM,
             endpoint=endpoint.template,
             status=EXISTS,

@@ -148,13 +148,28 @@ class WrittenPair(_Wire):
 # ------------------------------------------------------------------------------------------------------------ schema
 
 
+class AssociationDefinition(_Wire):
+    """One direction of an association type as a schema lists it: with its name, which lists of labels never tell."""
+
+    id: WireId
+    name: str
+    from_object_type_id: str
+    to_object_type_id: str
+
+
 class Schema(_Wire):
-    """A custom object."""
+    """A custom object. `associations` are left as they came: a type of some other object may have any form."""
 
     name: str
     object_type_id: str
     archived: bool = False
     required_properties: list[str] = []
+    associations: list[Any] = []
+
+    def definitions(self) -> tuple[AssociationDefinition, ...]:
+        """The association types that can be read."""
+        decoded = (decode_entry(entry, AssociationDefinition) for entry in self.associations)
+        return tuple(one for one in decoded if isinstance(one, AssociationDefinition))
 
 
 class NamedProperty(_Wire):

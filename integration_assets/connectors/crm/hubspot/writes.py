@@ -6,6 +6,7 @@ any order, and may leave an input out without a word.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -109,6 +110,34 @@ async def unlink(
         return PairsOutcome(())
     endpoint = endpoints.association_batch(object_type, endpoints.TARGETS[target], "labels/archive")
     answer = await session.write_batch(endpoint, _pair_inputs(types, pairs), bucket=endpoints.ASSOCIATION_BUCKET)
+    return _removed(pairs, answer)
+
+
+async def unlink_whole(
+    session: Session, object_type: str, target: LinkTarget, pairs: Sequence[PairWrite]
+) -> PairsOutcome:
+    """End every association of pairs, one input for each record of ours. Safe to repeat; silence is success.
+
+    Raises:
+        BatchRejectedError: the whole batch is refused.
+        UnknownOutcomeError: the answer was lost.
+    """
+    if not pairs:
+        return PairsOutcome(())
+    ends: dict[str, list[str]] = defaultdict(list)
+    for pair in pairs:
+        ends[pair.record_id].append(pair.target_id)
+    inputs = [
+        {"from": {"id": record_id}, "to": [{"id": target_id} for target_id in target_ids]}
+        for record_id, target_ids in ends.items()
+    ]
+    endpoint = endpoints.association_batch(object_type, endpoints.TARGETS[target], "archive")
+    answer = await session.write_batch(endpoint, {"inputs": inputs}, bucket=endpoints.ASSOCIATION_BUCKET)
+    return _removed(pairs, answer)
+
+
+def _removed(pairs: Sequence[PairWrite], answer: BatchAnswer) -> PairsOutcome:
+    """Sort pairs by the answer to a removal, which need not name those it removed."""
     problems = [parse_problem(entry) for entry in answer.errors]
     confirmed = _confirmed(answer.results)
     if all(any(_is_about(problem, pair) or _touches(problem, pair) for pair in pairs) for problem in problems):

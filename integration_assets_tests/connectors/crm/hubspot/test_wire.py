@@ -251,7 +251,7 @@ def test_links_are_read_to_the_end_of_every_record() -> None:
     second = {"results": [{"from": {"id": 1}, "to": [{"toObjectId": 11, "associationTypes": [ours]}]}]}
     found, server = talk(read_links, SCHEMAS, LABELS, answer(207, first), answer(200, second))
     assert found == (
-        Link("1", "company", "10", "other:USER_DEFINED:51"),
+        Link("1", "company", "10", "plain"),
         Link("1", "company", "10", "voted"),
         Link("1", "company", "11", "voted"),
         Link("2", "company", "10", "other:HUBSPOT_DEFINED:57"),
