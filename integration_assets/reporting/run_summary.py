@@ -50,10 +50,7 @@ class RecordNumbers(msgspec.Struct, frozen=True):
 
 
 class LinkNumbers(msgspec.Struct, frozen=True):
-    """What became of the links: labels on pairs, contacts included.
-
-    `kept` counts pairs that lost our label and stay associated on purpose.
-    """
+    """What became of the links: labels on pairs, contacts included."""
 
     desired: int = 0
     created: int = 0
@@ -61,7 +58,6 @@ class LinkNumbers(msgspec.Struct, frozen=True):
     unchanged: int = 0
     rejected: int = 0
     verified: int = 0
-    kept: int = 0
 
 
 class VoteNumbers(msgspec.Struct, frozen=True):

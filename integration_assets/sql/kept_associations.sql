@@ -1,8 +1,10 @@
 -- The pairs of a plan that lose our label and stay associated: the association was there before our first link, or the
 -- ledger does not know.
--- grain: one pair; key: pair
+-- grain: one pair; key: key, pair
 -- inputs: sync.plan_operations; variable plan_id
-SELECT key || ':' || target || ':' || target_id AS pair
+SELECT
+    key,
+    target || ':' || target_id AS pair
 FROM sync.plan_operations
 WHERE
     plan_id = getvariable('plan_id')

@@ -122,7 +122,9 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         if records:
             insert_operations(connection, plan_id, records)
         links = _plan_links(connection, plan_id, len(records), found)
-        warnings += association_warnings(connection)
+        kept = kept_associations(connection)
+        found.conflicts.extend(kept)
+        warnings += association_warnings(kept)
         if inputs.full:
             warnings += _unexplained_associations(connection)
         plan = _header(
@@ -286,7 +288,7 @@ def _numbered(operations: list[Operation]) -> list[Operation]:
 
 
 def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: int, found: _Comparison) -> Counter[str]:
-    """Store the link operations; return labels by action, those wanted, those there, and associations that stay."""
+    """Store the link operations; return labels by action, those wanted, and those there."""
     keys, request_ids, record_ids = zip(*found.linkable, strict=True) if found.linkable else ((), (), ())
     columns = [pa.array(values, pa.string()) for values in (keys, request_ids, record_ids)]
     with incoming(connection, pa.table(dict(zip(("key", "request_id", "record_id"), columns, strict=True)))):
@@ -300,18 +302,24 @@ def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: i
     counts: Counter[str] = Counter(dict(connection.execute(read_sql("plan_link_counts")).fetchall()))
     counts["desired"] = connection.execute("SELECT count(*) FROM wanted_links").fetchall()[0][0]
     counts["live"] = connection.execute(read_sql("live_link_labels")).fetchall()[0][0]
-    counts["kept"] = len(connection.execute(read_sql("kept_associations")).fetchall())
     return counts
 
 
-def association_warnings(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
-    """Say which pairs of the plan in variable `plan_id` lose our label and stay associated, and why."""
-    pairs = [pair for (pair,) in connection.execute(read_sql("kept_associations")).fetchall()]
-    if not pairs:
+def kept_associations(connection: duckdb.DuckDBPyConnection) -> tuple[Conflict, ...]:
+    """The pairs of the plan in variable `plan_id` that lose our label and stay associated."""
+    return tuple(
+        Conflict(key, pair, "kept") for key, pair in connection.execute(read_sql("kept_associations")).fetchall()
+    )
+
+
+def association_warnings(kept: Sequence[Conflict]) -> tuple[str, ...]:
+    """Say how many pairs stay associated without our label, and why."""
+    if not kept:
         return ()
+    what = f"{len(kept):,} pairs lose our label and stay associated"
     reason = "they were associated before our first link, or the ledger does not know"
     remedy = "remove in the CRM those that nobody wants"
-    return (f"{len(pairs):,} pairs lose our label and stay associated ({_examples(pairs)}): {reason}; {remedy}",)
+    return (f"{what} ({_examples([f'{one.key}:{one.field}' for one in kept])}): {reason}; {remedy}",)
 
 
 def _unexplained_associations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
@@ -372,7 +380,6 @@ def _header(
         unlink=links["unlink"],
         links_unchanged=links["desired"] - links["link"],
         live_links=links["live"],
-        links_kept=links["kept"],
         **actions,
     )
     return Plan(

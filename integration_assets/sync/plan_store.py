@@ -42,8 +42,6 @@ class PlanNumbers(msgspec.Struct, frozen=True):
 class PlanCounts(msgspec.Struct, frozen=True):
     """What a plan does. `link` and `unlink` count labels on pairs; `live` our records and `live_links` our labels now.
 
-    `links_kept`: pairs that lose our label and stay associated, because they were before us or nobody knows.
-
     `archived` are wanted records that somebody archived, merged away or deleted in the CRM: respected, never written.
     """
 
@@ -62,7 +60,6 @@ class PlanCounts(msgspec.Struct, frozen=True):
     live_links: int
     merged: int
     retired_before: int
-    links_kept: int = 0
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -11,10 +11,7 @@ from integration_assets.sync.plan_store import Plan
 
 
 class LinkTally(msgspec.Struct):
-    """Counts labels on pairs. `created` and `removed` are verified ones, `verified` is their sum.
-
-    `kept` counts pairs that lose our label and stay associated: they were before us, or nobody knows.
-    """
+    """Counts labels on pairs. `created` and `removed` are verified ones, `verified` is their sum."""
 
     desired: int = 0
     created: int = 0
@@ -22,7 +19,6 @@ class LinkTally(msgspec.Struct):
     unchanged: int = 0
     rejected: int = 0
     verified: int = 0
-    kept: int = 0
 
 
 class ApplyReport(msgspec.Struct):
@@ -58,7 +54,7 @@ class ApplyReport(msgspec.Struct):
     def followed_by(self, later: ApplyReport) -> ApplyReport:
         """This work and a later one of the same run as one: what was done adds up, what is there is as of the later."""
         done = ("created", "updated", "retired", "rejected", "verified")
-        link_done = ("created", "removed", "rejected", "verified", "kept")
+        link_done = ("created", "removed", "rejected", "verified")
         return msgspec.structs.replace(
             later,
             **{name: getattr(self, name) + getattr(later, name) for name in done},
@@ -80,6 +76,6 @@ def planned_report(plan: Plan) -> ApplyReport:
         identified=counts.identified,
         unchanged=counts.unchanged,
         archived=counts.archived,
-        links=LinkTally(desired=counts.links_desired, unchanged=counts.links_unchanged, kept=counts.links_kept),
+        links=LinkTally(desired=counts.links_desired, unchanged=counts.links_unchanged),
         conflicts=list(plan.conflicts),
     )

@@ -25,7 +25,7 @@ from integration_assets.sync.estimate import batch_limits, estimate_calls
 from integration_assets.sync.feature_request_object import KEY, MAPPING_VERSION, OUR_LABELS
 from integration_assets.sync.ledger import refresh_records, replace_links
 from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
-from integration_assets.sync.plan import PlanInputs, association_warnings, planned_pairs
+from integration_assets.sync.plan import PlanInputs, association_warnings, kept_associations, planned_pairs
 from integration_assets.sync.plan_store import (
     SHORTEST_PREFIX,
     Plan,
@@ -219,7 +219,9 @@ def _save(
             canary=False,
             limits=batch_limits(crm),
         )
-        warnings = association_warnings(connection)
+        kept = kept_associations(connection)
+        found.conflicts += kept
+        warnings = association_warnings(kept)
         plan = _header(inputs, run, found, counts, plan_id=plan_id, calls=calls, warnings=warnings)
         plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
         insert_header(connection, plan)
@@ -230,7 +232,7 @@ def _save(
 def _save_links(
     connection: duckdb.DuckDBPyConnection, found: _Findings, *, plan_id: str, last_seq: int
 ) -> Counter[str]:
-    """Store the link operations; return labels by action, and associations that stay."""
+    """Store the link operations; return labels by action."""
     rows = {"key": pa.array(found.live.keys(), pa.string()), "record_id": pa.array(found.live.values(), pa.string())}
     with incoming(connection, pa.table(rows)):
         connection.execute("CREATE OR REPLACE TEMP TABLE undo_records AS SELECT * FROM incoming_rows")
@@ -239,7 +241,6 @@ def _save_links(
     connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("link_origins"))
     connection.execute("INSERT INTO sync.plan_operations " + read_sql("undo_link_operations"))
     counts: Counter[str] = Counter(dict(connection.execute(read_sql("plan_link_counts")).fetchall()))
-    counts["kept"] = len(connection.execute(read_sql("kept_associations")).fetchall())
     return counts
 
 
@@ -283,7 +284,6 @@ def _header(
             live_links=0,
             merged=0,
             retired_before=0,
-            links_kept=counts["kept"],
         ),
         calls=calls,
         numbers=None,

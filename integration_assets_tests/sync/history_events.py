@@ -32,12 +32,18 @@ EDITS = (
 )  # fmt: skip
 
 
+Pair = tuple[str, LinkTarget, str]
+"""Id of our record, what it is associated with, its id."""
+
+
 @dataclass
 class Past:
     """What a check must know of what happened.
 
     `typed`: values people gave a field of a record; `typed_by_source`: values the source gave it; `by_hand`: keys of
     records somebody else made or brought back; `gone`: keys of verified records merged away or deleted for good.
+    `associated`: pairs that people associated while nothing was on them, which nobody may end; `uncertain`: pairs that
+    may stay associated without a label, because nobody can tell whose association it is.
     """
 
     world: World
@@ -46,6 +52,8 @@ class Past:
     typed_by_source: dict[tuple[str, str], set[str]] = field(default_factory=lambda: defaultdict(set))
     by_hand: set[str] = field(default_factory=set)
     gone: set[str] = field(default_factory=set)
+    associated: set[Pair] = field(default_factory=set)
+    uncertain: set[Pair] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -208,6 +216,7 @@ def _merge_records(strand: Strand, n: int, v: int) -> None:
         strand.past.gone.discard(str(kept.key))
     for (target, target_id), labels in pairs.items():
         strand.crm.pairs[merged, target, target_id] = labels
+        strand.past.uncertain.add((merged, target, target_id))
 
 
 def _merge_companies(strand: Strand, n: int, _v: int) -> None:
@@ -221,18 +230,32 @@ def _merge_companies(strand: Strand, n: int, _v: int) -> None:
     for record_id, target, target_id in list(strand.crm.pairs):
         if target_id == gone:
             strand.crm.pairs[record_id, target, kept] |= strand.crm.pairs.pop((record_id, target, target_id))
+            strand.past.associated.discard((record_id, target, target_id))
+            strand.past.uncertain.add((record_id, target, kept))
 
 
 def _remove_label(strand: Strand, n: int, v: int) -> None:
-    for (record_id, _, _), labels in list(strand.crm.pairs.items()):
-        if record_id == strand.live(n):
+    for pair, labels in list(strand.crm.pairs.items()):
+        if pair[0] == strand.live(n):
             labels.discard(("voted", "voter", "author", "voted")[v])
+            strand.past.uncertain.add(pair)
 
 
 def _foreign_label(strand: Strand, n: int, v: int) -> None:
     record_id = strand.live(n)
     if record_id is not None:
-        strand.crm.pairs[record_id, "company", str(strand.company(v % 2))].add(f"other:{v}")
+        strand.crm.associate(record_id, "company", str(strand.company(v % 2)), f"other:{v}")
+
+
+def _associate(strand: Strand, n: int, v: int) -> None:
+    """Somebody associates a record with a company or contact that has no vote, or has one."""
+    record_id = strand.live(n)
+    target: LinkTarget = "company" if v < 2 else "contact"  # half of the values each
+    target_id = str(strand.company(v)) if v < 2 else CONTACTS[VOTERS[v - 2]]
+    if record_id is not None:
+        if not strand.crm.pairs.get((record_id, target, target_id)):
+            strand.past.associated.add((record_id, target, target_id))
+        strand.crm.associate(record_id, target, target_id)
 
 
 NOTHING = "nothing"
@@ -261,4 +284,5 @@ EVENTS: dict[str, Event] = {
     "companies merged": _merge_companies,
     "label removed": _remove_label,
     "foreign label added": _foreign_label,
+    "associated by hand": _associate,
 }

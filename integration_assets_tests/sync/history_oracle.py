@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from integration_assets.models import PLAIN_LABEL
 from integration_assets.sync.feature_request_object import (
     COMPARED_FIELDS,
     KEY,
@@ -76,11 +77,26 @@ def labels_of(crm: FakeCrm, record: StoredRecord) -> Labels:
         for (record_id, target, target_id), labels in crm.pairs.items()
         if record_id in ids
         for label in labels
-        if not label.startswith("other:")
+        if label != PLAIN_LABEL and not label.startswith("other:")
     }
 
 
-def check_end(past: Past) -> None:
+def check_associations(past: Past, key: str, *, calm: bool) -> None:
+    """Every association of a live record has a reason: a label of ours or of others, or a person who made it.
+
+    `calm`: no write took effect late, so that what people associated is there in any case.
+    """
+    record_id = past.crm.live_ids({key})[key]
+    found = {pair: labels for pair, labels in past.crm.pairs.items() if pair[0] == record_id and labels}
+    for pair, labels in found.items():
+        if labels == {PLAIN_LABEL}:
+            assert pair in past.associated | past.uncertain, f"{pair} is associated, and nobody wants it"
+    if calm:
+        theirs = {pair for pair in past.associated if pair[0] == record_id}
+        assert theirs <= found.keys(), f"{theirs - found.keys()} were associated by people"
+
+
+def check_end(past: Past, *, calm: bool) -> None:
     """After a calm sync every record says what the source says, but for what people typed and may keep."""
     live, archived = live_records(past.crm), {r.key for r in past.crm.records.values() if r.archived}
     by_key = {f"canny:{i}".lower(): request for i, request in past.world.requests.items()}
@@ -91,6 +107,7 @@ def check_end(past: Past) -> None:
         for name, value in fields(live[key]).items():
             assert value == desired[name] or value in _may_stay(past, key, name, desired[name]), (key, name, value)
         assert labels_of(past.crm, live[key]) == wanted_labels(past.world, by_key[key]), key
+        check_associations(past, key, calm=calm)
     for key in live.keys() - by_key.keys():
         said = fields(live[key])
         assert said[RETIRED_AT], f"{key} is not retired"

@@ -8,6 +8,7 @@ import pytest
 
 from integration_assets.errors import EndState
 from integration_assets.models import LinkTarget
+from integration_assets.sync.diff import Conflict
 from integration_assets.sync.guard import guard_inputs
 from integration_assets.sync.plan import make_plan
 from integration_assets_tests.sync.fake_crm import FakeCrm, lost_answer
@@ -63,9 +64,9 @@ def test_a_vote_taken_back_ends_the_association(synced: World):
     """Label and plain association go together; they count as the labels they had."""
     unvote(synced)
     plan = synced.plan(run_id=SECOND)
-    assert (plan.counts.unlink, plan.counts.links_kept, plan.warnings) == (2, 0, ())
+    assert (plan.counts.unlink, plan.conflicts, plan.warnings) == (2, (), ())
     report = synced.apply(plan)
-    assert (report.links.removed, report.links.verified, report.links.kept) == (2, 2, 0)
+    assert (report.links.removed, report.links.verified) == (2, 2)
     assert bolt_and_eve(synced) == (None, None)
     assert synced.plan().operations == 0
 
@@ -93,16 +94,15 @@ def test_an_association_of_before_us_stays_and_is_named(small_world: World):
     small_world.sync(run_id=SECOND)
     assert pairs(small_world.crm)[r2, "company", "bolt"] == {"plain", "voted"}
     undo = small_world.plan_undo(SECOND, run_id="undo-one")
-    assert undo.counts.links_kept == 1
+    assert undo.conflicts == (Conflict("canny:r2", "company:bolt", "kept"),)
     assert "canny:r2:company:bolt" in undo.warnings[0]
     small_world.apply(undo, canary=False)
     assert pairs(small_world.crm) == before
     small_world.sync(run_id="run-three")
     small_world.requests["r2"].votes = (("ann", "acme"),)
     plan = small_world.plan(run_id="run-four")
-    assert plan.counts.links_kept == 1
     assert "1 pairs lose our label and stay associated (canny:r2:company:bolt)" in plan.warnings[0]
-    assert small_world.apply(plan).links.kept == 1
+    assert small_world.apply(plan).conflicts == [Conflict("canny:r2", "company:bolt", "kept")]
     assert pairs(small_world.crm) == before
 
 
@@ -112,7 +112,7 @@ def test_a_lost_ledger_does_not_know(synced: World):
     synced.requests["r1"].votes = ()
     synced.requests["r1"].author = None
     plan = synced.plan(run_id=SECOND)
-    assert (plan.counts.unlink, plan.counts.links_kept) == (6, 5)  # the author of r1 had voted as well
+    assert (plan.counts.unlink, len(plan.conflicts)) == (6, 5)  # the author of r1 had voted as well
     assert plan.warnings[0].count("canny:r1:") == 3
     synced.apply(plan)
     assert bolt_and_eve(synced) == ({"plain"}, {"plain"})
@@ -223,7 +223,7 @@ def test_a_merged_company_is_known_by_those_it_took_over(synced: World, known: b
     plan = make_plan(synced.connection, synced.inputs(run_id=SECOND))
     synced.apply(plan)
     assert pairs(synced.crm).get((r1, "company", "both")) == (None if known else {"plain"})
-    assert plan.counts.links_kept == int(not known)
+    assert len(plan.conflicts) == int(not known)
 
 
 @pytest.mark.parametrize("whole", [True, False])
