@@ -26,9 +26,10 @@ from integration_assets.sync.feature_request_object import (
 )
 
 ConflictAction = Literal["kept", "overwritten", "restored", "moved", "changed", "archived"]
-"""kept: the CRM's value stays, or an association that loses our label; overwritten: both sides changed, ours won; restored: a computed field was edited;
-moved: the record changed between plan and apply and was left alone. Of an undo, both left alone: changed since the run
-that is undone; archived: the record is no longer there, or another has its key."""
+"""kept: the CRM's value stays, or an association that loses our label; overwritten: both sides changed, ours won;
+restored: a computed field was edited; moved: the record changed between plan and apply and was left alone. Of an undo,
+both left alone: changed since the run that is undone; archived: the record is no longer there, or another has its
+key."""
 
 
 class Conflict(msgspec.Struct, frozen=True):
