@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 
 from anyio import CapacityLimiter, to_thread
@@ -9,9 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from integration_assets.config import Environment
-from integration_assets.connectors.redaction import register
 from integration_assets.tenants.registry.directory import directory
-from integration_assets.tenants.registry.login import ABSOLUTE, log_in, log_out, log_out_everywhere
+from integration_assets.tenants.registry.login import ABSOLUTE, NewSession, log_in, log_out, log_out_everywhere
 from integration_assets.tenants.registry.passwords import LONGEST
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.words import Role
@@ -19,14 +19,18 @@ from integration_assets.web.answers import nothing, see
 from integration_assets.web.problems import Problem
 from integration_assets.web.rendering import render, render_login
 from integration_assets.web.site import Site, site_of
-from integration_assets.web.trying import TooManyTriesError
+from integration_assets.web.trying import TooManyTriesError, counted_address
 from integration_assets.web.visit import ENVIRONMENT_COOKIE, TENANT_COOKIE, Visit, is_same_origin, read_form
 
 REFUSED = "Login and password do not belong together."
 """Whichever is wrong, or both."""
 LONGEST_LOGIN = 200
-_hashing = CapacityLimiter(2)
-"""Passwords checked at the same time: each takes a fifth of a second and 64 MiB."""
+_hashing, _hashing_of_known = CapacityLimiter(2), CapacityLimiter(1)
+"""Passwords checked at the same time: each takes a fifth of a second and 64 MiB. Browsers known to have been logged in
+with do not queue behind strangers."""
+MOST_HASHES_WAITING = 20
+HASHES_WAIT_SECONDS = 5
+DEVICE_KNOWN = timedelta(days=90)
 HOME = "/requests"
 
 
@@ -36,36 +40,53 @@ async def login_page(request: Request) -> Response:
 
 
 async def login(request: Request) -> Response:
-    """Begin a session. Too many tries wait, then are sent away for a few seconds; nobody is locked out."""
+    """Begin a session. Too many tries wait, then are sent away for a few seconds; nobody is locked out.
+
+    What a stranger typed is shortened and counted before any work is done for it, and no list keeps it: no line of
+    the log holds it in the first place.
+    """
     if not is_same_origin(request):
         return nothing(HTTPStatus.FORBIDDEN)
     try:
         form = await read_form(request)
     except Problem as problem:
         return nothing(problem.status)
-    name, password = form.text("login").lower()[: LONGEST_LOGIN + 1], form.raw("password")[: LONGEST + 1]
-    register(password)
+    name, password = form.text("login")[: LONGEST_LOGIN + 1].lower(), form.raw("password")[: LONGEST + 1]
     site = site_of(request)
-    address = request.client.host if request.client else ""
+    address = counted_address(request.client.host) if request.client else ""
+    device = site.logins.known_device(name, request.cookies.get(site.device_cookie, ""))
     try:
-        await site.logins.wait(account=name, address=address)
+        await site.logins.wait(account=name, address=address, device=device)
+        session = await _checked(request, name, password, known=device is not None)
     except TooManyTriesError as error:
         answer = render_login(request, HTTPStatus.TOO_MANY_REQUESTS, error=f"{error}.".capitalize(), login=name)
         answer.headers["retry-after"] = str(error.seconds)
         return answer
-    # A name that no user can have takes the same way, and the same time, as one nobody has.
-    known = name if name.isprintable() and len(name) <= LONGEST_LOGIN else ""
-
-    def begin() -> str | None:
-        session = log_in(site.registry, known, password, request_id=request.scope["request_id"])
-        return session.token if session else None
-
-    token = await to_thread.run_sync(begin, limiter=_hashing)
-    if token is None:
+    if session is None:
         return render_login(request, HTTPStatus.UNAUTHORIZED, error=REFUSED, login=name)
+    site.logins.succeeded(account=name, address=address, device=device)
     entered = see(HOME)
-    _set_cookie(entered, site, site.cookie, token)
+    _set_cookie(entered, site, site.cookie, session.token)
+    if device is None:
+        _set_cookie(entered, site, site.device_cookie, site.logins.new_device(name), DEVICE_KNOWN)
     return entered
+
+
+async def _checked(request: Request, name: str, password: str, *, known: bool) -> NewSession | None:
+    """The session of somebody whose password is right. Strangers wait for each other, and not without end.
+
+    Raises:
+        TooManyTriesError: as many wait as can be answered within seconds.
+    """
+    # A name that no user can have takes the same way, and the same time, as one nobody has.
+    login = name if name.isprintable() and len(name) <= LONGEST_LOGIN else ""
+    limiter = _hashing_of_known if known else _hashing
+    if limiter.statistics().tasks_waiting >= MOST_HASHES_WAITING:
+        raise TooManyTriesError(HASHES_WAIT_SECONDS)
+    request_id = request.scope["request_id"]
+    return await to_thread.run_sync(
+        lambda: log_in(site_of(request).registry, login, password, request_id=request_id), limiter=limiter
+    )
 
 
 def logout(visit: Visit) -> Response:
@@ -130,11 +151,11 @@ def _gone(visit: Visit) -> Response:
     return answer
 
 
-def _set_cookie(answer: Response, site: Site, name: str, value: str) -> None:
+def _set_cookie(answer: Response, site: Site, name: str, value: str, kept: timedelta = ABSOLUTE) -> None:
     answer.set_cookie(
         name,
         value,
-        max_age=int(ABSOLUTE.total_seconds()),
+        max_age=int(kept.total_seconds()),
         secure=site.is_secure,
         httponly=True,
         samesite="lax",

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import Registry
-from integration_assets.web.trying import Tries, login_tries, test_tries
+from integration_assets.web.trying import LoginTries, Tries, login_tries, test_tries
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SECURE_COOKIE = "__Host-sid"
@@ -25,7 +25,7 @@ class Site:
     settings: Settings
     registry: Registry
     origin: str
-    logins: Tries = field(default_factory=login_tries)
+    logins: LoginTries = field(default_factory=login_tries)
     tests: Tries = field(default_factory=test_tries)
 
     @property
@@ -42,6 +42,11 @@ class Site:
     def cookie(self) -> str:
         """Name of the session's cookie."""
         return SECURE_COOKIE if self.is_secure else LOOPBACK_COOKIE
+
+    @property
+    def device_cookie(self) -> str:
+        """Name of the cookie that shows which browser was logged in with before."""
+        return f"{self.cookie}-device"
 
     @property
     def hosts(self) -> frozenset[str]:

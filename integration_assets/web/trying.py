@@ -1,20 +1,32 @@
-"""How often something may be tried: counters in memory, per process. Too many tries wait; they lock nobody out."""
+"""How often something may be tried: counters in memory, per process. Too many tries wait; they lock nobody out.
+
+A login is counted by account *and* address, so that a stranger who guesses from elsewhere uses up tries of their own.
+What keeps a guesser with many addresses slow is a limit of the account from everywhere; a browser that somebody has
+logged in with before is not subject to it, so that those guesses lock out none who has been here.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import hmac
+import ipaddress
 import math
+import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
-from limits import RateLimitItemPerMinute
+from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
 LOGINS_PER_ACCOUNT = 5
+"""Tries a minute for one account from one address, whether they succeed or not."""
 LOGINS_PER_ADDRESS = 20
-"""Tries a minute, whether they succeed or not."""
+"""Tries a minute from one address, for whichever account."""
+LOGINS_PER_HOUR = {"account_here": 60, "account_everywhere": 300}
+"""Tries an hour for one account: from one address, and from all. One address alone cannot use up the latter."""
 TESTS_PER_TENANT = 10
 """Connection tests a minute: each makes this machine call another one."""
 LONGEST_DELAY = 10.0
@@ -22,6 +34,8 @@ LONGEST_DELAY = 10.0
 MOMENT = 0.05
 MOST_WAITING = 40
 """Tries held back at the same time."""
+IPV6_PREFIX = 64
+"""Bits of an IPv6 address that name a customer of a provider; the others are the customer's to choose."""
 
 
 class TooManyTriesError(Exception):
@@ -34,16 +48,17 @@ class TooManyTriesError(Exception):
 
 @dataclass
 class Tries:
-    """Counts tries by key and limit. A key is of any number of parts, such as an account's name."""
+    """Counts tries by limit and key. `limits` are per minute, `hourly` per hour, both by name."""
 
     limits: dict[str, int]
+    hourly: dict[str, int] = field(default_factory=dict)
     longest_delay: float = LONGEST_DELAY
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     now: Callable[[], float] = time.time
     _waiting: int = 0
     _limiter: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
 
-    async def wait(self, **keys: str) -> None:
+    async def count(self, keys: Mapping[str, str]) -> None:
         """Count a try under each key (by the name of its limit); hold it back while one of them is used up.
 
         Raises:
@@ -61,14 +76,19 @@ class Tries:
                 self._waiting -= 1
             waited += seconds
 
-    def _counted(self, keys: dict[str, str]) -> bool:
+    def forget(self, keys: Mapping[str, str]) -> None:
+        """Forget the tries counted under these keys."""
+        for name, key in keys.items():
+            self._limiter.clear(self._item(name), name, key)
+
+    def _counted(self, keys: Mapping[str, str]) -> bool:
         """Count a try under each key, if none is used up."""
         if not all(self._limiter.test(self._item(name), name, key) for name, key in keys.items()):
             return False
         hits = [self._limiter.hit(self._item(name), name, key) for name, key in keys.items()]
         return all(hits)
 
-    def _until_free(self, keys: dict[str, str]) -> float:
+    def _until_free(self, keys: Mapping[str, str]) -> float:
         """Seconds until none of the keys is used up, and a moment more."""
         longest = MOMENT
         for name, key in keys.items():
@@ -77,13 +97,73 @@ class Tries:
                 longest = max(longest, stats.reset_time - self.now() + MOMENT)
         return longest
 
-    def _item(self, name: str) -> RateLimitItemPerMinute:
+    def _item(self, name: str) -> RateLimitItem:
+        if name in self.hourly:
+            return RateLimitItemPerHour(self.hourly[name])
         return RateLimitItemPerMinute(self.limits[name])
 
 
-def login_tries() -> Tries:
-    """For logins, by `account` and `address`."""
-    return Tries({"account": LOGINS_PER_ACCOUNT, "address": LOGINS_PER_ADDRESS})
+@dataclass
+class LoginTries(Tries):
+    """Counts logins. `device_key` signs the cookies of browsers that somebody has logged in with, while we run."""
+
+    device_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+
+    async def wait(self, *, account: str, address: str, device: str | None = None) -> None:
+        """Count a login of an account from an address, or from a known `device`.
+
+        Raises:
+            TooManyTriesError: too many were tried; nothing is known of whether this one is right.
+        """
+        await self.count(_login_keys(account, address, device))
+
+    def succeeded(self, *, account: str, address: str, device: str | None = None) -> None:
+        """Forget the tries before a right password: who has it is not the one the limits are for.
+
+        Those of the address stay, where one account of one's own could otherwise buy guesses at others; so do those
+        from everywhere, which are mostly somebody else's.
+        """
+        kept = ("address", "account_everywhere")
+        keys = _login_keys(account, address, device)
+        self.forget({name: key for name, key in keys.items() if name not in kept})
+
+    def new_device(self, account: str) -> str:
+        """What a browser keeps to show that this account was logged in with there."""
+        name = secrets.token_urlsafe(16)
+        return f"{name}.{self._signature(account, name)}"
+
+    def known_device(self, account: str, shown: str) -> str | None:
+        """Name of the device, if we gave `shown` to a browser for this account."""
+        name, _, signature = shown.partition(".")
+        wanted = self._signature(account, name)
+        return name if hmac.compare_digest(signature.encode(), wanted.encode()) else None
+
+    def _signature(self, account: str, name: str) -> str:
+        return hmac.new(self.device_key, f"{name} {account}".encode(), hashlib.sha256).hexdigest()
+
+
+def _login_keys(account: str, address: str, device: str | None) -> dict[str, str]:
+    if device is not None:
+        # Neither guesses from elsewhere nor those of a neighbour behind the same address count against it.
+        return {"account": f"device {device}", "account_here": f"device {device}"}
+    here = f"{address} {account}"
+    return {"account": here, "address": address, "account_here": here, "account_everywhere": account}
+
+
+def counted_address(host: str) -> str:
+    """The address that tries are counted by: of IPv6 the part that its holder cannot change at will."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    return str(address.ipv4_mapped or ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
+
+
+def login_tries() -> LoginTries:
+    """For logins."""
+    return LoginTries({"account": LOGINS_PER_ACCOUNT, "address": LOGINS_PER_ADDRESS}, hourly=dict(LOGINS_PER_HOUR))
 
 
 def test_tries() -> Tries:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.registry import login
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError, TakenError
 from integration_assets.tenants.registry.database import Registry
-from integration_assets.tenants.registry.directory import directory
+from integration_assets.tenants.registry.directory import Directory, directory
 from integration_assets.tenants.registry.login import (
     NewSession,
     confirm_password,
@@ -20,6 +22,7 @@ from integration_assets.tenants.registry.login import (
     log_out,
     log_out_everywhere,
 )
+from integration_assets.tenants.registry.passwords import fits
 from integration_assets.tenants.registry.words import Role
 from integration_assets_tests.tenants.conftest import ACTOR
 
@@ -109,6 +112,74 @@ def test_the_password_can_be_asked_for_again(ada: Registry) -> None:
     assert who is not None
     assert who.authenticated_at == later
     assert not confirm_password(ada, "no such session", PASSWORD, now=later)
+
+
+Change = Callable[[Directory], object]
+MEANWHILE: dict[str, Change] = {
+    "another password": lambda users: users.set_password("ada@acme.example", "another horse battery"),
+    "shut out": lambda users: users.enable_user("ada@acme.example", enabled=False),
+    "removed": lambda users: users.remove_user("ada@acme.example"),
+    "removed with the tenant": lambda users: users.remove_tenant("acme"),
+    "removed and made again": lambda users: (
+        users.remove_user("ada@acme.example"),
+        users.add_user("ada@acme.example", "another horse battery", tenant="globex"),
+    ),
+}
+
+
+def checked_slowly(registry: Registry, change: Change) -> Callable[[str | None, str], bool]:
+    """A check of a password during which somebody else changes something."""
+
+    def slow(password_hash: str | None, password: str) -> bool:
+        good = fits(password_hash, password)
+        with directory(registry, ACTOR) as users:
+            change(users)
+        return good
+
+    return slow
+
+
+@pytest.mark.parametrize("outdated", [False, True])
+@pytest.mark.parametrize("meanwhile", list(MEANWHILE))
+def test_a_login_does_not_survive_what_happens_while_its_password_is_checked(
+    ada: Registry, meanwhile: str, outdated: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The session is for the hash that was checked; a hash made anew never takes the place of a newer one."""
+    monkeypatch.setattr(login, "is_outdated", lambda _hash: outdated)
+    monkeypatch.setattr(login, "fits", checked_slowly(ada, MEANWHILE[meanwhile]))
+    assert log_in(ada, "ada@acme.example", PASSWORD, now=NOW) is None
+    with ada.session() as session:
+        assert session.execute(text("SELECT count(*) FROM sessions")).scalar() == 0
+        hashes = session.execute(text("SELECT password_hash FROM users")).scalars().all()
+    assert not (meanwhile == "another password" and fits(hashes[0], PASSWORD))
+    with directory(ada, ACTOR) as users:
+        assert users.verify_audit_trail() > 0
+
+
+def test_a_hash_of_weaker_parameters_is_made_anew(ada: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At a login that succeeds, once, and the password stays."""
+    with ada.session() as session:
+        before = session.execute(text("SELECT password_hash FROM users")).scalar()
+    monkeypatch.setattr(login, "is_outdated", lambda _hash: True)
+    assert session_of(ada) is not None
+    with ada.session() as session:
+        after = session.execute(text("SELECT password_hash FROM users")).scalar()
+    assert before != after
+    assert fits(after, PASSWORD)
+
+
+def test_a_password_is_not_confirmed_that_was_changed_meanwhile(ada: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Asking once more within a session is for the password of the moment it is noted."""
+    token = session_of(ada).token
+
+    def changed(password_hash: str | None, password: str) -> bool:
+        good = fits(password_hash, password)
+        with ada.session() as session:  # by hand: `set_password` would end the session as well
+            session.execute(text("UPDATE users SET password_hash = 'another'"))
+        return good
+
+    monkeypatch.setattr(login, "fits", changed)
+    assert not confirm_password(ada, token, PASSWORD, now=NOW)
 
 
 @pytest.mark.parametrize("password", ["short", "x" * 129, "aaaaaaaaaaaaaa", "ada@acme.example1"])

@@ -53,14 +53,19 @@ def add_user(registry: Registry, login: str, tenant: str | None) -> None:
 
 @dataclass
 class Client:
-    """Somebody with a browser without JavaScript: follows no redirect by itself, sends what browsers send."""
+    """Somebody with a browser without JavaScript: follows no redirect by itself, sends what browsers send.
+
+    They come from `address`, one of this machine's.
+    """
 
     origin: str
+    address: str = LOOPBACK
     http: httpx.Client = field(init=False)
     csrf: str = ""
 
     def __post_init__(self) -> None:
-        self.http = httpx.Client(base_url=self.origin, trust_env=False, timeout=30)
+        transport = httpx.HTTPTransport(local_address=self.address)
+        self.http = httpx.Client(base_url=self.origin, trust_env=False, timeout=120, transport=transport)
 
     def __enter__(self) -> Self:
         return self

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import random
 import sqlite3
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
@@ -22,11 +25,21 @@ from integration_assets.tenants.registry.master import master_keys
 FILE = "registry.sqlite"
 HEAD = "0001"
 """The newest migration."""
-MIGRATION_LOCK = 7_420_118_093
-"""Number of the PostgreSQL advisory lock that lets one process migrate at a time: any, as long as it is ours."""
+ADVISORY_LOCK = 7_420_118_093
+"""Number of the PostgreSQL advisory lock that every transaction begins with: any, as long as it is ours."""
 BUSY_SECONDS = 15.0
-"""How long SQLite waits for another writer: transactions here take milliseconds."""
+"""How long a transaction waits for another one: they take milliseconds."""
+IDLE_SECONDS = 300
+"""After so long without a statement PostgreSQL ends a transaction: a suspended process would keep all others waiting.
+"""
 CONNECT_SECONDS = 10
+RETRIES = 5
+"""How often a transaction that the database broke off is tried again."""
+RETRY_SECONDS = 0.05
+_RETRIED_STATES = frozenset({"40001", "40P01"})
+"""SQLSTATEs after which PostgreSQL asks for the whole transaction once more: serialization_failure, deadlock_detected.
+"""
+T = TypeVar("T")
 
 
 class Registry:
@@ -46,6 +59,27 @@ class Registry:
         """
         with translated(), Session(self.engine) as session, session.begin():
             yield session
+
+    def transact(self, work: Callable[[Session], T]) -> T:
+        """Do work in one transaction, once more in a fresh one where the database asks for that; return its result.
+
+        The work may be done several times, so it must touch nothing but its session.
+
+        Raises:
+            As `session`; what is asked for again `RETRIES` times is a `TransientError`.
+        """
+        with translated():
+            for attempt in range(RETRIES):
+                try:
+                    with Session(self.engine) as session, session.begin():
+                        return work(session)
+                except OperationalError as error:
+                    if not is_retried(error):
+                        raise
+                    # Random, so that two that were in each other's way do not meet again.
+                    time.sleep(random.uniform(0, RETRY_SECONDS * 2**attempt))  # noqa: S311  # nosec B311
+            with Session(self.engine) as session, session.begin():
+                return work(session)
 
     def close(self) -> None:
         """Close all connections."""
@@ -124,9 +158,16 @@ def _engine(url: URL) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediately)
         return engine
-    return create_engine(
-        url, hide_parameters=True, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_SECONDS}
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        # Whatever the server's default is: a stricter level would see what was there before it had the lock.
+        isolation_level="READ COMMITTED",
+        connect_args={"connect_timeout": CONNECT_SECONDS},
     )
+    event.listen(engine, "begin", _begin_locked)
+    return engine
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
@@ -144,6 +185,23 @@ def _begin_immediately(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _begin_locked(connection: Connection) -> None:
+    # One transaction at a time, as on SQLite. Taking rows in the order in which each piece of work comes to them made
+    # rotation, runs and logins wait for each other in a circle; with one lock that all take first there is none.
+    connection.exec_driver_sql(
+        "SELECT set_config('lock_timeout', %s, true), set_config('idle_in_transaction_session_timeout', %s, true), "
+        "pg_advisory_xact_lock(%s)",
+        (f"{BUSY_SECONDS:.0f}s", f"{IDLE_SECONDS}s", ADVISORY_LOCK),
+    )
+
+
+def is_retried(error: DBAPIError) -> bool:
+    """Whether the database broke a transaction off only because of another one, and asks for it once more."""
+    if isinstance(error.orig, sqlite3.OperationalError):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
+    return getattr(error.orig, "sqlstate", None) in _RETRIED_STATES
+
+
 def migrate(engine: Engine) -> None:
     """Bring the tables to the newest version, one process at a time; all of it or nothing.
 
@@ -153,8 +211,6 @@ def migrate(engine: Engine) -> None:
     with engine.begin() as connection:
         if _revision(connection) == HEAD:
             return
-        if engine.dialect.name == "postgresql":
-            connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": MIGRATION_LOCK})
         from integration_assets.tenants.registry.upgrading import upgrade  # noqa: PLC0415 - alembic is slow to import
 
         upgrade(connection, _revision(connection))

@@ -127,6 +127,7 @@ class Directory:
         """Give a user another password and end all sessions of before."""
         row = self._user(login)
         row.password_hash = hash_password(check_password(password, login=row.login))
+        self._session.flush()  # before sessions are ended: a login that waits for this row must find the new hash
         end_sessions(self._session, row.id)
         self._audit_user("user.change", row, ["password"])
 
@@ -134,6 +135,7 @@ class Directory:
         """Let a user in, or shut them out at once."""
         row = self._user(login)
         row.enabled = enabled
+        self._session.flush()
         if not enabled:
             end_sessions(self._session, row.id)
         self._audit_user("user.change", row, ["enabled"])

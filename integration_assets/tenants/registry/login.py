@@ -23,6 +23,8 @@ ABSOLUTE = timedelta(hours=12)
 SEEN_AGAIN = timedelta(minutes=1)
 """How old `seen_at` may be before it is written again: not every request writes."""
 TOKEN_BYTES = 32
+TOKEN_LENGTH = 43
+"""Characters that base64 makes of them."""
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
@@ -51,50 +53,82 @@ class NewSession(msgspec.Struct, frozen=True):
 def log_in(
     registry: Registry, login: str, password: str, *, request_id: str | None = None, now: datetime | None = None
 ) -> NewSession | None:
-    """Begin a session; None when login and password do not belong together, whichever is wrong, after the same time."""
+    """Begin a session; None when login and password do not belong together, whichever is wrong, after the same time.
+
+    Checking takes a fifth of a second outside any transaction. The session, and a hash made anew with today's
+    parameters, are therefore for the hash that was checked: a user who meanwhile got another password, was shut out
+    or removed is refused.
+    """
     now = now or datetime.now(UTC)
     with registry.session() as session:
-        user = _user(session, login)
+        user = session.scalars(select(User).where(User.login == login.strip().lower())).first()
         found = (user.id, user.password_hash) if user is not None and user.enabled else None
-    # Outside a transaction: it takes a fifth of a second.
     good = fits(found[1] if found else None, password)
     renewed = hash_password(password) if good and found and is_outdated(found[1]) else None
-    with registry.session() as session:
-        user = session.get(User, found[0]) if found else None
-        if not good or user is None:
-            _audit(registry, session, Actor("somebody", request_id), "login", user, "refused")
-            return None
-        user.last_login_at = now
-        user.password_hash = renewed or user.password_hash
-        _forget_old(session, now)
-        token = secrets.token_urlsafe(TOKEN_BYTES)
-        row = LoginSession(
-            digest=_digest(token),
-            user_id=user.id,
-            csrf_token=secrets.token_urlsafe(TOKEN_BYTES),
-            created_at=now,
-            seen_at=now,
-            authenticated_at=now,
-        )
-        session.add(row)
-        _audit(registry, session, Actor(user.login, request_id), "login", user, "ok")
-        return NewSession(token, _logged_in(session, row, user))
+    return registry.transact(
+        lambda session: _begin(registry, session, found, good=good, renewed=renewed, request_id=request_id, now=now)
+    )
+
+
+def _begin(
+    registry: Registry,
+    session: Session,
+    found: tuple[str, str] | None,
+    *,
+    good: bool,
+    renewed: str | None,
+    request_id: str | None,
+    now: datetime,
+) -> NewSession | None:
+    """Begin a session of the user found before by id and hash, or note the refusal."""
+    user = _unchanged(session, *found) if found else None
+    if not good or user is None:
+        known = user or (session.get(User, found[0]) if found else None)
+        _audit(registry, session, Actor("somebody", request_id), "login", known, "refused")
+        return None
+    user.last_login_at = now
+    user.password_hash = renewed or user.password_hash
+    _forget_old(session, now)
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    row = LoginSession(
+        digest=_digest(token),
+        user_id=user.id,
+        csrf_token=secrets.token_urlsafe(TOKEN_BYTES),
+        created_at=now,
+        seen_at=now,
+        authenticated_at=now,
+    )
+    session.add(row)
+    _audit(registry, session, Actor(user.login, request_id), "login", user, "ok")
+    return NewSession(token, _logged_in(session, row, user))
+
+
+def _unchanged(session: Session, user_id: str, password_hash: str) -> User | None:
+    """The user, locked until the transaction ends, if they may log in and their password is still this one."""
+    wanted = select(User).where(User.id == user_id, User.password_hash == password_hash, User.enabled.is_(True))
+    # Locked: whoever sets a password waits for us, and then ends the session that we begin here.
+    return session.scalars(wanted.with_for_update()).first()
 
 
 def find_session(registry: Registry, token: str, *, now: datetime | None = None) -> LoggedIn | None:
     """Whose session this is; None when there is none, it was idle for 30 minutes, or began 12 hours ago."""
-    now = now or datetime.now(UTC)
-    with registry.session() as session:
+    if len(token) != TOKEN_LENGTH:
+        return None  # not one of ours: the database is not asked for what anybody may send
+    moment = now or datetime.now(UTC)
+
+    def find(session: Session) -> LoggedIn | None:
         row = session.get(LoginSession, _digest(token))
         if row is None:
             return None
         user = session.get(User, row.user_id)
-        if user is None or not user.enabled or now - row.seen_at > IDLE or now - row.created_at > ABSOLUTE:
+        if user is None or not user.enabled or moment - row.seen_at > IDLE or moment - row.created_at > ABSOLUTE:
             session.delete(row)
             return None
-        if now - row.seen_at > SEEN_AGAIN:
-            row.seen_at = now
+        if moment - row.seen_at > SEEN_AGAIN:
+            row.seen_at = moment
         return _logged_in(session, row, user)
+
+    return registry.transact(find)
 
 
 def confirm_password(registry: Registry, token: str, password: str, *, now: datetime | None = None) -> bool:
@@ -106,34 +140,33 @@ def confirm_password(registry: Registry, token: str, password: str, *, now: date
     with registry.session() as session:
         user = session.get(User, who.user_id)
         password_hash = user.password_hash if user else None
-    if not fits(password_hash, password):
+    if password_hash is None or not fits(password_hash, password):
         return False
-    with registry.session() as session:
-        row = session.get(LoginSession, _digest(token))
+
+    def confirm(session: Session) -> bool:
+        row = session.get(LoginSession, _digest(token)) if _unchanged(session, who.user_id, password_hash) else None
         if row is not None:
             row.authenticated_at = now
         return row is not None
 
+    return registry.transact(confirm)
+
 
 def log_out(registry: Registry, token: str) -> None:
     """End one session."""
-    with registry.session() as session:
-        session.execute(delete(LoginSession).where(LoginSession.digest == _digest(token)))
+    registry.transact(
+        lambda session: session.execute(delete(LoginSession).where(LoginSession.digest == _digest(token)))
+    )
 
 
 def log_out_everywhere(registry: Registry, user_id: str) -> None:
     """End all sessions of a user."""
-    with registry.session() as session:
-        end_sessions(session, user_id)
+    registry.transact(lambda session: end_sessions(session, user_id))
 
 
 def end_sessions(session: Session, user_id: str) -> None:
     """End all sessions of a user in the caller's transaction."""
     session.execute(delete(LoginSession).where(LoginSession.user_id == user_id))
-
-
-def _user(session: Session, login: str) -> User | None:
-    return session.scalars(select(User).where(User.login == login.strip().lower())).first()
 
 
 def _logged_in(session: Session, row: LoginSession, user: User) -> LoggedIn:

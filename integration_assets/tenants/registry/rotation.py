@@ -81,7 +81,8 @@ def rotate(registry: Registry, actor: Actor) -> int:
 
 def _rotate_batch(registry: Registry) -> int:
     keyring = registry.keyring
-    with registry.session() as session:
+
+    def rewrap(session: Session) -> int:
         rows = session.scalars(
             select(DataKey)
             .where(DataKey.wrapped["key_id"].as_string() != keyring.master.current.id)
@@ -92,6 +93,8 @@ def _rotate_batch(registry: Registry) -> int:
         for row in rows:
             row.wrapped = keyring.wrap(session, keyring.open(row), row.owner)
         return len(rows)
+
+    return registry.transact(rewrap)
 
 
 def reencrypt(registry: Registry, actor: Actor) -> int:
@@ -119,7 +122,8 @@ def _reencrypt(registry: Registry, owner: str) -> int:
 
 def _replace_key(registry: Registry, owner: str) -> None:
     """Retire the active key for a new one; unless one is retiring already, which is then ended first."""
-    with registry.session() as session:
+
+    def replace(session: Session) -> None:
         rows = session.scalars(select(DataKey).where(DataKey.owner == owner).with_for_update()).all()
         if not rows or any(row.state == "retiring" for row in rows):
             return
@@ -128,10 +132,13 @@ def _replace_key(registry: Registry, owner: str) -> None:
         session.flush()
         registry.keyring.add(session, owner)
 
+    registry.transact(replace)
+
 
 def _reencrypt_batch(registry: Registry, owner: str, table: type[Record]) -> int:
     keyring = registry.keyring
-    with registry.session() as session:
+
+    def seal_anew(session: Session) -> int:
         key = keyring.active(session, owner)
         wanted = (
             select(table)
@@ -147,10 +154,14 @@ def _reencrypt_batch(registry: Registry, owner: str, table: type[Record]) -> int
             row.secret = seal(key, text, place_of(row))
         return len(rows)
 
+    return registry.transact(seal_anew)
+
 
 def _remove_retired(registry: Registry, owner: str) -> None:
     """Remove retiring keys; nothing is sealed by them, or it would be said here."""
-    with registry.session() as session:
+
+    def remove(session: Session) -> list[str]:
+        removed = []
         retired = session.scalars(
             select(DataKey).where(DataKey.owner == owner, DataKey.state == "retiring").with_for_update()
         ).all()
@@ -159,7 +170,11 @@ def _remove_retired(registry: Registry, owner: str) -> None:
             if any(uses):
                 continue  # sealed between the last batch and now: the next reencryption takes it along
             session.delete(row)
-            registry.keyring.forget(row.id)
+            removed.append(row.id)
+        return removed
+
+    for key_id in registry.transact(remove):
+        registry.keyring.forget(key_id)
 
 
 def _uses(table: type[Record], owner: str, key_id: str) -> Any:
