@@ -6,9 +6,9 @@ or a choice of the environment.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from integration_assets.config import Environment, Settings, TenantSettings, tenant_settings
 from integration_assets.connectors.addresses import check_address
@@ -49,6 +49,7 @@ TENANT_FIELDS = (
 )
 """What a tenant may choose beside its integrations, by field of `Settings`, in the form of its environment variable."""
 
+T = TypeVar("T")
 Chosen = dict[tuple[Provider, Environment], ThirdPartyView]
 _PLACEHOLDER = "{environment}"
 
@@ -80,11 +81,13 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
         if opened is None or found is None:
             return settings
         view, entries = found
-        with _repository(opened, view.id, used_by) as repository:
-            integrations = {
-                place: repository.open_third_party(entry.id)
-                for place, entry in chosen_integrations(entries, settings.environment).items()
-            }
+        chosen = chosen_integrations(entries, settings.environment)
+        integrations = _in_repository(
+            opened,
+            view.id,
+            used_by,
+            lambda repository: {place: repository.open_third_party(entry.id) for place, entry in chosen.items()},
+        )
     return built_settings(settings, view, integrations)
 
 
@@ -135,9 +138,14 @@ def open_internal_systems(settings: Settings, tenant: str, used_by: str) -> tupl
         view = _tenant(opened, tenant)
         if opened is None or view is None:
             return ()
-        with _repository(opened, view.id, used_by) as repository:
-            wanted = [entry for entry in repository.internal_integrations() if entry.enabled]
-            return tuple(repository.open_internal(entry.id) for entry in wanted)
+        return _in_repository(
+            opened,
+            view.id,
+            used_by,
+            lambda repository: tuple(
+                repository.open_internal(entry.id) for entry in repository.internal_integrations() if entry.enabled
+            ),
+        )
 
 
 def internal_systems(settings: Settings, tenant: str) -> tuple[InternalView, ...]:
@@ -161,11 +169,14 @@ def note_outcomes(settings: Settings, tenant: str, problems: Mapping[Provider, s
         found = _entries(opened, tenant)
         if opened is None or found is None:
             return
-        with _repository(opened, found[0].id, used_by) as repository:
-            chosen = chosen_integrations(found[1], settings.environment)
+        chosen = chosen_integrations(found[1], settings.environment)
+
+        def note(repository: TenantRepository) -> None:
             for provider, problem in problems.items():
                 if (entry := chosen.get((provider, settings.environment))) is not None:
                     repository.note_third_party(entry.id, problem)
+
+        _in_repository(opened, found[0].id, used_by, note)
 
 
 def note_internal_outcome(settings: Settings, tenant: str, record_id: str, problem: str | None, used_by: str) -> None:
@@ -177,8 +188,7 @@ def note_internal_outcome(settings: Settings, tenant: str, record_id: str, probl
     with _opened(settings) as opened:
         view = _tenant(opened, tenant)
         if opened is not None and view is not None:
-            with _repository(opened, view.id, used_by) as repository:
-                repository.note_internal(record_id, problem)
+            _in_repository(opened, view.id, used_by, lambda repository: repository.note_internal(record_id, problem))
 
 
 def chosen_integrations(entries: Iterable[ThirdPartyView], target: Environment) -> Chosen:
@@ -252,10 +262,14 @@ def _entries(opened: Registry | None, tenant: str) -> tuple[TenantView, list[Thi
     """A tenant and its third-party integrations; None when it is the default one and works on the environment."""
     view = _tenant(opened, tenant)
     if opened is not None and view is not None:
-        with _repository(opened, view.id, "the product") as repository:
-            entries = repository.third_party_integrations()
-            if entries or repository.internal_integrations():
-                return view, entries
+        entries, any_internal = _in_repository(
+            opened,
+            view.id,
+            "the product",
+            lambda repository: (repository.third_party_integrations(), bool(repository.internal_integrations())),
+        )
+        if entries or any_internal:
+            return view, entries
     if tenant == DEFAULT_TENANT:
         return None
     raise ConfigurationError(
@@ -297,10 +311,8 @@ def _directory(opened: Registry) -> Iterator[Directory]:
         yield tenants
 
 
-@contextmanager
-def _repository(opened: Registry, tenant_id: str, used_by: str) -> Iterator[TenantRepository]:
+def _in_repository(opened: Registry, tenant_id: str, used_by: str, work: Callable[[TenantRepository], T]) -> T:
     from integration_assets.tenants.registry.audit import Actor  # noqa: PLC0415
-    from integration_assets.tenants.registry.repository import tenant_repository  # noqa: PLC0415
+    from integration_assets.tenants.registry.repository import in_repository  # noqa: PLC0415
 
-    with tenant_repository(opened, tenant_id, Actor(used_by)) as repository:
-        yield repository
+    return in_repository(opened, tenant_id, Actor(used_by), work)

@@ -8,11 +8,16 @@ from http import HTTPStatus
 from uuid import uuid4
 
 from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from integration_assets.web.answers import SECURITY_HEADERS, nothing
+from integration_assets.web.connections import HEAD_BYTES
 from integration_assets.web.site import Site
 
+TARGET_BYTES = 4_096
+"""Of a path with its query. Ours have a few hundred."""
+MOST_HEADERS = 100
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
 HEALTH = "/health"
 """Asked by machines that know the address only: the one path that answers to any Host."""
@@ -42,6 +47,8 @@ class Gate:
                 await self.app(scope, receive, answer.send)
             else:
                 await nothing(refusal)(scope, receive, answer.send)
+        except ClientDisconnect:
+            pass  # whoever left in the middle of a request is noted below, without a traceback
         except Exception:
             log.exception("request %s failed", answer.request_id)
             if answer.status is None:
@@ -50,6 +57,12 @@ class Gate:
             answer.log()
 
     def _refusal(self, scope: Scope) -> int | None:
+        # What came in one piece was taken whole by the parser, whose own limit is for what comes in several.
+        if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_BYTES:
+            return HTTPStatus.REQUEST_URI_TOO_LONG
+        size = sum(len(name) + len(value) for name, value in scope["headers"])
+        if len(scope["headers"]) > MOST_HEADERS or size > HEAD_BYTES:
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         if scope["method"] not in METHODS:
             return HTTPStatus.METHOD_NOT_ALLOWED
         hosts = Headers(scope=scope).getlist("host")

@@ -11,11 +11,13 @@ from integration_assets.connectors.redaction import protect
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import registry
 from integration_assets.web.app import create_app
+from integration_assets.web.connections import HEAD_BYTES, IDLE_SECONDS, Connection
 from integration_assets.web.site import Site, checked_origin
 
 LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 5
-MOST_CONNECTIONS = 200
+BACKLOG = 128
+"""Connections that the system takes before we do: few, so that a flood never uses up our file descriptors."""
 
 
 def run_pages(settings: Settings, *, host: str, port: int, origin: str | None, proxy: str | None) -> None:
@@ -37,9 +39,10 @@ def run_pages(settings: Settings, *, host: str, port: int, origin: str | None, p
 
 
 def server_config(site: Site, *, host: str, port: int, proxy: str | None = None) -> uvicorn.Config:
-    """Of a server that says neither its name nor its version, and holds no connection for long."""
+    """Of a server that says neither its name nor its version, and waits for nobody for long."""
     return uvicorn.Config(
         create_app(site),
+        http=Connection,
         host=host,
         port=port,
         loop="asyncio",
@@ -50,10 +53,10 @@ def server_config(site: Site, *, host: str, port: int, proxy: str | None = None)
         server_header=False,
         proxy_headers=proxy is not None,
         forwarded_allow_ips=proxy or "",
-        limit_concurrency=MOST_CONNECTIONS,
-        timeout_keep_alive=15,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=STOP_SECONDS,
-        h11_max_incomplete_event_size=16_384,
+        h11_max_incomplete_event_size=HEAD_BYTES,
     )
 
 

@@ -115,15 +115,19 @@ def test_the_password_can_be_asked_for_again(ada: Registry) -> None:
 
 
 Change = Callable[[Directory], object]
+
+
+def made_again(users: Directory) -> None:
+    users.remove_user("ada@acme.example")
+    users.add_user("ada@acme.example", "another horse battery", tenant="globex")
+
+
 MEANWHILE: dict[str, Change] = {
     "another password": lambda users: users.set_password("ada@acme.example", "another horse battery"),
     "shut out": lambda users: users.enable_user("ada@acme.example", enabled=False),
     "removed": lambda users: users.remove_user("ada@acme.example"),
     "removed with the tenant": lambda users: users.remove_tenant("acme"),
-    "removed and made again": lambda users: (
-        users.remove_user("ada@acme.example"),
-        users.add_user("ada@acme.example", "another horse battery", tenant="globex"),
-    ),
+    "removed and made again": made_again,
 }
 
 

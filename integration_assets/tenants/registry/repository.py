@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -48,6 +48,7 @@ from integration_assets.tenants.registry.views import (
 )
 from integration_assets.tenants.registry.words import NAME_LENGTH, AuthFlow, Provider, Scope
 
+T = TypeVar("T")
 R = TypeVar("R", ThirdPartyIntegration, InternalIntegration)
 LONGEST_NOTE = 300
 
@@ -60,10 +61,23 @@ def tenant_repository(registry: Registry, tenant_id: str, actor: Actor) -> Itera
         NotFoundError: there is no such tenant.
     """
     with registry.session() as session:
-        tenant = session.get(Tenant, tenant_id)
-        if tenant is None:
-            raise NotFoundError("there is no such tenant")
-        yield TenantRepository(session, registry.keyring, tenant, actor)
+        yield _repository_of(registry, session, tenant_id, actor)
+
+
+def in_repository(registry: Registry, tenant_id: str, actor: Actor, work: Callable[[TenantRepository], T]) -> T:
+    """Do work on the integrations of one tenant in a transaction that is tried again where the database asks for it.
+
+    Raises:
+        NotFoundError: there is no such tenant.
+    """
+    return registry.transact(lambda session: work(_repository_of(registry, session, tenant_id, actor)))
+
+
+def _repository_of(registry: Registry, session: Session, tenant_id: str, actor: Actor) -> TenantRepository:
+    tenant = session.get(Tenant, tenant_id)
+    if tenant is None:
+        raise NotFoundError("there is no such tenant")
+    return TenantRepository(session, registry.keyring, tenant, actor)
 
 
 class TenantRepository:
