@@ -16,7 +16,7 @@ import dagster as dg
 
 from integration_assets.assets.abandoned import close_abandoned_runs, run_tags
 from integration_assets.assets.ending import Ending, read_ending
-from integration_assets.assets.partitions import DEFAULT_TENANT, align_partitions
+from integration_assets.assets.partitions import DEFAULT_TENANT, PARTITION_TAG, align_partitions
 from integration_assets.assets.run_session import Mode
 from integration_assets.config import Settings, variable
 from integration_assets.errors import ConfigurationError, PermanentError
@@ -65,6 +65,20 @@ def update_partitions(settings: Settings) -> None:
     """Give the Dagster instance of this installation one partition per tenant of the registry."""
     with prepared_instance(dagster_home(settings.home), registry_tenants(settings)):
         pass
+
+
+def forget_runs(settings: Settings, tenant: str) -> int:
+    """Remove the runs of a tenant from the Dagster instance, with their events and logs; return how many.
+
+    What a run materialised shows in Dagster under the partition's name, and a failed one may be due to be tried again:
+    neither is for the next tenant of that name.
+    """
+    with prepared_instance(dagster_home(settings.home)) as instance:
+        run_ids = instance.get_run_ids(dg.RunsFilter(tags={PARTITION_TAG: tenant}))
+        for run_id in run_ids:
+            instance.compute_log_manager.delete_logs(prefix=[run_id])
+            instance.delete_run(run_id)
+    return len(run_ids)
 
 
 def run_job(

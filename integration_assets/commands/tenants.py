@@ -20,16 +20,19 @@ Slug = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 63 of a-z, 0-9
 @app.command()
 def add(slug: Slug, name: Annotated[str, typer.Option("--name", help="What people call it.")] = "") -> None:
     """Make a tenant; the first one makes the registry. Its partition is there at once."""
-    from integration_assets.assets.running import update_partitions
+    from integration_assets.assets.running import forget_runs, update_partitions
     from integration_assets.tenants.registry.database import registry
-    from integration_assets.tenants.registry.directory import directory
+    from integration_assets.tenants.removing import add_tenant
+    from integration_assets.tenants.settings import DEFAULT_TENANT
 
     settings = settings_of()
     with registry(settings, create=True) as opened:
-        if opened is not None:
-            with directory(opened, actor()) as tenants:
-                tenants.add_tenant(slug, name)
+        _, put_away = add_tenant(opened, settings, slug, name, actor()) if opened else (None, None)
+    if slug != DEFAULT_TENANT:
+        forget_runs(settings, slug)
     update_partitions(settings)
+    if put_away is not None:
+        typer.echo(f"files of a former tenant {slug} were there: they are now in {put_away}, delete them", err=True)
     typer.echo(f"tenant {slug} is there: give it integrations (`integration-assets tenants integrations add {slug} …`)")
 
 
@@ -72,20 +75,32 @@ def show(slug: Slug) -> None:
 
 @app.command()
 def remove(slug: Slug, yes: Yes = False) -> None:
-    """Remove a tenant with its users, integrations and keys. Its staging store and published data stay on disk."""
-    from integration_assets.assets.running import update_partitions
+    """Remove a tenant with its users, integrations, keys and everything it left in files. CRM and audit trail stay."""
+    from integration_assets.assets.running import forget_runs, update_partitions
     from integration_assets.tenants.registry.directory import directory
+    from integration_assets.tenants.removing import files_that_go, remove_tenant
+    from integration_assets.tenants.settings import DEFAULT_TENANT
 
     settings = settings_of()
     with existing_registry(settings) as registry:
         with directory(registry, actor()) as tenants:
             tenants.tenant(slug)
-        if not yes and not ask(f"Remove tenant {slug} with all its secrets?", "--yes"):
+            logins = len(tenants.users(slug))
+        typer.echo(f"with tenant {slug} go its {logins} users, its integrations and their keys", err=True)
+        files = files_that_go(settings, slug)
+        for found in files:
+            typer.echo(f"  {found.line}", err=True)
+        if slug == DEFAULT_TENANT:
+            typer.echo("its runs and data stay: it reads the environment's variables from then on", err=True)
+        else:
+            typer.echo("and its runs in Dagster; what it wrote into the CRM and the audit trail stay", err=True)
+        if not yes and not ask(f"Remove tenant {slug} with all of that, for good?", "--yes"):
             raise typer.Exit
-        with directory(registry, actor()) as tenants:
-            tenants.remove_tenant(slug)
+        remove_tenant(registry, settings, slug, actor())
+    if slug != DEFAULT_TENANT:
+        forget_runs(settings, slug)
     update_partitions(settings)
-    typer.echo(f"tenant {slug} is removed; its data under the home is still there")
+    typer.echo(f"tenant {slug} is removed{' with its data' if files else ''}")
 
 
 @app.command("set")

@@ -42,6 +42,7 @@ class Connection(H11Protocol):
         super().__init__(*args, **options)
         self.waits_since = 0.0
         self._phase: Phase = "answer"
+        self._served = False
         self._wait: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
 
@@ -75,6 +76,7 @@ class Connection(H11Protocol):
     def on_response_complete(self) -> None:
         """Wait for the rest of the request, or for the next one."""
         super().on_response_complete()
+        self._served = True
         self._enter(self._current_phase())
 
     def pause_writing(self) -> None:
@@ -122,12 +124,11 @@ class Connection(H11Protocol):
     def _current_phase(self) -> Phase:
         theirs = self.conn.their_state
         if theirs is h11.SEND_BODY:
-            answered = self.cycle is not None and self.cycle.response_complete
-            return "rest" if answered else "body"
+            return "body" if self.conn.our_state in (h11.SEND_RESPONSE, h11.SEND_BODY) else "rest"
         if theirs is not h11.IDLE:
             return "answer"
-        begun = self.cycle is None or bool(self.conn.trailing_data[0])
-        return "head" if begun else "idle"
+        begun = bool(self.conn.trailing_data[0])
+        return "idle" if self._served and not begun else "head"
 
     def _enter(self, phase: Phase) -> None:
         """Begin the wait of a phase; go on with it where we are in it already."""

@@ -26,6 +26,7 @@ from integration_assets_tests.tenants.killed_rotations import reencrypted, rotat
 from integration_assets_tests.tenants.places import filled, open_all
 
 ROTATIONS = 4
+SLEEP = "integration_assets.tenants.registry.database.time.sleep"
 
 
 def test_rotation_beside_runs_and_logins_breaks_nobody_off(
@@ -94,7 +95,7 @@ def broken_off(registry: Registry, times: int) -> tuple[Callable[[Session], str]
 def test_what_the_database_breaks_off_is_done_again(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
     """As often as makes sense; then it is a passing trouble, and nothing of it is there."""
     waited: list[float] = []
-    monkeypatch.setattr(database.time, "sleep", waited.append)
+    monkeypatch.setattr(SLEEP, waited.append)
     work, tries = broken_off(registry, RETRIES)
     assert registry.transact(work) == "done"
     assert (len(tries), len(waited)) == (RETRIES + 1, RETRIES)
@@ -132,10 +133,10 @@ def test_a_registry_that_is_busy_for_a_moment_is_waited_for(
     other = sqlite3.connect(sqlite_settings.home / database.FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(database.time, "sleep", lambda _seconds: None)
+        patch.setattr(SLEEP, lambda _seconds: None)
         with pytest.raises(TransientError, match="busy"):
             registry.transact(lambda session: session.execute(text("SELECT 1")).scalar())
-        patch.setattr(database.time, "sleep", lambda _seconds: other.execute("ROLLBACK"))
+        patch.setattr(SLEEP, lambda _seconds: other.execute("ROLLBACK"))
         assert registry.transact(lambda session: session.execute(text("SELECT 1")).scalar()) == 1
     other.close()
     registry.close()

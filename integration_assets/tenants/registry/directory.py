@@ -92,7 +92,7 @@ class Directory:
         return _tenant_view(row)
 
     def remove_tenant(self, slug: str) -> None:
-        """Remove a tenant with its users, integrations and keys. Its staging store and published data stay on disk."""
+        """Remove a tenant with its users, integrations and keys; its files are the caller's to erase (`removing`)."""
         row = self._tenant(slug)
         self._audit("tenant.remove", row, [])
         self._session.execute(delete(DataKey).where(DataKey.owner == row.id))

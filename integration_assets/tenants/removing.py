@@ -1,0 +1,170 @@
+"""What a tenant leaves in files, under the home and where stores are kept: erased with it, put away before another.
+
+Everything there is named after the tenant, so whoever gets the name next would see it on the pages as their own.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from integration_assets.config import Environment, Settings
+from integration_assets.errors import PermanentError
+from integration_assets.staging.lock import lock_path, run_lock
+from integration_assets.staging.store import check_tenant, make_private_directory, store_path
+from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.database import Registry
+from integration_assets.tenants.registry.directory import directory
+from integration_assets.tenants.registry.views import TenantView
+from integration_assets.tenants.settings import DEFAULT_TENANT
+
+PUT_AWAY = "removed"
+"""Folder under the home for what lay in a new tenant's place. No tenant's name leads there."""
+OF_LOCKS = (".lock", ".fence")
+"""Endings of files that say nothing of a tenant but that somebody asked for its store."""
+MEANINGS = {
+    "staging": "requests, votes and matches; the ledger that `undo` needs, plans and approvals, the pinned portal, "
+    "unsent messages, how the ranking was on each day",
+    "published": "rankings for analysts",
+    "reports": "HTML reports",
+    "runs": "how runs ended",
+    "alerts": "open alerts",
+    "overrides": "mappings made by hand",
+}
+"""What is in the folders that have files of tenants."""
+
+
+class TenantFiles(msgspec.Struct, frozen=True):
+    """Files and folders of a tenant in one folder, and the bytes in all of them."""
+
+    folder: Path
+    paths: tuple[Path, ...]
+    bytes: int
+
+    @property
+    def line(self) -> str:
+        """As a person reads it."""
+        names = ", ".join(path.name for path in self.paths)
+        meaning = next((MEANINGS[part] for part in reversed(self.folder.parts) if part in MEANINGS), "")
+        return f"{self.folder}: {names} ({self.bytes / 1e6:,.1f} MB){f': {meaning}' if meaning else ''}"
+
+
+def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
+    """What there is of a tenant, by folder; also of tools of ours that came later, which name it the same way."""
+    name = check_tenant(tenant)
+    home = settings.home
+    tops = sorted(top for top in home.iterdir() if top.is_dir()) if home.is_dir() else []
+    folders = [top / environment.value for top in tops for environment in Environment]
+    folders += [_store(settings, environment, tenant).parent for environment in Environment]
+    found = []
+    for folder in dict.fromkeys((*folders, home / "overrides")):
+        paths = tuple(sorted({*folder.glob(name), *folder.glob(f"{name}.*")}))
+        if paths:
+            found.append(TenantFiles(folder, paths, sum(_bytes_of(path) for path in paths)))
+    return found
+
+
+def files_that_go(settings: Settings, tenant: str) -> list[TenantFiles]:
+    """What a tenant takes along when it is removed: everything, but nothing of `default`.
+
+    That one is there from the start, and goes on with the environment's variables and what it has.
+    """
+    return files_of(settings, tenant) if tenant != DEFAULT_TENANT else []
+
+
+def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Actor) -> None:
+    """Remove a tenant with its users, integrations and keys, and erase what it left in files.
+
+    The registry forgets the tenant only once its files are gone: killed in between, the tenant is still there, and
+    removing it again ends what was begun.
+
+    Raises:
+        NotFoundError: there is no such tenant.
+        LockError: a run or a command of the tenant is at work.
+        PermanentError: a file cannot be erased.
+    """
+    with _at_rest(settings, tenant, "tenants remove"), directory(registry, actor) as tenants:
+        tenants.remove_tenant(tenant)
+        for found in files_that_go(settings, tenant):
+            for path in found.paths:
+                _erase(path)
+
+
+def add_tenant(
+    registry: Registry, settings: Settings, tenant: str, name: str, actor: Actor
+) -> tuple[TenantView, Path | None]:
+    """Make a tenant, which finds nothing of one that had its name before; return it, and where that was put away.
+
+    `default` keeps what it has.
+
+    Raises:
+        ConfigurationError: the name is not of the allowed form, or taken.
+        LockError: a run of the former tenant is still at work.
+        PermanentError: a file cannot be moved.
+    """
+    check_tenant(tenant)
+    with _at_rest(settings, tenant, "tenants add"), directory(registry, actor) as tenants:
+        view = tenants.add_tenant(tenant, name)
+        return view, _put_away(settings, tenant)
+
+
+def _put_away(settings: Settings, tenant: str) -> Path | None:
+    there = files_that_go(settings, tenant)
+    found = [one for one in there if any(path.suffix not in OF_LOCKS for path in one.paths)]
+    if not found:
+        return None
+    target = settings.home / PUT_AWAY / f"{tenant}.{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    for one in found:
+        inside = one.folder.is_relative_to(settings.home)
+        place = target / (one.folder.relative_to(settings.home) if inside else Path("staging", one.folder.name))
+        with _clear_errors(place):
+            make_private_directory(place)
+            for path in one.paths:
+                shutil.move(path, place / path.name)
+    return target
+
+
+@contextmanager
+def _at_rest(settings: Settings, tenant: str, what: str) -> Iterator[None]:
+    """Hold the run locks of the tenant's stores, where there are any, so that nobody writes what is taken away."""
+    with ExitStack() as stack:
+        for environment in Environment:
+            store = _store(settings, environment, tenant)
+            if store.exists() or lock_path(store).exists():
+                stack.enter_context(run_lock(store.absolute(), what))
+        yield
+
+
+def _store(settings: Settings, environment: Environment, tenant: str) -> Path:
+    return store_path(settings.home, settings.store_url, environment, tenant)
+
+
+def _bytes_of(path: Path) -> int:
+    if path.is_dir() and not path.is_symlink():
+        return sum(_bytes_of(inside) for inside in path.iterdir())
+    return path.lstat().st_size
+
+
+def _erase(path: Path) -> None:
+    with _clear_errors(path):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _clear_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise PermanentError(
+            f"{error.filename or path} cannot be taken away: {error.strerror or error}; the tenant stays as it was "
+            "registered: check the permissions, then run it again"
+        ) from error
