@@ -91,7 +91,8 @@ def test_a_removal_that_is_broken_off_is_ended_by_the_next(
 ) -> None:
     """As long as a file is there the registry has the tenant, so nobody gets its name."""
     registry, settings = both
-    erase, erased = removing._erase, []
+    erase = removing._erase
+    erased: list[Path] = []
 
     def killed(path: Path) -> None:
         if len(erased) == 3:
@@ -183,7 +184,7 @@ def test_its_runs_in_dagster_are_forgotten(sqlite_settings: Settings, monkeypatc
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
     @dg.asset(partitions_def=dg.DynamicPartitionsDefinition(name="tenants"))
-    def seen() -> dg.MaterializeResult:
+    def seen() -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata={"said": "what the tenant's customers want"})
 
     with dg.DagsterInstance.from_config(str(dagster_home(sqlite_settings.home))) as instance:

@@ -7,7 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -57,8 +57,10 @@ class Registry:
             TransientError: the database cannot be reached or is busy.
             PermanentError: it refuses what was asked of it.
         """
-        with translated(), Session(self.engine) as session, session.begin():
+        # Beginning may be tried again; what the block has done by the time something fails cannot.
+        with translated(), closing(retried(self._begun)) as session:
             yield session
+            session.commit()
 
     def transact(self, work: Callable[[Session], T]) -> T:
         """Do work in one transaction, once more in a fresh one where the database asks for that; return its result.
@@ -68,18 +70,24 @@ class Registry:
         Raises:
             As `session`; what is asked for again `RETRIES` times is a `TransientError`.
         """
+
+        def once() -> T:
+            with closing(self._begun()) as session:
+                result = work(session)
+                session.commit()
+                return result
+
         with translated():
-            for attempt in range(RETRIES):
-                try:
-                    with Session(self.engine) as session, session.begin():
-                        return work(session)
-                except OperationalError as error:
-                    if not is_retried(error):
-                        raise
-                    # Random, so that two that were in each other's way do not meet again.
-                    time.sleep(random.uniform(0, RETRY_SECONDS * 2**attempt))  # noqa: S311  # nosec B311
-            with Session(self.engine) as session, session.begin():
-                return work(session)
+            return retried(once)
+
+    def _begun(self) -> Session:
+        session = Session(self.engine)
+        try:
+            session.connection()
+        except BaseException:
+            session.close()
+            raise
+        return session
 
     def close(self) -> None:
         """Close all connections."""
@@ -110,14 +118,14 @@ def open_registry(settings: Settings, *, create: bool = False) -> Registry | Non
     engine = _engine(registry_url(settings))
     try:
         with translated():
-            migrate(engine)
-            with Session(engine) as session, session.begin():
-                keyring.initialise(session)
-                keyring.check(session)
+            # Also this can meet others: SQLite refuses at once where a log is being recovered.
+            retried(lambda: migrate(engine))
+        opened = Registry(engine, keyring)
+        opened.transact(lambda session: (keyring.initialise(session), keyring.check(session)))
     except BaseException:
         engine.dispose()
         raise
-    return Registry(engine, keyring)
+    return opened
 
 
 def has_registry(settings: Settings) -> bool:
@@ -193,6 +201,19 @@ def _begin_locked(connection: Connection) -> None:
         "pg_advisory_xact_lock(%s)",
         (f"{BUSY_SECONDS:.0f}s", f"{IDLE_SECONDS}s", ADVISORY_LOCK),
     )
+
+
+def retried(work: Callable[[], T]) -> T:
+    """Do what may be done several times, again where the database broke it off for another transaction's sake."""
+    for attempt in range(RETRIES):
+        try:
+            return work()
+        except OperationalError as error:
+            if not is_retried(error):
+                raise
+            # Random, so that two that were in each other's way do not meet again.
+            time.sleep(random.uniform(0, RETRY_SECONDS * 2**attempt))  # noqa: S311  # nosec B311
+    return work()
 
 
 def is_retried(error: DBAPIError) -> bool:
