@@ -158,9 +158,8 @@ def internal_systems(settings: Settings, tenant: str) -> tuple[InternalView, ...
         view = _tenant(opened, tenant)
         if opened is None or view is None:
             return ()
-        with _repository(opened, view.id, "the product") as repository:
-            enabled = [entry for entry in repository.internal_integrations() if entry.enabled]
-            return tuple(sorted(enabled, key=lambda entry: entry.name))
+        entries = _in_repository(opened, view.id, "the product", lambda repository: repository.internal_integrations())
+        return tuple(sorted((entry for entry in entries if entry.enabled), key=lambda entry: entry.name))
 
 
 def note_outcomes(settings: Settings, tenant: str, problems: Mapping[Provider, str | None], used_by: str) -> None:

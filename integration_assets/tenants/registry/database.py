@@ -121,11 +121,16 @@ def open_registry(settings: Settings, *, create: bool = False) -> Registry | Non
             # Also this can meet others: SQLite refuses at once where a log is being recovered.
             retried(lambda: migrate(engine))
         opened = Registry(engine, keyring)
-        opened.transact(lambda session: (keyring.initialise(session), keyring.check(session)))
+        opened.transact(lambda session: _prepare_keys(keyring, session))
     except BaseException:
         engine.dispose()
         raise
     return opened
+
+
+def _prepare_keys(keyring: Keyring, session: Session) -> None:
+    keyring.initialise(session)
+    keyring.check(session)
 
 
 def has_registry(settings: Settings) -> bool:
