@@ -253,7 +253,8 @@ class LiveSchema(msgspec.Struct, frozen=True):
     """What one portal's schema holds of what the pipeline uses, by name. Ids of the portal never appear here.
 
     `object_present` is False when our object does not exist; `object_archived` when it exists only archived.
-    `company_properties` covers the mapped company properties only, those that exist.
+    `company_properties` covers the mapped company properties only, those that exist. `other_properties` are names of
+    properties of our object that people added to it, or that say it is somebody else's object of the same name.
     """
 
     portal: Portal
@@ -262,17 +263,48 @@ class LiveSchema(msgspec.Struct, frozen=True):
     properties: tuple[LiveProperty, ...]
     links: tuple[LiveLink, ...]
     company_properties: tuple[LiveProperty, ...]
+    other_properties: tuple[str, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------------ at the edge
 
 
-class Rejected(msgspec.Struct, frozen=True):
-    """A record that cannot be used or written, with the reason. `key` identifies it and is no personal data."""
+class Rejected(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A record that cannot be used or written, with the reason. `key` identifies it and is no personal data.
+
+    `url` leads to it in its own system, where that is known.
+    """
 
     kind: str
     key: str
     reason: str
+    url: str | None = None
+
+
+class RejectedRequest(Rejected, frozen=True, eq=False):
+    """A feature request that cannot be used, with what is known of it all the same.
+
+    Its board decides whether anybody asked for it; the requests merged into it are not gone, and the votes on all of
+    them are not lost. It equals any rejection of the same record for the same reason.
+    """
+
+    board_id: str | None = None
+    merged_ids: tuple[str, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both reject one record for one reason."""
+        same = isinstance(other, Rejected)
+        return same and (self.kind, self.key, self.reason) == (other.kind, other.key, other.reason)
+
+    def __hash__(self) -> int:
+        """Digest of what is compared."""
+        return hash((self.kind, self.key, self.reason))
+
+
+REQUEST_WITHOUT_ID = "its request has no id"
+"""Reason of a vote that is fine in itself, on a request that has no id."""
+WITHOUT_ID = "without id"
+"""How the key ends of a record that has none: `item 5 without id`."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

@@ -17,8 +17,8 @@ from integration_assets.assets.reading_pages import LOOK_UPS_IN_FLIGHT, REQUESTS
 from integration_assets.assets.run_session import RunSession
 from integration_assets.assets.together import together
 from integration_assets.connectors.feedback.base import FeedbackSystem
-from integration_assets.errors import ConfigurationError
-from integration_assets.models import Board, FeatureRequest, Page, Rejected
+from integration_assets.errors import ConfigurationError, ContractError
+from integration_assets.models import Board, FeatureRequest, Page, Rejected, RejectedRequest
 from integration_assets.reporting.progress import track
 from integration_assets.staging.texts import text_list
 from integration_assets.sync.feature_request_object import record_key
@@ -27,6 +27,8 @@ MOST_PASSES = 3
 """Passes over the list of requests before the run goes on with what it has and retires nothing."""
 MOST_MISSING_RETRIEVED = 200
 """Requests missing from the list that are looked up one by one; when more are missing, nothing is retired this run."""
+MERGED = "merged_request"
+"""Kind of a request that lives on in one that cannot be used."""
 
 # ----------------------------------------------------------------------------------------------------------- boards
 
@@ -95,10 +97,8 @@ async def _pass(feedback: FeedbackSystem, reading: Reading) -> tuple[set[str], b
     reading.passes += 1
     with track("feature requests") as advance:
         async for page in feedback.feature_requests(statuses=frozenset(reading.statuses)):
-            unusable = {record.key for record in page.rejected}
-            served |= unusable | {request.request_id for request in page.records}
+            served |= {record.key for record in page.rejected} | {request.request_id for request in page.records}
             unbroken = unbroken and not page.doubtful
-            reading.unusable |= unusable
             _take_requests(reading, page)
             advance(len(page.records))
     reading.work.feedback.requests = len(served)
@@ -113,7 +113,28 @@ def _take_requests(reading: Reading, page: Page[FeatureRequest]) -> None:
     reading.merged_away.update(merged for one in requests for merged in one.merged_ids)
     reading.scores.update({one.request_id: one.score for one in inside if one.score is not None})
     reading.persons_seen.update(one.author_id for one in inside if one.author_id)
-    reading.take(REQUESTS, "raw.feature_requests", msgspec.structs.replace(page, records=tuple(inside)))
+    unusable = _unusable_in_scope(reading, page.rejected)
+    reading.unusable.update(one.key for one in unusable)
+    reading.take(
+        REQUESTS, "raw.feature_requests", msgspec.structs.replace(page, records=tuple(inside), rejected=unusable)
+    )
+
+
+def _unusable_in_scope(reading: Reading, rejected: Sequence[Rejected]) -> tuple[Rejected, ...]:
+    """The requests that cannot be used, and those merged into them; nobody asked for those of other boards."""
+    found: list[Rejected] = []
+    for one in rejected:
+        if not isinstance(one, RejectedRequest):
+            found.append(one)
+        elif reading.scope is not None and one.board_id is not None and one.board_id not in reading.scope:
+            reading.excluded.update((one.key, *one.merged_ids))
+        else:
+            found.append(one)
+            # Without the record nothing else says where these went: they would be looked up, and count as deleted.
+            found += [
+                Rejected(MERGED, merged, f"merged into {one.key}, which cannot be used") for merged in one.merged_ids
+            ]
+    return tuple(found)
 
 
 async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: Reading) -> None:
@@ -133,9 +154,11 @@ async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: R
         return
 
     async def look_up(request_id: str) -> None:
-        request = await feedback.feature_request(request_id)
+        try:
+            request = await feedback.feature_request(request_id)
+        except ContractError as error:  # this one record is broken: that it is there is all we know of it
+            request = Rejected("feature_request", request_id, error.message)
         if isinstance(request, Rejected):
-            reading.unusable.add(request_id)
             _take_requests(reading, Page((), (request,)))
         elif request is not None:
             _take_requests(reading, Page((request,)))

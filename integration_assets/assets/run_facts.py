@@ -27,7 +27,7 @@ from integration_assets.reporting.run_summary import (
 )
 from integration_assets.sync.estimate import CANARY_RECORDS
 from integration_assets.sync.report import ApplyReport, planned_report
-from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER
+from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER, company_mapping
 
 UNFINISHED = frozenset({EndState.RETRY_LATER, EndState.FAILED})
 """What such a run did cannot be told from what it had to do."""
@@ -37,9 +37,10 @@ def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFact
     """The facts of a run that ended so, with the line that says why."""
     report = state.report or _planned_report(state)
     records, links = _numbers(report) if report else (RecordNumbers(identified=_identified(state)), LinkNumbers())
-    currency = "USD"
+    currency, arr_property = "USD", None
     if state.settings is not None and state.connection is not None:
         currency = base_currency(state.settings, state.connection)
+        arr_property = company_mapping(state.settings).arr
     return RunFacts(
         run_id=state.run_id,
         tenant=state.tenant,
@@ -63,6 +64,7 @@ def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFact
         ],
         rejected=report.rejected_items if report else (),
         currency=currency,
+        arr_property=arr_property,
         resolved=state.resolved or state.scope.takes_over(RESOLVE_STAGE),
         ranked=state.ranked or state.scope.takes_over(RANK_STAGE),
         feedback=FEEDBACK_PROVIDER,

@@ -145,7 +145,7 @@ def _unusable(session: RunSession) -> list[str]:
     rows = session.connection.execute(
         """
         SELECT DISTINCT key FROM sync.quarantine
-        WHERE stage = 'raw_feature_requests' AND kind = 'feature_request'
+        WHERE stage = 'raw_feature_requests' AND kind IN ('feature_request', 'merged_request')
             AND seen_at >= (SELECT max(as_of) FROM raw.reads WHERE input = 'feature_requests')
         """
     ).fetchall()

@@ -15,20 +15,22 @@ import duckdb
 
 from integration_assets.assets.metadata import harmless, shown_table
 from integration_assets.assets.partitions import TENANTS
-from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.settings import base_currency
 from integration_assets.checks import nulls
 from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, GateSettings, query
 from integration_assets.checks.gate import CHECKS
+from integration_assets.reporting.quarantine import read_quarantine
 from integration_assets.tenants.integrations import company_mapping
 
-ABOUT_RECORDS = frozenset(check.name for check in nulls.CHECKS if check.blocking)
+ABOUT_RECORDS = frozenset(nulls.STAGES)
 """Checks of what could not be used: they name the records."""
 _SEVERITY = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
 
 
 def gate_settings(session: RunSession) -> GateSettings:
     """What the gate needs to know of the run in progress."""
+    mapping = company_mapping(session.settings)
     return GateSettings(
         run_id=session.state.run_id,
         environment=session.target,
@@ -38,21 +40,32 @@ def gate_settings(session: RunSession) -> GateSettings:
         base_currency=base_currency(session.settings, session.connection),
         rates_setting=session.settings.named("currency_rates"),
         link_contacts=session.settings.link_contacts,
-        company_properties=company_mapping(session.settings).names(),
+        company_properties=mapping.names(),
+        arr_property=mapping.arr,
+        read_only=session.state.mode is Mode.READ_ONLY,
     )
 
 
 def check_metadata(
-    result: CheckResult, connection: duckdb.DuckDBPyConnection, run_id: str
+    result: CheckResult, connection: duckdb.DuckDBPyConnection, run_id: str, arr_property: str | None = None
 ) -> dict[str, dg.MetadataValue[Any]]:
-    """The rows a result is about; where records were kept out, how many, and the first of them with the reason."""
+    """The rows a result is about; where records were kept out, how many, why, and the first of them."""
     shown: dict[str, dg.MetadataValue[Any]] = {}
-    if result.rows:
+    if result.rows and not (result.name in ABOUT_RECORDS and result.severity == "WARN"):
         shown["rows"] = shown_table(list(result.rows[0]), [tuple(row.values()) for row in result.rows])
     if result.name in ABOUT_RECORDS:
         records = query(connection, "quarantined_records", [run_id, result.asset])
         shown["quarantined"] = dg.MetadataValue.int(len({(kind, key) for kind, key, _ in records}))
         if records:
+            lines = read_quarantine(connection, run_id, arr_property=arr_property)
+            shown["quarantined_reasons"] = shown_table(
+                ["kind", "reason", "records", "examples", "remedy"],
+                [
+                    (line.kind, line.reason, line.records, ", ".join(line.examples), line.remedy)
+                    for line in lines
+                    if line.stage == result.asset
+                ],
+            )
             shown["quarantined_records"] = shown_table(["kind", "key", "reason"], records[:SAMPLE_ROWS])
     return shown
 
@@ -60,13 +73,14 @@ def check_metadata(
 def _partitioned(check: Check) -> dg.AssetChecksDefinition:
     def run(session: RunSession) -> dg.AssetCheckResult:
         with session.stage(check.name) as state:
-            result = check.run(session.connection, gate_settings(session))
+            settings = gate_settings(session)
+            result = check.ask(session.connection, settings)
             state.checks[check.name] = result
             return dg.AssetCheckResult(
                 passed=result.passed,
                 severity=_SEVERITY[result.severity],
                 description=harmless(result.detail),
-                metadata=check_metadata(result, session.connection, state.run_id),
+                metadata=check_metadata(result, session.connection, state.run_id, settings.arr_property),
             )
 
     with warnings.catch_warnings():

@@ -15,6 +15,8 @@ from integration_assets.config import Environment
 from integration_assets.sql import read_sql
 
 Severity = Literal["ERROR", "WARN"]
+Spoils = Literal["ranking", "write", "nothing"]
+"""What a failed check makes wrong: the ranking, and so all that follows; only what is written; or nothing."""
 
 SAMPLE_ROWS = 10
 """Most rows a result shows; the detail has the full count."""
@@ -38,6 +40,7 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the checks need to know of the run. `now` is UTC; both floors are shares from 0 to 1.
 
     `rates_setting` is what the person who may change it knows the setting of currency rates by.
+    `company_properties` are all that are mapped, `arr_property` the one with ARR. `read_only`: nothing will be written.
     """
 
     run_id: str
@@ -49,21 +52,34 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     rates_setting: str = "INTEGRATION_ASSETS_CURRENCY_RATES"
     link_contacts: bool = True
     company_properties: tuple[str, ...] = ()
+    arr_property: str | None = None
+    read_only: bool = False
 
 
 class Check(msgspec.Struct, frozen=True):
-    """One entry of the gate. Names are unique over all assets. `severity` is what its failure means at worst."""
+    """One entry of the gate. Names are unique over all assets. `severity` is what its failure means at worst.
+
+    `spoils` decides where an error counts: one that concerns only the write is a warning of a run that writes nothing.
+    """
 
     name: str
     asset: str
     severity: Severity
     description: str
     run: Callable[[duckdb.DuckDBPyConnection, GateSettings], CheckResult]
+    spoils: Spoils = "nothing"
 
     @property
     def blocking(self) -> bool:
         """Whether a failure can keep a run from writing."""
         return self.severity == "ERROR"
+
+    def ask(self, connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+        """The answer of the check to this run."""
+        result = self.run(connection, settings)
+        if settings.read_only and self.spoils == "write" and result.severity == "ERROR":
+            return msgspec.structs.replace(result, severity="WARN")
+        return result
 
 
 def query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:

@@ -26,4 +26,8 @@ def votes_matched(connection: duckdb.DuckDBPyConnection, settings: GateSettings)
     )
 
 
-CHECKS = (Check(NAME, ASSET, "ERROR", "The share of matched votes is not below the configured floor.", votes_matched),)
+CHECKS = (
+    Check(
+        NAME, ASSET, "ERROR", "The share of matched votes is not below the configured floor.", votes_matched, "ranking"
+    ),
+)

@@ -8,10 +8,10 @@ import duckdb
 
 from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, GateSettings, has_table, query, sample
 
-_UNIQUE = {
+_UNIQUE: dict[str, tuple[str, str, str, str]] = {
     "request_ids_unique": ("raw_feature_requests", "repeated_request_ids", "request ids", "Request ids are unique."),
     "record_keys_unique": (
-        "raw_feature_requests",
+        "raw_crm_feature_requests",  # not of the requests: what only their records lack never costs the ranking
         "repeated_record_keys",
         "request ids that differ in case only",
         "No two requests would have one key in the CRM, where keys are lower-case.",
@@ -25,6 +25,8 @@ _UNIQUE = {
         "Each of our keys is on one live CRM record.",
     ),
 }
+
+_OF_RECORDS = frozenset({"record_keys_unique", "crm_keys_unique"})
 
 
 def unique(
@@ -54,7 +56,14 @@ def company_domains_unique(connection: duckdb.DuckDBPyConnection, settings: Gate
 
 CHECKS = (
     *(
-        Check(name, asset, "ERROR", description, partial(unique, name=name, asset=asset, sql=sql, what=what))
+        Check(
+            name,
+            asset,
+            "ERROR",
+            description,
+            partial(unique, name=name, asset=asset, sql=sql, what=what),
+            "write" if name in _OF_RECORDS else "ranking",
+        )
         for name, (asset, sql, what, description) in _UNIQUE.items()
     ),
     Check(

@@ -6,50 +6,78 @@ from functools import partial
 
 import duckdb
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, percent, query, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, Spoils, percent, query, sample
+from integration_assets.models import REQUEST_WITHOUT_ID
+from integration_assets.reporting.quarantine import NOUNS, read_quarantine
 from integration_assets.resolution.domains import blank_pattern
 
 MOST_QUARANTINED = 10
 MOST_QUARANTINED_SHARE = 0.01
-"""More than the greater of the two, of one kind of record, closes the gate."""
+"""More than the greater of the two, of one of `COUNTED`, closes the gate."""
+COUNTED = frozenset({"feature_request", "vote", "company", "crm_feature_request"})
+"""Kinds of which so many must not be missing: without requests, votes or companies the ranking is wrong, and what is in
+the CRM and cannot be read would be written over. Of all other kinds a record that cannot be used is one that is absent:
+an unreadable ARR is no ARR, and a warning."""
+MOST_NAMED = 5
+"""Reasons named by a warning; the summary of the run has the others."""
 
 WITHOUT_EMAIL_WARNING = 0.10
 """Share of votes without an address from which on a person should know: they can only be matched by account."""
 WITHOUT_ARR_WARNING = 0.50
 """Share of companies without ARR from which on rankings by revenue say little. Many CRMs hold prospects as well."""
 
-_STAGES = {
-    "feature_requests_usable": "raw_feature_requests",
-    "votes_usable": "raw_votes",
-    "companies_usable": "raw_crm_companies",
-    "contacts_usable": "raw_crm_contacts",
-    "crm_records_usable": "raw_crm_feature_requests",
-    "resolution_usable": "domain_resolved_votes",
+STAGES: dict[str, tuple[str, Spoils]] = {
+    "feature_requests_usable": ("raw_feature_requests", "ranking"),
+    "votes_usable": ("raw_votes", "ranking"),
+    "companies_usable": ("raw_crm_companies", "ranking"),
+    "contacts_usable": ("raw_crm_contacts", "ranking"),
+    "crm_records_usable": ("raw_crm_feature_requests", "write"),
+    "internal_accounts_usable": ("raw_internal_accounts", "nothing"),
+    "resolution_usable": ("domain_resolved_votes", "ranking"),
 }
+"""By check: the stage whose records it is about, and what too many unusable ones spoil."""
 
 
 def usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, name: str, stage: str) -> CheckResult:
-    """Whether an input is complete: no stored row lacks its key or title, and not too many were quarantined."""
+    """Whether an input is complete: no stored row lacks its key or title, and not too much was quarantined.
+
+    A failure that closes the gate names what closed it and nothing else; anything else quarantined is a warning.
+    """
     stored = {asset: (total, incomplete) for asset, total, incomplete in query(connection, "incomplete_rows")}
     total, incomplete = stored.get(stage, (0, 0))
     kinds = [
-        (kind, count, count + usable, quarantine_limit(count + usable))
-        for row_stage, kind, count, usable in query(connection, "quarantined", [settings.run_id])
+        (kind, number, seen, quarantine_limit(seen) if kind in COUNTED and seen is not None else None)
+        for row_stage, kind, number, seen in query(connection, "quarantined", [settings.run_id, REQUEST_WITHOUT_ID])
         if row_stage == stage
     ]
-    too_many = [(kind, count, seen, limit) for kind, count, seen, limit in kinds if count > limit]
-    parts = [f"{incomplete:,} of {total:,} rows without key or title"] if stage in stored else []
-    parts += [
-        f"{count:,} of {seen:,} {kind} records quarantined, limit {limit:,}" for kind, count, seen, limit in kinds
+    too_many = [(kind, number, seen, limit) for kind, number, seen, limit in kinds if limit and number > limit]
+    lines = [
+        line
+        for line in read_quarantine(connection, settings.run_id, arr_property=settings.arr_property)
+        if line.stage == stage
     ]
-    return CheckResult(
-        name,
-        stage,
-        "ERROR",
-        passed=not incomplete and not too_many,
-        detail="; ".join(parts) or "nothing quarantined",
-        rows=sample(("kind", "quarantined", "seen", "limit"), kinds),
+    if incomplete or too_many:
+        spoilt = {kind for kind, *_ in too_many}
+        parts = [f"{incomplete:,} of {total:,} rows without key or title"] if incomplete else []
+        parts += [f"{_counted(*one[:3])} quarantined, limit {one[3]:,}" for one in too_many]
+        parts += [line.text for line in lines if line.kind in spoilt][:MOST_NAMED]
+        rows = sample(("kind", "quarantined", "seen", "limit"), too_many)
+        return CheckResult(name, stage, "ERROR", passed=False, detail="; ".join(parts), rows=rows)
+    if not lines:
+        detail = f"{total:,} rows, all with key and title" if stage in stored else "nothing quarantined"
+        return CheckResult(name, stage, "WARN", passed=True, detail=detail)
+    parts = [line.text for line in lines[:MOST_NAMED]]
+    parts += [f"and {len(lines) - MOST_NAMED:,} more reasons"] if len(lines) > MOST_NAMED else []
+    rows = sample(
+        ("kind", "reason", "records", "examples", "remedy"),
+        ((line.kind, line.reason, line.records, ", ".join(line.examples), line.remedy) for line in lines),
     )
+    return CheckResult(name, stage, "WARN", passed=False, detail="; ".join(parts), rows=rows)
+
+
+def _counted(kind: str, number: int, seen: int | None) -> str:
+    plural = NOUNS.get(kind, ("", kind))[1]
+    return f"{number:,} {plural}" if seen is None else f"{number:,} of {seen:,} {plural}"
 
 
 def quarantine_limit(seen: int) -> int:
@@ -82,11 +110,12 @@ CHECKS = (
         Check(
             name,
             stage,
-            "ERROR",
-            "No row lacks its key or title, and at most max(10, 1 %) of a kind of record was quarantined.",
+            "WARN" if spoils == "nothing" else "ERROR",
+            "No row lacks its key or title, and at most max(10, 1 %) of requests, votes or companies are quarantined.",
             partial(usable, name=name, stage=stage),
+            spoils,
         )
-        for name, stage in _STAGES.items()
+        for name, (stage, spoils) in STAGES.items()
     ),
     Check("votes_with_email", "raw_votes", "WARN", "At most 10 % of the votes have no e-mail.", votes_with_email),
     Check(

@@ -10,7 +10,7 @@ import msgspec
 from integration_assets.checks.base import Check, CheckResult, GateSettings, Severity, has_table, query, sample
 from integration_assets.config import Environment
 from integration_assets.models import LiveSchema
-from integration_assets.sync.drift import Drift, environments_differ, target_problems
+from integration_assets.sync.drift import RAISE_LIMIT, Drift, environments_differ, target_problems
 from integration_assets.sync.drift import Severity as DriftSeverity
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 
@@ -44,10 +44,17 @@ def schema_as_expected(connection: duckdb.DuckDBPyConnection, settings: GateSett
     return _result("crm_schema_as_expected", "ERROR", errors, f"{settings.environment} is as declared")
 
 
+def schema_differs(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Warn of what is not as declared and can still be written."""
+    _, drifts = _target(connection, settings)
+    warnings = [drift for drift in drifts if drift.severity is DriftSeverity.WARN and drift.remedy != RAISE_LIMIT]
+    return _result("crm_schema_differs", "WARN", warnings, "nothing is shown in another way than declared")
+
+
 def link_limits(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
     """Warn when one request has more companies or voters than a record may be linked to."""
     _, drifts = _target(connection, settings)
-    warnings = [drift for drift in drifts if drift.severity is DriftSeverity.WARN]
+    warnings = [drift for drift in drifts if drift.remedy == RAISE_LIMIT]
     return _result("crm_link_limits", "WARN", warnings, "every request fits the portal's link limits")
 
 
@@ -95,9 +102,11 @@ def _most_links(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
 
 
 def _result(name: str, severity: Severity, drifts: Sequence[Drift], fine: str) -> CheckResult:
-    listed = "; ".join(f"{drift.name}: {drift.detail}" for drift in drifts[:3])
+    listed = "; ".join(drift.text for drift in drifts[:3])
     more = f"; and {len(drifts) - 3} more" if len(drifts) > 3 else ""
-    rows = sample(("name", "severity", "detail"), ((d.name, d.severity.value, d.detail) for d in drifts))
+    rows = sample(
+        ("name", "severity", "detail", "remedy"), ((d.name, d.severity.value, d.detail, d.remedy) for d in drifts)
+    )
     return CheckResult(name, ASSET, severity, not drifts, f"{listed}{more}" if drifts else fine, rows)
 
 
@@ -108,7 +117,9 @@ CHECKS = (
         "ERROR",
         "Object, properties and link labels of this environment are as declared, by name.",
         schema_as_expected,
+        "write",
     ),
+    Check("crm_schema_differs", ASSET, "WARN", "The portal shows our properties as declared.", schema_differs),
     Check("crm_link_limits", ASSET, "WARN", "No request has more links than the portal allows.", link_limits),
     Check(
         "environments_agree",
@@ -116,5 +127,6 @@ CHECKS = (
         "ERROR",
         "Sandbox and production agree in what is used; a difference is an error when production is written to.",
         environments_agree,
+        "write",
     ),
 )

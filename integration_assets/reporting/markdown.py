@@ -49,6 +49,7 @@ def summary_markdown(summary: RunSummary) -> str:
         _top(summary),
         _checks(summary),
         _rejected(summary),
+        _quarantine(summary),
         _table(["system", "calls", "writes", "repeated", "throttled"], _calls(summary)),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -113,6 +114,16 @@ def _rejected(summary: RunSummary) -> str:
     left = len(summary.rejected) - LISTED
     more = f"\n\nand {left:,} more" if left > 0 else ""
     return _table(["rejected", "key", "why"], rows) + more
+
+
+def _quarantine(summary: RunSummary) -> str:
+    rows = [
+        (one.records, one.kind.replace("_", " "), one.reason.replace("_", " "), ", ".join(one.examples), one.remedy)
+        for one in summary.quarantine[:LISTED]
+    ]
+    left = len(summary.quarantine) - LISTED
+    more = f"\n\nand {left:,} more reasons" if left > 0 else ""
+    return _table(["quarantined", "what", "why", "for example", "what to do"], rows) + more
 
 
 def _calls(summary: RunSummary) -> list[Sequence[object]]:

@@ -19,6 +19,7 @@ import msgspec
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState, PermanentError
 from integration_assets.models import Rejected
+from integration_assets.reporting.quarantine import QuarantineLine, read_quarantine
 from integration_assets.reporting.text import clean, count, money
 from integration_assets.sql import read_sql
 
@@ -141,7 +142,10 @@ class Freshness(msgspec.Struct, frozen=True):
 
 
 class RunSummary(msgspec.Struct, frozen=True):
-    """Version 1 of the run summary, keys in their published order. Times are ISO 8601 UTC."""
+    """Version 1 of the run summary, keys in their published order. Times are ISO 8601 UTC.
+
+    `quarantined` counts records by stage, `quarantine` says why; it came later and is empty in older summaries.
+    """
 
     version: int
     run_id: str
@@ -164,6 +168,7 @@ class RunSummary(msgspec.Struct, frozen=True):
     top: Top
     freshness: Freshness
     arr: ArrNumbers = ArrNumbers()  # summaries of earlier versions are read as well
+    quarantine: tuple[QuarantineLine, ...] = ()
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,7 +176,8 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `error` is one line, None when there was none. `resolved` and `ranked` say whether this run made those tables: what
     an earlier run left is not this run's result and is not reported as such. `feedback` and `crm` name the systems
-    whose calls are always listed. `floor` has, by system, the fewest calls that the work done takes, where it is known.
+    whose calls are always listed. `arr_property` is the CRM property that ARR is read from. `floor` has, by system, the
+    fewest calls that the work done takes, where it is known.
     """
 
     run_id: str
@@ -190,6 +196,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     conflicts: Sequence[ConflictLine] = ()
     rejected: Sequence[Rejected] = ()
     currency: str = "USD"
+    arr_property: str | None = None
     resolved: bool = True
     ranked: bool = True
     feedback: str = "canny"
@@ -227,6 +234,7 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
         top=_top(connection) if connection and facts.ranked else Top(),
         freshness=_freshness(connection) if connection else Freshness(),
         arr=_arr(connection) if connection and facts.ranked else ArrNumbers(),
+        quarantine=_quarantine(connection, facts) if connection else (),
     )
 
 
@@ -310,6 +318,10 @@ def _votes(connection: duckdb.DuckDBPyConnection) -> VoteNumbers:
 
 def _quarantined(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
     return dict(_rows(connection, "quarantined_by_stage", [run_id], needs=("sync", "quarantine")))
+
+
+def _quarantine(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> tuple[QuarantineLine, ...]:
+    return read_quarantine(connection, facts.run_id, arr_property=facts.arr_property)
 
 
 def _top(connection: duckdb.DuckDBPyConnection) -> Top:

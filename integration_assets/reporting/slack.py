@@ -7,7 +7,7 @@ that, measured after escaping; what does not fit is counted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,12 +25,12 @@ from slack_sdk.models.blocks import (
 from integration_assets.errors import EndState
 from integration_assets.reporting.advice import TODO, release_command
 from integration_assets.reporting.alerts import Standing
-from integration_assets.reporting.run_summary import RunSummary, TopRequest, arr_words, iso_utc
+from integration_assets.reporting.run_summary import CheckLine, RunSummary, TopRequest, arr_words, iso_utc
 from integration_assets.reporting.text import arr_money, clean, clip, count, duration, moment, percent
 
 HEADER_LIMIT = 150
 PART_LIMIT = 1_200
-"""Longest part of the message. Nine of them, a recovery, the header and the small print stay below 13,000."""
+"""Longest part of the message. Ten of them, a recovery, the header and the small print stay below 13,000."""
 LINE_LIMIT = 210
 LISTED = 5
 """Checks, reasons and rejects named; the rest is counted."""
@@ -91,6 +91,7 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
         _top("Top by companies", summary.top.by_companies, summary.currency),
         _listed("Movers", extra.movers),
         _listed("Checks", _failed_checks(summary)),
+        _listed("Quarantined", [line.text for line in summary.quarantine]),
         _listed("Rejected", [f"{one.kind} {one.key}: {one.reason}" for one in summary.rejected]),
         _listed("Notes", extra.notes),
     )
@@ -251,8 +252,17 @@ def _top(heading: str, requests: Sequence[TopRequest], currency: str) -> str:
 
 
 def _failed_checks(summary: RunSummary) -> list[str]:
-    failed = sorted((check for check in summary.checks if not check.passed), key=lambda check: check.severity)
+    # Warnings about quarantined records say what the part below says of each reason.
+    told = {line.stage for line in summary.quarantine}
+    failed = sorted(
+        (one for one in summary.checks if not one.passed and not (one.severity == "WARN" and _repeats(one, told))),
+        key=lambda check: check.severity,
+    )
     return [f"{check.severity.lower()}: {check.name}: {check.detail}" for check in failed]
+
+
+def _repeats(check: CheckLine, told: Collection[str]) -> bool:
+    return check.name.endswith("_usable") and check.asset in told
 
 
 def _listed(heading: str, lines: Sequence[str]) -> str:

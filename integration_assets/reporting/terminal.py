@@ -16,6 +16,7 @@ from rich.text import Text
 
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState
+from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain
 from integration_assets.reporting.run_summary import CheckLine, RunSummary, SystemCalls, arr_words
 from integration_assets.reporting.text import (
@@ -34,6 +35,8 @@ PLAIN_WIDTH = 160
 """Columns of plain output: a pipe has no edge to fit into, and wrapped lines cannot be searched."""
 VALUE_WIDTH = 40
 """Most characters shown of a value before and after a change."""
+REASONS = 12
+"""Reasons for quarantined records that are shown, the commonest first."""
 DETAIL_WIDTH = 96
 """Most characters shown of a check's detail in plain output."""
 
@@ -120,6 +123,7 @@ def show_summary(
     body = Group(*lines, Text(), facts, *(Text(f"note: {clean(note)}", style="dim") for note in notes))
     print_wide(console, Panel(body, border_style=STATE_STYLES[state], expand=False) if console.is_terminal else body)
     _show_top(console, summary)
+    show_quarantine(console, summary.quarantine)
     failed = [check for check in summary.checks if not check.passed]
     if failed and with_checks:
         show_checks(console, failed)
@@ -176,6 +180,17 @@ def _show_top(console: Console, summary: RunSummary) -> None:
                 arr = arr_money(request.arr, summary.currency, request.companies_without_rate)
                 table.add_row(str(place), Text(clip(clean(request.title), 60)), f"{request.companies:,}", arr)
             print_wide(console, table)
+
+
+def show_quarantine(console: Console, lines: Sequence[QuarantineLine]) -> None:
+    """Why records could not be used or written: three ids and the remedy of each reason, nothing cut."""
+    if not lines:
+        return
+    print_wide(console, Text("Quarantined", style="bold" if console.is_terminal else ""))
+    for line in lines[:REASONS]:
+        print_wide(console, Text(f"- {line.text}"))
+    if len(lines) > REASONS:
+        print_wide(console, Text(f"and {count(len(lines) - REASONS, 'more reason')}: `--json` names them", style="dim"))
 
 
 # ------------------------------------------------------------------------------------------------- rankings, unresolved

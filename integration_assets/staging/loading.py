@@ -217,14 +217,15 @@ def quarantine(connection: duckdb.DuckDBPyConnection, run_id: str, stage: str, r
     """
     if not rejected:
         return 0
-    rows = {(record.kind, _storable(record.key), _storable(record.reason)): None for record in rejected}
+    rows = {(record.kind, _storable(record.key), _storable(record.reason)): record.url for record in rejected}
     kinds, keys, reasons = zip(*rows, strict=True)
-    connection.register("_rejected", pa.table({"kind": kinds, "key": keys, "reason": reasons}))
+    urls = pa.array([_storable(url) if url else None for url in rows.values()], type=pa.string())
+    connection.register("_rejected", pa.table({"kind": kinds, "key": keys, "reason": reasons, "url": urls}))
     try:
         [(count,)] = connection.execute(
             """
-            INSERT INTO sync.quarantine (run_id, stage, kind, key, reason, seen_at)
-            SELECT ?, ?, new.kind, new.key, new.reason, now()::TIMESTAMP
+            INSERT INTO sync.quarantine (run_id, stage, kind, key, reason, seen_at, url)
+            SELECT ?, ?, new.kind, new.key, new.reason, now()::TIMESTAMP, new.url
             FROM _rejected AS new
             ANTI JOIN (SELECT kind, key, reason FROM sync.quarantine WHERE run_id = ? AND stage = ?) AS kept
                 USING (kind, key, reason)

@@ -28,12 +28,63 @@ class Severity(StrEnum):
     WARN = "WARN"
 
 
+LINK = "link "
+"""How the name of a difference begins that is about a link."""
+RUN_SETUP = "run `setup`"
+"""The remedy for what is missing; what exists it does not change."""
+
+
+RAISE_LIMIT = "raise the limit of this association in the CRM's settings"
+"""The remedy for a link limit that is too low."""
+
+
 class Drift(msgspec.Struct, frozen=True):
-    """One difference. `name` is the object, property (`object.property`) or link it concerns."""
+    """One difference. `name` is the object, property (`object.property`) or link it concerns; `remedy` mends it."""
 
     name: str
     severity: Severity
     detail: str
+    remedy: str = ""
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        return f"{self.name}: {self.detail}{'; ' if self.remedy else ''}{self.remedy}"
+
+
+Pair = tuple[str, str]
+"""Type and field type of a property."""
+
+_TEXTS = frozenset({("string", "text"), ("string", "textarea")})
+WRITABLE_PAIRS: Mapping[Pair, frozenset[Pair]] = {
+    ("string", "text"): _TEXTS,
+    ("string", "textarea"): _TEXTS,
+    ("number", "number"): frozenset({("number", "number")}),
+    ("datetime", "date"): frozenset({("datetime", "date")}),
+    ("enumeration", "select"): frozenset({("enumeration", "select"), ("enumeration", "radio")}),
+}
+"""By the pair a property is declared with, those that take the same values and give them back unchanged: only the way
+the CRM draws the field differs. Every other pair refuses our values or changes them. Source: HubSpot, "Properties"
+guide."""
+
+_SPOILT_BY: Mapping[Pair, str] = {
+    ("string", "html"): "it is rich text, which the CRM changes when it is saved",
+    ("string", "phonenumber"): "it is a phone number, which the CRM rewrites",
+    ("string", "file"): "it holds files",
+    ("enumeration", "checkbox"): "it takes several values, ours is one",
+    ("enumeration", "booleancheckbox"): "it knows yes and no only",
+}
+"""Why a pair of the right type cannot hold our values."""
+
+FIELD_TYPES: Mapping[str, str] = {
+    "text": "single-line text",
+    "textarea": "multi-line text",
+    "number": "number",
+    "date": "date picker",
+    "select": "dropdown select",
+    "radio": "radio select",
+}
+"""How the CRM's settings call the field types we use."""
 
 
 def target_problems(
@@ -57,18 +108,50 @@ def target_problems(
     """
     drifts = list(_company_property_problems(company_properties, live))
     if live.object_archived and not live.object_present:
-        return [_error(expected.name, "the object is archived; restore it in the CRM"), *drifts]
+        return [_error(expected.name, "the object is archived", "restore it in the CRM"), *drifts]
     if not live.object_present:
-        return [_error(expected.name, "the object is missing; run `setup`"), *drifts]
-    have = {prop.name: prop for prop in live.properties}
-    for wanted in expected.properties:
-        name = f"{expected.name}.{wanted.name}"
-        drifts.extend(_error(name, detail) for detail in _property_details(wanted, have.get(wanted.name)))
-    drifts.extend(_rules_that_would_reject(expected, live))
+        return [_error(expected.name, "the object is missing", RUN_SETUP), *drifts]
+    if is_foreign(expected, live):
+        named = ", ".join(live.other_properties[:3]) + (", …" if len(live.other_properties) > 3 else "")
+        detail = f"an object of this name exists that is not ours: it has {named} and no {expected.key_property}"
+        remedy = "delete that object in the CRM's settings if nobody needs it, or use another portal"
+        # What it lacks of ours is no news of an object that is somebody else's.
+        return [_error(expected.name, detail, remedy), *_in_the_way(expected, live), *drifts]
+    have = {prop.name for prop in live.properties}
+    missing = (wanted.name for wanted in expected.properties if wanted.name not in have)
+    drifts.extend(_error(f"{expected.name}.{name}", "the property is missing", RUN_SETUP) for name in missing)
+    drifts.extend(_in_the_way(expected, live))
     most = {"company": most_companies, "contact": most_contacts}
     for link in _used_links(expected, link_contacts=link_contacts):
         drifts.extend(_link_problems(link, live_link(live, link), most[link.target]))
     return drifts
+
+
+def is_foreign(expected: ObjectDefinition, live: LiveSchema) -> bool:
+    """Whether the portal's object of our name is somebody else's: neither our key nor a property in our group is on it.
+
+    An object without any property of others is ours: `setup` was interrupted right after making it.
+    """
+    have = {prop.name: prop for prop in live.properties if not prop.archived}
+    names = {prop.name for prop in expected.properties}
+    key = have.get(expected.key_property)
+    marked = (key is not None and key.unique) or any(
+        prop.group == expected.group and name in names for name, prop in have.items()
+    )
+    return live.object_present and not marked and bool(live.other_properties)
+
+
+def _in_the_way(expected: ObjectDefinition, live: LiveSchema) -> Iterator[Drift]:
+    """What exists and is not as we need it: nobody but a person changes that."""
+    have = {prop.name: prop for prop in live.properties}
+    for wanted in expected.properties:
+        if wanted.name in have:
+            name = f"{expected.name}.{wanted.name}"
+            yield from (
+                Drift(name, severity, detail, remedy)
+                for severity, detail, remedy in _property_problems(wanted, have[wanted.name])
+            )
+    yield from _rules_that_would_reject(expected, live)
 
 
 def environments_differ(
@@ -88,53 +171,103 @@ def environments_differ(
     """
     if other is None:
         return [
-            Drift(expected.name, Severity.WARN, f"the other environment cannot be compared with: {why_unreadable}"),
+            Drift(
+                expected.name,
+                Severity.WARN,
+                f"the other environment cannot be compared with: {why_unreadable}",
+                "give it a token",
+            ),
         ]
-    severity = Severity.ERROR if production else Severity.WARN
+    worst = Severity.ERROR if production else Severity.WARN
+    harmless = _equally_writable(target, other, expected) | {f"company.{name}" for name in company_properties}
     here, there = ("production", "sandbox") if production else ("sandbox", "production")
     ours = _features(target, expected, company_properties, link_contacts=link_contacts)
     theirs = _features(other, expected, company_properties, link_contacts=link_contacts)
     return [
-        Drift(name, severity, f"{here}: {ours[name]}; {there}: {theirs[name]}")
+        Drift(
+            name,
+            # Company properties are only read, each environment's by its own type.
+            Severity.WARN if name in harmless and "missing" not in (ours[name], theirs[name]) else worst,
+            f"{here}: {ours[name]}; {there}: {theirs[name]}",
+            _how_to_agree(
+                name, here, there, missing_here=ours[name] == "missing", missing_there=theirs[name] == "missing"
+            ),
+        )
         for name in ours
         if ours[name] != theirs[name] and (name == expected.name or _both_present(target, other, name, expected))
     ]
 
 
+def _equally_writable(target: LiveSchema, other: LiveSchema, expected: ObjectDefinition) -> frozenset[str]:
+    """Properties of ours that take the same values in both environments, however each draws the field."""
+    spoilt = {
+        drift.name
+        for schema in (target, other)
+        for drift in _in_the_way(expected, schema)
+        if drift.severity is Severity.ERROR
+    }
+    names = {f"{expected.name}.{prop.name}" for prop in expected.properties}
+    return frozenset(names - spoilt)
+
+
+def _how_to_agree(name: str, here: str, there: str, *, missing_here: bool, missing_there: bool) -> str:
+    """What makes two environments agree in one thing."""
+    if not (missing_here or missing_there):
+        return f"make it the same in the CRM's settings of {here} and {there}"
+    where = here if missing_here else there
+    return f"create it in {where}" if name.startswith("company.") else f"run `setup` for {where}"
+
+
 def _both_present(target: LiveSchema, other: LiveSchema, name: str, expected: ObjectDefinition) -> bool:
     # a missing object is one finding, not one for each of its properties
-    belongs = name.startswith((f"{expected.name}.", "link "))
+    belongs = name.startswith((f"{expected.name}.", LINK))
     return not belongs or (target.object_present and other.object_present)
 
 
-def _error(name: str, detail: str) -> Drift:
-    return Drift(name, Severity.ERROR, detail)
+def _error(name: str, detail: str, remedy: str) -> Drift:
+    return Drift(name, Severity.ERROR, detail, remedy)
 
 
 def _company_property_problems(names: Collection[str], live: LiveSchema) -> Iterator[Drift]:
     have = {prop.name for prop in live.company_properties if not prop.archived}
     for name in sorted(set(names) - have):
-        yield _error(f"company.{name}", "the mapped company property is missing")
+        yield _error(
+            f"company.{name}",
+            "the mapped company property is missing",
+            "create it, or correct the setting that maps it",
+        )
 
 
-def _property_details(wanted: PropertyDefinition, live: LiveProperty | None) -> Iterator[str]:
-    if live is None:
-        yield "the property is missing; run `setup`"
-        return
+def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterator[tuple[Severity, str, str]]:
+    """Severity, what is different, and the remedy, of a property that exists."""
     if live.archived:
-        yield "the property is archived; restore it in the CRM"
+        yield Severity.ERROR, "the property is archived", "restore it in the CRM"
         return
-    if live.type != wanted.type:
-        yield f"type is {live.type}, expected {wanted.type}"
-    if live.field_type != wanted.field_type:
-        yield f"field type is {live.field_type}, expected {wanted.field_type}"
+    anew = "delete it for good in the CRM's settings, then run `setup`, which makes it anew"
+    pair, as_declared = (live.type, live.field_type), (wanted.type, wanted.field_type)
+    back = f"change its field type back to {FIELD_TYPES[wanted.field_type]} in the CRM's settings"
+    if not live.writable or live.field_type == "calculation_equation":
+        # A calculated property has the field type of its formula as well: one finding says enough.
+        yield Severity.ERROR, f"the property is read-only or calculated ({' '.join(pair)})", anew
+    elif live.type != wanted.type:
+        yield Severity.ERROR, f"type is {live.type}, expected {wanted.type}", anew
+    elif pair not in WRITABLE_PAIRS[as_declared]:
+        why = _SPOILT_BY.get(pair, "values may be refused or changed")
+        yield Severity.ERROR, f"field type is {live.field_type}, expected {wanted.field_type}: {why}", back
+    elif pair != as_declared:
+        shown = f"shown as {FIELD_TYPES[live.field_type]} ({live.field_type}), declared as {wanted.field_type}"
+        yield Severity.WARN, f"{shown}: values are written as before", ""
     if wanted.unique and not live.unique:
-        yield "values are no longer unique, so that records could be duplicated"
-    if not live.writable:
-        yield "the property is read-only"
+        yield Severity.ERROR, "values are no longer unique, so that records could be duplicated", anew
+    if live.unique and not wanted.unique:
+        yield Severity.ERROR, "values must be unique, which two requests may not be", anew
     missing = _missing_options(wanted, live)
-    if missing:
-        yield f"options missing: {', '.join(missing)}"
+    if missing and live.type == wanted.type:
+        yield (
+            Severity.ERROR,
+            f"options missing: {', '.join(missing)}",
+            "add them in the CRM's settings, with exactly these internal values",
+        )
 
 
 def _missing_options(wanted: PropertyDefinition, live: LiveProperty) -> list[str]:
@@ -147,7 +280,9 @@ def _rules_that_would_reject(expected: ObjectDefinition, live: LiveSchema) -> It
     for prop in live.properties:
         if prop.required and not prop.archived and prop.name not in ALWAYS_WRITTEN:
             yield _error(
-                f"{expected.name}.{prop.name}", "the portal requires a value that not every record of ours has"
+                f"{expected.name}.{prop.name}",
+                "the portal requires a value that not every record of ours has",
+                "no longer require it in the CRM's settings",
             )
 
 
@@ -166,7 +301,7 @@ def live_link(live: LiveSchema, link: LinkDefinition) -> LiveLink | None:
 def _link_problems(link: LinkDefinition, live: LiveLink | None, most: int) -> Iterator[Drift]:
     name = _link_name(link)
     if live is None:
-        yield _error(name, "the link label is missing; run `setup`")
+        yield _error(name, "the link label is missing", RUN_SETUP)
         return
     if live.label != link.label:  # a label is known by its name: its text is for people, who may change it
         yield Drift(name, Severity.WARN, f"its text is {live.label!r} in the portal, {link.label!r} when it was made")
@@ -175,11 +310,12 @@ def _link_problems(link: LinkDefinition, live: LiveLink | None, most: int) -> It
             name,
             Severity.WARN,
             f"a record may have {live.limit:,} links, one request needs {most:,}: what does not fit is rejected",
+            RAISE_LIMIT,
         )
 
 
 def _link_name(link: LinkDefinition) -> str:
-    return f"link {link.name} ({link.target})"
+    return f"{LINK}{link.name} ({link.target})"
 
 
 def _features(

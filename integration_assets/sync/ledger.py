@@ -127,11 +127,11 @@ class Ledger(msgspec.Struct):
             return
         rows = pa.Table.from_pylist(
             [msgspec.structs.asdict(one) for one in rejected],
-            schema=columns(kind=pa.string(), key=pa.string(), reason=pa.string()),
+            schema=columns(kind=pa.string(), key=pa.string(), reason=pa.string(), url=pa.string()),
         )
         with incoming(self.connection, rows):
             self.connection.execute(
-                "INSERT INTO sync.quarantine SELECT $run_id, $stage, kind, key, reason, $now FROM incoming_rows",
+                "INSERT INTO sync.quarantine SELECT $run_id, $stage, kind, key, reason, $now, url FROM incoming_rows",
                 {"run_id": self.run_id, "stage": STAGE, "now": naive_utc(now)},
             )
 

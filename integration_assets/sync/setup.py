@@ -11,9 +11,9 @@ from typing import Literal
 import msgspec
 
 from integration_assets.connectors.crm.base import Crm
-from integration_assets.errors import ConfigurationError, TransientError
+from integration_assets.errors import ConfigurationError, HeldError, TransientError
 from integration_assets.models import LinkDefinition, LiveSchema, ObjectDefinition, PropertyDefinition
-from integration_assets.sync.drift import live_link
+from integration_assets.sync.drift import RUN_SETUP, Severity, live_link, target_problems
 
 SETTLE_SECONDS = 360.0
 """Longest wait for the schema to read back: names of link labels were seen to lag by five minutes."""
@@ -42,6 +42,7 @@ def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properti
 
     Raises:
         ConfigurationError: the object or a property of ours exists archived, or the key exists without uniqueness.
+        HeldError: what exists is somebody else's, or is not as we need it, which `setup` never changes.
     """
     _refuse(definition, live, archived_properties)
     steps = []
@@ -80,6 +81,25 @@ def _refuse(definition: ObjectDefinition, live: LiveSchema, archived_properties:
                 f"property {prop.name} exists without unique values, which cannot be added later: "
                 "delete it in the CRM, then run `setup` again"
             )
+    _refuse_what_is_in_the_way(definition, live)
+
+
+def _refuse_what_is_in_the_way(definition: ObjectDefinition, live: LiveSchema) -> None:
+    """Nothing is added to an object that no sync could write to afterwards, or that is not ours."""
+    problems = [
+        drift
+        for drift in target_problems(definition, live, link_contacts=True)
+        if drift.severity is Severity.ERROR and drift.remedy != RUN_SETUP
+    ]
+    if problems:
+        reasons = tuple(drift.text for drift in problems)
+        raise HeldError(f"nothing was created in portal {live.portal.portal_id}: {'; '.join(reasons)}", reasons=reasons)
+
+
+def differences(definition: ObjectDefinition, live: LiveSchema) -> list[str]:
+    """What is not as declared and can still be written, one line each."""
+    drifts = target_problems(definition, live, link_contacts=True)
+    return [drift.text for drift in drifts if drift.severity is Severity.WARN]
 
 
 async def apply_setup(

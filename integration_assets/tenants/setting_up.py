@@ -18,7 +18,7 @@ from integration_assets.reporting.progress import track
 from integration_assets.staging.store import hold_store, store_path
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import PinDecision, check_portal, pin_portal, pinned_portal
-from integration_assets.sync.setup import SetupStep, apply_setup, plan_setup
+from integration_assets.sync.setup import SetupStep, apply_setup, differences, plan_setup
 from integration_assets.tenants.integrations import company_mapping, crm_for
 
 Agree = Callable[[list[str]], bool]
@@ -44,6 +44,7 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
 
     Raises:
         ConfigurationError: wrong portal, our object archived, key not unique, no custom objects, or not agreed.
+        HeldError: the object of our name is somebody else's, or is not as a sync needs it; nothing was created.
         TransientError: the portal did not read back complete within six minutes, or could not be reached.
     """
     environment = settings.environment
@@ -67,7 +68,7 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
                 _ask(portal, steps, agree)
                 await _apply(crm, steps)
             pin_portal(connection, environment, portal, decision, datetime.now(UTC))
-    return _result(environment, portal, steps, decision, calls)
+    return _result(environment, portal, steps, decision, calls, differences(FEATURE_REQUEST, live))
 
 
 async def _other_portal_id(settings: Settings, other: Environment, calls: CallCounter) -> str | None:
@@ -104,7 +105,12 @@ async def _apply(crm: Crm, steps: list[SetupStep]) -> None:
 
 
 def _result(
-    environment: Environment, portal: Portal, steps: list[SetupStep], decision: PinDecision, calls: CallCounter
+    environment: Environment,
+    portal: Portal,
+    steps: list[SetupStep],
+    decision: PinDecision,
+    calls: CallCounter,
+    other: list[str],
 ) -> SetupResult:
     done = f"created {len(steps)} things; all read back" if steps else "nothing is missing"
     total = sum(count.total for count in calls.snapshot())
@@ -112,6 +118,6 @@ def _result(
         environment.value,
         portal.portal_id,
         tuple(step.line for step in steps),
-        (f"portal {portal.portal_id}: {done}", decision.message),
+        (f"portal {portal.portal_id}: {done}", *(f"left as it is: {line}" for line in other), decision.message),
         total,
     )

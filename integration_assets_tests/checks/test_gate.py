@@ -118,19 +118,26 @@ def test_too_much_quarantine_closes_the_gate(store, settings):
     quarantine(store, "another", "raw_votes", votes)
     quarantine(store, "run", "crm_feature_requests", votes)
     quarantine(store, "run", "raw_votes", votes[:10])
-    assert failed(store, settings) == {}
+    borne = failed(store, settings)
+    assert [(one.name, one.severity) for one in borne.values()] == [("votes_usable", "WARN")]
+    assert closed_by(borne.values()) == ()
     quarantine(store, "run", "raw_votes", votes[10:])
+    # another kind, within no limit of its own, is not listed beside the one that closed the gate
+    quarantine(store, "run", "raw_votes", [Rejected("account", "a1", "no name")])
     result = failed(store, settings)["votes_usable"]
     assert result.severity == "ERROR"
-    assert "11 of 31 vote records quarantined, limit 10" in result.detail
+    assert result.detail == (
+        "11 of 31 votes quarantined, limit 10; 11 votes, no request: q0, q1, q10, …; correct it in the feedback system"
+    )
     assert result.rows == ({"kind": "vote", "quarantined": "11", "seen": "31", "limit": "10"},)
 
 
 def test_kinds_are_judged_each_by_its_own_number(store, settings):
-    """Eleven bad voters beside 2,000 good ones are borne: the limit is by kind of record, not by stage."""
-    store.execute("INSERT INTO raw.voters SELECT 'w' || i, 'w@acme.com' FROM range(2000) AS t (i)")
+    """A limit is by kind of record, not by stage, and of requests, votes and companies only: others are absent."""
     quarantine(store, "run", "raw_votes", [Rejected("voter", f"q{number}", "no id") for number in range(11)])
-    assert failed(store, settings) == {}
+    results = failed(store, settings)
+    assert closed_by(results.values()) == ()
+    assert "11 voters, no id: q0, q1, q10, …" in results["votes_usable"].detail
 
 
 def test_archived_records_may_share_a_key(store, settings):

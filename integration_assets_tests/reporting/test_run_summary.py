@@ -44,7 +44,10 @@ SHAPE = json.loads("""
     {"request_id":"r3","title":"Title 3","companies":3,"arr":"5002.50","companies_without_rate":0}]},
  "freshness":{"votes_as_of":"2026-03-01T11:30:00Z","companies_as_of":"2026-03-01T11:30:01Z"},
  "arr":{"total":"7003.50","companies":4,"companies_without_figure":1,"companies_without_rate":2,"left_out":[
-    {"currency":"EUR","amount":"1234567.80","companies":2},{"currency":"USD","amount":"5.00","companies":1}]}}
+    {"currency":"EUR","amount":"1234567.80","companies":2},{"currency":"USD","amount":"5.00","companies":1}]},
+ "quarantine":[
+    {"stage":"raw_votes","kind":"vote","reason":"no id","records":2,"votes":0,"examples":["v1","v2"],
+     "remedy":"correct it in the feedback system"}]}
 """)
 
 

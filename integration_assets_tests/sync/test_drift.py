@@ -55,7 +55,7 @@ def test_a_portal_as_declared_has_no_problem():
         (without_property("url"), "feature_request.url", "missing"),
         (with_property("url", archived=True), "feature_request.url", "archived"),
         (with_property("votes", type="string"), "feature_request.votes", "type is string, expected number"),
-        (with_property("details", field_type="text"), "feature_request.details", "field type is text"),
+        (with_property("details", field_type="html"), "feature_request.details", "field type is html"),
         (with_property("status", options=("open",)), "feature_request.status", "options missing: under_review"),
         (with_property("feature_request_key", unique=False), "feature_request.feature_request_key", "unique"),
         (with_property("title", writable=False), "feature_request.title", "read-only"),

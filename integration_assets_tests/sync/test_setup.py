@@ -63,12 +63,12 @@ def test_an_empty_portal_gets_everything():
 
 
 def test_only_what_is_missing_is_created():
-    """An existing property, even of another type, is left as it is."""
+    """What exists is left as it is."""
     crm = FakeCrm(objects=True)
     crm.properties = {
         prop.name: live_property(prop) for prop in FEATURE_REQUEST.properties if prop.name not in {"url", "board"}
     }
-    crm.properties["votes"] = msgspec.structs.replace(crm.properties["votes"], type="string")
+    crm.properties["status"] = msgspec.structs.replace(crm.properties["status"], field_type="radio")
     crm.labels = {link.name: link for link in FEATURE_REQUEST.links[:2]}
     steps = plan_setup(FEATURE_REQUEST, schema(crm), ())
     assert [step.line for step in steps] == [
@@ -77,7 +77,7 @@ def test_only_what_is_missing_is_created():
         "create link label author to contact (Author / Author of)",
     ]
     carry_out(crm, steps)
-    assert crm.properties["votes"].type == "string"
+    assert crm.properties["status"].field_type == "radio"
 
 
 def test_nothing_missing_asks_nothing():

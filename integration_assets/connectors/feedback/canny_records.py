@@ -14,11 +14,14 @@ import msgspec
 
 from integration_assets.connectors.fields import unknown_fields
 from integration_assets.models import (
+    REQUEST_WITHOUT_ID,
+    WITHOUT_ID,
     Account,
     Board,
     FeatureRequest,
     Page,
     Rejected,
+    RejectedRequest,
     Status,
     StatusChange,
     Vote,
@@ -92,7 +95,7 @@ class _Post(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _VotedPost(msgspec.Struct, frozen=True):
-    id: Id
+    id: str | None = None
     status: str | None = None
 
 
@@ -172,6 +175,8 @@ def voter(raw: Any) -> Voter:
 def vote(raw: Any) -> Vote:
     """A vote. Its voter knows no companies, and is None when the person is gone."""
     vote = msgspec.convert(raw, _Vote)
+    if not vote.post.id:
+        raise UnusableError(REQUEST_WITHOUT_ID)
     voter = _voter_of(vote.voter) if vote.voter else None
     return Vote(vote.id, vote.post.id, voter, _utc(vote.created), vote.post.status)
 
@@ -213,7 +218,7 @@ class Reader:
         for item in items:
             self._position += 1
             given = item.get("id") if isinstance(item, dict) else None
-            key = given if isinstance(given, str) and given else f"item {self._position} without id"
+            key = given if isinstance(given, str) and given else f"item {self._position} {WITHOUT_ID}"
             if key in self._seen:
                 continue
             self._seen.add(key)
@@ -221,5 +226,32 @@ class Reader:
             try:
                 records.append(self._convert(item))
             except (msgspec.ValidationError, UnusableError) as error:
-                rejected.append(Rejected(self._kind, key, str(error)))
+                rejected.append(self._rejected(key, str(error), item))
         return Page(tuple(records), tuple(rejected), unknown_fields=unknown_fields(*DOCUMENTED[self._kind], new))
+
+    def _rejected(self, key: str, reason: str, item: Any) -> Rejected:
+        if self._kind != "feature_request" or not isinstance(item, dict):
+            return Rejected(self._kind, key, reason)
+        return RejectedRequest(
+            self._kind,
+            key,
+            reason,
+            url=_text(item.get("url")),
+            board_id=_id_of(item.get("board")),
+            merged_ids=_merged_ids(item.get("mergeHistory")),
+        )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _id_of(reference: Any) -> str | None:
+    return _text(reference.get("id")) if isinstance(reference, dict) else None
+
+
+def _merged_ids(history: Any) -> tuple[str, ...]:
+    """Ids in a merge history that may be of any form: the record that holds it could not be read."""
+    merges = history if isinstance(history, list) else []
+    ids = (_id_of(merge.get("post")) for merge in merges if isinstance(merge, dict))
+    return tuple(dict.fromkeys(merged for merged in ids if merged))

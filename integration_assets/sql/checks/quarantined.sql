@@ -1,13 +1,21 @@
--- How much of each input a run quarantined while reading and resolving.
+-- How much of each input a run quarantined while reading and resolving, and how much there was.
 -- grain: one kind of record of one stage; key: stage, kind
--- inputs: sync.quarantine, the raw tables; parameter 1: run id
+-- inputs: sync.quarantine, the raw tables; parameters 1 and 2: run id, reason of a vote on a request without id
 WITH quarantined AS (
     SELECT
         stage,
         kind,
         count(DISTINCT key) AS quarantined
     FROM sync.quarantine
-    WHERE run_id = $1
+    WHERE
+        run_id = $1
+        -- such a vote is not unusable where the request itself was met: the request is what is quarantined
+        AND NOT (
+            kind = 'vote' AND reason = $2 AND EXISTS (
+                SELECT 1 FROM sync.quarantine AS met
+                WHERE met.run_id = $1 AND met.kind = 'feature_request' AND met.key LIKE '% without id'
+            )
+        )
     GROUP BY stage, kind
 ),
 
@@ -79,6 +87,8 @@ usable AS (
         SELECT arr FROM raw.crm_companies
         UNION ALL
         SELECT monthly_spend FROM raw.accounts
+        UNION ALL
+        SELECT arr FROM raw.internal_accounts
     ) AS figures
 )
 
@@ -86,7 +96,10 @@ SELECT
     quarantined.stage,
     quarantined.kind,
     quarantined.quarantined,
-    coalesce(usable.usable, 0) AS usable
+    -- what resolution could not use stands in the raw tables all the same
+    CASE WHEN quarantined.stage = 'domain_resolved_votes' THEN usable.usable
+        ELSE coalesce(usable.usable, 0) + quarantined.quarantined
+    END AS seen
 FROM quarantined
 LEFT JOIN usable ON quarantined.kind = usable.kind
 ORDER BY quarantined.stage, quarantined.kind

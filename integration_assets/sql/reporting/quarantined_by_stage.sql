@@ -1,9 +1,9 @@
--- Records a run could not use or write.
+-- Records a run could not use or write, each once, whatever the number of reasons.
 -- grain: one stage; key: stage
 -- inputs: sync.quarantine; parameter 1: run id
 SELECT
     stage,
-    count(*) AS quarantined
+    count(DISTINCT (kind, key)) AS quarantined
 FROM sync.quarantine
 WHERE run_id = $1
 GROUP BY stage

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from integration_assets.connectors.crm.hubspot import endpoints
@@ -96,9 +96,10 @@ async def live_schema(
         portal=who.result(),
         object_present=True,
         object_archived=False,
-        properties=properties.result(),
+        properties=properties.result()[0],
         links=tuple(link for task in links for link in task.result()),
         company_properties=mapped,
+        other_properties=properties.result()[1],
     )
     return live, names
 
@@ -114,12 +115,17 @@ async def archived_properties(session: Session, object_type: str, definition: Ob
     return tuple(item.name for item in definition.properties if item.name in found)
 
 
-async def _our_properties(session: Session, schema: Schema, definition: ObjectDefinition) -> tuple[LiveProperty, ...]:
-    """Our properties, and whatever else the portal requires of every record: it would refuse ours without it."""
-    required = frozenset(schema.required_properties)
-    names = {item.name for item in definition.properties} | required
-    found = await _properties(session, schema.object_type_id, names)
-    return tuple(_live(item, required=item.name in required) for item in found)
+async def _our_properties(
+    session: Session, schema: Schema, definition: ObjectDefinition
+) -> tuple[tuple[LiveProperty, ...], tuple[str, ...]]:
+    """Our properties, and whatever else the portal requires of every record: it would refuse ours without it.
+
+    Beside them the names of all properties that neither HubSpot nor our definition brings along.
+    """
+    required, ours = frozenset(schema.required_properties), {item.name for item in definition.properties}
+    found, entries = await _named_properties(session, schema.object_type_id, ours | required)
+    others = sorted(name for name, entry in entries.items() if name not in ours and not entry.hubspot_defined)
+    return tuple(_live(item, required=item.name in required) for item in found), tuple(others)
 
 
 async def _company_properties(
@@ -128,8 +134,8 @@ async def _company_properties(
     """The named ones that exist, and the names of all there are."""
     if not names:
         return (), None
-    found, known = await _named_properties(session, endpoints.COMPANIES, frozenset(names))
-    return tuple(_live(item) for item in found), known
+    found, entries = await _named_properties(session, endpoints.COMPANIES, frozenset(names))
+    return tuple(_live(item) for item in found), frozenset(entries)
 
 
 async def _properties(
@@ -141,12 +147,15 @@ async def _properties(
 
 async def _named_properties(
     session: Session, object_type: str, names: Collection[str], *, archived: bool = False
-) -> tuple[list[Property], frozenset[str]]:
+) -> tuple[list[Property], Mapping[str, NamedProperty]]:
+    """The named definitions that exist, and the names of all there are, with whose they are."""
     endpoint = endpoints.properties(object_type)
     listing = await session.read("GET", endpoint, Listing, params={"archived": str(archived).lower()})
-    entries = {decode(entry, NamedProperty, endpoint=endpoint.template).name: entry for entry in listing.results}
-    wanted = [decode(entry, Property, endpoint=endpoint.template) for name, entry in entries.items() if name in names]
-    return wanted, frozenset(entries)
+    named = [(decode(entry, NamedProperty, endpoint=endpoint.template), entry) for entry in listing.results]
+    wanted = {
+        one.name: decode(entry, Property, endpoint=endpoint.template) for one, entry in named if one.name in names
+    }
+    return list(wanted.values()), {one.name: one for one, _ in named}
 
 
 def _live(item: Property, *, required: bool = False) -> LiveProperty:

@@ -173,9 +173,10 @@ class Schema(_Wire):
 
 
 class NamedProperty(_Wire):
-    """The name of a property definition: enough to know whether the rest matters."""
+    """The name of a property definition, and whose it is: enough to know whether the rest matters."""
 
     name: str
+    hubspot_defined: bool = False
 
 
 class Option(_Wire):

@@ -1,0 +1,138 @@
+"""What a run could not use or write, for people: how many records, why, three of them by id, and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import duckdb
+import msgspec
+
+from integration_assets.models import REQUEST_WITHOUT_ID, LiveSchema
+from integration_assets.reporting.text import clean, count
+from integration_assets.sql import read_sql
+
+MOST_REASONS = 50
+"""Reasons a summary names, the commonest first: the count of each stage has the rest."""
+NUMBER_TYPES = frozenset({"number"})
+
+NOUNS: Mapping[str, tuple[str, str]] = {
+    "account": ("account", "accounts"),
+    "arr": ("ARR figure", "ARR figures"),
+    "board": ("board", "boards"),
+    "company": ("company", "companies"),
+    "contact": ("contact", "contacts"),
+    "crm_feature_request": ("CRM record", "CRM records"),
+    "feature_request": ("request", "requests"),
+    "internal_account": ("row of an internal system", "rows of internal systems"),
+    "link": ("link", "links"),
+    "membership": ("membership of an account", "memberships of accounts"),
+    "merged_request": ("merged request", "merged requests"),
+    "override": ("override", "overrides"),
+    "status_change": ("status change", "status changes"),
+    "vote": ("vote", "votes"),
+    "voter": ("voter", "voters"),
+}
+"""Kinds of record, as people call them."""
+
+_IN_FEEDBACK = "correct it in the feedback system"
+_IN_CRM = "correct it in the CRM"
+REMEDIES: Mapping[tuple[str, str | None], str] = {
+    ("arr", "negative"): "correct the figure where it is kept: ARR is never below zero",
+    ("arr", "not_a_number"): "write the figure as a plain number, such as 1200.50",
+    ("arr", "too_large"): "correct the figure where it is kept: more than 100 billion is a mistake in any currency",
+    ("feature_request", "no title"): "give it a title in the feedback system",
+    ("vote", "request_gone"): "run `sync --full`: their requests are not in the feedback system any more",
+    ("vote", REQUEST_WITHOUT_ID): "correct the request without id in the feedback system",
+    ("merged_request", None): "correct the request it was merged into",
+    ("internal_account", None): "correct the row in the internal system, or the path of the field in its mapping",
+    ("override", None): "correct or remove the line: `integration-assets overrides list`",
+    ("company", None): _IN_CRM,
+    ("contact", None): _IN_CRM,
+    ("crm_feature_request", None): _IN_CRM,
+    ("link", None): "look at the reason: the CRM refuses the link",
+    ("account", None): _IN_FEEDBACK,
+    ("board", None): _IN_FEEDBACK,
+    ("feature_request", None): _IN_FEEDBACK,
+    ("membership", None): _IN_FEEDBACK,
+    ("status_change", None): _IN_FEEDBACK,
+    ("vote", None): _IN_FEEDBACK,
+    ("voter", None): _IN_FEEDBACK,
+}
+"""What to do, by kind and reason, else by kind."""
+_REFUSED = "look at the reason: the CRM refuses the record"
+_WRITING = "crm_feature_requests"
+
+
+class QuarantineLine(msgspec.Struct, frozen=True):
+    """One reason why records of one kind were not used or written. `votes` are those on the requests among them.
+
+    `examples` are ids of at most three records, with what leads a person there; `remedy` is one sentence.
+    """
+
+    stage: str
+    kind: str
+    reason: str
+    records: int
+    votes: int
+    examples: tuple[str, ...]
+    remedy: str
+
+    @property
+    def text(self) -> str:
+        """All of it in one line."""
+        noun = count(self.records, *NOUNS.get(self.kind, (self.kind.replace("_", " "), self.kind.replace("_", " "))))
+        more = ", …" if self.records > len(self.examples) else ""
+        votes = f", {count(self.votes, 'vote')} on them not counted" if self.votes else ""
+        return f"{noun}, {self.reason.replace('_', ' ')}: {', '.join(self.examples)}{more}{votes}; {self.remedy}"
+
+
+def read_quarantine(
+    connection: duckdb.DuckDBPyConnection, run_id: str, *, arr_property: str | None = None
+) -> tuple[QuarantineLine, ...]:
+    """Why a run could not use or write records, the commonest reason first.
+
+    `arr_property` is the mapped company property with ARR: where it does not hold numbers, that is the remedy.
+    """
+    rows = connection.execute(
+        read_sql("reporting/quarantine_reasons"), {"run_id": run_id, "most": MOST_REASONS}
+    ).fetchall()
+    arr_remedy = _arr_remedy(connection, arr_property) if any(kind == "arr" for _, kind, *_ in rows) else None
+    return tuple(
+        QuarantineLine(
+            stage=stage,
+            kind=kind,
+            reason=clean(reason),
+            records=records,
+            votes=votes,
+            examples=tuple(_example(one) for one in examples),
+            remedy=(arr_remedy if source == "crm" and reason == "not_a_number" else None)
+            or _remedy(stage, kind, reason),
+        )
+        for stage, kind, source, reason, records, votes, examples in rows
+    )
+
+
+def _example(record: Mapping[str, Any]) -> str:
+    details = [record["url"]] if record["url"] else []
+    details += [count(record["votes"], "vote")] if record["votes"] else []
+    shown = clean(record["key"]) or "without id"
+    return clean(f"{shown} ({', '.join(details)})") if details else shown
+
+
+def _remedy(stage: str, kind: str, reason: str) -> str:
+    if stage == _WRITING and kind != "link":
+        return _REFUSED
+    return REMEDIES.get((kind, reason)) or REMEDIES.get((kind, None), "look at the reason")
+
+
+def _arr_remedy(connection: duckdb.DuckDBPyConnection, name: str | None) -> str | None:
+    """What to do about figures of a CRM property that are no numbers; None where the property holds numbers."""
+    rows = connection.execute("SELECT schema_json FROM raw.crm_portals WHERE role = 'target'").fetchall()
+    if name is None or not rows or rows[0][0] is None:
+        return None
+    schema = msgspec.json.decode(rows[0][0], type=LiveSchema)
+    kind = next((item.type for item in schema.company_properties if item.name == name), None)
+    if kind is None or kind in NUMBER_TYPES:
+        return None
+    return f"`{name}` is a {'text' if kind == 'string' else kind} property: map a number property"
