@@ -118,9 +118,10 @@ def target_problems(
         # What it lacks of ours is no news of an object that is somebody else's.
         return [_error(expected.name, detail, remedy), *_in_the_way(expected, live), *drifts]
     have = {prop.name for prop in live.properties}
+    # What `setup` refuses to touch comes before what it would add.
+    drifts.extend(_in_the_way(expected, live))
     missing = (wanted.name for wanted in expected.properties if wanted.name not in have)
     drifts.extend(_error(f"{expected.name}.{name}", "the property is missing", RUN_SETUP) for name in missing)
-    drifts.extend(_in_the_way(expected, live))
     most = {"company": most_companies, "contact": most_contacts}
     for link in _used_links(expected, link_contacts=link_contacts):
         drifts.extend(_link_problems(link, live_link(live, link), most[link.target]))
