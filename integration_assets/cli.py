@@ -250,7 +250,7 @@ def _usage(line: str | None) -> Exception:
 @app.command()
 def approve(
     plan_hash: Annotated[
-        str, typer.Argument(metavar="HASH", help="Hash of the held plan; its first 8 digits suffice.")
+        str, typer.Argument(metavar="HASH", help="Hash of the held plan; its first 6 digits suffice.")
     ],
     tenant: Tenant = DEFAULT,
     environment: Environment = None,

@@ -293,8 +293,9 @@ class RejectedRequest(Rejected, frozen=True, eq=False):
 
     def __eq__(self, other: object) -> bool:
         """Whether both reject one record for one reason."""
-        same = isinstance(other, Rejected)
-        return same and (self.kind, self.key, self.reason) == (other.kind, other.key, other.reason)
+        if not isinstance(other, Rejected):
+            return NotImplemented
+        return (self.kind, self.key, self.reason) == (other.kind, other.key, other.reason)
 
     def __hash__(self) -> int:
         """Digest of what is compared."""

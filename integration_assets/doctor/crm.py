@@ -10,11 +10,18 @@ from integration_assets.config import Environment, Settings
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.limiter import Quota
 from integration_assets.doctor.case import Case, NotTriedError, replace_secret
-from integration_assets.doctor.findings import Seen, Verdict, fail, failed, ok, unknown, warn, worst_of
+from integration_assets.doctor.findings import Seen, Verdict, advice, fail, failed, ok, unknown, warn, worst_of
 from integration_assets.doctor.machine import known_store
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError
 from integration_assets.models import LiveSchema, Portal
-from integration_assets.sync.drift import Drift, Severity, environments_differ, target_problems
+from integration_assets.sync.drift import (
+    MAP_AGAIN,
+    RUN_SETUP,
+    Drift,
+    Severity,
+    environments_differ,
+    target_problems,
+)
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, KEY
 from integration_assets.sync.portal import check_portal
 from integration_assets.tenants.integrations import CRM_PROVIDER, company_mapping, crm_for
@@ -23,6 +30,7 @@ MAPPED = ("hubspot_arr_property", "hubspot_currency_property", "hubspot_account_
 SHARE_OF_QUOTA = 2
 """A run may use half of what is left; a plan that needs more is held."""
 OBJECT = FEATURE_REQUEST.name
+UNCONFIGURED = "it is not configured"
 
 
 class CrmFacts(msgspec.Struct, frozen=True):
@@ -118,7 +126,7 @@ async def portal(case: Case) -> Seen:
     other = await _other(case)
     looks = [await _identity(case, settings, own.portal, other.portal if isinstance(other, CrmFacts) else None)]
     if isinstance(other, IntegrationError):
-        wrong = replace_secret(settings, token_field(case.environment.other), case.tenant)
+        wrong = advice(other, replace_secret(settings, token_field(case.environment.other), case.tenant))
         looks.append(warn(f"the {case.environment.other} portal cannot be compared with: {other.message}", wrong))
     return worst_of(looks)
 
@@ -147,7 +155,8 @@ async def scopes(case: Case) -> Seen:
     """14: each scope a run needs."""
     own, settings = await _own(case), await case.settings()
     if isinstance(own.scopes, IntegrationError):
-        return failed(own.scopes, "run the doctor again")
+        replace = replace_secret(settings, token_field(case.environment), case.tenant)
+        return failed(own.scopes, advice(own.scopes, replace))
     if own.scopes is None:
         return unknown("the CRM does not say which scopes the token has")
     if missing := own.needed - own.scopes:
@@ -196,13 +205,15 @@ async def link_labels(case: Case) -> Seen:
 async def _schema_part(case: Case, concerns: Callable[[str], bool], fine: str) -> Seen:
     """The drifts whose name concerns one check."""
     own = await _own(case)
-    if isinstance(own.schema, IntegrationError):
-        return failed(own.schema, "run the doctor again")
     settings = await case.settings()
+    if isinstance(own.schema, IntegrationError):
+        # The token itself was accepted: what is refused is a scope, or the answer.
+        grant = f"grant the token in {settings.named(token_field(case.environment))} what the message names"
+        return failed(own.schema, advice(own.schema, grant))
     if not own.schema.object_present and not concerns(OBJECT) and not concerns("company."):
         return unknown("not tried: the object does not exist")
     drifts = await _drifts(case, settings, own.schema)
-    looks = [_drift(one, settings, case.environment) for one in drifts if concerns(one.name)]
+    looks = [_drift(one, settings, case) for one in drifts if concerns(one.name)]
     return worst_of(looks) if looks else ok(fine)
 
 
@@ -220,26 +231,28 @@ async def _drifts(case: Case, settings: Settings, own: LiveSchema) -> list[Drift
         link_contacts=settings.link_contacts,
         production=case.environment is Environment.PRODUCTION,
         company_properties=names,
-        why_unreadable="it is not configured" if other is None else "it cannot be read",
+        why_unreadable=UNCONFIGURED if other is None else "it cannot be read (CRM token)",
     )
     wrong_here = {drift.name for drift in drifts if drift.severity is Severity.ERROR}
     return [drift for drift in drifts if drift.severity is Severity.ERROR or drift.name not in wrong_here]
 
 
-def _drift(drift: Drift, settings: Settings, environment: Environment) -> Seen:
-    """A drift with what to do: what is missing `setup` creates, what exists and is wrong a person has to change."""
-    for field in MAPPED:
-        if drift.name == f"company.{getattr(settings, field)}" and drift.severity is Severity.ERROR:
-            fix = f"correct {settings.named(field)}, or create the property"
-            return fail(f"{drift.name}: {drift.detail}", fix, usage=True)
-    seen, by_setup, _ = f"{drift.name}: {drift.detail}".partition("; run `setup`")
-    if by_setup:
-        fix = f"run `integration-assets setup --environment {environment}`"
-    elif drift.severity is Severity.ERROR:
-        fix = "change it in the CRM's settings: `setup` changes nothing that exists"
+def _drift(drift: Drift, settings: Settings, case: Case) -> Seen:
+    """A drift with what to do about this one: what is missing `setup` creates, all else a person has to change."""
+    seen, fix, usage = f"{drift.name}: {drift.detail}", drift.remedy, False
+    mapped = next((one for one in MAPPED if drift.name == f"company.{getattr(settings, one)}"), None)
+    if mapped is not None and drift.remedy == MAP_AGAIN:
+        fix, usage = f"correct {settings.named(mapped)}, or create the property", True
+    elif drift.remedy == RUN_SETUP:
+        fix = f"run `integration-assets setup --environment {case.environment}`"
+    elif drift.detail.endswith(UNCONFIGURED):
+        fix = f"set {settings.named(token_field(case.environment.other))}"
     else:
-        fix = f"run `integration-assets setup --environment {environment.other}`, or give it a token"
-    return fail(seen, fix) if drift.severity is Severity.ERROR else warn(seen, fix)
+        for environment in Environment:
+            fix = fix.replace(
+                f"{RUN_SETUP} for {environment}", f"run `integration-assets setup --environment {environment}`"
+            )
+    return fail(seen, fix, usage=usage) if drift.severity is Severity.ERROR else warn(seen, fix)
 
 
 # ------------------------------------------------------------------------------------------------------------- quota
@@ -259,9 +272,10 @@ async def quota(case: Case) -> Seen:
         return _spent(left, needed)
     budget = settings.call_budget if settings.call_budget is not None else left // SHARE_OF_QUOTA
     if needed > budget:
+        name = settings.named("call_budget")
         return warn(
             f"{left:,} calls left today, a run takes about {needed:,} and may take {budget:,}: it would be held",
-            f"wait for the quota, or raise {settings.named('call_budget')}",
+            f"raise {name}" if settings.call_budget is not None else f"wait for the quota of tomorrow, or set {name}",
         )
     return ok(f"{left:,} calls left today, a run takes about {needed:,}")
 

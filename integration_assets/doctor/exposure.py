@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message
 
 from integration_assets.connectors.reaching import answer_to_get
 from integration_assets.doctor.case import Case, in_thread
-from integration_assets.doctor.findings import Seen, fail, failed, ok
+from integration_assets.doctor.findings import Seen, fail, failed, ok, skipped
 from integration_assets.doctor.keys import NO_REGISTRY
 from integration_assets.errors import IntegrationError
 from integration_assets.tenants.registry.database import Registry, registry
@@ -120,7 +120,7 @@ def probes() -> list[str]:
 async def own_pages(case: Case) -> Seen:
     """25: our own pages give nothing away to whoever guesses paths."""
     if (await case.opened()).keys is None:
-        return ok(f"{NO_REGISTRY}, and without one the pages are not served")
+        return skipped(f"{NO_REGISTRY}, and without one the pages are not served")
     try:
         told = await in_thread(lambda: _asked(case))
     except IntegrationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from integration_assets.doctor.case import Case, NotTriedError, replace_secret
-from integration_assets.doctor.findings import Seen, fail, failed, ok, unknown, warn
+from integration_assets.doctor.findings import Seen, advice, fail, failed, ok, unknown, warn
 from integration_assets.errors import CredentialError, IntegrationError
 from integration_assets.models import FeatureRequest, Page
 from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for
@@ -69,16 +69,20 @@ async def shape(case: Case) -> Seen:
     if settings.canny_api_key is None:
         return unknown(f"not tried: {settings.named(KEY)} is not set")
     if isinstance(page, IntegrationError):
-        return failed(page, "the system has changed: look for a newer version of integration-assets")
+        return failed(page, advice(page, replace_secret(settings, KEY, case.tenant)))
     if page is None:
         return warn("the list of requests is empty", "check that the key belongs to the right workspace")
     unusable, all_ = len(page.rejected), len(page.records) + len(page.rejected)
     if all_ == 0:
         return warn("there are no requests", "check that the key belongs to the right workspace")
     if unusable > max(FEW_UNUSABLE, all_ * MOST_UNUSABLE) or unusable == all_:
+        first = ", ".join(one.key for one in page.rejected[:3])
         return fail(
-            f"{unusable} of {all_} requests cannot be used: {page.rejected[0].reason}",
-            "the system has changed: look for a newer version of integration-assets",
+            f"{unusable} of {all_} requests cannot be used: {page.rejected[0].reason} ({first})",
+            # where none can be used the records have another form; where some cannot, those records are at fault
+            "the system has changed: look for a newer version of integration-assets"
+            if unusable == all_
+            else "correct them in the feedback system",
         )
     left_out = f", {unusable} of them cannot be used" if unusable else ""
     more = f"; unknown fields: {', '.join(sorted(page.unknown_fields))}" if page.unknown_fields else ""

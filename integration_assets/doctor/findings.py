@@ -11,13 +11,24 @@ from rich.table import Table
 from rich.text import Text
 
 from integration_assets import __version__
-from integration_assets.errors import EXIT_USAGE, ConfigurationError, IntegrationError
+from integration_assets.errors import (
+    EXIT_USAGE,
+    ConfigurationError,
+    ContractError,
+    CredentialError,
+    IntegrationError,
+    TransientError,
+)
 
 
 class Verdict(StrEnum):
-    """How one check ended, from best to worst. `unknown`: it could not be carried out, and it says why."""
+    """How one check ended, from best to worst. `skipped`: what it looks at is not configured, and need not be.
+
+    `unknown`: it could not be carried out, and it says why.
+    """
 
     OK = "ok"
+    SKIPPED = "skipped"
     UNKNOWN = "unknown"
     WARN = "warn"
     FAIL = "fail"
@@ -47,6 +58,11 @@ class Finding(msgspec.Struct, frozen=True):
 def ok(seen: str) -> Seen:
     """All is well."""
     return Seen(Verdict.OK, seen)
+
+
+def skipped(seen: str) -> Seen:
+    """There is nothing to look at: it is not configured, which is no fault."""
+    return Seen(Verdict.SKIPPED, seen)
 
 
 def warn(seen: str, fix: str) -> Seen:
@@ -82,12 +98,32 @@ def worst_of(looks: Sequence[Seen]) -> Seen:
     )
 
 
-def exit_code(findings: Iterable[Finding]) -> int:
-    """0 when nothing failed, 2 when configuration is why something did, else 1."""
+def advice(error: IntegrationError, replace: str) -> str:
+    """What to do about an error a system answered with; `replace` is what gives it another credential."""
+    if isinstance(error, CredentialError):
+        return replace
+    if isinstance(error, ContractError):
+        return "the system has changed: look for a newer version of integration-assets"
+    if isinstance(error, TransientError):
+        return "check the network, then run the doctor again"
+    return "do what the message says, then run the doctor again"
+
+
+CREDENTIALS = frozenset({"encryption key", "feedback key", "CRM token", "Slack"})
+"""Checks that try a credential: what nobody could try must not pass for one that works."""
+
+
+def untried(findings: Iterable[Finding]) -> list[str]:
+    """Names of the credentials that could not be tried."""
+    return [one.check for one in findings if one.verdict is Verdict.UNKNOWN and one.check in CREDENTIALS]
+
+
+def exit_code(findings: Sequence[Finding]) -> int:
+    """0 when nothing failed and every credential was tried, 2 when configuration is why something failed, else 1."""
     bad = [finding for finding in findings if finding.verdict is Verdict.FAIL]
-    if not bad:
-        return 0
-    return EXIT_USAGE if any(finding.usage for finding in bad) else 1
+    if any(finding.usage for finding in bad):
+        return EXIT_USAGE
+    return 1 if bad or untried(findings) else 0
 
 
 def to_json(findings: Sequence[Finding]) -> bytes:
@@ -95,10 +131,16 @@ def to_json(findings: Sequence[Finding]) -> bytes:
     return msgspec.json.encode({"version": 1, "product": __version__, "findings": findings})
 
 
-_STYLES = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "bold red", Verdict.UNKNOWN: "cyan"}
+_STYLES = {
+    Verdict.OK: "green",
+    Verdict.SKIPPED: "dim",
+    Verdict.WARN: "yellow",
+    Verdict.FAIL: "bold red",
+    Verdict.UNKNOWN: "cyan",
+}
 
 
-def show(findings: Iterable[Finding], console: Console) -> None:
+def show(findings: Sequence[Finding], console: Console) -> None:
     """A table for people: what is ok in one line, all else with why it matters and the remedy."""
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
@@ -114,3 +156,5 @@ def show(findings: Iterable[Finding], console: Console) -> None:
         verdict = Text(finding.verdict.value, style=_STYLES[finding.verdict])
         table.add_row(verdict, str(finding.number), finding.check, Text("\n".join(lines)))
     console.print(table)
+    if names := untried(findings):
+        console.print(Text(f"{', '.join(names)}: could not be tried, which is no success", style="bold red"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from integration_assets.doctor.case import Case, NotTriedError
-from integration_assets.doctor.findings import Seen, fail, failed, ok, warn, worst_of
+from integration_assets.doctor.findings import Seen, fail, failed, ok, skipped, warn, worst_of
 from integration_assets.doctor.machine import known_store
 from integration_assets.doctor.tenant import Credential, Opened
 from integration_assets.tenants.outcomes import EXPIRY_NOTICE
@@ -20,7 +20,7 @@ async def encryption_key(case: Case) -> Seen:
     if opened.problem is not None:
         return failed(opened.problem, "do what the message says, then run the doctor again")
     if not opened.has_registry or opened.keys is None:
-        return ok(NO_REGISTRY)
+        return skipped(NO_REGISTRY)
     own = sum(one.secret.is_set for one in opened.credentials)
     return ok(f"key {opened.keys.current} opens the check row and the {own} secrets of tenant {case.tenant}")
 
@@ -30,7 +30,7 @@ async def key_age(case: Case) -> Seen:
     opened = await _with_keys(case)
     keys = opened.keys
     if keys is None:
-        return ok(NO_REGISTRY)
+        return skipped(NO_REGISTRY)
     looks = []
     on_old = sum(count for key, count in keys.master_keys.items() if key != keys.current)
     if on_old:
@@ -53,10 +53,10 @@ async def expiry(case: Case) -> Seen:
     """21: days left of each credential."""
     opened = await _with_keys(case)
     if not opened.registered:
-        return ok(f"{NO_REGISTRY}, of which nobody says when they expire")
+        return skipped(f"{NO_REGISTRY}, of which nobody says when they expire")
     with_secret = [one for one in opened.credentials if one.secret.is_set]
     looks = [_days_left(case, one) for one in with_secret]
-    return worst_of(looks) if looks else ok("no credential is stored")
+    return worst_of(looks) if looks else skipped("no credential is stored")
 
 
 def _days_left(case: Case, one: Credential) -> Seen:
@@ -82,10 +82,10 @@ async def last_success(case: Case) -> Seen:
     if not opened.registered:
         facts = await known_store(case)
         good = facts.last_good_run_at if facts else None
-        return ok(f"{NO_REGISTRY}; " + (f"last good run {good:%Y-%m-%d %H:%M} UTC" if good else "no good run yet"))
+        return skipped(f"{NO_REGISTRY}; " + (f"last good run {good:%Y-%m-%d %H:%M} UTC" if good else "no good run yet"))
     with_secret = [one for one in opened.credentials if one.secret.is_set]
     looks = [_last(one) for one in with_secret]
-    return worst_of(looks) if looks else ok("no credential is stored")
+    return worst_of(looks) if looks else skipped("no credential is stored")
 
 
 def _last(one: Credential) -> Seen:

@@ -81,13 +81,23 @@ def _home(case: Case) -> Seen:
     except OSError as error:
         fix = f"set {variable('home')} to a writable folder"
         return fail(f"{place} cannot be written: {error.strerror}", fix, usage=True)
-    free, needed = shutil.disk_usage(place).free, RUNS_OF_ROOM * bytes_of(case)
-    room = f"{free / 1e9:,.1f} GB free, {RUNS_OF_ROOM} times what the last run left is {needed / 1e9:,.3f} GB"
+    free, left = shutil.disk_usage(place).free, bytes_of(case)
+    needed = RUNS_OF_ROOM * left
+    wanted = f", {RUNS_OF_ROOM} times what the last run left is {size(needed)}" if left else "; no run left any yet"
+    room = f"{free / 1e9:,.1f} GB free{wanted}"
     if free < needed:
         return fail(f"{place}: {room}", f"free some disk space, or move {variable('home')}")
     if free < LITTLE_BYTES:
         return warn(f"{place}: {room}", "free some disk space soon")
     return ok(f"{place} can be written; {room}")
+
+
+def size(number: int) -> str:
+    """Bytes as people read them, in the unit that shows some: `12 kB`, `3.4 MB`, `1.2 GB`."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
+        if number >= factor:
+            return f"{number / factor:,.1f} {unit}"
+    return f"{max(number, 0) / 1e3:,.0f} kB"
 
 
 async def staging_store(case: Case) -> Seen:
@@ -98,7 +108,7 @@ async def staging_store(case: Case) -> Seen:
         return failed(error, "do what the message says")
     if facts is None:
         return ok("none yet: the first run makes it")
-    return ok(f"{facts.path} opens, {facts.bytes / 1e6:,.1f} MB, nobody holds it")
+    return ok(f"{facts.path} opens, {size(facts.bytes)}, nobody holds it")
 
 
 async def known_store(case: Case) -> StoreFacts | None:

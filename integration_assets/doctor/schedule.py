@@ -10,7 +10,7 @@ import msgspec
 
 from integration_assets.config import load_automation
 from integration_assets.doctor.case import Case, in_thread
-from integration_assets.doctor.findings import Seen, ok, warn, worst_of
+from integration_assets.doctor.findings import Seen, ok, skipped, warn, worst_of
 from integration_assets.doctor.machine import known_store
 
 MISSED = 3
@@ -39,7 +39,10 @@ async def schedule(case: Case) -> Seen:
     last = facts.last_run if facts else None
     looks = [_switched(known, case.now()), _age(last, case.now(), scheduled=bool(known.on))]
     worst = worst_of(looks)
-    return worst if worst.fix else ok("; ".join(look.seen for look in looks))
+    if worst.fix:
+        return worst
+    said = "; ".join(look.seen for look in looks)
+    return ok(said) if known.on or last is not None else skipped(said)
 
 
 def _switched(known: Schedules, now: datetime) -> Seen:
@@ -49,7 +52,7 @@ def _switched(known: Schedules, now: datetime) -> Seen:
         return warn(f"switched off: {', '.join(known.off)}", "Dagster UI → Automation: switch the schedule on")
     if known.looked_at is None or now - known.looked_at > DAEMON_SILENCE:
         since = f"since {known.looked_at:%Y-%m-%d %H:%M} UTC" if known.looked_at else "yet"
-        return warn(f"{', '.join(known.on)} is on, but no daemon has looked at it {since}", "make dev")
+        return warn(f"{', '.join(known.on)} is on, but no daemon has looked at it {since}", "`integration-assets dev`")
     return ok(f"{', '.join(known.on)} is on")
 
 

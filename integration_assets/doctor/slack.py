@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from integration_assets.doctor.case import Case, in_thread, replace_secret
-from integration_assets.doctor.findings import Seen, fail, ok, warn
+from integration_assets.doctor.findings import Seen, fail, ok, skipped, unknown, warn
 from integration_assets.tenants.addresses import guard_for
 from integration_assets.tenants.registry.words import Provider
 
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TOKEN, CHANNEL = "slack_bot_token", "slack_channel"
 NEEDED = "chat:write"
 SECONDS = 5
+BUSY = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
+"""Slack's words for what is not about the token ("Common errors" of its methods)."""
+AGAIN = "run the doctor again in a minute"
 LOOKED_UP_BY_ID = ("C", "G", "D")
 """How ids of conversations begin; a name cannot be looked up."""
 
@@ -23,7 +26,7 @@ async def slack(case: Case) -> Seen:
     """20: token and channel."""
     settings = await case.settings()
     if settings.slack_bot_token is None:
-        return ok("not configured: the summary is printed only")
+        return skipped("not configured: the summary is printed only")
     if settings.slack_channel is None:
         name = settings.named(CHANNEL)
         return fail(f"{name} is not set: nothing can be posted", f"set {name}", usage=True)
@@ -40,6 +43,8 @@ def _slack(settings: Settings, tenant: str) -> Seen:
             return fail(f"the token has not the scope {NEEDED}", f"add {NEEDED} to the app and install it again")
         return _channel(settings)
     except SlackApiError as error:
+        if _word(error) in BUSY:
+            return unknown(f"Slack does not answer now: {_word(error)}", AGAIN)
         return fail(f"Slack refuses the token: {_word(error)}", replace)
     except Exception as error:  # noqa: BLE001 - the client raises whatever its transport does
         return fail(f"Slack cannot be reached ({type(error).__name__})", "check the network, then run the doctor again")
@@ -56,6 +61,8 @@ def _channel(settings: Settings) -> Seen:
     except SlackApiError as error:
         if _word(error) == "missing_scope":
             return ok("the token is valid and may post; to look the channel up it would need channels:read")
+        if _word(error) in BUSY:
+            return unknown(f"the token is valid; Slack does not tell of the channel now: {_word(error)}", AGAIN)
         return fail(f"Slack does not know the channel: {_word(error)}", f"correct {name}")
     info = answer.get("channel") or {}
     if info.get("is_archived"):

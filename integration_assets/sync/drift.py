@@ -36,6 +36,8 @@ RUN_SETUP = "run `setup`"
 
 RAISE_LIMIT = "raise the limit of this association in the CRM's settings"
 """The remedy for a link limit that is too low."""
+MAP_AGAIN = "create it, or correct the setting that maps it"
+"""The remedy for a mapped company property that is missing."""
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -216,7 +218,7 @@ def _how_to_agree(name: str, here: str, there: str, *, missing_here: bool, missi
     if not (missing_here or missing_there):
         return f"make it the same in the CRM's settings of {here} and {there}"
     where = here if missing_here else there
-    return f"create it in {where}" if name.startswith("company.") else f"run `setup` for {where}"
+    return f"create it in {where}" if name.startswith("company.") else f"{RUN_SETUP} for {where}"
 
 
 def _both_present(target: LiveSchema, other: LiveSchema, name: str, expected: ObjectDefinition) -> bool:
@@ -235,7 +237,7 @@ def _company_property_problems(names: Collection[str], live: LiveSchema) -> Iter
         yield _error(
             f"company.{name}",
             "the mapped company property is missing",
-            "create it, or correct the setting that maps it",
+            MAP_AGAIN,
         )
 
 

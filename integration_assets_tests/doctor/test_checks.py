@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from io import StringIO
 from pathlib import Path
 from unittest import mock
 
@@ -18,22 +19,47 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import SecretStr
+from rich.console import Console
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
+from typer.testing import CliRunner
 
+from integration_assets.cli import app
 from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.reaching import Reached, reach
 from integration_assets.doctor.case import Case
+from integration_assets.doctor.crm import _drift
 from integration_assets.doctor.examination import examine
 from integration_assets.doctor.exposure import METHODS, open_ports, probes, told_by
-from integration_assets.doctor.findings import Finding, Seen, Verdict, exit_code, fail, ok, unknown, warn, worst_of
-from integration_assets.doctor.machine import different_packages
+from integration_assets.doctor.findings import (
+    CREDENTIALS,
+    Finding,
+    Seen,
+    Verdict,
+    advice,
+    exit_code,
+    fail,
+    ok,
+    show,
+    unknown,
+    warn,
+    worst_of,
+)
+from integration_assets.doctor.machine import different_packages, size
 from integration_assets.doctor.network import _host
 from integration_assets.doctor.plaintext import RULES, known_secrets, search
 from integration_assets.doctor.store import LedgerFacts, _facts
 from integration_assets.doctor.table import CHECKS
-from integration_assets.errors import ConfigurationError, TransientError
+from integration_assets.errors import (
+    ConfigurationError,
+    ContractError,
+    CredentialError,
+    IntegrationError,
+    TransientError,
+)
 from integration_assets.staging.store import open_store
+from integration_assets.sync.drift import MAP_AGAIN, RUN_SETUP, Drift, Severity
+from integration_assets.sync.plan_store import SHORTEST_PREFIX
 from integration_assets_tests.e2e.harness import DOCTOR_LOOKS_AT, NOBODY_LISTENS
 
 # -- findings
@@ -62,7 +88,83 @@ def _finding(look: Seen) -> Finding:
 )
 def test_the_exit_code_is_that_of_the_worst(looks: list[Seen], code: int) -> None:
     """Warnings and what is unknown do not stop a workflow; a wrong setting is exit 2."""
-    assert exit_code(map(_finding, looks)) == code
+    assert exit_code([_finding(look) for look in looks]) == code
+
+
+def test_a_credential_nobody_could_try_is_no_success() -> None:
+    """Any other check may be unknown; the line that says so names the credential."""
+    tried = Finding(8, "clock", Verdict.UNKNOWN, "no system said what time it is", "because")
+    untried = Finding(11, "feedback key", Verdict.UNKNOWN, "no answer within 12 s", "because")
+    optional = Finding(20, "Slack", Verdict.SKIPPED, "not configured", "because")
+    assert exit_code([tried, optional]) == 0
+    assert exit_code([tried, untried]) == 1
+    printed = StringIO()
+    show([tried, untried, optional], Console(file=printed, width=200))
+    assert "feedback key: could not be tried, which is no success" in printed.getvalue()
+    assert "skipped" in printed.getvalue()
+
+
+def test_the_checks_of_credentials_exist_by_these_names() -> None:
+    """The exit code goes by the names of the table."""
+    assert {check.name for check in CHECKS} >= CREDENTIALS
+
+
+ADVICE = [
+    (CredentialError("rejected"), "replace the key"),
+    (ContractError("odd"), "the system has changed: look for a newer version of integration-assets"),
+    (TransientError("away"), "check the network, then run the doctor again"),
+    (ConfigurationError("wrong"), "do what the message says, then run the doctor again"),
+]
+
+
+@pytest.mark.parametrize(("error", "fix"), ADVICE)
+def test_advice_fits_the_error(error: IntegrationError, fix: str) -> None:
+    """A system that is away needs no other key, and one that changed no other network."""
+    assert advice(error, "replace the key") == fix
+
+
+@pytest.mark.parametrize(
+    ("drift", "fix", "usage"),
+    [
+        (Drift("company.arr", Severity.ERROR, "missing", MAP_AGAIN), "correct HUBSPOT_ARR_PROPERTY, or create", True),
+        (
+            Drift("company.arr", Severity.WARN, "production: number; sandbox: string text", "make it the same"),
+            "make it the same",
+            False,
+        ),
+        (
+            Drift("feature_request.url", Severity.ERROR, "missing", RUN_SETUP),
+            "`integration-assets setup --environment sandbox`",
+            False,
+        ),
+        (
+            Drift("feature_request.url", Severity.WARN, "…", f"{RUN_SETUP} for production"),
+            "`integration-assets setup --environment production`",
+            False,
+        ),
+        (Drift("feature_request.details", Severity.ERROR, "html", "change it back"), "change it back", False),
+    ],
+)
+def test_the_remedy_of_a_drift_is_about_this_drift(tmp_path: Path, drift: Drift, fix: str, usage: bool) -> None:
+    """Only a mapped property that is missing asks for another setting."""
+    settings = load_settings(home=tmp_path, hubspot_arr_property="arr")
+    seen = _drift(drift, settings, Case(settings, "default"))
+    assert fix in seen.fix
+    assert seen.usage is usage
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(0, "0 kB"), (12_345, "12 kB"), (3_400_000, "3.4 MB"), (1_200_000_000, "1.2 GB")]
+)
+def test_sizes_show_in_a_unit_that_shows_some(number: int, words: str) -> None:
+    """Never `0.000 GB`."""
+    assert size(number) == words
+
+
+def test_the_help_of_approve_says_what_the_code_asks_for() -> None:
+    """As many digits as name a plan."""
+    shown = CliRunner().invoke(app, ["approve", "--help"]).output
+    assert f"its first {SHORTEST_PREFIX} digits suffice" in " ".join(shown.split())
 
 
 # -- time
@@ -121,7 +223,9 @@ def test_systems_that_hang_do_not_hold_the_doctor(tmp_path: Path) -> None:
     assert seconds < 3
     verdicts = {finding.number: finding.verdict for finding in findings}
     assert [verdicts[number] for number in (8, 9, 11, 12, 13, 14, 19, 20)] == ["unknown"] * 8
-    assert [verdicts[number] for number in (3, 4, 5, 6, 7, 10, 21, 24, 25, 26)] == ["ok"] * 10
+    assert [verdicts[number] for number in (3, 4, 5, 10, 24, 26)] == ["ok"] * 6
+    assert [verdicts[number] for number in (6, 7, 21, 25)] == ["skipped"] * 4
+    assert exit_code(findings) == 1
     assert "no answer within 2 s" in findings[10].seen
 
 

@@ -43,6 +43,7 @@ def _odd_companies(world: World) -> list[str]:
     """Twelve companies whose ARR stands in a text property as people write it."""
     companies = world.portal.object_type("companies")
     definition = companies.definition(ARR_PROPERTY)
+    assert definition is not None
     companies.add_property({**definition, "type": "string", "fieldType": "text"}, 0.0)
     rows = [{"name": f"C{n}", "domain": f"odd{n}.com", ARR_PROPERTY: ODD[n % 4]} for n in range(12)]
     return world.portal.seed("companies", rows)
