@@ -83,5 +83,6 @@ CHECKS = (
         "ERROR",
         "The share of companies that voted and have an ARR is not below the configured floor.",
         arr_coverage,
+        "ranking",
     ),
 )

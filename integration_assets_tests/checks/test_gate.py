@@ -1,16 +1,18 @@
 """The gate is open on good data, and every kind of bad data closes it or warns, by the right check."""
 
+import re
 from typing import Any
 
 import duckdb
 import msgspec
 import pytest
 
+from integration_assets.checks import gate
 from integration_assets.checks.base import CheckResult, GateSettings
 from integration_assets.checks.gate import CHECKS, closed_by, run_gate
 from integration_assets.checks.nulls import quarantine_limit
 from integration_assets.config import Environment
-from integration_assets.models import Rejected
+from integration_assets.models import REQUEST_WITHOUT_ID, Rejected
 from integration_assets.staging.loading import quarantine
 from integration_assets_tests.checks.conftest import NOW, live_schema, replaced, set_portals
 
@@ -245,3 +247,49 @@ def test_new_fields_are_told_of_by_the_run_that_meets_them(store, settings):
     assert found["unknown_fields"].rows == ({"field": "canny.posts.mood", "records": "1,200"},)
     assert closed_by(run_gate(store, settings)) == ()
     assert failed(store, msgspec.structs.replace(settings, run_id="later")) == {}
+
+
+def test_the_table_of_the_gate_is_the_gate():
+    """Every check stands in it with what it is at worst and what it spoils; an error always spoils something."""
+    table = {}
+    for names, worst, spoils in re.findall(r"^\| (`.*?) \| (error|warning) \| (\w+) \|", gate.__doc__, re.MULTILINE):
+        for name in re.findall(r"`…?(\w+)`", names):
+            table[name] = ("ERROR" if worst == "error" else "WARN", spoils)
+    for check in CHECKS:
+        family = next((end for end in ("_fresh", "_volume") if check.name.endswith(end)), check.name)
+        assert table[family] == (check.severity, check.spoils), check.name
+        assert (check.severity == "ERROR") == (check.spoils != "nothing"), check.name
+    assert len([name for name in table if not name.startswith("_")]) == len(
+        [check for check in CHECKS if not check.name.endswith(("_fresh", "_volume"))]
+    )
+
+
+def test_a_run_that_writes_nothing_is_warned_of_what_concerns_the_write_alone(store, settings):
+    """The same faults close the gate of a sync; what spoils the ranking closes that of a read-only run as well."""
+    set_portals(store, None, live_schema("2"), "no object")
+    store.execute("INSERT INTO raw.crm_feature_requests VALUES ('3', 'canny:R1', MAP {}, FALSE)")
+    reading = msgspec.structs.replace(settings, read_only=True)
+    assert len(closed_by(run_gate(store, settings))) == 2
+    assert closed_by(run_gate(store, reading)) == ()
+    assert {"crm_schema_as_expected", "crm_keys_unique"} <= set(failed(store, reading))
+    store.execute("INSERT INTO raw.votes VALUES ('v1', 'r1', 'u1', NULL)")
+    assert [line.split(": ")[1] for line in closed_by(run_gate(store, reading))] == ["vote_ids_unique"]
+
+
+def test_votes_on_a_request_without_id_are_not_unusable(store, settings):
+    """The request is what is quarantined; where none was met, so many votes close the gate."""
+    votes = [Rejected("vote", f"q{number}", REQUEST_WITHOUT_ID) for number in range(25)]
+    quarantine(store, "run", "raw_votes", votes)
+    assert failed(store, settings)["votes_usable"].severity == "ERROR"
+    quarantine(store, "run", "raw_feature_requests", [Rejected("feature_request", "item 3 without id", "no id")])
+    results = failed(store, settings)
+    assert closed_by(results.values()) == ()
+    assert "25 votes, its request has no id: q0" in results["votes_usable"].detail
+
+
+@pytest.mark.parametrize("kind", ["arr", "override"])
+def test_what_resolution_cannot_use_but_votes_only_warns(store, settings, kind):
+    """However many: an unreadable figure is no figure."""
+    quarantine(store, "run", "domain_resolved_votes", [Rejected(kind, f"crm:{n}", "negative") for n in range(40)])
+    results = failed(store, settings)
+    assert [(one.name, one.severity) for one in results.values()] == [("resolution_usable", "WARN")]

@@ -154,3 +154,59 @@ def test_an_environment_that_cannot_be_read_is_a_warning():
     (drift,) = differ(SCHEMA, None, why_unreadable="the token was rejected")
     assert drift.severity is Severity.WARN
     assert "the token was rejected" in drift.detail
+
+
+_PAIRS = [
+    (kind, field)
+    for kind, fields in {
+        "string": ("text", "textarea", "html", "phonenumber", "file", "calculation_equation"),
+        "number": ("number", "calculation_equation"),
+        "datetime": ("date",),
+        "date": ("date",),
+        "bool": ("booleancheckbox",),
+        "enumeration": ("select", "radio", "checkbox", "booleancheckbox", "calculation_equation"),
+    }.items()
+    for field in fields
+]
+_HARMLESS = {("string", "text"), ("string", "textarea"), ("number", "number"), ("datetime", "date")}
+_HARMLESS |= {("enumeration", "select"), ("enumeration", "radio")}
+
+
+@pytest.mark.parametrize("pair", _PAIRS)
+@pytest.mark.parametrize("wanted", FEATURE_REQUEST.properties, ids=lambda wanted: wanted.name)
+def test_what_can_still_be_written_is_a_warning_and_what_cannot_has_a_remedy(wanted, pair):
+    """Every property of ours against every pair the CRM knows (its "Properties" guide)."""
+    kind, field = pair
+    found = problems(with_property(wanted.name, type=kind, field_type=field))
+    if pair == (wanted.type, wanted.field_type):
+        assert found == []
+    elif kind == wanted.type and pair in _HARMLESS:
+        assert [drift.severity for drift in found] == [Severity.WARN]
+    else:
+        assert [drift.severity for drift in found] == [Severity.ERROR]
+        assert "CRM's settings" in found[0].remedy
+
+
+def test_a_difference_in_drawing_is_a_warning_also_between_sandbox_and_production():
+    """What was tried is what will be written; a field that changes values in either is an error of production."""
+    radio, several = with_property("status", field_type="radio"), with_property("status", field_type="checkbox")
+    assert [drift.severity for drift in differ(SCHEMA, radio)] == [Severity.WARN]
+    assert [drift.severity for drift in differ(SCHEMA, several)] == [Severity.ERROR]
+    text = msgspec.structs.replace(SCHEMA, company_properties=(msgspec.structs.replace(ARR, type="string"),))
+    (arr,) = differ(SCHEMA, text)
+    assert (arr.name, arr.severity) == ("company.arr_usd", Severity.WARN)
+    assert "the same" in arr.remedy
+
+
+def test_an_object_of_others_is_one_finding_and_what_is_in_the_way():
+    """What it lacks of ours is no news; what ours lacks is, whatever people added to it."""
+    bare = msgspec.structs.replace(SCHEMA, properties=(), other_properties=("team", "squad"))
+    (drift,) = problems(bare)
+    assert (drift.name, drift.severity) == ("feature_request", Severity.ERROR)
+    assert "not ours: it has team, squad and no feature_request_key" in drift.detail
+    assert problems(msgspec.structs.replace(SCHEMA, other_properties=("team",))) == []
+    half = tuple(
+        msgspec.structs.replace(prop, group=FEATURE_REQUEST.group) for prop in SCHEMA.properties if prop.name == "url"
+    )
+    ours = problems(msgspec.structs.replace(SCHEMA, properties=half, other_properties=("team",)))
+    assert {drift.detail for drift in ours} == {"the property is missing"}
