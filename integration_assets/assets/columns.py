@@ -80,7 +80,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "match_method": "Evidence that decided: override, contact, host, registrable_domain or account",
         "reason": "Why the vote could not be matched; null when it was",
         "email_domain": "Registrable domain of the voter's address",
-        "candidate_company_ids": "Companies between which nothing decided",
+        "candidate_company_ids": "Companies nothing decided between, or whose own domain is (suspected) personal mail",
     },
     "ranked.feature_requests": {
         "request_id": _REQUEST,
@@ -131,7 +131,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "reason": "Why the votes could not be matched",
         "votes": "Votes lost",
         "requests": "Distinct requests they were for",
-        "candidate_company_ids": "Companies between which nothing decided",
+        "candidate_company_ids": "Companies nothing decided between, or whose own domain is (suspected) personal mail",
         "last_vote_at": "Newest of them, UTC",
     },
     "ranked.rank_history": {

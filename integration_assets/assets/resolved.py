@@ -38,8 +38,10 @@ def domain_resolved_votes(session: RunSession) -> dg.MaterializeResult[None]:
     with session.stage("domain_resolved_votes") as state:
         connection = session.connection
         with transaction(connection):
-            resolve_votes(connection, resolution_settings(session.settings, connection))
+            settings = resolution_settings(session.settings, connection)
+            resolve_votes(connection, settings)
         state.resolved = True
+        state.notes.extend(override.repair for override in settings.overrides if override.repair)
         for kind, query in UNUSABLE:
             rows = connection.execute(query).fetchall()
             quarantine(

@@ -39,6 +39,8 @@ def gate_settings(session: RunSession) -> GateSettings:
         arr_coverage_floor=session.settings.arr_coverage_floor,
         base_currency=base_currency(session.settings, session.connection),
         rates_setting=session.settings.named("currency_rates"),
+        business_domains_setting=session.settings.named("business_domains"),
+        personal_domains_setting=session.settings.named("personal_domains"),
         link_contacts=session.settings.link_contacts,
         company_properties=mapping.names(),
         arr_property=mapping.arr,

@@ -39,7 +39,7 @@ class CheckResult(msgspec.Struct, frozen=True):
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the checks need to know of the run. `now` is UTC; both floors are shares from 0 to 1.
 
-    `rates_setting` is what the person who may change it knows the setting of currency rates by.
+    `rates_setting` and its like are what the person who may change a setting knows it by.
     `company_properties` are all that are mapped, `arr_property` the one with ARR. `read_only`: nothing will be written.
     """
 
@@ -50,6 +50,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     arr_coverage_floor: float = 0.0
     base_currency: str = "USD"
     rates_setting: str = "INTEGRATION_ASSETS_CURRENCY_RATES"
+    business_domains_setting: str = "INTEGRATION_ASSETS_BUSINESS_DOMAINS"
+    personal_domains_setting: str = "INTEGRATION_ASSETS_PERSONAL_DOMAINS"
     link_contacts: bool = True
     company_properties: tuple[str, ...] = ()
     arr_property: str | None = None

@@ -14,6 +14,7 @@ of the two, and what spoils only the write is no error of a run that writes noth
 | `request_ids_unique`, `vote_ids_unique`, `company_ids_unique` | error | ranking | counted twice |
 | `record_keys_unique`, `crm_keys_unique` | error | write | two requests, or two records, of one key |
 | `company_domains_unique` | warning | nothing | the votes are told as ambiguous |
+| `company_domains_usable`, `mail_providers_known` | warning | nothing | what they cost is told with its ARR |
 | `crm_schema_as_expected` | error | write | values would be refused, or not come back as written |
 | `crm_schema_differs` | warning | nothing | it can still be written |
 | `crm_link_limits` | warning | nothing | what does not fit is rejected and named |
@@ -29,12 +30,23 @@ from collections.abc import Iterable
 
 import duckdb
 
-from integration_assets.checks import coverage, duplicates, fields, freshness, nulls, revenue, schema_drift, volume
+from integration_assets.checks import (
+    coverage,
+    domains,
+    duplicates,
+    fields,
+    freshness,
+    nulls,
+    revenue,
+    schema_drift,
+    volume,
+)
 from integration_assets.checks.base import Check, CheckResult, GateSettings
 
 CHECKS: tuple[Check, ...] = (
     *nulls.CHECKS,
     *duplicates.CHECKS,
+    *domains.CHECKS,
     *schema_drift.CHECKS,
     *fields.CHECKS,
     *coverage.CHECKS,

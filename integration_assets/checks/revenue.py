@@ -7,7 +7,7 @@ import re
 import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, percent, query, reaches, sample
-from integration_assets.reporting.text import clean, clip, money
+from integration_assets.reporting.text import clean, clip, count, money
 
 ASSET = "domain_resolved_votes"
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
@@ -30,13 +30,14 @@ def rates_complete(connection: duckdb.DuckDBPyConnection, settings: GateSettings
     companies = {company_id for *_, company_ids in rows for company_id in company_ids}
     [(_, _, voting)] = query(connection, "arr_coverage")
     parts = [
-        f"{money(amount, clip(clean(currency), 20))} of {count:,} (such as {', '.join(map(str, ids[:NAMED]))})"
-        for currency, _, count, amount, ids in rows[:MOST_CURRENCIES]
+        f"{money(amount, clip(clean(currency), 20))} of {number:,} ({', '.join(map(str, ids[:NAMED]))}"
+        f"{', …' if number > NAMED else ''})"
+        for currency, _, number, amount, ids in rows[:MOST_CURRENCIES]
     ]
     more = f" and {len(rows) - MOST_CURRENCIES:,} more currencies" if len(rows) > MOST_CURRENCIES else ""
     detail = (
-        f"no rate to {settings.base_currency} for {', '.join(currencies[:MOST_CURRENCIES])}: the ARR of "
-        f"{len(companies):,} companies, {voting:,} of which voted, is left out of every total: "
+        f"no rate for {', '.join(currencies[:MOST_CURRENCIES])}: ARR of "
+        f"{count(len(companies), 'company', 'companies')} ({voting:,} voted) is left out of every total: "
         f"{', '.join(parts)}{more}; {_remedy(currencies, settings)}"
     )
     shown = [(currency, companies, amount, ids) for currency, _, companies, amount, ids in rows]

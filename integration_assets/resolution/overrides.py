@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import csv
 import os
+import re
 import tempfile
 from collections.abc import Collection, Iterable
+from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -20,12 +22,49 @@ from integration_assets.resolution.domains import Kind, MailDomains, mail_domain
 HEADER = ("match", "company_id", "note")
 
 
+_SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
+_WHOLE_NUMBER = re.compile(r"'?([0-9]+)(?:[.,]0+)?")
+"""An id as spreadsheets show it: with decimals that are none, or with the apostrophe that keeps it a text."""
+_GROUPED = re.compile(r"[0-9]{1,3}(?:([,.\u00a0\u202f ' ])[0-9]{3})(?:\1[0-9]{3})+")
+"""An id with its thousands set apart; with one separator only it may as well be a decimal number."""
+_COMPANY_PATHS = frozenset({"company", "companies", "0-2", "account", "accounts"})
+"""What stands before the id in the address of a company's page in a CRM."""
+
+
 class Override(msgspec.Struct, frozen=True):
-    """One mapping. `match` is an address or a domain, in any spelling."""
+    """One mapping. `match` is an address or a domain, in any spelling.
+
+    `repair` says, for people, how the company id was written where it was not read as it stands.
+    """
 
     match: str
     company_id: str
     note: str = ""
+    repair: str = ""
+
+
+def company_id_of(text: str) -> tuple[str, str | None]:
+    """Read the id of a company as people paste it: what it is, and what is wrong with it where it is none.
+
+    An id with decimals, set-apart thousands or an apostrophe, and the address of the company's page, lead to the id.
+    """
+    bare = strip(text)
+    if _SCIENTIFIC.fullmatch(bare):
+        return bare, (
+            f"company id {bare} was rewritten by a spreadsheet, and its last digits are lost: "
+            "format the column as text, and paste the id again"
+        )
+    if "://" in bare:
+        segments = bare.partition("://")[2].partition("?")[0].partition("#")[0].split("/")[1:]
+        for before, after in pairwise(segments):
+            if before.lower() in _COMPANY_PATHS and after.isalnum():
+                return after, None
+        return bare, "the company id is an address that is not of a company's page: paste the company's id"
+    if number := _WHOLE_NUMBER.fullmatch(bare):
+        return number[1], None
+    if _GROUPED.fullmatch(bare):
+        return "".join(filter(str.isdigit, bare)), None
+    return bare, None
 
 
 def normalised_match(match: str) -> str | None:
@@ -41,6 +80,8 @@ def override_problem(override: Override, domains: MailDomains) -> str | None:
         return "neither an e-mail address nor a domain"
     if not strip(override.company_id):
         return "no company id"
+    if problem := company_id_of(override.company_id)[1]:
+        return problem
     host = to_host(match.rpartition("@")[2])
     registrable = registrable_domain(host) if host else None
     if "@" not in match and registrable is None:
@@ -49,7 +90,10 @@ def override_problem(override: Override, domains: MailDomains) -> str | None:
     if kind is Kind.OWN:
         return "the tenant's own staff, never matched"
     if kind is Kind.PERSONAL and "@" not in match:
-        return "a personal mail domain cannot be mapped: map single addresses"
+        return (
+            f"a personal mail domain cannot be mapped: map single addresses, or, if all mail at {match} is one "
+            f"company's, add {match} to INTEGRATION_ASSETS_BUSINESS_DOMAINS (`business_domains` of a tenant) first"
+        )
     return None
 
 
@@ -67,13 +111,15 @@ def read_overrides(
     if not path.exists():
         return ()
     domains = mail_domains(personal=personal_domains, business=business_domains)
-    found: dict[str, Override] = {}
+    found: dict[str, tuple[int, Override]] = {}
     for line, row in _rows(path):
-        override = _parsed(row, domains, f"{path} line {line}")
-        earlier = found.setdefault(override.match, override)
+        override = _parsed(row, domains, path, line)
+        above, earlier = found.setdefault(override.match, (line, override))
         if earlier.company_id != override.company_id:
-            raise ConfigurationError(f"{path} line {line}: the same match is mapped to another company above, keep one")
-    return tuple(found.values())
+            raise ConfigurationError(
+                f"{path} line {line}: the same match is mapped to another company above (line {above}), keep one"
+            )
+    return tuple(override for _, override in found.values())
 
 
 def add_override(
@@ -134,30 +180,48 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Rows under the header with their line numbers, blank lines left out."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, strict=True)
+            reader = csv.reader(file, strict=True, delimiter=_delimiter(file.readline()))
+            file.seek(0)
             header = next(reader, None)
-            if header is None or tuple(strip(name) for name in header) != HEADER:
+            if header is None or tuple(strip(name).lower() for name in _without_blank_end(header)) != HEADER:
                 raise ConfigurationError(f"{path} line 1: the header must be {','.join(HEADER)}")
-            return [(reader.line_num, row) for row in reader if any(strip(field) for field in row)]
+            return [(reader.line_num, _without_blank_end(row)) for row in reader if any(strip(field) for field in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ConfigurationError(
             f"{path} cannot be read as UTF-8 CSV ({type(error).__name__}), correct the file or its permissions"
         ) from None
 
 
-def _parsed(row: list[str], domains: MailDomains, where: str) -> Override:
+def _delimiter(header: str) -> str:
+    """What parts the fields of the header: spreadsheets of many countries write semicolons, or tabs."""
+    return next((delimiter for delimiter in ";\t" if delimiter in header and "," not in header), ",")
+
+
+def _without_blank_end(row: list[str]) -> list[str]:
+    """The row without blank fields beyond the header's: spreadsheets save as many as were ever touched."""
+    while len(row) > len(HEADER) and not strip(row[-1]):
+        row = row[:-1]
+    return row
+
+
+def _parsed(row: list[str], domains: MailDomains, path: Path, line: int) -> Override:
+    where = f"{path} line {line}"
     if len(row) != len(HEADER):
         raise ConfigurationError(f"{where}: {len(row)} fields instead of {','.join(HEADER)}")
     override = Override(*row)
     problem = override_problem(override, domains)
     if problem:
         raise ConfigurationError(f"{where}: {problem}")
-    return _normalised(override)
+    written, read = strip(override.company_id), _normalised(override)
+    if written == read.company_id:
+        return read
+    repair = f"{path.name} line {line}: company id {written} was read as {read.company_id}, write it so"
+    return msgspec.structs.replace(read, repair=repair)
 
 
 def _normalised(override: Override) -> Override:
     return Override(
         match=normalised_match(override.match) or "",
-        company_id=strip(override.company_id),
+        company_id=company_id_of(override.company_id)[0],
         note=strip(override.note),
     )

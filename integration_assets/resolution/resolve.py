@@ -15,7 +15,7 @@ from integration_assets.resolution.addresses import PLAIN_ADDRESS, parse_address
 from integration_assets.resolution.domains import (
     Kind,
     MailDomains,
-    clean_company_host,
+    clean_company_hosts,
     lineage,
     plain_tops,
     registrable_domain,
@@ -23,7 +23,7 @@ from integration_assets.resolution.domains import (
     to_host,
 )
 from integration_assets.resolution.merges import survivors
-from integration_assets.resolution.overrides import Override, normalised_match, override_problem
+from integration_assets.resolution.overrides import Override, company_id_of, normalised_match, override_problem
 from integration_assets.resolution.revenue import RevenueFigure, company_revenues, parse_amount
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.resolution.tables import (
@@ -44,6 +44,9 @@ _WORK_TABLES = (
     "work_plain_tops",
     "work_special_pairs",
     "work_host_companies",
+    "work_text_companies",
+    "work_personal_host_companies",
+    "work_business_domains",
     "work_address_texts",
     "work_addresses",
     "work_override_checks",
@@ -68,6 +71,17 @@ _WORK_TABLES = (
     "work_revenue_figures",
     "work_company_revenues",
 )
+LEAST_KNOWN_ORGANISATIONS = 20
+LEAST_ORGANISATIONS = 40
+"""Organisations whose people write from one domain, from which on it is taken for a mail provider's, not a company's.
+
+The first counts those that are known to be somebody else: they lead to another company of the CRM, or have another
+domain. The second counts accounts as well of which only the id is known: at some companies each employee opens one.
+Both ask for as many voters, for one organisation to every two of them at least, and for no more than a fifth of them in
+an account of the domain's own company: people of one employer, however many subsidiaries and workspaces it has, share
+theirs. A company suspected by mistake is told with its ARR and costs one line of configuration; a mail provider taken
+for a company puts its revenue behind whatever any private person wants.
+"""
 _ADDRESS_HOSTS = pa.schema(
     (
         pa.field("host_no", pa.int32()),
@@ -157,17 +171,22 @@ def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDom
         """,
     )
     connection.execute("DELETE FROM work_plain_hosts WHERE starts_with(text, 'www.')")
-    cleaned = ((text, clean_company_host(text, domains)) for text in _other_texts(connection))
     create_table_of_rows(
         connection,
         "work_domain_texts",
-        text_schema("domain_text", "host", "registrable_domain", "problem"),
-        ((text, host.host, host.registrable_domain, host.problem) for text, host in cleaned),
+        text_schema("domain_text", "host", "registrable_domain", "problem", "problem_host"),
+        (
+            (text, one.host, one.registrable_domain, one.problem, one.problem_host)
+            for text in _other_texts(connection)
+            for one in clean_company_hosts(text, domains)
+        ),
     )
-    connection.execute("INSERT INTO work_domain_texts SELECT text, text, pair, NULL FROM work_plain_hosts")
+    connection.execute("INSERT INTO work_domain_texts SELECT text, text, pair, NULL, NULL FROM work_plain_hosts")
     create_table(connection, "resolved.company_hosts", "resolved_company_hosts")
     create_table(connection, "resolved.host_problems", "resolved_host_problems")
     create_table(connection, "work_host_companies")
+    create_table(connection, "work_text_companies")
+    create_table(connection, "work_personal_host_companies")
 
 
 def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
@@ -234,6 +253,16 @@ def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: Resolution
     create_table(connection, "work_account_companies", parameters={"account_id_is": settings.account_key()})
     create_table(connection, "work_internal_companies")
     create_table(connection, "work_voter_accounts")
+    create_table(connection, "work_parents")
+    create_table_of_rows(
+        connection, "work_business_domains", text_schema("domain"), ((name,) for name in sorted(domains.business))
+    )
+    create_table(
+        connection,
+        "resolved.suspected_mail_providers",
+        "resolved_suspected_mail_providers",
+        {"least_known": LEAST_KNOWN_ORGANISATIONS, "least": LEAST_ORGANISATIONS},
+    )
     create_table(connection, "work_host_evidence")
     create_table(connection, "work_evidence")
 
@@ -243,7 +272,7 @@ def _apply_overrides(
 ) -> None:
     """Usable mappings by address, and for every host the closest mapping above it; the others are reported."""
     checked = [
-        (normalised_match(each.match) or each.match, each.company_id.strip(), override_problem(each, domains))
+        (normalised_match(each.match) or each.match, company_id_of(each.company_id)[0], override_problem(each, domains))
         for each in overrides
     ]
     create_table_of_rows(connection, "work_override_checks", text_schema("match", "company_id", "problem"), checked)
@@ -289,7 +318,7 @@ def _settle_ties(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchall()
     earning = ((company_id,) for company_id, text in figures if _is_above_zero(text))
     create_table_of_rows(connection, "work_crm_arr", text_schema("company_id"), earning)
-    for table in ("work_tie_sets", "work_tie_members", "work_parents", "work_ancestors", "work_ties"):
+    for table in ("work_tie_sets", "work_tie_members", "work_ancestors", "work_ties"):
         create_table(connection, table)
 
 

@@ -1,6 +1,6 @@
 -- resolved.company_hosts: the hosts that speak for a company.
 -- grain: one host of one company; key: company_id, host
--- inputs: work_company_domains, work_domain_texts (one row per domain text, cleaned)
+-- inputs: work_company_domains, work_domain_texts (one row per host or problem of a domain text)
 
 SELECT
     domains.company_id,

@@ -1,13 +1,15 @@
 -- resolved.host_problems: domain fields of companies that are no evidence, and why.
 -- grain: one domain field; key: company_id, origin, value
 -- inputs: work_company_domains, work_domain_texts
--- value is without the user part, which may be a person's address.
+-- value is the host that has the problem, else the field without a user part, which may be a person's address.
+-- host is null where the field holds none.
 
 SELECT DISTINCT
     domains.company_id,
     domains.origin,
-    regexp_replace(domains.domain_text, '^.*@', '', 's') AS value,
-    texts.problem AS reason
+    coalesce(texts.problem_host, regexp_replace(domains.domain_text, '^.*@', '', 's')) AS value,
+    texts.problem AS reason,
+    texts.problem_host AS host
 FROM work_company_domains AS domains
 INNER JOIN work_domain_texts AS texts ON domains.domain_text = texts.domain_text
 WHERE texts.problem IS NOT NULL

@@ -1,7 +1,8 @@
 -- ranked.unresolved_votes, asset unresolved_votes: votes that count for no company, by domain.
 -- grain: one domain and reason; key: email_domain, reason
 -- inputs: resolved.counted_votes, resolved.voters, resolved.address_hosts
--- email_domain is null without an address. candidate_company_ids: all companies between which nothing decided.
+-- email_domain is null without an address. candidate_company_ids: all companies between which nothing decided, or that
+-- have this personal or suspected mail domain for their own.
 
 WITH lost AS (
     SELECT

@@ -1,6 +1,5 @@
 -- grain: one account that leads to a company; key: account_id
--- inputs: raw.accounts, raw.voter_accounts, raw.crm_companies, resolved.company_survivors, work_domain_texts,
---     work_host_companies
+-- inputs: raw.accounts, raw.voter_accounts, raw.crm_companies, resolved.company_survivors, work_text_companies
 -- The first evidence that finds a company decides: the account's id ($account_id_is: record_id, property or none), its
 -- host, its registrable domain.
 
@@ -46,12 +45,10 @@ accounts AS (
 found AS (
     SELECT
         accounts.account_id,
-        coalesce(by_id.company_ids, by_host.company_ids, by_domain.company_ids) AS company_ids
+        coalesce(by_id.company_ids, by_domain.company_ids) AS company_ids
     FROM accounts
     LEFT JOIN by_id ON trim(accounts.account_id) = by_id.account_id
-    LEFT JOIN work_domain_texts AS texts ON accounts.domain = texts.domain_text
-    LEFT JOIN work_host_companies AS by_host ON texts.host = by_host.host
-    LEFT JOIN work_host_companies AS by_domain ON texts.registrable_domain = by_domain.host
+    LEFT JOIN work_text_companies AS by_domain ON accounts.domain = by_domain.domain_text
 )
 
 SELECT

@@ -22,9 +22,15 @@ found AS (
         keys.kind,
         accounts.company_ids AS account_company_ids,
         coalesce(mapped_address.company_ids, hosts.by_override) AS by_override,
-        contacts.company_ids AS by_contact,
+        -- where a domain is suspected, a CRM that puts each contact into the company of its domain says nothing new
+        CASE
+            WHEN hosts.suspected_ids IS NULL OR NOT list_has_all(hosts.suspected_ids, contacts.company_ids)
+                THEN contacts.company_ids
+        END AS by_contact,
         hosts.by_domain,
-        hosts.domain_method
+        hosts.domain_method,
+        hosts.suspected_ids,
+        hosts.personal_ids
     FROM keys
     LEFT JOIN work_override_companies AS mapped_address ON keys.address = mapped_address.match
     LEFT JOIN work_contact_companies AS contacts ON keys.address = contacts.address
@@ -37,6 +43,8 @@ SELECT
     host_no,
     kind,
     account_company_ids,
+    suspected_ids,
+    personal_ids,
     coalesce(by_override, by_contact, by_domain, account_company_ids) AS company_ids,
     CASE
         WHEN by_override IS NOT NULL THEN 'override'

@@ -1,5 +1,5 @@
 -- grain: one row of the internal system that leads to a company; key: row_id
--- inputs: raw.internal_accounts, resolved.company_survivors, work_domain_texts, work_host_companies
+-- inputs: raw.internal_accounts, resolved.company_survivors, work_text_companies
 -- The first evidence that finds a company decides: company id, host, registrable domain.
 
 WITH found AS (
@@ -7,14 +7,11 @@ WITH found AS (
         internal.row_id,
         coalesce(
             CASE WHEN survivors.survivor_id IS NOT NULL THEN [survivors.survivor_id] END,
-            by_host.company_ids,
             by_domain.company_ids
         ) AS company_ids
     FROM raw.internal_accounts AS internal
     LEFT JOIN resolved.company_survivors AS survivors ON trim(internal.company_id) = survivors.company_id
-    LEFT JOIN work_domain_texts AS texts ON internal.domain = texts.domain_text
-    LEFT JOIN work_host_companies AS by_host ON texts.host = by_host.host
-    LEFT JOIN work_host_companies AS by_domain ON texts.registrable_domain = by_domain.host
+    LEFT JOIN work_text_companies AS by_domain ON internal.domain = by_domain.domain_text
 )
 
 SELECT

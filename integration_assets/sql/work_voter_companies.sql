@@ -1,6 +1,8 @@
 -- grain: one voter; key: voter_id
 -- inputs: work_evidence, work_ties
 -- Of several companies: the one the voter's account points to, else the winner of the tie, else nobody.
+-- candidate_company_ids: companies between which nothing decided, else those that have a suspected or a personal mail
+-- domain for their own.
 
 WITH pointed AS (
     SELECT
@@ -9,6 +11,8 @@ WITH pointed AS (
         kind,
         match_method,
         company_ids,
+        suspected_ids,
+        personal_ids,
         CASE
             WHEN len(company_ids) > 1 AND match_method <> 'account'
                 THEN list_intersect(company_ids, account_company_ids)
@@ -23,6 +27,8 @@ decided AS (
         pointed.kind,
         pointed.match_method,
         pointed.company_ids,
+        pointed.suspected_ids,
+        pointed.personal_ids,
         CASE
             WHEN len(pointed.company_ids) = 1 THEN pointed.company_ids[1]
             WHEN len(pointed.pointed_ids) = 1 THEN pointed.pointed_ids[1]
@@ -45,7 +51,8 @@ SELECT
         WHEN kind = 'none' THEN 'no_email'
         WHEN kind = 'malformed' THEN 'malformed_email'
         WHEN kind = 'personal' THEN 'personal_email'
+        WHEN suspected_ids IS NOT NULL THEN 'suspected_mail_provider'
         ELSE 'unknown_domain'
     END AS reason,
-    CASE WHEN company_id IS NULL THEN company_ids END AS candidate_company_ids
+    CASE WHEN company_id IS NULL THEN coalesce(company_ids, suspected_ids, personal_ids) END AS candidate_company_ids
 FROM decided

@@ -49,6 +49,7 @@ REASONS = {
     "malformed_email": "what stands there is no address",
     "personal_email": "personal mail: says nothing of a company",
     "own_staff": "own staff, not counted",
+    "suspected_mail_provider": "may be a mail provider: people of very many organisations write from this domain",
     "unknown_domain": "no company has this domain",
     "ambiguous_domain": "several companies have this domain, and nothing decides",
     "ambiguous_account": "the account fits several companies, and nothing decides",

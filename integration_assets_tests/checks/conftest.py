@@ -86,8 +86,14 @@ def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             CREATE TABLE resolved.arr_without_rate (
                 company_id VARCHAR, source VARCHAR, currency VARCHAR, amount DECIMAL(38, 2), has_rate BOOLEAN
             );
-            CREATE TABLE resolved.company_hosts (company_id VARCHAR, host VARCHAR);
-            INSERT INTO resolved.company_hosts VALUES ('c0', 'a.com'), ('c1', 'b.com');
+            CREATE TABLE resolved.company_hosts (company_id VARCHAR, host VARCHAR, registrable_domain VARCHAR);
+            INSERT INTO resolved.company_hosts VALUES ('c0', 'a.com', 'a.com'), ('c1', 'b.com', 'b.com');
+            CREATE TABLE resolved.host_problems (
+                company_id VARCHAR, origin VARCHAR, value VARCHAR, reason VARCHAR, host VARCHAR
+            );
+            CREATE TABLE resolved.suspected_mail_providers (
+                email_domain VARCHAR, voters BIGINT, organisations BIGINT
+            );
         """)
         set_portals(connection, live_schema("1"), live_schema("2"))
         yield connection

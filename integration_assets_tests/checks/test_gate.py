@@ -81,7 +81,7 @@ BREAK: list[tuple[str, str, str, str]] = [
     (
         "company_domains_unique",
         "WARN",
-        "INSERT INTO resolved.company_hosts VALUES ('c2', 'a.com')",
+        "INSERT INTO resolved.company_hosts (company_id, host) VALUES ('c2', 'a.com')",
         "1 domains are shared by several companies: a.com (2)",
     ),
     (

@@ -1,14 +1,17 @@
 """Revenue that no rate converts is told with currencies, companies, sums and the remedy; a floor closes the gate."""
 
+import duckdb
 import msgspec
 import pytest
 
+from integration_assets.checks.base import CheckResult, GateSettings
 from integration_assets.checks.gate import closed_by, run_gate
 
 RATES, COVERAGE = "currency_rates_complete", "arr_coverage"
 
 
-def result(store, settings, name):
+def result(store: duckdb.DuckDBPyConnection, settings: GateSettings, name: str) -> CheckResult:
+    """The answer of one check of the gate."""
     [found] = [one for one in run_gate(store, settings) if one.name == name]
     return found
 
@@ -32,8 +35,8 @@ def test_arr_without_a_rate_is_a_warning_with_all_that_is_needed_to_mend_it(unco
     found = result(unconverted, msgspec.structs.replace(settings, base_currency="USD"), RATES)
     assert (found.passed, found.severity) == (False, "WARN")
     assert found.detail == (
-        "no rate to USD for EUR, €: the ARR of 3 companies, 2 of which voted, is left out of every total: "
-        "1,234 EUR of 2 (such as c1, c2), 7 € of 1 (such as c9), 60 USD of 1 (such as c2); "
+        "no rate for EUR, €: ARR of 3 companies (2 voted) is left out of every total: "
+        "1,234 EUR of 2 (c1, c2), 7 € of 1 (c9), 60 USD of 1 (c2); "
         "set INTEGRATION_ASSETS_CURRENCY_RATES to EUR=<USD for 1 EUR> and correct the currency of these companies: "
         "'€' is no code"
     )

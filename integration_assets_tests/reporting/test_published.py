@@ -84,6 +84,14 @@ def test_nothing_published_yet(home, console):
         show_rankings(console, home, "default", "arr", 5)
 
 
+def test_what_an_earlier_version_published_is_said_to_be_that(settings, store, console):
+    """Columns are missing that are shown now: the next run publishes them, and says so instead of an error of SQL."""
+    store.execute("ALTER TABLE ranked.feature_requests DROP COLUMN companies_without_rate")
+    publish(store, published_path(settings.home, settings.environment, "default"))
+    with pytest.raises(ConfigurationError, match=r"published by an earlier version.*run `sync --read-only`"):
+        show_rankings(console, settings, "default", "arr", 5)
+
+
 def test_damaged_file_is_reported(home, console):
     """A damaged published file is named."""
     path = published_path(home.home, home.environment, "default")

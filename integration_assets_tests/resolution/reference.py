@@ -1,6 +1,6 @@
 """What resolution and ranking must come to, slowly: one vote, one voter, one company at a time, in plain Python.
 
-Written from the rules alone. It shares the parsing of a single address and of a single domain field with the product
+Written from the rules alone. It shares the parsing of an address and of a domain field with the product
 (those have examples of their own), and nothing else.
 """
 
@@ -11,8 +11,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from integration_assets.resolution.addresses import address_key, parse_address
-from integration_assets.resolution.domains import clean_company_host
+from integration_assets.resolution.addresses import Address, address_key, parse_address
+from integration_assets.resolution.domains import clean_company_hosts
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets_tests.resolution.worlds import AS_OF, World
 
@@ -37,8 +37,30 @@ class Reference:
 
     def _hosts(self, row: Mapping[str, Any]) -> set[str]:
         fields = [row["domain"], *row["additional_domains"]]
-        cleaned = {clean_company_host(field, self.lists).host for field in fields}
-        return {host for host in cleaned if host}
+        return {one.host for field in fields for one in clean_company_hosts(field, self.lists) if one.host}
+
+    def _personal_hosts(self, row: Mapping[str, Any]) -> set[str]:
+        """Personal mail domains a company has for its own."""
+        found = [
+            one
+            for field in (row["domain"], *row["additional_domains"])
+            for one in clean_company_hosts(field, self.lists)
+        ]
+        return {one.problem_host for one in found if one.problem == "personal_domain" and one.problem_host}
+
+    def with_personal_domain(self, address: Address) -> list[str]:
+        """Companies whose own domain is that of a personal address: its host, else its registrable domain."""
+        for name in (address.host, address.registrable_domain):
+            found = [key for key, row in self.companies.items() if name in self._personal_hosts(row)]
+            if found:
+                return sorted(found)
+        return []
+
+    def named_by(self, field: str | None) -> set[str]:
+        """Companies at any host of a domain field, else at a registrable domain of one."""
+        cleaned = clean_company_hosts(field, self.lists)
+        at_hosts = {company for one in cleaned for company in self.at_host(one.host)}
+        return at_hosts or {company for one in cleaned for company in self.at_host(one.registrable_domain)}
 
     def survivor(self, company_id: str | None) -> str | None:
         for row in self.companies.values():
@@ -75,8 +97,7 @@ class Reference:
             by_id = {key for key, row in self.companies.items() if row["account_id"] == account_id}
         if by_id - {None}:
             return {key for key in by_id if key}
-        cleaned = clean_company_host(self.accounts.get(account_id, {}).get("domain"), self.lists)
-        return self.at_host(cleaned.host) or self.at_host(cleaned.registrable_domain)
+        return self.named_by(self.accounts.get(account_id, {}).get("domain"))
 
     def pointed_to(self, voter_id: str) -> set[str]:
         found: set[str] = set()
@@ -114,7 +135,8 @@ class Reference:
         """Company and method, or None, reason and candidates."""
         if voter_id is None:
             return None, "no_email", []
-        kind = parse_address(self.emails.get(voter_id), self.lists).kind
+        address = parse_address(self.emails.get(voter_id), self.lists)
+        kind = address.kind
         if kind == "own":
             return None, "own_staff", []
         for method, candidates in self.evidence(voter_id):
@@ -123,7 +145,8 @@ class Reference:
                 reason = "ambiguous_account" if method == "account" else "ambiguous_domain"
                 return (chosen, method, []) if chosen else (None, reason, sorted(candidates))
         reasons = {"none": "no_email", "malformed": "malformed_email", "personal": "personal_email"}
-        return None, reasons.get(kind, "unknown_domain"), []
+        claimants = self.with_personal_domain(address) if kind == "personal" else []
+        return None, reasons.get(kind, "unknown_domain"), claimants
 
     def choose(self, voter_id: str, method: str, candidates: set[str]) -> str | None:
         if len(candidates) == 1:
@@ -193,9 +216,8 @@ class Reference:
             ]
         found = []
         for row in self.world["internal_accounts"]:
-            cleaned = clean_company_host(row["domain"], self.lists)
             named = self.survivor(row["company_id"])
-            led = {named} if named else self.at_host(cleaned.host) or self.at_host(cleaned.registrable_domain)
+            led = {named} if named else self.named_by(row["domain"])
             if self.owner({key for key in led if key}) == company_id:
                 found.append(row["arr"])
         return found

@@ -14,7 +14,8 @@ from integration_assets_tests.resolution.worlds import AS_OF, Row
 COMPANY_IDS = ["1", "2", "3", "4", "10"]
 MERGED_IDS = ["901", "902"]
 HOSTS = ["a.com", "eu.a.com", "b.co.uk", "gmail.com", "bücher.de", "x.github.io"]
-FIELDS = [None, "", "n/a", "https://www.a.com/", *HOSTS]
+FIELDS = [None, "", "n/a", "https://www.a.com/", "a.com, b.co.uk", "b.co.uk (a.com); gmail.com",
+          "http//eu.a.com", "a.com, bought by b.co.uk", "facebook.com/a", "x.onmicrosoft.com", *HOSTS]  # fmt: skip
 EMAILS = [
     None, "", "nobody", "u@a.com", "U@eu.a.com", "N <w@fr.a.com>", "u@b.co.uk", "w@x.b.co.uk", "u@gmail.com",
     "u@bücher.de", "u@x.github.io", "u@github.io", "u@own.com", "u@new.com",

@@ -1,6 +1,7 @@
 """Hosts are cleaned of what people paste into domain fields, and never looked up on the network."""
 
 import socket
+from importlib.resources import files
 
 import pytest
 from hypothesis import given, settings
@@ -11,12 +12,13 @@ from integration_assets.resolution.domains import (
     CompanyHost,
     Kind,
     _suffixes,
-    clean_company_host,
+    clean_company_hosts,
     lineage,
     mail_domains,
     registrable_domain,
     to_host,
 )
+from integration_assets_tests.resolution.worlds import company, resolved
 
 LISTS = mail_domains()
 
@@ -102,7 +104,7 @@ def test_no_network_and_no_cache(monkeypatch, tmp_path):
 )
 def test_company_hosts_are_cleaned(text, host):
     """Scheme, user, port, path, final dot, case and www are taken off, the last only where a domain remains."""
-    assert clean_company_host(text, LISTS).host == host
+    assert [one.host for one in clean_company_hosts(text, LISTS)] == [host]
 
 
 @pytest.mark.parametrize(
@@ -110,7 +112,10 @@ def test_company_hosts_are_cleaned(text, host):
     [
         ("n/a", "not_a_host"),
         ("acme", "not_a_host"),
-        ("acme.com, acme.de", "not_a_host"),
+        ("acme.com, bought by globex.com", "not_a_host"),
+        ("Acme Inc. acme.com", "not_a_host"),
+        ("acme,com", "not_a_host"),
+        ("acme .com", "not_a_host"),
         ("127.0.0.1", "not_a_host"),
         ("co.uk", "public_suffix"),
         ("gmail.com", "personal_domain"),
@@ -120,13 +125,97 @@ def test_company_hosts_are_cleaned(text, host):
 )
 def test_junk_is_no_host_and_says_why(text, problem):
     """What is not one company's host is named with its problem."""
-    assert clean_company_host(text, LISTS) == CompanyHost(problem=problem)
+    assert [(one.host, one.problem) for one in clean_company_hosts(text, LISTS)] == [(None, problem)]
 
 
 @pytest.mark.parametrize("text", [None, "", "  ", "\ufeff"])
 def test_blank_domains_are_absent(text):
     """An empty field is no problem."""
-    assert clean_company_host(text, LISTS) == CompanyHost()
+    assert clean_company_hosts(text, LISTS) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "hosts"),
+    [
+        ("multi-one.io, multi-two.io", ["multi-one.io", "multi-two.io"]),
+        ("a.com;b.com", ["a.com", "b.com"]), ("a.com b.com", ["a.com", "b.com"]), ("a.com / b.com", ["a.com", "b.com"]),
+        ("a.com | b.com\nc.com", ["a.com", "b.com", "c.com"]), ("a.com and b.com", ["a.com", "b.com"]),
+        ("a.com & www.a.com", ["a.com"]), ("https://a.com/,https://b.com/x", ["a.com", "b.com"]),
+        ("info@a.com, sales@b.com", ["a.com", "b.com"]), ('"x.com"', ["x.com"]), ("<x.com>", ["x.com"]),
+        ("“x.com”", ["x.com"]), ("'x.com',", ["x.com"]), ("http//x.com", ["x.com"]), ("htp://x.com", ["x.com"]),
+        ("http:\\\\x.com", ["x.com"]), ("https://https://x.com", ["x.com"]), ("http//www.z.com/a", ["z.com"]),
+        ("x.com (main)", ["x.com"]), ("x.com [old: y.com]", ["x.com"]), ("x.com (y.com)", ["x.com", "y.com"]),
+        ("*.x.com", ["x.com"]), ("x\u200b.com", ["x.com"]), ("[x.com](https://x.com)", ["x.com"]),
+        ("https://z.com/a,b(c)[d]?q='1'&f=a.html", ["z.com"]), ("x.com.;", ["x.com"]),
+    ],
+)  # fmt: skip
+def test_one_field_may_hold_several_hosts(text, hosts):
+    """What parts domains, or stands round one, is no part of them; comments are no domains of the company."""
+    assert [one.host for one in clean_company_hosts(text, LISTS)] == hosts
+
+
+def test_each_domain_of_a_field_has_its_own_problem():
+    """A personal mail domain beside a host costs itself only, and is named."""
+    assert clean_company_hosts("gmail.com, acme.com", LISTS) == (
+        CompanyHost(problem="personal_domain", problem_host="gmail.com"),
+        CompanyHost(host="acme.com", registrable_domain="acme.com"),
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "facebook.com/acme", "https://www.facebook.com/acme/", "linkedin.com/company/acme", "m.facebook.com/acme",
+        "https://uk.linkedin.com/company/acme?x=1", "instagram.com/acme", "sites.google.com/view/acme",
+        "github.com/acme", "x.com/acme", "youtube.com/@acme",
+    ],
+)  # fmt: skip
+def test_a_page_on_a_platform_is_no_host(text):
+    """It says nothing of the platform's own addresses; the bare host of a platform is its company's."""
+    assert [one.problem for one in clean_company_hosts(text, LISTS)] == ["platform_page"]
+    assert [one.host for one in clean_company_hosts("https://www.github.com/", LISTS)] == ["github.com"]
+
+
+def test_tenants_of_a_mail_service_have_domains_of_their_own():
+    """`onmicrosoft.com` is a suffix: each name below it is registrable, and it is nobody's company itself."""
+    assert registrable_domain("acme.onmicrosoft.com") == "acme.onmicrosoft.com"
+    assert registrable_domain("acme.mail.onmicrosoft.com") == "acme.mail.onmicrosoft.com"
+    assert LISTS.kind("acme.onmicrosoft.com", "acme.onmicrosoft.com") is Kind.BUSINESS
+    assert [one.problem for one in clean_company_hosts("onmicrosoft.com", LISTS)] == ["personal_domain"]
+    assert [one.host for one in clean_company_hosts("zendesk.com", LISTS)] == ["zendesk.com"]
+
+
+PROVIDERS = [
+    "vodafone.de", "telia.com", "walla.co.il", "sympatico.ca", "bbox.fr", "pec.it", "docomo.ne.jp", "mozmail.com",
+    "privaterelay.appleid.com", "users.noreply.github.com", "t-online.de", "orange.fr", "libero.it", "btinternet.com",
+    "comcast.net", "bigpond.com", "xtra.co.nz", "uol.com.br", "wp.pl", "seznam.cz", "ukr.net", "abv.bg", "naver.com",
+    "rediffmail.com", "telkomsa.net", "qq.com", "duck.com", "simplelogin.com", "bluewin.ch", "telenet.be", "ziggo.nl",
+    "online.no", "mail.dk", "kolumbus.fi",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("host", PROVIDERS)
+def test_mail_providers_are_personal(host):
+    """Access providers, free mail and relays of many countries, and hosts below them."""
+    for one in (host, f"mail.{host}"):
+        assert LISTS.kind(one, registrable_domain(one)) is Kind.PERSONAL
+
+
+@pytest.mark.parametrize(
+    "host", ["telekom.de", "kpn.com", "github.com", "appleid.com", "apple.com", "bt.com", "verizon.com"]
+)
+def test_a_providers_own_company_is_none(host):
+    """What only a provider's staff use stays business."""
+    assert LISTS.kind(host, registrable_domain(host)) is Kind.BUSINESS
+
+
+@pytest.mark.parametrize("name", ["mail_providers", "platforms", "tenant_suffixes"])
+def test_our_lists_hold_domains_each_once(name):
+    """Every entry is a host in its normal form, and stands there once."""
+    text = files("integration_assets.resolution").joinpath(f"data/{name}.txt").read_text(encoding="utf-8")
+    entries = [word for line in text.splitlines() if not line.startswith("#") for word in line.split()]
+    assert [entry for entry in entries if to_host(entry) != entry] == []
+    assert len(entries) == len(set(entries))
 
 
 def test_kinds():
@@ -151,11 +240,46 @@ def test_configured_domains_must_be_domains():
 @given(st.text(max_size=40))
 def test_cleaning_anything_is_safe_and_idempotent(text):
     """Any text is a host, a problem or nothing; a cleaned host stays what it is, under its registrable domain."""
-    found = clean_company_host(text, LISTS)
-    assert not (found.host and found.problem)
-    if found.host:
-        assert clean_company_host(found.host, LISTS).host in {found.host, found.host.removeprefix("www.")}
-        assert found.registrable_domain is None or found.registrable_domain in lineage(found.host)
+    for found in clean_company_hosts(text, LISTS):
+        assert bool(found.host) != bool(found.problem)
+        if found.host:
+            [again] = clean_company_hosts(found.host, LISTS)
+            assert again.host in {found.host, found.host.removeprefix("www.")}
+            assert found.registrable_domain is None or found.registrable_domain in lineage(found.host)
+
+
+@given(st.lists(st.sampled_from(["a.com", "b.co.uk", "eu.c.de"]), min_size=1, max_size=4), st.data())
+def test_no_domain_of_a_field_is_lost(hosts, data):
+    """However they are parted and wrapped, all of them are found, and nothing else."""
+    wrap = st.sampled_from(["{}", "https://{}/", "<{}>", '"{}"', "http//www.{}", "info@{}", " {} ", "{}:443"])
+    parts = [data.draw(wrap).format(host) for host in hosts]
+    field = data.draw(st.sampled_from([", ", ";", " ", " / ", "\n", " | ", " and "])).join(parts)
+    assert {one.host for one in clean_company_hosts(field, LISTS)} == set(hosts)
+
+
+FIELDS = st.one_of(
+    st.text(alphabet="ab.-/ ,;()<>\"@:\u200b", max_size=20),
+    st.lists(
+        st.sampled_from([
+            "a.com", "b.co.uk", "gmail.com", "co.uk", "x.github.io", "acme.onmicrosoft.com", "bücher.de", "github.com",
+            "github.com/a", "www.a.com", "A.com.", "n/a", "(main)", "http//", ", ", ";", " ",
+        ]),
+        max_size=4,
+    ).map("".join),
+)  # fmt: skip
+
+
+@settings(deadline=None, max_examples=20)
+@given(st.lists(FIELDS, min_size=1, max_size=20))
+def test_the_store_reads_domain_fields_as_python_does(fields):
+    """The hosts that SQL takes for plain by itself, and the problems it keeps, are those of reading each field."""
+    world = {"crm_companies": [company(str(number), field) for number, field in enumerate(fields)]}
+    connection = resolved(world)
+    hosts = connection.execute("SELECT company_id, host, registrable_domain FROM resolved.company_hosts").fetchall()
+    problems = connection.execute("SELECT company_id, reason, host FROM resolved.host_problems").fetchall()
+    cleaned = [(str(number), one) for number, field in enumerate(fields) for one in clean_company_hosts(field, LISTS)]
+    assert set(hosts) == {(number, one.host, one.registrable_domain) for number, one in cleaned if one.host}
+    assert set(problems) == {(number, one.problem, one.problem_host) for number, one in cleaned if one.problem}
 
 
 LABELS = st.sampled_from(["a", "www", "city", "compute", "blogspot", "co", "com", "github", "xn--kbenhavn-54a"])

@@ -54,6 +54,85 @@ def test_wrong_rows_are_refused_with_file_and_line(tmp_path, lines, message):
     assert message in error.value.message
 
 
+@pytest.mark.parametrize(
+    ("written", "company_id"),
+    [
+        ("9100000017.0", "9100000017"), ('"9100000017,00"', "9100000017"), ("'9100000017", "9100000017"),
+        ('"9,100,000,017"', "9100000017"), ("9.100.000.017", "9100000017"), ("9 100 000 017", "9100000017"),
+        ("https://app.crm.example/contacts/47110815/company/9100000017", "9100000017"),
+        ("https://app.crm.example/contacts/47110815/record/0-2/9100000017/?tab=1", "9100000017"),
+        ("https://org.crm.example/lightning/r/Account/0015g00000AbCdEAAV/view", "0015g00000AbCdEAAV"),
+    ],
+)  # fmt: skip
+def test_an_id_as_spreadsheets_and_browsers_show_it_is_read_and_said(tmp_path, written, company_id):
+    """Where the id is certain it is used, and the line is told so that somebody writes it plainly."""
+    [found] = read_overrides(write(tmp_path / "o.csv", "match,company_id,note", f"acme.com,{written},why"))
+    assert (found.match, found.company_id, found.note) == ("acme.com", company_id, "why")
+    assert found.repair.startswith("o.csv line 2: company id ")
+    assert f"was read as {company_id}" in found.repair
+    [plain] = add_override(tmp_path / "p.csv", Override("acme.com", written.strip('"')))
+    assert read_overrides(tmp_path / "p.csv") == (plain,) == (Override("acme.com", company_id),)
+
+
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("9.1E+09", "line 2: company id 9.1E+09 was rewritten by a spreadsheet"), ("9e9", "rewritten by a spreadsheet"),
+        ('"9,1E+09"', "rewritten by a spreadsheet"),
+        ("https://app.crm.example/contacts/47110815/record/0-1/17", "not of a company's page"),
+        ("https://app.crm.example/contacts/47110815", "not of a company's page"),
+    ],
+)  # fmt: skip
+def test_an_id_that_is_lost_is_told_with_its_line(tmp_path, written, message):
+    """What a spreadsheet rounded, or the page of something else, is refused when the file is read."""
+    path = write(tmp_path / "o.csv", "match,company_id,note", f"acme.com,{written},")
+    with pytest.raises(ConfigurationError) as error:
+        read_overrides(path)
+    assert message in error.value.message
+    with pytest.raises(ConfigurationError, match="override not added"):
+        add_override(tmp_path / "p.csv", Override("acme.com", written.strip('"')))
+
+
+@pytest.mark.parametrize(
+    "company_id", ["9100000017", "0015g00000AbCdEAAV", "a-1", "2d8e7c1f-aaaa-4bbb-8ccc-0123456789ab", "1e"]
+)
+def test_an_id_stays_as_it_is(tmp_path, company_id):
+    """Ids of other systems have letters and dashes."""
+    [found] = read_overrides(write(tmp_path / "o.csv", "match,company_id,note", f"acme.com,{company_id},"))
+    assert found == Override("acme.com", company_id)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\ufeffmatch;company_id;note\r\nacme.com;1;\"a; b\"\r\n", "match\tcompany_id\tnote\nacme.com\t1\ta; b\n",
+        "Match,Company_ID,Note,,\r\nacme.com,1,a; b,,\r\n,,,,\r\n",
+        '"match","company_id","note"\n"acme.com","1","a; b"\n',
+    ],
+)  # fmt: skip
+def test_files_as_spreadsheets_save_them(tmp_path, text):
+    """Semicolons, tabs, CRLF, a byte order mark, quotes, and columns that were only touched."""
+    path = tmp_path / "o.csv"
+    path.write_bytes(text.encode())
+    assert read_overrides(path) == (Override("acme.com", "1", "a; b"),)
+
+
+def test_duplicates_are_one_and_contradictions_name_both_lines(tmp_path):
+    """The same mapping twice is no mistake, in whatever spelling; two companies for one match are."""
+    path = write(tmp_path / "o.csv", "match,company_id,note", "acme.com,1,", "ACME.com,1.0,", "@acme.com,1,")
+    assert read_overrides(path) == (Override("acme.com", "1"),)
+    write(path, "match,company_id,note", "acme.com,1,", "b.com,2,", "Acme.com.,3,")
+    with pytest.raises(ConfigurationError, match=r"line 4: .* above \(line 2\)"):
+        read_overrides(path)
+
+
+def test_a_refused_personal_domain_names_the_way_out(tmp_path):
+    """The variable that makes a domain one company's is named where the mapping is refused."""
+    with pytest.raises(ConfigurationError, match=r"add alibaba\.com to INTEGRATION_ASSETS_BUSINESS_DOMAINS"):
+        add_override(tmp_path / "o.csv", Override("alibaba.com", "1"))
+    add_override(tmp_path / "o.csv", Override("alibaba.com", "1"), business_domains=["alibaba.com"])
+
+
 def test_errors_never_show_an_address(tmp_path):
     """An address in a wrong row stays out of the message."""
     path = write(tmp_path / "o.csv", "match,company_id,note", "ann@gmail.com,,")

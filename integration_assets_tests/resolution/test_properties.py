@@ -15,7 +15,9 @@ CAREFULLY = settings(
 )
 TABLES = (
     "resolved.votes", "resolved.lost_votes", "resolved.company_arr", "resolved.company_hosts", "resolved.arr_unjoined",
-    "resolved.arr_problems", "resolved.host_problems", "resolved.override_problems", "ranked.feature_requests",
+    "resolved.arr_problems", "resolved.host_problems", "resolved.override_problems",
+    "resolved.suspected_mail_providers", "resolved.contact_addresses", "resolved.arr_without_rate",
+    "ranked.feature_requests",
     "ranked.company_requests", "ranked.companies", "ranked.unresolved_votes", "ranked.why",
 )  # fmt: skip
 
@@ -49,8 +51,11 @@ def check_what_always_holds(store: duckdb.DuckDBPyConnection) -> None:
     votes = rows(store, "FROM resolved.votes")
     assert all((vote["company_id"] is None) == (vote["reason"] is not None) for vote in votes)
     assert all((vote["company_id"] is None) == (vote["match_method"] is None) for vote in votes)
-    ambiguous = {"ambiguous_domain", "ambiguous_account"}
-    assert all((vote["reason"] in ambiguous) == (len(vote["candidate_company_ids"]) > 1) for vote in votes)
+    for vote in votes:
+        if vote["reason"] in {"ambiguous_domain", "ambiguous_account"}:
+            assert len(vote["candidate_company_ids"]) > 1
+        elif vote["reason"] != "personal_email":
+            assert vote["candidate_company_ids"] == []
 
     ranking = rows(store, "FROM ranked.feature_requests")
     assert sum(row["votes"] for row in ranking) == len(votes)

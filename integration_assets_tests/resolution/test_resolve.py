@@ -460,3 +460,132 @@ def test_a_rollback_brings_everything_back():
     assert rows(connection, "FROM resolved.votes") == []
     connection.execute("ROLLBACK")
     assert rows(connection, "FROM resolved.votes") == before
+
+
+# -- domains that are no company's
+
+
+def test_a_customer_with_a_personal_domain_is_a_candidate():
+    """A company whose own domain is on the lists is named beside the votes it loses, whatever field has it."""
+    for one in (
+        company("1", "alibaba.com"),
+        company("1", "acme.com", additional_domains=["https://www.Alibaba.com/x"]),
+    ):
+        for email in ("a@alibaba.com", "a@mail.alibaba.com"):
+            connection = resolved(one_voter(email, crm_companies=[one, company("2", "gmail.com")]))
+            assert rows(connection, "SELECT reason, candidate_company_ids FROM ranked.unresolved_votes") == [
+                {"reason": "personal_email", "candidate_company_ids": ["1"]}
+            ]
+    settings = ResolutionSettings(business_domains=("alibaba.com",))
+    assert outcome(one_voter("a@alibaba.com", crm_companies=[company("1", "alibaba.com")]), settings) == ("1", "host")
+
+
+def test_two_domains_in_one_field_are_both_evidence():
+    """Of companies and of accounts."""
+    for email in ("a@multi-one.io", "a@multi-two.io"):
+        world = one_voter(email, crm_companies=[company("1", "multi-one.io, multi-two.io")])
+        assert outcome(world) == ("1", "host")
+    world = one_voter(
+        None, account("a", "one.com; b.com"), crm_companies=[company("1", "b.com"), company("2", "c.com")]
+    )
+    assert outcome(world) == ("1", "account")
+
+
+def crowd(
+    voters: int, *, accounts: int, domains: bool = True, contacts: bool = False, at_home: int = 0, parents: bool = False
+) -> dict[str, Any]:
+    """People at one domain that company P has, spread over so many accounts, or over companies of their contacts."""
+    ids = [f"u{number}" for number in range(voters)]
+    companies = [company("P", "isp.example", arr="100")]
+    if contacts or parents:
+        companies += [
+            company(f"c{one}", f"c{one}.example", parent_id="P" if parents else None) for one in range(accounts)
+        ]
+    return {
+        "feature_requests": [request("r")],
+        "voters": [{"voter_id": one, "email": f"{one}@isp.example"} for one in ids],
+        "votes": [vote(one, "r", one) for one in ids],
+        "accounts": [account(f"a{one}", f"c{one}.example" if domains else None) for one in range(accounts)]
+        + [account("home", "isp.example")],
+        "voter_accounts": []
+        if contacts
+        else [
+            {"voter_id": one, "account_id": "home" if number < at_home else f"a{number % accounts}"}
+            for number, one in enumerate(ids)
+        ],
+        "crm_companies": companies,
+        "crm_contacts": [
+            contact(one, f"{one}@isp.example", "P" if number < at_home else f"c{number % accounts}")
+            for number, one in enumerate(ids)
+        ]
+        if contacts
+        else [],
+    }
+
+
+SUSPECTED = {
+    "every voter in an account with another domain": (crowd(20, accounts=20), True),
+    "one voter less": (crowd(19, accounts=19), False),
+    "accounts of which only the id is known": (crowd(40, accounts=40, domains=False), True),
+    "fewer of those": (crowd(39, accounts=39, domains=False), False),
+    "two voters per account": (crowd(60, accounts=30), True),
+    "people of one employer share their accounts": (crowd(100, accounts=30), False),
+    "a fifth in the account of the company itself": (crowd(50, accounts=40, at_home=10), True),
+    "more of them": (crowd(50, accounts=40, at_home=11), False),
+    "subsidiaries of the company": (crowd(40, accounts=40, parents=True), False),
+}
+
+
+@pytest.mark.parametrize(("world", "suspected"), SUSPECTED.values(), ids=SUSPECTED)
+def test_a_domain_of_very_many_organisations_counts_for_nobody(world, suspected):
+    """It is no evidence until somebody decides: its votes are told with the company that has the domain."""
+    connection = resolved(world)
+    found = rows(connection, "SELECT email_domain FROM resolved.suspected_mail_providers")
+    assert found == ([{"email_domain": "isp.example"}] if suspected else [])
+    [total] = rows(connection, "SELECT companies, arr FROM ranked.feature_requests")
+    lost = rows(connection, "SELECT email_domain, reason, candidate_company_ids FROM ranked.unresolved_votes")
+    if suspected:
+        methods = connection.execute("SELECT match_method FROM resolved.votes WHERE company_id IS NOT NULL").fetchall()
+        assert len(methods) == sum(one["account_id"] == "home" for one in world["voter_accounts"])
+        assert set(methods) <= {("account",)}
+        assert lost == [
+            {"email_domain": "isp.example", "reason": "suspected_mail_provider", "candidate_company_ids": ["P"]}
+        ]
+    else:
+        assert (total["companies"], lost) == (1, [])
+
+
+def test_contacts_of_very_many_companies_make_a_domain_suspected_as_well():
+    """Their own companies stay evidence; the CRM's putting of a contact into the company of its domain is none."""
+    world = crowd(30, accounts=24, contacts=True)
+    world["voters"].append({"voter_id": "x", "email": "x@isp.example"})
+    world["votes"].append(vote("x", "r", "x"))
+    world["crm_contacts"].append(contact("x", "x@isp.example", "P"))
+    connection = resolved(world)
+    outcomes = rows(connection, "SELECT DISTINCT company_id, match_method, reason FROM resolved.votes")
+    assert {row["match_method"] for row in outcomes} == {"contact", None}
+    assert [row["reason"] for row in outcomes if row["company_id"] is None] == ["suspected_mail_provider"]
+    assert "P" not in {row["company_id"] for row in outcomes}
+
+
+@pytest.mark.parametrize(
+    ("settings", "outcomes"),
+    [
+        (ResolutionSettings(business_domains=("isp.example",)), {("P", None)}),
+        (ResolutionSettings(personal_domains=("isp.example",)), {(None, "personal_email")}),
+        (overriding(("isp.example", "P")), {("P", None)}),
+    ],
+)
+def test_a_person_decides_about_a_suspected_domain(settings, outcomes):
+    """Configuration, or a mapping, in either direction."""
+    found = rows(resolved(crowd(25, accounts=25), settings), "SELECT DISTINCT company_id, reason FROM resolved.votes")
+    assert {tuple(row.values()) for row in found} == outcomes
+
+
+def test_the_host_decides_before_the_registrable_domain():
+    """A company at the very host wins over one at the domain above it."""
+    companies = [company("1", "acme.com", arr="9"), company("2", "eu.acme.com")]
+    assert outcome(one_voter("a@eu.acme.com", crm_companies=companies)) == ("2", "host")
+    assert outcome(one_voter("a@us.acme.com", crm_companies=companies)) == ("1", "registrable_domain")
+    world = one_voter(None, account("a", "eu.acme.com"), crm_companies=companies)
+    assert outcome(world) == ("2", "account")

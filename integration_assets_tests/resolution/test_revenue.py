@@ -129,7 +129,7 @@ def test_zero_needs_no_rate(figures):
 @pytest.mark.parametrize("source", ["accounts", "internal", "crm"])
 def test_each_source_tells_what_has_no_rate(source):
     """Account spend (a year of it), internal rows and CRM values alike, with the source that decided."""
-    tables = {
+    tables: dict[str, list[Row]] = {
         "crm_companies": [company("A", "a.com", arr="5" if source == "crm" else None, currency="JPY")],
         "accounts": [{"account_id": "a", "domain": "a.com", "monthly_spend": "5"}] if source == "accounts" else [],
         "internal_accounts": [{"row_id": "1", "company_id": "A", "arr": "5", "currency": "jpy "}]
