@@ -80,6 +80,7 @@ class Settings(BaseSettings):
     environment: Environment = Field(default=Environment.SANDBOX, validation_alias="INTEGRATION_ASSETS_ENVIRONMENT")
     store_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_STORE_URL")
     overrides: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_OVERRIDES")
+    share_published: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_SHARE_PUBLISHED")
     ui_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_UI_URL")
 
     # tenants and their secrets
@@ -304,6 +305,7 @@ OPERATOR_FIELDS = (
     "home",
     "environment",
     "store_url",
+    "share_published",
     "ui_url",
     "registry_url",
     "key",

@@ -49,6 +49,7 @@ from integration_assets.reporting.run_summary import (
 from integration_assets.reporting.slack import SummaryExtras, slack_blocks
 from integration_assets.staging.files import write_whole
 from integration_assets.staging.publishing import publish, published_path
+from integration_assets.staging.sharing import share_published
 from integration_assets.staging.store import make_private_directory
 
 
@@ -317,6 +318,8 @@ def _publish(session: RunSession) -> Path | None:
         return None
     try:
         publish(state.connection, target)
+        if session.settings.share_published:
+            share_published(session.settings.home)
     except IntegrationError as error:
         if state.error is None:
             state.error, state.error_stage = error, "run_summary"

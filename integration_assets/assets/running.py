@@ -20,6 +20,7 @@ from integration_assets.assets.partitions import DEFAULT_TENANT, PARTITION_TAG, 
 from integration_assets.assets.run_session import Mode
 from integration_assets.config import Settings, variable
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.settings import registry_tenants
 
 INSTANCE_CONFIG = "dagster.yaml"
@@ -31,7 +32,7 @@ def dagster_home(home: Path) -> Path:
         return Path(configured)
     folder = (home / "dagster").resolve()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_private_directory(folder)
         shutil.copyfile(config_file(INSTANCE_CONFIG), folder / INSTANCE_CONFIG)
     except OSError as error:
         raise ConfigurationError(

@@ -38,9 +38,10 @@ def overrides_add(
 ) -> None:
     """Map an address or a domain to a company; replaces an earlier mapping of the same."""
     from integration_assets.resolution.overrides import Override, add_override
+    from integration_assets.staging.store import make_private_directory
 
     settings = _settings(tenant)
-    settings.overrides_path.parent.mkdir(parents=True, exist_ok=True)
+    make_private_directory(settings.overrides_path.parent)
     mappings = add_override(settings.overrides_path, Override(match, company_id, note), **_mail_domains(settings))
     typer.echo(f"added to {settings.overrides_path}, {len(mappings)} mappings in all; the next run uses it")
 

@@ -15,6 +15,8 @@ from integration_assets.doctor.case import Case, NotTriedError, in_thread
 from integration_assets.doctor.findings import Seen, fail, failed, ok, unknown, warn
 from integration_assets.doctor.store import StoreFacts, bytes_of, store_facts
 from integration_assets.errors import IntegrationError
+from integration_assets.staging.sharing import exposed
+from integration_assets.staging.store import make_private_directory
 
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
 SYSTEMS = ("Linux", "Darwin")
@@ -74,7 +76,7 @@ async def home(case: Case) -> Seen:
 def _home(case: Case) -> Seen:
     place = case.operator.home
     try:
-        place.mkdir(parents=True, exist_ok=True)
+        make_private_directory(place)
         probe = place / ".doctor"
         probe.touch()
         probe.unlink()
@@ -89,6 +91,13 @@ def _home(case: Case) -> Seen:
         return fail(f"{place}: {room}", f"free some disk space, or move {variable('home')}")
     if free < LITTLE_BYTES:
         return warn(f"{place}: {room}", "free some disk space soon")
+    if open_to_others := exposed(place):
+        named = ", ".join(entry.name for entry in open_to_others[:5])
+        more = f" and {len(open_to_others) - 5} more" if len(open_to_others) > 5 else ""
+        return warn(
+            f"other accounts of this machine may open {named}{more} in {place}",
+            f"chmod go= {place}; to let them read what is published and no more, set {variable('share_published')}",
+        )
     return ok(f"{place} can be written; {room}")
 
 

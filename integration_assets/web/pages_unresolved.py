@@ -21,6 +21,7 @@ from integration_assets.resolution.overrides import (
     read_overrides,
     remove_override,
 )
+from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.settings import built_settings
 from integration_assets.web.answers import see
 from integration_assets.web.auditing import note
@@ -53,7 +54,7 @@ def add_mapping(visit: Visit) -> Response:
     if errors:
         return _page(visit, typed(form), errors, HTTPStatus.BAD_REQUEST)
     with _writing:
-        settings.overrides_path.parent.mkdir(parents=True, exist_ok=True)
+        make_private_directory(settings.overrides_path.parent)
         add_override(settings.overrides_path, override, **_mail(settings))
         note(visit, "override.set", ["company_id", "match", "note"])
     return see(f"{PATH}?done=mapped")
