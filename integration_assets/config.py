@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     key_file: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_KEY_FILE")
     allowed_hosts: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_ALLOWED_HOSTS")
     allowed_networks: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_ALLOWED_NETWORKS")
+    former_tenants: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_FORMER_TENANTS")
 
     # feedback system
     canny_api_key: SecretStr | None = Field(default=None, validation_alias="CANNY_API_KEY")
@@ -155,6 +156,7 @@ class Settings(BaseSettings):
         "arr_sources",
         "allowed_hosts",
         "allowed_networks",
+        "former_tenants",
         mode="before",
     )
     @classmethod
@@ -178,6 +180,13 @@ class Settings(BaseSettings):
                 raise ValueError("must look like acme=10.20.0.0/16,fd12::/48")
             if why := _why_not_allowable(network):
                 raise ValueError(why)
+        return value
+
+    @field_validator("former_tenants")
+    @classmethod
+    def _successions(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(not all(_TENANT.fullmatch(slug) for slug in entry.split("=", 1)) or "=" not in entry for entry in value):
+            raise ValueError("must look like acme=default: the tenant, and the one whose records it took over")
         return value
 
     @field_validator("currency_rates", mode="before")
@@ -227,6 +236,11 @@ class Settings(BaseSettings):
         """Private networks that internal systems of this tenant may live in."""
         entries = (entry.rpartition("=") for entry in self.allowed_networks)
         return tuple(ip_network(network) for owner, _, network in entries if owner in ("", tenant))
+
+    def former_tenants_of(self, tenant: str) -> tuple[str, ...]:
+        """Tenants whose records in the CRM this one took over."""
+        entries = (entry.partition("=") for entry in self.former_tenants)
+        return tuple(former for successor, _, former in entries if successor == tenant)
 
     def named(self, field: str) -> str:
         """What a person knows a field by: here, its environment variable."""
@@ -312,6 +326,7 @@ OPERATOR_FIELDS = (
     "key_file",
     "allowed_hosts",
     "allowed_networks",
+    "former_tenants",
     "request_seconds",
     "patience_seconds",
 )

@@ -22,6 +22,7 @@ from integration_assets.staging.rows import PortalRead
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import check_portal, pinned_portal
 from integration_assets.tenants.integrations import company_mapping, crm_for
+from integration_assets.tenants.portal_claims import check_claim, claim_of
 
 BATCHES_IN_FLIGHT = 2
 """Batches of addresses asked for at the same time; each is several calls."""
@@ -36,13 +37,16 @@ async def read_crm(crm: Crm, session: RunSession, reading: Reading) -> None:
     settings, target = session.settings, session.target
     mapping = company_mapping(settings)
     # Another portal ends the run here, before anything of it is read into this environment's store.
+    portal = await crm.portal()
     check_portal(
         target,
-        await crm.portal(),
+        portal,
         configured_id=settings.hubspot(target)[2],
         pinned_id=pinned_portal(reading.connection, target),
         other_portal_id=settings.hubspot(target.other)[2],
     )
+    if session.state.mode is not Mode.READ_ONLY:
+        check_claim(settings, claim_of(settings, session.state.tenant, portal.portal_id))
     schema = await crm.schema(FEATURE_REQUEST, mapping.names())
     reading.load.append("raw.crm_portals", [PortalRead(target.value, "target", schema)])
     reading.load.note_read("crm_schema", as_of=reading.started_at, rows_read=1)

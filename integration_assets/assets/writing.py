@@ -27,6 +27,7 @@ from integration_assets.sync.portal import check_portal, pin_portal, pinned_port
 from integration_assets.sync.report import planned_report
 from integration_assets.tenants.integrations import crm_for
 from integration_assets.tenants.plan_settings import changed_settings, plan_settings
+from integration_assets.tenants.portal_claims import claim_of, claim_portal
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -125,6 +126,7 @@ def _new(session: RunSession, portal: Portal, now_set: Mapping[str, str], *, cha
             retirements_withheld=state.retirements_withheld,
             full=state.full_read,
             settings=now_set,
+            former_tenants=settings.former_tenants_of(state.tenant),
         ),
     )
     verdict = judge(
@@ -205,6 +207,7 @@ async def make_sure_of_portal(session: RunSession, crm: Crm) -> Portal:
     )
     if decision.origin == "learnt":
         session.state.notes.append(decision.message)
+    claim_portal(session.settings, claim_of(session.settings, session.state.tenant, portal.portal_id))
     pin_portal(session.connection, session.target, portal, decision, datetime.now(UTC))
     return portal
 

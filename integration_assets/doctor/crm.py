@@ -25,6 +25,7 @@ from integration_assets.sync.drift import (
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, KEY
 from integration_assets.sync.portal import check_portal
 from integration_assets.tenants.integrations import CRM_PROVIDER, company_mapping, crm_for
+from integration_assets.tenants.portal_claims import check_claim, claim_of
 
 MAPPED = ("hubspot_arr_property", "hubspot_currency_property", "hubspot_account_id_property")
 SHARE_OF_QUOTA = 2
@@ -145,6 +146,7 @@ async def _identity(case: Case, settings: Settings, own: Portal, other: Portal |
             pinned_id=pinned,
             other_portal_id=other.portal_id if other else None,
         )
+        check_claim(settings, claim_of(settings, case.tenant, own.portal_id))
     except ConfigurationError as error:
         return failed(error, "do what the message says: no approval releases another portal")
     tied = "not tied to it yet" if decision.origin == "learnt" else f"as {decision.origin}"

@@ -16,6 +16,7 @@ from integration_assets.sync.feature_request_object import (
     normalise,
     parse_managed_state,
     state_text,
+    tenant_mark,
 )
 from integration_assets.sync.ledger import Settled
 from integration_assets.sync.operations import Operation
@@ -216,7 +217,7 @@ def _corrected_state(operation: Operation, record: CrmFeatureRequest, unkept: Se
         operation.key,
         record.record_id,
         before={MANAGED_STATE: state},
-        after={MANAGED_STATE: state_text(digests)},
+        after={MANAGED_STATE: state_text(digests, tenant_mark(state))},
     )
 
 

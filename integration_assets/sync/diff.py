@@ -23,6 +23,7 @@ from integration_assets.sync.feature_request_object import (
     normalise,
     parse_managed_state,
     state_text,
+    tenant_mark,
 )
 
 ConflictAction = Literal["kept", "overwritten", "restored", "moved", "changed", "archived"]
@@ -88,10 +89,10 @@ class RecordDiff(msgspec.Struct, frozen=True):
     agreed: Mapping[str, str]
 
 
-def new_record(key: str, desired: Mapping[str, str]) -> dict[str, str]:
+def new_record(key: str, desired: Mapping[str, str], tenant: str | None = None) -> dict[str, str]:
     """Values to create a record with: everything that is set, the key, and the managed state."""
     values = {field: value for field, value in desired.items() if value}
-    return {**values, KEY: key, MANAGED_STATE: managed_state(values)}
+    return {**values, KEY: key, MANAGED_STATE: managed_state(values, tenant)}
 
 
 def compare_record(
@@ -102,10 +103,12 @@ def compare_record(
     policies: Mapping[str, FieldPolicy] = POLICIES,
     *,
     seen_digests: Mapping[str, str | None] | None = None,
+    tenant: str | None = None,
 ) -> RecordDiff:
     """Compare a wanted record with the live one. Both carry normalised values by field; missing is unset.
 
     `base_values` are the ledger's, `seen_digests` what `managed_state` said when the ledger learnt them (`Base.seen`).
+    What is written carries the mark of `tenant`.
     """
     base = Base(base_values, parse_managed_state(live.get(MANAGED_STATE, "")), seen_digests or {})
     after: dict[str, str] = {}
@@ -123,11 +126,12 @@ def compare_record(
         if wanted == theirs and not base.matches(field, wanted):
             agreed[field] = wanted
     if after:
-        after[MANAGED_STATE] = _next_state(base, live, desired, after)
+        after[MANAGED_STATE] = state_text(_next_state(base, live, desired, after), tenant)
     before = {field: live.get(field, "") for field in after}
     if after:
         # an undo puts these back: what both sides had in common then, which the record itself may not know
-        before[MANAGED_STATE] = state_text({field: known for field in STATE_FIELDS if (known := base.digest(field))})
+        digests = {field: known for field in STATE_FIELDS if (known := base.digest(field))}
+        before[MANAGED_STATE] = state_text(digests, tenant_mark(live.get(MANAGED_STATE, "")))
     return RecordDiff(before, after, tuple(conflicts), agreed)
 
 
@@ -151,8 +155,10 @@ def _decide(
     return True, "overwritten"
 
 
-def _next_state(base: Base, live: Mapping[str, str], desired: Mapping[str, str], after: Mapping[str, str]) -> str:
-    """`managed_state` after the write: new digests where both sides agree, the old base where they do not.
+def _next_state(
+    base: Base, live: Mapping[str, str], desired: Mapping[str, str], after: Mapping[str, str]
+) -> dict[str, str]:
+    """Digests of `managed_state` after the write: new digests where both sides agree, the old base where they do not.
 
     Where they differ and nobody knows the base, there is no digest: a value of unknown origin is not taken for ours.
     """
@@ -165,7 +171,7 @@ def _next_state(base: Base, live: Mapping[str, str], desired: Mapping[str, str],
             digests[field] = digest(theirs)
         elif (known := base.digest(field)) is not None:
             digests[field] = known
-    return state_text(digests)
+    return digests
 
 
 def state_without(before: Mapping[str, str], after: Mapping[str, str], left_out: set[str]) -> str:
@@ -177,7 +183,7 @@ def state_without(before: Mapping[str, str], after: Mapping[str, str], left_out:
             new[field] = old[field]
         else:
             del new[field]
-    return state_text(new)
+    return state_text(new, tenant_mark(after[MANAGED_STATE]))
 
 
 def differing_fields(written: Mapping[str, str], read_back: Mapping[str, str]) -> list[str]:

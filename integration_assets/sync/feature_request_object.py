@@ -157,6 +157,7 @@ _TYPES = {definition.name: definition.type for definition in FEATURE_REQUEST.pro
 # C0 and C1 controls but tab and line feed, and lone surrogates: neither JSON nor the staging store can carry them.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
+_TENANT_MARK = re.compile(r"(?:^|\s)tenant:([a-z0-9][a-z0-9-]{0,62})(?=\s|$)")
 _EPOCH_MILLISECONDS = re.compile(r"-?\d{1,14}")
 
 
@@ -239,14 +240,21 @@ def digest(value: str) -> str:
     return hashlib.sha256(value.encode()).hexdigest()[:STATE_DIGITS]
 
 
-def managed_state(values: Mapping[str, str]) -> str:
-    """Text of the `managed_state` property for these normalised values: one `field:digest` per managed field."""
-    return state_text({field: digest(values.get(field, "")) for field in STATE_FIELDS})
+def managed_state(values: Mapping[str, str], tenant: str | None = None) -> str:
+    """Text of `managed_state` for these normalised values: one `field:digest` per managed field, and whose it is."""
+    return state_text({field: digest(values.get(field, "")) for field in STATE_FIELDS}, tenant)
 
 
-def state_text(digests: Mapping[str, str]) -> str:
-    """Text of the `managed_state` property for digests by field, in the order of the table."""
-    return " ".join(f"{field}:{digests[field]}" for field in STATE_FIELDS if field in digests)
+def state_text(digests: Mapping[str, str], tenant: str | None = None) -> str:
+    """Text of the `managed_state` property for digests by field, in the order of the table, and the tenant's mark."""
+    parts = [f"{field}:{digests[field]}" for field in STATE_FIELDS if field in digests]
+    return " ".join([*parts, f"tenant:{tenant}"] if tenant else parts)
+
+
+def tenant_mark(text: str) -> str | None:
+    """The tenant that a `managed_state` names; None for one of earlier versions, or a damaged one."""
+    found = _TENANT_MARK.search(text)
+    return found[1] if found else None
 
 
 def parse_managed_state(text: str) -> dict[str, str]:

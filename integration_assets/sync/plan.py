@@ -32,6 +32,7 @@ from integration_assets.sync.feature_request_object import (
     normalise,
     parse_managed_state,
     record_key,
+    tenant_mark,
 )
 from integration_assets.sync.ledger import store_bases
 from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
@@ -59,7 +60,8 @@ class PlanInputs(msgspec.Struct, frozen=True):
     `excluded` are ids of requests that exist in the source but left the scope, `unusable` of those that exist and could
     not be used this time: their records stay as they are. `retirements_withheld` says that the reader could not make
     sure what is gone. `full`: also name associations that no plan accounts for. `now` has a time zone. `settings` are
-    digests of the settings that shaped the tables, by name.
+    digests of the settings that shaped the tables, by name. `former_tenants` are those whose records this tenant took
+    over.
     """
 
     run_id: str
@@ -76,14 +78,15 @@ class PlanInputs(msgspec.Struct, frozen=True):
     full: bool = False
     limits: BatchLimits = BatchLimits()
     settings: Mapping[str, str] = {}
+    former_tenants: Collection[str] = ()
 
 
 class _Comparison(msgspec.Struct):
     """What comparing all records found; filled page by page.
 
     `vanished` are records that were verified in this portal once and are neither live nor archived now, with their
-    request and what would make them again. `agreed` has, by key, what both sides changed alike, `seen` the digests that
-    record carries.
+    request and what would make them again. `foreign` are keys of records that another tenant keeps. `agreed` has, by
+    key, what both sides changed alike, `seen` the digests that record carries.
     """
 
     creates: list[Operation] = []
@@ -93,6 +96,7 @@ class _Comparison(msgspec.Struct):
     vanished: list[tuple[str, str, Operation]] = []
     conflicts: list[Conflict] = []
     problems: list[str] = []
+    foreign: list[str] = []
     agreed: dict[str, Mapping[str, str]] = {}
     seen: dict[str, Mapping[str, str]] = {}
     counts: Counter[str] = msgspec.field(default_factory=Counter)
@@ -148,21 +152,40 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
     found = _Comparison()
     reasons = cache(partial(_reasons_to_retire, connection, inputs))
     unusable = {record_key(inputs.source_name, request_id) for request_id in inputs.unusable}
+    own = {None, inputs.tenant, *inputs.former_tenants}
     for row in _compared_rows(connection):
         key, copies = row["key"], row["copies"]
+        if tenant_mark((row["live_values"] or {}).get(MANAGED_STATE) or "") not in own:
+            # neither compared nor counted: to this tenant it is as if the record were not there
+            found.foreign.append(key)
+            found.counts["identified"] += int(row["is_wanted"])
+            continue
         if copies > 1:
             found.problems.append(f"{copies} records in the CRM have the key {key}: merge or archive them there")
         elif row["wanted_copies"] > 1:
             found.problems.append(f"{row['wanted_copies']} requests of the source share the key {key}")
         elif row["is_wanted"]:
-            _compare_wanted(found, row)
+            _compare_wanted(found, row, inputs.tenant)
         elif copies and key not in unusable:
             _compare_unwanted(found, row, inputs, reasons().get(key, RetiredReason.DELETED))
         found.counts["identified"] += int(row["is_wanted"])
         found.counts["live"] += copies
         found.counts["held"] += copies + row["archived_copies"]
         found.counts["active"] += int(copies > 0 and not _is_retired(row["live_values"] or {}))
+    if found.foreign:
+        found.problems.append(_kept_by_another(found.foreign, inputs.source_name))
     return found
+
+
+def _kept_by_another(keys: Sequence[str], source_name: str) -> str:
+    """What holds a plan that met another tenant's records; tells nothing of who that is."""
+    named = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
+    return (
+        f"{len(keys):,} records with the source name {source_name} are marked as kept from elsewhere ({named}) and are "
+        "left alone: choose a source name of this tenant's own (INTEGRATION_ASSETS_SOURCE_NAME, or the tenant's "
+        "source_name) or another portal; if this tenant took them over, the operator names it in "
+        "INTEGRATION_ASSETS_FORMER_TENANTS"
+    )
 
 
 def _compared_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
@@ -199,14 +222,14 @@ def _reasons_to_retire(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs
     return dict.fromkeys(excluded, RetiredReason.EXCLUDED) | dict.fromkeys(merged, RetiredReason.MERGED)
 
 
-def _compare_wanted(found: _Comparison, row: Mapping[str, Any]) -> None:
+def _compare_wanted(found: _Comparison, row: Mapping[str, Any], tenant: str) -> None:
     key, record_id = row["key"], row["record_id"]
     desired = {field: normalise(field, row.get(field)) for field in COMPARED_FIELDS}
     if record_id is None and row["archived_copies"]:
         found.counts["archived"] += 1
         return
     if record_id is None:
-        create = Operation(0, "create", key, after=new_record(key, desired))
+        create = Operation(0, "create", key, after=new_record(key, desired, tenant))
         if row["base_values"]:
             found.vanished.append((key, row["request_id"], create))
         else:
@@ -214,7 +237,7 @@ def _compare_wanted(found: _Comparison, row: Mapping[str, Any]) -> None:
         return
     found.linkable.append((key, row["request_id"], record_id))
     live = _live_values(row)
-    diff = compare_record(key, desired, live, row["base_values"] or {}, seen_digests=row["base_digests"])
+    diff = compare_record(key, desired, live, row["base_values"] or {}, seen_digests=row["base_digests"], tenant=tenant)
     found.conflicts.extend(diff.conflicts)
     if diff.agreed:
         found.agreed[key] = diff.agreed

@@ -23,6 +23,7 @@ from integration_assets.sync.feature_request_object import (
     normalise,
     parse_managed_state,
     state_text,
+    tenant_mark,
 )
 from integration_assets.sync.operations import Action, Operation
 
@@ -160,4 +161,4 @@ def _previous_state(written: Written, restored: Iterable[str], live_state: str) 
             digests.pop(field, None)
         else:
             digests[field] = previous
-    return state_text(digests)
+    return state_text(digests, tenant_mark(live_state))

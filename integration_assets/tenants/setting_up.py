@@ -20,6 +20,7 @@ from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import PinDecision, check_portal, pin_portal, pinned_portal
 from integration_assets.sync.setup import SetupStep, apply_setup, differences, plan_setup
 from integration_assets.tenants.integrations import company_mapping, crm_for
+from integration_assets.tenants.portal_claims import check_claim, claim_of
 
 Agree = Callable[[list[str]], bool]
 """Shown the lines of what would be created; says whether to go on."""
@@ -61,6 +62,7 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
                 pinned_id=pinned_portal(connection, environment),
                 other_portal_id=await _other_portal_id(settings, environment.other, calls),
             )
+            check_claim(settings, claim_of(settings, tenant, portal.portal_id))
             names = company_mapping(settings).names()
             live = await crm.schema(FEATURE_REQUEST, names)
             steps = plan_setup(FEATURE_REQUEST, live, await crm.archived_properties(FEATURE_REQUEST))

@@ -1,0 +1,125 @@
+"""Which tenant keeps the records of a source name in a portal: two that did would retire each other's records.
+
+A run claims its portal and source name in the home before it writes; a claim is a file that only one run can make.
+What another home claims is not seen here: there, the mark in the records' `managed_state` tells.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import msgspec
+
+from integration_assets.config import Environment, Settings, load_settings
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.staging.store import make_private_directory
+from integration_assets.tenants.settings import DEFAULT_TENANT, registry_tenants, settings_without_secrets
+
+DIRECTORY = "portals"
+
+
+class PortalClaim(msgspec.Struct, frozen=True):
+    """A tenant that keeps the records of a source name in a portal."""
+
+    tenant: str
+    environment: Environment
+    base_url: str
+    portal_id: str
+    source_name: str
+
+
+def claim_of(settings: Settings, tenant: str, portal_id: str) -> PortalClaim:
+    """The claim a run of this tenant has to make."""
+    base_url = settings.hubspot(settings.environment)[1].rstrip("/")
+    return PortalClaim(tenant, settings.environment, base_url, portal_id, settings.source_name)
+
+
+def check_claim(settings: Settings, claim: PortalClaim) -> None:
+    """See that no other tenant of this home keeps records in the same place.
+
+    Raises:
+        ConfigurationError: one does. It is not named: a tenant does not learn that another exists.
+    """
+    other = _read(_path(settings, claim))
+    if other is None or other.tenant in {claim.tenant, *settings.former_tenants_of(claim.tenant)}:
+        return
+    if _holds(settings, other):
+        raise ConfigurationError(
+            f"records with the source name {claim.source_name} in portal {claim.portal_id} are kept from elsewhere: "
+            f"choose another source name ({settings.named('source_name')}) or another portal; if this tenant took them "
+            "over, the operator says so in INTEGRATION_ASSETS_FORMER_TENANTS"
+        )
+
+
+def claim_portal(settings: Settings, claim: PortalClaim) -> None:
+    """Claim the place, and give up what this tenant and environment claimed before.
+
+    Raises:
+        ConfigurationError: another tenant keeps records there.
+        PermanentError: the claim cannot be written.
+    """
+    path = _path(settings, claim)
+    try:
+        make_private_directory(path.parent)
+        _make(path, claim)
+        check_claim(settings, claim)
+        if _read(path) != claim:  # a claim that nobody keeps any more, or this tenant's of the other environment
+            _replace(path, claim)
+        for other in _mine(path.parent, claim):
+            if other != path:
+                other.unlink(missing_ok=True)
+    except OSError as error:
+        raise PermanentError(f"the claim of the portal cannot be kept in {path}: {error.strerror}") from error
+
+
+def _path(settings: Settings, claim: PortalClaim) -> Path:
+    place = f"{claim.base_url}\n{claim.portal_id}\n{claim.source_name}"
+    return settings.home / DIRECTORY / f"{hashlib.sha256(place.encode()).hexdigest()[:24]}.json"
+
+
+def _read(path: Path) -> PortalClaim | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=PortalClaim)
+    except (FileNotFoundError, msgspec.DecodeError):
+        return None
+
+
+def _make(path: Path, claim: PortalClaim) -> None:
+    """Make the file whole, unless there is one."""
+    part = path.with_name(f".{uuid4().hex}")
+    part.write_bytes(msgspec.json.encode(claim))
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+
+
+def _replace(path: Path, claim: PortalClaim) -> None:
+    part = path.with_name(f".{uuid4().hex}")
+    part.write_bytes(msgspec.json.encode(claim))
+    part.replace(path)
+
+
+def _mine(directory: Path, claim: PortalClaim) -> Iterator[Path]:
+    for path in directory.glob("*.json"):
+        known = _read(path)
+        if known is not None and (known.tenant, known.environment) == (claim.tenant, claim.environment):
+            yield path
+
+
+def _holds(settings: Settings, claim: PortalClaim) -> bool:
+    """Whether the tenant of a claim still exists, and still is set to keep records under that source name."""
+    operator = load_settings(environment=claim.environment)
+    if claim.tenant != DEFAULT_TENANT and claim.tenant not in (registry_tenants(settings) or ()):
+        return False
+    try:
+        own = settings_without_secrets(operator, claim.tenant)
+    except ConfigurationError:  # it has no integrations any more
+        return False
+    return own.source_name == claim.source_name
