@@ -10,7 +10,7 @@ import msgspec
 from integration_assets.assets.call_floor import calls_for, schema_calls
 from integration_assets.assets.reading_companies import read_companies
 from integration_assets.assets.reading_pages import Reading, chunks, size_of
-from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.together import together
 from integration_assets.config import Environment
 from integration_assets.connectors.crm.base import Crm

@@ -49,6 +49,18 @@ def settings_of(environment: EnvironmentName | None = None) -> Settings:
     return load_settings(**({"environment": environment.value} if environment else {}))
 
 
+@contextmanager
+def naming_the_other() -> Iterator[None]:
+    """Tell the operator which tenant keeps records in a portal already; a tenant's own pages do not."""
+    from integration_assets.errors import ConfigurationError
+    from integration_assets.tenants.registry.changes import SharedPortalError
+
+    try:
+        yield
+    except SharedPortalError as error:
+        raise ConfigurationError(f"{error.message} (tenant {error.tenant} keeps them)") from None
+
+
 def settings_of_tenant(environment: EnvironmentName | None, tenant: str, command: str) -> Settings:
     """The settings of a command that asks the tenant's systems itself."""
     from integration_assets.tenants.settings import settings_for

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from integration_assets.commands.shared import Yes, actor, ask, confidential, existing_registry, settings_of
+from integration_assets.commands.shared import (
+    Yes,
+    actor,
+    ask,
+    confidential,
+    existing_registry,
+    naming_the_other,
+    settings_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -60,6 +68,7 @@ def add(
 ) -> None:
     """Add an integration; its key or token comes from the prompt or stdin."""
     from integration_assets.tenants.addresses import check_third_party_url
+    from integration_assets.tenants.portal_claims import refuse_operators_portal
     from integration_assets.tenants.registry.changes import NewThirdParty
     from integration_assets.tenants.registry.repository import tenant_repository
 
@@ -79,8 +88,10 @@ def add(
             expires_at=expires_at,
             never_expires=never,
         )
-        with tenant_repository(registry, tenant.id, actor()) as repository:
-            view = repository.add_third_party(new)
+        with naming_the_other():
+            refuse_operators_portal(operator, tenant, new.secret)
+            with tenant_repository(registry, tenant.id, actor()) as repository:
+                view = repository.add_third_party(new)
     typer.echo(lines_of([view], [])[0])
 
 
@@ -97,6 +108,7 @@ def change(
 ) -> None:
     """Change an integration; what is not named stays. Another host, port or scheme needs the secret again."""
     from integration_assets.tenants.addresses import check_third_party_url
+    from integration_assets.tenants.portal_claims import refuse_operators_portal
     from integration_assets.tenants.registry.changes import ThirdPartyChanges
     from integration_assets.tenants.registry.repository import tenant_repository
     from integration_assets.tenants.registry.views import UNSET
@@ -116,8 +128,10 @@ def change(
             expires_at=expires_at or UNSET,
             never_expires=never or UNSET,
         )
-        with tenant_repository(registry, tenant.id, actor()) as repository:
-            view = repository.change_third_party(before.id, changes)
+        with naming_the_other():
+            refuse_operators_portal(operator, tenant, changes.secret if isinstance(changes.secret, str) else None)
+            with tenant_repository(registry, tenant.id, actor()) as repository:
+                view = repository.change_third_party(before.id, changes)
     typer.echo(lines_of([view], [])[0])
 
 

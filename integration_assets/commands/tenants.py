@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from integration_assets.commands.shared import Yes, actor, ask, existing_registry, settings_of
+from integration_assets.commands.shared import Yes, actor, ask, existing_registry, naming_the_other, settings_of
 from integration_assets.commands.tenant_integrations import app as integrations
 from integration_assets.commands.tenant_users import app as users
 
@@ -114,7 +114,7 @@ def set_setting(
     from integration_assets.tenants.settings import check_tenant_settings
 
     settings = settings_of()
-    with existing_registry(settings) as registry, directory(registry, actor()) as tenants:
+    with naming_the_other(), existing_registry(settings) as registry, directory(registry, actor()) as tenants:
         changes = check_tenant_settings(settings, tenants.tenant(slug), {name: value})
         tenants.change_tenant(slug, settings=changes)
     typer.echo(f"{name} of {slug} is {'taken away' if value is None else f'set to {value}'}; the next run uses it")

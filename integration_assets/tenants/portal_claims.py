@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from hmac import compare_digest
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,6 +18,8 @@ import msgspec
 from integration_assets.config import Environment, Settings, load_settings
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.store import make_private_directory
+from integration_assets.tenants.registry.changes import SharedPortalError, source_name_of
+from integration_assets.tenants.registry.views import TenantView
 from integration_assets.tenants.settings import DEFAULT_TENANT, registry_tenants, settings_without_secrets
 
 DIRECTORY = "portals"
@@ -53,6 +56,21 @@ def check_claim(settings: Settings, claim: PortalClaim) -> None:
             f"choose another source name ({settings.named('source_name')}) or another portal; if this tenant took them "
             "over, the operator says so in INTEGRATION_ASSETS_FORMER_TENANTS"
         )
+
+
+def refuse_operators_portal(operator: Settings, tenant: TenantView, secret: str | None) -> None:
+    """See that a tenant's new token is not the one of the environment, with the same source name.
+
+    Raises:
+        SharedPortalError: the default tenant works on the environment, with that token.
+    """
+    if secret is None or tenant.slug == DEFAULT_TENANT:
+        return
+    tokens = [token.get_secret_value() for one in Environment if (token := operator.hubspot(one)[0]) is not None]
+    same_source = source_name_of(tenant.settings) == operator.source_name
+    on_environment = settings_without_secrets(operator, DEFAULT_TENANT) is operator
+    if same_source and on_environment and any(compare_digest(secret.encode(), token.encode()) for token in tokens):
+        raise SharedPortalError(operator.source_name, DEFAULT_TENANT)
 
 
 def claim_portal(settings: Settings, claim: PortalClaim) -> None:

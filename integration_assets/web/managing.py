@@ -9,6 +9,7 @@ import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.connectors.redaction import register
+from integration_assets.tenants.portal_claims import refuse_operators_portal
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NewThirdParty, ThirdPartyChanges
 from integration_assets.tenants.registry.repository import TenantRepository, tenant_repository
 from integration_assets.tenants.registry.views import InternalView, ThirdPartyView, Unset
@@ -39,6 +40,7 @@ def add_third_party(visit: Visit, new: NewThirdParty, wrong: Wrong = None) -> Th
         ],
         wrong,
     )
+    refuse_operators_portal(visit.settings, visit.own, new.secret)
     with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
         return repository.add_third_party(new)
 
@@ -52,6 +54,7 @@ def change_third_party(visit: Visit, record: str, changes: ThirdPartyChanges, wr
         SecretNeededError: another host, port or scheme, and no secret for it.
     """
     _hide(changes.secret)
+    refuse_operators_portal(visit.settings, visit.own, _given(changes.secret, None))
     with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
         before = repository.third_party_integration(checking.record_id(record))
         settings = _given(changes.settings, {})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,7 +26,7 @@ from integration_assets_tests.sync.world import World, new_store
 
 
 def stale(plan: Plan, world: World, **changes: str) -> str | None:
-    now = {"portal_id": "1", "mapping_version": MAPPING_VERSION, "code_version": "0.1.0", **changes}
+    now: dict[str, Any] = {"portal_id": "1", "mapping_version": MAPPING_VERSION, "code_version": "0.1.0", **changes}
     return stale_reason(plan, now=world.now, **now)
 
 
@@ -70,7 +71,7 @@ def test_other_settings_and_another_tenant_make_a_plan_stale(small_world: World)
     plan = small_world.plan(settings={"canny_boards": "1"})
     assert plan.hash != small_world.plan(settings={"canny_boards": "2"}).hash
     assert load_plan(small_world.connection, plan.plan_id).settings == {"canny_boards": "1"}
-    circumstances = {"portal_id": "1", "mapping_version": MAPPING_VERSION, "code_version": "0.1.0"}
+    circumstances: dict[str, Any] = {"portal_id": "1", "mapping_version": MAPPING_VERSION, "code_version": "0.1.0"}
     stale_now = partial(stale_reason, plan, now=small_world.now, **circumstances)
     assert stale_now(tenant="default") is None
     assert "another tenant" in (stale_now(tenant="acme") or "")

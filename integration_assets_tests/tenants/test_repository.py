@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -294,7 +295,8 @@ def test_there_is_one_of_each(registry: Registry) -> None:
     add(registry)
     with pytest.raises(TakenError):
         add(registry)
-    work(registry, "globex", lambda one: one.add_third_party(HUBSPOT))
+    of_globex = msgspec.structs.replace(HUBSPOT, secret=OTHER, settings={})  # not into the portal of acme
+    work(registry, "globex", lambda one: one.add_third_party(of_globex))
     work(registry, "acme", lambda one: one.add_internal(BILLING))
     with pytest.raises(TakenError):
         work(registry, "acme", lambda one: one.add_internal(BILLING))

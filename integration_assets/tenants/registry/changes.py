@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.views import UNSET, Unset
 from integration_assets.tenants.registry.words import URL_LENGTH, AuthFlow, Provider, Scope
@@ -42,6 +43,23 @@ class NotFoundError(ConfigurationError):
 
 class TakenError(FieldError):
     """There is one already."""
+
+
+class SharedPortalError(FieldError):
+    """Records of this source name are kept in that portal already. The message names nobody; `tenant` is who does."""
+
+    def __init__(self, source_name: str, tenant: str) -> None:
+        super().__init__(
+            "secret",
+            f"leads to a portal in which records with the source name {source_name} are kept already: choose another "
+            "source_name for this tenant, or another portal",
+        )
+        self.tenant = tenant
+
+
+def source_name_of(settings: Mapping[str, Any]) -> str:
+    """The source name that a tenant with these settings keeps its records under."""
+    return str(settings.get("source_name") or Settings.model_fields["source_name"].default)
 
 
 class ThirdPartyChanges(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from integration_assets.tenants.registry.keyring import AUDIT, Keyring
 from integration_assets.tenants.registry.login import end_sessions
 from integration_assets.tenants.registry.models import DataKey, Tenant, User, new_id
 from integration_assets.tenants.registry.passwords import check_password, hash_password
+from integration_assets.tenants.registry.sharing import refuse_shared_portal
 from integration_assets.tenants.registry.views import AuditView, TenantView, UserView
 from integration_assets.tenants.registry.words import NAME_LENGTH, Role
 
@@ -88,6 +89,8 @@ class Directory:
             row.settings = {key: value for key, value in {**row.settings, **settings}.items() if value is not None}
             fields += [f"settings.{key}" for key in settings]
         self._session.flush()
+        if "settings.source_name" in fields:
+            refuse_shared_portal(self._session, self._keyring, row)
         self._audit("tenant.change", row, fields)
         return _tenant_view(row)
 

@@ -37,6 +37,7 @@ from integration_assets.tenants.registry.providers import (
     check_settings,
 )
 from integration_assets.tenants.registry.secrets import Record, clear_secret, open_secret, secret_name, set_secret
+from integration_assets.tenants.registry.sharing import refuse_shared_portal
 from integration_assets.tenants.registry.views import (
     AuditView,
     InternalView,
@@ -91,6 +92,7 @@ class TenantRepository:
     def __init__(self, session: Session, keyring: Keyring, tenant: Tenant, actor: Actor) -> None:
         self._session = session
         self._keyring = keyring
+        self._tenant = tenant
         self._tenant_id = tenant.id
         self._subject = Subject(tenant.id, tenant.slug)
         self._actor = actor
@@ -119,6 +121,7 @@ class TenantRepository:
         )
         fields = ["provider", "environment", "base_url", *(f"settings.{name}" for name in row.settings)]
         self._add(row, new, fields, taken)
+        self._refuse_shared(row)
         return third_party_view(row)
 
     def change_third_party(self, record_id: str, changes: ThirdPartyChanges) -> ThirdPartyView:
@@ -131,6 +134,8 @@ class TenantRepository:
         fields += self._change_secret(row, changes.secret, moved)
         fields += _set_expiry(row, changes.expires_at, changes.never_expires)
         self._changed(row, fields)
+        if fields:
+            self._refuse_shared(row)
         return third_party_view(row)
 
     def remove_third_party(self, record_id: str) -> None:
@@ -219,6 +224,10 @@ class TenantRepository:
         return audit.trail(self._session, self._tenant_id, limit=limit)
 
     # -- both kinds
+
+    def _refuse_shared(self, row: ThirdPartyIntegration) -> None:
+        if row.provider == Provider.HUBSPOT.value:
+            refuse_shared_portal(self._session, self._keyring, self._tenant)
 
     def _all(self, table: type[R], *order: Any) -> Sequence[R]:
         return self._session.scalars(select(table).where(table.tenant_id == self._tenant_id).order_by(*order)).all()

@@ -71,10 +71,7 @@ def open_secret(session: Session, keyring: Keyring, row: Record, actor: Actor, t
             f"the sealed {secret_name(row)} of {row.__tablename__} {row.id} is an older one: somebody put it back; "
             "enter it again"
         )
-    sealed: Any = row.secret  # whatever JSON somebody may have put there
-    key_id = sealed.get("key_id") if isinstance(sealed, dict) else None
-    key = keyring.by_id(session, str(key_id), row.tenant_id)
-    secret = unseal(key, sealed, place_of(row)).decode()
+    secret = _unsealed(session, keyring, row)
     register(secret)
     audit.append(
         session,
@@ -87,3 +84,19 @@ def open_secret(session: Session, keyring: Keyring, row: Record, actor: Actor, t
         fields=[secret_name(row)],
     )
     return SecretStr(secret)
+
+
+def read_secret(session: Session, keyring: Keyring, row: Record) -> str | None:
+    """The secret of a record to be compared with another, never to be used or shown; None when none is set.
+
+    Raises:
+        TamperedError: it does not belong there, or was changed.
+    """
+    return None if row.secret is None else _unsealed(session, keyring, row)
+
+
+def _unsealed(session: Session, keyring: Keyring, row: Record) -> str:
+    sealed: Any = row.secret  # whatever JSON somebody may have put there
+    key_id = sealed.get("key_id") if isinstance(sealed, dict) else None
+    key = keyring.by_id(session, str(key_id), row.tenant_id)
+    return unseal(key, sealed, place_of(row)).decode()
