@@ -52,8 +52,19 @@ async def read_both(session: RunSession) -> None:
         """INSERT INTO raw.excluded_requests SELECT unnest(from_json(?, '["VARCHAR"]'))""",
         [text_list(sorted(reading.excluded))],
     )
+    if reading.requests_unsettled:
+        reading.withheld.append(
+            f"the list of requests was read {reading.passes} times and was another one each time: nothing is retired "
+            "this run"
+        )
+    # In the store, as whoever plans from these tables may be another run.
+    connection.execute("DELETE FROM raw.withheld_retirements")
+    connection.execute(
+        """INSERT INTO raw.withheld_retirements SELECT unnest(from_json(?, '["VARCHAR"]'))""",
+        [text_list(reading.withheld)],
+    )
     note_full_reads(connection, credential, now, reading.due)
-    state.notes += reading.notes
+    state.notes += [*reading.notes, *reading.withheld]
     forget_vote_pages(connection)
     if reading.votes_kept:
         state.notes.append(f"went on from {reading.votes_kept:,} votes that an earlier run had read before it died")
@@ -62,12 +73,6 @@ async def read_both(session: RunSession) -> None:
     note_differences(connection, reading.differences)
     note_unknown_fields(connection, state.run_id, now, reading.unknown_fields)
     state.identified = len(reading.in_scope)
-    if reading.requests_unsettled:
-        state.retirements_withheld = True
-        state.notes.append(
-            f"the list of requests was read {reading.passes} times and was another one each time: nothing is retired "
-            "this run"
-        )
     for stage, rejected in reading.rejected.items():
         quarantine(connection, state.run_id, stage, rejected)
 

@@ -55,7 +55,7 @@ class Reading:
     counts what there was to read, `company_read` is what to remember of the read of companies.
     `persons_read` is set once all persons were read, if they are due. `credential` is a digest of where, and as whom,
     the feedback system is read; `votes_kept` counts votes that a run which was killed had read, `notes` are lines for
-    people.
+    people, `withheld` the reasons why nothing may be retired.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -80,6 +80,7 @@ class Reading:
     credential: str = ""
     votes_kept: int = 0
     notes: list[str] = field(default_factory=list)
+    withheld: list[str] = field(default_factory=list)
     passes: int = 0
     requests_unsettled: bool = False
 

@@ -139,15 +139,14 @@ def _unusable_in_scope(reading: Reading, rejected: Sequence[Rejected]) -> tuple[
 
 async def read_missing(feedback: FeedbackSystem, session: RunSession, reading: Reading) -> None:
     """Look up requests that votes or CRM records know but the list lacks, before they count as gone."""
-    connection, state = reading.connection, session.state
+    connection = reading.connection
     prefix = record_key(session.settings.source_name, "")
     voted_for = {row[0] for row in connection.execute("SELECT DISTINCT request_id FROM loading.votes").fetchall()}
     written = {key.removeprefix(prefix) for key in reading.live_keys if key.startswith(prefix)}
     found = reading.in_scope | reading.excluded | reading.merged_away | reading.unusable
     missing = sorted((voted_for | written) - found)
     if len(missing) > MOST_MISSING_RETRIEVED:
-        state.retirements_withheld = True
-        state.notes.append(
+        reading.withheld.append(
             f"{len(missing)} known requests are missing from the list (more than {MOST_MISSING_RETRIEVED}): "
             "nothing is retired this run"
         )

@@ -124,7 +124,6 @@ class RunState:
     work: Work | None = None
     crm_sizes: CrmSizes | None = None
     portal_asked: bool = False
-    retirements_withheld: bool = False
     identified: int = 0
     resolved: bool = False
     ranked: bool = False
@@ -300,7 +299,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
     def _with_what_was_written(self, stopped: RunStoppedError) -> RunStoppedError:
         """The same error with how far the run came, as the ledger has it."""
         state = self.state
-        written = "nothing was written"
+        written, goes_on = "nothing was written", "the same undo" if state.mode in UNDO_MODES else "the next sync"
         try:
             rows = self.connection.execute(read_sql("reporting/written_by_run"), [state.run_id]).fetchall()
             verified, unsure = (sum(row[place] for row in rows) for place in (1, 3))
@@ -308,7 +307,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
                 written = f"{count(verified, 'write')} verified until then, {unsure:,} on their way"
         except (duckdb.Error, IntegrationError):
             written = "the staging store cannot say what was written"  # it is what failed, or was never opened
-        return type(stopped)(f"{stopped.message}: {written}; the next sync goes on from there")
+        return type(stopped)(f"{stopped.message}: {written}; {goes_on} goes on from there")
 
     def stop(self) -> None:
         """Ask the run to write nothing beyond what is under way."""

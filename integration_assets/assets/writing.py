@@ -123,7 +123,7 @@ def _new(session: RunSession, portal: Portal, now_set: Mapping[str, str], *, cha
             link_contacts=settings.link_contacts,
             excluded=[request_id for (request_id,) in excluded],
             unusable=_unusable(session),
-            retirements_withheld=state.retirements_withheld,
+            retirements_withheld=bool(connection.execute("SELECT 1 FROM raw.withheld_retirements LIMIT 1").fetchall()),
             full=state.full_read,
             settings=now_set,
             former_tenants=settings.former_tenants_of(state.tenant),

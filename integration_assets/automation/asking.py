@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from integration_assets.assets.launch import check_launch
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.slack import slack_poster
 from integration_assets.automation.credentials import refused
@@ -86,8 +87,9 @@ def compare_newest(connection: duckdb.DuckDBPyConnection, newest: Newest, now: d
 async def ask_feedback_system() -> None:
     """Ask whether anything changed, and note the answer as a tag of this run. Messages that wait are posted."""
     context = dg.OpExecutionContext.get()
-    tenant, run_id = context.partition_key, context.run_id
     try:
+        check_launch(context.run, context.instance)
+        tenant, run_id = context.partition_key, context.run_id
         settings = settings_for(load_settings(), tenant, f"run {run_id}")
         require_configured(settings)
         answer = await _ask(context, settings, tenant)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from integration_assets.assets.launch import check_launch
 from integration_assets.assets.partitions import TENANTS
 from integration_assets.automation.telling import News, tell
 from integration_assets.config import load_settings
@@ -88,8 +89,9 @@ async def look_at_each_credential() -> None:
     from integration_assets.tenants.credentials import look_at_credentials  # noqa: PLC0415 - only here is it waited for
 
     context = dg.OpExecutionContext.get()
-    tenant, who = context.partition_key, f"run {context.run_id}"
     try:
+        check_launch(context.run, context.instance)
+        tenant, who = context.partition_key, f"run {context.run_id}"
         operator = load_settings()
         settings = settings_for(operator, tenant, who)
         for looked in await look_at_credentials(operator, tenant, who):

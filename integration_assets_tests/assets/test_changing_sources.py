@@ -53,7 +53,9 @@ def unsettled(reader: Reader) -> tuple[bool, list[str]]:
     """Read; whether retirements are withheld, and the notes of the run."""
     with reader.session() as session:
         asyncio.run(read_both(session))
-        return session.state.retirements_withheld, session.state.notes
+        withheld = session.connection.execute("SELECT reason FROM raw.withheld_retirements").fetchall()
+        assert {reason for (reason,) in withheld} <= set(session.state.notes)
+        return bool(withheld), session.state.notes
 
 
 # ------------------------------------------------------------------------------------------------------- requests

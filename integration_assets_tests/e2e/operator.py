@@ -64,9 +64,11 @@ class Row(NamedTuple):
 class Operator:
     """Starts, stops and repeats runs of a world; reads what they left."""
 
-    def __init__(self, world: World, instance: dg.DagsterInstance) -> None:
+    def __init__(
+        self, world: World, instance: dg.DagsterInstance, module: str = "integration_assets.definitions"
+    ) -> None:
         self.world, self.instance = world, instance
-        self._repository = ReconstructableRepository.for_module("integration_assets.definitions", "defs")
+        self._repository = ReconstructableRepository.for_module(module, "defs")
 
     # -- starting
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import dagster as dg
 import pytest
 
 from integration_assets.assets.partitions import PARTITION_TAG
+from integration_assets.assets.running import dagster_home, prepared_instance
+from integration_assets.automation.sensors import ending_of, why_silent
+from integration_assets.staging.store import open_store, store_path
 from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.operator import EVERYTHING, RANKED, RAW, Operator, operating
 
@@ -102,7 +109,11 @@ def test_a_run_for_no_tenant_says_so_before_any_call(operator: Operator) -> None
         assert run.status is FAILURE
         assert "this run names no tenant: choose a partition" in operator.errors(run)[0]
         assert operator.row(run) is None
+        assert why_silent(run, ending_of(world.home, "default", run.run_id)) == "it has told it itself"
         assert not any("please report" in line for line in operator.errors(run))
+    for job in ("feedback_changes", "check_credentials"):
+        run = operator.run(job=job, tags={})
+        assert "this run names no tenant" in operator.failures(run)[0]
     assert world.sandbox.canny.requests == world.lookalike().requests == []
     assert len(operator.messages()) == told
     assert not operator.alert_is_open()
@@ -242,6 +253,20 @@ def test_an_approval_outlives_a_plan_that_is_only_looked_at(operator: Operator) 
     assert title(operator) == "Darker mode"
 
 
+def test_a_plan_of_an_earlier_read_retires_what_that_read_may_retire(operator: Operator) -> None:
+    """A read that cannot be believed withholds retirements from every run that plans from it, not from its own only."""
+    world = operator.world
+    world.canny.delete_post(world.request_id("themes"))
+    assert operator.run(RAW).status is SUCCESS
+    with open_store(store_path(world.home, None, "sandbox", "default")) as connection:
+        connection.execute("INSERT INTO raw.withheld_retirements VALUES ('the list was another one each time')")
+    write = ["domain_resolved_votes", *RANKED, "crm_write_plan", "crm_feature_requests"]
+    assert operator.run(write).status is SUCCESS
+    assert world.in_crm().records[world.key("themes")]["retired_reason"] in (None, "")
+    assert operator.run().status is SUCCESS
+    assert world.in_crm().records[world.key("themes")]["retired_reason"] == "deleted"
+
+
 def test_a_summary_of_stages_that_do_not_write_is_no_sync(operator: Operator) -> None:
     """It says how far the run went, and neither ends nor begins an alarm."""
     hold(operator)
@@ -285,3 +310,53 @@ def test_checks_alone_change_nothing(operator: Operator) -> None:
     assert operator.run_checks().status is SUCCESS
     assert (operator.rows(), operator.messages()) == (rows, told)
     assert operator.world.lookalike().requests == []
+
+
+@pytest.mark.proof  # a process for each step
+def test_a_process_for_each_step_is_refused_before_any_call(synced: World, tmp_path: Path) -> None:
+    """Somebody else's project may choose the executor: one that cannot work says so in one line."""
+    with (
+        operating(synced),
+        dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
+    ):
+        instance.add_dynamic_partitions("tenants", ["default"])
+        operator = Operator(synced, instance, "integration_assets_tests.e2e.other_executor")
+        rows, told = operator.rows(), operator.messages()
+        synced.forget_requests()
+        run = operator.run(EVERYTHING)
+        assert run.status is FAILURE
+        assert "this run has a process for each step" in operator.errors(run)[0]
+        assert synced.sandbox.canny.requests == synced.lookalike().requests == []
+        assert (operator.rows(), operator.messages()) == (rows, told)
+
+
+@pytest.mark.proof  # a process that imports everything
+def test_dagsters_own_command_line_leaves_one_ending(ready: World) -> None:
+    """`dagster job execute`, as people type it."""
+    with operating(ready) as operator:
+        folder = dagster_home(ready.home)
+        with prepared_instance(folder):
+            pass
+        command = [
+            sys.executable,
+            "-m",
+            "dagster",
+            "job",
+            "execute",
+            "-m",
+            "integration_assets.definitions",
+            "-j",
+            "sync",
+        ]
+        done = subprocess.run(
+            [*command, "--tags", '{"dagster/partition":"default"}'],
+            env={**os.environ, "DAGSTER_HOME": str(folder)},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=280,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        assert [(row.state, row.records_created) for row in operator.rows()] == [("SUCCEEDED", 5)]
+        assert operator.messages() == ["sandbox: succeeded"]
+        assert not operator.alert_is_open()
