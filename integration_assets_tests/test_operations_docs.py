@@ -96,6 +96,14 @@ def both_snapshot() -> Iterator[Snapshot]:
 
 
 @pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A home that no run has seen, in a folder of its own."""
+    monkeypatch.setattr(dg.DagsterInstance, "from_config", lambda _folder: dg.DagsterInstance.ephemeral())
+    with folder() as project:
+        yield project / ".integration_assets"
+
+
+@pytest.fixture
 def world(both_snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """A copy of it, whose home lies in a folder of its own, as `.integration_assets` in a project.
 
@@ -181,6 +189,30 @@ def test_the_commands_of_a_page(page: str, world: World):
     reader = Reader(world, SITUATIONS[page](world))
     for command in commands_of(page):
         reader.type(command)
+
+
+def test_a_held_plan_in_a_home_where_nothing_was_published(home: Path):
+    """The first run of all is held by a check, before there is a ranking: the page leads out of it all the same."""
+    sandbox = build_sandbox(small_world().sample, plan=None, slack_interval=0, portal_options=_PROMPT)
+    with world_of(sandbox, home) as world:
+        world.set_up()
+        world.set_up("production")
+        untitled = [world.add_request("").removeprefix("canny:") for _ in range(11)]
+        world.extra["INTEGRATION_ASSETS_ENVIRONMENT"] = "production"
+        reader = Reader(world)
+        held, report, *meant = commands_of("held-plan.md")
+        reader.type(held)
+        assert not (world.home / "published").exists()
+        shown = reader.type(report)
+        assert "11 of 16 requests quarantined" in shown
+        assert any(one in shown for one in untitled)
+        assert "11 of 16 requests quarantined" in (world.home.parent / "held.html").read_text(encoding="utf-8")
+        for one in untitled:  # mend the cause
+            world.canny.posts[one].title = f"Request {one}"
+        world.canny.version += 1
+        for command in meant:
+            reader.type(command)
+        assert len(world.in_crm("production").records) == 16
 
 
 def test_what_was_lost_is_not_written_again(world: World):

@@ -37,6 +37,7 @@ from integration_assets.errors import (
     RunStoppedError,
 )
 from integration_assets.reporting.alerts import Standing
+from integration_assets.reporting.endings import ending_path
 from integration_assets.reporting.open_runs import forget_run
 from integration_assets.reporting.outbox import Letter
 from integration_assets.reporting.rankings import read_movers
@@ -80,11 +81,6 @@ class Ending(msgspec.Struct, frozen=True):
     floor: dict[str, int] = {}
     report: str | None = None
     retry_at: datetime | None = None
-
-
-def ending_path(home: Path, environment: Environment, tenant: str, run_id: str) -> Path:
-    """File that keeps the ending of a run: `<home>/runs/<environment>/<tenant>/<run id>.json`."""
-    return home / "runs" / environment.value / tenant / f"{run_id}.json"
 
 
 def read_ending(home: Path, environment: Environment, tenant: str, run_id: str) -> Ending | None:

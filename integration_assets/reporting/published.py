@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from rich.text import Text
 from integration_assets.config import Settings
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.reporting.endings import kept_endings, read_kept_ending
 from integration_assets.reporting.html_report import (
     ReportFacts,
     copy_report,
@@ -24,7 +25,7 @@ from integration_assets.reporting.html_report import (
     write_report,
 )
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
-from integration_assets.reporting.rankings import Order, read_rankings, read_unresolved
+from integration_assets.reporting.rankings import Order, UnresolvedDomain, read_rankings, read_unresolved
 from integration_assets.reporting.run_summary import RunSummary, write_json
 from integration_assets.reporting.terminal import (
     show_calls,
@@ -75,40 +76,102 @@ def show_movers(console: Console, settings: Settings, tenant: str, since: str, b
     show_moves(console, moved, by=by, currency=runs[0][0] if runs else "")
 
 
+class _Recorded(msgspec.Struct, frozen=True):
+    """A run as it is recorded. `unresolved` is None where it published nothing of its own."""
+
+    summary: RunSummary
+    error: str | None
+    calls: list[CallCount]
+    floor: dict[str, int]
+    unresolved: list[UnresolvedDomain] | None = None
+    rendered: str | None = None
+
+
 def show_report(
     console: Console, settings: Settings, tenant: str, run: str | None, json: Path | None, html: Path | None = None
 ) -> None:
     """Print what a run did: the last one, or the one whose id begins with `run`, and where its report lies.
 
-    Its summary is written to `json`, its report to `html`.
+    Its summary is written to `json`, its report to `html`. A run that was held or failed before it published anything
+    is shown from the file it left.
 
     Raises:
-        ConfigurationError: there is no such run, or several, or nothing was published yet.
+        ConfigurationError: there is no such run, or several, or none has ended yet.
         PermanentError: the report cannot be written.
     """
-    with open_published(settings, tenant) as connection:
-        runs = connection.execute(read_sql("reporting/runs"), [run or ""]).fetchall()
-        if not runs:
-            raise ConfigurationError(f"there is no run {run}" if run else "no run has been recorded yet")
-        if run and len(runs) > 1 and runs[0][0] != run:
-            raise ConfigurationError(f"several runs begin with {run}: give more of the id")
-        run_id, error, text = runs[0]
-        calls, floor = read_calls(connection, run_id), read_floor(connection, run_id)
-        unresolved = read_unresolved(connection)
-        kept = report_path(settings.home, settings.environment, tenant, run_id)
-        if html and not kept.exists():
-            write_report(html, _rendered(connection, run_id))
-    summary = msgspec.json.decode(text, type=RunSummary)
-    show_summary(console, summary, error=error, with_checks=False)  # all checks come below
-    show_calls(console, calls, floor=floor)
+    recorded = _recorded(settings, tenant, run or "", html=html is not None)
+    summary = recorded.summary
+    kept = report_path(settings.home, settings.environment, tenant, summary.run_id)
+    show_summary(console, summary, error=recorded.error, with_checks=False)  # all checks come below
+    if recorded.calls:
+        show_calls(console, recorded.calls, floor=recorded.floor)
     show_checks(console, summary.checks)
-    show_unresolved(console, unresolved)
+    if recorded.unresolved is not None:
+        show_unresolved(console, recorded.unresolved)
+    else:
+        console.print(Text("this run published no ranking: `rankings` shows that of an earlier one, if there is any"))
     if json:
         write_json(summary, json)
     if html and kept.exists():
         copy_report(kept, html)
+    elif html and recorded.rendered is not None:
+        write_report(html, recorded.rendered)
     if html or kept.exists():
         console.print(Text(f"report: {html or kept}"), soft_wrap=True)
+
+
+def _recorded(settings: Settings, tenant: str, run: str, *, html: bool) -> _Recorded:
+    """The newest run whose id begins with `run`, published or not; `html`: with a report to be written."""
+    left = kept_endings(settings.home, settings.environment, tenant, run)
+    if not published_path(settings.home, settings.environment, tenant).exists() and left:
+        return _left(settings, tenant, _only(left, run), html=html)
+    with open_published(settings, tenant) as connection:
+        published = connection.execute(read_sql("reporting/runs"), [run]).fetchall()
+        names = list(dict.fromkeys([*(row[0] for row in published), *left]))
+        if not names:
+            raise ConfigurationError(f"there is no run {run}" if run else "no run has been recorded yet")
+        if run:
+            _only(names, run)
+        newest = next(iter(left), None)
+        ending = read_kept_ending(settings.home, settings.environment, tenant, newest) if newest else None
+        known = {row[0] for row in published}
+        last = msgspec.json.decode(published[0][2], type=RunSummary) if published else None
+        # A run that a check held before the ranking is in no published database: what it left is newer.
+        if ending is not None and newest not in known and (last is None or ending.summary.started_at > last.started_at):
+            return _left(settings, tenant, ending.summary.run_id, html=html)
+        if last is None:
+            raise ConfigurationError(f"what run {names[0]} left cannot be read: run again")
+        run_id, error, _ = published[0]
+        return _Recorded(
+            summary=last,
+            error=error,
+            calls=read_calls(connection, run_id),
+            floor=read_floor(connection, run_id),
+            unresolved=read_unresolved(connection),
+            rendered=_rendered(connection, run_id) if html else None,
+        )
+
+
+def _only(names: Sequence[str], run: str) -> str:
+    """The run meant by the beginning of an id; the newest where none is given."""
+    if run and len(names) > 1 and run not in names:
+        raise ConfigurationError(f"several runs begin with {run}: give more of the id")
+    return run if run in names else names[0]
+
+
+def _left(settings: Settings, tenant: str, run_id: str, *, html: bool) -> _Recorded:
+    """A run from the file it left."""
+    ending = read_kept_ending(settings.home, settings.environment, tenant, run_id)
+    if ending is None:
+        raise ConfigurationError(f"what run {run_id} left cannot be read: run again")
+    facts = ReportFacts(summary=ending.summary, mode="run", error=ending.error, floor=ending.floor, stale=True)
+    return _Recorded(
+        summary=ending.summary,
+        error=ending.error,
+        calls=[],
+        floor=ending.floor,
+        rendered=render_report(facts, None) if html else None,
+    )
 
 
 def _rendered(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
@@ -152,7 +215,12 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
     path = published_path(settings.home, settings.environment, tenant)
     if not path.exists():
         raise ConfigurationError(
-            f"nothing has been published for {tenant} in {settings.environment} yet ({path}): run `sync --read-only`"
+            f"nothing has been published for {tenant} in {settings.environment} yet ({path}): "
+            + (
+                "`report` says why the last run published nothing"
+                if kept_endings(settings.home, settings.environment, tenant)
+                else "run `sync --read-only`"
+            )
         )
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",

@@ -10,10 +10,11 @@ import dagster as dg
 import msgspec
 import pytest
 
-from integration_assets.assets.ending import Ending, Message, ending_path
+from integration_assets.assets.ending import Ending, Message
 from integration_assets.automation.sensors import due_retries
 from integration_assets.config import Environment
 from integration_assets.errors import EXIT_CODES, EndState
+from integration_assets.reporting.endings import ending_path
 from integration_assets.reporting.run_summary import RunFacts, build_summary
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -243,3 +243,21 @@ def test_setup_completes_an_object_of_ours_that_was_left_half_made(unset: World)
     _object_of_others(unset, [_text_property("title")])
     unset.set_up()
     assert unset.sync().summary["feature_requests"]["created"] == 5
+
+
+def test_a_run_that_a_check_held_is_what_report_shows(synced: World) -> None:
+    """Nothing of it is published: `report` shows it all the same, not the good run before it; `--run` finds both."""
+    before = synced.run("report", "--json", str(synced.home / "before.json"))
+    assert before.code == 0
+    for _ in range(11):
+        synced.add_request("")
+    held = synced.run("sync", json_file=True)
+    assert held.code == 3
+    shown = synced.run("report", "--html", str(synced.home / "held.html"))
+    assert shown.code == 0
+    assert held.summary["run_id"] in shown.out
+    assert "11 of 16 requests quarantined" in shown.out
+    assert "no title" in (synced.home / "held.html").read_text(encoding="utf-8")
+    good = json.loads((synced.home / "before.json").read_text(encoding="utf-8"))["run_id"]
+    assert good in synced.run("report", "--run", good).out
+    assert held.summary["run_id"] in synced.run("report", "--run", held.summary["run_id"][:13]).out

@@ -9,13 +9,13 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from integration_assets.assets.ending import ending_path
 from integration_assets.assets.partitions import PARTITION_TAG
 from integration_assets.assets.running import dagster_home, forget_runs
 from integration_assets.cli import app
 from integration_assets.config import Environment, Settings
 from integration_assets.errors import LockError, PermanentError
 from integration_assets.reporting.alerts import alerts_path
+from integration_assets.reporting.endings import ending_path
 from integration_assets.reporting.html_report import report_path
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_path
