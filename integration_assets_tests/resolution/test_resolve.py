@@ -1,9 +1,12 @@
 """From vote to company, clause by clause."""
 
+import random
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from integration_assets.resolution.overrides import Override
 from integration_assets.resolution.settings import ResolutionSettings
@@ -553,6 +556,32 @@ def test_a_domain_of_very_many_organisations_counts_for_nobody(world, suspected)
         ]
     else:
         assert (total["companies"], lost) == (1, [])
+
+
+@settings(deadline=None, max_examples=15)
+@given(st.data())
+def test_suspicion_is_what_its_rule_says(data):
+    """Over random crowds: organisations by kind, voters per organisation, and voters of the company's own accounts."""
+    voters = data.draw(st.integers(15, 90))
+    world = crowd(voters, accounts=60, domains=False)
+    known = data.draw(st.integers(0, 60))
+    world["accounts"] = [account(f"a{one}", f"c{one}.example" if one < known else None) for one in range(60)]
+    world["accounts"].append(account("home", "mail.isp.example"))
+    spread, home = data.draw(st.integers(1, 60)), data.draw(st.integers(0, voters))
+    draw = random.Random(data.draw(st.integers(0, 9)))
+    of = {one["voter_id"]: f"a{draw.randrange(spread)}" for one in world["voters"]}
+    of |= dict.fromkeys(list(of)[:home], "home")
+    world["voter_accounts"] = [{"voter_id": voter, "account_id": found} for voter, found in of.items()]
+    strangers = [found for found in of.values() if found != "home"]
+    organisations = set(strangers)
+    others = {found for found in organisations if int(found[1:]) < known}
+    expected = (
+        (len(others) >= 20 or len(organisations) >= 40)
+        and len(organisations) * 2 >= len(strangers)
+        and home * 4 <= len(strangers)
+    )
+    found = rows(resolved(world), "SELECT voters, organisations FROM resolved.suspected_mail_providers")
+    assert found == ([{"voters": len(strangers), "organisations": len(organisations)}] if expected else [])
 
 
 def test_contacts_of_very_many_companies_make_a_domain_suspected_as_well():
