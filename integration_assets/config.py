@@ -12,12 +12,13 @@ from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from integration_assets.errors import ConfigurationError
+from integration_assets.pasted import unwrapped, why_no_base_url, why_no_secret
 
 CANNY_BASE_URL = "https://canny.io/api"
 HUBSPOT_BASE_URL = "https://api.hubapi.com"
@@ -27,6 +28,7 @@ _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 LOWEST_RATE, HIGHEST_RATE = Decimal("0.0000001"), Decimal(10) ** 9
 """Beyond these a rate is a mistake that makes nothing, or everything, of a figure: currencies differ by less."""
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 PRIVATE_NETWORKS = tuple(
     ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
@@ -63,8 +65,50 @@ def _why_not_allowable(text: str) -> str | None:
     return None if inside else "must be inside a private network, such as 10.0.0.0/8"
 
 
-def _split(value: Any) -> Any:
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+def why_no_home(folder: Path) -> str | None:
+    """Why nothing can be kept in a folder, by its name alone; None when it can.
+
+    Dagster and DuckDB put paths into database URLs as they are: from a `?` on they read options, and `%2F` becomes a
+    slash, so that files would appear beside the folder.
+    """
+    path = str(folder.absolute())
+    if "?" in path:
+        return f"{path} has a ? in it, which database URLs take for their options: choose another folder"
+    if escaped := _ESCAPED.search(path):
+        return f"{path} has {escaped[0]} in it, which database URLs take for another character: choose another folder"
+    if folder.exists() and not folder.is_dir():
+        return f"{path} is a file: name a folder"
+    return None
+
+
+def expanded(path: Path) -> Path:
+    """A path with `~` as the home directory it stands for.
+
+    Raises:
+        ValueError: of a user who is not known here.
+    """
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path.parts[0]} is nobody's home directory here") from None
+
+
+def _unwrapped(value: Any) -> Any:
+    """A variable as it was meant: dotenv files and pages leave blanks and quotes round it. Blank means not set."""
+    if not isinstance(value, str) or not value:
+        return value
+    return unwrapped(value) or None
+
+
+_SEPARATORS = re.compile("[,;\n\uff0c\uff1b\u3001]")
+_SEPARATORS_OF_NAMES = re.compile("[,\n\uff0c]")
+"""Names of boards and statuses may hold a semicolon."""
+
+
+def _split(value: Any, separators: re.Pattern[str] = _SEPARATORS) -> Any:
+    if not isinstance(value, str):
+        return value
+    return tuple(entry for part in separators.split(value) if (entry := unwrapped(part)))
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
@@ -146,6 +190,51 @@ class Settings(BaseSettings):
     slack_channel: str | None = Field(default=None, validation_alias="SLACK_CHANNEL")
     slack_base_url: str = Field(default=SLACK_BASE_URL, validation_alias="SLACK_BASE_URL")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _as_meant(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        meant = {name: _unwrapped(value) for name, value in values.items()}
+        return {name: value for name, value in meant.items() if value is not None}
+
+    @field_validator("home", "overrides", "key_file")
+    @classmethod
+    def _expanded(cls, value: Path | None) -> Path | None:
+        return None if value is None else expanded(value)
+
+    @field_validator("home")
+    @classmethod
+    def _usable_home(cls, value: Path) -> Path:
+        if why := why_no_home(value):
+            raise ValueError(why)
+        return value
+
+    @field_validator("canny_api_key", "hubspot_sandbox_token", "hubspot_production_token", "slack_bot_token")
+    @classmethod
+    def _of_its_system(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        system = str(info.field_name).partition("_")[0]
+        if value is not None and (why := why_no_secret(system, value.get_secret_value())):
+            raise ValueError(why)
+        return value
+
+    @model_validator(mode="after")
+    def _one_token_each(self) -> Self:
+        sandbox, production = self.hubspot_sandbox_token, self.hubspot_production_token
+        if sandbox is not None and sandbox == production:
+            names = f"{self.named('hubspot_sandbox_token')} and {self.named('hubspot_production_token')}"
+            raise ValueError(
+                f"{names} are the same: each environment has its own portal; leave out what you do not have"
+            )
+        return self
+
+    @field_validator("hubspot_sandbox_portal_id", "hubspot_production_portal_id")
+    @classmethod
+    def _number_of_portal(cls, value: str | None) -> str | None:
+        if value is not None and not (value.isascii() and value.isdigit()):
+            raise ValueError("must be the number of the portal, such as 12345678")
+        return value
+
     @field_validator(
         "canny_boards",
         "canny_exclude_boards",
@@ -160,8 +249,8 @@ class Settings(BaseSettings):
         mode="before",
     )
     @classmethod
-    def _comma_separated(cls, value: Any) -> Any:
-        return _split(value)
+    def _comma_separated(cls, value: Any, info: ValidationInfo) -> Any:
+        return _split(value, _SEPARATORS_OF_NAMES if str(info.field_name).startswith("canny_") else _SEPARATORS)
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -217,9 +306,14 @@ class Settings(BaseSettings):
                 raise ValueError(f"the rate of {code} must be between {LOWEST_RATE:f} and {HIGHEST_RATE:,f}")
         return value
 
-    @field_validator(
-        "canny_base_url", "hubspot_sandbox_base_url", "hubspot_production_base_url", "slack_base_url", "ui_url"
-    )
+    @field_validator("canny_base_url", "hubspot_sandbox_base_url", "hubspot_production_base_url", "slack_base_url")
+    @classmethod
+    def _base_url(cls, value: str, info: ValidationInfo) -> str:
+        if why := why_no_base_url(str(info.field_name).partition("_")[0], value):
+            raise ValueError(why)
+        return value
+
+    @field_validator("ui_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(("https://", "http://")):
@@ -264,6 +358,11 @@ class Automation(BaseSettings):
     automation: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_AUTOMATION")
     sync_minutes: int = Field(default=240, ge=1, le=1440, validation_alias="INTEGRATION_ASSETS_SYNC_MINUTES")
     ask_minutes: int = Field(default=15, ge=1, le=1440, validation_alias="INTEGRATION_ASSETS_ASK_MINUTES")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: Any) -> Any:
+        return _unwrapped(value)
 
 
 def load_automation() -> Automation:
@@ -381,10 +480,12 @@ def tenant_settings(operator: Settings, tenant: str, **values: Any) -> TenantSet
 
 
 def _problems(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
-    return "; ".join(
-        f"{'.'.join((names or {}).get(str(part), str(part)) for part in problem['loc'])}: {problem['msg']}"
-        for problem in error.errors(include_input=False, include_url=False)
-    )
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        place = ".".join((names or {}).get(str(part), str(part)) for part in problem["loc"])
+        said = problem["msg"].removeprefix("Value error, ")
+        lines.append(f"{place}: {said}" if place else said)
+    return "; ".join(lines)
 
 
 def variable(field: str) -> str:

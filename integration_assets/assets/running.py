@@ -18,7 +18,7 @@ from integration_assets.assets.abandoned import close_abandoned_runs, run_tags
 from integration_assets.assets.ending import Ending, read_ending
 from integration_assets.assets.partitions import DEFAULT_TENANT, PARTITION_TAG, align_partitions
 from integration_assets.assets.run_session import Mode
-from integration_assets.config import Settings, variable
+from integration_assets.config import Settings, expanded, variable, why_no_home
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.settings import registry_tenants
@@ -27,9 +27,21 @@ INSTANCE_CONFIG = "dagster.yaml"
 
 
 def dagster_home(home: Path) -> Path:
-    """Folder of the Dagster instance: DAGSTER_HOME, or `<home>/dagster`, made with our configuration."""
+    """Folder of the Dagster instance: DAGSTER_HOME, or `<home>/dagster`, made with our configuration.
+
+    Raises:
+        ConfigurationError: nothing can be kept there.
+    """
     if configured := os.environ.get("DAGSTER_HOME"):
-        return Path(configured)
+        try:
+            folder = expanded(Path(configured))
+        except ValueError as error:
+            raise ConfigurationError(f"DAGSTER_HOME: {error}") from None
+        if why := why_no_home(folder):
+            raise ConfigurationError(f"DAGSTER_HOME: {why}")
+        if not folder.is_dir():
+            raise ConfigurationError(f"DAGSTER_HOME: there is no folder {folder}")
+        return folder
     folder = (home / "dagster").resolve()
     try:
         make_private_directory(folder)

@@ -133,11 +133,13 @@ def confidential(what: str) -> str:
     """
     from integration_assets.connectors.redaction import register
     from integration_assets.errors import ConfigurationError
+    from integration_assets.pasted import unwrapped
 
     value = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if not value:
         raise ConfigurationError(f"no {what} was given: type it at the prompt, or write it to stdin")
-    register(value)
+    for spelling in {value, unwrapped(value)}:
+        register(spelling)
     return value
 
 

@@ -67,6 +67,7 @@ def add(
     expires: Expires = None,
 ) -> None:
     """Add an integration; its key or token comes from the prompt or stdin."""
+    from integration_assets.pasted import unwrapped
     from integration_assets.tenants.addresses import check_third_party_url
     from integration_assets.tenants.portal_claims import refuse_operators_portal
     from integration_assets.tenants.registry.changes import NewThirdParty
@@ -76,13 +77,14 @@ def add(
     expires_at, never = _expiry(expires)
     operator = settings_of()
     if base_url is not None:
+        base_url = unwrapped(base_url)
         check_third_party_url(operator, which, base_url)
     with existing_registry(operator) as registry:
         tenant = _tenant(registry, slug)
         new = NewThirdParty(
             provider=which,
             environment=scope,
-            secret=confidential("key or token"),
+            secret=unwrapped(confidential("key or token")),
             base_url=base_url,
             settings=_choices(settings),
             expires_at=expires_at,
@@ -107,6 +109,7 @@ def change(
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Use it, or leave it out.")] = None,
 ) -> None:
     """Change an integration; what is not named stays. Another host, port or scheme needs the secret again."""
+    from integration_assets.pasted import unwrapped
     from integration_assets.tenants.addresses import check_third_party_url
     from integration_assets.tenants.portal_claims import refuse_operators_portal
     from integration_assets.tenants.registry.changes import ThirdPartyChanges
@@ -116,13 +119,14 @@ def change(
     expires_at, never = _expiry(expires)
     operator = settings_of()
     if base_url is not None:
+        base_url = unwrapped(base_url)
         check_third_party_url(operator, _place(provider, environment)[0], base_url)
     with existing_registry(operator) as registry:
         tenant = _tenant(registry, slug)
         before = _find(registry, tenant, provider, environment)
         changes = ThirdPartyChanges(
             base_url=UNSET if base_url is None else base_url,
-            secret=confidential("key or token") if secret else UNSET,
+            secret=unwrapped(confidential("key or token")) if secret else UNSET,
             settings=UNSET if settings is None else {**before.settings, **_choices(settings)},
             enabled=UNSET if enabled is None else enabled,
             expires_at=expires_at or UNSET,

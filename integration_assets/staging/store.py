@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from integration_assets.config import Environment
+from integration_assets.config import Environment, expanded, why_no_home
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
 from integration_assets.staging.lock import RunLock, run_lock
 from integration_assets.staging.migrations import migrate
@@ -72,7 +72,10 @@ def store_path(home: Path, store_url: str | None, environment: Environment | str
     Raises:
         ConfigurationError: `store_url` names anything but a directory of DuckDB files, or the tenant's name is wrong.
     """
-    return _base(home, store_url) / Environment(environment).value / f"{check_tenant(tenant)}.duckdb"
+    base = _base(home, store_url)
+    if store_url is not None and (why := why_no_home(base)):
+        raise ConfigurationError(f"INTEGRATION_ASSETS_STORE_URL: {why}")
+    return base / Environment(environment).value / f"{check_tenant(tenant)}.duckdb"
 
 
 def _base(home: Path, store_url: str | None) -> Path:
@@ -91,7 +94,10 @@ def _base(home: Path, store_url: str | None) -> Path:
             f"INTEGRATION_ASSETS_STORE_URL: {scheme}: is not supported as staging store; "
             "give a directory, plain or as duckdb:///directory"
         )
-    return Path(store_url).expanduser()
+    try:
+        return expanded(Path(store_url))
+    except ValueError as error:
+        raise ConfigurationError(f"INTEGRATION_ASSETS_STORE_URL: {error}") from None
 
 
 class HeldStore(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from integration_assets.config import Settings, TenantSettings
 from integration_assets.connectors.addresses import AddressError, AddressGuard, AddressPolicy, check_address
+from integration_assets.pasted import why_no_base_url
 from integration_assets.tenants.registry.changes import FieldError
 from integration_assets.tenants.registry.providers import PROVIDERS
 from integration_assets.tenants.registry.words import Provider
@@ -33,6 +34,8 @@ def check_third_party_url(settings: Settings, provider: Provider, url: str, *, f
         FieldError: it may not, and why.
     """
     _check(url, third_party_policy(settings, provider), field)
+    if why := why_no_base_url(provider.value, url):
+        raise FieldError(field, why)
 
 
 def check_internal_urls(settings: Settings, tenant: str, base_url: str, auth: Mapping[str, str]) -> None:

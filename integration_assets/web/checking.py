@@ -15,6 +15,7 @@ from integration_assets.tenants.registry.providers import (
     auth_fields,
     check_auth,
     check_environment,
+    check_key,
     check_settings,
 )
 from integration_assets.tenants.registry.words import NAME_LENGTH, AuthFlow, Provider, Scope
@@ -51,8 +52,13 @@ def record_id(text: str) -> str:
 
 
 def secret_checks(secret: str | None) -> list[Check]:
-    """Checks of a new secret, if there is one."""
+    """Checks of a new secret of an internal system, if there is one."""
     return [] if secret is None else [lambda: check_secret(secret)]
+
+
+def key_checks(provider: Provider, secret: str | None) -> list[Check]:
+    """Checks of a new key or token of a provider, if there is one."""
+    return [] if secret is None else [lambda: check_key(provider, secret)]
 
 
 def third_party_address_checks(settings: Settings, provider: Provider, url: str) -> list[Check]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.connectors.redaction import register
+from integration_assets.pasted import unwrapped
 from integration_assets.tenants.portal_claims import refuse_operators_portal
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NewThirdParty, ThirdPartyChanges
 from integration_assets.tenants.registry.repository import TenantRepository, tenant_repository
@@ -30,11 +31,12 @@ def add_third_party(visit: Visit, new: NewThirdParty, wrong: Wrong = None) -> Th
         TakenError: there is one for this provider and environment.
     """
     _hide(new.secret)
+    new = msgspec.structs.replace(new, base_url=_as_meant(new.base_url), secret=_as_meant(new.secret))
     checking.refuse_wrong(
         [
             *checking.place_checks(new.provider, new.environment),
             *_third_party_address(visit, new.provider, new.base_url),
-            *checking.secret_checks(new.secret),
+            *checking.key_checks(new.provider, new.secret),
             *checking.settings_checks(new.provider, new.settings),
             *checking.expiry_checks(new.expires_at),
         ],
@@ -54,6 +56,7 @@ def change_third_party(visit: Visit, record: str, changes: ThirdPartyChanges, wr
         SecretNeededError: another host, port or scheme, and no secret for it.
     """
     _hide(changes.secret)
+    changes = msgspec.structs.replace(changes, base_url=_as_meant(changes.base_url), secret=_as_meant(changes.secret))
     refuse_operators_portal(visit.settings, visit.own, _given(changes.secret, None))
     with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
         before = repository.third_party_integration(checking.record_id(record))
@@ -61,7 +64,7 @@ def change_third_party(visit: Visit, record: str, changes: ThirdPartyChanges, wr
         checking.refuse_wrong(
             [
                 *_third_party_address(visit, before.provider, _given(changes.base_url, None)),
-                *checking.secret_checks(_given(changes.secret, None)),
+                *checking.key_checks(before.provider, _given(changes.secret, None)),
                 *checking.settings_checks(before.provider, settings),
                 *checking.expiry_checks(_given(changes.expires_at, None)),
             ],
@@ -200,7 +203,13 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if value is not None}
 
 
+def _as_meant(pasted: V) -> V:
+    """What somebody pasted, without what stood round it; UNSET and None as they are."""
+    return cast("V", unwrapped(pasted)) if isinstance(pasted, str) else pasted
+
+
 def _hide(secret: str | Unset | None) -> None:
     """Keep a secret that was just sent out of every text this process writes."""
     if isinstance(secret, str):
         register(secret)
+        register(unwrapped(secret))

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 
 from integration_assets.config import CANNY_BASE_URL, HUBSPOT_BASE_URL, SLACK_BASE_URL
-from integration_assets.tenants.registry.changes import FieldError, check_url
+from integration_assets.pasted import unwrapped, why_no_secret
+from integration_assets.tenants.registry.changes import FieldError, check_secret, check_url
 from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 
 LONGEST_TEXT = 500
@@ -100,6 +101,18 @@ _FORBIDDEN_HEADERS = frozenset(
 def auth_fields(flow: AuthFlow) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the fields a flow needs beside its secret, and of those it may have."""
     return _REQUIRED[flow], _OPTIONAL.get(flow, ())
+
+
+def check_key(provider: Provider, value: str) -> str:
+    """A provider's key or token, without what was pasted round it.
+
+    Raises:
+        FieldError: it is something else, or no secret at all; the message does not repeat it.
+    """
+    key = check_secret(unwrapped(value))
+    if why := why_no_secret(provider.value, key):
+        raise FieldError("secret", why)
+    return key
 
 
 def check_settings(provider: Provider, values: Mapping[str, Any]) -> dict[str, Any]:

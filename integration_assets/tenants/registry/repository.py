@@ -34,6 +34,7 @@ from integration_assets.tenants.registry.providers import (
     check_auth,
     check_endpoints,
     check_environment,
+    check_key,
     check_settings,
 )
 from integration_assets.tenants.registry.secrets import Record, clear_secret, open_secret, secret_name, set_secret
@@ -303,6 +304,8 @@ class TenantRepository:
     def _set_secret(self, row: Record, secret: str) -> list[str]:
         if isinstance(row, InternalIntegration) and row.auth_flow == AuthFlow.NONE:
             raise FieldError("secret", "the flow none has no secret: choose how the system authenticates first")
+        if isinstance(row, ThirdPartyIntegration):
+            secret = check_key(Provider(row.provider), secret)
         set_secret(self._session, self._keyring, row, secret, self._actor.name)
         return [secret_name(row)]
 
