@@ -104,6 +104,11 @@ _endings: dict[str, Ending] = {}
 """The endings of this process's runs: a disk that is full must not hide how a run ended."""
 
 
+def has_ended(run_id: str) -> bool:
+    """Whether a run of this process has come to its end, whatever could be kept of it."""
+    return run_id in _endings
+
+
 def left_ending(home: Path, environment: Environment, tenant: str, run_id: str) -> tuple[RunSummary, str | None] | None:
     """Summary and error line of a run that left its ending in a file; None when there is none, or no whole one."""
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sys
 import time
 import traceback
@@ -59,6 +60,8 @@ from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_ru
 from integration_assets.reporting.text import count
 from integration_assets.sql import read_sql
 from integration_assets.staging.lock import RunLock
+from integration_assets.staging.publishing import published_path
+from integration_assets.staging.room import check_room, is_disk_full
 from integration_assets.staging.store import HeldStore, hold_store, store_path
 from integration_assets.sync.report import ApplyReport
 from integration_assets.sync.undo import LAST
@@ -213,6 +216,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             self._begin(state, state.settings, store.connection)
         except duckdb.Error as error:
             raise PermanentError(f"staging store {path} cannot be written: {first_line(error)}") from error
+        self.check_room()
 
     def _hold_store(self, path: Path, state: RunState, stack: contextlib.ExitStack) -> HeldStore:
         """Hold the staging store. One that a run holds which Dagster counts as over already is waited for.
@@ -289,6 +293,10 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             return self._with_what_was_written(stopped)
         if isinstance(reason, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
             return TransientError("interrupted between two stages: run it again, it goes on where it stands")
+        if is_disk_full(reason):
+            return PermanentError(
+                "the disk is full: Dagster could not record the run; free some space, then run it again"
+            )
         if failed := failed_step(self._instance, self.state.run_id):
             return PermanentError(f"Dagster stopped the run in {failed}; look at the run in the Dagster UI")
         return PermanentError(
@@ -312,6 +320,19 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
     def stop(self) -> None:
         """Ask the run to write nothing beyond what is under way."""
         self.state.stop_asked = True
+
+    def check_room(self) -> None:
+        """See that there is room for what this run leaves: at its beginning, and before it sends anything to the CRM.
+
+        Raises:
+            PermanentError: a disk is nearly full.
+        """
+        state, settings = self.state, self.settings
+        store = store_path(settings.home, settings.store_url, self.target, state.tenant)
+        published = published_path(settings.home, self.target, state.tenant)
+        records = os.environ.get("DAGSTER_HOME")
+        folders = [store.parent, settings.home, *([Path(records)] if records else [])]
+        check_room(folders, (store, published))
 
     def check_lock(self) -> None:
         """Return while the run lock is ours: to be called before whatever leaves the staging store.
@@ -393,6 +414,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             return TransientError(f"out of memory in {stage}: it may use {memory_bound()}; allow more, then run again")
         if isinstance(error, duckdb.Error):
             return PermanentError(f"staging store: {type(error).__name__} in {stage}: {first_line(error)}")
+        if is_disk_full(error):
+            return PermanentError(f"the disk is full in {stage}: free some space, then run it again")
         if isinstance(error, Exception):
             where = traceback.extract_tb(error.__traceback__)[-1]
             return PermanentError(

@@ -11,15 +11,18 @@ import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import dagster as dg
+from sqlalchemy.exc import OperationalError
 
 from integration_assets.assets.abandoned import close_abandoned_runs, run_tags
-from integration_assets.assets.ending import Ending, read_ending
+from integration_assets.assets.ending import Ending, has_ended, read_ending
 from integration_assets.assets.partitions import DEFAULT_TENANT, PARTITION_TAG, align_partitions
 from integration_assets.assets.run_session import Mode
 from integration_assets.config import Settings, expanded, variable, why_no_home
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.staging.room import is_disk_full
 from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.settings import registry_tenants
 
@@ -74,6 +77,23 @@ def prepared_instance(folder: Path, tenants: Collection[str] | None = None) -> I
         yield instance
 
 
+@contextmanager
+def _written(folder: Path, run_id: str) -> Iterator[None]:
+    """Say in one line that Dagster's records cannot be written, unless the run has an ending of its own already.
+
+    Raises:
+        PermanentError: they cannot, and the run left no ending.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        if not has_ended(run_id):
+            reason = "the disk is full" if is_disk_full(error) else str(error.orig).splitlines()[0]
+            raise PermanentError(
+                f"Dagster's records in {folder} cannot be written: {reason}; put that right, then run again"
+            ) from error
+
+
 def update_partitions(settings: Settings) -> None:
     """Give the Dagster instance of this installation one partition per tenant of the registry."""
     with prepared_instance(dagster_home(settings.home), registry_tenants(settings)):
@@ -114,9 +134,12 @@ def run_job(
     if tenant not in (DEFAULT_TENANT, *(tenants or ())):
         hint = f"only `{DEFAULT_TENANT}` exists without a registry" if tenants is None else "`tenants list` shows all"
         raise ConfigurationError(f"there is no tenant {tenant}: {hint}")
-    with prepared_instance(dagster_home(settings.home), tenants) as instance:
-        result = job.execute_in_process(
+    run_id = str(uuid4())
+    folder = dagster_home(settings.home)
+    with _written(folder, run_id), prepared_instance(folder, tenants) as instance:
+        job.execute_in_process(
             instance=instance,
+            run_id=run_id,
             partition_key=tenant,
             raise_on_error=False,
             tags=run_tags(),
@@ -136,10 +159,9 @@ def run_job(
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )
-    ending = read_ending(settings.home, settings.environment, tenant, result.run_id)
+    ending = read_ending(settings.home, settings.environment, tenant, run_id)
     if ending is None:
         raise PermanentError(
-            f"run {result.run_id} left no summary: look at it in the Dagster UI "
-            f"(DAGSTER_HOME={dagster_home(settings.home)})"
+            f"run {run_id} left no summary: look at it in the Dagster UI (DAGSTER_HOME={dagster_home(settings.home)})"
         )
     return ending

@@ -217,8 +217,10 @@ async def apply_planned(session: RunSession, crm: Crm, planned: Planned) -> Appl
 
     Raises:
         CredentialError: the token lacks a scope that writing needs; nothing was written.
+        PermanentError: a disk has no room for what this run leaves; nothing was written.
     """
     if planned.plan.operations:
+        session.check_room()
         await _require_scopes(session, crm)
     counts, before, report = planned.plan.counts, session.state.report, planned_report(planned.plan)
     with ExitStack() as stack:

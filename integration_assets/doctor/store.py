@@ -9,6 +9,7 @@ import duckdb
 import msgspec
 
 from integration_assets.doctor.case import Case, in_thread
+from integration_assets.staging import room
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_path
 from integration_assets.sync.operations import plan_hash, read_operations
@@ -64,8 +65,7 @@ def place_of(case: Case) -> Path:
 
 def bytes_of(case: Case) -> int:
     """Bytes of what the last run left: the store and what it published."""
-    files = (place_of(case), published_path(case.operator.home, case.environment, case.tenant))
-    return sum(file.stat().st_size for file in files if file.is_file())
+    return room.bytes_of((place_of(case), published_path(case.operator.home, case.environment, case.tenant)))
 
 
 def _facts(case: Case) -> StoreFacts | None:
