@@ -199,7 +199,7 @@ def test_a_home_of_any_other_name_is_worked_in(monkeypatch, tmp_path, name):
 
 
 @pytest.mark.parametrize(
-    ("folder", "said"), [("a%20b", "has %20 in it"), ("gone", "there is no folder"), ("f", "is a file")]
+    ("folder", "said"), [("a%20b", "has %20 in it"), ("what?", r"has a \? in it"), ("f", "is a file")]
 )
 def test_a_folder_of_dagster_is_looked_at_too(monkeypatch, tmp_path, folder, said):
     """It is not ours to make."""

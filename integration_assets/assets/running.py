@@ -42,8 +42,6 @@ def dagster_home(home: Path) -> Path:
             raise ConfigurationError(f"DAGSTER_HOME: {error}") from None
         if why := why_no_home(folder):
             raise ConfigurationError(f"DAGSTER_HOME: {why}")
-        if not folder.is_dir():
-            raise ConfigurationError(f"DAGSTER_HOME: there is no folder {folder}")
         return folder
     folder = (home / "dagster").resolve()
     try:
