@@ -11,7 +11,7 @@ import msgspec
 from integration_assets.reporting.charts import MOST_LINES, Bar, Line, Point, bar_chart, place_chart, trend_chart
 from integration_assets.reporting.rankings import read_rankings
 from integration_assets.reporting.run_summary import VoteNumbers
-from integration_assets.reporting.text import amount, percent
+from integration_assets.reporting.text import amount, lacking_rate, percent
 from integration_assets.sql import read_sql
 
 MOST_PLACES = 300
@@ -44,7 +44,10 @@ def arr_chart(connection: duckdb.DuckDBPyConnection, currency: str, *, bars: int
     requests = read_rankings(connection, by="arr", limit=bars)
     return bar_chart(
         f"ARR by request, {currency}",
-        [Bar(one.title, Decimal(one.arr), amount(one.arr)) for one in requests],
+        [
+            Bar(one.title, Decimal(one.arr), f"{amount(one.arr)}{lacking_rate(one.companies_without_rate)}")
+            for one in requests
+        ],
     )
 
 

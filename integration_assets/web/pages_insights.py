@@ -26,7 +26,7 @@ from integration_assets.reporting.insights import (
     read_requests,
     read_why,
 )
-from integration_assets.reporting.text import count, money
+from integration_assets.reporting.text import arr_money, count
 from integration_assets.web.charts import Chart, bar_chart
 from integration_assets.web.problems import Problem
 from integration_assets.web.published import PAGE, Pages, page_number, published
@@ -149,7 +149,7 @@ def _chart(first: Sequence[Request], by: Ranking, currency: str) -> Chart:
     for one in first:
         link = f"/requests/{quote(one.request_id, safe='')}"
         if by == "arr":
-            rows.append((one.title, one.arr, money(one.arr, currency), link))
+            rows.append((one.title, one.arr, arr_money(one.arr, currency, one.companies_without_rate), link))
         elif by == "companies":
             rows.append((one.title, one.companies, count(one.companies, "company", "companies"), link))
         else:
