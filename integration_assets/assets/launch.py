@@ -28,6 +28,8 @@ RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_ra
 """Tags of a backfill that puts several partitions into one run."""
 BY_MONITORING = "exceeding maximum runtime"
 """What Dagster's run monitoring says when it cancels a run: the only way to tell it from a person who does."""
+CANCELING, CANCELED = dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED
+FAILURE = dg.DagsterRunStatus.FAILURE
 LINE_LIMIT = 300
 
 
@@ -124,15 +126,15 @@ def stop_reason(instance: dg.DagsterInstance | None, run_id: str) -> RunStoppedE
     run = instance.get_run_by_id(run_id) if instance is not None and run_id else None
     if instance is None or run is None:
         return None
-    if run.status in (dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED):
-        said = _said(instance, run_id, dg.DagsterEventType.RUN_CANCELING)
-        if BY_MONITORING not in said:
-            return RunCancelledError("cancelled by somebody in Dagster")
-        return RunStoppedError(f"stopped by Dagster's run monitoring ({said.rstrip('.')})")
-    if run.status is dg.DagsterRunStatus.FAILURE:
-        said = _said(instance, run_id, dg.DagsterEventType.RUN_FAILURE)
-        return RunStoppedError(f"counted as failed by Dagster while it went on ({said.rstrip('.')})")
-    return None
+    if run.status not in (CANCELING, CANCELED, FAILURE):
+        return None
+    asked = _said(instance, run_id, dg.DagsterEventType.RUN_CANCELING)
+    if BY_MONITORING in asked:  # it cancels, and then counts the run as failed
+        return RunStoppedError(f"stopped by Dagster's run monitoring ({asked.rstrip('.')})")
+    if run.status is not FAILURE:
+        return RunCancelledError("cancelled by somebody in Dagster")
+    failed = _said(instance, run_id, dg.DagsterEventType.RUN_FAILURE)
+    return RunStoppedError(f"counted as failed by Dagster while it went on ({failed.rstrip('.')})")
 
 
 def failed_step(instance: dg.DagsterInstance | None, run_id: str) -> str | None:

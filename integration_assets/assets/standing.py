@@ -37,6 +37,8 @@ RETRY_TAG = "integration_assets/retry"
 MOST_RETRIES = 3
 FIRST_PAUSE = timedelta(minutes=15)
 """Before the first retry where nobody named a time; each next pause is twice as long."""
+PARENT_TAG = "dagster/parent_run_id"
+"""Tag of a run that executes what is left of another one."""
 AUTOMATIC_TAGS = ("dagster/schedule_name", "dagster/sensor_name")
 AFTER_MIDNIGHT = timedelta(minutes=1)
 
@@ -94,13 +96,15 @@ def is_quiet(state: RunState, standing: Standing | None) -> bool:
 def retry_time(state: RunState, end_state: EndState) -> datetime | None:
     """When this run is to be tried again, UTC; None when nobody does: it is over, was typed, or tried often enough.
 
-    Only whole runs of the job `sync` are: that is what the sensor starts. What Dagster ended is up to Dagster: it tries
-    again itself what took too long, and nobody what a person cancelled.
+    Only runs of the job `sync` are, whole ones and what is left of one: a whole one is what the sensor starts. What
+    Dagster ended is up to Dagster: it tries again itself what took too long, and nobody what a person cancelled.
     """
     attempt = retries_so_far(state.tags)
     typed = PROCESS_TAG in state.tags or state.plan_file is not None or state.approved_hash is not None
-    whole_sync = state.mode is Mode.SYNC and state.scope.is_whole and state.job == Mode.SYNC.value
-    if end_state is not EndState.RETRY_LATER or typed or not whole_sync:
+    whole = state.scope.is_whole or PARENT_TAG in state.tags
+    if end_state is not EndState.RETRY_LATER or typed or state.mode is not Mode.SYNC:
+        return None
+    if state.job != Mode.SYNC.value or not whole:
         return None
     if attempt >= MOST_RETRIES or state.error is None or isinstance(state.error, RunStoppedError):
         return None

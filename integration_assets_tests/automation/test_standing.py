@@ -99,6 +99,12 @@ def test_who_is_tried_again(tmp_path, monkeypatch):
         assert retry_time(state(tmp_path, monkeypatch, error=AWAY, tags=tags), EndState.FAILED) is None
 
 
+def test_what_is_left_of_a_run_is_tried_again_as_a_whole_one(tmp_path, monkeypatch):
+    """Dagster goes on with a run that died from where it stood: that one may meet an outage as well."""
+    rest = {"scope": Scope(frozenset({WRITE_STAGE})), "tags": {"dagster/parent_run_id": "1"}}
+    assert retry_time(state(tmp_path, monkeypatch, error=AWAY, **rest), EndState.RETRY_LATER) is not None
+
+
 def ended(
     home: Path,
     monkeypatch: pytest.MonkeyPatch,

@@ -117,6 +117,13 @@ class Operator:
 
     # -- stopping
 
+    def cancel(self, message: str | None = None) -> dg.DagsterRun:
+        """Cancel the run under way as the UI does."""
+        [run] = self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+        self.instance.report_run_canceling(run, message)
+        os.kill(os.getpid(), signal.SIGINT)
+        return run
+
     @contextmanager
     def cancelled_at(
         self,
@@ -138,9 +145,7 @@ class Operator:
             if done or not matches(request):
                 return False
             done.append(request)
-            [run] = self.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
-            self.instance.report_run_canceling(run, message)
-            os.kill(os.getpid(), signal.SIGINT)
+            run = self.cancel(message)
             if by_force:
                 self.instance.report_run_canceled(run)
             if fails:

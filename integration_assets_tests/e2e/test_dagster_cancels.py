@@ -11,6 +11,8 @@ import pytest
 
 from integration_assets.assets import run_session
 from integration_assets.assets.ending import read_ending
+from integration_assets.assets.run_session import RunSession
+from integration_assets.assets.writing import Planned, plan_run
 from integration_assets.automation.sensors import due_retries
 from integration_assets.config import Environment
 from integration_assets.sandbox.lookalike import LoggedRequest
@@ -75,6 +77,24 @@ def test_a_cancelled_run_is_told_as_cancelled_and_not_tried_again(
     operator.world.forget_requests()
     assert operator.run().status is SUCCESS
     assert operator.world.writes() == []
+
+
+def test_cancelling_while_it_plans_is_told_as_well(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No request is under way: Dagster interrupts the stage itself."""
+
+    def cancelled(session: RunSession) -> Planned:
+        operator.cancel()
+        return plan_run(session)
+
+    monkeypatch.setattr("integration_assets.assets.crm.plan_run", cancelled)
+    run = operator.run()
+    assert run.status is CANCELED
+    row = operator.row(run)
+    assert row is not None
+    assert (row.state, row.requests_identified, row.votes_total, row.records_created) == ("RETRY_LATER", 5, 11, 0)
+    assert operator.messages() == ["sandbox: cancelled"]
+    assert "nothing was written" in operator.last_message()
+    nothing_is_tried_again(operator, run)
 
 
 def test_what_was_wrong_before_stays_open_when_somebody_cancels(operator: Operator) -> None:
