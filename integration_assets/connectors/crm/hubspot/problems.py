@@ -1,7 +1,8 @@
 """What HubSpot says when it refuses: error bodies, and the error entries of partly successful batches.
 
 Every field of these bodies is optional, messages change without notice and quote values, so nothing is decided by a
-message and none is passed on. `reason` builds one from categories, codes and names instead.
+message. `reason` builds one from categories, codes and names; only where there is nothing but a category that says too
+little is the message told as well, on one line, cut short, without secrets and addresses.
 """
 
 from __future__ import annotations
@@ -12,8 +13,18 @@ from typing import Any
 
 import msgspec
 
+from integration_assets.connectors.redaction import redact
+
 _SCOPE_KEYS = ("requiredGranularScopes", "requiredScopes", "missingScopes")
 """The current and the older forms of a missing-scope answer, and that of the published specification."""
+
+
+SPEAKING_CATEGORIES = frozenset(
+    {"CONFLICT", "INVALID_AUTHENTICATION", "MISSING_SCOPES", "OBJECT_NOT_FOUND", "RATE_LIMIT", "RATE_LIMITS"}
+)
+"""Categories that say by themselves what is wrong."""
+MOST_CHARACTERS = 200
+"""Of a message that is told."""
 
 
 class Detail(msgspec.Struct, frozen=True):
@@ -32,6 +43,7 @@ class Problem(msgspec.Struct, frozen=True):
     details: tuple[Detail, ...] = ()
     context: Mapping[str, tuple[str, ...]] = {}
     scopes: tuple[str, ...] = ()
+    message: str = ""
 
     @property
     def lacks_scope(self) -> bool:
@@ -39,7 +51,7 @@ class Problem(msgspec.Struct, frozen=True):
         return self.category == "MISSING_SCOPES" or bool(self.scopes)
 
     def reason(self) -> str:
-        """The refusal in one line, without any value: category, then codes with property names."""
+        """The refusal in one line: category, then codes with property names, else what HubSpot says itself."""
         details = ", ".join(
             f"{detail.code} ({', '.join(detail.properties)})" if detail.properties else detail.code
             for detail in dict.fromkeys(self.details)
@@ -47,6 +59,8 @@ class Problem(msgspec.Struct, frozen=True):
         head = self.category or "refused without a category"
         if self.sub_category and not details:
             head = f"{head} ({self.sub_category})"
+        elif not details and self.message and self.category not in SPEAKING_CATEGORIES:
+            details = self.message
         return f"{head}: {details}" if details else head
 
 
@@ -65,7 +79,16 @@ def parse_problem(entry: Any) -> Problem:
         scopes=tuple(
             dict.fromkeys(scope for context in contexts for key in _SCOPE_KEYS for scope in _texts(context.get(key)))
         ),
+        message=next(filter(None, (_told(item.get("message")) for item in (entry, *nested))), ""),
     )
+
+
+def _told(message: Any) -> str:
+    """A message fit to be told: one line without what is JSON in it, without secrets and addresses, cut short."""
+    # redacted before it is cut or cleaned: half a secret or address would not be known for one
+    text = redact(_text(message) or "").partition("[{")[0].partition("{")[0]
+    line = " ".join("".join(one if one.isprintable() else " " for one in text).split())
+    return line if len(line) <= MOST_CHARACTERS else line[: MOST_CHARACTERS - 1] + "…"
 
 
 def _details(entries: list[dict[str, Any]]) -> Iterator[Detail]:

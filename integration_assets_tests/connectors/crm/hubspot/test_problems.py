@@ -9,6 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_assets.connectors.crm.hubspot.problems import parse_problem
+from integration_assets.connectors.redaction import register
+
+TOKEN = "pat-na1-0b5ae0f5-5b7a-4e0c-9d6f-6a1d2c3b4e5f"
 
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=8),
@@ -64,7 +67,26 @@ def test_codes_come_from_the_json_inside_a_message() -> None:
     assert reason == "VALIDATION_ERROR: PROPERTY_DOESNT_EXIST (missing), READ_ONLY_VALUE (hs_object_id)"
 
 
-def test_a_reason_never_repeats_a_message() -> None:
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"category": "VALIDATION_ERROR", "message": "A workflow\nforbids  this"}, "A workflow forbids this"),
+        ({"category": "VALIDATION_ERROR", "errors": [{"message": "Too many"}]}, "Too many"),
+        ({"category": "VALIDATION_ERROR", "message": "jos\u200bé@acme.com is taken"}, "[address] is taken"),
+        ({"category": "VALIDATION_ERROR", "message": f"no {TOKEN} here"}, "no *** here"),
+        ({"category": "VALIDATION_ERROR", "message": 'Not valid: {"title": "x"}'}, "Not valid:"),
+        ({"category": "VALIDATION_ERROR", "message": "x" * 300}, "x" * 199 + "…"),
+        ({"category": "VALIDATION_ERROR", "message": " \x00\u200b"}, None),
+        ({"category": "VALIDATION_ERROR", "message": ["no text"]}, None),
+    ],
+)
+def test_a_refusal_without_a_code_is_told_in_the_words_of_the_crm(entry: dict[str, object], reason: str | None) -> None:
+    """One line, cut short, without secrets, addresses and embedded values; nothing is added where nothing was said."""
+    register(TOKEN)
+    assert parse_problem(entry).reason() == (f"VALIDATION_ERROR: {reason}" if reason else "VALIDATION_ERROR")
+
+
+def test_a_category_that_speaks_for_itself_is_told_without_the_message() -> None:
     """Messages quote values, and values may be personal."""
     problem = parse_problem({"category": "CONFLICT", "message": "ann@example.com already exists"})
     assert problem.reason() == "CONFLICT"
