@@ -300,13 +300,12 @@ def is_write(request: LoggedRequest) -> bool:
 
 
 def _labels(ids: Mapping[str, str], found: Mapping[str, set[tuple[str, str | None]]]) -> dict[str, dict[str, set[str]]]:
-    """Labels by our key and the other record; the plain type, which every labelled pair has too, is left out."""
+    """Labels of every associated pair, by our key and the other record: none where it is associated without a label."""
     labels: dict[str, dict[str, set[str]]] = {}
     for record_id, others in found.items():
         towards: dict[str, set[str]] = {}
         for other, label in others:
-            if label is not None:
-                towards.setdefault(other, set()).add(label)
+            towards.setdefault(other, set()).update([label] if label is not None else [])
         labels[ids[record_id]] = towards
     return labels
 

@@ -9,7 +9,7 @@ import pytest
 from integration_assets.errors import EndState, PermanentError, TransientError
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.feature_request_object import MANAGED_STATE, managed_state, parse_managed_state
-from integration_assets.sync.plan import make_plan
+from integration_assets.sync.plan import MOST_MISSING, make_plan
 from integration_assets_tests.sync.fake_crm import Killed, StoredRecord, killed_at, lost_answer
 from integration_assets_tests.sync.world import Request, World, new_store
 
@@ -436,6 +436,45 @@ def test_a_bad_canary_stops_everything(world: World):
     report = world.sync()
     assert isinstance(report.error, PermanentError)
     assert len(world.crm.records) == 5
+
+
+@pytest.mark.parametrize(("bad", "goes_on"), [(5, False), (4, False), (3, False), (2, True), (0, True)])
+def test_most_of_a_canary_must_read_back(world: World, bad: int, goes_on: bool):
+    """One or two verified records of five are too few to send the rest after them; three are enough."""
+    many(world, 12)
+    first = sorted(world.requests, key=lambda request_id: f"canny:{request_id}")[:5]
+    world.crm.dropped = {(f"canny:{request_id}", "title") for request_id in first[:bad]}
+    report = world.sync()
+    assert report.verified == (12 - bad if goes_on else 5 - bad)
+    assert (report.error is None) is goes_on
+    assert len(world.crm.records) == (12 if goes_on else 5)
+
+
+def test_an_archived_copy_beside_a_live_record_does_not_count(small_world: World):
+    """The live one is kept up to date and linked; the archived one is neither counted nor touched."""
+    small_world.sync()
+    small_world.crm.records["77"] = StoredRecord("canny:r2", {"title": "Archived copy"}, archived=True)
+    small_world.requests["r2"].title = "Import 2"
+    small_world.requests["r2"].votes += (("bob", "bolt"),)
+    plan = small_world.plan()
+    assert (plan.counts.update, plan.counts.link, plan.counts.archived, plan.problems) == (1, 2, 0, ())
+    small_world.apply(plan)
+    assert small_world.crm.by_key("canny:r2").values["title"] == "Import 2"
+    assert small_world.crm.records["77"].values == {"title": "Archived copy"}
+    del small_world.requests["r2"]
+    assert small_world.plan().counts.retire == 1
+
+
+@pytest.mark.parametrize("missing", [MOST_MISSING, MOST_MISSING + 1])
+def test_more_missing_requests_than_can_be_believed_are_not_retired(world: World, missing: int):
+    """200 may go at once; with one more, none is retired and a warning says so. Merged ones are explained."""
+    world.requests = {f"r{n}": Request(votes=()) for n in range(missing + 2)}
+    world.sync()
+    world.requests = {"r0": world.requests["r0"]}
+    world.merged = {"r1": "r0"}
+    plan = world.plan()
+    assert plan.counts.retire == (missing + 1 if missing <= MOST_MISSING else 0)
+    assert [warning.split()[0] for warning in plan.warnings] == ([] if missing <= MOST_MISSING else [f"{missing + 1}"])
 
 
 def test_quota_in_the_middle_keeps_what_was_done(world: World):
