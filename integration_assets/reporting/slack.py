@@ -32,6 +32,8 @@ HEADER_LIMIT = 150
 PART_LIMIT = 1_200
 """Longest part of the message. Ten of them, a recovery, the header and the small print stay below 13,000."""
 LINE_LIMIT = 210
+REASON_LIMIT = 420
+"""Longest line about quarantined records: three ids with their links, and the remedy."""
 LISTED = 5
 """Checks, reasons and rejects named; the rest is counted."""
 
@@ -91,7 +93,8 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
         _top("Top by companies", summary.top.by_companies, summary.currency),
         _listed("Movers", extra.movers),
         _listed("Checks", _failed_checks(summary)),
-        _listed("Quarantined", [line.text for line in summary.quarantine]),
+        # Each line ends with the remedy, which must not be what is cut off.
+        _listed("Quarantined", [line.text for line in summary.quarantine], limit=REASON_LIMIT),
         _listed("Rejected", [f"{one.kind} {one.key}: {one.reason}" for one in summary.rejected]),
         _listed("Notes", extra.notes),
     )
@@ -265,8 +268,8 @@ def _repeats(check: CheckLine, told: Collection[str]) -> bool:
     return check.name.endswith("_usable") and check.asset in told
 
 
-def _listed(heading: str, lines: Sequence[str]) -> str:
-    shown = [f"• {_safe(line, LINE_LIMIT)}" for line in lines[:LISTED]]
+def _listed(heading: str, lines: Sequence[str], *, limit: int = LINE_LIMIT) -> str:
+    shown = [f"• {_safe(line, limit)}" for line in lines[:LISTED]]
     if len(lines) > LISTED:
         shown.append(f"• and {len(lines) - LISTED:,} more")
     return "\n".join([f"*{heading}*", *shown]) if shown else ""

@@ -102,13 +102,14 @@ def test_a_wrong_override_is_refused_at_once(ready: World) -> None:
 
 
 def test_the_doctor_finds_nothing_wrong_and_writes_nothing(synced: World) -> None:
-    """Exit 0, every finding ok or a warning, also as JSON; no system was written to."""
+    """Exit 0; every finding ok, a warning, or skipped as not configured; also as JSON; no system was written to."""
     ran = synced.run("doctor", json_file=True)
     assert ran.code == 0, ran.out
     assert ran.summary["version"] == 1
     verdicts = {finding["check"]: finding["verdict"] for finding in ran.summary["findings"]}
     assert len(verdicts) == 26
-    assert set(verdicts.values()) <= {"ok", "warn"}, ran.out
+    assert set(verdicts.values()) <= {"ok", "skipped", "warn"}, ran.out
+    assert verdicts["encryption key"] == "skipped"
     assert (synced.writes(), synced.writes("production"), synced.sandbox.team.messages) == (
         [],
         [],

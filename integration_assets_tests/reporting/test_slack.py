@@ -19,6 +19,7 @@ from slack_sdk.models.blocks import Block
 from integration_assets.config import load_settings
 from integration_assets.errors import EndState
 from integration_assets.models import Rejected
+from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.run_summary import (
     CheckLine,
     Freshness,
@@ -315,3 +316,12 @@ def test_preview_shows_the_message_as_read(summary, terminal):
     assert "Top by ARR" in shown
     assert "*Top" not in shown
     assert ":warning:" not in shown
+
+
+def test_the_remedy_of_what_is_quarantined_is_never_cut_off(summary):
+    """Three long links leave room for what to do."""
+    examples = tuple(f"{'5f' * 12} (https://feedback.example/admin/board/ideas/p/{'w' * 40}-{n})" for n in range(3))
+    line = QuarantineLine("raw_feature_requests", "feature_request", "no title", 3, 0, examples, "give it a title")
+    _, blocks = slack_blocks(msgspec.structs.replace(summary, quarantine=(line,)), SummaryExtras())
+    [part] = [text for text in texts(blocks) if text.startswith("*Quarantined*\n")]
+    assert part.endswith("give it a title")
