@@ -79,7 +79,8 @@ def why_no_base_url(system: str, url: str) -> str | None:
         return f"must have no user, password, query or fragment in it: it must look like {example}"
     if version := _VERSION.search(parts.path):
         return f"must end before {version[0].rstrip('/')}: it must look like {example}"
-    if any(host == domain or host.endswith(f".{domain}") for domain in domains):
+    # Whoever names a port means something else than the public address: a tunnel, a relay.
+    if port is None and any(host == domain or host.endswith(f".{domain}") for domain in domains):
         path = urlsplit(own).path.rstrip("/")
         if parts.scheme != "https" or parts.path.rstrip("/") != path or (host != urlsplit(own).hostname):
             return f"must be {own}"
