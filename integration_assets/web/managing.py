@@ -30,7 +30,6 @@ def add_third_party(visit: Visit, new: NewThirdParty, wrong: Wrong = None) -> Th
         Problem: fields cannot be accepted; each has its message.
         TakenError: there is one for this provider and environment.
     """
-    _hide(new.secret)
     new = msgspec.structs.replace(new, base_url=_as_meant(new.base_url), secret=_as_meant(new.secret))
     checking.refuse_wrong(
         [
@@ -42,6 +41,7 @@ def add_third_party(visit: Visit, new: NewThirdParty, wrong: Wrong = None) -> Th
         ],
         wrong,
     )
+    _hide(new.secret)
     refuse_operators_portal(visit.settings, visit.own, new.secret)
     with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
         return repository.add_third_party(new)
@@ -55,7 +55,6 @@ def change_third_party(visit: Visit, record: str, changes: ThirdPartyChanges, wr
         Problem: fields cannot be accepted.
         SecretNeededError: another host, port or scheme, and no secret for it.
     """
-    _hide(changes.secret)
     changes = msgspec.structs.replace(changes, base_url=_as_meant(changes.base_url), secret=_as_meant(changes.secret))
     refuse_operators_portal(visit.settings, visit.own, _given(changes.secret, None))
     with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
@@ -70,6 +69,7 @@ def change_third_party(visit: Visit, record: str, changes: ThirdPartyChanges, wr
             ],
             wrong,
         )
+        _hide(changes.secret)
         if settings:
             changes = msgspec.structs.replace(changes, settings={**before.settings, **settings})
         return repository.change_third_party(before.id, changes)
@@ -82,7 +82,6 @@ def add_internal(visit: Visit, new: NewInternal, wrong: Wrong = None) -> Interna
         Problem: fields cannot be accepted; each has its message.
         TakenError: there is one of this name.
     """
-    _hide(new.secret)
     checking.refuse_wrong(
         [
             *checking.internal_address_checks(visit.settings, visit.own.slug, new.base_url),
@@ -94,6 +93,7 @@ def add_internal(visit: Visit, new: NewInternal, wrong: Wrong = None) -> Interna
         ],
         wrong,
     )
+    _hide(new.secret)
     with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
         return repository.add_internal(new)
 
@@ -106,11 +106,11 @@ def change_internal(visit: Visit, record: str, changes: InternalChanges, wrong: 
         Problem: fields cannot be accepted.
         SecretNeededError: another address, token URL or flow, and no secret for it.
     """
-    _hide(changes.secret)
     with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
         before = repository.internal_integration(checking.record_id(record))
         changes = _merged(before, changes)
         checking.refuse_wrong(_internal_checks(visit.settings, visit.own.slug, before, changes), wrong)
+        _hide(changes.secret)
         return repository.change_internal(before.id, changes)
 
 
@@ -209,7 +209,7 @@ def _as_meant(pasted: V) -> V:
 
 
 def _hide(secret: str | Unset | None) -> None:
-    """Keep a secret that was just sent out of every text this process writes."""
+    """Keep an accepted secret out of every text this process writes. What is refused is nobody's secret."""
     if isinstance(secret, str):
         register(secret)
         register(unwrapped(secret))

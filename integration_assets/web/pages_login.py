@@ -65,6 +65,9 @@ async def login(request: Request) -> Response:
     if session is None:
         return render_login(request, HTTPStatus.UNAUTHORIZED, error=REFUSED, login=name)
     site.logins.succeeded(account=name, address=address, device=device)
+    # What this browser had is over: whoever put it there, or left it, does not go on beside the new session.
+    if before := request.cookies.get(site.cookie):
+        await to_thread.run_sync(log_out, site.registry, before)
     entered = see(HOME)
     _set_cookie(entered, site, site.cookie, session.token)
     if device is None:

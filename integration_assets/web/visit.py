@@ -136,6 +136,10 @@ def form(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
             sent = await read_form(request)
         except Problem as problem:
             return nothing(problem.status)
+        # A body may be seconds on its way: whoever was shut out meanwhile is out.
+        visit = await run_in_threadpool(_visit, request)
+        if visit is None:
+            return render_error(request, HTTPStatus.UNAUTHORIZED, "Your session has ended", ENDED)
         if not _same(sent.raw(CSRF_FIELD), visit.who.csrf_token):
             return nothing(HTTPStatus.FORBIDDEN)
         return await _shown(_with(visit, form=sent), handler, of_tenant=of_tenant)
@@ -156,7 +160,11 @@ def call(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
         try:
             if request.method not in ("GET", "HEAD"):
                 _check_token(request, visit)
-                visit = _with(visit, body=await _json_body(request))
+                body = await _json_body(request)
+                visit = await run_in_threadpool(_visit, request)  # as it is now, as for a form
+                if visit is None:
+                    return problem_answer(Problem(HTTPStatus.UNAUTHORIZED))
+                visit = _with(visit, body=body)
             if of_tenant:
                 _ = visit.own
             return await run_in_threadpool(handler, visit)

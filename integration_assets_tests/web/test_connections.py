@@ -6,45 +6,16 @@ import contextlib
 import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from integration_assets.web import connections
 from integration_assets_tests.web.conftest import ACME, Served
-from integration_assets_tests.web.serving import LOOPBACK, Client
+from integration_assets_tests.web.serving import Client
+from integration_assets_tests.web.sockets import PATIENCE, connected, head, received, status_of
 
 HALF = b"GET /login HTTP/1.1\r\nHost: x\r\nX-Slow: "
-PATIENCE = 120.0
-
-
-@contextlib.contextmanager
-def connected(pages: Served, count: int = 1, address: str = LOOPBACK) -> Iterator[list[socket.socket]]:
-    """Connections to the pages from an address of this machine."""
-    port = int(pages.site.origin.rpartition(":")[2])
-    with contextlib.ExitStack() as stack:
-        yield [
-            stack.enter_context(socket.create_connection((LOOPBACK, port), PATIENCE, source_address=(address, 0)))
-            for _ in range(count)
-        ]
-
-
-def head(pages: Served, line: str = "GET /health HTTP/1.1", *headers: str) -> bytes:
-    host = pages.site.origin.removeprefix("http://")
-    return "\r\n".join((line, f"Host: {host}", *headers, "", "")).encode("latin-1")
-
-
-def received(connection: socket.socket) -> bytes:
-    """Everything until the other side closes, also hard."""
-    answer = b""
-    with contextlib.suppress(ConnectionError):
-        while part := connection.recv(65_536):
-            answer += part
-    return answer
-
-
-def status_of(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1]) if answer else 0
 
 
 def send_until_closed(connection: socket.socket, part: bytes, pause: float = 0.0) -> None:

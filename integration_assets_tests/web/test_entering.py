@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import logging
 import threading
 import time
@@ -19,13 +20,17 @@ from starlette.routing import Route
 
 from integration_assets.connectors.redaction import redact
 from integration_assets.errors import ConfigurationError
+from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.login import find_session
+from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.web import pages_login
 from integration_assets.web.routes import OPEN, ROUTES
 from integration_assets.web.site import Site, checked_origin
 from integration_assets.web.trying import LOGINS_PER_ACCOUNT, TooManyTriesError, counted_address, login_tries
+from integration_assets_tests.tenants.conftest import ACTOR, tenant_id
 from integration_assets_tests.web.conftest import ACME, OPERATOR, Served
-from integration_assets_tests.web.serving import Client
+from integration_assets_tests.web.serving import PASSWORD, Client, add_user
+from integration_assets_tests.web.sockets import connected, head, received, status_of
 
 SOME_ID = "00000000-0000-4000-8000-000000000000"
 
@@ -158,6 +163,73 @@ def test_a_session_is_over_after_half_an_hour_or_twelve(pages: Served) -> None:
     now = datetime.now(UTC)
     assert find_session(pages.registry, token, now=now + timedelta(minutes=29)) is not None
     assert find_session(pages.registry, token, now=now + timedelta(minutes=62)) is None
+
+
+def test_a_login_ends_the_session_of_before(pages: Served) -> None:
+    """A browser has one session: what was planted or left there ends, and the new one has an id nobody chose."""
+    with Client(pages.site.origin) as client:
+        client.log_in(ACME)
+        before = client.http.cookies["sid"]
+        client.log_in(ACME)
+        assert client.http.cookies["sid"] != before
+        assert find_session(pages.registry, before) is None
+    planted = "x" * len(before)
+    with Client(pages.site.origin) as client:
+        entered = client.post("/login", {"login": ACME, "password": PASSWORD}, cookie=f"sid={planted}")
+        assert entered.status_code == 303
+        assert entered.cookies["sid"] != planted
+    assert find_session(pages.registry, planted) is None
+
+
+def test_after_logging_out_no_form_is_taken(pages: Served) -> None:
+    """Neither with the token of before nor with the cookie, on the pages and the API."""
+    with Client(pages.site.origin) as client:
+        client.log_in(ACME)
+        cookie = client.http.cookies["sid"]
+        client.post("/logout")
+        for shown in ("", cookie):
+            client.http.cookies.set("sid", shown)
+            assert client.post("/environment", {"environment": "production"}).status_code == 401
+            assert client.call("POST", "/api/third-party-integrations", {"provider": "slack"}).status_code == 401
+
+
+@pytest.mark.parametrize("meanwhile", ["password", "disabled", "removed"])
+@pytest.mark.parametrize("kind", ["form", "api"])
+def test_who_is_shut_out_while_a_request_is_on_its_way_is_out(pages: Served, meanwhile: str, kind: str) -> None:
+    """The session is looked at once the body is there: what began before does nothing any more."""
+    login = f"eve-{meanwhile}-{kind}@acme.example"
+    add_user(pages.registry, login, "acme")
+    with Client(pages.site.origin) as eve, connected(pages) as (connection,):
+        assert eve.log_in(login).status_code == 303
+        body = (
+            f"csrf={eve.csrf}&provider=slack&environment=any&secret=xoxb-of-eve-0123456789"
+            if kind == "form"
+            else json.dumps({"provider": "slack", "environment": "any", "secret": "xoxb-of-eve-0123456789"})
+        )
+        types = {"form": "application/x-www-form-urlencoded", "api": "application/json"}
+        paths = {"form": "/settings/third-party/new", "api": "/api/third-party-integrations"}
+        headers = (
+            f"Cookie: sid={eve.http.cookies['sid']}",
+            f"Origin: {pages.site.origin}",
+            f"X-CSRF-Token: {eve.csrf}",
+            f"Content-Type: {types[kind]}",
+            f"Content-Length: {len(body)}",
+            "Expect: 100-continue",  # answered once the body is asked for: the session has been looked at by then
+            "Connection: close",
+        )
+        connection.sendall(head(pages, f"POST {paths[kind]} HTTP/1.1", *headers))
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 100")
+        with directory(pages.registry, ACTOR) as users:
+            if meanwhile == "password":
+                users.set_password(login, "another horse battery staple")
+            elif meanwhile == "disabled":
+                users.enable_user(login, enabled=False)
+            else:
+                users.remove_user(login)
+        connection.sendall(body.encode())
+        assert status_of(received(connection)) == 401
+    with tenant_repository(pages.registry, tenant_id(pages.registry, "acme"), ACTOR) as repository:
+        assert repository.third_party_integrations() == []
 
 
 def test_a_form_of_another_site_is_refused(pages: Served, ann: Client) -> None:
