@@ -94,6 +94,12 @@ def claim_portal(settings: Settings, claim: PortalClaim) -> None:
         raise PermanentError(f"the claim of the portal cannot be kept in {path}: {error.strerror}") from error
 
 
+def claims_of_tenant(home: Path, tenant: str) -> list[Path]:
+    """Files of the claims of a tenant, in both environments."""
+    files = sorted((home / DIRECTORY).glob("*.json"))
+    return [file for file in files if (known := _read(file)) is not None and known.tenant == tenant]
+
+
 def _path(settings: Settings, claim: PortalClaim) -> Path:
     place = f"{claim.base_url}\n{claim.portal_id}\n{claim.source_name}"
     return settings.home / DIRECTORY / f"{hashlib.sha256(place.encode()).hexdigest()[:24]}.json"

@@ -18,6 +18,8 @@ from integration_assets.config import Environment, Settings
 from integration_assets.errors import PermanentError
 from integration_assets.staging.lock import lock_path, run_lock
 from integration_assets.staging.store import check_tenant, make_private_directory, store_path
+from integration_assets.tenants.portal_claims import DIRECTORY as CLAIMS
+from integration_assets.tenants.portal_claims import claims_of_tenant
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
@@ -36,6 +38,7 @@ MEANINGS = {
     "runs": "how runs ended",
     "alerts": "open alerts",
     "overrides": "mappings made by hand",
+    CLAIMS: "the portals it keeps records in",
 }
 """What is in the folders that have files of tenants."""
 
@@ -62,12 +65,15 @@ def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
     tops = sorted(top for top in home.iterdir() if top.is_dir()) if home.is_dir() else []
     folders = [top / environment.value for top in tops for environment in Environment]
     folders += [_store(settings, environment, tenant).parent for environment in Environment]
-    found = []
-    for folder in dict.fromkeys((*folders, home / "overrides")):
-        paths = tuple(sorted({*folder.glob(name), *folder.glob(f"{name}.*")}))
-        if paths:
-            found.append(TenantFiles(folder, paths, sum(_bytes_of(path) for path in paths)))
-    return found
+    places = {
+        folder: sorted({*folder.glob(name), *folder.glob(f"{name}.*")}) for folder in (*folders, home / "overrides")
+    }
+    places[home / CLAIMS] = claims_of_tenant(home, tenant)
+    return [
+        TenantFiles(folder, tuple(paths), sum(_bytes_of(path) for path in paths))
+        for folder, paths in places.items()
+        if paths
+    ]
 
 
 def files_that_go(settings: Settings, tenant: str) -> list[TenantFiles]:

@@ -20,6 +20,7 @@ from integration_assets.reporting.html_report import report_path
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_path
 from integration_assets.tenants import removing
+from integration_assets.tenants.portal_claims import claim_of, claim_portal, claims_of_tenant
 from integration_assets.tenants.registry.changes import NotFoundError, TakenError
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
@@ -177,6 +178,17 @@ def test_a_link_is_taken_away_and_what_it_leads_to_is_not(
     remove_tenant(sqlite_registry, sqlite_settings, "acme", ACTOR)
     assert list(reports.iterdir()) == []
     assert (tmp_path / "kept.html").exists()
+
+
+def test_the_portals_it_kept_records_in_are_free(sqlite_settings: Settings, sqlite_registry: Registry) -> None:
+    """Its claims go with it, in both environments; those of others stay."""
+    for tenant in ("acme", "globex"):
+        for environment in Environment:
+            settings = sqlite_settings.model_copy(update={"environment": environment, "source_name": tenant})
+            claim_portal(settings, claim_of(settings, tenant, f"portal of {environment}"))
+    remove_tenant(sqlite_registry, sqlite_settings, "acme", ACTOR)
+    assert claims_of_tenant(sqlite_settings.home, "acme") == []
+    assert len(claims_of_tenant(sqlite_settings.home, "globex")) == len(Environment)
 
 
 def test_its_runs_in_dagster_are_forgotten(sqlite_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
