@@ -107,7 +107,9 @@ def _released(session: RunSession, portal: Portal, now_set: Mapping[str, str]) -
     return Planned(plan, first_apply=is_first_apply(connection, plan), released=True)
 
 
-def _new(session: RunSession, portal: Portal, now_set: Mapping[str, str], *, changed: str | None = None) -> Planned:
+def _new(
+    session: RunSession, portal: Portal, now_set: Mapping[str, str], *, changed: str | None = None, follows: str = ""
+) -> Planned:
     state, settings, connection = session.state, session.settings, session.connection
     excluded = connection.execute("SELECT request_id FROM raw.excluded_requests").fetchall()
     plan = make_plan(
@@ -126,6 +128,7 @@ def _new(session: RunSession, portal: Portal, now_set: Mapping[str, str], *, cha
             retirements_withheld=bool(connection.execute("SELECT 1 FROM raw.withheld_retirements LIMIT 1").fetchall()),
             full=state.full_read,
             settings=now_set,
+            follows=follows,
             former_tenants=settings.former_tenants_of(state.tenant),
         ),
     )
@@ -172,7 +175,7 @@ async def write_run(session: RunSession) -> ApplyReport:
         await make_sure_of_portal(session, crm)
         report = await apply_planned(session, crm, planned)
         if planned.released and report.error is None:
-            report = await _the_rest(session, crm, report)
+            report = await _the_rest(session, crm, planned, report)
         state.quota = crm.quota
         if report.error is not None:
             raise report.error  # in here, where the CRM's refusal of its token gets the name of the variable
@@ -225,10 +228,16 @@ async def apply_planned(session: RunSession, crm: Crm, planned: Planned) -> Appl
     counts, before, report = planned.plan.counts, session.state.report, planned_report(planned.plan)
     with ExitStack() as stack:
         stack.callback(lambda: _keep(session, before, report))
-        advance = {
-            "records": stack.enter_context(track("writing records", counts.create + counts.update + counts.retire)),
-            "links": stack.enter_context(track("writing links")),
-        }
+        phase = stack.enter_context(ExitStack())
+        total = counts.create + counts.update + counts.retire
+        advance = {"records": phase.enter_context(track("writing records", total))}
+
+        def on_progress(what: str, count: int) -> None:
+            if what not in advance:  # one kind has ended: its line, with its own time, before the next begins
+                phase.close()
+                advance[what] = phase.enter_context(track(f"writing {what}"))
+            advance[what](count)
+
         await apply_plan(
             crm,
             FEATURE_REQUEST,
@@ -236,7 +245,7 @@ async def apply_planned(session: RunSession, crm: Crm, planned: Planned) -> Appl
             planned.plan,
             canary=planned.first_apply,
             run_id=session.state.run_id,
-            on_progress=lambda what, count: advance[what](count),
+            on_progress=on_progress,
             may_write=session.may_write,
             report=report,
         )
@@ -258,13 +267,14 @@ def _keep(session: RunSession, before: ApplyReport | None, report: ApplyReport) 
     session.state.report = before.followed_by(report) if before else report
 
 
-async def _the_rest(session: RunSession, crm: Crm, first: ApplyReport) -> ApplyReport:
+async def _the_rest(session: RunSession, crm: Crm, applied: Planned, first: ApplyReport) -> ApplyReport:
     """After an approved plan: plan what it did not cover, and write that too unless the guard holds it.
 
     No new read is needed: what was written was read back into the raw tables.
     """
     state = session.state
-    rest = _new(session, _portal(session), plan_settings(session.settings, state.tenant))
+    now_set = plan_settings(session.settings, state.tenant)
+    rest = _new(session, _portal(session), now_set, follows=applied.plan.plan_id)
     if rest.held:
         state.notes.append(f"a further plan {rest.plan.hash[:12]} is held: {'; '.join(rest.reasons)}")
         return first

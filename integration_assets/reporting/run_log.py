@@ -11,7 +11,14 @@ import pyarrow as pa
 
 from integration_assets.connectors.calls import CallCount
 from integration_assets.reporting.outbox import Letter, put
-from integration_assets.reporting.run_summary import CheckLine, RunFacts, RunSummary, to_json
+from integration_assets.reporting.run_summary import (
+    CheckLine,
+    LinkNumbers,
+    RecordNumbers,
+    RunFacts,
+    RunSummary,
+    to_json,
+)
 from integration_assets.reporting.text import clean
 from integration_assets.staging.store import transaction
 
@@ -43,6 +50,8 @@ def record_run(
 
 def _insert_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts) -> None:
     started_at = facts.started_at
+    # what a dry run would have written is in its summary; these columns count what was
+    records, links = (RecordNumbers(), LinkNumbers()) if summary.dry_run else (summary.feature_requests, summary.links)
     values: dict[str, object] = {
         "run_id": summary.run_id,
         "tenant": summary.tenant,
@@ -59,10 +68,10 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, fact
         "requests_identified": summary.feature_requests.identified,
         "votes_total": summary.votes.total,
         "votes_matched": summary.votes.matched,
-        "records_created": summary.feature_requests.created,
-        "records_updated": summary.feature_requests.updated,
-        "links_created": summary.links.created,
-        "links_removed": summary.links.removed,
+        "records_created": records.created,
+        "records_updated": records.updated,
+        "links_created": links.created,
+        "links_removed": links.removed,
         "rejected": summary.feature_requests.rejected + summary.links.rejected,
         "summary": to_json(summary).decode(),
     }

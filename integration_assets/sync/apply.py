@@ -127,6 +127,7 @@ async def _links(application: Application, plan: Plan) -> None:
 
     if not plan.counts.link + plan.counts.unlink:
         return
+    application.on_progress("links", 0)  # from now on, time is spent on links
     operations = read_operations(application.connection, plan.plan_id, PAIR_ACTIONS)
     limits = batch_limits(application.crm)
     for (action, _, whole), of_one_kind in groupby(operations, lambda one: (one.action, one.target, one.whole)):

@@ -20,10 +20,9 @@ from integration_assets.sync.feature_request_object import (
 )
 from integration_assets.sync.ledger import Settled
 from integration_assets.sync.operations import Operation
+from integration_assets.sync.report import FEATURE_REQUEST_KIND
 from integration_assets.sync.sending import Sent, record_writer, send
 from integration_assets.sync.verify import LOST_READ_PAUSES_SECONDS, new_bases, read_records, unkept_fields
-
-KIND = "feature_request"
 
 
 class _Findings(msgspec.Struct):
@@ -142,7 +141,7 @@ async def _read_back(
 
 def _refused(application: Application, findings: _Findings, ledger_id: int, key: str, reason: str) -> None:
     findings.settled.append(Settled(ledger_id, "rejected", reason))
-    findings.rejected.append(application.reject(KIND, key, reason))
+    findings.rejected.append(application.reject(FEATURE_REQUEST_KIND, key, reason))
     application.report.rejected += 1
 
 
@@ -182,6 +181,10 @@ def _verified(
     report.created += operation.action == "create"
     report.updated += operation.action == "update"
     report.retired += operation.action == "retire"
+    if operation.action != "retire":
+        report.written.add(operation.key)
+    if operation.action == "update":
+        report.updated_keys.add(operation.key)
 
 
 def _unsure(

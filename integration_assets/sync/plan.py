@@ -61,7 +61,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     not be used this time: their records stay as they are. `retirements_withheld` says that the reader could not make
     sure what is gone. `full`: also name associations that no plan accounts for. `now` has a time zone. `settings` are
     digests of the settings that shaped the tables, by name. `former_tenants` are those whose records this tenant took
-    over.
+    over. `follows` is the plan that this run has applied already.
     """
 
     run_id: str
@@ -79,6 +79,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     limits: BatchLimits = BatchLimits()
     settings: Mapping[str, str] = {}
     former_tenants: Collection[str] = ()
+    follows: str = ""
 
 
 class _Comparison(msgspec.Struct):
@@ -113,6 +114,8 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         connection,
         source=inputs.source_name,
         portal_id=inputs.portal_id,
+        run_id=inputs.run_id,
+        followed_plan_id=inputs.follows,
         link_contacts=inputs.link_contacts,
         labels=list(OUR_LABELS),
     )
@@ -325,6 +328,7 @@ def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: i
     counts: Counter[str] = Counter(dict(connection.execute(read_sql("plan_link_counts")).fetchall()))
     counts["desired"] = connection.execute("SELECT count(*) FROM wanted_links").fetchall()[0][0]
     counts["live"] = connection.execute(read_sql("live_link_labels")).fetchall()[0][0]
+    counts["records written"], counts["labels written"] = connection.execute(read_sql("written_before")).fetchall()[0]
     return counts
 
 
@@ -398,6 +402,8 @@ def _header(
         active=found.counts["active"],
         merged=merged,
         retired_before=found.counts["retired_before"],
+        written_before=links["records written"],
+        links_written_before=links["labels written"],
         links_desired=links["desired"],
         link=links["link"],
         unlink=links["unlink"],

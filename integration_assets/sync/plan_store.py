@@ -43,6 +43,7 @@ class PlanCounts(msgspec.Struct, frozen=True):
     """What a plan does. `link` and `unlink` count labels on pairs; `live` our records and `live_links` our labels now.
 
     `archived` are wanted records that somebody archived, merged away or deleted in the CRM: respected, never written.
+    `written_before` and `links_written_before` are those of the unchanged that the same run wrote by an earlier plan.
     """
 
     identified: int
@@ -60,6 +61,8 @@ class PlanCounts(msgspec.Struct, frozen=True):
     live_links: int
     merged: int
     retired_before: int
+    written_before: int = 0
+    links_written_before: int = 0
 
 
 class Plan(msgspec.Struct, frozen=True):

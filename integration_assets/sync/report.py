@@ -9,6 +9,9 @@ from integration_assets.models import Rejected
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.plan_store import Plan
 
+FEATURE_REQUEST_KIND = "feature_request"
+"""What a rejected record is called; whatever else was rejected is a link."""
+
 
 class LinkTally(msgspec.Struct):
     """Counts labels on pairs. `created` and `removed` are verified ones, `verified` is their sum."""
@@ -25,7 +28,8 @@ class ApplyReport(msgspec.Struct):
     """What was done. Records are counted only once they were read back as written; `verified` is the sum.
 
     `unknown` counts writes whose answer was lost and that could not be found on reading back, `absent` lists the keys
-    the CRM said it created and does not have. `error` is what ended the work early; the caller raises it after
+    the CRM said it created and does not have. `written` are keys of records created or updated, `updated_keys` of those
+    updated. `error` is what ended the work early; the caller raises it after
     reporting.
     """
 
@@ -42,6 +46,8 @@ class ApplyReport(msgspec.Struct):
     rejected_items: list[Rejected] = msgspec.field(default_factory=list)
     unknown: int = 0
     absent: list[str] = msgspec.field(default_factory=list)
+    written: set[str] = msgspec.field(default_factory=set)
+    updated_keys: set[str] = msgspec.field(default_factory=set)
     error: IntegrationError | None = None
 
     @property
@@ -52,18 +58,33 @@ class ApplyReport(msgspec.Struct):
         return EndState.SUCCEEDED_WITH_REJECTS if self.rejected_items else EndState.SUCCEEDED
 
     def followed_by(self, later: ApplyReport) -> ApplyReport:
-        """This work and a later one of the same run as one: what was done adds up, what is there is as of the later."""
-        done = ("created", "updated", "retired", "rejected", "verified")
-        link_done = ("created", "removed", "rejected", "verified")
+        """This work and a later one of the same run as one: what was done adds up, what is there is as of the later.
+
+        A record that both wrote is what the first made of it; one that both refused is one.
+        """
+        done = ("created", "updated", "retired", "verified")
+        link_done = ("created", "removed", "verified")
+        numbers = {name: getattr(self, name) + getattr(later, name) for name in done}
+        again = len(self.written & later.updated_keys)
+        numbers["updated"] -= again
+        numbers["verified"] -= again
+        items = [
+            item for item in self.rejected_items if item not in later.rejected_items and item.key not in later.written
+        ]
         return msgspec.structs.replace(
             later,
-            **{name: getattr(self, name) + getattr(later, name) for name in done},
+            **numbers,
+            rejected=later.rejected + sum(item.kind == FEATURE_REQUEST_KIND for item in items),
             links=msgspec.structs.replace(
                 later.links,
+                rejected=later.links.rejected + sum(item.kind != FEATURE_REQUEST_KIND for item in items),
                 **{name: getattr(self.links, name) + getattr(later.links, name) for name in link_done},
             ),
-            conflicts=[*self.conflicts, *later.conflicts],
-            rejected_items=[*self.rejected_items, *later.rejected_items],
+            # what was left as it was, the later plan has looked at once more
+            conflicts=list(dict.fromkeys([*(one for one in self.conflicts if one.action != "kept"), *later.conflicts])),
+            rejected_items=[*items, *later.rejected_items],
+            written=self.written | later.written,
+            updated_keys=self.updated_keys | later.updated_keys,
             unknown=self.unknown + later.unknown,
             absent=[*self.absent, *later.absent],
         )
@@ -74,8 +95,8 @@ def planned_report(plan: Plan) -> ApplyReport:
     counts = plan.counts
     return ApplyReport(
         identified=counts.identified,
-        unchanged=counts.unchanged,
+        unchanged=counts.unchanged - counts.written_before,
         archived=counts.archived,
-        links=LinkTally(desired=counts.links_desired, unchanged=counts.links_unchanged),
+        links=LinkTally(desired=counts.links_desired, unchanged=counts.links_unchanged - counts.links_written_before),
         conflicts=list(plan.conflicts),
     )

@@ -20,6 +20,7 @@ _SET = {
     name: "SET VARIABLE " + name + " = $value"
     for name in (
         "base_plan_id",
+        "followed_plan_id",
         "kept_plans",
         "keys",
         "labels",
@@ -29,6 +30,7 @@ _SET = {
         "plan_id",
         "portal_id",
         "released_plan_id",
+        "run_id",
         "source",
         "target",
         "undone_run",

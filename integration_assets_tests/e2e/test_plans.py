@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from integration_assets_tests.e2e.harness import Ran, World
@@ -22,6 +23,10 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(ready: World) -> None:
     assert (summary["feature_requests"]["created"], summary["feature_requests"]["verified"]) == (5, 0)
     assert summary["links"]["created"] == 12
     assert summary["plan"]["hash"] in ran.out
+    assert "5 identified, would be 5 created" in ran.out
+    with duckdb.connect(str(ready.home / "published" / "sandbox" / "default.duckdb"), read_only=True) as published:
+        rows = published.execute("SELECT mode, records_created, links_created FROM ops.runs").fetchall()
+    assert rows == [("dry_run", 0, 0)]
     for name in ("Dark mode", "Single sign-on"):
         assert name in ran.out
 
@@ -142,7 +147,10 @@ def test_the_first_apply_to_production_waits_for_a_person(production: World) -> 
     applied = production.run("sync", "--environment", "production", json_file=True)
     assert applied.code == 0, applied.out + applied.err
     assert (applied.summary["state"], applied.summary["plan"]["hash"]) == ("SUCCEEDED", plan_hash)
-    assert applied.summary["feature_requests"]["created"] == 5
+    records, links = applied.summary["feature_requests"], applied.summary["links"]
+    assert (records["identified"], records["created"], records["unchanged"], records["verified"]) == (5, 5, 0, 5)
+    assert links["desired"] == links["created"] == links["verified"]
+    assert links["unchanged"] == 0
     assert len(production.in_crm("production").records) == 5
     assert production.writes() == []
 
@@ -155,7 +163,8 @@ def test_a_released_plan_is_followed_by_what_changed_since(production: World) ->
     applied = production.run("sync", "--environment", "production", json_file=True)
     assert applied.code == 0, applied.out + applied.err
     assert made in production.in_crm("production").records
-    assert applied.summary["feature_requests"]["created"] == 6
+    records = applied.summary["feature_requests"]
+    assert (records["identified"], records["created"], records["unchanged"]) == (6, 6, 0)
 
 
 def test_an_approval_does_not_outlive_the_settings(production: World) -> None:

@@ -148,7 +148,9 @@ class World:
         }  # fmt: skip
         return PlanInputs(**{**values, **changes})
 
-    def apply(self, plan: Plan, *, canary: bool | None = None, in_flight: int = 2) -> ApplyReport:
+    def apply(
+        self, plan: Plan, *, canary: bool | None = None, in_flight: int = 2, run_id: str | None = None
+    ) -> ApplyReport:
         async def pause(seconds: float) -> None:
             self.pauses.append(seconds)
             await self.crm.pause(seconds)
@@ -161,6 +163,7 @@ class World:
                 plan,
                 canary=is_first_apply(self.connection, plan) if canary is None else canary,
                 in_flight=in_flight,
+                run_id=run_id,
                 pause=pause,
                 now=lambda: self.now,
             )
