@@ -7,12 +7,15 @@ import re
 import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, percent, query, reaches, sample
+from integration_assets.reporting.text import amount as money_amount
 from integration_assets.reporting.text import clean, clip, count, money
 
 ASSET = "domain_resolved_votes"
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 NAMED = 3
 """Companies named per currency; the rows have more of them."""
+_FIGURES = {"internal": "internal row", "accounts": "account"}
+_UNJOINED = {"unknown_company": "no company", "ambiguous_company": "several companies"}
 MOST_CURRENCIES = 5
 """Currencies named in the line; a property that holds anything but currencies may have hundreds."""
 
@@ -59,6 +62,24 @@ def _remedy(currencies: list[str], settings: GateSettings) -> str:
     return " and ".join(remedies)
 
 
+def figures_joined(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Warn of revenue that is nobody's: rows of an internal system, or accounts, that lead to no company of the CRM."""
+    name = "revenue_joined"
+    if not has_table(connection, "resolved", "arr_unjoined"):
+        return CheckResult(name, ASSET, "WARN", passed=False, detail="ARR has not been resolved yet")
+    rows = query(connection, "arr_unjoined")
+    if not rows:
+        return CheckResult(name, ASSET, "WARN", passed=True, detail="every figure of revenue leads to a company")
+    parts = [
+        f"{count(figures, _FIGURES[source])} leading to {_UNJOINED[reason]}, {money_amount(amount)} in all "
+        f"({', '.join(map(str, ids[:NAMED]))}{', …' if figures > NAMED else ''})"
+        for source, reason, figures, amount, ids in rows
+    ]
+    detail = f"{'; '.join(parts)}: not in any ARR; give each the id or a domain of its company in the CRM"
+    columns = ("source", "reason", "figures", "amount", "ids")
+    return CheckResult(name, ASSET, "WARN", passed=False, detail=detail, rows=sample(columns, rows))
+
+
 def arr_coverage(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
     """Whether enough of the companies that voted have an ARR in the base currency. Zero is an ARR."""
     name = "arr_coverage"
@@ -78,6 +99,7 @@ def arr_coverage(connection: duckdb.DuckDBPyConnection, settings: GateSettings) 
 
 CHECKS = (
     Check("currency_rates_complete", ASSET, "WARN", "No ARR is left out for lack of a currency rate.", rates_complete),
+    Check("revenue_joined", ASSET, "WARN", "Every figure of revenue leads to a company.", figures_joined),
     Check(
         "arr_coverage",
         ASSET,

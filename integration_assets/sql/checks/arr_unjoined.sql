@@ -1,0 +1,13 @@
+-- Revenue figures above zero that belong to no company of the CRM, or to nobody knows which.
+-- grain: one source and reason; key: source, reason
+-- inputs: resolved.arr_unjoined
+SELECT
+    source,
+    reason,
+    count(*) AS figures,
+    coalesce(sum(try_cast(figure AS DECIMAL(38, 2))), 0)::DECIMAL(38, 2) AS amount,
+    list(id ORDER BY id) AS ids
+FROM resolved.arr_unjoined
+WHERE try_cast(figure AS DOUBLE) > 0
+GROUP BY source, reason
+ORDER BY source ASC, reason ASC
