@@ -160,10 +160,10 @@ def test_a_masked_placeholder_is_refused(sqlite_registry: Registry, shown: str) 
 
 
 @pytest.mark.parametrize(
-    "bad", ["", " x" * 9, "a\r\nX-Other: 1", "tab\tbed", "schlüssel-von-uns", "x" * 4_097, "a\x00b", "a\x7f"]
+    "bad", ["", "a\r\nX-Other: 1", "tab\tbed", "schlüssel-von-uns", "x" * 4_097, "a\x00b", "a\x7f"]
 )
 def test_what_could_break_a_header_is_refused(sqlite_registry: Registry, bad: str) -> None:
-    """Control characters, non-ASCII, blanks around and endless text are no secrets, and are not repeated."""
+    """Control characters, non-ASCII and endless text are no secrets, and are not repeated."""
     view = add(sqlite_registry)
     with pytest.raises(FieldError) as refused:
         change(sqlite_registry, view.id, secret=bad)
