@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -23,6 +22,7 @@ from hubspot.crm.associations import v4  # type: ignore[import-untyped]  # the c
 
 from integration_assets.sandbox.hubspot import Portal
 from integration_assets.sandbox.hubspot.app import portal_app
+from integration_assets_tests.waiting import PATIENCE_SECONDS, until
 
 _STANDARD = {"companies", "contacts"}
 _READ_BATCH = 1_000
@@ -36,16 +36,14 @@ def served(app: Any) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started:
-        if time.monotonic() > deadline or not thread.is_alive():
-            raise RuntimeError("the server did not start")
-        time.sleep(0.005)
+    until(lambda: server.started or not thread.is_alive(), "the server's start")
+    if not thread.is_alive():
+        raise RuntimeError("the server did not start")
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
         listener.close()
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ from integration_assets.dev import run_sandbox, run_to_its_end
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.e2e.processes import clean_environment
+from integration_assets_tests.waiting import PATIENCE_SECONDS, until
 
 CHILD = """
 import pathlib, signal, sys, time
@@ -71,13 +71,10 @@ def test_sigterm_is_passed_on_and_the_command_waited_for(tmp_path, interrupts):
     shell = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"] if "ignored" in interrupts else []
     process = subprocess.Popen([*shell, sys.executable, "-c", PARENT], cwd=tmp_path, env=clean_environment({}))
     try:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "ready").exists():
-            assert process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        until(lambda: (tmp_path / "ready").exists() or process.poll() is not None, "the command's start")
+        assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 7
+        assert process.wait(PATIENCE_SECONDS) == 7
         assert (tmp_path / "ended").exists()
     finally:
         process.kill()

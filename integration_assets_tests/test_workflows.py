@@ -19,6 +19,7 @@ from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.e2e.conftest import folder
 from integration_assets_tests.e2e.harness import PREFIXES, World, world_of
 from integration_assets_tests.e2e.small_world import small_world
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 from integration_assets_tests.workflow_runner import INSTALL, WORKFLOWS, Outcome, Runner, load
 
 FILES = sorted(WORKFLOWS.glob("*.yml"))
@@ -54,7 +55,7 @@ def audited(path: Path) -> list[str]:
     """What zizmor finds in a workflow, or in a folder of them, at its strictest, without asking the network."""
     command = [str(Path(sys.executable).with_name("zizmor")), "--offline", "--no-config", "--no-ignores"]
     command += ["--strict-collection", "--persona", "auditor", "--no-exit-codes", "--format", "json", str(path)]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    ran = subprocess.run(command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS)
     assert ran.returncode == 0, ran.stderr
     return [finding["ident"] for finding in json.loads(ran.stdout)]
 

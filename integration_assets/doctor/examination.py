@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 
 import msgspec
 
@@ -22,24 +23,27 @@ class Examination(msgspec.Struct, frozen=True):
     problem: IntegrationError | None = None
 
 
-async def examine(operator: Settings, tenant: str, *, patience: float = PATIENCE_SECONDS) -> Examination:
+async def examine(operator: Settings, tenant: str, *, time_is_up: Awaitable[object] | None = None) -> Examination:
     """Examine a tenant's environment; `operator` are the settings of the environment variables.
 
-    Nothing is written but inside the product's own home. Takes `patience` seconds at most.
+    Nothing is written but inside the product's own home. Checks that have not ended when `time_is_up`, by default after
+    `PATIENCE_SECONDS`, are `unknown`.
 
     Raises:
         ConfigurationError: there is no such tenant, or it has no integration.
     """
     case = Case(operator, tenant)
     tasks = [asyncio.create_task(_seen(check, case)) for check in CHECKS]
+    alarm = asyncio.ensure_future(time_is_up or asyncio.sleep(PATIENCE_SECONDS))
+    all_seen = asyncio.create_task(asyncio.wait(tasks))
     try:
-        await asyncio.wait(tasks, timeout=patience)
+        await asyncio.wait({all_seen, alarm}, return_when=asyncio.FIRST_COMPLETED)
         problem = await _why_closed(case)
-        looks = [task.result() if task.done() else _no_answer(patience) for task in tasks]
+        looks = [task.result() if task.done() else _no_answer() for task in tasks]
     finally:
-        for task in tasks:
+        for task in (all_seen, alarm, *tasks):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(all_seen, alarm, *tasks, return_exceptions=True)
         await case.close()
     findings = [_finding(number, *pair) for number, pair in enumerate(zip(CHECKS, looks, strict=True), 1)]
     return Examination(findings, problem)
@@ -69,8 +73,8 @@ async def _why_closed(case: Case) -> IntegrationError | None:
         return error
 
 
-def _no_answer(patience: float) -> Seen:
-    return unknown(f"no answer within {patience:.0f} s", "run the doctor again; if it stays, check the network")
+def _no_answer() -> Seen:
+    return unknown(f"no answer within {PATIENCE_SECONDS:.0f} s", "run the doctor again; if it stays, check the network")
 
 
 def _finding(number: int, check: Check, look: Seen) -> Finding:

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from integration_assets.sandbox.lookalike import CUT_EXTENSION, Lookalike
 
 LOOPBACK = "127.0.0.1"
-START_SECONDS = 10.0
+START_SECONDS = 60.0
 """Longest wait for the server to listen."""
 
 

@@ -77,6 +77,7 @@ async def fault_server(*behaviours: Behaviour, tls: ssl.SSLContext | None = None
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
+        await asyncio.sleep(0)  # a connection that was told to close does so in the loop's next turn
 
 
 def raw(data: bytes, *, close: bool = True) -> Behaviour:

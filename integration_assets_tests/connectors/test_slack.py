@@ -16,6 +16,7 @@ from integration_assets.connectors.slack import slack_client
 from integration_assets.sandbox.lookalike import Fault, Lookalike
 from integration_assets.sandbox.serving import listening
 from integration_assets.sandbox.slack import SlackTeam, slack_lookalike
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -39,7 +40,7 @@ def client_of(origin: str, token: str, *, allowed: bool = True) -> WebClient:
     hosts = frozenset({urlsplit(origin).netloc}) if allowed else frozenset[str]()
     guard = AddressGuard(AddressPolicy(hosts=frozenset({"slack.com"}), allowed=hosts))
     retries = [RateLimitErrorRetryHandler(max_retry_count=1)]
-    return slack_client(token, f"{origin}/api", guard=guard, timeout=3, retry_handlers=retries)
+    return slack_client(token, f"{origin}/api", guard=guard, timeout=int(PATIENCE_SECONDS), retry_handlers=retries)
 
 
 def test_a_message_arrives_as_it_does_without_the_guard(origin: str, team: SlackTeam) -> None:

@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets_tests.e2e.conftest import folder
 from integration_assets_tests.e2e.harness import World, is_write
 from integration_assets_tests.tenants.installation import Installation, installation
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 TENANT = "acme"
 INTEGRATIONS = (
@@ -67,7 +69,8 @@ class Practice:
         """Run the command with `--json`."""
         report = self.home / "doctor.json"
         report.unlink(missing_ok=True)
-        ran = self.made.run("doctor", "--tenant", TENANT, "--json", str(report), stdin="", **variables)
+        with mock.patch("integration_assets.doctor.examination.PATIENCE_SECONDS", PATIENCE_SECONDS):
+            ran = self.made.run("doctor", "--tenant", TENANT, "--json", str(report), stdin="", **variables)
         text = report.read_text()
         findings = {one["number"]: one for one in json.loads(text)["findings"]}
         return Examined(ran.code, findings, ran.out + ran.err + text)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -27,12 +26,10 @@ def test_there_is_a_fault_for_every_check() -> None:
 
 
 def test_a_healthy_installation_is_left_alone(healthy: Practice) -> None:
-    """Every check is ok, within 15 s; no system is written to, no secret said, and the messages of Slack stay."""
+    """Every check is ok; no system is written to, no secret said, and the messages of Slack stay."""
     messages = len(healthy.world.sandbox.team.messages)
     healthy.forget()
-    began = time.monotonic()
     examined = healthy.examine()
-    assert time.monotonic() - began < 15
     assert examined.not_ok() == {}
     assert examined.code == 0
     assert len(examined.findings) == 26

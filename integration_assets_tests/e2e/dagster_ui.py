@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,11 +19,12 @@ from integration_assets.sandbox.server import Sandbox, build_sandbox, serving
 from integration_assets_tests.e2e.killing import Watch
 from integration_assets_tests.e2e.processes import clean_environment
 from integration_assets_tests.e2e.worlds import prepare, variables
+from integration_assets_tests.waiting import until
 
-START_SECONDS = 120.0
+START_SECONDS = 300.0
 """Longest wait for the UI to have loaded our definitions; a few seconds on an idle machine."""
-RUN_SECONDS = 180.0
-STOP_SECONDS = 60.0
+RUN_SECONDS = 300.0
+STOP_SECONDS = 120.0
 PICTURE = "![](http://127.9.9.9)"
 """Begins every title: Markdown that asks for a picture. Nobody listens there."""
 
@@ -80,7 +80,7 @@ class Ui(NamedTuple):
         request = urllib.request.Request(
             f"{self.address}/graphql", data=body, headers={"Content-Type": "application/json"}
         )
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=STOP_SECONDS) as response:
             text = response.read().decode()
         self.answers.append(text)
         answer = json.loads(text)
@@ -104,10 +104,12 @@ class Ui(NamedTuple):
 
     def wait(self, run: str, *, ends: str = "SUCCESS") -> None:
         """Return once a run has ended, which must be so."""
-        deadline = time.monotonic() + RUN_SECONDS
-        while (status := self.ask(STATUS, run=run)["runOrError"]["status"]) not in {"SUCCESS", "FAILURE", "CANCELED"}:
-            assert time.monotonic() < deadline, f"still {status}"
-            time.sleep(0.3)
+
+        def ended() -> str | None:
+            status = str(self.ask(STATUS, run=run)["runOrError"]["status"])
+            return status if status in {"SUCCESS", "FAILURE", "CANCELED"} else None
+
+        status = until(ended, f"the end of run {run}", patience=RUN_SECONDS, every=0.3)
         assert status == ends, [event for event in self.events(run) if event.get("error")]
 
     def run(self, job: str, assets: set[str] | None = None) -> str:
@@ -168,17 +170,20 @@ def running_ui(environment: dict[str, str], folder: Path) -> Iterator[Ui]:
 
 def wait_until_loaded(ui: Ui, process: subprocess.Popen[bytes], folder: Path) -> None:
     """Return once the definitions are loaded."""
-    deadline = time.monotonic() + START_SECONDS
-    while True:
+
+    def log() -> str:
+        return (folder / "ui.log").read_text(encoding="utf-8")
+
+    def loaded() -> bool:
+        assert process.poll() is None, log()
         with suppress(OSError):
             entries = ui.ask(LOADED)["workspaceOrError"].get("locationEntries", [])
             if [(one["name"], one["loadStatus"]) for one in entries] == [("integration_assets", "LOADED")]:
                 assert entries[0]["locationOrLoadError"]["__typename"] == "RepositoryLocation", entries
-                return
-        log = (folder / "ui.log").read_text(encoding="utf-8")
-        assert process.poll() is None, log
-        assert time.monotonic() < deadline, log
-        time.sleep(0.3)
+                return True
+        return False
+
+    until(loaded, lambda: f"{log()}\nloading", patience=START_SECONDS, every=0.3)
 
 
 @contextmanager

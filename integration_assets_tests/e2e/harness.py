@@ -33,6 +33,7 @@ from integration_assets.sandbox.server import Sandbox, SandboxAddresses, SeededP
 from integration_assets.sandbox.slack import slack_lookalike
 from integration_assets_tests.e2e.small_world import COMPANIES, CONTACTS, small_world
 from integration_assets_tests.foreign import hubspot_client, hubspot_links, hubspot_records, portal_for_foreigners
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 PREFIXES = ("CANNY_", "HUBSPOT_", "SLACK_", "INTEGRATION_ASSETS_", "DAGSTER_")
 OBJECT = "feature_request"
@@ -178,7 +179,7 @@ class World:
 
     def finish(self, process: subprocess.Popen[str], json_file: Path | None = None) -> Ran:
         """Wait for a started command."""
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=PATIENCE_SECONDS)
         return Ran(process.returncode, out, err, _read_json(json_file) if json_file else None)
 
     def sync(self, *arguments: str, **variables: str | None) -> Ran:

@@ -16,6 +16,7 @@ from integration_assets.automation.sensors import due_looks
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import hold_store
 from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.faults.hurry import short_waits
 
 
 def run(world: World, job: dg.JobDefinition, instance: dg.DagsterInstance) -> dict[str, str]:
@@ -84,7 +85,7 @@ def test_while_a_run_is_under_way_nothing_is_known(synced: World, instance: dg.D
 def test_an_outage_is_no_change_and_no_alarm(synced: World, instance: dg.DagsterInstance) -> None:
     """Asked again in a quarter of an hour: the runs say what is worth saying."""
     synced.sandbox.canny.faults.append(Fault(lambda _: True, times=None, status=503))
-    with mock.patch.dict(synced.extra, {"INTEGRATION_ASSETS_PATIENCE_SECONDS": "1"}):
+    with short_waits():
         assert ask(synced, instance) == "unknown"
     assert titles(synced) == []
 

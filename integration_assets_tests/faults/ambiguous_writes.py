@@ -34,7 +34,7 @@ def _rejected(bench: Bench, kind: str = "feature_request") -> list[dict[str, Any
     return [item for item in bench.last.ran.summary["rejected"] if item["kind"] == kind]
 
 
-@fault("B1", "a batch is committed and its answer never comes", start="hundred", seconds=45)
+@fault("B1", "a batch is committed and its answer never comes", start="hundred")
 def b1(bench: Bench) -> None:
     """The repeat finds it written; records and links alike."""
     bench.variable("INTEGRATION_ASSETS_REQUEST_SECONDS", "1")
@@ -45,7 +45,7 @@ def b1(bench: Bench) -> None:
     require(bench.last.ran.summary["api_calls"]["hubspot"]["retried"] >= 3, "no request was repeated")
 
 
-@fault("B2", "a batch is committed long after we gave up waiting", start="hundred", seconds=60)
+@fault("B2", "a batch is committed long after we gave up waiting", start="hundred")
 def b2(bench: Bench) -> None:
     """Repeats and the late commits meet in one record per key."""
     bench.variable("INTEGRATION_ASSETS_REQUEST_SECONDS", "1")

@@ -55,13 +55,12 @@ ALL_IDS = tuple(
 
 @dataclass(frozen=True)
 class FaultCase:
-    """One registered fault. `seconds` and `requests` are its bounds; `not_true` says why it does not hold yet."""
+    """One registered fault. `requests` is its bound; `not_true` says why it does not hold yet."""
 
     id: str
     title: str
     run: Callable[[Bench], None]
     start: Start
-    seconds: float
     requests: int
     not_true: str | None
 
@@ -74,16 +73,15 @@ def fault(
     title: str,
     *,
     start: Start = "ready",
-    seconds: float = 30.0,
     requests: int = 200,
     not_true: str | None = None,
 ) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
-    """Register a fault: where it begins, the longest a disturbed run may take, and the most requests it may send."""
+    """Register a fault: where it begins, and the most requests a disturbed run may send."""
 
     def registered(run: Callable[[Bench], None]) -> Callable[[Bench], None]:
         if fault_id not in ALL_IDS or fault_id in FAULTS:
             raise ValueError(f"{fault_id} is no fault that is still to be registered")
-        FAULTS[fault_id] = FaultCase(fault_id, title, run, start, seconds, requests, not_true)
+        FAULTS[fault_id] = FaultCase(fault_id, title, run, start, requests, not_true)
         return run
 
     return registered
@@ -100,7 +98,6 @@ class Run:
     ran: Ran
     before: Picture
     after: Picture
-    seconds: float
     requests: list[tuple[System, LoggedRequest]]
     messages: list[dict[str, Any]]
     disturbed: bool
@@ -330,10 +327,8 @@ class Bench:
         systems: tuple[System, ...] = ("canny", "hubspot", "production", "slack")
         marks = {system: len(self.lookalike(system).requests) for system in systems}
         before, told = picture(self.world.sandbox), len(self.world.sandbox.team.messages)
-        run = Run(arguments, Ran(0, "", ""), before, before, 0.0, [], [], self.disturbed)
-        started = time.monotonic()
+        run = Run(arguments, Ran(0, "", ""), before, before, [], [], self.disturbed)
         yield run
-        run.seconds = time.monotonic() - started
         run.after = picture(self.world.sandbox)
         run.requests = [
             (system, request) for system in systems for request in self.lookalike(system).requests[marks[system] :]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import multiprocessing
 import multiprocessing.util
@@ -31,6 +32,10 @@ _NOT_FAULTS = {
     "table",
     "tampering",
 }
+
+
+HANGING_SECONDS = 1_200
+"""A fault that has not ended by then holds the product for ever: its process says where, and ends."""
 
 
 class Result(NamedTuple):
@@ -65,6 +70,7 @@ def carry_out(fault_id: str) -> Result:
         _shared.append(_kept.enter_context(workshop()))
     started = time.monotonic()
     _shared[0].seen.clear()
+    faulthandler.dump_traceback_later(HANGING_SECONDS, exit=True)
     try:
         detail, verdict = _shared[0].carry_out(case), "ok"
     except BrokenError as broken:
@@ -74,6 +80,8 @@ def carry_out(fault_id: str) -> Result:
         detail, verdict = f"{type(error).__name__} at {where.name}:{where.lineno}: {error}", "FAIL"
         if "--trace" in sys.argv:
             traceback.print_exc()
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     return Result(fault_id, verdict, detail, time.monotonic() - started, dict(_shared[0].seen))
 
 

@@ -7,7 +7,7 @@
 - I5 no secret on any surface, in no encoding
 - I6 one of the five end states, with its exit code; Slack tells what the portal's state says was created and linked
 - I7 a further run sends no write
-- I8 the disturbed run kept within its time and its requests
+- I8 the disturbed run kept within its requests; one that never ends is killed with the others
 """
 
 from __future__ import annotations
@@ -25,9 +25,6 @@ from integration_assets.errors import EXIT_CODES, EXIT_USAGE, EndState
 from integration_assets_tests.faults.bench import Bench, Run, require, tail
 from integration_assets_tests.faults.pictures import Picture
 from integration_assets_tests.faults.starts import SENTINELS
-
-USUAL_SECONDS = 2.5
-"""What an undisturbed run takes on an idle machine. On a slower one all bounds are wider by as much."""
 
 
 def recover(bench: Bench) -> Run:
@@ -206,9 +203,6 @@ def nothing_more_to_write(bench: Bench, run: Run) -> None:
 def within_bounds(bench: Bench, run: Run) -> None:
     """I8."""
     case = bench.case
-    slowness = max(1.0, min(one.seconds for one in bench.runs if not one.disturbed) / USUAL_SECONDS)
-    most = case.seconds * slowness
-    require(run.seconds <= most, f"I8: it took {run.seconds:.1f} s, at most {most:.0f} s are allowed")
     sent = max(len(run.requests), sum(len(proxy.requests) for proxy in bench._proxies.values()))
     require(sent <= case.requests, f"I8: {sent} requests were sent, at most {case.requests} are allowed")
 

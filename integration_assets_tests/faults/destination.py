@@ -163,7 +163,7 @@ def g7(bench: Bench) -> None:
     require(pair in bench.last.after.ours.links, "the link is not there")
 
 
-@fault("G8", "the portal has no room for our object or its properties", start="new", seconds=60)
+@fault("G8", "the portal has no room for our object or its properties", start="new")
 def g8(bench: Bench) -> None:
     """Setup says so with the numbers and changes nothing; with room again it completes."""
     portal = bench.world.portal

@@ -104,7 +104,7 @@ def vote_of(world: World, email: str, request: str, number: int) -> None:
 # -- pages
 
 
-@fault("E1", "the same page is served twice", start="hundred", seconds=60)
+@fault("E1", "the same page is served twice", start="hundred")
 def e1(bench: Bench) -> None:
     """De-duplicated by id; what was pushed aside is asked for again."""
     small_pages(bench)
@@ -114,7 +114,7 @@ def e1(bench: Bench) -> None:
     require(bench.last.ran.summary["feature_requests"]["identified"] == 100, "not all requests were identified")
 
 
-@fault("E2", "pages come in another order", start="hundred", seconds=60)
+@fault("E2", "pages come in another order", start="hundred")
 def e2(bench: Bench) -> None:
     """The first two pages of requests change places, and every page of votes comes backwards."""
     small_pages(bench)
@@ -131,7 +131,7 @@ def e2(bench: Bench) -> None:
     require(bench.last.ran.summary["feature_requests"]["identified"] == 100, "not all requests were identified")
 
 
-@fault("E3", "a page is skipped", start="hundred", seconds=60)
+@fault("E3", "a page is skipped", start="hundred")
 def e3(bench: Bench) -> None:
     """The page does not continue the one before, so the list is read again; nothing counts as gone."""
     small_pages(bench)
@@ -171,7 +171,7 @@ def e4(bench: Bench) -> None:
     same_canny(bench)
 
 
-@fault("E5", "a cursor repeats for ever", start="hundred", seconds=60)
+@fault("E5", "a cursor repeats for ever", start="hundred")
 def e5(bench: Bench) -> None:
     """The read stops at the repeated cursor with an error; nothing was written."""
     small_pages(bench)
@@ -186,7 +186,7 @@ def e5(bench: Bench) -> None:
     require(not bench.last.writes, "something was written")
 
 
-@fault("E6", "a cursor expires in the middle of a read", start="hundred", seconds=60)
+@fault("E6", "a cursor expires in the middle of a read", start="hundred")
 def e6(bench: Bench) -> None:
     """The read begins anew, once."""
     small_pages(bench)
@@ -264,7 +264,7 @@ def e10(bench: Bench) -> None:
     require(bench.last.ran.code == 0, f"exit {bench.last.ran.code}: {bench.last.ran.err}")
 
 
-@fault("E11", "more companies than a search can give", seconds=90, requests=600)
+@fault("E11", "more companies than a search can give", requests=600)
 def e11(bench: Bench) -> None:
     """All of 10,054 are read, by an export or by their ids; a search only counts them. The last one gets its link."""
 

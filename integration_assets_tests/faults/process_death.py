@@ -200,7 +200,7 @@ def _take_memory(bench: Bench) -> None:
         resource.prlimit(pid, resource.RLIMIT_AS, (most, most))
 
 
-@fault("A10", "the process dies and Dagster believes the run goes on", seconds=90)
+@fault("A10", "the process dies and Dagster believes the run goes on")
 def a10(bench: Bench) -> None:
     """The next start marks it as failed, its lock has gone with it, and the run proceeds."""
     bench.process("sync", cold=True, kill=("record write", 1, Strike("any", 0.0, "arrived")))

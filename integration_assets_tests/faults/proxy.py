@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from integration_assets_tests.connectors.fault_server import Behaviour, Request
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 Matches = Callable[[Request], bool]
 
@@ -122,10 +123,10 @@ def proxy_before(upstream: str, *, host: str = "127.0.0.1", tls: ssl.SSLContext 
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),), name="proxy", daemon=True)
     thread.start()
-    started.wait(10)
+    started.wait(PATIENCE_SECONDS)
     try:
         yield proxy
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
         loop.close()

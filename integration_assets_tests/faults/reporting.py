@@ -79,7 +79,7 @@ def i3f(bench: Bench) -> None:
     require(state == "SUCCEEDED", f"the dead run is on record as {state}")
 
 
-@fault("I4f", "more to tell than Slack takes", seconds=60)
+@fault("I4f", "more to tell than Slack takes")
 def i4f(bench: Bench) -> None:
     """Slack takes the message: what does not fit is counted in it."""
 

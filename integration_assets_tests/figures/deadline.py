@@ -36,8 +36,8 @@ HOLDS: dict[str, Behaviour] = {
 """Each goes on for ever."""
 
 
-async def held(behaviour: Behaviour, *, scheme: str = "http") -> float:
-    """Seconds one call took that no answer ends. `https` speaks TLS to a server that does not."""
+async def held(behaviour: Behaviour, *, scheme: str = "http") -> tuple[float, str]:
+    """Seconds one call took that no answer ends, and its error. `https` speaks TLS to a server that does not."""
     async with fault_server(behaviour) as server:
         client = HttpClient(
             system="held",
@@ -52,8 +52,8 @@ async def held(behaviour: Behaviour, *, scheme: str = "http") -> float:
             started = time.monotonic()
             try:
                 await client.send(Call(method="GET", path="/", endpoint="GET /"))
-            except TransientError:
-                return time.monotonic() - started
+            except TransientError as error:
+                return time.monotonic() - started, error.message
     raise AssertionError("a server that gives no complete answer was believed")
 
 
@@ -63,7 +63,7 @@ def overruns() -> dict[str, float]:
     async def all_of_them() -> dict[str, float]:
         taken = {name: await held(behaviour) for name, behaviour in HOLDS.items()}
         taken["a TLS handshake that never ends"] = await held(hang, scheme="https")
-        return {name: max(0.0, seconds - DEADLINE) for name, seconds in taken.items()}
+        return {name: max(0.0, seconds - DEADLINE) for name, (seconds, _) in taken.items()}
 
     return asyncio.run(all_of_them())
 

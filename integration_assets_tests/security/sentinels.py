@@ -23,6 +23,7 @@ from integration_assets.tenants.registry.master import generate
 from integration_assets.tenants.settings import settings_for
 from integration_assets.web.site import Site
 from integration_assets_tests.e2e.conftest import folder
+from integration_assets_tests.faults.hurry import short_waits
 from integration_assets_tests.security.pages import INTERNAL, THIRD, installation_settings, made
 from integration_assets_tests.tenants.conftest import tenant_id
 from integration_assets_tests.tenants.installation import Installation, installation
@@ -205,7 +206,8 @@ def _commands(installed: Installation, planted: dict[str, str]) -> list[str]:
     assert ran.code == 1
     said += [ran.out, ran.err]
     world.sandbox.canny.faults.append(Fault(matches=lambda _: True, times=None, close=True))
-    ran = installed.run("sync", "--tenant", "acme", INTEGRATION_ASSETS_PATIENCE_SECONDS="1")
+    with short_waits():
+        ran = installed.run("sync", "--tenant", "acme")
     world.sandbox.canny.faults.clear()
     said += [ran.out, ran.err]
     for key in (installed.key[::-1], "short"):

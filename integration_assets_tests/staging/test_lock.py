@@ -12,6 +12,7 @@ import pytest
 from integration_assets.errors import LockError
 from integration_assets.staging.lock import fence_path, lock_path, run_lock
 from integration_assets.staging.store import hold_store
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 DIE_HOLDING = """
 import os, pathlib, signal, sys
@@ -58,7 +59,7 @@ def test_refusal_names_the_holder(store: Path) -> None:
 
 def test_a_dead_holder_holds_nothing(store: Path) -> None:
     """The lock of a killed process is free at once."""
-    done = subprocess.run([sys.executable, "-c", DIE_HOLDING, str(store)], timeout=60, check=False)
+    done = subprocess.run([sys.executable, "-c", DIE_HOLDING, str(store)], timeout=PATIENCE_SECONDS, check=False)
     assert done.returncode == -9
     assert b"run that dies" in lock_path(store).read_bytes()
     with run_lock(store, "run") as lock:
@@ -106,7 +107,7 @@ def test_nothing_is_written_beside_a_store_that_took_our_place(tmp_path: Path) -
         first.connection.execute("INSERT INTO raw.boards VALUES ('first', 'Board', 1)")
         path.parent.rename(away)
         # DuckDB gives one process one database per path, so that the second has to be another process
-        subprocess.run([sys.executable, "-c", INSERT, str(path)], timeout=60, check=True)
+        subprocess.run([sys.executable, "-c", INSERT, str(path)], timeout=PATIENCE_SECONDS, check=True)
         before = {file.name: file.read_bytes() for file in path.parent.iterdir()}
     assert {file.name: file.read_bytes() for file in path.parent.iterdir()} == before
     with hold_store(path, "third") as third:

@@ -12,6 +12,7 @@ import pytest
 
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.publishing import publish, published_path
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 READER = """
 import sys, time, pathlib, duckdb
@@ -149,7 +150,7 @@ def test_readers_are_never_locked_out(store, target, tmp_path):
             store.execute("UPDATE ranked.numbers SET run = ?", [run])
             publish(store, target)
         stop.write_text("")
-        out, err = reader.communicate(timeout=30)
+        out, err = reader.communicate(timeout=PATIENCE_SECONDS)
     assert reader.returncode == 0, err
     reads, versions = map(int, out.split())
     assert reads >= 2

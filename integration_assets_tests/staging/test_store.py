@@ -11,6 +11,7 @@ import pytest
 from integration_assets.config import Environment
 from integration_assets.errors import ConfigurationError, LockError, PermanentError
 from integration_assets.staging.store import open_store, store_path, transaction
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 HOLD = """
 import sys, pathlib
@@ -83,7 +84,7 @@ def test_second_process_gets_a_lock_error(store_file):
         assert holder.stdout.readline() == "open\n"
         with pytest.raises(LockError, match="another run of default is using"), open_store(store_file):
             pass
-        holder.communicate("\n", timeout=20)
+        holder.communicate("\n", timeout=PATIENCE_SECONDS)
     with open_store(store_file) as connection:
         assert connection.execute("SELECT 1").fetchall() == [(1,)]
 
@@ -146,7 +147,9 @@ try:
 except PermanentError as error:
     print(error.message)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=True
+    )
     assert "staging store" in done.stdout
     assert "run again" in done.stdout
     with open_store(store_file) as connection:
@@ -189,6 +192,6 @@ with open_store(pathlib.Path({str(store_file)!r})) as connection:
     connection.execute("INSERT INTO raw.boards VALUES ('lost', 'Board', 1)")
     os.kill(os.getpid(), signal.SIGKILL)
 """
-    subprocess.run([sys.executable, "-c", program], timeout=60, check=False)
+    subprocess.run([sys.executable, "-c", program], timeout=PATIENCE_SECONDS, check=False)
     with open_store(store_file) as connection:
         assert connection.execute("SELECT board_id FROM raw.boards").fetchall() == [("kept",)]

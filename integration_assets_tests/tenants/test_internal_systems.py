@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import duckdb
 import msgspec
@@ -17,6 +17,7 @@ from integration_assets.connectors import limiter
 from integration_assets.connectors.internal.description import DescriptionError
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import store_path
+from integration_assets.tenants import trying
 from integration_assets.tenants.outcomes import Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NotFoundError
@@ -28,6 +29,7 @@ from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets.tenants.trying import FLOOR_SECONDS, preview_internal, try_internal
 from integration_assets_tests.e2e.conftest import folder
 from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.faults.hurry import short_waits
 from integration_assets_tests.tenants.installation import Installation, installation
 
 ACTOR = Actor("the test")
@@ -42,6 +44,17 @@ MAPPINGS: dict[str, Any] = {
 
 def billed(row_id: str | None, domain: Any, arr: Any) -> dict[str, Any]:
     return {"id": row_id, "customer": {"websites": [domain]}, "subscription": {"arr": arr, "currency": None}}
+
+
+def noting(waited: list[float]) -> Callable[[float], Awaitable[None]]:
+    """A sleep that notes what was slept through to the end."""
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        await sleep(seconds)
+        waited.append(seconds)
+
+    return noted
 
 
 class Tenant:
@@ -171,7 +184,8 @@ def test_a_sync_without_it_ends_by_name(tenant: Tenant, fault: dict[str, Any], c
     """Half of the figures would move the ranking: the run ends, says which system it was, and nothing is written."""
     tenant.world.forget_requests()
     tenant.lookalike.faults.append(Fault(matches=lambda one: one.path == "/v1/accounts", times=None, **fault))
-    ran = tenant.made.run("sync", "--tenant", "acme", INTEGRATION_ASSETS_PATIENCE_SECONDS="1")
+    with short_waits():
+        ran = tenant.made.run("sync", "--tenant", "acme")
     assert ran.code == code, ran.err
     assert says in ran.err
     assert tenant.world.writes() == []
@@ -216,9 +230,10 @@ def test_trying_it(tenant: Tenant, fault: dict[str, Any] | None, outcome: Outcom
     """Each end is one of a few words, noted beside the integration, and none comes sooner than the floor."""
     if fault is not None:
         tenant.lookalike.faults.append(Fault(matches=lambda one: one.path == "/v1/accounts", times=None, **fault))
-    began = time.monotonic()
-    assert tenant.tried() is outcome
-    assert time.monotonic() - began >= FLOOR_SECONDS
+    waited: list[float] = []
+    with mock.patch.object(trying.asyncio, "sleep", noting(waited)):
+        assert tenant.tried() is outcome
+    assert FLOOR_SECONDS in waited
     assert (tenant.shown().last_error is None) == (outcome is Outcome.OK)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.e2e.conftest import folder
+from integration_assets_tests.faults.hurry import short_waits
 from integration_assets_tests.tenants.installation import Installation, installation
 
 pytestmark = pytest.mark.proof  # a dozen syncs of two tenants: part of `make proofs`
@@ -62,7 +63,8 @@ def test_what_one_tenant_meets_does_not_touch_the_other(two: Installation) -> No
     portal.token = token
     canny = two.worlds["globex"].sandbox.canny
     canny.faults.append(Fault(matches=lambda _: True, times=None, close=True))
-    ran = two.run("sync", "--tenant", "globex", INTEGRATION_ASSETS_PATIENCE_SECONDS="1")
+    with short_waits():
+        ran = two.run("sync", "--tenant", "globex")
     canny.faults.clear()
     assert ran.code == 75
     two.good("sync", "--tenant", "acme")

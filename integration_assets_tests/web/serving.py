@@ -6,7 +6,6 @@ import contextlib
 import re
 import socket
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -20,6 +19,7 @@ from integration_assets.tenants.registry.directory import directory
 from integration_assets.web.serving import server_config
 from integration_assets.web.site import Site
 from integration_assets_tests.tenants.conftest import ACTOR
+from integration_assets_tests.waiting import PATIENCE_SECONDS, until
 
 PASSWORD = "correct horse battery staple"
 LOOPBACK = "127.0.0.1"
@@ -33,11 +33,8 @@ def served(settings: Settings, registry: Registry) -> Iterator[Site]:
         server = uvicorn.Server(server_config(site, host=LOOPBACK, port=0))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
-        deadline = time.monotonic() + 10
-        while not server.started:
-            assert thread.is_alive()
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        until(lambda: server.started or not thread.is_alive(), "the start of the pages")
+        assert thread.is_alive()
         try:
             yield site
         finally:
@@ -65,7 +62,7 @@ class Client:
 
     def __post_init__(self) -> None:
         transport = httpx.HTTPTransport(local_address=self.address)
-        self.http = httpx.Client(base_url=self.origin, trust_env=False, timeout=120, transport=transport)
+        self.http = httpx.Client(base_url=self.origin, trust_env=False, timeout=PATIENCE_SECONDS, transport=transport)
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import socket
 import threading
-import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
 from integration_assets.sandbox.hubspot import PortalOptions, hubspot_lookalike
+from integration_assets_tests.waiting import PATIENCE_SECONDS, until
 
 T = TypeVar("T")
 TOKEN = "pat-na1-harness"
@@ -109,14 +109,12 @@ def serving(app: Any) -> Iterator[str]:
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
-    deadline = time.monotonic() + 10
-    while not server.started:
-        if not thread.is_alive() or time.monotonic() > deadline:
-            raise RuntimeError("the look-alike did not start")
-        time.sleep(0.005)
+    until(lambda: server.started or not thread.is_alive(), "the look-alike's start")
+    if not thread.is_alive():
+        raise RuntimeError("the look-alike did not start")
     try:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE_SECONDS)
         listener.close()

@@ -18,6 +18,7 @@ from integration_assets.models import InternalAccount, Page
 from integration_assets.sandbox.internal import Billing, billing_lookalike
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.serving import listening
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 MAPPINGS: dict[str, Any] = {
     "row_id": "id",
@@ -67,7 +68,7 @@ class Served:
     ) -> AbstractAsyncContextManager[InternalSystem]:
         """The system as configured, by default with the token that never expires."""
         given = self.billing.bearer_token if secret is None else secret
-        settings: dict[str, Any] = {"base_url": self.url, "deadline": 5.0, "patience": 2.0, **options}
+        settings: dict[str, Any] = {"base_url": self.url, "deadline": PATIENCE_SECONDS, "patience": 2.0, **options}
         return internal_system(
             flow=flow,
             auth=auth or {},

@@ -12,6 +12,7 @@ from integration_assets.sandbox.canny import Workspace, canny_lookalike
 from integration_assets.sandbox.canny.records import Company, Post, StatusChange, User
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.serving import listening
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 KEY = "canny-sandbox-key"
 START = 1_700_000_000_000
@@ -103,5 +104,5 @@ def canny(server: tuple[Lookalike, str]) -> Iterator[Canny]:
     lookalike, base_url = server
     lookalike.app = canny_lookalike(workspace).app
     lookalike.clear()
-    with httpx.Client(base_url=base_url) as http:
+    with httpx.Client(base_url=base_url, timeout=PATIENCE_SECONDS) as http:
         yield Canny(workspace, lookalike, http, time, base_url)

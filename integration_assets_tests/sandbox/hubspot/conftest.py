@@ -9,6 +9,7 @@ import pytest
 
 from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
 from integration_assets_tests.foreign import served
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 TICKET = {
     "name": "ticket_idea",
@@ -120,7 +121,7 @@ def bench_of(hubspot_server) -> Iterator[Callable[..., Bench]]:
             portal_id, token="secret", scopes=scopes, options=PortalOptions(**{**lags, **options}), clock=clock
         )
         slot[0] = hubspot_lookalike(portal)
-        client = httpx.Client(base_url=address, headers={"Authorization": "Bearer secret"})
+        client = httpx.Client(base_url=address, headers={"Authorization": "Bearer secret"}, timeout=PATIENCE_SECONDS)
         clients.append(client)
         idea = portal.define_object(TICKET) if portal.options.custom_objects else ""
         return Bench(portal, clock, client, idea)

@@ -12,6 +12,7 @@ from integration_assets.sandbox.internal.billing import USUAL_ARR, billed_accoun
 from integration_assets.sandbox.sample_data import ARR_PROPERTY, CURRENCY_PROPERTY, build_sample
 from integration_assets.sandbox.serving import listening
 from integration_assets_tests.conftest import Served
+from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -23,7 +24,10 @@ def billing() -> Billing:
 @pytest.fixture
 def client(billing: Billing) -> Iterator[httpx.Client]:
     """A plain client of it."""
-    with listening([billing_lookalike(billing)]) as (url,), httpx.Client(base_url=url, trust_env=False) as made:
+    with (
+        listening([billing_lookalike(billing)]) as (url,),
+        httpx.Client(base_url=url, trust_env=False, timeout=PATIENCE_SECONDS) as made,
+    ):
         yield made
 
 
@@ -89,6 +93,8 @@ def test_the_sandbox_serves_it(small_sandbox: Served) -> None:
     addresses, billing = small_sandbox.addresses, small_sandbox.sandbox.billing
     host = addresses.internal_base_url.removeprefix("http://")
     assert host in addresses.environment()["INTEGRATION_ASSETS_ALLOWED_HOSTS"].split(",")
-    answer = httpx.get(f"{addresses.internal_base_url}/v1/all", headers={billing.key_header: billing.key})
+    answer = httpx.get(
+        f"{addresses.internal_base_url}/v1/all", headers={billing.key_header: billing.key}, timeout=PATIENCE_SECONDS
+    )
     assert answer.json() == billing.accounts
     assert billing.accounts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -15,6 +16,9 @@ from slack_sdk.models.blocks import ContextBlock, DividerBlock, HeaderBlock, Mar
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.serving import listening
 from integration_assets.sandbox.slack import Channel, SlackTeam, slack_lookalike
+from integration_assets_tests.waiting import PATIENCE_SECONDS
+
+post = functools.partial(httpx.post, timeout=PATIENCE_SECONDS)
 
 TOKEN = SlackTeam().token
 
@@ -94,7 +98,7 @@ def test_a_channel_can_be_looked_up_by_its_id_with_the_scope_for_it(slack: Slack
 
 @pytest.mark.parametrize(("token", "error"), [("xoxb-other", "invalid_auth"), ("", "not_authed")])
 def test_a_wrong_or_missing_token_is_refused(slack: Slack, token: str, error: str):
-    answer = httpx.post(f"{slack.base_url}auth.test", headers={"authorization": f"Bearer {token}"} if token else {})
+    answer = post(f"{slack.base_url}auth.test", headers={"authorization": f"Bearer {token}"} if token else {})
     assert (answer.status_code, answer.json()) == (200, {"ok": False, "error": error})
 
 
@@ -160,7 +164,7 @@ def test_all_blocks_together_have_a_limit(slack: Slack):
 
 
 def test_a_message_needs_text_and_not_too_much(slack: Slack):
-    answer = httpx.post(
+    answer = post(
         f"{slack.base_url}chat.postMessage",
         json={"channel": "C0SANDBOX1"},
         headers={"authorization": f"Bearer {TOKEN}"},
@@ -171,7 +175,7 @@ def test_a_message_needs_text_and_not_too_much(slack: Slack):
 
 def test_a_form_with_blocks_as_json_text_is_accepted(slack: Slack):
     data = {"token": TOKEN, "channel": "C0SANDBOX1", "blocks": '[{"type": "divider"}]'}
-    assert httpx.post(f"{slack.base_url}chat.postMessage", data=data).json()["ok"]
+    assert post(f"{slack.base_url}chat.postMessage", data=data).json()["ok"]
     assert slack.team.messages[0]["blocks"] == [{"type": "divider"}]
     assert "token" not in slack.team.messages[0]
 
@@ -201,7 +205,7 @@ def test_slacks_own_retry_handler_obeys_the_limit(slack: Slack):
 
 
 def test_unknown_methods_and_broken_bodies_are_refused(slack: Slack):
-    assert httpx.post(f"{slack.base_url}chat.shout").json()["error"] == "unknown_method"
+    assert post(f"{slack.base_url}chat.shout").json()["error"] == "unknown_method"
     headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
-    broken = httpx.post(f"{slack.base_url}chat.postMessage", content=b"{", headers=headers)
+    broken = post(f"{slack.base_url}chat.postMessage", content=b"{", headers=headers)
     assert broken.json()["error"] == "invalid_json"
