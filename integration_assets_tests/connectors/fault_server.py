@@ -54,6 +54,8 @@ class FaultServer:
                 finally:
                     self._open -= 1
         writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
 
 
 @contextlib.asynccontextmanager
@@ -77,7 +79,6 @@ async def fault_server(*behaviours: Behaviour, tls: ssl.SSLContext | None = None
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await server.wait_closed()
-        await asyncio.sleep(0)  # a connection that was told to close does so in the loop's next turn
 
 
 def raw(data: bytes, *, close: bool = True) -> Behaviour:

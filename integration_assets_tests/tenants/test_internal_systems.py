@@ -17,7 +17,6 @@ from integration_assets.connectors import limiter
 from integration_assets.connectors.internal.description import DescriptionError
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import store_path
-from integration_assets.tenants import trying
 from integration_assets.tenants.outcomes import Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NotFoundError
@@ -231,7 +230,7 @@ def test_trying_it(tenant: Tenant, fault: dict[str, Any] | None, outcome: Outcom
     if fault is not None:
         tenant.lookalike.faults.append(Fault(matches=lambda one: one.path == "/v1/accounts", times=None, **fault))
     waited: list[float] = []
-    with mock.patch.object(trying.asyncio, "sleep", noting(waited)):
+    with mock.patch.object(asyncio, "sleep", noting(waited)):
         assert tenant.tried() is outcome
     assert FLOOR_SECONDS in waited
     assert (tenant.shown().last_error is None) == (outcome is Outcome.OK)

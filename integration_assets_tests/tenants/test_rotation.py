@@ -11,7 +11,7 @@ from sqlalchemy import event, insert
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
-from integration_assets.tenants.registry import rotation
+from integration_assets.tenants.registry import rotation, vault
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.master import generate
@@ -141,8 +141,8 @@ def test_rotations_cost_as_much_as_there_are_secrets(
     statements: list[str] = []
     event.listen(sqlite_registry.engine, "before_cursor_execute", lambda *seen: statements.append(seen[2]))
     with (
-        mock.patch.object(rotation, "seal", wraps=rotation.seal) as sealed_again,
-        mock.patch.object(rotation, "unseal", wraps=rotation.unseal) as opened_once,
+        mock.patch.object(rotation, "seal", wraps=vault.seal) as sealed_again,
+        mock.patch.object(rotation, "unseal", wraps=vault.unseal) as opened_once,
     ):
         assert reencrypted(sqlite_registry) == MANY
         rotated(sqlite_registry)
