@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PORT ?= 3000
 LOCK_CUTOFF ?= 2026-11-17
 
-.PHONY: bench demo test proofs faults figures kills lint dev install lock format clean
+.PHONY: ci bench demo test proofs proof-tests faults security figures kills lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -13,11 +13,20 @@ demo: install ## run the main job on the embedded sandbox
 test: install ## all tests
 	$(BIN)/pytest
 
-proofs: install ## larger proofs: kills, random histories, two runs at once, undo, operations pages, the Dagster UI
-	$(BIN)/pytest -m proof -n 3 --no-loadscope-reorder --timeout 600
+proofs: install proof-tests faults ## all larger proofs: kills, random histories, operations pages, the Dagster UI, every fault
+
+proof-tests: install
+	$(BIN)/pytest -m proof -n 3 --no-loadscope-reorder --timeout 3600
 
 faults: install ## every fault we promise to survive, and what became of it
 	$(BIN)/python -m integration_assets_tests.faults --jobs 2
+
+# Every kind of proof in its small form; what that leaves out is said, with how many.
+ci: install lint test ## what must pass before a change lands, in less than half an hour on two quick cores
+	INTEGRATION_ASSETS_TEST_SIZE=small $(BIN)/pytest -m proof -n 3 --no-loadscope-reorder --timeout 3600
+	$(BIN)/python -m integration_assets_tests.faults --small --jobs 2
+	$(BIN)/integration-assets demo
+	$(BIN)/python -m integration_assets_tests.sizes
 
 bench: install ## what it costs: calls, time and memory beside their targets; one of them: make bench NAMES=transforms
 	$(BIN)/python -m benchmarks $(NAMES)

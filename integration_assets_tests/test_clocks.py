@@ -11,7 +11,7 @@ import pytest
 TESTS = Path(__file__).parent
 CLOCKS = frozenset({"monotonic", "perf_counter", "process_time", "thread_time", "time"})
 """Functions of the module `time`, each also with the ending `_ns`."""
-MEASURED = ("figures", "security/logins.py")
+MEASURED = ("figures", "security/login_times.py")
 """What is measured, printed beside its goal, and part of no test."""
 READ = {
     "assets/conftest.py": "the product wants to know when a run began",

@@ -18,10 +18,12 @@ from integration_assets_tests.e2e.fault_points import POINTS, Death, Side
 from integration_assets_tests.e2e.kill_scenarios import PointKill, RequestKill, Scenario, Stage, scenarios, watched
 from integration_assets_tests.e2e.killing import When
 from integration_assets_tests.e2e.kills import Kill, carry_out, schedule
+from integration_assets_tests.sizes import SIZES, size
 
 pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
 
-KILLS = 60
+KILLS = SIZES["kills"].whole
+"""Drawn; the first of them are carried out, all by `make proofs`."""
 SEED = 7
 FURTHER_RUN = 5
 """Every how many-th kill is followed by a run that must find nothing to write."""
@@ -40,7 +42,7 @@ def theatre() -> Iterator[Theatre]:
         yield Theatre(stage, known, schedule(known, KILLS, SEED, every=FURTHER_RUN))
 
 
-@pytest.mark.parametrize("number", range(KILLS))
+@pytest.mark.parametrize("number", range(size("kills")))
 def test_killed_at_any_moment_and_run_again_it_ends_the_same(theatre: Theatre, number: int) -> None:
     """No record, link or message twice, none lost, no value other than without the kill, nothing left to write."""
     kill = theatre.kills[number]

@@ -41,6 +41,11 @@ def ids_of(letter: str) -> list[str]:
     return [fault_id for fault_id in ALL_IDS if fault_id[0] == letter]
 
 
+def sample() -> list[str]:
+    """Every third fault of each group: the small form of all."""
+    return [fault_id for letter in GROUPS for fault_id in ids_of(letter)[::3]]
+
+
 def _survived(fault_id: str) -> bool:
     return fault_id in FAULTS and FAULTS[fault_id].not_true is None
 

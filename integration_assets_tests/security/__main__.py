@@ -5,7 +5,17 @@ from __future__ import annotations
 import importlib
 import sys
 
-MODULES = ("addresses", "sentinels", "tenants_apart", "theft", "vault", "probes", "open_routes", "logins")
+MODULES = (
+    "addresses",
+    "sentinels",
+    "tenants_apart",
+    "theft",
+    "vault",
+    "probes",
+    "open_routes",
+    "logins",
+    "login_times",
+)
 """In the order in which they are printed. Names on the command line choose among them."""
 
 

@@ -12,12 +12,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 
 from integration_assets.sync.feature_request_object import RETIRED_REASON
+from integration_assets_tests.sizes import size
 from integration_assets_tests.sync.history_events import EVENTS, REQUESTS, VALUES
 from integration_assets_tests.sync.virtual_crm import Fate
 
 STRANDS = 10
 """Histories side by side in one story."""
-HISTORIES = int(os.environ.get("HISTORIES", "6000"))
+HISTORIES = int(os.environ.get("HISTORIES") or size("histories"))
 """Histories drawn for the proofs; more of them by the environment variable."""
 STORIES = max(1, HISTORIES // 2 // STRANDS)
 """Stories of each of the two proofs."""
