@@ -35,7 +35,8 @@ class FeedbackWork:
     """What there was to read of the feedback system, in records. None: the list was not read.
 
     `votes` and `status_changes` include the first known one that ends an incremental read. `scores_again` are the
-    reported votes of each request whose votes were read again; `looked_up` counts records retrieved one by one.
+    reported votes of each request whose votes were read again; `looked_up` counts records retrieved one by one,
+    `looked_at` requests whose newest votes were held against the stored ones, a call each.
     """
 
     requests: int | None = None
@@ -44,6 +45,7 @@ class FeedbackWork:
     persons: int | None = None
     accounts: int | None = None
     looked_up: int = 0
+    looked_at: int = 0
     scores_again: list[int] = field(default_factory=list)
 
 
@@ -116,7 +118,7 @@ def feedback_floor(work: FeedbackWork) -> int:
     lists = (work.votes, work.status_changes, work.persons, work.accounts)
     again = sum(_pages(score, FEEDBACK_PAGE) for score in work.scores_again)
     read = request_pages(work.requests) + sum(_pages(records, FEEDBACK_PAGE) for records in lists)
-    return 1 + read + again + work.looked_up
+    return 1 + read + again + work.looked_up + work.looked_at
 
 
 def request_pages(requests: int | None) -> int:

@@ -2,7 +2,8 @@
 
 Votes and status changes come newest first: reading ends at the first page that holds a known one. Persons, accounts
 and contacts are read whole once a day, new ones at once. What a source cannot tell (un-votes, edits of old records) is
-found by comparing each request's reported votes with the stored ones, and by reading everything whole now and then.
+found by comparing each request's reported votes with the stored ones, the votes themselves of some requests in turn,
+and by reading everything whole now and then.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 import duckdb
 import pyarrow as pa
 
+from integration_assets.models import Vote
 from integration_assets.resolution.merges import survivors
 from integration_assets.staging.texts import text_list
 from integration_assets.staging.transactions import transaction
@@ -22,6 +24,10 @@ EVERYTHING_EVERY = timedelta(days=7)
 """Votes and status changes are read whole at least this often."""
 PEOPLE_EVERY = timedelta(days=1)
 """Persons, accounts and contacts are read whole at least this often."""
+VOTES_READ_A_DAY = 100_000
+"""Votes that are read whole once a day; with more of them it takes as much longer, up to `EVERYTHING_EVERY`."""
+REQUESTS_LOOKED_AT = 20
+"""Requests whose newest votes are held against the source in one run, a call each."""
 FULL_READ_EVERY = {
     "votes": EVERYTHING_EVERY,
     "status_changes": EVERYTHING_EVERY,
@@ -38,13 +44,19 @@ VOTES_PER_CALL = 100
 def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datetime, *, full: bool) -> set[str]:
     """Inputs to be read whole in this run. `credential` is a digest of where and as whom we read; `now` has a zone."""
     rows = connection.execute("SELECT input, credential, finished_at FROM raw.full_reads").fetchall()
-    moment = now.replace(tzinfo=None)
+    moment, every = now.replace(tzinfo=None), {**FULL_READ_EVERY, "votes": _votes_every(connection)}
     fresh = {
         name
         for name, known, finished_at in rows
-        if known == credential and moment - finished_at < FULL_READ_EVERY.get(name, timedelta(0))
+        if known == credential and moment - finished_at < every.get(name, timedelta(0))
     }
     return set(FULL_READ_EVERY) if full else set(FULL_READ_EVERY) - fresh
+
+
+def _votes_every(connection: duckdb.DuckDBPyConnection) -> timedelta:
+    """How old a whole read of the votes may get: as few calls a day as one of `VOTES_READ_A_DAY` takes."""
+    [(votes,)] = connection.execute("SELECT count(*) FROM raw.votes").fetchall()
+    return min(EVERYTHING_EVERY, max(timedelta(days=1), timedelta(days=1) * (votes / VOTES_READ_A_DAY)))
 
 
 def note_full_reads(
@@ -127,6 +139,82 @@ def _ends(connection: duckdb.DuckDBPyConnection, living: Collection[str]) -> Ite
         yield
     finally:
         connection.unregister("_ends")
+
+
+def next_to_look_at(connection: duckdb.DuckDBPyConnection, besides: Collection[str]) -> list[str]:
+    """Requests being loaded whose votes to hold against the source in this run; `besides` are read again anyway.
+
+    First those whose score or status moved since the last run, then those that nobody looked at for longest.
+    """
+    rows = connection.execute(
+        """
+        WITH listed AS (
+            SELECT request_id, any_value(score) AS score, any_value(source_status) AS source_status
+            FROM loading.feature_requests
+            WHERE score IS NOT NULL AND NOT list_contains(from_json(?, '["VARCHAR"]'), request_id)
+            GROUP BY request_id
+        )
+
+        SELECT listed.request_id
+        FROM listed
+        LEFT JOIN raw.feature_requests AS before USING (request_id)
+        LEFT JOIN raw.vote_looks AS looks USING (request_id)
+        ORDER BY
+            before.request_id IS NOT NULL
+            AND (listed.score, listed.source_status) IS DISTINCT FROM (before.score, before.source_status) DESC,
+            looks.looked_at NULLS FIRST,
+            listed.request_id
+        LIMIT ?
+        """,
+        [text_list(sorted(besides)), REQUESTS_LOOKED_AT],
+    ).fetchall()
+    return [request_id for (request_id,) in rows]
+
+
+def agrees(
+    connection: duckdb.DuckDBPyConnection,
+    living: Collection[str],
+    request_id: str,
+    newest: Sequence[Vote],
+    *,
+    whole: bool,
+) -> bool:
+    """Whether the votes being loaded of a request are those the source lists, as far back as `newest` reach.
+
+    `whole`: these are all. Merges are followed; `living` are ids of the source's list.
+    """
+    # Stored times are UTC without zone.
+    created = [vote.created_at.replace(tzinfo=None) for vote in newest if vote.created_at and not whole]
+    since = min(created, default=None)
+    with _ends(connection, living):
+        stored = connection.execute(
+            """
+            SELECT votes.vote_id, ? IS NULL OR votes.created_at > ?
+            FROM loading.votes AS votes LEFT JOIN _ends AS ends USING (request_id)
+            WHERE coalesce(ends.survivor_id, votes.request_id) = ?
+            """,
+            [since, since, request_id],
+        ).fetchall()
+    listed = {vote.vote_id for vote in newest}
+    # Of votes as old as the oldest listed one, some may be on the next page.
+    return listed <= {vote_id for vote_id, _ in stored} and {vote_id for vote_id, recent in stored if recent} <= listed
+
+
+def note_looks(connection: duckdb.DuckDBPyConnection, now: datetime, request_ids: Sequence[str]) -> None:
+    """Remember whose votes were held against the source. Call once the tables of this read are in place."""
+    with transaction(connection):
+        connection.execute(
+            """
+            DELETE FROM raw.vote_looks
+            WHERE list_contains(from_json(?, '["VARCHAR"]'), request_id)
+            OR request_id NOT IN (SELECT request_id FROM raw.feature_requests)
+            """,
+            [text_list(request_ids)],
+        )
+        connection.execute(
+            """INSERT INTO raw.vote_looks SELECT unnest(from_json(?, '["VARCHAR"]')), ?""",
+            [text_list(request_ids), now.replace(tzinfo=None)],
+        )
 
 
 def settled_differences(connection: duckdb.DuckDBPyConnection) -> dict[str, tuple[int, int]]:

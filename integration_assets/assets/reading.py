@@ -9,7 +9,13 @@ import duckdb
 
 from integration_assets.assets.call_floor import sizes_of
 from integration_assets.assets.checkpoint import forget_vote_pages
-from integration_assets.assets.known import due_reads, note_differences, note_full_reads, note_unknown_fields
+from integration_assets.assets.known import (
+    due_reads,
+    note_differences,
+    note_full_reads,
+    note_looks,
+    note_unknown_fields,
+)
 from integration_assets.assets.reading_companies import note_company_read
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
 from integration_assets.assets.reading_feedback import read_feedback
@@ -71,6 +77,7 @@ async def read_both(session: RunSession) -> None:
     if reading.company_read is not None:
         note_company_read(connection, reading.company_read)
     note_differences(connection, reading.differences)
+    note_looks(connection, now, reading.looked_at)
     note_unknown_fields(connection, state.run_id, now, reading.unknown_fields)
     state.identified = len(reading.in_scope)
     for stage, rejected in reading.rejected.items():

@@ -50,12 +50,13 @@ class Reading:
     """One read of both systems: where rows go, and what is gathered beside them. Ids are the source's.
 
     `due` names the inputs that are read whole. `scores` are the votes the source reports per request in scope;
-    `differences` the reported and stored votes of those where reading again did not make them equal. `passes` counts
-    how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed. `work`
-    counts what there was to read, `company_read` is what to remember of the read of companies.
-    `persons_read` is set once all persons were read, if they are due. `credential` is a digest of where, and as whom,
-    the feedback system is read; `votes_kept` counts votes that a run which was killed had read, `notes` are lines for
-    people, `withheld` the reasons why nothing may be retired.
+    `differences` the reported and stored votes of those where reading again did not make them equal; `looked_at` are
+    requests whose votes were held against the source although nothing differed. `passes` counts how often the list of
+    requests was read; `requests_unsettled` says that no pass over it could be believed. `work` counts what there was to
+    read, `company_read` is what to remember of the read of companies. `persons_read` is set once all persons were read,
+    if they are due. `credential` is a digest of where, and as whom, the feedback system is read; `votes_kept` counts
+    votes that a run which was killed had read, `notes` are lines for people,
+    `withheld` the reasons why nothing may be retired.
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -71,6 +72,7 @@ class Reading:
     merged_away: set[str] = field(default_factory=set)
     scores: dict[str, int] = field(default_factory=dict)
     differences: dict[str, tuple[int, int]] = field(default_factory=dict)
+    looked_at: list[str] = field(default_factory=list)
     persons_seen: set[str] = field(default_factory=set)
     persons_read: asyncio.Event = field(default_factory=asyncio.Event)
     live_keys: set[str] = field(default_factory=set)

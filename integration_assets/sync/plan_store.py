@@ -350,9 +350,13 @@ def _record_baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: 
     numbers = plan.numbers
     connection.execute(
         """
-        INSERT INTO sync.baselines VALUES (
-            $plan_id, $portal_id, $now, $requests, $votes, $companies, $voted_companies, $voted_arr, $unmatched
-        )
+        INSERT INTO sync.baselines BY NAME
+        SELECT
+            $plan_id AS plan_id, $portal_id AS portal_id, $now AS recorded_at, $requests AS requests, $votes AS votes,
+            $companies AS companies, $voted_companies AS voted_companies, $voted_arr AS voted_arr,
+            $unmatched AS unmatched_votes,
+            (SELECT count(*) FROM raw.feature_requests) AS requests_read,
+            (SELECT count(*) FROM raw.votes) AS votes_read
         """,
         {
             "plan_id": plan.plan_id,

@@ -46,6 +46,7 @@ PORTAL = Portal("1", PortalKind.SANDBOX)
         (FeedbackWork(requests=200), 1 + 3),
         (FeedbackWork(requests=5_000, votes=100_000, status_changes=9_000, persons=20_000, accounts=250), 1_345),
         (FeedbackWork(scores_again=[0, 100, 101], looked_up=7), 12),
+        (FeedbackWork(looked_at=20), 1 + 20),
     ],
 )
 def test_feedback_system(work: FeedbackWork, calls: int) -> None:

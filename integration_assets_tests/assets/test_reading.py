@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import timedelta
 from itertools import count
 from unittest import mock
 
 import pytest
 from starlette.types import Receive, Scope, Send
 
+from integration_assets.assets.known import REQUESTS_LOOKED_AT as LOOKED_AT
+from integration_assets.assets.known import due_reads
 from integration_assets.errors import ConfigurationError
 from integration_assets.sandbox.canny.workspace import Workspace
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets_tests.assets.conftest import Reader
 from integration_assets_tests.waiting import PATIENCE_SECONDS
 
+DAY_MILLISECONDS = 86_400_000
 VOTES, USERS, ONE_USER = "/v2/votes/list", "/v2/users/list", "/v1/users/retrieve"
 ACCOUNTS, CHANGES, POSTS = "/v2/companies/list", "/v2/status_changes/list", "/v1/posts/list"
 CONTACTS = "POST /crm/objects/2026-09/{object_type}/batch/read"
@@ -105,7 +109,7 @@ def test_a_second_read_stops_at_the_known(reader: Reader) -> None:
     before = reader.rows("SELECT * FROM raw.votes ORDER BY vote_id")
     people = reader.rows("SELECT * FROM raw.voters ORDER BY voter_id")
     calls = reader.read()
-    assert (calls[VOTES], calls[CHANGES]) == (1, 1)
+    assert (calls[VOTES], calls[CHANGES]) == (1 + LOOKED_AT, 1)
     assert not {USERS, ACCOUNTS, ONE_USER, CONTACTS} & set(calls)
     assert reader.rows("SELECT * FROM raw.votes ORDER BY vote_id") == before
     assert reader.rows("SELECT * FROM raw.voters ORDER BY voter_id") == people
@@ -119,7 +123,7 @@ def test_a_new_vote_of_a_known_person_takes_no_further_call(reader: Reader) -> N
     voter_id = someone_who_did_not_vote(workspace, post_id)
     workspace.vote(post_id, voter_id)
     calls = reader.read()
-    assert calls[VOTES] == 1
+    assert calls[VOTES] == 1 + LOOKED_AT
     assert ONE_USER not in calls
     assert voter_id in stored_votes(reader, post_id)
 
@@ -156,9 +160,68 @@ def test_an_un_vote_is_found_by_the_score(reader: Reader) -> None:
     voter_id = workspace.votes[vote_id].voter_id
     workspace.delete_vote(vote_id)
     calls = reader.read()
-    assert calls[VOTES] == 1 + 1
+    assert calls[VOTES] == 1 + 1 + LOOKED_AT
     assert voter_id not in stored_votes(reader, post_id)
-    assert reader.read()[VOTES] == 1
+    assert reader.read()[VOTES] == 1 + LOOKED_AT
+
+
+def swap_votes(workspace: Workspace, post_id: str) -> tuple[str, str]:
+    """Take one vote back and put an older one in its place, as the API's `createdAt` allows; who left and who came."""
+    held = [vote_id for _, vote_id in workspace.votes_of_post[post_id].newest_first()]
+    left = next(vote_id for vote_id in held if workspace.votes[vote_id].voter_id)
+    gone, oldest = str(workspace.votes[left].voter_id), min(workspace.votes[vote_id].created for vote_id in held)
+    came = someone_who_did_not_vote(workspace, post_id)
+    workspace.delete_vote(left)
+    workspace.vote(post_id, came, created=oldest - DAY_MILLISECONDS)
+    return gone, came
+
+
+def test_an_un_vote_beside_a_back_dated_vote_is_found(reader: Reader) -> None:
+    """The score is the same and no list's head shows it: found once every request had its turn."""
+    reader.read()
+    workspace = workspace_of(reader)
+    post_id = a_popular_post(workspace)
+    score = workspace.score(post_id)
+    gone, came = swap_votes(workspace, post_id)
+    assert workspace.score(post_id) == score
+    for _ in range(-(-len(workspace.posts) // LOOKED_AT)):
+        reader.read()
+    stored = stored_votes(reader, post_id)
+    assert (gone in stored, came in stored) == (False, True)
+
+
+def test_requests_that_moved_are_looked_at_first(reader: Reader) -> None:
+    """A change of status, and the next run holds its votes against the source, whoever's turn it is."""
+    reader.read()
+    reader.read()
+    workspace = workspace_of(reader)
+    looked_at = {row[0] for row in reader.rows("SELECT request_id FROM raw.vote_looks")}
+    assert len(looked_at) == LOOKED_AT
+    post_id = max(looked_at, key=workspace.score)
+    gone, came = swap_votes(workspace, post_id)
+    workspace.change_status(post_id, next(iter(workspace.users)), "complete")
+    reader.read()
+    stored = stored_votes(reader, post_id)
+    assert (gone in stored, came in stored) == (False, True)
+
+
+def test_votes_are_read_whole_once_a_day(reader: Reader) -> None:
+    """Whatever no look finds is found by the next day; with many more votes it takes longer, up to a week."""
+    reader.read()
+    with reader.session() as session:
+        connection = session.connection
+        [(credential, at)] = connection.execute(
+            "SELECT credential, finished_at FROM raw.full_reads WHERE input = 'votes'"
+        ).fetchall()
+
+        def due(age: timedelta) -> bool:
+            return "votes" in due_reads(connection, credential, at + age, full=False)
+
+        assert (due(timedelta(hours=23)), due(timedelta(hours=24))) == (False, True)
+        connection.execute("INSERT INTO raw.votes (vote_id) SELECT 'v' || range FROM range(300000)")
+        assert (due(timedelta(days=3)), due(timedelta(days=4))) == (False, True)
+        connection.execute("INSERT INTO raw.votes (vote_id) SELECT 'w' || range FROM range(900000)")
+        assert (due(timedelta(days=6, hours=23)), due(timedelta(days=7))) == (False, True)
 
 
 def test_a_difference_that_reading_again_does_not_mend_is_left_alone(reader: Reader) -> None:
@@ -170,12 +233,12 @@ def test_a_difference_that_reading_again_does_not_mend_is_left_alone(reader: Rea
         (one, other) for one in voters for other in voters if one != other and voters[one] & voters[other]
     )
     workspace.merge(merged, into, keep_duplicates=True)
-    assert reader.read()[VOTES] == 1 + 1
+    assert reader.read()[VOTES] == 1 + 1 + LOOKED_AT
     [(score, stored)] = reader.rows(f"SELECT score, stored FROM raw.vote_differences WHERE request_id = '{into}'")
     assert (score, stored) == (workspace.score(into), len(voters[merged] | voters[into]))
-    assert reader.read()[VOTES] == 1
+    assert reader.read()[VOTES] == 1 + LOOKED_AT
     workspace.vote(into, someone_who_did_not_vote(workspace, into))
-    assert reader.read()[VOTES] == 1 + 1
+    assert reader.read()[VOTES] == 1 + 1 + LOOKED_AT
 
 
 def test_votes_of_a_request_deleted_since_are_gone_and_not_lost(reader: Reader) -> None:
@@ -196,7 +259,7 @@ def test_a_merge_is_followed_without_a_full_read(reader: Reader) -> None:
     merged = min((post_id for post_id in workspace.posts if post_id != into), key=workspace.score)
     workspace.merge(merged, into)
     calls = reader.read()
-    assert calls[VOTES] <= 2
+    assert calls[VOTES] <= 2 + LOOKED_AT
     assert (merged, into) in reader.rows("SELECT merged_request_id, request_id FROM raw.merge_aliases")
 
 

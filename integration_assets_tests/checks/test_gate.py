@@ -166,7 +166,7 @@ def test_volume_against_the_last_good_run(store, settings, base, expected):
     """Losing up to max(10, 20 %) of the last good run's votes is borne; the newest run of this portal is the base."""
     store.execute(
         """
-        INSERT INTO sync.baselines (portal_id, recorded_at, requests, votes, companies)
+        INSERT INTO sync.baselines (portal_id, recorded_at, requests_read, votes_read, companies)
         VALUES ('1', '2026-02-01', 9999, 9999, 9999), ('2', '2026-02-28', 9999, 9999, 9999),
             ('1', '2026-02-27', $1, $2, $3)
         """,
@@ -175,6 +175,19 @@ def test_volume_against_the_last_good_run(store, settings, base, expected):
     results = failed(store, settings)
     assert ("votes_volume" not in results) is expected
     assert set(results) <= {"votes_volume"}
+
+
+def test_volume_compares_what_was_read_with_what_was_read(store, settings):
+    """Votes that a merge makes one are fewer in the ranking than in the list: that is no loss, nor does it hide one."""
+    store.execute("INSERT INTO sync.baselines (portal_id, recorded_at, votes) VALUES ('1', '2026-02-26', 9999)")
+    assert "votes_volume" not in failed(store, settings)  # an earlier version did not note what it had read
+    store.execute(
+        """
+        INSERT INTO sync.baselines (portal_id, recorded_at, requests, votes, companies, requests_read, votes_read)
+        VALUES ('1', '2026-02-27', 4, 12, 3, 4, 31)
+        """
+    )
+    assert "votes, 31 in the last good run (-11)" in failed(store, settings)["votes_volume"].detail
 
 
 def test_missing_property_is_an_error_of_the_target(store, settings):

@@ -79,8 +79,8 @@ def test_a_second_sync_makes_the_calls_of_the_formula_and_no_write(sample: World
     calls, least = sync(sample)
     assert writes(sample) == 0
     assert calls == least
-    # Boards, posts, votes, status changes, and the 2 posts that only votes know.
-    assert calls["canny"] == 1 + 1 + 1 + 1 + 2
+    # Boards, posts, votes, status changes, the 2 posts that only votes know, and votes of 20 posts looked at.
+    assert calls["canny"] == 1 + 1 + 1 + 1 + 2 + 20
     # Both schemas; companies, our live and archived records, their links to two targets; identity before writing.
     assert calls["hubspot"] == 8 + 4 + 2 + 1 + 1 + 2 + 1
 
@@ -99,8 +99,9 @@ def test_syncs_of_a_whole_portal_stay_as_close_to_the_floor() -> None:
         calls, least = sync(world)
         assert writes(world) == 0
         assert calls == least
-        # Boards, posts in pages that overlap by one, votes, status changes, and the 3 posts that only votes know.
-        assert calls["canny"] == 1 + 6 + 1 + 1 + 3
+        # Boards, posts in pages that overlap by one, votes, status changes, the 3 posts that only votes know, and votes
+        # of 20 posts looked at.
+        assert calls["canny"] == 1 + 6 + 1 + 1 + 3 + 20
         # Both schemas; changed and archived companies and the parents of all; our live and archived records, their
         # links to two targets, one of which has a record with more than 500; identity before writing.
         assert calls["hubspot"] == 8 + 4 + (1 + 1 + 2) + 5 + 1 + 2 + 1 + 1

@@ -11,7 +11,7 @@ from integration_assets_tests.resolution.strategies import tenants, worlds
 from integration_assets_tests.resolution.worlds import connect, resolved, rows
 
 CAREFULLY = settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    deadline=None, max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 TABLES = (
     "resolved.votes", "resolved.lost_votes", "resolved.company_arr", "resolved.company_hosts", "resolved.arr_unjoined",
@@ -76,7 +76,7 @@ def check_what_always_holds(store: duckdb.DuckDBPyConnection) -> None:
         assert {one["company_id"] for one in why} - {None} == set(mine)
 
 
-@settings(CAREFULLY, max_examples=4)
+@settings(CAREFULLY, max_examples=2)
 @given(worlds(), tenants())
 def test_the_order_of_the_rows_is_nothing(store, world, tenant):
     """Shuffled input gives the same tables."""

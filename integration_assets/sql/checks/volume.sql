@@ -1,10 +1,10 @@
--- How much was read, beside the last good run into the same portal.
+-- How much was read, beside what the last good run into the same portal read: like is compared with like.
 -- grain: one input; key: asset
 -- inputs: raw.feature_requests, raw.votes, raw.crm_companies, raw.crm_portals, sync.baselines
 WITH base AS (
     SELECT
-        baselines.requests,
-        baselines.votes,
+        baselines.requests_read,
+        baselines.votes_read,
         baselines.companies
     FROM sync.baselines AS baselines
     INNER JOIN raw.crm_portals AS portals ON baselines.portal_id = portals.portal_id AND portals.role = 'target'
@@ -33,8 +33,8 @@ SELECT
     now_read.asset,
     now_read.total_rows,
     CASE now_read.asset
-        WHEN 'raw_feature_requests' THEN base.requests
-        WHEN 'raw_votes' THEN base.votes
+        WHEN 'raw_feature_requests' THEN base.requests_read
+        WHEN 'raw_votes' THEN base.votes_read
         ELSE base.companies
     END AS base_rows
 FROM now_read
