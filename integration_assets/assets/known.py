@@ -56,7 +56,7 @@ def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datet
 def _votes_every(connection: duckdb.DuckDBPyConnection) -> timedelta:
     """How old a whole read of the votes may get: as few calls a day as one of `VOTES_READ_A_DAY` takes."""
     [(votes,)] = connection.execute("SELECT count(*) FROM raw.votes").fetchall()
-    return min(EVERYTHING_EVERY, max(timedelta(days=1), timedelta(days=1) * (votes / VOTES_READ_A_DAY)))
+    return min(EVERYTHING_EVERY, timedelta(days=max(1.0, int(votes) / VOTES_READ_A_DAY)))
 
 
 def note_full_reads(

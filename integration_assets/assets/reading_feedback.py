@@ -189,7 +189,7 @@ async def _look_at_votes(feedback: FeedbackSystem, reading: Reading, request_ids
 
     async def look(request_id: str) -> None:
         try:
-            page = await anext(feedback.votes(request_id=request_id), Page(()))
+            page: Page[Vote] = await anext(feedback.votes(request_id=request_id), Page(()))
         except PermanentError as error:
             if error.status in (400, 404):  # deleted or merged since it was listed: the next run sees it gone
                 return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from io import StringIO
@@ -175,11 +175,11 @@ def test_the_help_of_approve_says_what_the_code_asks_for() -> None:
 @asynccontextmanager
 async def hanging() -> AsyncIterator[int]:
     """A server that takes connections and says nothing; its port."""
-    ended = asyncio.Event()
+    ended, writers = asyncio.Event(), []
 
     async def hold(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         await ended.wait()
-        writer.close()
 
     server = await asyncio.start_server(hold, "127.0.0.1", 0)
     try:
@@ -188,6 +188,10 @@ async def hanging() -> AsyncIterator[int]:
         ended.set()
         server.close()
         await server.wait_closed()
+        for writer in writers:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
 
 
 @pytest.fixture
