@@ -312,6 +312,8 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     """One page of a long read: what could be used, and what could not.
 
     `doubtful`: records before this page may have been missed, because the list changed while it was read.
+    `unreadable_fields`: optional fields (`<system>.<list>.<field>`) that some records are used without, because what
+    stood there could not be read: record id and reason of each.
     `unknown_fields`: how many records carried each field that the system does not document (`<system>.<list>.<field>`).
     `cursor`: where the list goes on, for a reader that comes back later; None at its end, and where a system has none.
     """
@@ -320,4 +322,5 @@ class Page(msgspec.Struct, Generic[T], frozen=True):
     rejected: tuple[Rejected, ...] = ()
     doubtful: bool = False
     unknown_fields: Mapping[str, int] = {}
+    unreadable_fields: Mapping[str, tuple[tuple[str, str], ...]] = {}
     cursor: str | None = None

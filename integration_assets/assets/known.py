@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import duckdb
@@ -39,6 +40,24 @@ MOST_NEW_PERSONS = 50
 """New voters looked up one by one; with more of them all persons are read, which takes fewer calls."""
 VOTES_PER_CALL = 100
 """Votes a call brings, for weighing a read of some requests against one of everything."""
+
+
+EXAMPLES = 3
+"""Records named of a field that could not be read."""
+
+
+@dataclass
+class Unreadable:
+    """An optional field that could not be read: `reason` of the first record, how many, and some of their ids."""
+
+    reason: str
+    records: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    def add(self, record_ids: Sequence[str]) -> None:
+        """Count more records."""
+        self.records += len(record_ids)
+        self.examples += [one for one in record_ids if one not in self.examples][: EXAMPLES - len(self.examples)]
 
 
 def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datetime, *, full: bool) -> set[str]:
@@ -236,6 +255,19 @@ def note_differences(connection: duckdb.DuckDBPyConnection, differences: dict[st
             """,
             [text_list(ids), list(scores), list(counts)],
         )
+
+
+def note_unreadable_fields(
+    connection: duckdb.DuckDBPyConnection, run_id: str, fields: Mapping[str, Unreadable]
+) -> None:
+    """Remember the optional fields that this run could not read, in place of those of earlier runs."""
+    with transaction(connection):
+        connection.execute("DELETE FROM ops.unreadable_fields")
+        for name, found in fields.items():
+            connection.execute(
+                "INSERT INTO ops.unreadable_fields VALUES (?, ?, ?, ?, ?)",
+                [run_id, name, found.records, found.examples, found.reason],
+            )
 
 
 def note_unknown_fields(

@@ -15,6 +15,7 @@ from integration_assets.assets.known import (
     note_full_reads,
     note_looks,
     note_unknown_fields,
+    note_unreadable_fields,
 )
 from integration_assets.assets.reading_companies import note_company_read
 from integration_assets.assets.reading_crm import read_contacts, read_crm, read_other_schema
@@ -79,6 +80,7 @@ async def read_both(session: RunSession) -> None:
     note_differences(connection, reading.differences)
     note_looks(connection, now, reading.looked_at)
     note_unknown_fields(connection, state.run_id, now, reading.unknown_fields)
+    note_unreadable_fields(connection, state.run_id, reading.unreadable_fields)
     state.identified = len(reading.in_scope)
     for stage, rejected in reading.rejected.items():
         quarantine(connection, state.run_id, stage, rejected)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import duckdb
 
 from integration_assets.assets.call_floor import Work
+from integration_assets.assets.known import Unreadable
 from integration_assets.models import Page, Rejected
 from integration_assets.reporting.progress import track
 from integration_assets.staging.loading import Loader
@@ -77,6 +78,7 @@ class Reading:
     persons_read: asyncio.Event = field(default_factory=asyncio.Event)
     live_keys: set[str] = field(default_factory=set)
     unknown_fields: Counter[str] = field(default_factory=Counter)
+    unreadable_fields: dict[str, Unreadable] = field(default_factory=dict)
     work: Work = field(default_factory=Work)
     company_read: CompanyRead | None = None
     credential: str = ""
@@ -92,6 +94,8 @@ class Reading:
         for name, count in page.unknown_fields.items():
             if name in self.unknown_fields or len(self.unknown_fields) < MOST_UNKNOWN_FIELDS:
                 self.unknown_fields[name] += count
+        for name, found in page.unreadable_fields.items():
+            self.unreadable_fields.setdefault(name, Unreadable(found[0][1])).add([record_id for record_id, _ in found])
 
 
 async def read_pages(

@@ -1,4 +1,4 @@
-"""New fields: what the systems send that nobody documented. It is kept out; the run that meets it first says so."""
+"""Fields nobody documented, which are kept out, and optional fields that cannot be read, which cost only themselves."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, query, sample
 
-NAME, ASSET = "unknown_fields", "raw_feature_requests"
+NAME, UNREADABLE, ASSET = "unknown_fields", "unreadable_fields", "raw_feature_requests"
 MOST_NAMED = 10
 
 
@@ -23,4 +23,22 @@ def unknown_fields(connection: duckdb.DuckDBPyConnection, settings: GateSettings
     return CheckResult(NAME, ASSET, "WARN", passed=False, detail=detail, rows=sample(("field", "records"), new))
 
 
-CHECKS = (Check(NAME, ASSET, "WARN", "The systems send no field that nobody documented.", unknown_fields),)
+def unreadable_fields(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Warn of records that are used without an optional field, with how many, three ids and what was wrong."""
+    rows = query(connection, "unreadable_fields", [settings.run_id])
+    if not rows:
+        return CheckResult(UNREADABLE, ASSET, "WARN", passed=True, detail="every field could be read")
+    named = "; ".join(
+        f"{field} of {records:,} records ({', '.join(examples)}{', …' if records > len(examples) else ''}): {reason}"
+        for field, records, examples, reason in rows[:MOST_NAMED]
+    )
+    more = f"; and {len(rows) - MOST_NAMED:,} more fields" if len(rows) > MOST_NAMED else ""
+    detail = f"used without what could not be read: {named}{more}. Correct it in the feedback system, or report it"
+    shown = sample(("field", "records", "examples", "reason"), rows)
+    return CheckResult(UNREADABLE, ASSET, "WARN", passed=False, detail=detail, rows=shown)
+
+
+CHECKS = (
+    Check(NAME, ASSET, "WARN", "The systems send no field that nobody documented.", unknown_fields),
+    Check(UNREADABLE, ASSET, "WARN", "Every field of the feedback system's records can be read.", unreadable_fields),
+)

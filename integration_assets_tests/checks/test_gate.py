@@ -248,6 +248,20 @@ def test_mapped_company_property_must_exist(store, settings):
     assert "company.arr" in failed(store, mapped)["crm_schema_as_expected"].detail
 
 
+def test_fields_that_cannot_be_read_are_told_with_examples(store, settings):
+    """How many records, three of them, what is wrong and what to do; the gate stays open."""
+    row = "INSERT INTO ops.unreadable_fields VALUES (?, 'canny.posts.score', 1200, ['a', 'b', 'c'], 'Expected `int`')"
+    store.execute(row, ["before"])
+    assert failed(store, settings) == {}
+    store.execute(row, ["run"])
+    found = failed(store, settings)
+    assert set(found) == {"unreadable_fields"}
+    assert found["unreadable_fields"].severity == "WARN"
+    said = found["unreadable_fields"].detail
+    assert "canny.posts.score of 1,200 records (a, b, c, …): Expected `int`. Correct it in the feedback system" in said
+    assert closed_by(run_gate(store, settings)) == ()
+
+
 def test_new_fields_are_told_of_by_the_run_that_meets_them(store, settings):
     """That run warns and names them with their records; a later one passes. The gate stays open."""
     now = NOW.replace(tzinfo=None)

@@ -176,7 +176,9 @@ class CannyFeedback:
         """One user by id, with companies; None when Canny says there is none."""
         return await self._retrieve("user", voter_id, "voter", records.voter)
 
-    async def _retrieve(self, kind: str, record_id: str, name: str, read: Callable[[Any], T]) -> T | Rejected | None:
+    async def _retrieve(
+        self, kind: str, record_id: str, name: str, read: Callable[[Any, dict[str, str]], T]
+    ) -> T | Rejected | None:
         """One record by id, or why it cannot be used. `kind` is Canny's word for it, `name` ours.
 
         None on 404, or 400 with a text about such a record or its id. The exact text is not documented, so any other

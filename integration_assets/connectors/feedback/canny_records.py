@@ -1,14 +1,17 @@
 """What Canny's records look like, and what they mean to us.
 
-Only an id is required; keys we do not use are ignored, and so is everything a record may leave out or set to null. A
-value of another type than documented rejects the record, by the path of the field.
+Only an id is required, a post's title and the post of a vote or status change; keys we do not use are ignored, and so
+is everything a record may leave out or set to null. A value of another type than documented costs the record that
+field; that of a required one rejects the record, by the path of the field.
 """
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import msgspec
 
@@ -52,6 +55,8 @@ _FIELDS = {
 DOCUMENTED = {kind: (f"canny.{name}", frozenset(fields.split())) for (kind, name), fields in _FIELDS.items()}
 """Per kind of record: Canny's list of it, and the fields it may hold, used or not. Source: Canny API reference; `token`
 and `totalMRR` are in real answers all the same."""
+
+T = TypeVar("T")
 
 Id = Annotated[str, msgspec.Meta(min_length=1)]
 Time = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -133,11 +138,51 @@ class UnusableError(ValueError):
     """A record of the right shape that means nothing usable."""
 
 
-def feature_request(raw: Any) -> FeatureRequest:
+_FIELD = re.compile(r" - at `\$\.(\w+(?:\.\w+)*)")
+"""Where msgspec says what it could not read; of what is in a list only the list."""
+
+
+def _read(raw: Any, kind: type[T], unreadable: dict[str, str]) -> T:
+    """A record, without the optional fields that cannot be read; `unreadable` gets the reason by outermost field.
+
+    Raises:
+        msgspec.ValidationError: it is no record, or a required field cannot be read.
+    """
+    try:
+        return msgspec.convert(raw, kind)
+    except msgspec.ValidationError as error:
+        first = reason = error
+    rest = copy.deepcopy(raw)
+    while _leave_out(rest, str(reason), unreadable):
+        try:
+            return msgspec.convert(rest, kind)
+        except msgspec.ValidationError as error:
+            reason = error
+    raise first
+
+
+def _leave_out(record: Any, reason: str, unreadable: dict[str, str]) -> bool:
+    """Take the field out of the record that a message is about; False when it names none that is there."""
+    found = _FIELD.search(reason)
+    if found is None:
+        return False
+    *outer, name = found[1].split(".")
+    inner = record
+    for one in outer:
+        inner = inner.get(one) if isinstance(inner, dict) else None
+    if not isinstance(inner, dict) or name not in inner:
+        return False
+    del inner[name]
+    # Without its required part an object goes as well; the first reason says why.
+    unreadable.setdefault((outer or [name])[0], reason)
+    return True
+
+
+def feature_request(raw: Any, unreadable: dict[str, str]) -> FeatureRequest:
     """A post. One without a title is unusable."""
-    post = msgspec.convert(raw, _Post)
+    post = _read(raw, _Post, unreadable)
     if not (post.title or "").strip():
-        raise UnusableError("no title")
+        raise UnusableError(unreadable.get("title", "no title"))
     return FeatureRequest(
         request_id=post.id,
         title=post.title or "",
@@ -151,15 +196,15 @@ def feature_request(raw: Any) -> FeatureRequest:
         tags=tuple(tag.name for tag in post.tags or () if tag.name),
         score=post.score,
         author_id=post.author.id if post.author else None,
-        created_at=_utc(post.created),
-        status_changed_at=_utc(post.status_changed_at),
+        created_at=_utc(post.created, "created", unreadable),
+        status_changed_at=_utc(post.status_changed_at, "statusChangedAt", unreadable),
         merged_ids=tuple(dict.fromkeys(merge.post.id for merge in post.merge_history or () if merge.post)),
     )
 
 
-def board(raw: Any) -> Board:
+def board(raw: Any, unreadable: dict[str, str]) -> Board:
     """A board; its id stands in for a missing name."""
-    board = msgspec.convert(raw, _Board)
+    board = _read(raw, _Board, unreadable)
     return Board(board.id, board.name or board.id, board.post_count)
 
 
@@ -167,46 +212,47 @@ def _voter_of(user: _User) -> Voter:
     return Voter(user.id, user.email, tuple(dict.fromkeys(company.id for company in user.companies or ())))
 
 
-def voter(raw: Any) -> Voter:
+def voter(raw: Any, unreadable: dict[str, str]) -> Voter:
     """A user with the ids of the companies it belongs to."""
-    return _voter_of(msgspec.convert(raw, _User))
+    return _voter_of(_read(raw, _User, unreadable))
 
 
-def vote(raw: Any) -> Vote:
+def vote(raw: Any, unreadable: dict[str, str]) -> Vote:
     """A vote. Its voter knows no companies, and is None when the person is gone."""
-    vote = msgspec.convert(raw, _Vote)
+    vote = _read(raw, _Vote, unreadable)
     if not vote.post.id:
         raise UnusableError(REQUEST_WITHOUT_ID)
     voter = _voter_of(vote.voter) if vote.voter else None
-    return Vote(vote.id, vote.post.id, voter, _utc(vote.created), vote.post.status)
+    return Vote(vote.id, vote.post.id, voter, _utc(vote.created, "created", unreadable), vote.post.status)
 
 
-def account(raw: Any) -> Account:
+def account(raw: Any, unreadable: dict[str, str]) -> Account:
     """A company. Its spend is kept as the number was written."""
-    company = msgspec.convert(raw, _Company)
+    company = _read(raw, _Company, unreadable)
     spend = None if company.monthly_spend is None else str(company.monthly_spend)
     return Account(company.id, company.name or None, company.domain or None, spend)
 
 
-def status_change(raw: Any) -> StatusChange:
+def status_change(raw: Any, unreadable: dict[str, str]) -> StatusChange:
     """A move of a post to another status."""
-    change = msgspec.convert(raw, _StatusChange)
-    return StatusChange(change.id, change.post.id, change.status, _utc(change.created))
+    change = _read(raw, _StatusChange, unreadable)
+    return StatusChange(change.id, change.post.id, change.status, _utc(change.created, "created", unreadable))
 
 
-def _utc(moment: datetime | None) -> datetime | None:
+def _utc(moment: datetime | None, field: str, unreadable: dict[str, str]) -> datetime | None:
     if moment is None:
         return None
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise UnusableError("a time beyond the calendar") from None
+        unreadable[field] = "a time beyond the calendar"
+        return None
 
 
 class Reader:
     """Turns the raw pages of one list into pages of records, once per id, whatever is served twice."""
 
-    def __init__(self, kind: str, convert: Callable[[Any], Any]) -> None:
+    def __init__(self, kind: str, convert: Callable[[Any, dict[str, str]], Any]) -> None:
         self._kind = kind
         self._convert = convert
         self._seen: set[str] = set()
@@ -215,6 +261,7 @@ class Reader:
     def page(self, items: Iterable[Any]) -> Page[Any]:
         """The items of one raw page that were not served before, in their order."""
         records, rejected, new = [], [], []
+        left_out: dict[str, list[tuple[str, str]]] = {}
         for item in items:
             self._position += 1
             given = item.get("id") if isinstance(item, dict) else None
@@ -223,11 +270,20 @@ class Reader:
                 continue
             self._seen.add(key)
             new.append(item)
+            unreadable: dict[str, str] = {}
             try:
-                records.append(self._convert(item))
+                records.append(self._convert(item, unreadable))
             except (msgspec.ValidationError, UnusableError) as error:
                 rejected.append(self._rejected(key, str(error), item))
-        return Page(tuple(records), tuple(rejected), unknown_fields=unknown_fields(*DOCUMENTED[self._kind], new))
+                continue
+            for name, reason in unreadable.items():
+                left_out.setdefault(f"{DOCUMENTED[self._kind][0]}.{name}", []).append((key, reason))
+        return Page(
+            tuple(records),
+            tuple(rejected),
+            unknown_fields=unknown_fields(*DOCUMENTED[self._kind], new),
+            unreadable_fields={name: tuple(found) for name, found in left_out.items()},
+        )
 
     def _rejected(self, key: str, reason: str, item: Any) -> Rejected:
         if self._kind != "feature_request" or not isinstance(item, dict):

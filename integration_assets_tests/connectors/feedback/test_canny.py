@@ -188,24 +188,69 @@ def test_holes_that_the_api_allows_are_none() -> None:
         ({"title": " \t"}, "no title"),
         ({"title": None}, "no title"),
         ({"title": 7}, "Expected `str | null`, got `int` - at `$.title`"),
-        ({"status": ["open"]}, "Expected `str | null`, got `array` - at `$.status`"),
-        ({"score": "12"}, "Expected `int | null`, got `str` - at `$.score`"),
-        ({"score": True}, "Expected `int | null`, got `bool` - at `$.score`"),
-        ({"board": "b1"}, "Expected `object | null`, got `str` - at `$.board`"),
-        ({"tags": {"name": "x"}}, "Expected `array | null`, got `object` - at `$.tags`"),
-        ({"created": "yesterday"}, "Invalid RFC3339 encoded datetime - at `$.created`"),
-        ({"created": ""}, "Invalid RFC3339 encoded datetime - at `$.created`"),
-        ({"created": "2026-04-16T01:07:22"}, "Expected `datetime` with a timezone component - at `$.created`"),
-        ({"created": "0001-01-01T00:00:00+14:00"}, "a time beyond the calendar"),
-        ({"statusChangedAt": 1}, "Expected `datetime | null`, got `int` - at `$.statusChangedAt`"),
     ],
 )
-def test_a_record_of_the_wrong_type_is_rejected_with_the_field(change: dict[str, Any], reason: str) -> None:
+def test_a_record_without_a_title_is_rejected(change: dict[str, Any], reason: str) -> None:
     """It is handed back with its id and a reason without its value; its neighbours are unharmed."""
     posts = [{**POST, **change}, {**POST, "id": "p2"}]
     (page,), _ = talk(lambda system: pages(system.feature_requests(statuses=())), {"posts": posts, "hasMore": False})
     assert page.rejected == (Rejected("feature_request", "p1", reason),)
+    assert page.unreadable_fields == {}
     assert [record.request_id for record in page.records] == ["p2"]
+
+
+@pytest.mark.parametrize(
+    ("change", "without", "reason"),
+    [
+        ({"status": ["open"]}, {"status": Status.UNKNOWN, "source_status": None}, "got `array` - at `$.status`"),
+        ({"score": "12"}, {"score": None}, "Expected `int | null`, got `str` - at `$.score`"),
+        ({"score": True}, {"score": None}, "Expected `int | null`, got `bool` - at `$.score`"),
+        ({"score": 3.5}, {"score": None}, "Expected `int | null`, got `float` - at `$.score`"),
+        ({"board": "b1"}, {"board": None, "board_id": None}, "Expected `object | null`, got `str` - at `$.board`"),
+        ({"board": {"id": "b1", "name": 7}}, {"board": None, "board_id": "b1"}, "got `int` - at `$.board.name`"),
+        ({"tags": {"name": "x"}}, {"tags": ()}, "Expected `array | null`, got `object` - at `$.tags`"),
+        ({"tags": [{"name": "x"}, None]}, {"tags": ()}, "Expected `object`, got `null` - at `$.tags[1]`"),
+        ({"author": {}}, {"author_id": None}, "Object missing required field `id` - at `$.author`"),
+        ({"author": {"id": ""}}, {"author_id": None}, "Expected `str` of length >= 1 - at `$.author.id`"),
+        ({"author": "ann"}, {"author_id": None}, "Expected `object | null`, got `str` - at `$.author`"),
+        ({"created": "yesterday"}, {"created_at": None}, "Invalid RFC3339 encoded datetime - at `$.created`"),
+        ({"created": "2026-04-16T01:07:22"}, {"created_at": None}, "with a timezone component - at `$.created`"),
+        ({"created": "0001-01-01T00:00:00+14:00"}, {"created_at": None}, "a time beyond the calendar"),
+        ({"statusChangedAt": 1}, {"status_changed_at": None}, "got `int` - at `$.statusChangedAt`"),
+        ({"mergeHistory": [{"post": 5}]}, {"merged_ids": ()}, "got `int` - at `$.mergeHistory[0].post`"),
+    ],
+)
+def test_an_optional_field_that_cannot_be_read_costs_that_field(
+    change: dict[str, Any], without: dict[str, Any], reason: str
+) -> None:
+    """The record is as it would be without the field, which is named with the record's id and what is wrong with it."""
+    whole, found = (
+        talk(lambda system: pages(system.feature_requests(statuses=())), {"posts": [one], "hasMore": False})[0][0]
+        for one in (POST, {**POST, **change})
+    )
+    assert found.rejected == ()
+    assert found.records == (msgspec.structs.replace(whole.records[0], **without),)
+    [(name, [(record_id, said)])] = found.unreadable_fields.items()
+    assert (name, record_id) == (f"canny.posts.{next(iter(change))}", "p1")
+    assert said.endswith(reason)
+    assert whole.unreadable_fields == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "vote"),
+    [
+        ({"voter": {}}, Vote("v1", "p1", None, None, "Won't do")),
+        ({"voter": {"id": "u1", "email": 5}}, Vote("v1", "p1", Voter("u1", None), None, "Won't do")),
+        ({"created": 7}, Vote("v1", "p1", Voter("u1", "A@B.example"), None, "Won't do")),
+        ({"post": {"id": "p1", "status": 5}}, Vote("v1", "p1", Voter("u1", "A@B.example"), None, None)),
+    ],
+)
+def test_a_vote_loses_only_what_cannot_be_read(change: dict[str, Any], vote: Vote) -> None:
+    """A person that cannot be read is nobody known, and the vote is one."""
+    item = {**VOTE, "created": None, **change}
+    (page,), _ = talk(lambda system: pages(system.votes()), cursor_page("items", [item], None))
+    assert (page.records, page.rejected) == ((vote,), ())
+    assert list(page.unreadable_fields) == [f"canny.votes.{next(iter(change))}"]
 
 
 @pytest.mark.parametrize("item", [{}, {"id": None}, {"id": 5}, {"id": ""}, "text", None, [1]])
@@ -257,13 +302,13 @@ def test_spend_is_kept_as_the_number_was_written(spend: Any, text: str | None) -
 
 
 @pytest.mark.parametrize("spend", ["100", True, {"amount": 1}])
-def test_spend_that_is_no_number_rejects_the_account(spend: Any) -> None:
+def test_spend_that_is_no_number_costs_the_account_its_spend(spend: Any) -> None:
     """Text and booleans are drift, not money."""
     (page,), _ = talk(
         lambda system: pages(system.accounts()), cursor_page("companies", [{"id": "c", "monthlySpend": spend}], None)
     )
-    assert page.records == ()
-    assert "$.monthlySpend" in page.rejected[0].reason
+    assert page.records == (Account("c", None, None, None),)
+    assert list(page.unreadable_fields) == ["canny.companies.monthlySpend"]
 
 
 def test_members_of_several_companies_keep_all_of_them() -> None:
