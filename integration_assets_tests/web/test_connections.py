@@ -5,27 +5,30 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-import time
 from collections.abc import Callable
 
 import pytest
 
 from integration_assets.web import connections
+from integration_assets_tests.waiting import PATIENCE_SECONDS, until
 from integration_assets_tests.web.conftest import ACME, Served
 from integration_assets_tests.web.serving import Client
-from integration_assets_tests.web.sockets import PATIENCE, connected, head, received, status_of
+from integration_assets_tests.web.sockets import connected, head, received, status_of
 
 HALF = b"GET /login HTTP/1.1\r\nHost: x\r\nX-Slow: "
 
 
 def send_until_closed(connection: socket.socket, part: bytes, pause: float = 0.0) -> None:
     """Send a part again and again, until that fails: with patience, but not for ever."""
-    deadline = time.monotonic() + PATIENCE
-    with contextlib.suppress(ConnectionError):
-        while time.monotonic() < deadline:
+
+    def closed() -> bool:
+        try:
             connection.sendall(part)
-            time.sleep(pause)
-        pytest.fail("the connection is still open")
+        except ConnectionError:
+            return True
+        return False
+
+    until(closed, "the end of the connection", every=pause)
 
 
 def test_half_open_connections_end_and_others_are_served(pages: Served, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,7 +125,7 @@ def test_headers_without_end_are_refused(pages: Served) -> None:
     """Twenty megabytes of them are not taken: the answer is 431, after a few kilobytes."""
     with connected(pages) as (connection,):
         connection.sendall(head(pages)[:-2])
-        connection.settimeout(PATIENCE)
+        connection.settimeout(PATIENCE_SECONDS)
         sent = 0
         with contextlib.suppress(ConnectionError):
             while sent < 20_000_000:
@@ -157,10 +160,8 @@ def test_broken_bodies_leave_no_traceback(pages: Served, caplog: pytest.LogCaptu
             assert status_of(received(connection)) == 400
         with connected(pages) as (connection,):
             connection.sendall(head(pages, "POST /login HTTP/1.1", *form, "Content-Length: 100") + b"login=a")
-        deadline = time.monotonic() + PATIENCE
-        while sum("POST /login None" in record.getMessage() for record in caplog.records) < 2:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
+        told = "POST /login None"
+        until(lambda: sum(told in record.getMessage() for record in caplog.records) == 2, "the second line of the log")
     assert not [record for record in caplog.records if record.exc_info]
 
 
