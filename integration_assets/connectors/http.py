@@ -34,6 +34,7 @@ from integration_assets.errors import (
     CredentialError,
     DailyQuotaError,
     IntegrationError,
+    LockError,
     PermanentError,
     QuotaError,
     TransientError,
@@ -209,6 +210,8 @@ class HttpClient:
                         raise
         except _Setback as setback:
             raise self._final(call, setback.error, attempts, maybe_applied=maybe_applied) from None
+        except LockError:
+            raise  # what forbids a write is no answer of the other side: nothing is added to it
         except TransientError as error:
             raise self._final(call, error, attempts, maybe_applied=maybe_applied) from None
         raise ContractError(f"{self._system}: no attempt was made", system=self._system, endpoint=call.endpoint)
