@@ -102,6 +102,12 @@ class CannyFeedback:
                         when=_key_is_rejected,
                         advice=advice,
                     ),
+                    # A record that is gone is expected where one is asked for; else nothing of Canny's is there.
+                    Rule(
+                        statuses=frozenset({404, 405}),
+                        action=Action.PERMANENT,
+                        advice="check the base URL: Canny's is https://canny.io/api",
+                    ),
                 ),
                 describe=_error_text,
             ),

@@ -385,3 +385,11 @@ def test_every_field_that_is_read_is_a_documented_one() -> None:
     assert shapes.keys() == canny_records.DOCUMENTED.keys()
     for kind, shape in shapes.items():
         assert {one.encode_name for one in msgspec.structs.fields(shape)} <= canny_records.DOCUMENTED[kind][1]
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_an_address_where_canny_is_not_is_told_as_one(status: int) -> None:
+    """A base URL without `/api`, or of another service: the message is about the address, not the key."""
+    with pytest.raises(PermanentError, match=r"check the base URL: Canny's is https://canny\.io/api") as wrong:
+        talk(lambda system: pages(system.feature_requests(statuses=["open"])), (status, {"error": "Not Found"}))
+    assert not isinstance(wrong.value, CredentialError)
