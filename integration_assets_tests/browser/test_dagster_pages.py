@@ -265,7 +265,7 @@ def test_a_failed_check_says_what_failed_and_which_rows(reader, ran):
     text = reader.open(
         f"/assets/raw_feature_requests?view=checks&checkDetail={GATE}",
         *("quarantined_records", "Plots", "Evaluation result", "This is a blocking asset check.", *checks),
-        *(check.description, f"{UNTITLED} of 60 feature_request records quarantined, limit 10", "no title"),
+        *(check.description, f"{UNTITLED} of 60 requests quarantined, limit 10", "no title"),
     )
     assert f"{GATE}\nFailed" in text
     rows = re.findall(r"feature_request\s+(\w+)\s+no title", text)
