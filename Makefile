@@ -4,8 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 LOCK_CUTOFF ?= 2026-11-17
+MUTATIONS_SEED ?= 11
+MUTATIONS_SAMPLE ?= 60
 
-.PHONY: ci bench demo test proofs proof-tests faults security figures kills lint dev install lock format clean
+.PHONY: ci bench demo test proofs proof-tests faults security figures kills mutations lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -39,6 +41,17 @@ kills: install ## real kill -9 at requests and named places, and all pairs of cr
 
 security: install ## what is measured about security, N of N each; one of them: make security NAMES=probes
 	$(BIN)/python -m integration_assets_tests.security $(NAMES)
+
+# A figure, too slow for CI: each mutant that lives costs all tests of its module. The tool is kept apart from the locked
+# packages, with the three of its dependencies that its operators need.
+mutations: install $(VENV)/mutation-tool ## which small changes of the core its tests let live; make mutations NAMES=checks MUTATIONS_SAMPLE=20
+	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.mutations $(NAMES) \
+		--seed $(MUTATIONS_SEED) --sample $(MUTATIONS_SAMPLE) --tool $(VENV)/mutation-tool
+
+$(VENV)/mutation-tool: $(VENV)/installed
+	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $@ \
+		cosmic-ray==8.7.0 parso==0.8.7 attrs==26.1.0 stevedore==5.10.0
+	touch $@
 
 lint: install ## imports, style, types, SQL, workflows, security
 	$(BIN)/ruff check .
