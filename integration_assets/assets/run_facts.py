@@ -22,6 +22,7 @@ from integration_assets.reporting.run_summary import (
     ConflictLine,
     LinkNumbers,
     PlanLine,
+    PlannedChanges,
     RecordNumbers,
     RunFacts,
 )
@@ -116,7 +117,9 @@ def _plan_line(state: RunState) -> PlanLine:
     if state.planned is None:
         return PlanLine(None, bool(gate), gate)
     reasons = (*gate, *state.planned.reasons)
-    return PlanLine(state.planned.plan.hash, bool(reasons), reasons)
+    counts = state.planned.plan.counts
+    changes = PlannedChanges(counts.create, counts.update, counts.retire, counts.link, counts.unlink)
+    return PlanLine(state.planned.plan.hash, bool(reasons), reasons, changes)
 
 
 def _numbers(report: ApplyReport) -> tuple[RecordNumbers, LinkNumbers]:

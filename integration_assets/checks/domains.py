@@ -35,11 +35,12 @@ def domains_usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings
         by_reason[reason].append(tuple(rest))
     companies = len({company_id for _, company_id, *_ in rows})
     parts = [
-        f"{len({company_id for company_id, *_ in found}):,} {_WORDS[reason]} "
-        f"({_listed(found, settings)}; {_remedy(reason, found, settings)})"
+        f"{len({company_id for company_id, *_ in found}):,} {_WORDS[reason]} ({_listed(found, settings)})"
         for reason in _WORDS
         if (found := by_reason.get(reason))
     ]
+    # Remedies come last, where no message cuts them off.
+    parts += dict.fromkeys(_remedy(reason, by_reason[reason], settings) for reason in _WORDS if reason in by_reason)
     verb = "has a domain" if companies == 1 else "have domains"
     detail = f"{count(companies, 'company', 'companies')} {verb} that no vote is matched by: {'; '.join(parts)}"
     # what may be lost comes first: votes, then revenue
@@ -63,7 +64,7 @@ def _arr(arr: Decimal | None, settings: GateSettings) -> str:
 
 def _remedy(reason: str, found: list[tuple[Any, ...]], settings: GateSettings) -> str:
     if reason != "personal_domain":
-        return "correct the domain of these companies in the CRM"
+        return "correct in the CRM what is no domain of the company alone"
     domains = ",".join(dict.fromkeys(value for _, value, *_ in found[:NAMED]))
     return (
         f"where a domain is a customer's own, add it to {settings.business_domains_setting} (={domains}), "

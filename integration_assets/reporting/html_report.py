@@ -33,7 +33,7 @@ from integration_assets.reporting.run_charts import (
     coverage_chart,
     votes_against_arr,
 )
-from integration_assets.reporting.run_summary import RunSummary, arr_words, iso_utc
+from integration_assets.reporting.run_summary import RunSummary, arr_words, has_written, iso_utc, unapplied_changes
 from integration_assets.reporting.text import amount, clean, clip, count, duration, lacking_rate, moment, percent
 from integration_assets.staging.store import check_tenant, make_private_directory
 
@@ -209,6 +209,7 @@ def _templates() -> jinja2.Environment:
         "drawing": Markup,  # our own charts, which escape what they are given
     }
     templates.globals |= {"percent": percent, "count": count, "lacking_rate": lacking_rate}
+    templates.globals |= {"unapplied_changes": unapplied_changes, "has_written": has_written}
     return templates
 
 

@@ -9,13 +9,19 @@ import msgspec
 
 from integration_assets.errors import ConfigurationError, EndState
 from integration_assets.reporting.advice import TODO, release_command
-from integration_assets.reporting.run_summary import RunSummary, SystemCalls, arr_words
+from integration_assets.reporting.run_summary import (
+    RunSummary,
+    SystemCalls,
+    arr_words,
+    has_written,
+    unapplied_changes,
+)
 from integration_assets.reporting.text import arr_money, clean, clip, duration, moment, percent
 
 LISTED = 20
 """Rejects that are named; the rest is counted."""
-CELL = 160
-"""Most characters of a cell."""
+TITLE = 160
+"""Most characters of a title. Nothing else is cut: reasons and details end with the remedy."""
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", **{sign: f"\\{sign}" for sign in "\\`*_{}[]()#+!|~="}}
 """What Markdown, HTML or the host would take for more than a character."""
 
@@ -65,24 +71,21 @@ def _numbers(summary: RunSummary) -> str:
     records, links = summary.feature_requests, summary.links
     if not (records.identified or links.desired or summary.plan.hash):
         return ""
-    would = "would be " if summary.dry_run else ""
-    heads = [
-        "",
-        "found",
-        f"{would}created",
-        f"{would}updated",
-        f"{would}taken away",
-        "unchanged",
-        "rejected",
-        "verified",
-    ]
-    request_cells = (records.identified, records.created, records.updated, records.retired)
+    would = unapplied_changes(summary)
+    planned = ""
+    if would is not None:
+        planned = f"{would.records_text}; {would.links_text}.\n\n".capitalize()
+    heads = ["", "found", "created", "updated", "taken away", "unchanged", "rejected", "verified"]
+    # What was not done is said in words above: a table of it would read as done.
+    done = would is None or has_written(summary)
+    record_cells = (records.created, records.updated, records.retired) if done else ("-", "-", "-")
+    link_cells = (links.created, "-", links.removed) if done else ("-", "-", "-")
     rows: list[Sequence[object]] = [
-        ("requests", *request_cells, records.unchanged, records.rejected, records.verified),
-        ("links", links.desired, links.created, "-", links.removed, links.unchanged, links.rejected, links.verified),
+        ("requests", records.identified, *record_cells, records.unchanged, records.rejected, records.verified),
+        ("links", links.desired, *link_cells, links.unchanged, links.rejected, links.verified),
     ]
     plan = f"\n\nPlan `{summary.plan.hash}`{', held' if summary.plan.held else ''}." if summary.plan.hash else ""
-    return _table(heads, rows) + plan
+    return planned + _table(heads, rows) + plan
 
 
 def _coverage(summary: RunSummary) -> str:
@@ -98,7 +101,7 @@ def _coverage(summary: RunSummary) -> str:
 
 def _top(summary: RunSummary) -> str:
     rows = [
-        (one.title, one.companies, arr_money(one.arr, summary.currency, one.companies_without_rate))
+        (clip(clean(one.title), TITLE), one.companies, arr_money(one.arr, summary.currency, one.companies_without_rate))
         for one in summary.top.by_arr
     ]
     return _table(["first by ARR", "companies", "ARR"], rows)
@@ -149,5 +152,5 @@ def _cell(value: object) -> str:
 
 
 def safe(text: str) -> str:
-    """Text from outside as text: no markup, no mention, no address, one line, cut to 160 characters."""
-    return "".join(_ESCAPES.get(letter, letter) for letter in clip(clean(text), CELL))
+    """Text from outside as text: no markup, no mention, no address, one line."""
+    return "".join(_ESCAPES.get(letter, letter) for letter in clean(text))

@@ -88,12 +88,33 @@ class ConflictLine(msgspec.Struct, frozen=True):
     action: str
 
 
+class PlannedChanges(msgspec.Struct, frozen=True):
+    """What a plan would change: requests by action, and labels on pairs to be added and taken off."""
+
+    create: int = 0
+    update: int = 0
+    retire: int = 0
+    link: int = 0
+    unlink: int = 0
+
+    @property
+    def records_text(self) -> str:
+        """What would become of requests, in words."""
+        return f"would create {self.create:,}, update {self.update:,}, retire {self.retire:,}"
+
+    @property
+    def links_text(self) -> str:
+        """What would become of links, in words."""
+        return f"would link {self.link:,}, unlink {self.unlink:,}"
+
+
 class PlanLine(msgspec.Struct, frozen=True):
-    """The plan of the run; `hash` is None when there is none."""
+    """The plan of the run; `hash` is None when there is none. `changes` are there when one was made."""
 
     hash: str | None = None
     held: bool = False
     reasons: tuple[str, ...] = ()
+    changes: PlannedChanges | msgspec.UnsetType = msgspec.UNSET  # summaries of earlier versions are read as well
 
 
 class TopRequest(msgspec.Struct, frozen=True):
@@ -230,12 +251,27 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
         conflicts=tuple(facts.conflicts),
         quarantined=_quarantined(connection, facts.run_id) if connection else {},
         currency=facts.currency,
-        plan=PlanLine(facts.plan.hash, facts.plan.held, tuple(clean(reason) for reason in facts.plan.reasons)),
+        plan=msgspec.structs.replace(facts.plan, reasons=tuple(clean(reason) for reason in facts.plan.reasons)),
         top=_top(connection) if connection and facts.ranked else Top(),
         freshness=_freshness(connection) if connection else Freshness(),
         arr=_arr(connection) if connection and facts.ranked else ArrNumbers(),
         quarantine=_quarantine(connection, facts) if connection else (),
     )
+
+
+def unapplied_changes(summary: RunSummary) -> PlannedChanges | None:
+    """What a dry run, or a run whose plan is held, would have done; None of a run that did what it planned."""
+    records, links = summary.feature_requests, summary.links
+    if summary.dry_run:
+        return PlannedChanges(records.created, records.updated, records.retired, links.created, links.removed)
+    changes = summary.plan.changes
+    return changes if summary.plan.held and isinstance(changes, PlannedChanges) else None
+
+
+def has_written(summary: RunSummary) -> bool:
+    """Whether the run changed anything in the CRM: one that applied an approved plan may hold the next one."""
+    told = not summary.plan.held or isinstance(summary.plan.changes, PlannedChanges)  # else of an earlier version
+    return told and not summary.dry_run and bool(summary.feature_requests.verified or summary.links.verified)
 
 
 def arr_words(numbers: ArrNumbers, currency: str) -> str:

@@ -25,15 +25,27 @@ from slack_sdk.models.blocks import (
 from integration_assets.errors import EndState
 from integration_assets.reporting.advice import TODO, release_command
 from integration_assets.reporting.alerts import Standing
-from integration_assets.reporting.run_summary import CheckLine, RunSummary, TopRequest, arr_words, iso_utc
-from integration_assets.reporting.text import arr_money, clean, clip, count, duration, moment, percent
+from integration_assets.reporting.run_summary import (
+    CheckLine,
+    RunSummary,
+    TopRequest,
+    arr_words,
+    has_written,
+    iso_utc,
+    unapplied_changes,
+)
+from integration_assets.reporting.text import arr_money, clean, clip, clip_middle, count, duration, moment, percent
 
 HEADER_LIMIT = 150
-PART_LIMIT = 1_200
-"""Longest part of the message. Ten of them, a recovery, the header and the small print stay below 13,000."""
+PART_LIMIT = 800
+REMEDIES_LIMIT = 2_200
+"""Longest part of the message; of one whose lines end with a remedy. Three of these, seven of the others, a recovery,
+the header and the small print stay below 13,000."""
 LINE_LIMIT = 210
 REASON_LIMIT = 420
-"""Longest line about quarantined records: three ids with their links, and the remedy."""
+"""Longest line that ends with a remedy: three examples with their links, and what to do. More, where there is room."""
+_WITH_REMEDIES = frozenset({"*What happened*", "*What to do*", "*Checks*", "*Quarantined*"})
+"""How the parts begin whose lines end with a remedy."""
 LISTED = 5
 """Checks, reasons and rejects named; the rest is counted."""
 
@@ -92,9 +104,8 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
         _top("Top by ARR", summary.top.by_arr, summary.currency),
         _top("Top by companies", summary.top.by_companies, summary.currency),
         _listed("Movers", extra.movers),
-        _listed("Checks", _failed_checks(summary)),
-        # Each line ends with the remedy, which must not be what is cut off.
-        _listed("Quarantined", [line.text for line in summary.quarantine], limit=REASON_LIMIT),
+        _with_remedies("Checks", _failed_checks(summary)),
+        _with_remedies("Quarantined", [line.text for line in summary.quarantine]),
         _listed("Rejected", [f"{one.kind} {one.key}: {one.reason}" for one in summary.rejected]),
         _listed("Notes", extra.notes),
     )
@@ -127,7 +138,7 @@ def alert_blocks(
 ) -> tuple[str, list[dict[str, Any]]]:
     """A message about something that is no run: what happened, what to do (with our own code marks), to whom. UTC."""
     emoji = ":large_green_circle:" if recovered else ":rotating_light:"
-    lines = [f"*What happened*\n{_safe(happened, 2 * LINE_LIMIT)}", f"*What to do*\n{advice}" if advice else ""]
+    lines = [f"*What happened*\n{_with_end(happened, 2 * REASON_LIMIT)}", f"*What to do*\n{advice}" if advice else ""]
     small = f"tenant {_safe(tenant, 70)} · {environment} · {moment(iso_utc(at))}"
     blocks: list[Block] = [
         HeaderBlock(text=PlainTextObject(text=clip(f"{emoji} {title}", HEADER_LIMIT), emoji=True)),
@@ -176,15 +187,13 @@ def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
     reasons = summary.plan.reasons
     said = bool(reasons) and all(reason in (extra.error or "") for reason in reasons)
     happened = [extra.error] if extra.error and not said else []
-    lines = [f"• {_safe(line, LINE_LIMIT)}" for line in (*happened, *reasons)[:LISTED]]
-    if len(happened) + len(reasons) > LISTED:
-        lines.append(f"• and {len(happened) + len(reasons) - LISTED} more")
-    what = "\n".join(["*What happened*", *lines]) if lines else ""
     # our own advice has code marks in it, which escaping would take away
-    advice = _safe(extra.advice, LINE_LIMIT) if extra.advice else TODO[state]
+    advice = _with_end(extra.advice, REASON_LIMIT) if extra.advice else TODO[state]
     if extra.once and state is not EndState.SUCCEEDED_WITH_REJECTS:
         advice += " The next message comes when this changes."
-    return "\n".join(part for part in (what, f"*What to do*\n{advice}{_release(summary)}") if part)
+    todo = f"*What to do*\n{advice}{_release(summary)}"
+    what = _with_remedies("What happened", (*happened, *reasons), room=REMEDIES_LIMIT - len(todo))
+    return "\n".join(part for part in (what, todo) if part)
 
 
 def _release(summary: RunSummary) -> str:
@@ -197,29 +206,28 @@ def _records(summary: RunSummary, extra: SummaryExtras) -> str:
     records, links = summary.feature_requests, summary.links
     if not (records.identified or links.desired or summary.quarantined or summary.plan.hash):
         return ""  # it ended before anything was compared: rows of zeros say less than nothing
-    verb = "would be " if summary.dry_run else ""
-    done = (
-        f"{verb}{records.created:,} created, {records.updated:,} updated, {records.retired:,} retired; "
-        f"{records.unchanged:,} unchanged, {records.rejected:,} rejected"
-    )
-    linked = (
-        f"{verb}{links.created:,} linked, {links.removed:,} unlinked; "
-        f"{links.unchanged:,} unchanged, {links.rejected:,} rejected"
-    )
+    would = unapplied_changes(summary)
+    changed, linked = ([would.records_text], [would.links_text]) if would else ([], [])
+    if would is None or has_written(summary):
+        changed.insert(0, f"{records.created:,} created, {records.updated:,} updated, {records.retired:,} retired")
+        linked.insert(0, f"{links.created:,} linked, {links.removed:,} unlinked")
+    changed.append(f"{records.unchanged:,} unchanged, {records.rejected:,} rejected")
+    linked.append(f"{links.unchanged:,} unchanged, {links.rejected:,} rejected")
     lines = [
-        f"*Requests*  {records.identified:,} identified: {done}",
-        f"*Links*  {links.desired:,} wanted: {linked}",
+        f"*Requests*  {records.identified:,} identified: {'; '.join(changed)}",
+        f"*Links*  {links.desired:,} wanted: {'; '.join(linked)}",
     ]
-    if not summary.dry_run and not summary.plan.held:
+    if has_written(summary) or not (summary.dry_run or summary.plan.held):
         lines.append(f"*Verified by reading back*  {records.verified:,} requests, {links.verified:,} links")
     if summary.plan.held:
+        nothing = "nothing more was written" if has_written(summary) else "nothing was written"
         held = f"{count(extra.held_changes, 'change')}, " if extra.held_changes else ""
-        lines.append(f"*Held*  {held}{count(len(summary.plan.reasons), 'reason')}; nothing was written")
+        lines.append(f"*Held*  {held}{count(len(summary.plan.reasons), 'reason')}; {nothing}")
     if summary.conflicts:
         lines.append(f"*Conflicts*  {count(len(summary.conflicts), 'field')} edited by people in the CRM")
     if summary.quarantined:
         stages = ", ".join(f"{number:,} in {_safe(stage, 60)}" for stage, number in summary.quarantined.items())
-        lines.append(f"*Quarantined*  {clip(stages, 400)}")
+        lines.append(f"*Quarantined*  {clip(stages, 300)}")
     return "\n".join(lines)
 
 
@@ -234,8 +242,8 @@ def _coverage(summary: RunSummary) -> str:
     unmatched = ", ".join(f"{_word(name)} {number:,}" for name, number in votes.unmatched.items())
     lines = [
         matched,
-        f"by {clip(by_method, 400)}" if by_method else "",
-        f"not: {clip(unmatched, 400)}" if unmatched else "",
+        f"by {clip(by_method, 200)}" if by_method else "",
+        f"not: {clip(unmatched, 200)}" if unmatched else "",
         f"*ARR*  {_safe(arr, LINE_LIMIT)}" if (arr := arr_words(summary.arr, summary.currency)) else "",
     ]
     return "\n".join(line for line in lines if line)
@@ -268,8 +276,19 @@ def _repeats(check: CheckLine, told: Collection[str]) -> bool:
     return check.name.endswith("_usable") and check.asset in told
 
 
-def _listed(heading: str, lines: Sequence[str], *, limit: int = LINE_LIMIT) -> str:
-    shown = [f"• {_safe(line, limit)}" for line in lines[:LISTED]]
+def _with_remedies(heading: str, lines: Sequence[str], *, room: int = REMEDIES_LIMIT) -> str:
+    """Lines that end with what to do: examples are shortened before it, and what is left out is counted."""
+    room -= len(heading) + 30  # marks, and the line that counts the rest
+    named = lines[: min(LISTED, max(1, room // (REASON_LIMIT // 2)))]
+    each = room // max(1, len(named)) - 3  # the bullet
+    shown = [f"• {_with_end(line, each)}" for line in named]
+    if len(lines) > len(named):
+        shown.append(f"• and {len(lines) - len(named):,} more")
+    return "\n".join([f"*{heading}*", *shown]) if shown else ""
+
+
+def _listed(heading: str, lines: Sequence[str]) -> str:
+    shown = [f"• {_with_end(line, LINE_LIMIT)}" for line in lines[:LISTED]]
     if len(lines) > LISTED:
         shown.append(f"• and {len(lines) - LISTED:,} more")
     return "\n".join([f"*{heading}*", *shown]) if shown else ""
@@ -308,6 +327,15 @@ def _safe(text: str, limit: int) -> str:
     return "".join(kept).rstrip() + "…"
 
 
+def _with_end(text: str, limit: int) -> str:
+    """Text from outside as `_safe` makes it, shortened in its middle: the end of a line says what to do."""
+    text, room = clean(text), limit
+    # Escaping lengthens the text: so much less of it is kept.
+    while len(shown := _safe(clip_middle(text, room), 10 * limit)) > limit and room > 20:
+        room -= max(1, (len(shown) - limit) // 5)
+    return _safe(shown, limit) if len(shown) > limit else shown
+
+
 def _markdown(text: str) -> MarkdownTextObject:
     # verbatim: Slack makes no link of what merely looks like one
     return MarkdownTextObject(text=_whole_lines(text), verbatim=True)
@@ -316,7 +344,8 @@ def _markdown(text: str) -> MarkdownTextObject:
 def _whole_lines(text: str) -> str:
     """The text, or as many of its lines as fit in one part, and how many did not."""
     lines = text.split("\n")
-    while len("\n".join(lines)) > PART_LIMIT - 30:
+    most = REMEDIES_LIMIT if lines[0] in _WITH_REMEDIES else PART_LIMIT
+    while len("\n".join(lines)) > most - 30:
         lines.pop()
     left = text.count("\n") + 1 - len(lines)
     return "\n".join(lines) + (f"\n… {count(left, 'line')} more" if left else "")

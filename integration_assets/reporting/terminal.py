@@ -18,7 +18,14 @@ from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState
 from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain
-from integration_assets.reporting.run_summary import CheckLine, RunSummary, SystemCalls, arr_words
+from integration_assets.reporting.run_summary import (
+    CheckLine,
+    RunSummary,
+    SystemCalls,
+    arr_words,
+    has_written,
+    unapplied_changes,
+)
 from integration_assets.reporting.text import (
     amount,
     arr_money,
@@ -37,8 +44,6 @@ VALUE_WIDTH = 40
 """Most characters shown of a value before and after a change."""
 REASONS = 12
 """Reasons for quarantined records that are shown, the commonest first."""
-DETAIL_WIDTH = 96
-"""Most characters shown of a check's detail in plain output."""
 
 STATE_STYLES = {
     EndState.SUCCEEDED: "green",
@@ -120,8 +125,16 @@ def show_summary(
     facts.add_column()
     for name, words in (*_summary_facts(summary, floor or {}), *([("published", published)] if published else [])):
         facts.add_row(name, Text(words))
-    body = Group(*lines, Text(), facts, *(Text(f"note: {clean(note)}", style="dim") for note in notes))
-    print_wide(console, Panel(body, border_style=STATE_STYLES[state], expand=False) if console.is_terminal else body)
+    said = [Text(f"note: {clean(note)}", style="dim") for note in notes]
+    if console.is_terminal:
+        print_wide(console, Panel(Group(*lines, Text(), facts, *said), border_style=STATE_STYLES[state], expand=False))
+    else:
+        # Each on one line of its own, whole: a wrapped line cannot be searched.
+        for line in (*lines, Text()):
+            print_wide(console, line)
+        print_wide(console, facts)
+        for line in said:
+            print_wide(console, line)
     _show_top(console, summary)
     show_quarantine(console, summary.quarantine)
     failed = [check for check in summary.checks if not check.passed]
@@ -131,12 +144,16 @@ def show_summary(
 
 def _summary_facts(summary: RunSummary, floor: Mapping[str, int]) -> list[tuple[str, str]]:
     records, links, votes, fresh = summary.feature_requests, summary.links, summary.votes, summary.freshness
-    would = "would be " if summary.dry_run else ""
+    would = unapplied_changes(summary)
+    record_changes, link_changes = (would.records_text, would.links_text) if would else ("", "")
+    if would is None or has_written(summary):
+        record_changes = _joined(_numbers(records, "created updated retired"), record_changes)
+        link_changes = _joined(_numbers(links, "created removed"), link_changes)
     matched = f"{votes.matched:,} of {votes.total:,} matched to a company ({percent(votes.matched, votes.total)})"
     compared = [
-        ("requests", f"{records.identified:,} identified, {would}{_numbers(records, 'created updated retired')}"),
+        ("requests", f"{records.identified:,} identified, {record_changes}"),
         ("", _numbers(records, "unchanged rejected verified")),
-        ("links", f"{links.desired:,} wanted, {would}{_numbers(links, 'created removed')}"),
+        ("links", f"{links.desired:,} wanted, {link_changes}"),
         ("", _numbers(links, "unchanged rejected verified")),
     ]
     facts = [
@@ -154,6 +171,10 @@ def _summary_facts(summary: RunSummary, floor: Mapping[str, int]) -> list[tuple[
         ("data as of", f"votes {moment(fresh.votes_as_of)}, companies {moment(fresh.companies_as_of)}"),
     ]
     return [(name, words) for name, words in facts if words]
+
+
+def _joined(*parts: str) -> str:
+    return "; ".join(part for part in parts if part)
 
 
 def _numbers(numbers: object, names: str) -> str:
@@ -333,15 +354,33 @@ def _before_after(before: str, after: str) -> Text:
 def show_checks(console: Console, checks: Sequence[CheckLine]) -> None:
     """Checks, failed ones first: errors, then warnings."""
     order = {"ERROR": 0, "WARN": 1}
+    ordered = sorted(checks, key=lambda one: (one.passed, order.get(one.severity, 2)))
+    if not console.is_terminal:
+        _print_plain_checks(console, ordered)
+        return
     table = plain_or_boxed(console, "Checks", ("", "left"), ("check", "left"), ("asset", "left"), ("seen", "left"))
-    for check in sorted(checks, key=lambda one: (one.passed, order.get(one.severity, 2))):
-        outcome = (
-            ("ok", "green") if check.passed else ("error", "red") if check.severity == "ERROR" else ("warn", "yellow")
-        )
-        # Plain columns cannot wrap: without a limit a long detail would squeeze the names beside it.
-        detail = clean(check.detail) if console.is_terminal else clip(clean(check.detail), DETAIL_WIDTH)
-        table.add_row(Text(*outcome), check.name, check.asset, Text(detail))
+    for check in ordered:
+        word = _outcome(check)
+        table.add_row(Text(word, style=_OUTCOME_STYLES[word]), check.name, check.asset, Text(clean(check.detail)))
     print_wide(console, table)
+
+
+_OUTCOME_STYLES = {"ok": "green", "error": "red", "warn": "yellow"}
+
+
+def _outcome(check: CheckLine) -> str:
+    return "ok" if check.passed else "error" if check.severity == "ERROR" else "warn"
+
+
+def _print_plain_checks(console: Console, checks: Sequence[CheckLine]) -> None:
+    """Print one line per check, whole: the columns of a table would cut off the remedy a detail ends with."""
+    rows = [("", "check", "asset", "seen")] if checks else []
+    rows += [(_outcome(one), one.name, one.asset, clean(one.detail)) for one in checks]
+    widths = [max((len(row[column]) for row in rows), default=0) for column in range(3)]
+    print_wide(console, Text("Checks"))
+    for row in rows:
+        names = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False))
+        print_wide(console, Text(f"{names}  {row[-1]}"))
 
 
 def show_calls(console: Console, calls: Sequence[CallCount], *, floor: Mapping[str, int] | None = None) -> None:

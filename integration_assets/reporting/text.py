@@ -32,6 +32,21 @@ def clip(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def clip_middle(text: str, limit: int) -> str:
+    """The text in at most `limit` characters, shortened where its examples stand: its end names the remedy.
+
+    The end is kept from a clause on where one begins in the last two thirds of what is kept.
+    """
+    if len(text) <= limit:
+        return text
+    room = limit - 3  # the ellipsis between two blanks
+    most = room * 2 // 3
+    tail = text[-most:]
+    starts = [tail.find(mark) + len(mark) for mark in ("; ", ". ") if mark in tail]
+    tail = tail[min(starts) :] if starts else tail.split(" ", 1)[-1]
+    return f"{text[: room - len(tail)].rstrip()} … {tail}"
+
+
 def amount(number: Decimal | str) -> str:
     """A sum of money as people read it: `1,204,500`; cents only below 1,000."""
     value = Decimal(number)

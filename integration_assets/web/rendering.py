@@ -14,7 +14,7 @@ from jinja2 import PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from integration_assets.reporting.run_summary import arr_words
+from integration_assets.reporting.run_summary import arr_words, has_written, unapplied_changes
 from integration_assets.reporting.text import amount, duration, lacking_rate
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def _templates() -> Templates:
         "segment": _segment,
     }
     templates.globals |= {"query": _query, "share": _share, "number": _number, "arr_words": arr_words}
+    templates.globals |= {"unapplied_changes": unapplied_changes, "has_written": has_written}
     return templates
 
 

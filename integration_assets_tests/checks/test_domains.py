@@ -32,11 +32,10 @@ def test_personal_and_unreadable_domains_are_told_with_arr_and_remedy(store, set
     assert (found.passed, found.severity) == (False, "WARN")
     assert found.detail == (
         "3 companies have domains that no vote is matched by: 2 a personal mail domain ('alibaba.com' of c1, "
-        "ARR 88,888 USD, 2 votes; 'gmail.com' of c0, ARR 5 USD; where a domain is a customer's own, add it to "
-        "INTEGRATION_ASSETS_BUSINESS_DOMAINS (=alibaba.com,gmail.com), else map single addresses with `overrides add`)"
-        "; 1 a text that is no domain ('n/a' of c9, no known ARR; correct the domain of these companies in "
-        "the CRM); 1 a page on a platform ('facebook.com' of c9, no known ARR; correct the domain of these "
-        "companies in the CRM)"
+        "ARR 88,888 USD, 2 votes; 'gmail.com' of c0, ARR 5 USD); 1 a text that is no domain ('n/a' of c9, no known "
+        "ARR); 1 a page on a platform ('facebook.com' of c9, no known ARR); where a domain is a customer's own, add it "
+        "to INTEGRATION_ASSETS_BUSINESS_DOMAINS (=alibaba.com,gmail.com), else map single addresses with "
+        "`overrides add`; correct in the CRM what is no domain of the company alone"
     )
     assert found.rows[0] == {
         "reason": "personal_domain", "company_id": "c1", "domain": "alibaba.com", "arr": "88888.00", "votes": "2",

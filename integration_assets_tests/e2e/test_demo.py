@@ -18,7 +18,7 @@ LISTING = ("GET", "/crm/objects/2026-09/{type}")
 SHOWN = (
     "create object feature_request",
     "Dry run",
-    "would be 39 created",
+    "would create 39, update 0, retire 0",
     "39 verified",
     "Requests by ARR",
     "Requests by companies",

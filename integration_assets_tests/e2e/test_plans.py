@@ -23,7 +23,7 @@ def test_a_dry_run_shows_the_plan_and_writes_nothing(ready: World) -> None:
     assert (summary["feature_requests"]["created"], summary["feature_requests"]["verified"]) == (5, 0)
     assert summary["links"]["created"] == 12
     assert summary["plan"]["hash"] in ran.out
-    assert "5 identified, would be 5 created" in ran.out
+    assert "5 identified, would create 5, update 0, retire 0" in ran.out
     with duckdb.connect(str(ready.home / "published" / "sandbox" / "default.duckdb"), read_only=True) as published:
         rows = published.execute("SELECT mode, records_created, links_created FROM ops.runs").fetchall()
     assert rows == [("dry_run", 0, 0)]

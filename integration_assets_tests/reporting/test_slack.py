@@ -25,6 +25,7 @@ from integration_assets.reporting.run_summary import (
     Freshness,
     LinkNumbers,
     PlanLine,
+    PlannedChanges,
     RecordNumbers,
     RunSummary,
     SystemCalls,
@@ -86,7 +87,7 @@ def test_dry_run_says_would(summary):
     """A dry run says so in the heading, speaks of what would be, and claims nothing as verified."""
     shown = message(msgspec.structs.replace(summary, state="SUCCEEDED", dry_run=True))
     assert "production (dry run): succeeded" in shown
-    assert "would be 20 created" in shown
+    assert "would create 20" in shown
     assert "Verified" not in shown
 
 
@@ -97,6 +98,34 @@ def test_held_run_says_why_and_how_to_release(summary):
     assert "• first apply to a production portal" in shown
     assert "`integration-assets approve ab12cd34ef56 --environment production`" in shown
     assert "1,234 changes, 1 reason; nothing was written" in shown
+
+
+def test_held_run_says_what_it_would_do(summary):
+    """The plan's numbers, in the words of a dry run."""
+    plan = PlanLine("ab12", held=True, reasons=("first_apply",), changes=PlannedChanges(7, 6, 5, 4, 3))
+    held = msgspec.structs.replace(
+        summary, state="HELD", plan=plan, feature_requests=RecordNumbers(identified=20), links=LinkNumbers(desired=9)
+    )
+    shown = message(held)
+    assert "20 identified: would create 7, update 6, retire 5; 0 unchanged" in shown
+    assert "9 wanted: would link 4, unlink 3; 0 unchanged" in shown
+    assert "0 created" not in shown
+
+
+def test_long_lines_lose_examples_and_never_the_remedy(summary):
+    """Five checks that are each longer than their share: every one still ends with what to do."""
+    remedies = [f"set INTEGRATION_ASSETS_SETTING_{number} to what is meant, or map it by hand" for number in range(5)]
+    checks = tuple(
+        CheckLine(f"check_{number}", "raw", "WARN", passed=False, detail=f"seen: {'example & more, ' * 80}x; {remedy}")
+        for number, remedy in enumerate(remedies)
+    )
+    reasons = tuple(f"check_{number}: {'example, ' * 80}x; {remedy}" for number, remedy in enumerate(remedies))
+    shown = message(
+        msgspec.structs.replace(summary, state="HELD", checks=checks, plan=PlanLine(None, held=True, reasons=reasons))
+    )
+    for remedy in remedies:
+        assert shown.count(f" … {remedy}") == 2, remedy
+    assert "*What to do*" in shown
 
 
 def test_failed_run_says_what_and_what_to_do(summary):

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from integration_assets.reporting.rankings import read_rankings, read_unresolved
-from integration_assets.reporting.run_summary import LinkNumbers, PlanLine, RecordNumbers
+from integration_assets.reporting.run_summary import CheckLine, LinkNumbers, PlanLine, PlannedChanges, RecordNumbers
 from integration_assets.reporting.terminal import (
     show_calls,
     show_checks,
@@ -165,3 +165,29 @@ def test_pipe_has_no_box_and_no_wrapping(summary):
     show_checks(console, summary.checks)
     assert not set(shown(console)) & set("─│╭╰\x1b")
     assert len(shown(console).splitlines()) == 5
+
+
+def test_a_plain_check_is_one_line_with_its_remedy(summary):
+    """However long a detail is, the remedy at its end is there, on the same line as the check's name."""
+    detail = f"3 companies: {', '.join(f'company-{number}' for number in range(60))}; add a rate for XAU"
+    check = CheckLine("currency_rates_complete", "domain_resolved_votes", "WARN", passed=False, detail=detail)
+    console = Console(file=StringIO(), width=40, force_terminal=False)
+    show_checks(console, [check])
+    assert f"currency_rates_complete  domain_resolved_votes  {detail}" in shown(console).splitlines()[-1]
+
+
+def test_a_held_run_says_what_it_would_do(console, summary):
+    """The plan's numbers in the words of a dry run, and no zeros that read as done."""
+    planned = PlannedChanges(create=1_234, update=5, retire=2, link=4_000, unlink=3)
+    held = msgspec.structs.replace(
+        summary,
+        state="HELD",
+        plan=PlanLine("abc", held=True, reasons=("first_apply",), changes=planned),
+        feature_requests=RecordNumbers(identified=1_300),
+        links=LinkNumbers(desired=4_100),
+    )
+    show_summary(console, held)
+    text = " ".join(shown(console).split())
+    assert "1,300 identified, would create 1,234, update 5, retire 2" in text
+    assert "4,100 wanted, would link 4,000, unlink 3" in text
+    assert "0 created" not in text
