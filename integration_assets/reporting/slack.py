@@ -7,7 +7,7 @@ that, measured after escaping; what does not fit is counted.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from slack_sdk.models.blocks import (
 from integration_assets.errors import EndState
 from integration_assets.reporting.advice import TODO, release_command
 from integration_assets.reporting.alerts import Standing
+from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.run_summary import (
     CheckLine,
     RunSummary,
@@ -264,16 +265,18 @@ def _top(heading: str, requests: Sequence[TopRequest], currency: str) -> str:
 
 def _failed_checks(summary: RunSummary) -> list[str]:
     # Warnings about quarantined records say what the part below says of each reason.
-    told = {line.stage for line in summary.quarantine}
     failed = sorted(
-        (one for one in summary.checks if not one.passed and not (one.severity == "WARN" and _repeats(one, told))),
+        (one for one in summary.checks if not (one.passed or _repeats(one, summary.quarantine))),
         key=lambda check: check.severity,
     )
     return [f"{check.severity.lower()}: {check.name}: {check.detail}" for check in failed]
 
 
-def _repeats(check: CheckLine, told: Collection[str]) -> bool:
-    return check.name.endswith("_usable") and check.asset in told
+def _repeats(check: CheckLine, lines: Sequence[QuarantineLine]) -> bool:
+    # By what it says: other checks of the same asset, and errors, have more to say.
+    return check.severity == "WARN" and any(
+        line.stage == check.asset and clean(line.text) in clean(check.detail) for line in lines
+    )
 
 
 def _with_remedies(heading: str, lines: Sequence[str], *, room: int = REMEDIES_LIMIT) -> str:

@@ -358,3 +358,16 @@ def test_the_remedy_of_what_is_quarantined_is_never_cut_off(summary):
     _, blocks = slack_blocks(msgspec.structs.replace(summary, quarantine=(line,)), SummaryExtras())
     [part] = [text for text in texts(blocks) if text.startswith("*Quarantined*\n")]
     assert part.endswith("give it a title")
+
+
+def test_only_a_check_that_says_what_is_quarantined_is_left_out(summary):
+    """A warning of the same asset about something else is told beside the quarantined figures."""
+    line = QuarantineLine("domain_resolved_votes", "arr", "negative", 1, 0, ("crm:1",), "correct the figure")
+    domains = "'shop.example' of 7, ARR 88,888 USD; add it to INTEGRATION_ASSETS_BUSINESS_DOMAINS"
+    checks = (
+        CheckLine("resolution_usable", "domain_resolved_votes", "WARN", False, line.text),
+        CheckLine("company_domains_usable", "domain_resolved_votes", "WARN", False, domains),
+    )
+    shown = message(msgspec.structs.replace(summary, quarantine=(line,), checks=checks))
+    assert f"company_domains_usable: {domains}" in shown
+    assert shown.count(line.text) == 1
