@@ -14,8 +14,8 @@ from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.together import together
 from integration_assets.config import Environment
 from integration_assets.connectors.crm.base import Crm
-from integration_assets.errors import IntegrationError
-from integration_assets.models import LinkTarget, LiveSchema, Page
+from integration_assets.errors import CredentialError, IntegrationError
+from integration_assets.models import LinkTarget, LiveSchema, Page, Portal
 from integration_assets.reporting.progress import track
 from integration_assets.resolution.addresses import other_spellings, split_address
 from integration_assets.staging.rows import PortalRead
@@ -47,19 +47,45 @@ async def read_crm(crm: Crm, session: RunSession, reading: Reading) -> None:
     )
     if session.state.mode is not Mode.READ_ONLY:
         check_claim(settings, claim_of(settings, session.state.tenant, portal.portal_id))
-    schema = await crm.schema(FEATURE_REQUEST, mapping.names())
-    reading.load.append("raw.crm_portals", [PortalRead(target.value, "target", schema)])
-    reading.load.note_read("crm_schema", as_of=reading.started_at, rows_read=1)
-    unmapped = not {*mapping.names()} <= {item.name for item in schema.company_properties}
-    # Which properties companies have is asked in any case, be it for reading them.
-    reading.work.crm.schemas += schema_calls(crm.costs, schema, mapped=True)
+    unmapped = await _read_schema(crm, session, reading, portal)
     reading.connection.execute("CREATE OR REPLACE TEMP TABLE asked_addresses (email VARCHAR)")
     await together(
         # A mapped property that is missing ends a whole read, and would pass for empty in any other.
-        read_companies(crm, mapping, schema.portal.portal_id, reading, full=session.state.full_read or unmapped),
-        _read_records(crm, reading),
+        read_companies(crm, mapping, portal.portal_id, reading, full=session.state.full_read or unmapped),
+        _read_records_as_needed(crm, session, reading),
         *([_read_contacts_ahead(crm, reading)] if reading.due >= {"persons", "contacts"} else []),
     )
+
+
+async def _read_schema(crm: Crm, session: RunSession, reading: Reading, portal: Portal) -> bool:
+    """Read the schema of this environment; whether a mapped company property is not known to exist."""
+    names = company_mapping(session.settings).names()
+    try:
+        schema = await crm.schema(FEATURE_REQUEST, names)
+    except CredentialError as error:
+        if session.state.mode is not Mode.READ_ONLY:
+            raise
+        # A run that writes nothing needs no custom object: the gate warns of it, with the scope.
+        read = PortalRead(session.target.value, "target", None, unreadable_reason=error.message, portal=portal)
+        reading.load.append("raw.crm_portals", [read])
+        return True
+    reading.load.append("raw.crm_portals", [PortalRead(session.target.value, "target", schema)])
+    reading.load.note_read("crm_schema", as_of=reading.started_at, rows_read=1)
+    # Which properties companies have is asked in any case, be it for reading them.
+    reading.work.crm.schemas += schema_calls(crm.costs, schema, mapped=True)
+    return not {*names} <= {item.name for item in schema.company_properties}
+
+
+async def _read_records_as_needed(crm: Crm, session: RunSession, reading: Reading) -> None:
+    """Read our records; a run that writes nothing does without those that its credential may not read."""
+    try:
+        await _read_records(crm, reading)
+    except CredentialError as error:
+        if session.state.mode is not Mode.READ_ONLY:
+            raise
+        for table in ("raw.crm_feature_requests", "raw.crm_links"):
+            reading.load.carry_over(table)
+        session.state.notes.append(f"our records in the CRM were not read, the ranking needs none: {error.message}")
 
 
 async def _read_records(crm: Crm, reading: Reading) -> None:

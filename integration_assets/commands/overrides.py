@@ -37,12 +37,14 @@ def overrides_add(
     tenant: Tenant = DEFAULT,
 ) -> None:
     """Map an address or a domain to a company; replaces an earlier mapping of the same."""
-    from integration_assets.resolution.overrides import Override, add_override
+    from integration_assets.resolution.overrides import Override, add_override, company_id_repair
     from integration_assets.staging.store import make_private_directory
 
     settings = _settings(tenant)
     make_private_directory(settings.overrides_path.parent)
     mappings = add_override(settings.overrides_path, Override(match, company_id, note), **_mail_domains(settings))
+    if repair := company_id_repair(company_id):
+        typer.echo(f"note: {repair}", err=True)
     typer.echo(f"added to {settings.overrides_path}, {len(mappings)} mappings in all; the next run uses it")
 
 

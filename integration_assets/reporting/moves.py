@@ -38,7 +38,10 @@ class Place(msgspec.Struct, frozen=True):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """How one request moved. `before` is None for a new one, `now` for one that is gone; ARR and companies likewise."""
+    """How one request moved. `before` is None for a new one, `now` for one that is gone; ARR and companies likewise.
+
+    `companies_without_rate`: of its companies now, those whose ARR is in no sum because its currency has no rate.
+    """
 
     kind: Kind
     request_id: str
@@ -49,6 +52,7 @@ class Move(msgspec.Struct, frozen=True):
     arr_now: Decimal | None
     companies_before: int | None
     companies_now: int | None
+    companies_without_rate: int = 0
 
     @property
     def change(self) -> int:
@@ -138,7 +142,11 @@ def read_moves(
     before = earlier[-1] if since is None else old_enough[-1] if old_enough else earlier[0]
     values = {"before": before, "latest": now, "by": by, "most": most}
     rows = connection.execute(read_sql("reporting/moved_requests"), values).fetchall()
-    moves = compare(_places(rows, 2), _places(rows, 6), by)
+    lacking = {row[0]: row[-2] for row in rows}
+    moves = [
+        msgspec.structs.replace(one, companies_without_rate=lacking[one.request_id])
+        for one in compare(_places(rows, 2), _places(rows, 6), by)
+    ]
     return Moved(before, now, moves, found=rows[0][-1] if rows else 0, later=since is not None and not old_enough)
 
 

@@ -10,7 +10,7 @@ from rich.text import Text
 from integration_assets.reporting.moves import HistoryOrder, Move, Moved
 from integration_assets.reporting.run_summary import iso_utc
 from integration_assets.reporting.terminal import plain_or_boxed, print_wide
-from integration_assets.reporting.text import amount, clean, clip, moment
+from integration_assets.reporting.text import amount, clean, clip, lacking_rate, moment
 
 _STYLES = {"up": "green", "down": "red", "new": "cyan", "gone": "magenta"}
 
@@ -40,7 +40,7 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
             Text(clip(clean(one.title or f"{one.request_id} (gone)"), 60)),
             *(f"{place:,}" if place is not None else "-" for place in (one.before, one.now)),
             _from_to(one.companies_before, one.companies_now),
-            amount(one.arr_now) if one.arr_now is not None else "-",
+            f"{amount(one.arr_now)}{lacking_rate(one.companies_without_rate)}" if one.arr_now is not None else "-",
             _signed((one.arr_now or Decimal(0)) - (one.arr_before or Decimal(0))),
         )
     print_wide(console, table)

@@ -97,6 +97,12 @@ def override_problem(override: Override, domains: MailDomains) -> str | None:
     return None
 
 
+def company_id_repair(written: str) -> str:
+    """Say how a company id is read that a spreadsheet changed, or that is an address; empty where it stands."""
+    shown, (read, _) = strip(written), company_id_of(written)
+    return f"company id {shown} was read as {read}" if read != shown else ""
+
+
 def read_overrides(
     path: Path, *, personal_domains: Iterable[str] = (), business_domains: Iterable[str] = ()
 ) -> tuple[Override, ...]:
@@ -212,11 +218,8 @@ def _parsed(row: list[str], domains: MailDomains, path: Path, line: int) -> Over
     problem = override_problem(override, domains)
     if problem:
         raise ConfigurationError(f"{where}: {problem}")
-    written, read = strip(override.company_id), _normalised(override)
-    if written == read.company_id:
-        return read
-    repair = f"{path.name} line {line}: company id {written} was read as {read.company_id}, write it so"
-    return msgspec.structs.replace(read, repair=repair)
+    read, repair = _normalised(override), company_id_repair(override.company_id)
+    return msgspec.structs.replace(read, repair=f"{path.name} line {line}: {repair}, write it so") if repair else read
 
 
 def _normalised(override: Override) -> Override:

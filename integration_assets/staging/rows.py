@@ -23,6 +23,7 @@ from integration_assets.models import (
     InternalAccount,
     Link,
     LiveSchema,
+    Portal,
     StatusChange,
     Vote,
     Voter,
@@ -55,12 +56,16 @@ SATELLITES: Mapping[str, tuple[str, ...]] = {
 
 
 class PortalRead(msgspec.Struct, frozen=True):
-    """One portal's schema as read, or why it could not be. `role`: `target` of this run or `other`, read to compare."""
+    """One portal's schema as read, or why it could not be. `role`: `target` of this run or `other`, read to compare.
+
+    `portal` is whose schema it is, where that is known without it.
+    """
 
     environment: str
     role: Literal["target", "other"]
     schema: LiveSchema | None
     unreadable_reason: str | None = None
+    portal: Portal | None = None
 
 
 class Row(NamedTuple):
@@ -200,7 +205,7 @@ def _(record: Link) -> Iterator[Row]:
 @rows_of.register
 def _(record: PortalRead) -> Iterator[Row]:
     schema = record.schema
-    portal = schema.portal if schema else None
+    portal = schema.portal if schema else record.portal
     values = (
         record.environment,
         record.role,

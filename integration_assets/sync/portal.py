@@ -47,6 +47,7 @@ def check_portal(
     Raises:
         ConfigurationError: another portal, one portal for both environments, or an account of the wrong kind.
     """
+    token = f"HUBSPOT_{environment.value.upper()}_TOKEN"
     setting = f"HUBSPOT_{environment.value.upper()}_PORTAL_ID"
     if other_portal_id == portal.portal_id:
         raise ConfigurationError(
@@ -59,7 +60,7 @@ def check_portal(
                 "correct the token or the variable"
             )
         return PinDecision(portal.portal_id, "configured", f"portal {portal.portal_id} as configured by {setting}")
-    _check_kind(environment, portal, setting)
+    _check_kind(environment, portal, token, setting)
     if pinned_id is None:
         return PinDecision(
             portal.portal_id,
@@ -74,12 +75,12 @@ def check_portal(
     return PinDecision(portal.portal_id, "pinned", f"portal {portal.portal_id} as pinned before")
 
 
-def _check_kind(environment: Environment, portal: Portal, setting: str) -> None:
+def _check_kind(environment: Environment, portal: Portal, token: str, setting: str) -> None:
     allowed = ALLOWED_KINDS[environment]
     if portal.kind not in allowed:
         raise ConfigurationError(
-            f"portal {portal.portal_id} is a {portal.kind} account, {environment} needs "
-            f"{' or '.join(allowed)}: use another token, or set {setting} if this is meant"
+            f"portal {portal.portal_id} is a {portal.kind} account, {environment} needs {' or '.join(allowed)}: put a "
+            f"token of such an account into {token}, or set {setting}={portal.portal_id} if this is meant"
         )
 
 

@@ -62,6 +62,14 @@ def test_a_run_that_does_not_exist_is_named(synced: World) -> None:
 # -- overrides
 
 
+def test_an_id_that_a_spreadsheet_changed_is_repaired_and_said_so(synced: World) -> None:
+    """What is written into the file is not what was typed: whoever typed it is told."""
+    gamma = synced.company("Gamma")
+    added = synced.run("overrides", "add", "nowhere-at-all.org", f"{gamma}.0")
+    assert (added.code, f"note: company id {gamma}.0 was read as {gamma}" in added.err) == (0, True)
+    assert synced.run("overrides", "add", "nowhere-at-all.org", gamma).err.count("note:") == 0
+
+
 def test_an_override_counts_from_the_next_run_on_until_it_is_removed(synced: World) -> None:
     """A mapped domain gives its votes to the company, in ranking and CRM; removing it takes them away again."""
     key, gamma = synced.key("dark mode"), synced.company("Gamma")

@@ -135,6 +135,18 @@ def test_a_read_only_run_is_never_held_by_what_concerns_the_write(unset: World, 
     assert ran.summary["plan"] == {"hash": None, "held": False, "reasons": []}
 
 
+@pytest.mark.parametrize("lacking", [("custom",), ("crm.objects.custom.read",)])
+def test_a_read_only_run_needs_no_scope_of_custom_objects(unset: World, lacking: tuple[str, ...]) -> None:
+    """A token that may not read our object, or its records: ranked, published, exit 0, and the scope named."""
+    unset.set_up()
+    unset.portal.scopes -= {scope for scope in unset.portal.scopes if any(part in scope for part in lacking)}
+    ran = unset.run("sync", "--read-only", json_file=True)
+    assert (ran.code, ran.summary["state"]) == (0, "SUCCEEDED"), ran.out + ran.err
+    assert ran.summary["top"]["by_arr"][0]["arr"] == "1608.50"
+    assert "crm.objects.custom.read" in ran.out or "crm.schemas.custom.read" in ran.out
+    assert unset.run("sync", json_file=True).code == 1
+
+
 def _update(world: World, name: str, change: Any) -> None:
     with world.as_person() as (client, object_type):
         client.crm.properties.core_api.update(object_type, name, change)

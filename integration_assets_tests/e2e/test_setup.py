@@ -112,7 +112,8 @@ def test_setup_needs_a_portal_with_custom_objects(home: Path) -> None:
     assert "Enterprise" in ran.error_lines[0]
 
 
-def test_setup_refuses_a_production_account_as_sandbox(new_world: World) -> None:
+@pytest.mark.parametrize("command", ["setup", "plan", "sync", "doctor"])
+def test_a_production_account_as_sandbox_is_refused(new_world: World, command: str) -> None:
     """The kind of account must fit the environment, unless the portal id is configured on purpose."""
     environment = new_world.addresses.environment()
     swapped: dict[str, str | None] = {
@@ -120,9 +121,12 @@ def test_setup_refuses_a_production_account_as_sandbox(new_world: World) -> None
         "HUBSPOT_SANDBOX_BASE_URL": environment["HUBSPOT_PRODUCTION_BASE_URL"],
         "HUBSPOT_PRODUCTION_TOKEN": None,
     }
-    ran = new_world.run("setup", "--yes", json_file=False, **swapped)
+    ran = new_world.run(command, *(["--yes"] if command == "setup" else []), json_file=False, **swapped)
     assert (ran.code, new_world.writes("production")) == (2, [])
-    assert "STANDARD" in ran.error_lines[0]
+    said = " ".join((ran.out + ran.err).split())
+    assert "is a STANDARD account, sandbox needs" in said
+    assert "into HUBSPOT_SANDBOX_TOKEN" in said
+    assert "HUBSPOT_SANDBOX_PORTAL_ID=" in said
 
 
 @pytest.mark.parametrize("command", ["setup", "sync"])

@@ -36,6 +36,7 @@ SELECT
     later.rank_by_companies AS rank_by_companies_now,
     later.companies AS companies_now,
     later.arr AS arr_now,
+    if(later.request_id IS NULL, 0, coalesce(requests.companies_without_rate, 0)) AS companies_without_rate,
     count(*) OVER () AS found
 FROM earlier
 FULL OUTER JOIN later ON earlier.request_id = later.request_id
