@@ -9,7 +9,9 @@ from http import HTTPStatus
 import duckdb
 from starlette.responses import Response
 
-from integration_assets.errors import LockError
+from integration_assets.errors import EndState, LockError
+from integration_assets.reporting.advice import TODO
+from integration_assets.reporting.endings import KeptEnding, kept_endings, read_kept_ending
 from integration_assets.reporting.insights import (
     PlanLine,
     read_last_run,
@@ -19,6 +21,8 @@ from integration_assets.reporting.insights import (
     read_runs,
 )
 from integration_assets.reporting.published import read_calls
+from integration_assets.reporting.run_summary import RunSummary
+from integration_assets.reporting.text import clean
 from integration_assets.sync.feature_request_object import STATE_FIELDS
 from integration_assets.sync.plan_store import STALE_AFTER
 from integration_assets.tenants.approving import approve_plan
@@ -48,10 +52,29 @@ def runs(visit: Visit) -> Response:
     """All runs of this environment, newest first."""
     number = page_number(visit)
     with published(visit) as connection:
-        if connection is None:
+        found = read_runs(connection, limit=PAGE, skipped=PAGE * (number - 1)) if connection else []
+        left = _unpublished(visit, connection) if number == 1 else []
+        if connection is None and not left:
             return nothing_yet(visit)
-        found = read_runs(connection, limit=PAGE, skipped=PAGE * (number - 1))
-    return render(visit, "runs.html", runs=found, pages=Pages(number, found[0].found if found else 0))
+    return render(
+        visit, "runs.html", runs=found, pages=Pages(number, found[0].found if found else 0), left=left, todo=_advice
+    )
+
+
+def _unpublished(visit: Visit, connection: duckdb.DuckDBPyConnection | None) -> list[KeptEnding]:
+    """The newest runs that published nothing, as far as no later one has published them: from the files they left."""
+    home, environment, tenant = visit.settings.home, visit.environment, visit.own.slug
+    left = []
+    for run_id in kept_endings(home, environment, tenant)[:PAGE]:
+        if connection is not None and read_run(connection, run_id) is not None:
+            break  # it published itself, and with it whatever came before
+        ending = read_kept_ending(home, environment, tenant, run_id)
+        left += [ending] if ending is not None else []
+    return left
+
+
+def _advice(summary: RunSummary) -> str:
+    return TODO.get(EndState(summary.state), "").replace("`", "")
 
 
 def run(visit: Visit) -> Response:
@@ -60,7 +83,7 @@ def run(visit: Visit) -> Response:
     with published(visit) as connection:
         found = read_run(connection, run_id) if connection else None
         if connection is None or found is None:
-            raise _missing()
+            return _unpublished_run(visit, connection, run_id)
         mode, error, summary = found
         calls = read_calls(connection, run_id)
         plan = read_plan(connection, summary.plan.hash) if summary.plan.hash else None
@@ -78,7 +101,29 @@ def run(visit: Visit) -> Response:
         changes=changes,
         approval=approval,
         shown_fields=SHOWN_FIELDS,
+        advice=_advice(summary),
         may_approve=plan is not None and newest and approval is None and _waits(plan),
+    )
+
+
+def _unpublished_run(visit: Visit, connection: duckdb.DuckDBPyConnection | None, run_id: str) -> Response:
+    """A run that published nothing: its reason, its checks and what it could not use, with the remedies."""
+    ending = next((one for one in _unpublished(visit, connection) if one.summary.run_id == run_id), None)
+    if ending is None:
+        raise _missing()
+    return render(
+        visit,
+        "run.html",
+        mode="dry run" if ending.summary.dry_run else "run",
+        error=clean(ending.error) if ending.error else None,
+        summary=ending.summary,
+        calls=[],
+        plan=None,
+        changes=[],
+        approval=None,
+        shown_fields=SHOWN_FIELDS,
+        advice=_advice(ending.summary),
+        may_approve=False,
     )
 
 
