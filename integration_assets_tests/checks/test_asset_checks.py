@@ -34,6 +34,7 @@ def test_records_that_were_kept_out_are_named_with_the_reason(store, settings):
     quarantine(store, RUN, "raw_votes", [Rejected("vote", "v77", "no request")])
     quarantine(store, "earlier", "raw_feature_requests", [Rejected("feature_request", "f99", "no title")])
     found = shown(store, settings, "feature_requests_usable")
+    assert [row["kind"] for row in records(found["rows"])] == ["feature_request"]  # the kind that closed the gate
     assert found["quarantined"].value == 13
     named = records(found["quarantined_records"])
     assert len(named) == SAMPLE_ROWS
@@ -42,6 +43,16 @@ def test_records_that_were_kept_out_are_named_with_the_reason(store, settings):
     assert records(shown(store, settings, "contacts_usable")["quarantined_records"]) == [
         {"kind": "contact", "key": "", "reason": "[address]: no id"}
     ]
+
+
+def test_the_reasons_of_a_warning_are_shown_once(store, settings):
+    """They are a table of their own, of this stage alone: a warning's rows would be the same again."""
+    quarantine(store, RUN, "raw_votes", [Rejected("vote", "v77", "no request")])
+    quarantine(store, RUN, "raw_feature_requests", [Rejected("feature_request", "f1", "no title")])
+    quarantine(store, RUN, "raw_crm_contacts", [Rejected("contact", "9", "no id")])
+    found = shown(store, settings, "votes_usable")
+    assert found.keys() == {"quarantined", "quarantined_reasons", "quarantined_records"}
+    assert [row["kind"] for row in records(found["quarantined_reasons"])] == ["vote"]
 
 
 def test_where_nothing_was_kept_out_the_number_says_so(store, settings):

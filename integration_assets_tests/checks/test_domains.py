@@ -43,6 +43,47 @@ def test_personal_and_unreadable_domains_are_told_with_arr_and_remedy(store, set
     assert closed_by(run_gate(store, settings)) == ()
 
 
+def test_of_many_companies_three_are_named_and_the_rows_begin_with_what_may_be_lost(store, settings):
+    """Votes before ARR before the id, whatever the reason; the number of the others is told."""
+    store.execute(
+        """
+        UPDATE resolved.company_arr SET arr = CASE company_id WHEN 'c0' THEN 700 WHEN 'c1' THEN 70 ELSE 7 END;
+        UPDATE resolved.votes SET reason = 'personal_email', email_domain = 'x.com', candidate_company_ids = ['c2']
+        WHERE vote_id = 'v15';
+        INSERT INTO resolved.host_problems VALUES
+            ('c0', 'domain', 'n/a', 'not_a_host', NULL), ('c1', 'domain', 'gmail.com', 'personal_domain', 'gmail.com'),
+            ('c2', 'domain', 'x.com', 'personal_domain', 'x.com'), ('c8', 'domain', '-', 'not_a_host', NULL),
+            ('c7', 'domain', '?', 'not_a_host', NULL), ('c9', 'domain', '.', 'not_a_host', NULL);
+        """
+    )
+    found = result(store, settings, "company_domains_usable")
+    assert [row["company_id"] for row in found.rows] == ["c2", "c0", "c1", "c7", "c8", "c9"]
+    assert (
+        "4 a text that is no domain ('n/a' of c0, ARR 700 USD; '?' of c7, no known ARR; '-' of c8, no known ARR; "
+        in (found.detail)
+    )
+    assert "no known ARR; and 1 more; correct the domain" in found.detail
+
+
+def test_one_company_has_a_domain(store, settings):
+    """The sentence agrees with the number."""
+    store.execute("INSERT INTO resolved.host_problems VALUES ('c0', 'domain', 'n/a', 'not_a_host', NULL)")
+    assert result(store, settings, "company_domains_usable").detail.startswith("1 company has a domain that no vote")
+
+
+@pytest.mark.parametrize(("domains", "more"), [(3, False), (5, True)])
+def test_of_many_suspected_mail_providers_three_are_named(store, settings, domains, more):
+    """The rows have them all."""
+    store.execute(
+        "INSERT INTO resolved.suspected_mail_providers SELECT 'd' || i || '.com', 40, 30 FROM range($1) AS t (i)",
+        [domains],
+    )
+    found = result(store, settings, "mail_providers_known")
+    assert found.detail.count("organisations write from it") == 3
+    assert (" and 2 more; add each" in found.detail) is more
+    assert len(found.rows) == domains
+
+
 def test_suspected_mail_providers_are_told_with_what_they_would_count_for(store, settings):
     """The domain, how many organisations write from it, whose ARR it would be, and both ways to decide."""
     store.execute(

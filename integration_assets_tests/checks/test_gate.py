@@ -37,8 +37,15 @@ def test_gate_runs_on_an_empty_store(tmp_path, settings):
     from integration_assets.staging.store import open_store
 
     with open_store(tmp_path / "empty.duckdb") as empty:
-        reasons = closed_by(run_gate(empty, settings))
-    assert reasons == (
+        results = run_gate(empty, settings)
+    # what has not been looked at is no good news: a warning that cannot be given yet does not pass either
+    unresolved = {result.name for result in results if result.detail.endswith("not been resolved yet")}
+    assert unresolved == {
+        "votes_matched", "arr_coverage", "currency_rates_complete", "revenue_joined", "company_domains_usable",
+        "mail_providers_known", "company_domains_unique",
+    }  # fmt: skip
+    assert not any(result.passed for result in results if result.name in unresolved)
+    assert closed_by(results) == (
         "raw_crm_schema: crm_schema_as_expected: the schema of this environment was not read",
         "domain_resolved_votes: votes_matched: votes have not been resolved yet",
         "domain_resolved_votes: arr_coverage: ARR has not been resolved yet",
@@ -106,6 +113,43 @@ def test_each_fault_is_found_by_its_check_alone(store, settings, fault):
     assert detail in results[name].detail
     assert "\n" not in results[name].detail
     assert "@" not in str(results[name])
+
+
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        ("2026-03-01 11:30:00", "30 min ago"), ("2026-03-01 10:01:00", "119 min ago"),
+        ("2026-03-01 10:00:00", "2 h ago"), ("2026-02-26 12:01:00", "71 h ago"), ("2026-02-26 12:00:00", "3 days ago"),
+        ("2026-02-19 11:00:00", "10 days ago"), ("2026-03-01 13:00:00", "0 min ago"),
+    ],
+)  # fmt: skip
+def test_the_age_of_an_input_is_told_in_words(store, settings, read, said):
+    """Minutes below two hours, hours below three days, then days; a clock ahead of ours is no age."""
+    store.execute("UPDATE raw.reads SET as_of = $1 WHERE input = 'votes'", [read])
+    [fresh] = [result for result in run_gate(store, settings) if result.name == "votes_fresh"]
+    assert f", {said};" in fresh.detail
+
+
+def test_of_many_only_the_first_are_named_with_how_many_more(store, settings):
+    """Repeated ids: three of four; problems of the schema: three of five; reasons to quarantine: five of seven."""
+    for number in range(4):
+        store.execute(f"INSERT INTO raw.feature_requests (request_id, title) VALUES ('r{number}', 'T')")
+        found = failed(store, settings)["request_ids_unique"].detail
+        named = ", ".join(f"r{one}" for one in range(min(number + 1, 3)))
+        assert found == f"{number + 1} repeated request ids: {named}{', …' if number == 3 else ''}"
+    schema = live_schema()
+    for missing in (3, 5):
+        set_portals(store, msgspec.structs.replace(schema, properties=schema.properties[missing:]), live_schema("2"))
+        detail = failed(store, settings)["crm_schema_as_expected"].detail
+        assert detail.count("the property is missing") == 3
+        assert ("; and 2 more" in detail) is (missing == 5)
+    for reasons in (5, 7):
+        votes = [Rejected("vote", f"q{number}", f"reason {number}") for number in range(reasons)]
+        quarantine(store, "run", "raw_votes", votes)
+        detail = failed(store, settings)["votes_usable"].detail
+        assert detail.count("; correct it in the feedback system") <= 5
+        assert len({number for number in range(reasons) if f"reason {number}" in detail}) == 5
+        assert ("and 2 more reasons" in detail) is (reasons == 7)
 
 
 @pytest.mark.parametrize(("seen", "limit"), [(0, 10), (1000, 10), (1099, 10), (1100, 11), (20_000, 200)])
@@ -235,11 +279,25 @@ def test_target_that_cannot_be_read_is_an_error(store, settings):
 def test_link_limit_too_low_is_a_warning(store, settings):
     """A request with more companies than a record may have links warns and does not close the gate."""
     schema = live_schema()
+    # the request with most companies has three of them, and as many voters
+    for limit, passes in ((5, True), (2, False)):
+        some = tuple(msgspec.structs.replace(link, limit=limit) for link in schema.links)
+        set_portals(store, msgspec.structs.replace(schema, links=some), live_schema("2"))
+        assert ("crm_link_limits" not in failed(store, settings)) is passes
     low = tuple(msgspec.structs.replace(link, limit=2) for link in schema.links)
     set_portals(store, msgspec.structs.replace(schema, links=low), live_schema("2"))
     results = failed(store, settings)
     assert set(results) == {"crm_link_limits"}
     assert results["crm_link_limits"].severity == "WARN"
+
+
+def test_labels_of_contacts_must_exist_unless_they_are_not_linked(store, settings):
+    """Voters and authors are linked by default, so a portal without their labels closes the gate."""
+    schema = live_schema()
+    companies = tuple(link for link in schema.links if link.target == "company")
+    set_portals(store, msgspec.structs.replace(schema, links=companies), live_schema("2"))
+    assert failed(store, settings)["crm_schema_as_expected"].severity == "ERROR"
+    assert "crm_schema_as_expected" not in failed(store, msgspec.structs.replace(settings, link_contacts=False))
 
 
 def test_mapped_company_property_must_exist(store, settings):

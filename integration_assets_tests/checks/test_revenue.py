@@ -64,6 +64,27 @@ def test_the_floor_of_arr_coverage_closes_the_gate(unconverted, settings, floor,
     assert (closed_by(run_gate(unconverted, floored)) == ()) is open_
 
 
+def test_companies_without_any_figure_are_told_from_those_without_a_rate(unconverted, settings):
+    """Of four that voted one has an ARR, two lack a rate, and one has no figure at all."""
+    unconverted.execute("INSERT INTO resolved.votes (vote_id, company_id) VALUES ('v30', 'c30')")
+    detail = result(unconverted, settings, COVERAGE).detail
+    assert detail.startswith("1 of 4 companies that voted have an ARR (25.0%, ")
+    assert detail.endswith("), 2 lack a currency rate, 1 a figure")
+
+
+def test_of_many_currencies_five_are_named(store, settings):
+    """A text that is no currency is cut after twenty characters; the others are told by their number."""
+    store.execute(
+        """
+        INSERT INTO resolved.arr_without_rate
+        SELECT 'c' || i, 'crm', repeat(chr((65 + i)::INTEGER), 20 + i), 10, FALSE FROM range(7) AS t (i)
+        """
+    )
+    detail = result(store, settings, RATES).detail
+    assert detail.startswith(f"no rate for {'A' * 20}, {'B' * 19}…, {'C' * 19}…, {'D' * 19}…, {'E' * 19}…: ARR of 7 ")
+    assert " and 2 more currencies; " in detail
+
+
 def test_a_floor_counts_as_written(store, settings):
     """7 of 100 reach a floor of 0.07, and nobody reaches any floor where nobody voted."""
     store.execute("INSERT INTO resolved.votes (vote_id, company_id) SELECT 'x' || i, 'x' || i FROM range(97) AS t (i)")
@@ -75,7 +96,8 @@ def test_a_floor_counts_as_written(store, settings):
 
 def test_revenue_that_is_nobodys_is_a_warning(store, settings):
     """Rows and accounts above zero that lead to no company, or to several, with their sum and the first of them."""
-    assert result(store, settings, "revenue_joined").passed
+    joined = result(store, settings, "revenue_joined")
+    assert (joined.passed, joined.detail) == (True, "every figure of revenue leads to a company")
     store.execute(
         """
         INSERT INTO resolved.arr_unjoined VALUES

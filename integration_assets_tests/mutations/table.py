@@ -15,7 +15,7 @@ _WORLD = ("sync/test_diff.py", "sync/test_edits.py", "sync/test_apply.py", "sync
 
 _BY_MODULE: dict[str, tuple[str, ...]] = {
     "resolution/addresses": ("resolution/test_addresses.py", "resolution/test_resolve.py"),
-    "resolution/domains": ("resolution/test_domains.py", "resolution/test_resolve.py"),
+    "resolution/domains": ("resolution/test_domains.py", "resolution/test_resolve.py", "resolution/test_addresses.py"),
     "resolution/merges": ("resolution/test_merges.py", "resolution/test_resolve.py"),
     "resolution/overrides": ("resolution/test_overrides.py", "resolution/test_resolve.py"),
     "resolution/rank": ("sql/test_ranked.py", "resolution/test_resolve.py"),
@@ -33,7 +33,7 @@ _BY_MODULE: dict[str, tuple[str, ...]] = {
     "sync/feature_request_object": ("sync/test_drift.py", "sync/test_setup.py", *_WORLD),
     "sync/guard": ("sync/test_guard.py", "sync/test_apply.py"),
     "sync/ledger": (*_WORLD, "sync/test_undo.py", "sync/test_associations.py"),
-    "sync/operations": (*_WORLD, "sync/test_plan_store.py", "sync/test_undo.py"),
+    "sync/operations": ("sync/test_operations.py", *_WORLD, "sync/test_plan_store.py", "sync/test_undo.py"),
     "sync/pair_reads": ("sync/test_associations.py", "sync/test_estimate.py", "sync/test_apply.py"),
     "sync/plan": (*_WORLD, "sync/test_convergence.py", "sync/test_tenant_marks.py", "sync/test_plan_store.py"),
     "sync/plan_file": ("sync/test_plan_store.py",),

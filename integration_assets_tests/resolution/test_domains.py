@@ -16,6 +16,7 @@ from integration_assets.resolution.domains import (
     lineage,
     mail_domains,
     registrable_domain,
+    strip,
     to_host,
 )
 from integration_assets_tests.resolution.worlds import company, resolved
@@ -295,3 +296,13 @@ def test_the_short_way_to_a_registrable_domain_gives_what_the_list_says(labels, 
     parts = _suffixes(private=True).extract_str(host)
     expected = f"{parts.domain}.{parts.suffix}" if parts.domain and parts.suffix else None
     assert registrable_domain(host) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["\u200bacme", "acme\u200b", "\u200bacme\u2060", " \u200b acme", "acme \u3164 ", "acme"]
+)
+def test_what_nobody_sees_is_taken_off_at_either_end(text: str):
+    """At one end as well as at both; between letters it stays."""
+    assert strip(text) == "acme"
+    assert strip("ac\u200bme") == "ac\u200bme"
+    assert strip("\u200b \u2060") == ""
