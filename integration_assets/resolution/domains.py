@@ -20,6 +20,7 @@ import idna
 import msgspec
 
 from integration_assets.errors import ConfigurationError
+from integration_assets.invisible import BLANK_LETTERS, is_invisible
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract
@@ -40,8 +41,6 @@ _SEPARATED = re.compile(r"[\s,;|<>()\[\]{}\"'`“”„«»\u2018\u2019]+")
 _COMMENT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _JOINING_WORDS = frozenset({"/", "\\", "&", "+", "-", "and", "or", "und", "oder", "et", "ou", "y", "e"})
 _PORT = re.compile(r":[0-9]*\Z")
-_FILLERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
-"""Letters and symbols of Unicode that are drawn as nothing."""
 
 
 class Kind(StrEnum):
@@ -105,15 +104,6 @@ def _suffixes(*, private: bool) -> TLDExtract:
     )
 
 
-def is_invisible(character: str) -> bool:
-    """Whether nobody sees this character: white space, a control or format character, a blank letter."""
-    return (
-        character.isspace()
-        or unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
-        or character in _FILLERS
-    )
-
-
 def strip(text: str) -> str:
     """Take off what nobody sees at the ends of a text; copying from a page leaves it there."""
     bare = text.strip()
@@ -133,7 +123,7 @@ def visible(text: str) -> str:
     if text.isascii():
         return text
     return "".join(
-        character for character in text if unicodedata.category(character) != "Cf" and character not in _FILLERS
+        character for character in text if unicodedata.category(character) != "Cf" and character not in BLANK_LETTERS
     )
 
 

@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from integration_assets.invisible import is_blank
 from integration_assets.models import (
     Account,
     Board,
@@ -129,7 +130,7 @@ def _(record: FeatureRequest) -> Iterator[Row]:
         utc(record.status_changed_at),
     )
     row = _row("raw.feature_requests", "feature_request", record.request_id, values)
-    yield row if row.blank or record.title.strip() else row._replace(blank="no title")
+    yield row._replace(blank="no title") if not row.blank and is_blank(record.title) else row
     for merged_id in record.merged_ids:
         yield _row("raw.merge_aliases", "merge_alias", merged_id, (merged_id, record.request_id))
 

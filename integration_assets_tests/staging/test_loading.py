@@ -183,7 +183,8 @@ def test_missing_ids_titles_and_impossible_numbers_are_rejected(store):
     too_early = datetime.min.replace(tzinfo=timezone(timedelta(hours=2)))
     with replacing(store, ["raw.feature_requests", "raw.votes"]) as load:
         rejected = load.append(
-            "raw.feature_requests", [request(" ", merged_ids=("x",)), request("r2", " \t"), request("r3", score=2**70)]
+            "raw.feature_requests",
+            [request(" ", merged_ids=("x",)), request("r2", " \t\u200b"), request("r3", score=2**70)],
         )
         rejected += load.append("raw.votes", [Vote("v1", "r1", None, too_early), vote("", voter=Voter("u1"))])
     assert [(record.kind, record.key, record.reason) for record in rejected] == [

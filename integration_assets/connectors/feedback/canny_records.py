@@ -16,6 +16,7 @@ from typing import Annotated, Any, TypeVar
 import msgspec
 
 from integration_assets.connectors.fields import unknown_fields
+from integration_assets.invisible import is_blank
 from integration_assets.models import (
     REQUEST_WITHOUT_ID,
     WITHOUT_ID,
@@ -181,7 +182,7 @@ def _leave_out(record: Any, reason: str, unreadable: dict[str, str]) -> bool:
 def feature_request(raw: Any, unreadable: dict[str, str]) -> FeatureRequest:
     """A post. One without a title is unusable."""
     post = _read(raw, _Post, unreadable)
-    if not (post.title or "").strip():
+    if is_blank(post.title or ""):
         raise UnusableError(unreadable.get("title", "no title"))
     return FeatureRequest(
         request_id=post.id,

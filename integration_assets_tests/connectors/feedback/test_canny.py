@@ -186,6 +186,7 @@ def test_holes_that_the_api_allows_are_none() -> None:
     [
         ({"title": ""}, "no title"),
         ({"title": " \t"}, "no title"),
+        ({"title": " \u200b\u3164"}, "no title"),  # nothing to see is nothing to read in a ranking or a record
         ({"title": None}, "no title"),
         ({"title": 7}, "Expected `str | null`, got `int` - at `$.title`"),
     ],
