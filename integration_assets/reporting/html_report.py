@@ -33,7 +33,14 @@ from integration_assets.reporting.run_charts import (
     coverage_chart,
     votes_against_arr,
 )
-from integration_assets.reporting.run_summary import RunSummary, arr_words, has_written, iso_utc, unapplied_changes
+from integration_assets.reporting.run_summary import (
+    RunSummary,
+    arr_words,
+    conflict_words,
+    has_written,
+    iso_utc,
+    unapplied_changes,
+)
 from integration_assets.reporting.text import amount, clean, clip, count, duration, lacking_rate, moment, percent
 from integration_assets.staging.store import check_tenant, make_private_directory
 
@@ -210,6 +217,7 @@ def _templates() -> jinja2.Environment:
     }
     templates.globals |= {"percent": percent, "count": count, "lacking_rate": lacking_rate}
     templates.globals |= {"unapplied_changes": unapplied_changes, "has_written": has_written}
+    templates.globals |= {"conflict_words": conflict_words}
     return templates
 
 

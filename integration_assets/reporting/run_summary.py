@@ -81,7 +81,10 @@ class CheckLine(msgspec.Struct, frozen=True):
 
 
 class ConflictLine(msgspec.Struct, frozen=True):
-    """A field that both sides changed, or only a person did, and what was done about it."""
+    """A field that both sides changed, or only a person did, and what was done about it.
+
+    Of an association that stays without our label, `field` is the other record: `company:<id>`.
+    """
 
     key: str
     field: str
@@ -272,6 +275,15 @@ def has_written(summary: RunSummary) -> bool:
     """Whether the run changed anything in the CRM: one that applied an approved plan may hold the next one."""
     told = not summary.plan.held or isinstance(summary.plan.changes, PlannedChanges)  # else of an earlier version
     return told and not summary.dry_run and bool(summary.feature_requests.verified or summary.links.verified)
+
+
+def conflict_words(conflicts: Sequence[ConflictLine]) -> str:
+    """What people changed in the CRM, and what was left as it is, in one line; nothing without a conflict."""
+    pairs = sum(":" in one.field for one in conflicts)  # names of fields have no colon
+    fields = len(conflicts) - pairs
+    words = [f"{count(fields, 'field')} edited by people in the CRM"] if fields else []
+    words += [f"{count(pairs, 'association')} kept without our label"] if pairs else []
+    return ", ".join(words)
 
 
 def arr_words(numbers: ArrNumbers, currency: str) -> str:

@@ -31,6 +31,7 @@ from integration_assets.reporting.run_summary import (
     RunSummary,
     TopRequest,
     arr_words,
+    conflict_words,
     has_written,
     iso_utc,
     unapplied_changes,
@@ -225,7 +226,7 @@ def _records(summary: RunSummary, extra: SummaryExtras) -> str:
         held = f"{count(extra.held_changes, 'change')}, " if extra.held_changes else ""
         lines.append(f"*Held*  {held}{count(len(summary.plan.reasons), 'reason')}; {nothing}")
     if summary.conflicts:
-        lines.append(f"*Conflicts*  {count(len(summary.conflicts), 'field')} edited by people in the CRM")
+        lines.append(f"*Conflicts*  {conflict_words(summary.conflicts)}")
     if summary.quarantined:
         stages = ", ".join(f"{number:,} in {_safe(stage, 60)}" for stage, number in summary.quarantined.items())
         lines.append(f"*Quarantined*  {clip(stages, 300)}")

@@ -23,6 +23,7 @@ from integration_assets.reporting.run_summary import (
     RunSummary,
     SystemCalls,
     arr_words,
+    conflict_words,
     has_written,
     unapplied_changes,
 )
@@ -165,7 +166,7 @@ def _summary_facts(summary: RunSummary, floor: Mapping[str, int]) -> list[tuple[
         ("  unmatched", _tally(votes.unmatched)),
         ("ARR", arr_words(summary.arr, summary.currency)),
         ("quarantined", _tally(summary.quarantined)),
-        ("conflicts", f"{count(len(summary.conflicts), 'field')} edited in the CRM" if summary.conflicts else ""),
+        ("conflicts", conflict_words(summary.conflicts)),
         ("plan", f"{summary.plan.hash[:12]}{' (held)' if summary.plan.held else ''}" if summary.plan.hash else ""),
         ("calls", "; ".join(_calls_line(name, calls, floor.get(name)) for name, calls in summary.api_calls.items())),
         ("data as of", f"votes {moment(fresh.votes_as_of)}, companies {moment(fresh.companies_as_of)}"),

@@ -22,6 +22,7 @@ from integration_assets.models import Rejected
 from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.run_summary import (
     CheckLine,
+    ConflictLine,
     Freshness,
     LinkNumbers,
     PlanLine,
@@ -371,3 +372,11 @@ def test_only_a_check_that_says_what_is_quarantined_is_left_out(summary):
     shown = message(msgspec.structs.replace(summary, quarantine=(line,), checks=checks))
     assert f"company_domains_usable: {domains}" in shown
     assert shown.count(line.text) == 1
+
+
+def test_an_association_that_stays_is_no_edited_field(summary):
+    """Fields that people edited and associations without our label are counted apart."""
+    pairs = tuple(ConflictLine("canny:r3", f"company:{number}", "kept") for number in (1, 2))
+    shown = message(msgspec.structs.replace(summary, conflicts=(*summary.conflicts, *pairs)))
+    assert "*Conflicts*  1 field edited by people in the CRM, 2 associations kept without our label" in shown
+    assert "1 field" not in message(msgspec.structs.replace(summary, conflicts=pairs))
