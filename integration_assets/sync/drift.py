@@ -126,7 +126,7 @@ def target_problems(
     drifts.extend(_error(f"{expected.name}.{name}", "the property is missing", RUN_SETUP) for name in missing)
     most = {"company": most_companies, "contact": most_contacts}
     for link in _used_links(expected, link_contacts=link_contacts):
-        drifts.extend(_link_problems(link, live_link(live, link), most[link.target]))
+        drifts.extend(_link_problems(link, live, most[link.target]))
     return drifts
 
 
@@ -301,8 +301,17 @@ def live_link(live: LiveSchema, link: LinkDefinition) -> LiveLink | None:
     return next(iter(by_name + by_label), None)
 
 
-def _link_problems(link: LinkDefinition, live: LiveLink | None, most: int) -> Iterator[Drift]:
-    name = _link_name(link)
+def _link_problems(link: LinkDefinition, schema: LiveSchema, most: int) -> Iterator[Drift]:
+    name, live = _link_name(link), live_link(schema, link)
+    foreign = next((one for one in schema.links if one.target == link.target and one.label == link.label), None)
+    if live is None and foreign is not None:
+        # The CRM refuses a second label of one text, however often it is asked.
+        yield _error(
+            name,
+            f"the label {foreign.name!r}, which is not ours, has its text {link.label!r}",
+            f"give {foreign.name!r} another text in the CRM's settings, then run `setup`",
+        )
+        return
     if live is None:
         yield _error(name, "the link label is missing", RUN_SETUP)
         return

@@ -96,6 +96,15 @@ def test_a_link_is_known_by_its_label_while_its_name_lags():
     assert problems(msgspec.structs.replace(SCHEMA, links=links)) == []
 
 
+def test_a_label_of_somebody_else_with_our_text_is_named_with_the_remedy():
+    """It is not taken for ours, and `setup` is not the remedy: the CRM refuses a second label of one text."""
+    links = (msgspec.structs.replace(SCHEMA.links[0], name="asked_for"), *SCHEMA.links[1:])
+    (drift,) = problems(msgspec.structs.replace(SCHEMA, links=links))
+    assert (drift.name, drift.severity) == ("link voted (company)", Severity.ERROR)
+    assert "'asked_for', which is not ours" in drift.detail
+    assert drift.remedy == "give 'asked_for' another text in the CRM's settings, then run `setup`"
+
+
 def test_a_link_limit_that_is_too_low_is_a_warning():
     """At the limit is fine, above it warns."""
     links = tuple(msgspec.structs.replace(link, limit=500) for link in SCHEMA.links)

@@ -82,17 +82,13 @@ def name_links(
     """Our link name of each association type, None for those that are not ours.
 
     A label is known by its name; people may change its text. Where the schema shows no type of that name, because names
-    of new labels lag by minutes, the text of the label tells.
+    of new labels lag by minutes, the text of the label tells, unless the type is shown under another name: then it is
+    somebody else's label, whatever its text.
     """
     texts = {link.label: link.name for link in definition.links if link.target == target}
     names = {link.name for link in definition.links if link.target == target}
-    shown = {
-        int(one.id): one.name
-        for one in definitions
-        if str(one.id).isdecimal()
-        and one.name in names
-        and (one.from_object_type_id, one.to_object_type_id) == (object_type, endpoints.TARGET_TYPE_IDS[target])
-    }
+    every = shown_names(object_type, target, definitions)
+    shown = {type_id: name for type_id, name in every.items() if name in names}
     own = [entry for entry in types if entry.category == USER_DEFINED]
     by_name = {entry.type_id for entry in own} & shown.keys()
     found = {shown[type_id] for type_id in by_name}
@@ -100,9 +96,19 @@ def name_links(
     for entry in own:
         if entry.type_id in by_name:
             named[entry.category, entry.type_id] = shown[entry.type_id]
-        elif (by_text := texts.get(entry.label or "")) not in found:
+        elif entry.type_id not in every and (by_text := texts.get(entry.label or "")) not in found:
             named[entry.category, entry.type_id] = by_text
     return named
+
+
+def shown_names(object_type: str, target: LinkTarget, definitions: Definitions) -> dict[int, str]:
+    """The names of all association types from our object to a target, as far as the schema shows them."""
+    ends = (object_type, endpoints.TARGET_TYPE_IDS[target])
+    return {
+        int(one.id): one.name
+        for one in definitions
+        if one.name and str(one.id).isdecimal() and (one.from_object_type_id, one.to_object_type_id) == ends
+    }
 
 
 def inverse_types(
@@ -201,6 +207,10 @@ class PortalIds:
     ) -> dict[TypeKey, str | None]:
         """Our link name of each of these types, by what was last seen of the schema."""
         return name_links(definition, object_type, target, types, self._definitions.get(object_type, ()))
+
+    def type_names(self, object_type: str, target: LinkTarget) -> dict[int, str]:
+        """The names the schema shows of association types, ours and others'."""
+        return shown_names(object_type, target, self._definitions.get(object_type, ()))
 
     def remember_links(
         self, definition: ObjectDefinition, object_type: str, target: LinkTarget, types: Iterable[AssociationType]

@@ -180,8 +180,15 @@ async def _links(
     types = reading.result()
     ids.remember_links(definition, schema.object_type_id, target, types)
     names = ids.names(definition, schema.object_type_id, target, types)
+    others = ids.type_names(schema.object_type_id, target)
     return [
-        LiveLink(target, names[(entry.category, entry.type_id)], entry.label or None, limit.result()) for entry in types
+        LiveLink(
+            target,
+            names[(entry.category, entry.type_id)] or others.get(entry.type_id),
+            entry.label or None,
+            limit.result(),
+        )
+        for entry in types
     ]
 
 

@@ -193,7 +193,7 @@ def test_a_refused_address_is_isolated_and_named_by_its_digest() -> None:
     page = asyncio.run(story())
     assert page.records == (Contact("5", "good@x.io", ("a@x.io", "b@x.io"), "66"),)
     (rejected,) = page.rejected
-    assert rejected.reason == "VALIDATION_ERROR"
+    assert rejected.reason == "VALIDATION_ERROR: bad address"
     assert rejected.key.startswith("address:")
     assert "bad" not in rejected.key
 
@@ -336,7 +336,7 @@ def test_every_record_carries_its_trace_id_and_its_key() -> None:
 
 @pytest.mark.parametrize("status", [400, 409])
 def test_a_refused_batch_is_told_as_such(status: int) -> None:
-    """Duplicate ids and conflicts refuse a whole batch; the reason holds no value."""
+    """Duplicate ids and conflicts refuse a whole batch; the reason is in the words of the CRM."""
 
     async def work(crm: HubSpotCrm) -> object:
         return await crm.upsert(REQUEST, [RecordWrite("a", {}), RecordWrite("a", {})])
@@ -344,7 +344,7 @@ def test_a_refused_batch_is_told_as_such(status: int) -> None:
     body = {"category": "VALIDATION_ERROR", "message": "Duplicate IDs found in batch input: [a]"}
     with pytest.raises(BatchRejectedError) as caught:
         talk(work, SCHEMAS, answer(status, body))
-    assert caught.value.reason == "VALIDATION_ERROR"
+    assert caught.value.reason == "VALIDATION_ERROR: Duplicate IDs found in batch input: [a]"
     assert caught.value.status == status
 
 
