@@ -182,6 +182,25 @@ def test_a_record_merged_away_or_deleted_for_good_is_respected(small_world: Worl
     assert any("canny:r2" in warning for warning in plan.warnings)
 
 
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        (1, "canny:r0"),
+        (3, "canny:r0, canny:r1, canny:r2"),
+        (4, "canny:r0, canny:r1, canny:r2, ..."),
+    ],
+)
+def test_of_many_records_deleted_for_good_three_are_named(world: World, gone: int, named: str):
+    """The warning counts them all."""
+    many(world, 5)
+    world.sync()
+    keys = {f"canny:r{number}" for number in range(gone)}
+    world.crm.records = {one: record for one, record in world.crm.records.items() if record.key not in keys}
+    assert world.plan().warnings == (
+        f"{gone} records were merged into others or deleted for good in the CRM and are not made again ({named})",
+    )
+
+
 def test_an_emptied_portal_is_filled_again(small_world: World):
     """Where no record of ours is left at all, the portal was set up anew, and everything is made again."""
     small_world.sync()
