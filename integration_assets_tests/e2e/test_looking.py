@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import pytest
 import stamina
 
+from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.e2e.harness import OBJECT, World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
@@ -137,6 +138,11 @@ def _wrong_token(world: World) -> Mapping[str, str | None]:
     return {"HUBSPOT_SANDBOX_TOKEN": "pat-na1-a-wrong-token"}
 
 
+def _odd_redirect(world: World) -> Mapping[str, str | None]:
+    world.sandbox.canny.faults.append(Fault(lambda _request: True, times=None, status=302, headers={"location": "//["}))
+    return {}
+
+
 def _no_scope(world: World) -> Mapping[str, str | None]:
     world.portal.scopes.discard("crm.objects.contacts.read")
     return {}
@@ -166,6 +172,7 @@ AILMENTS: dict[str, tuple[Callable[[World], Mapping[str, str | None]], int, str,
     "no key": (_no_canny_key, 2, "feedback key", "CANNY_API_KEY"),
     "wrong key": (_wrong_canny_key, 1, "feedback key", "CANNY_API_KEY"),
     "wrong token": (_wrong_token, 1, "CRM token", "HUBSPOT_SANDBOX_TOKEN"),
+    "odd redirect": (_odd_redirect, 1, "feedback key", "redirect"),
     "no scope": (_no_scope, 1, "CRM scopes", "crm.objects.contacts.read"),
     "another portal": (_another_portal, 2, "CRM token", "999999"),
     "no property": (_no_property, 1, "CRM properties", "setup --environment sandbox"),
