@@ -66,6 +66,8 @@ def refuse_operators_portal(operator: Settings, tenant: TenantView, secret: str 
     """
     if secret is None or tenant.slug == DEFAULT_TENANT:
         return
+    if DEFAULT_TENANT in operator.former_tenants_of(tenant.slug):  # the operator says that it takes the records over
+        return
     tokens = [token.get_secret_value() for one in Environment if (token := operator.hubspot(one)[0]) is not None]
     same_source = source_name_of(tenant.settings) == operator.source_name
     on_environment = settings_without_secrets(operator, DEFAULT_TENANT) is operator

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 
@@ -25,10 +26,25 @@ from integration_assets.web.visit import ENVIRONMENT_COOKIE, TENANT_COOKIE, Visi
 REFUSED = "Login and password do not belong together."
 """Whichever is wrong, or both."""
 LONGEST_LOGIN = 200
-_hashing, _hashing_of_known = CapacityLimiter(2), CapacityLimiter(1)
-"""Passwords checked at the same time: each takes a fifth of a second and 64 MiB. Browsers known to have been logged in
-with do not queue behind strangers."""
 MOST_HASHES_WAITING = 20
+
+
+@dataclass
+class HashingLane:
+    """Passwords that are checked side by side: each takes a fifth of a second and 64 MiB. The others wait."""
+
+    at_once: CapacityLimiter
+    inside: int = 0
+    """Logins that are checked or wait."""
+
+    @property
+    def full(self) -> bool:
+        """Whether as many wait as can be answered within seconds."""
+        return self.inside >= self.at_once.total_tokens + MOST_HASHES_WAITING
+
+
+_strangers, _known_browsers = HashingLane(CapacityLimiter(2)), HashingLane(CapacityLimiter(1))
+"""Browsers that somebody has logged in with before do not queue behind strangers."""
 HASHES_WAIT_SECONDS = 5
 DEVICE_KNOWN = timedelta(days=90)
 HOME = "/requests"
@@ -83,13 +99,19 @@ async def _checked(request: Request, name: str, password: str, *, known: bool) -
     """
     # A name that no user can have takes the same way, and the same time, as one nobody has.
     login = name if name.isprintable() and len(name) <= LONGEST_LOGIN else ""
-    limiter = _hashing_of_known if known else _hashing
-    if limiter.statistics().tasks_waiting >= MOST_HASHES_WAITING:
+    lane = _known_browsers if known else _strangers
+    if lane.full:
         raise TooManyTriesError(HASHES_WAIT_SECONDS)
     request_id = request.scope["request_id"]
-    return await to_thread.run_sync(
-        lambda: log_in(site_of(request).registry, login, password, request_id=request_id), limiter=limiter
-    )
+    # Counted before the first await: the limiter counts who waits a turn of the event loop later, and would let in
+    # everybody of a crowd that arrives within that turn.
+    lane.inside += 1
+    try:
+        return await to_thread.run_sync(
+            lambda: log_in(site_of(request).registry, login, password, request_id=request_id), limiter=lane.at_once
+        )
+    finally:
+        lane.inside -= 1
 
 
 def logout(visit: Visit) -> Response:

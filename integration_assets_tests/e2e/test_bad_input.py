@@ -70,17 +70,19 @@ def test_an_unknown_tenant_is_a_usage_error(ready: World) -> None:
 
 def test_both_tokens_of_one_portal_are_a_usage_error(ready: World) -> None:
     """A production token that leads to the sandbox portal ends the run before anything is read or written."""
-    environment = ready.addresses.environment()
+    ready.sandbox.production.portal.portal_id = ready.portal.portal_id
     ready.forget_requests()
-    ran = ready.run(
-        "sync",
-        "--environment",
-        "production",
-        json_file=True,
-        HUBSPOT_PRODUCTION_TOKEN=environment["HUBSPOT_SANDBOX_TOKEN"],
-        HUBSPOT_PRODUCTION_BASE_URL=environment["HUBSPOT_SANDBOX_BASE_URL"],
-    )
+    ran = ready.run("sync", "--environment", "production", json_file=True)
     _assert_clear(ready, ran, 2, "47110815")
+
+
+def test_one_token_for_both_environments_is_a_usage_error(ready: World) -> None:
+    """The same token in both variables is named before anything is asked."""
+    token = ready.addresses.environment()["HUBSPOT_SANDBOX_TOKEN"]
+    ready.forget_requests()
+    ran = ready.run("sync", "--environment", "production", json_file=True, HUBSPOT_PRODUCTION_TOKEN=token)
+    _assert_clear(ready, ran, 2, "HUBSPOT_SANDBOX_TOKEN and HUBSPOT_PRODUCTION_TOKEN are the same")
+    assert ready.sandbox.canny.requests == []
 
 
 def test_a_wrong_overrides_file_is_a_usage_error(ready: World) -> None:

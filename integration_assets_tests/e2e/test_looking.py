@@ -165,7 +165,7 @@ def _no_arr_property(world: World) -> Mapping[str, str | None]:
 def _home_not_writable(world: World) -> Mapping[str, str | None]:
     file = world.home / "a-file"
     file.write_text("")
-    return {"INTEGRATION_ASSETS_HOME": str(file)}
+    return {"INTEGRATION_ASSETS_HOME": str(file / "home")}
 
 
 AILMENTS: dict[str, tuple[Callable[[World], Mapping[str, str | None]], int, str, str]] = {

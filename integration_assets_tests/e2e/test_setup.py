@@ -72,13 +72,8 @@ def test_setup_creates_only_what_is_missing(ready: World) -> None:
 
 def test_setup_refuses_one_portal_for_both_environments(new_world: World) -> None:
     """A sandbox token that leads to the production portal, or the other way round, is a configuration error."""
-    environment = new_world.addresses.environment()
-    ran = new_world.run(
-        "setup",
-        "--yes",
-        HUBSPOT_PRODUCTION_TOKEN=environment["HUBSPOT_SANDBOX_TOKEN"],
-        HUBSPOT_PRODUCTION_BASE_URL=environment["HUBSPOT_SANDBOX_BASE_URL"],
-    )
+    new_world.sandbox.production.portal.portal_id = new_world.portal.portal_id
+    ran = new_world.run("setup", "--yes")
     assert (ran.code, new_world.writes()) == (2, [])
     assert "HUBSPOT_SANDBOX_TOKEN and HUBSPOT_PRODUCTION_TOKEN" in ran.error_lines[0]
 

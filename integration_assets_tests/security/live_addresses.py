@@ -22,7 +22,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.http import Call, HttpClient
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.connectors.rules import Answer, StatusRules
-from integration_assets.errors import ContractError, TransientError
+from integration_assets.errors import ContractError, PermanentError
 from integration_assets_tests.waiting import PATIENCE_SECONDS
 
 NAME = "billing.example.com"
@@ -207,8 +207,8 @@ async def wrong_certificate() -> None:
         async with listening(context) as peer:
             pair = f"{NAME}:{peer.port}"
             with mock.patch("certifi.where", return_value=trusted):
-                error = await _refused(ask(f"https://{pair}", [LOOPBACK], allowed=pair), TransientError)
-            assert "CERTIFICATE_VERIFY_FAILED" in str(error)
+                error = await _refused(ask(f"https://{pair}", [LOOPBACK], allowed=pair), PermanentError)
+            assert "its certificate is another host's" in str(error)
             assert peer.heads == []
 
 
@@ -217,7 +217,8 @@ async def unknown_authority() -> None:
     with certificates(NAME) as (context, _):
         async with listening(context) as peer:
             pair = f"{NAME}:{peer.port}"
-            await _refused(ask(f"https://{pair}", [LOOPBACK], allowed=pair), TransientError)
+            error = await _refused(ask(f"https://{pair}", [LOOPBACK], allowed=pair), PermanentError)
+            assert "SSL_CERT_FILE" in str(error)
             assert peer.heads == []
 
 
