@@ -61,7 +61,7 @@ from integration_assets.reporting.text import count
 from integration_assets.sql import read_sql
 from integration_assets.staging.lock import RunLock
 from integration_assets.staging.publishing import published_path
-from integration_assets.staging.room import check_room, is_disk_full
+from integration_assets.staging.room import check_room, has_too_many_open_files, is_disk_full
 from integration_assets.staging.store import HeldStore, hold_store, store_path
 from integration_assets.sync.report import ApplyReport
 from integration_assets.sync.undo import LAST
@@ -90,6 +90,7 @@ LET_GO_SECONDS = GRACE_SECONDS + 25.0
 """Longest wait for a run that Dagster counts as over to let go of the staging store: it may finish what it has begun,
 and then tell how it ended."""
 LET_GO_POLL_SECONDS = 0.5
+MORE_FILES = "raise the limit of open files (`ulimit -n`), then run it again"
 RUN_HOLDER = "run "
 """What the holder of a run lock begins with when it is a run; its id follows."""
 
@@ -297,6 +298,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             return PermanentError(
                 "the disk is full: Dagster could not record the run; free some space, then run it again"
             )
+        if has_too_many_open_files(reason):
+            return PermanentError(f"too many open files: {MORE_FILES}")
         if failed := failed_step(self._instance, self.state.run_id):
             return PermanentError(f"Dagster stopped the run in {failed}; look at the run in the Dagster UI")
         return PermanentError(
@@ -416,6 +419,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             return PermanentError(f"staging store: {type(error).__name__} in {stage}: {first_line(error)}")
         if is_disk_full(error):
             return PermanentError(f"the disk is full in {stage}: free some space, then run it again")
+        if has_too_many_open_files(error):
+            return PermanentError(f"too many open files in {stage}: {MORE_FILES}")
         if isinstance(error, Exception):
             where = traceback.extract_tb(error.__traceback__)[-1]
             return PermanentError(

@@ -1,7 +1,8 @@
 -- resolved.lost_votes: votes on a request that is gone; quarantined. Requests of boards nobody asked for are not gone,
 -- nor are those that the last read met and could not use: they are quarantined, and named with their votes.
 -- grain: one vote; key: vote_id
--- inputs: raw.votes, raw.feature_requests, raw.excluded_requests, raw.reads, sync.quarantine, resolved.request_survivors
+-- inputs: raw.votes, raw.feature_requests, raw.excluded_requests, raw.reads, sync.quarantine,
+--         resolved.request_survivors
 
 WITH followed AS (
     SELECT
@@ -32,6 +33,9 @@ WHERE
             met.key IN (followed.request_id, followed.final_request_id)
             AND met.stage = 'raw_feature_requests'
             AND met.kind IN ('feature_request', 'merged_request')
-            AND met.seen_at >= (SELECT max(reads.as_of) FROM raw.reads AS reads WHERE reads.input = 'feature_requests')
+            AND met.seen_at >= (
+                SELECT max(reads.as_of) FROM raw.reads AS reads
+                WHERE reads.input = 'feature_requests'
+            )
     )
 ORDER BY vote_id

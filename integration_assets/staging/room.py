@@ -1,4 +1,4 @@
-"""Whether the disks have room for what a run leaves: looked at before anything is written outside."""
+"""What a run needs of the machine: room on the disks, looked at before anything is written outside, and open files."""
 
 from __future__ import annotations
 
@@ -43,6 +43,15 @@ def is_disk_full(error: BaseException | None) -> bool:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True
         if any(words in str(error) for words in _FULL_IN_WORDS):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def has_too_many_open_files(error: BaseException | None) -> bool:
+    """Whether an error comes from the limit of files that a process, or the system, may hold open."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             return True
         error = error.__cause__ or error.__context__
     return False

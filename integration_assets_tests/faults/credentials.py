@@ -203,8 +203,8 @@ def _registered(bench: Bench, tenant: str, world: World) -> str:
     bench.world.extra["INTEGRATION_ASSETS_ALLOWED_HOSTS"] = ",".join(
         one["INTEGRATION_ASSETS_ALLOWED_HOSTS"] for one in (mine, values)
     )
-    if world is bench.world:  # the same portal, in which the default tenant has kept its records until now
-        bench.world.extra["INTEGRATION_ASSETS_FORMER_TENANTS"] = f"{tenant}=default"
+    if world is bench.world:  # the same portal, in which the default tenant keeps its records before and after
+        bench.world.extra["INTEGRATION_ASSETS_FORMER_TENANTS"] = f"{tenant}=default,default={tenant}"
     add = ("tenants", "integrations", "add", tenant)
     for command, secret in (
         (("tenants", "add", tenant), ""),

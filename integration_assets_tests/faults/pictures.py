@@ -47,7 +47,9 @@ def ours(portal: Portal) -> Ours:
         records[key] = _managed(record["properties"])
         for to_object, labels in LABELS.items():
             for other, carried in portal.associations(OBJECT, record["id"], to_object).items():
-                if mine := labels & {label for label in carried if label is not None}:
+                mine = labels & {label for label in carried if label is not None}
+                # An association without any label is what a removal may leave behind, and a person sees it.
+                if mine or set(carried) == {None}:
                     links[key, to_object, other] = frozenset(mine)
     return Ours(records, links, tuple(sorted(key for key, times in keys.items() if key and times > 1)))
 
@@ -55,7 +57,8 @@ def ours(portal: Portal) -> Ours:
 def _managed(properties: dict[str, Any]) -> dict[str, str]:
     kept = {name: str(value) for name, value in properties.items() if name in MANAGED - MOMENTS}
     digests = kept.get(MANAGED_STATE, "").split()
-    kept[MANAGED_STATE] = " ".join(one for one in digests if one.partition(":")[0] not in MOMENTS)
+    # Whose mark a record carries is not compared: a fault may let another tenant take the records over.
+    kept[MANAGED_STATE] = " ".join(one for one in digests if one.partition(":")[0] not in {*MOMENTS, "tenant"})
     return kept
 
 

@@ -97,7 +97,8 @@ SELECT
     quarantined.kind,
     quarantined.quarantined,
     -- what resolution could not use stands in the raw tables all the same
-    CASE WHEN quarantined.stage = 'domain_resolved_votes' THEN usable.usable
+    CASE
+        WHEN quarantined.stage = 'domain_resolved_votes' THEN usable.usable
         ELSE coalesce(usable.usable, 0) + quarantined.quarantined
     END AS seen
 FROM quarantined

@@ -30,7 +30,7 @@ numbered AS (
     SELECT
         *,
         row_number() OVER (
-            PARTITION BY stage, kind, source, reason ORDER BY votes DESC, trim(coalesce(key, '')) = '', key
+            PARTITION BY stage, kind, source, reason ORDER BY votes DESC, trim(coalesce(key, '')) = '', key ASC
         ) AS place
     FROM records
 )
@@ -42,7 +42,7 @@ SELECT
     reason,
     count(DISTINCT key) AS records,
     sum(votes)::BIGINT AS votes,
-    list({'key': coalesce(key, ''), 'url': url, 'votes': votes} ORDER BY place) FILTER (place <= 3) AS examples
+    list({ 'key': coalesce(key, ''), 'url': url, 'votes': votes } ORDER BY place) FILTER (place <= 3) AS examples
 FROM numbered
 GROUP BY stage, kind, source, reason
 ORDER BY records DESC, stage ASC, kind ASC, source ASC, reason ASC

@@ -3,7 +3,7 @@
 -- inputs: sync.quarantine; parameter 1: run id
 SELECT
     stage,
-    count(DISTINCT (kind, key)) AS quarantined
+    count(DISTINCT row(kind, key)) AS quarantined
 FROM sync.quarantine
 WHERE run_id = $1
 GROUP BY stage
