@@ -173,12 +173,8 @@ class Settings(BaseSettings):
         default=(ArrSource.CRM, ArrSource.INTERNAL, ArrSource.ACCOUNTS),
         validation_alias="INTEGRATION_ASSETS_ARR_SOURCES",
     )
-    base_currency: str | None = Field(
-        default=None, validation_alias="INTEGRATION_ASSETS_BASE_CURRENCY", pattern=r"^[A-Z]{3}$"
-    )
-    accounts_currency: str = Field(
-        default="USD", validation_alias="INTEGRATION_ASSETS_ACCOUNTS_CURRENCY", pattern=r"^[A-Z]{3}$"
-    )
+    base_currency: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_BASE_CURRENCY")
+    accounts_currency: str = Field(default="USD", validation_alias="INTEGRATION_ASSETS_ACCOUNTS_CURRENCY")
     currency_rates: Annotated[dict[str, Decimal], NoDecode] = Field(
         default_factory=dict, validation_alias="INTEGRATION_ASSETS_CURRENCY_RATES"
     )
@@ -233,6 +229,13 @@ class Settings(BaseSettings):
     def _number_of_portal(cls, value: str | None) -> str | None:
         if value is not None and not (value.isascii() and value.isdigit()):
             raise ValueError("must be the number of the portal, such as 12345678")
+        return value
+
+    @field_validator("base_currency", "accounts_currency")
+    @classmethod
+    def _code_of_currency(cls, value: str | None) -> str | None:
+        if value is not None and not _CURRENCY_CODE.fullmatch(value):
+            raise ValueError("must be the three capital letters of a currency, such as EUR")
         return value
 
     @field_validator(

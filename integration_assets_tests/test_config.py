@@ -207,3 +207,12 @@ def test_a_folder_of_dagster_is_looked_at_too(monkeypatch, tmp_path, folder, sai
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / folder))
     with pytest.raises(ConfigurationError, match=f"DAGSTER_HOME: .*{said}"):
         dagster_home(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["INTEGRATION_ASSETS_BASE_CURRENCY", "INTEGRATION_ASSETS_ACCOUNTS_CURRENCY"])
+@pytest.mark.parametrize("value", ["€", "eur", "EURO", "E1R"])
+def test_a_currency_is_told_by_its_code(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    """Anything else is refused in words, by the name of the variable."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=f"{name}: must be the three capital letters of a currency"):
+        load_settings()

@@ -292,7 +292,8 @@ def arr_words(numbers: ArrNumbers, currency: str) -> str:
         return ""
     words = f"{money(numbers.total, currency)} of {count(numbers.companies, 'company', 'companies')} that voted"
     if numbers.companies_without_figure:
-        words += f"; {numbers.companies_without_figure:,} have no figure"
+        has = "has" if numbers.companies_without_figure == 1 else "have"
+        words += f"; {numbers.companies_without_figure:,} {has} no figure"
     if numbers.companies_without_rate:
         shown = ", ".join(money(one.amount, one.currency) for one in numbers.left_out[:MOST_CURRENCIES])
         more = (
