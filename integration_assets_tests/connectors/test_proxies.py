@@ -8,16 +8,13 @@ import contextlib
 import json
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives import hashes
 from pydantic import SecretStr
 
 from integration_assets.connectors.addresses import AddressGuard, AddressPolicy
@@ -32,6 +29,7 @@ from integration_assets.connectors.rules import StatusRules
 from integration_assets.connectors.slack import slack_client
 from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError, TransientError
 from integration_assets.reporting.slack_posting import Fate, post_message
+from integration_assets_tests.company_network import Authority, asked_to_connect, join, listening
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -39,48 +37,6 @@ HOST = "canny.example"
 PASSWORD = "pä55-w0rd/of@proxy"
 USER = "us%C3%A9r:p%C3%A455-w0rd%2Fof%40proxy"
 READ = Call(method="POST", path="/v1/things", endpoint="POST /v1/things", json={})
-
-
-class Authority:
-    """A certificate authority of the test's own, with the file of its certificate."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.key = folder, ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "An authority of our own")])
-        made = self._builder(self.name, self.key, 400)
-        made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        made = made.add_extension(x509.SubjectKeyIdentifier.from_public_key(self.key.public_key()), critical=False)
-        self.file = folder / "authority.pem"
-        self.file.write_bytes(made.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-
-    def _builder(self, name: x509.Name, key: ec.EllipticCurvePrivateKey, days: int) -> x509.CertificateBuilder:
-        until = datetime.now(UTC) + timedelta(days=days)
-        return (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(self.name)
-            .public_key(key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(until - timedelta(days=800))
-            .not_valid_after(until)
-        )
-
-    def server(self, host: str = HOST, days: int = 90) -> ssl.SSLContext:
-        """What a server of that host needs: a certificate that ends in so many days."""
-        key = ec.generate_private_key(ec.SECP256R1())
-        made = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), key, days)
-        made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
-        authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.key.public_key())
-        made = made.add_extension(authority, critical=False)
-        file = self.folder / f"{host}-{days}.pem"
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        public = made.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        file.write_bytes(private + public)
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(file)
-        return context
 
 
 @pytest.fixture(scope="module")
@@ -95,31 +51,13 @@ class Network:
         self.tls, self.refuses, self.login = tls, refuses, login
         self.tunnels: list[str] = []
         self.requests: list[str] = []
-        self.proxy = self.system = ""
+        self.proxy, self.system = "", 0
 
     @contextlib.asynccontextmanager
     async def served(self) -> AsyncIterator[Network]:
-        tasks: set[asyncio.Task[None]] = set()
-
-        def carried_out(serve: Serve) -> Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]:
-            def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                tasks.add(asyncio.create_task(_served(serve, reader, writer)))
-
-            return connected
-
-        system = await asyncio.start_server(carried_out(self._answer), "127.0.0.1", 0, ssl=self.tls)
-        proxy = await asyncio.start_server(carried_out(self._connect), "127.0.0.1", 0)
-        self.system = f"127.0.0.1:{system.sockets[0].getsockname()[1]}"
-        self.proxy = f"127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
-        try:
+        async with listening(self._answer, self.tls) as system, listening(self._connect) as proxy:
+            self.system, self.proxy = system, f"127.0.0.1:{proxy}"
             yield self
-        finally:
-            system.close()
-            proxy.close()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            await asyncio.sleep(0.05)  # transports close their sockets a turn of the loop later
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -130,38 +68,15 @@ class Network:
         await writer.drain()
 
     async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        line, *rest = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").splitlines()
-        self.tunnels.append(line.split()[1])
-        headers = {name.lower(): value.strip() for name, _, value in (row.partition(":") for row in rest)}
+        target, headers = await asked_to_connect(reader)
+        self.tunnels.append(target)
         if self.login is not None and headers.get("proxy-authorization") != self.login:
             writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\ncontent-length: 0\r\n\r\n")
         elif self.refuses is not None:
             writer.write(b"HTTP/1.1 %b\r\ncontent-length: 0\r\n\r\n" % self.refuses)
         else:
-            host, _, port = self.system.rpartition(":")
-            to_reader, to_writer = await asyncio.open_connection(host, int(port))
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            await asyncio.gather(_pass(reader, to_writer), _pass(to_reader, writer))
-
-
-Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-async def _served(serve: Serve, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
-            await serve(reader, writer)
-    finally:
-        writer.close()
-
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    try:
-        while block := await reader.read(65_536):
-            writer.write(block)
-            await writer.drain()
-    finally:
-        writer.close()
+            await join((reader, writer), await asyncio.open_connection("127.0.0.1", self.system))
 
 
 async def asked(base_url: str = f"https://{HOST}/api", *, guard: AddressGuard | None = None) -> Any:
@@ -201,7 +116,7 @@ def through(network: Network, environment: Callable[[Network], dict[str, str]], 
 def test_the_proxy_is_asked_and_the_own_authority_trusted(authority: Authority, name: str) -> None:
     """With user and password of any letters; the system sees our request, the proxy none of our secrets."""
     login = base64.b64encode(f"usér:{PASSWORD}".encode()).decode()
-    network = Network(authority.server(), login=f"Basic {login}")
+    network = Network(authority.server(HOST), login=f"Basic {login}")
     answer = through(
         network, lambda net: {name: f"http://{USER}@{net.proxy}", "SSL_CERT_FILE": str(authority.file)}, asked
     )
@@ -216,7 +131,7 @@ def test_a_folder_of_authorities_is_trusted(authority: Authority, tmp_path: Path
     for number in range(2):
         hashed = x509.load_pem_x509_certificate(content).subject
         (tmp_path / f"{_subject_hash(hashed)}.{number}").write_bytes(content)
-    network = Network(authority.server())
+    network = Network(authority.server(HOST))
     environment = lambda net: {"HTTPS_PROXY": net.proxy, "SSL_CERT_DIR": str(tmp_path)}  # noqa: E731
     assert through(network, environment, asked) == {"ok": True}
 
@@ -269,7 +184,7 @@ def test_a_proxy_that_refuses_is_named_without_its_password(
     authority: Authority, refuses: bytes | None, login: str | None, kind: type[IntegrationError], said: str
 ) -> None:
     """What a person must change is FAILED; what may pass is tried again later."""
-    network = Network(authority.server(), refuses=refuses, login=login)
+    network = Network(authority.server(HOST), refuses=refuses, login=login)
     error = through(network, lambda net: {"HTTPS_PROXY": f"http://ann:hush@{net.proxy}"}, asked)
     assert type(error) is kind
     assert re.search(said, error.message), error.message
@@ -286,7 +201,7 @@ def test_a_proxy_that_is_not_there_is_transient(monkeypatch: pytest.MonkeyPatch)
 
 def test_slack_the_doctor_and_files_go_the_same_way(authority: Authority, tmp_path: Path) -> None:
     """Everything that an operator's run asks."""
-    network = Network(authority.server())
+    network = Network(authority.server(HOST))
 
     async def work() -> list[Any]:
         client = slack_client("xoxb-token", f"https://{HOST}/api/", guard=None, timeout=10)
@@ -307,7 +222,7 @@ def test_slack_the_doctor_and_files_go_the_same_way(authority: Authority, tmp_pa
 
 def test_slack_says_why_it_could_not_be_reached(authority: Authority) -> None:
     """A message that did not leave, with the remedy in its line."""
-    network = Network(authority.server())
+    network = Network(authority.server(HOST))
 
     async def work() -> Any:
         client = slack_client("xoxb-token", f"https://{HOST}/api/", guard=None, timeout=10)
@@ -320,7 +235,7 @@ def test_slack_says_why_it_could_not_be_reached(authority: Authority) -> None:
 
 def test_a_tenants_address_is_never_asked_through_the_proxy(authority: Authority) -> None:
     """The proxy would go round the guard: it would resolve the name itself."""
-    network = Network(authority.server())
+    network = Network(authority.server(HOST))
     guard = AddressGuard(AddressPolicy(hosts=frozenset({HOST}), allowed=frozenset()))
     error = through(network, lambda net: {"HTTPS_PROXY": f"http://{net.proxy}"}, lambda: asked(guard=guard))
     assert isinstance(error, IntegrationError)
