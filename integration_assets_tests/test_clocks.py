@@ -22,6 +22,7 @@ READ = {
     "faults/local_resources.py": "a server's own clock, which is wrong",
     "faults/proxy.py": "the order of requests",
     "faults/transport.py": "a date in a header",
+    "mutations/__main__.py": "a mutant that hangs is given up",
     "waiting.py": "the one place that waits for a condition",
 }
 """Files that may look at a clock, and why; their assertions may not either."""

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import SecretStr
+
 from integration_assets.config import Environment, Settings, TenantSettings, tenant_settings
 from integration_assets.connectors.addresses import check_address
 from integration_assets.connectors.proxies import check_outgoing
@@ -99,7 +101,10 @@ def settings_without_secrets(settings: Settings, tenant: str) -> Settings:
     """
     with _opened(settings) as opened:
         found = _entries(opened, tenant)
-    return settings if found is None else built_settings(settings, found[0], {})
+    if found is None:
+        return settings
+    view, entries = found
+    return _built(settings, view, chosen_integrations(entries, settings.environment), {})
 
 
 def check_configured(settings: Settings, tenant: str) -> None:
@@ -213,10 +218,22 @@ def built_settings(
     Raises:
         ConfigurationError: a choice is not of its form, or an address may not be asked (`AddressError`).
     """
+    for (provider, _), opened in integrations.items():
+        check_address(opened.view.base_url, third_party_policy(settings, provider))
+    views = {place: opened.view for place, opened in integrations.items()}
+    return _built(settings, tenant, views, {place: opened.secret for place, opened in integrations.items()})
+
+
+def _built(
+    settings: Settings,
+    tenant: TenantView,
+    integrations: Chosen,
+    secrets: Mapping[tuple[Provider, Environment], SecretStr | None],
+) -> TenantSettings:
     values: dict[str, Any] = dict(tenant.settings)
-    for (provider, environment), opened in integrations.items():
+    for (provider, environment), view in integrations.items():
         mine = environment is settings.environment
-        values |= _fields(settings, provider, environment, opened, with_choices=mine)
+        values |= _fields(provider, environment, view, secrets.get((provider, environment)), with_choices=mine)
     own_file = settings.home / "overrides" / f"{tenant.slug}.csv"
     values["overrides"] = settings.overrides_path if tenant.slug == DEFAULT_TENANT else own_file
     return tenant_settings(settings, tenant.slug, **values)
@@ -238,17 +255,15 @@ def check_tenant_settings(settings: Settings, tenant: TenantView, changes: Mappi
 
 
 def _fields(
-    settings: Settings, provider: Provider, environment: Environment, opened: OpenedThirdParty, *, with_choices: bool
+    provider: Provider, environment: Environment, view: ThirdPartyView, key: SecretStr | None, *, with_choices: bool
 ) -> dict[str, Any]:
     """Fields of `Settings` that an integration fills. Choices of the other environment's are not this run's."""
-    view = opened.view
-    check_address(view.base_url, third_party_policy(settings, provider))
     secret, base_url = {
         Provider.CANNY: ("canny_api_key", "canny_base_url"),
         Provider.HUBSPOT: (f"hubspot_{environment}_token", f"hubspot_{environment}_base_url"),
         Provider.SLACK: ("slack_bot_token", "slack_base_url"),
     }[provider]
-    fields: dict[str, Any] = {secret: opened.secret, base_url: view.base_url}
+    fields: dict[str, Any] = {secret: key, base_url: view.base_url}
     for name, setting in PROVIDERS[provider].settings.items():
         of_environment = _PLACEHOLDER in setting.field
         if name in view.settings and (with_choices or of_environment):

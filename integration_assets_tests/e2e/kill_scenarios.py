@@ -27,7 +27,14 @@ from integration_assets_tests.e2e.processes import OUTPUT, WarmParent, run_cold,
 from integration_assets_tests.e2e.small_world import small_world
 from integration_assets_tests.e2e.worlds import CrmState, crm_state
 
-BATCH_SIZES = {"records_per_write": 2, "pairs_per_write": 4, "pairs_per_removal": 1, "records_per_link_read": 3}
+BATCH_SIZES = {
+    "records_per_write": 2,
+    "pairs_per_write": 4,
+    "pairs_per_removal": 1,
+    "pairs_per_archive": 1,
+    "records_per_archive": 1,
+    "records_per_link_read": 3,
+}
 """Smaller than HubSpot's, so that a small run has many moments to be killed at."""
 NOTES = "fault-points.txt"
 REQUESTS_MORE = ("Keyboard shortcuts", "Audit log", "Dutch", "Webhooks")

@@ -95,7 +95,7 @@ def test_what_moved_is_told_by_date_and_by_how_long_ago(synced: World):
         connection.execute("""
             INSERT INTO ranked.rank_history
             SELECT as_of - INTERVAL 1 DAY, request_id, (SELECT count(*) FROM ranked.feature_requests) + 1 - rank_by_arr,
-                rank_by_companies, companies, arr
+                rank_by_companies, companies, arr, companies_without_rate
             FROM ranked.rank_history
         """)
     moved = synced.run("rankings", "--since", "7d", "--limit", "3")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -140,3 +143,20 @@ def test_a_registry_that_is_busy_for_a_moment_is_waited_for(
         assert registry.transact(lambda session: session.execute(text("SELECT 1")).scalar()) == 1
     other.close()
     registry.close()
+
+
+def test_opening_the_registry_again_keeps_the_locks_of_this_process(sqlite_settings: Settings) -> None:
+    """A process that has it open twice still holds its file: no other one may take the log away from under it."""
+    with closing(opened(sqlite_settings)) as first, closing(opened(sqlite_settings)):
+        path = sqlite_settings.home / database.FILE
+        assert path.exists()
+        with first.session() as session:
+            session.execute(text("SELECT 1"))
+        take_over = (
+            "import sqlite3, sys\n"
+            "connection = sqlite3.connect(sys.argv[1], timeout=0)\n"
+            "try:\n    print(connection.execute('PRAGMA journal_mode = DELETE').fetchone()[0])\n"
+            "except sqlite3.OperationalError as error:\n    print(error)\n"
+        )
+        ran = subprocess.run([sys.executable, "-c", take_over, str(path)], capture_output=True, text=True, check=True)
+        assert ran.stdout.strip() == "database is locked"

@@ -7,7 +7,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -165,8 +165,12 @@ def _engine(url: URL) -> Engine:
         path = Path(str(url.database))
         with translated():
             make_private_directory(path.parent)
-            # Made with its mode before anything is in it; SQLite gives its side files the same.
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+            # Made with its mode before anything is in it; SQLite gives its side files the same. A file that is there is
+            # never opened here: closing it would drop the locks that this process already holds on it through SQLite,
+            # and another process would then remove a log that is still written to
+            # (sqlite.org/howtocorrupt.html, section 2.2).
+            with suppress(FileExistsError):
+                os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_immediately)

@@ -180,7 +180,7 @@ def test_the_schema_reads_back_as_it_was_defined(ready: Harness) -> None:
         for item in REQUEST.properties
     }
     assert {item.name: item for item in live.properties} == expected
-    found = {(item.target, item.name, item.label) for item in live.links if item.name is not None}
+    found = {(item.target, item.name, item.label) for item in live.links if item.label is not None}
     assert found == {(item.target, item.name, item.label) for item in REQUEST.links}
     assert [item.name for item in live.company_properties] == [ready.arr_property]
 
