@@ -155,7 +155,7 @@ def _on_the_pages(
             bodies.append((INTERNAL, {**body, "endpoints": [{"path": "/v1/all"}], "mappings": MAPPINGS}))
         for group, body in bodies:
             answers.append(ann.call("POST", group, {**body, "base_url": "ftp://x", "expires_at": "never"}).content)
-            answers.append(ann.call("POST", group, {**body, "secret": body["secret"] + "\n"}).content)
+            answers.append(ann.call("POST", group, {**body, "secret": body["secret"] + "\nx"}).content)
             answers.append(ann.call("POST", group, {**body, "no_such_field": body["secret"]}).content)
             answers.append(ann.call("POST", group, {**body, "enabled": body["secret"]}).content)
             record = made(ann, group, body)
