@@ -23,9 +23,14 @@ from integration_assets_tests.e2e.conftest import Snapshot, copy_of, folder
 from integration_assets_tests.e2e.dagster_ui import REPOSITORY, Ui, running_ui
 from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
+from integration_assets_tests.sizes import is_small
 from integration_assets_tests.waiting import until
 
-pytestmark = [pytest.mark.proof, pytest.mark.timeout(1500)]
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.timeout(1500),
+    pytest.mark.skipif(is_small(), reason="nine minutes with the real daemon: run `make proofs`"),
+]
 
 LONGEST_WAIT = 600.0
 """Seconds for one thing to happen; on an idle machine the slowest takes a little more than a minute."""
