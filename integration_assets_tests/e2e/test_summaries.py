@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import re
-import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +14,7 @@ import stamina
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.e2e.harness import OBJECT, Ran, World
 from integration_assets_tests.e2e.small_world import PEOPLE
+from integration_assets_tests.kept_files import readable_contents
 
 DONE = ("created", "unchanged", "rejected", "verified")
 SHAPE: dict[str, Any] = {
@@ -134,35 +133,20 @@ def _assert_no_secrets(world: World, ran: Ran) -> None:
     """No token and no e-mail address in anything but the staging store, which holds addresses and no token."""
     secret = ("CANNY_API_KEY", "HUBSPOT_SANDBOX_TOKEN", "HUBSPOT_PRODUCTION_TOKEN", "SLACK_BOT_TOKEN")
     tokens = {world.environment()[name] for name in secret} | {"a-wrong-key"}
-    shown = ran.out + ran.err + str(ran.summary) + str(world.sandbox.team.messages)
-    texts = {"shown": shown, **dict(_files(world.home))}
+    texts = {"shown": ran.out + ran.err + str(ran.summary) + str(world.sandbox.team.messages)}
+    texts |= readable_contents(world.home)
     assert any("dagster" in name for name in texts)
+    for file in world.home.rglob("*"):
+        if file.is_file():
+            assert [token for token in tokens if token.encode() in file.read_bytes()] == [], file
     for name, text in texts.items():
         for token in tokens:
             assert token not in text, name
-        if "staging" in name:
+        if name.startswith("staging"):
             continue
         assert not ADDRESS.findall(text), name
         for email in filter(None, PEOPLE.values()):
             assert email.lower() not in text.lower(), name
-
-
-def _files(home: Path) -> Iterator[tuple[str, str]]:
-    """Every file of the home as text: databases row by row as well, because they may pack what they store."""
-    for file in home.rglob("*"):
-        if not file.is_file():
-            continue
-        name = str(file.relative_to(home))
-        yield name, file.read_bytes().decode("latin-1")
-        if file.suffix == ".duckdb":
-            with duckdb.connect(str(file), read_only=True) as database:
-                for schema, table in database.execute("SELECT schema_name, table_name FROM duckdb_tables()").fetchall():
-                    rows = database.execute(f'SELECT * FROM "{schema}"."{table}"').fetchall()
-                    yield f"{name} {schema}.{table}", repr(rows)
-        elif file.suffix == ".db":
-            with closing(sqlite3.connect(file)) as events:
-                for (table,) in events.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                    yield f"{name} {table}", repr(events.execute(f'SELECT * FROM "{table}"').fetchall())
 
 
 # -- Slack
