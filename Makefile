@@ -21,31 +21,31 @@ proof-tests: install
 	$(BIN)/pytest -m proof -n 3 --no-loadscope-reorder --timeout 3600
 
 faults: install ## every fault we promise to survive, and what became of it
-	$(BIN)/python -m integration_assets_tests.faults --jobs 2
+	$(BIN)/python -m integration_assets_tests.proofs.faults --jobs 2
 
 # Every kind of proof in its small form; what that leaves out is said, with how many.
 ci: install lint test ## what must pass before a change lands, in less than half an hour on two quick cores
 	INTEGRATION_ASSETS_TEST_SIZE=small $(BIN)/pytest -m proof -n 3 --no-loadscope-reorder --timeout 3600
-	$(BIN)/python -m integration_assets_tests.faults --small --jobs 2
+	$(BIN)/python -m integration_assets_tests.proofs.faults --small --jobs 2
 	$(BIN)/integration-assets demo
-	$(BIN)/python -m integration_assets_tests.sizes
+	$(BIN)/python -m integration_assets_tests.support.sizes
 
 bench: install ## what it costs: calls, time and memory beside their targets; one of them: make bench NAMES=transforms
 	$(BIN)/python -m benchmarks $(NAMES)
 
 figures: install ## what is measured about reliability, beside its goal; one of them: make figures NAMES=paging
-	$(BIN)/python -m integration_assets_tests.figures $(NAMES)
+	$(BIN)/python -m integration_assets_tests.proofs.figures $(NAMES)
 
 kills: install ## real kill -9 at requests and named places, and all pairs of crashes; INTEGRATION_ASSETS_TEST_KILLS=500 at night
-	$(BIN)/python -m integration_assets_tests.figures kills schedules
+	$(BIN)/python -m integration_assets_tests.proofs.figures kills schedules
 
 security: install ## what is measured about security, N of N each; one of them: make security NAMES=probes
-	$(BIN)/python -m integration_assets_tests.security $(NAMES)
+	$(BIN)/python -m integration_assets_tests.proofs.security $(NAMES)
 
 # A figure, too slow for CI: each mutant that lives costs all tests of its module. The tool is kept apart from the locked
 # packages, with the three of its dependencies that its operators need.
 mutations: install $(VENV)/mutation-tool ## which small changes of the core its tests let live; make mutations NAMES=checks MUTATIONS_SAMPLE=20
-	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.mutations $(NAMES) \
+	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.proofs.mutations $(NAMES) \
 		--seed $(MUTATIONS_SEED) --sample $(MUTATIONS_SAMPLE) --tool $(VENV)/mutation-tool
 
 $(VENV)/mutation-tool: $(VENV)/installed

@@ -11,19 +11,19 @@ import pytest
 TESTS = Path(__file__).parent
 CLOCKS = frozenset({"monotonic", "perf_counter", "process_time", "thread_time", "time"})
 """Functions of the module `time`, each also with the ending `_ns`."""
-MEASURED = ("figures", "security/login_times.py")
+MEASURED = ("proofs/figures", "proofs/kills/kills.py", "proofs/security/login_times.py")
 """What is measured, printed beside its goal, and part of no test."""
 READ = {
     "assets/conftest.py": "the product wants to know when a run began",
-    "e2e/fault_points.py": "how long a place takes, so that a death can be put into the middle of it",
-    "e2e/kill_scenarios.py": "shown by a figure",
-    "faults/__main__.py": "printed",
-    "faults/carrying_out.py": "printed",
-    "faults/local_resources.py": "a server's own clock, which is wrong",
-    "faults/proxy.py": "the order of requests",
-    "faults/transport.py": "a date in a header",
-    "mutations/__main__.py": "a mutant that hangs is given up",
-    "waiting.py": "the one place that waits for a condition",
+    "support/fault_points.py": "how long a place takes, so that a death can be put into the middle of it",
+    "proofs/kills/kill_scenarios.py": "shown by a figure",
+    "proofs/faults/__main__.py": "printed",
+    "proofs/faults/carrying_out.py": "printed",
+    "proofs/faults/local_resources.py": "a server's own clock, which is wrong",
+    "proofs/faults/proxy.py": "the order of requests",
+    "proofs/faults/transport.py": "a date in a header",
+    "proofs/mutations/__main__.py": "a mutant that hangs is given up",
+    "support/waiting.py": "the one place that waits for a condition",
 }
 """Files that may look at a clock, and why; their assertions may not either."""
 

@@ -15,8 +15,8 @@ from integration_assets import demo
 from integration_assets.dev import run_sandbox, run_to_its_end
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
-from integration_assets_tests.e2e.processes import clean_environment
-from integration_assets_tests.waiting import PATIENCE_SECONDS, until
+from integration_assets_tests.support.processes import clean_environment
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS, until
 
 CHILD = """
 import pathlib, signal, sys, time

@@ -14,9 +14,9 @@ import pytest
 
 from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sandbox.server import build_sandbox
-from integration_assets_tests.e2e.conftest import Snapshot, folder
-from integration_assets_tests.e2e.harness import World, copied, world_of
-from integration_assets_tests.e2e.small_world import small_world
+from integration_assets_tests.support.harness import World, copied, world_of
+from integration_assets_tests.support.small_world import small_world
+from integration_assets_tests.support.snapshots import Snapshot, folder
 
 pytestmark = pytest.mark.proof  # every page from its first command to its last: part of `make proofs`
 

@@ -16,11 +16,11 @@ import pytest
 from integration_assets.config import Settings
 from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sandbox.server import build_sandbox
-from integration_assets_tests.e2e.conftest import folder
-from integration_assets_tests.e2e.harness import PREFIXES, World, world_of
-from integration_assets_tests.e2e.small_world import small_world
-from integration_assets_tests.waiting import PATIENCE_SECONDS
-from integration_assets_tests.workflow_runner import INSTALL, WORKFLOWS, Outcome, Runner, load
+from integration_assets_tests.support.harness import PREFIXES, World, world_of
+from integration_assets_tests.support.small_world import small_world
+from integration_assets_tests.support.snapshots import folder
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.workflow_runner import INSTALL, WORKFLOWS, Outcome, Runner, load
 
 FILES = sorted(WORKFLOWS.glob("*.yml"))
 PINNED = re.compile(r"uses: (actions/(?:checkout|setup-python|upload-artifact))@[0-9a-f]{40} # v\d+\.\d+\.\d+")

@@ -16,11 +16,11 @@ from integration_assets.sandbox.canny.workspace import Workspace
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox, serving
-from integration_assets_tests.altering import alter
 from integration_assets_tests.assets.conftest import Reader
-from integration_assets_tests.churn import Churn
 from integration_assets_tests.conftest import Served
-from integration_assets_tests.figures.paging import MOST_PASSES, missed_by_plain_paging, read_under_churn
+from integration_assets_tests.proofs.figures.paging import MOST_PASSES, missed_by_plain_paging, read_under_churn
+from integration_assets_tests.support.altering import alter
+from integration_assets_tests.support.churn import Churn
 
 BOARDS, POSTS, ONE_POST = "/v1/boards/list", "/v1/posts/list", "/v1/posts/retrieve"
 VOTES, USERS = "/v2/votes/list", "/v2/users/list"

@@ -26,7 +26,7 @@ from integration_assets.sandbox.server import build_sandbox, serving
 from integration_assets.staging.store import open_store
 from integration_assets_tests.assets.conftest import Reader
 from integration_assets_tests.conftest import Served
-from integration_assets_tests.e2e.small_world import small_world
+from integration_assets_tests.support.small_world import small_world
 
 LONG_AGO = "2025-01-01T00:00:00.000Z"
 COMPANIES = 900

@@ -17,7 +17,7 @@ from integration_assets.sandbox.sample_data import ACCOUNT_ID_PROPERTY, ARR_PROP
 from integration_assets.sandbox.server import build_sandbox, serving
 from integration_assets_tests.assets.conftest import Reader
 from integration_assets_tests.conftest import Served
-from integration_assets_tests.e2e.small_world import small_world
+from integration_assets_tests.support.small_world import small_world
 
 COMPANIES = 2_300
 CHILD_TO_PARENT = ("HUBSPOT_DEFINED", 14)

@@ -17,7 +17,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.sandbox.canny.workspace import Workspace
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets_tests.assets.conftest import Reader
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 DAY_MILLISECONDS = 86_400_000
 VOTES, USERS, ONE_USER = "/v2/votes/list", "/v2/users/list", "/v1/users/retrieve"

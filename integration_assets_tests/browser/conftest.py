@@ -17,10 +17,10 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from integration_assets.config import load_settings
 from integration_assets.tenants.registry.database import open_registry
 from integration_assets.web.site import Site
-from integration_assets_tests.e2e.conftest import folder
-from integration_assets_tests.e2e.harness import PREFIXES
-from integration_assets_tests.tenants.installation import Installation, installation
-from integration_assets_tests.web.serving import PASSWORD, add_user, served
+from integration_assets_tests.support.harness import PREFIXES
+from integration_assets_tests.support.installation import Installation, installation
+from integration_assets_tests.support.snapshots import folder
+from integration_assets_tests.support.web_site import PASSWORD, add_user, served
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 SHOTS = os.environ.get("INTEGRATION_ASSETS_TEST_SCREENSHOTS")

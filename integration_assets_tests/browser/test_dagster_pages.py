@@ -30,8 +30,8 @@ from integration_assets.checks.gate import CHECKS
 from integration_assets.definitions import defs
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets_tests.browser.conftest import FAILED, shoot
-from integration_assets_tests.e2e.dagster_ui import Stage, served_stage
-from integration_assets_tests.e2e.worlds import crm_state
+from integration_assets_tests.support.crm_state import crm_state
+from integration_assets_tests.support.dagster_ui import Stage, served_stage
 
 pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
 

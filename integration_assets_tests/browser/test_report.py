@@ -11,9 +11,9 @@ from playwright.sync_api import Browser
 
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.browser.conftest import shoot
-from integration_assets_tests.e2e.conftest import PROMPT, folder
-from integration_assets_tests.e2e.harness import world_of
-from integration_assets_tests.e2e.small_world import small_world
+from integration_assets_tests.support.harness import world_of
+from integration_assets_tests.support.small_world import small_world
+from integration_assets_tests.support.snapshots import PROMPT, folder
 
 LONG = "W" * 300
 HOSTILE = '<img src="http://127.0.0.1:9/x" onerror="document.title=1"><script>document.title = 1</script>'

@@ -33,7 +33,7 @@ from integration_assets.errors import (
     UnknownOutcomeError,
 )
 from integration_assets_tests.connectors.clock import FakeClock
-from integration_assets_tests.connectors.fault_server import (
+from integration_assets_tests.support.fault_server import (
     Behaviour,
     FaultServer,
     answer,
@@ -45,7 +45,7 @@ from integration_assets_tests.connectors.fault_server import (
     slow_ok,
     slow_reset,
 )
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 

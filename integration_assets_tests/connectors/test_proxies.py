@@ -29,7 +29,7 @@ from integration_assets.connectors.rules import StatusRules
 from integration_assets.connectors.slack import slack_client
 from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError, TransientError
 from integration_assets.reporting.slack_posting import Fate, post_message
-from integration_assets_tests.company_network import Authority, asked_to_connect, join, listening
+from integration_assets_tests.support.company_network import Authority, asked_to_connect, join, listening
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 

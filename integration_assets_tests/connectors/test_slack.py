@@ -16,7 +16,7 @@ from integration_assets.connectors.slack import slack_client
 from integration_assets.sandbox.lookalike import Fault, Lookalike
 from integration_assets.sandbox.serving import listening
 from integration_assets.sandbox.slack import SlackTeam, slack_lookalike
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture

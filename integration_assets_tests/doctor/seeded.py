@@ -24,8 +24,8 @@ from integration_assets.doctor import exposure
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import open_store
 from integration_assets.tenants.registry.master import generate
-from integration_assets_tests.doctor.installation import Practice
-from integration_assets_tests.e2e.harness import DOCTOR_LOOKS_AT, KEY_PROPERTY, NOBODY_LISTENS, OBJECT
+from integration_assets_tests.support.harness import DOCTOR_LOOKS_AT, KEY_PROPERTY, NOBODY_LISTENS, OBJECT
+from integration_assets_tests.support.practice import Practice
 
 Variables = Mapping[str, str | None]
 Seeding = Callable[[Practice], AbstractContextManager[Variables]]

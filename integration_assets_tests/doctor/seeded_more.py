@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from integration_assets_tests.doctor.installation import Practice
 from integration_assets_tests.doctor.seeded import Seeded, Variables, in_registry, in_store, instead
+from integration_assets_tests.support.practice import Practice
 
 
 def changed_plan(practice: Practice) -> AbstractContextManager[Variables]:

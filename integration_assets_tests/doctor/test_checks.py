@@ -61,8 +61,8 @@ from integration_assets.errors import (
 from integration_assets.staging.store import open_store
 from integration_assets.sync.drift import MAP_AGAIN, RUN_SETUP, Drift, Severity
 from integration_assets.sync.plan_store import SHORTEST_PREFIX
-from integration_assets_tests.e2e.harness import DOCTOR_LOOKS_AT, NOBODY_LISTENS
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.harness import DOCTOR_LOOKS_AT, NOBODY_LISTENS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 # -- findings
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from integration_assets.doctor.table import CHECKS
-from integration_assets_tests.doctor.installation import Practice, practice, writes_of
 from integration_assets_tests.doctor.seeded import MADE_UP_TOKEN, SEEDED, Seeded
 from integration_assets_tests.doctor.seeded_more import MORE
+from integration_assets_tests.support.practice import Practice, practice, writes_of
 
 
 @pytest.fixture(scope="module")

@@ -2,48 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
 
 import dagster as dg
 import pytest
 
-from integration_assets.sandbox.hubspot import PortalOptions
-from integration_assets.sandbox.server import Sandbox, build_sandbox
-from integration_assets_tests.e2e.harness import World, copied, world_of
-from integration_assets_tests.e2e.small_world import small_world
-
-IN_MEMORY = Path("/dev/shm")
-"""Where it exists, homes live here: Dagster's SQLite files wait for the disk at every event otherwise."""
-PROMPT = PortalOptions(search_lag=0, property_lag=0, schema_lag=0, schema_flip=0)
-"""A portal that shows every change at once. Tests of `setup` use one that lags."""
-
-
-class Snapshot(NamedTuple):
-    """A sandbox and a home at one moment. Copy both before use."""
-
-    sandbox: Sandbox
-    home: Path
-
-
-@contextmanager
-def folder() -> Iterator[Path]:
-    """A directory that is gone afterwards."""
-    with tempfile.TemporaryDirectory(dir=IN_MEMORY if IN_MEMORY.is_dir() else None) as made:
-        yield Path(made)
-
-
-@contextmanager
-def copy_of(snapshot: Snapshot) -> Iterator[World]:
-    """A world that goes on from a snapshot."""
-    with folder() as home:
-        shutil.copytree(snapshot.home, home, dirs_exist_ok=True)
-        with world_of(copied(snapshot.sandbox), home) as world:
-            yield world
+from integration_assets.sandbox.server import build_sandbox
+from integration_assets_tests.support.harness import World, world_of
+from integration_assets_tests.support.small_world import small_world
+from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder
 
 
 @pytest.fixture

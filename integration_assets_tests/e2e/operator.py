@@ -25,7 +25,7 @@ from integration_assets.reporting.alerts import RUNS, alerts_path, read_alerts
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import store_path
-from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.support.harness import World
 
 ASSET_JOB = "__ASSET_JOB"
 """Dagster's name for the job of whatever assets somebody selects."""

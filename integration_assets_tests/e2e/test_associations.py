@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.support.harness import World
 
 
 def associate(world: World, name: str, company: str) -> None:

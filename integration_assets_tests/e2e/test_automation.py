@@ -19,12 +19,12 @@ import pytest
 
 from integration_assets.sandbox.hubspot.faults import migrating
 from integration_assets.sandbox.lookalike import Fault
-from integration_assets_tests.e2e.conftest import Snapshot, copy_of, folder
-from integration_assets_tests.e2e.dagster_ui import REPOSITORY, Ui, running_ui
-from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
-from integration_assets_tests.sizes import is_small
-from integration_assets_tests.waiting import until
+from integration_assets_tests.support.dagster_ui import REPOSITORY, Ui, running_ui
+from integration_assets_tests.support.harness import World
+from integration_assets_tests.support.sizes import is_small
+from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder
+from integration_assets_tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.proof,

@@ -11,7 +11,7 @@ import pytest
 import stamina
 
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
-from integration_assets_tests.e2e.harness import Ran, World
+from integration_assets_tests.support.harness import Ran, World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

@@ -9,8 +9,8 @@ import pytest
 
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
-from integration_assets_tests.e2e.conftest import PROMPT, folder
-from integration_assets_tests.e2e.harness import World, world_of
+from integration_assets_tests.support.harness import World, world_of
+from integration_assets_tests.support.snapshots import PROMPT, folder
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hubspot.crm.companies import SimplePublicObjectInput  # type: ignore[import-untyped]  # the client has no types
 
-from integration_assets_tests.e2e.harness import InCrm, World
+from integration_assets_tests.support.harness import InCrm, World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

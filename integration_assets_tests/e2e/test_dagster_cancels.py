@@ -17,8 +17,8 @@ from integration_assets.automation.sensors import due_retries
 from integration_assets.config import Environment
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets.staging.store import hold_store, store_path
-from integration_assets_tests.e2e.harness import World, is_write
 from integration_assets_tests.e2e.operator import Operator, operating
+from integration_assets_tests.support.harness import World, is_write
 
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 

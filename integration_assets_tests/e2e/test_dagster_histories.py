@@ -14,8 +14,8 @@ import dagster as dg
 import pytest
 
 from integration_assets.reporting.alerts import WELL
-from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.operator import EVERYTHING, RANKED, RAW, Operator, operating
+from integration_assets_tests.support.harness import World
 
 pytestmark = pytest.mark.proof  # some forty runs: part of `make proofs`
 

@@ -16,8 +16,8 @@ from integration_assets.assets.partitions import PARTITION_TAG
 from integration_assets.assets.running import dagster_home, prepared_instance
 from integration_assets.automation.sensors import ending_of, why_silent
 from integration_assets.staging.store import open_store, store_path
-from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.operator import EVERYTHING, RANKED, RAW, Operator, operating
+from integration_assets_tests.support.harness import World
 
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 

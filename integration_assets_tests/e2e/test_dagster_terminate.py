@@ -12,9 +12,9 @@ import pytest
 
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets.staging.publishing import published_path
-from integration_assets_tests.e2e.conftest import Snapshot, copy_of, folder
-from integration_assets_tests.e2e.dagster_ui import Ui, running_ui
-from integration_assets_tests.e2e.harness import World, is_write
+from integration_assets_tests.support.dagster_ui import Ui, running_ui
+from integration_assets_tests.support.harness import World, is_write
+from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder
 
 pytestmark = pytest.mark.proof  # a UI with its daemon
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from integration_assets.checks.gate import CHECKS
-from integration_assets_tests.e2e.dagster_ui import Stage, served_stage
-from integration_assets_tests.e2e.killing import is_write
-from integration_assets_tests.e2e.worlds import crm_state
-from integration_assets_tests.kept_files import readable_contents
+from integration_assets_tests.support.crm_state import crm_state
+from integration_assets_tests.support.dagster_ui import Stage, served_stage
+from integration_assets_tests.support.kept_files import readable_contents
+from integration_assets_tests.support.killing import is_write
 
 pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
 

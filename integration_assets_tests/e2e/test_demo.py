@@ -9,8 +9,8 @@ import pytest
 
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import Sandbox, build_sandbox
-from integration_assets_tests.e2e.conftest import PROMPT
-from integration_assets_tests.e2e.harness import World, is_write
+from integration_assets_tests.support.harness import World, is_write
+from integration_assets_tests.support.snapshots import PROMPT
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

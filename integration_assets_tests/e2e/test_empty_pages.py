@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from integration_assets.sandbox.lookalike import Fault
-from integration_assets_tests.altering import alter
-from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.support.altering import alter
+from integration_assets_tests.support.harness import World
 
 INVALID_POST = b'{"error":"invalid post id"}'
 Json = dict[str, Any]

@@ -28,9 +28,9 @@ from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets.staging.store import hold_store
 from integration_assets.sync.ledger import Ledger
 from integration_assets.sync.operations import Operation
-from integration_assets_tests.e2e.harness import World
-from integration_assets_tests.e2e.processes import OUTPUT, WarmParent, warm_parent
-from integration_assets_tests.waiting import until
+from integration_assets_tests.support.harness import World
+from integration_assets_tests.support.processes import OUTPUT, WarmParent, warm_parent
+from integration_assets_tests.support.waiting import until
 
 pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
 

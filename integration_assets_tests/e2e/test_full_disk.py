@@ -14,7 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from integration_assets.errors import PermanentError
 from integration_assets.staging.room import LEAST_BYTES, check_room, is_disk_full
-from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.support.harness import World
 
 MB = 1_000_000
 

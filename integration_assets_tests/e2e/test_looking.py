@@ -10,7 +10,7 @@ import pytest
 import stamina
 
 from integration_assets.sandbox.lookalike import Fault
-from integration_assets_tests.e2e.harness import OBJECT, World
+from integration_assets_tests.support.harness import OBJECT, World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

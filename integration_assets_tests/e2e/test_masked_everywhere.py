@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.support.harness import World
 
 ADDRESSES = (
     "josé@geheim.example",

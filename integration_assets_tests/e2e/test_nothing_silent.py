@@ -9,7 +9,7 @@ import pytest
 
 from integration_assets.sandbox.canny.records import User
 from integration_assets.sandbox.sample_data import ARR_PROPERTY
-from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.support.harness import World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

@@ -17,9 +17,9 @@ from hubspot.crm.schemas import (  # type: ignore[import-untyped]  # the client 
 from integration_assets.sandbox.canny.records import Vote
 from integration_assets.sandbox.sample_data import ARR_PROPERTY
 from integration_assets.sandbox.server import build_sandbox
-from integration_assets_tests.e2e.conftest import PROMPT
-from integration_assets_tests.e2e.harness import OBJECT, World, world_of
-from integration_assets_tests.e2e.small_world import small_world
+from integration_assets_tests.support.harness import OBJECT, World, world_of
+from integration_assets_tests.support.small_world import small_world
+from integration_assets_tests.support.snapshots import PROMPT
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

@@ -8,7 +8,7 @@ from hubspot.crm.objects import (  # type: ignore[import-untyped]  # the client 
     SimplePublicObjectInputForCreate,
 )
 
-from integration_assets_tests.e2e.harness import OBJECT, World
+from integration_assets_tests.support.harness import OBJECT, World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

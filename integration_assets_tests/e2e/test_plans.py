@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from integration_assets_tests.e2e.harness import Ran, World
+from integration_assets_tests.support.harness import Ran, World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

@@ -18,10 +18,10 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 
 from integration_assets.assets.running import dagster_home, prepared_instance
-from integration_assets_tests.company_network import LOOPBACK, Authority, CompanyProxy
-from integration_assets_tests.e2e.conftest import Snapshot, copy_of
-from integration_assets_tests.e2e.harness import Ran, World
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.company_network import LOOPBACK, Authority, CompanyProxy
+from integration_assets_tests.support.harness import Ran, World
+from integration_assets_tests.support.snapshots import Snapshot, copy_of
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.proof  # real processes, and a network of its own
 

@@ -10,7 +10,7 @@ import pytest
 from hubspot.crm.properties import PropertyUpdate  # type: ignore[import-untyped]  # the client has no types
 from hubspot.crm.schemas import ObjectTypeDefinitionPatch  # type: ignore[import-untyped]  # the client has no types
 
-from integration_assets_tests.e2e.harness import OBJECT, World
+from integration_assets_tests.support.harness import OBJECT, World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

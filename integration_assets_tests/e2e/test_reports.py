@@ -12,7 +12,7 @@ import pytest
 
 from integration_assets.assets.charts import coverage_charts, ranking_charts, trend_charts
 from integration_assets.reporting.run_summary import VoteNumbers
-from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.support.harness import World
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

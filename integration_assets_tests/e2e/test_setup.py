@@ -8,8 +8,8 @@ import pytest
 
 from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sandbox.server import build_sandbox
-from integration_assets_tests.e2e.harness import OBJECT, World, world_of
-from integration_assets_tests.e2e.small_world import small_world
+from integration_assets_tests.support.harness import OBJECT, World, world_of
+from integration_assets_tests.support.small_world import small_world
 
 MANAGED = {
     "feature_request_key", "title", "status", "source_status", "url", "board", "category", "details", "votes",

@@ -15,8 +15,8 @@ from integration_assets.automation.credentials import check_credentials
 from integration_assets.automation.sensors import due_looks
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import hold_store
-from integration_assets_tests.e2e.harness import World
-from integration_assets_tests.faults.hurry import short_waits
+from integration_assets_tests.support.harness import World
+from integration_assets_tests.support.short_waits import short_waits
 
 
 def run(world: World, job: dg.JobDefinition, instance: dg.DagsterInstance) -> dict[str, str]:

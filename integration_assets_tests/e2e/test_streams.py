@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from integration_assets_tests.e2e.harness import World
+from integration_assets_tests.support.harness import World
 
 FULL = "/dev/full"
 pytestmark = [

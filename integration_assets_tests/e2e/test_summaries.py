@@ -12,9 +12,9 @@ import pytest
 import stamina
 
 from integration_assets.sandbox.lookalike import Fault
-from integration_assets_tests.e2e.harness import OBJECT, Ran, World
-from integration_assets_tests.e2e.small_world import PEOPLE
-from integration_assets_tests.kept_files import readable_contents
+from integration_assets_tests.support.harness import OBJECT, Ran, World
+from integration_assets_tests.support.kept_files import readable_contents
+from integration_assets_tests.support.small_world import PEOPLE
 
 DONE = ("created", "unchanged", "rejected", "verified")
 SHAPE: dict[str, Any] = {

@@ -13,10 +13,10 @@ from canny.models.votes import Vote
 
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
-from integration_assets_tests.e2e.conftest import PROMPT, folder
-from integration_assets_tests.e2e.harness import OBJECT, World, world_of
-from integration_assets_tests.foreign import hubspot_links, portal_for_foreigners
-from integration_assets_tests.foreign_canny import all_posts, all_status_changes, all_users, all_votes
+from integration_assets_tests.support.foreign import hubspot_links, portal_for_foreigners
+from integration_assets_tests.support.foreign_canny import all_posts, all_status_changes, all_users, all_votes
+from integration_assets_tests.support.harness import OBJECT, World, world_of
+from integration_assets_tests.support.snapshots import PROMPT, folder
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

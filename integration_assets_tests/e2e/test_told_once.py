@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 
 from integration_assets.sandbox.hubspot.faults import migrating, rate_limit
-from integration_assets_tests.e2e.harness import World
 from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
+from integration_assets_tests.support.harness import World
 
 pytestmark = pytest.mark.proof  # four syncs for each ending: part of `make proofs`
 

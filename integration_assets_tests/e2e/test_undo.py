@@ -11,9 +11,9 @@ import sys
 
 import pytest
 
-from integration_assets_tests.e2e.conftest import folder
-from integration_assets_tests.e2e.harness import InCrm, Ran, World
-from integration_assets_tests.e2e.killing import Seen, Strike, Watch
+from integration_assets_tests.support.harness import InCrm, Ran, World
+from integration_assets_tests.support.killing import Seen, Strike, Watch
+from integration_assets_tests.support.snapshots import folder
 
 pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
 

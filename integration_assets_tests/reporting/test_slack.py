@@ -39,7 +39,7 @@ from integration_assets.reporting.slack_posting import Fate, check_slack, post_m
 from integration_assets.reporting.slack_preview import show_slack
 from integration_assets.sandbox.slack.blocks import check_blocks
 from integration_assets_tests.reporting.conftest import STARTED
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 
 def texts(blocks: list[Block]) -> list[str]:

@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike, note_template
 from integration_assets.sandbox.serving import listening
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 Served = tuple[Lookalike, httpx.Client, list[bytes]]
 

@@ -19,7 +19,7 @@ from integration_assets.config import load_settings
 from integration_assets.sandbox.sample_data import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, build_sample
 from integration_assets.sandbox.server import SandboxAddresses, build_sandbox, run_forever, serving
 from integration_assets_tests.conftest import Served
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 post = functools.partial(httpx.post, timeout=PATIENCE_SECONDS)
 get = functools.partial(httpx.get, timeout=PATIENCE_SECONDS)

@@ -12,7 +12,7 @@ import pytest
 from integration_assets.errors import LockError
 from integration_assets.staging.lock import fence_path, lock_path, run_lock
 from integration_assets.staging.store import hold_store
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 DIE_HOLDING = """
 import os, pathlib, signal, sys

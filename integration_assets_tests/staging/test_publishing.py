@@ -12,7 +12,7 @@ import pytest
 
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.publishing import publish, published_path
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 READER = """
 import sys, time, pathlib, duckdb

@@ -11,7 +11,7 @@ import pytest
 from integration_assets.config import Environment
 from integration_assets.errors import ConfigurationError, LockError, PermanentError
 from integration_assets.staging.store import open_store, store_path, transaction
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 HOLD = """
 import sys, pathlib

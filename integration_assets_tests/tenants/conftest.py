@@ -14,13 +14,10 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from integration_assets.config import Settings
-from integration_assets.tenants.registry.audit import Actor
-from integration_assets.tenants.registry.database import Registry, open_registry
-from integration_assets.tenants.registry.directory import directory
+from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
-from integration_assets_tests.e2e.conftest import IN_MEMORY, folder
-
-ACTOR = Actor("the test")
+from integration_assets_tests.support.registries import with_two_tenants
+from integration_assets_tests.support.snapshots import IN_MEMORY, folder
 
 
 @pytest.fixture(scope="session")
@@ -82,13 +79,6 @@ def new_database(url: str) -> str:
     return str(server.set(drivername="postgresql", database=name).render_as_string(hide_password=False))
 
 
-def opened(settings: Settings, *, create: bool = True) -> Registry:
-    """The registry of these settings."""
-    registry = open_registry(settings, create=create)
-    assert registry is not None
-    return registry
-
-
 @pytest.fixture
 def registry(settings: Settings) -> Iterator[Registry]:
     """An open registry with the tenants acme and globex, on either database."""
@@ -99,19 +89,3 @@ def registry(settings: Settings) -> Iterator[Registry]:
 def sqlite_registry(sqlite_settings: Settings) -> Iterator[Registry]:
     """The same on SQLite only."""
     yield from with_two_tenants(sqlite_settings)
-
-
-def with_two_tenants(settings: Settings) -> Iterator[Registry]:
-    """An open registry with two tenants."""
-    registry = opened(settings)
-    with directory(registry, ACTOR) as tenants:
-        tenants.add_tenant("acme", "Acme")
-        tenants.add_tenant("globex")
-    yield registry
-    registry.close()
-
-
-def tenant_id(registry: Registry, slug: str) -> str:
-    """The id of a tenant."""
-    with directory(registry, ACTOR) as tenants:
-        return tenants.tenant(slug).id

@@ -24,9 +24,9 @@ from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.login import find_session, log_in
 from integration_assets.tenants.registry.rotation import key_status
 from integration_assets.tenants.settings import settings_for
-from integration_assets_tests.tenants.conftest import ACTOR, opened
-from integration_assets_tests.tenants.killed_rotations import reencrypted, rotated
-from integration_assets_tests.tenants.places import filled, open_all
+from integration_assets_tests.support.filled_registry import filled, open_all
+from integration_assets_tests.support.killed_rotations import reencrypted, rotated
+from integration_assets_tests.support.registries import ACTOR, opened
 
 ROTATIONS = 4
 SLEEP = "integration_assets.tenants.registry.database.time.sleep"

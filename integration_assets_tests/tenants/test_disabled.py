@@ -19,8 +19,8 @@ from integration_assets.tenants.settings import (
     open_internal_systems,
     settings_for,
 )
-from integration_assets_tests.tenants.conftest import ACTOR, tenant_id
-from integration_assets_tests.tenants.places import filled
+from integration_assets_tests.support.filled_registry import filled
+from integration_assets_tests.support.registries import ACTOR, tenant_id
 
 FIELDS = {
     (Provider.CANNY, Scope.ANY): "canny_api_key",

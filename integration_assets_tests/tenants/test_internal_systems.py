@@ -26,10 +26,10 @@ from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.views import InternalView, TenantView
 from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets.tenants.trying import FLOOR_SECONDS, preview_internal, try_internal
-from integration_assets_tests.e2e.conftest import folder
-from integration_assets_tests.e2e.harness import World
-from integration_assets_tests.faults.hurry import short_waits
-from integration_assets_tests.tenants.installation import Installation, installation
+from integration_assets_tests.support.harness import World
+from integration_assets_tests.support.installation import Installation, installation
+from integration_assets_tests.support.short_waits import short_waits
+from integration_assets_tests.support.snapshots import folder
 
 ACTOR = Actor("the test")
 ENDPOINT = {"path": "/v1/accounts", "items": "data", "paging": "page", "size_param": "per_page", "page_size": 2}

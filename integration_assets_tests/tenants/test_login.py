@@ -24,7 +24,7 @@ from integration_assets.tenants.registry.login import (
 )
 from integration_assets.tenants.registry.passwords import fits
 from integration_assets.tenants.registry.words import Role
-from integration_assets_tests.tenants.conftest import ACTOR
+from integration_assets_tests.support.registries import ACTOR
 
 PASSWORD = "correct horse battery"
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

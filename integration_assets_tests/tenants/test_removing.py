@@ -25,7 +25,7 @@ from integration_assets.tenants.registry.changes import NotFoundError, TakenErro
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.removing import add_tenant, files_of, remove_tenant
-from integration_assets_tests.tenants.conftest import ACTOR
+from integration_assets_tests.support.registries import ACTOR
 
 OTHERS = ("globex", "acme-2", "acm", "default")
 

@@ -32,7 +32,7 @@ from integration_assets.tenants.registry.repository import TenantRepository, ten
 from integration_assets.tenants.registry.vault import TamperedError
 from integration_assets.tenants.registry.views import InternalView, ThirdPartyView
 from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
-from integration_assets_tests.tenants.conftest import ACTOR, tenant_id
+from integration_assets_tests.support.registries import ACTOR, tenant_id
 
 SECRET = "pat-na1-0123456789-abcdef"
 OTHER = "pat-na1-9876543210-fedcba"

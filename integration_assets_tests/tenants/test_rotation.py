@@ -19,9 +19,9 @@ from integration_assets.tenants.registry.models import InternalIntegration, new_
 from integration_assets.tenants.registry.rotation import key_status
 from integration_assets.tenants.registry.secrets import place_of
 from integration_assets.tenants.registry.vault import seal
-from integration_assets_tests.tenants.conftest import ACTOR, opened, tenant_id, with_two_tenants
-from integration_assets_tests.tenants.killed_rotations import killed, reencrypted, rotated
-from integration_assets_tests.tenants.places import Spot, filled, open_all
+from integration_assets_tests.support.filled_registry import Spot, filled, open_all
+from integration_assets_tests.support.killed_rotations import killed, reencrypted, rotated
+from integration_assets_tests.support.registries import ACTOR, opened, tenant_id, with_two_tenants
 
 Work = Callable[[Registry], int]
 MANY = 300
@@ -116,7 +116,7 @@ def test_half_a_rotation_starts_with_both_keys_only(settings: Settings, secrets:
 
 def test_a_new_key_seals_nothing_of_before(settings: Settings, secrets: dict[Spot, str]) -> None:
     """A reencryption leaves no data key and no sealed value of before it."""
-    from integration_assets_tests.tenants.places import sealed
+    from integration_assets_tests.support.filled_registry import sealed
 
     registry = opened(settings)
     before = {spot: sealed(registry, spot) for spot in secrets}

@@ -10,9 +10,9 @@ from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.views import ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
-from integration_assets_tests.e2e.conftest import folder
-from integration_assets_tests.tenants.conftest import ACTOR, tenant_id
-from integration_assets_tests.tenants.installation import installation
+from integration_assets_tests.support.installation import installation
+from integration_assets_tests.support.registries import ACTOR, tenant_id
+from integration_assets_tests.support.snapshots import folder
 
 TOKEN = "pat-na1-the-same-token-0123456789"
 

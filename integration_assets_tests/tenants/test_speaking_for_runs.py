@@ -14,8 +14,8 @@ from integration_assets.assets.abandoned import PROCESS_TAG
 from integration_assets.automation.sensors import speak_for
 from integration_assets.config import load_settings
 from integration_assets.tenants.registry.master import generate
-from integration_assets_tests.e2e.conftest import folder
-from integration_assets_tests.tenants.installation import Installation, installation
+from integration_assets_tests.support.installation import Installation, installation
+from integration_assets_tests.support.snapshots import folder
 
 TENANT = "acme"
 

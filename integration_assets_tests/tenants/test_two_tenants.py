@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from integration_assets.sandbox.lookalike import Fault
-from integration_assets_tests.e2e.conftest import folder
-from integration_assets_tests.faults.hurry import short_waits
-from integration_assets_tests.tenants.installation import Installation, installation
+from integration_assets_tests.support.installation import Installation, installation
+from integration_assets_tests.support.short_waits import short_waits
+from integration_assets_tests.support.snapshots import folder
 
 pytestmark = pytest.mark.proof  # a dozen syncs of two tenants: part of `make proofs`
 

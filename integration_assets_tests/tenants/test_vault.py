@@ -20,8 +20,8 @@ from integration_assets.tenants.registry.models import DataKey, InternalIntegrat
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.vault import Place, TamperedError, new_key, seal, unseal
 from integration_assets.tenants.registry.words import AuthFlow
-from integration_assets_tests.tenants.conftest import ACTOR, opened, tenant_id
-from integration_assets_tests.tenants.places import filled, open_spot, put, sealed
+from integration_assets_tests.support.filled_registry import filled, open_spot, put, sealed
+from integration_assets_tests.support.registries import ACTOR, opened, tenant_id
 
 names = st.text(st.characters(codec="ascii", exclude_characters="|", exclude_categories=["C"]), min_size=1, max_size=12)
 places = st.builds(Place, names, names, names, names, st.integers(0, 99))

@@ -13,9 +13,9 @@ from integration_assets.config import Settings, load_settings
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
 from integration_assets.web.site import Site
-from integration_assets_tests.e2e.conftest import folder
-from integration_assets_tests.tenants.conftest import with_two_tenants
-from integration_assets_tests.web.serving import Client, add_user, served
+from integration_assets_tests.support.registries import with_two_tenants
+from integration_assets_tests.support.snapshots import folder
+from integration_assets_tests.support.web_site import Client, add_user, served
 
 ACME, GLOBEX, OPERATOR = "ann@acme.example", "gus@globex.example", "olga"
 

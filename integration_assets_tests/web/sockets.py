@@ -6,8 +6,8 @@ import contextlib
 import socket
 from collections.abc import Iterator
 
+from integration_assets_tests.support.web_site import LOOPBACK
 from integration_assets_tests.web.conftest import Served
-from integration_assets_tests.web.serving import LOOPBACK
 
 PATIENCE = 120.0
 

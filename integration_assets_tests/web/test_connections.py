@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from integration_assets.web import connections
-from integration_assets_tests.waiting import PATIENCE_SECONDS, until
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS, until
+from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import ACME, Served
-from integration_assets_tests.web.serving import Client
 from integration_assets_tests.web.sockets import connected, head, received, status_of
 
 HALF = b"GET /login HTTP/1.1\r\nHost: x\r\nX-Slow: "

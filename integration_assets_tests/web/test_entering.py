@@ -25,10 +25,10 @@ from integration_assets.web import pages_login
 from integration_assets.web.routes import OPEN, ROUTES
 from integration_assets.web.site import Site, checked_origin
 from integration_assets.web.trying import LOGINS_PER_ACCOUNT, TooManyTriesError, counted_address, login_tries
-from integration_assets_tests.tenants.conftest import ACTOR, tenant_id
-from integration_assets_tests.waiting import PATIENCE_SECONDS, until
+from integration_assets_tests.support.registries import ACTOR, tenant_id
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS, until
+from integration_assets_tests.support.web_site import PASSWORD, Client, add_user
 from integration_assets_tests.web.conftest import ACME, OPERATOR, Served
-from integration_assets_tests.web.serving import PASSWORD, Client, add_user
 from integration_assets_tests.web.sockets import connected, head, received, status_of
 
 SOME_ID = "00000000-0000-4000-8000-000000000000"

@@ -14,8 +14,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import Served
-from integration_assets_tests.web.serving import Client
 
 EXAMPLES = 12
 """For each of the operations."""

@@ -7,9 +7,9 @@ from html import unescape
 
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.repository import tenant_repository
-from integration_assets_tests.tenants.conftest import tenant_id
+from integration_assets_tests.support.registries import tenant_id
+from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import Served
-from integration_assets_tests.web.serving import Client
 
 SECRET = "a secret of twenty characters or more"
 BILLING = {

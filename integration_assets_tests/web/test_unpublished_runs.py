@@ -13,8 +13,8 @@ from integration_assets.errors import EndState
 from integration_assets.reporting.endings import KeptEnding, ending_path
 from integration_assets.reporting.run_summary import PlanLine, RunFacts, build_summary
 from integration_assets_tests.reporting.conftest import STARTED
+from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import Served
-from integration_assets_tests.web.serving import Client
 
 REASON = "votes_usable: 25 of 526 votes quarantined, limit 10; give request r9 a title in the feedback system"
 

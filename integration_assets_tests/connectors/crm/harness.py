@@ -22,7 +22,7 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
 from integration_assets.sandbox.hubspot import PortalOptions, hubspot_lookalike
-from integration_assets_tests.waiting import PATIENCE_SECONDS, until
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS, until
 
 T = TypeVar("T")
 TOKEN = "pat-na1-harness"

@@ -29,7 +29,7 @@ from integration_assets.models import (
 )
 from integration_assets_tests.connectors.crm.harness import HARNESSES, Harness
 from integration_assets_tests.connectors.crm.sample import REQUEST
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture(params=sorted(HARNESSES))

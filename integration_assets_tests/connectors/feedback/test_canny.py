@@ -17,7 +17,7 @@ from integration_assets.connectors.feedback.canny import CannyFeedback
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import ContractError, CredentialError, PermanentError
 from integration_assets.models import Account, Page, Rejected, Status, Vote, Voter
-from integration_assets_tests.connectors.fault_server import FaultServer, answer, fault_server
+from integration_assets_tests.support.fault_server import FaultServer, answer, fault_server
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 

@@ -18,7 +18,7 @@ from integration_assets.models import InternalAccount, Page
 from integration_assets.sandbox.internal import Billing, billing_lookalike
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.serving import listening
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 MAPPINGS: dict[str, Any] = {
     "row_id": "id",

@@ -12,7 +12,7 @@ from integration_assets.sandbox.canny import Workspace, canny_lookalike
 from integration_assets.sandbox.canny.records import Company, Post, StatusChange, User
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.serving import listening
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 KEY = "canny-sandbox-key"
 START = 1_700_000_000_000

@@ -7,9 +7,9 @@ from canny.exceptions import CannyAPIError, CannyRateLimitError
 
 from integration_assets.sandbox.canny import Plan
 from integration_assets.sandbox.canny.limits import RateLimiter
-from integration_assets_tests import foreign_canny
 from integration_assets_tests.conftest import Served
 from integration_assets_tests.sandbox.canny.conftest import KEY, Canny
+from integration_assets_tests.support import foreign_canny
 
 
 def where(served: Served) -> tuple[str, str]:

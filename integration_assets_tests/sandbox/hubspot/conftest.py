@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
-from integration_assets_tests.foreign import served
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.foreign import served
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 TICKET = {
     "name": "ticket_idea",

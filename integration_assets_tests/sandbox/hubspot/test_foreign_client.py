@@ -6,7 +6,12 @@ import pytest
 from hubspot.crm import companies, contacts, objects, properties  # type: ignore[import-untyped]  # the client has no types
 from hubspot.crm.associations import v4  # type: ignore[import-untyped]  # the client has no types
 
-from integration_assets_tests.foreign import hubspot_client, hubspot_links, hubspot_records, portal_for_foreigners
+from integration_assets_tests.support.foreign import (
+    hubspot_client,
+    hubspot_links,
+    hubspot_records,
+    portal_for_foreigners,
+)
 
 
 @pytest.fixture

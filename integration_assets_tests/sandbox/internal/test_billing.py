@@ -12,7 +12,7 @@ from integration_assets.sandbox.internal.billing import USUAL_ARR, billed_accoun
 from integration_assets.sandbox.sample_data import ARR_PROPERTY, CURRENCY_PROPERTY, build_sample
 from integration_assets.sandbox.serving import listening
 from integration_assets_tests.conftest import Served
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from slack_sdk.models.blocks import ContextBlock, DividerBlock, HeaderBlock, Mar
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.serving import listening
 from integration_assets.sandbox.slack import Channel, SlackTeam, slack_lookalike
-from integration_assets_tests.waiting import PATIENCE_SECONDS
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 post = functools.partial(httpx.post, timeout=PATIENCE_SECONDS)
 

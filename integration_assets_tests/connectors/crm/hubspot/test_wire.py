@@ -25,7 +25,7 @@ from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import ConfigurationError, ContractError, CredentialError, PermanentError, TransientError
 from integration_assets.models import Company, Contact, Link, Page, PortalKind, Rejected
 from integration_assets_tests.connectors.crm.sample import REQUEST
-from integration_assets_tests.connectors.fault_server import Behaviour, FaultServer, answer, fault_server
+from integration_assets_tests.support.fault_server import Behaviour, FaultServer, answer, fault_server
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 

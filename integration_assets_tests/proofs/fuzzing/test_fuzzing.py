@@ -1,0 +1,51 @@
+"""Damaged answers: whatever comes over the wire ends as records, as rejections or as one of our errors."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from integration_assets.connectors.feedback.canny_records import Reader
+from integration_assets.models import Page
+from integration_assets_tests.proofs.fuzzing.fuzz import SUBJECTS, fuzz
+
+BODIES = 600
+"""`make figures` tries 100,000 of each."""
+SEED = 7
+
+
+@pytest.mark.parametrize("connector", sorted(SUBJECTS))
+def test_damaged_answers_end_in_records_or_in_errors_of_ours(connector: str) -> None:
+    """No other exception, no cut answer taken for whole, no record served that is neither read nor rejected."""
+    report = fuzz(connector, BODIES, SEED)
+    assert report.wrong == []
+    assert report.endings.total() == BODIES
+    # The damage is neither so small that nothing happens nor so large that nothing is looked at.
+    assert report.endings["records"] > BODIES / 10
+    assert report.endings["rejected"] > BODIES / 100
+    assert report.endings["ContractError"] > BODIES / 10
+    assert report.endings["TransientError"] > BODIES / 20
+
+
+@pytest.mark.parametrize("connector", sorted(SUBJECTS))
+def test_a_careless_parser_is_found_out(connector: str) -> None:
+    """With the standard library's parser and its silence in place of ours, the same bodies do go wrong."""
+    with mock.patch("integration_assets.connectors.http.parse_json", json.loads):
+        report = fuzz(connector, 500, SEED)
+    assert any("UnicodeDecodeError" in line or "JSONDecodeError" in line for line in report.wrong)
+
+
+def test_a_reader_that_drops_what_it_cannot_use_is_found_out() -> None:
+    """A connector that rejects nothing and says nothing is named."""
+    whole = Reader.page
+
+    def dropping(reader: Reader, items: Iterable[Any]) -> Page[Any]:
+        return Page(whole(reader, items).records)
+
+    with mock.patch.object(Reader, "page", dropping):
+        report = fuzz("canny", 1_000, SEED)
+    assert any("records of" in line and "that were served" in line for line in report.wrong)
