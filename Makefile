@@ -4,10 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PORT ?= 3000
 LOCK_CUTOFF ?= 2026-11-17
-MUTATIONS_SEED ?= 11
-MUTATIONS_SAMPLE ?= 60
+JOBS ?= 2
 
-.PHONY: ci bench demo test proofs proof-tests faults security figures kills mutations lint dev install lock format clean
+# The tool that makes mutants is kept apart from the locked packages, and installed when it is asked for.
+TOOL := $(if $(findstring mutations,$(NAMES)),$(VENV)/mutation-tool)
+
+.PHONY: ci bench demo test proofs lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -15,38 +17,23 @@ demo: install ## run the main job on the embedded sandbox
 test: install ## all tests
 	$(BIN)/pytest
 
-proofs: install proof-tests faults ## all larger proofs: kills, random histories, operations pages, the Dagster UI, every fault
-
-proof-tests: install
+# `mutations` takes hours: each mutant that lives costs all tests of its module.
+proofs: install $(TOOL) ## all larger proofs but mutations; some: NAMES="F1 security", more of them: COUNT=500; which: NAMES=--list
+ifndef NAMES
 	$(BIN)/pytest -m proof -n 3 --no-loadscope-reorder --timeout 3600
-
-faults: install ## every fault we promise to survive, and what became of it
-	$(BIN)/python -m integration_assets_tests.proofs.faults --jobs 2
+endif
+	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.proofs --jobs $(JOBS) \
+		$(if $(COUNT),--count $(COUNT)) $(if $(SEED),--seed $(SEED)) $(NAMES)
 
 # Every kind of proof in its small form; what that leaves out is said, with how many.
 ci: install lint test ## what must pass before a change lands, in less than half an hour on two quick cores
-	INTEGRATION_ASSETS_TEST_SIZE=small $(BIN)/pytest -m proof -n 3 --no-loadscope-reorder --timeout 3600
-	$(BIN)/python -m integration_assets_tests.proofs.faults --small --jobs 2
+	$(BIN)/pytest -m 'proof and not long' -n 3 --no-loadscope-reorder --timeout 3600
 	$(BIN)/integration-assets demo
-	$(BIN)/python -m integration_assets_tests.support.sizes
+	$(BIN)/python -m integration_assets_tests.proofs --small --jobs $(JOBS)
+	@echo 'left out: tests marked `long`, which is the day of the real Dagster daemon; all of them: make proofs'
 
 bench: install ## what it costs: calls, time and memory beside their targets; one of them: make bench NAMES=transforms
 	$(BIN)/python -m benchmarks $(NAMES)
-
-figures: install ## what is measured about reliability, beside its goal; one of them: make figures NAMES=paging
-	$(BIN)/python -m integration_assets_tests.proofs.figures $(NAMES)
-
-kills: install ## real kill -9 at requests and named places, and all pairs of crashes; INTEGRATION_ASSETS_TEST_KILLS=500 at night
-	$(BIN)/python -m integration_assets_tests.proofs.figures kills schedules
-
-security: install ## what is measured about security, N of N each; one of them: make security NAMES=probes
-	$(BIN)/python -m integration_assets_tests.proofs.security $(NAMES)
-
-# A figure, too slow for CI: each mutant that lives costs all tests of its module. The tool is kept apart from the locked
-# packages, with the three of its dependencies that its operators need.
-mutations: install $(VENV)/mutation-tool ## which small changes of the core its tests let live; make mutations NAMES=checks MUTATIONS_SAMPLE=20
-	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.proofs.mutations $(NAMES) \
-		--seed $(MUTATIONS_SEED) --sample $(MUTATIONS_SAMPLE) --tool $(VENV)/mutation-tool
 
 $(VENV)/mutation-tool: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $@ \

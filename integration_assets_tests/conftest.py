@@ -24,22 +24,13 @@ settings.register_profile("explore", print_blob=True, deadline=None)
 settings.load_profile("repeatable")
 
 
-LONGEST = ("test_automation.py", "test_histories", "test_kills", "test_dagster_pages.py")
+LONGEST = ("test_automation.py", "test_kill.py", "test_dagster_pages.py")
 """Files that take minutes each: begun last, they would be waited for alone."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first."""
     items.sort(key=lambda item: not item.path.name.startswith(LONGEST))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the random proofs have told, and with which seed; they record it as the property `told`."""
-    for outcome in ("passed", "failed"):
-        for report in terminalreporter.getreports(outcome):
-            for name, value in report.user_properties:
-                if name == "told":
-                    terminalreporter.write_line(f"{report.nodeid}: {value}")
 
 
 class Served(NamedTuple):

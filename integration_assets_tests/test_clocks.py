@@ -1,4 +1,4 @@
-"""No test is about how fast a machine is: speed stands in `make bench` and `make figures`, deadlines wait patiently."""
+"""No test is about how fast a machine is: speed stands in `make bench` and `make proofs`, deadlines wait patiently."""
 
 from __future__ import annotations
 
@@ -11,18 +11,23 @@ import pytest
 TESTS = Path(__file__).parent
 CLOCKS = frozenset({"monotonic", "perf_counter", "process_time", "thread_time", "time"})
 """Functions of the module `time`, each also with the ending `_ns`."""
-MEASURED = ("proofs/figures", "proofs/kills/kills.py", "proofs/security/login_times.py")
+MEASURED = (
+    "proofs/figures",
+    "proofs/fuzzing/damaged_bodies.py",
+    "proofs/kills/kills.py",
+    "proofs/security/login_times.py",
+)
 """What is measured, printed beside its goal, and part of no test."""
 READ = {
     "assets/conftest.py": "the product wants to know when a run began",
     "support/fault_points.py": "how long a place takes, so that a death can be put into the middle of it",
     "proofs/kills/kill_scenarios.py": "shown by a figure",
-    "proofs/faults/__main__.py": "printed",
-    "proofs/faults/carrying_out.py": "printed",
     "proofs/faults/local_resources.py": "a server's own clock, which is wrong",
     "proofs/faults/proxy.py": "the order of requests",
     "proofs/faults/transport.py": "a date in a header",
-    "proofs/mutations/__main__.py": "a mutant that hangs is given up",
+    "proofs/__main__.py": "printed",
+    "proofs/mutations/survivors.py": "a mutant that hangs is given up",
+    "proofs/running.py": "printed",
     "support/waiting.py": "the one place that waits for a condition",
 }
 """Files that may look at a clock, and why; their assertions may not either."""

@@ -22,14 +22,13 @@ from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
 from integration_assets_tests.support.dagster_ui import REPOSITORY, Ui, running_ui
 from integration_assets_tests.support.harness import World
-from integration_assets_tests.support.sizes import is_small
 from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder
 from integration_assets_tests.support.waiting import until
 
 pytestmark = [
     pytest.mark.proof,
     pytest.mark.timeout(1500),
-    pytest.mark.skipif(is_small(), reason="nine minutes with the real daemon: run `make proofs`"),
+    pytest.mark.long,  # nine minutes with the real daemon
 ]
 
 LONGEST_WAIT = 600.0

@@ -1,4 +1,4 @@
-"""The crash schedules themselves: every pair is tried, and what goes wrong is seen. All of them: `make kills`."""
+"""The crash schedules themselves: every pair is tried, and what goes wrong is seen."""
 
 from __future__ import annotations
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import multiprocessing.util
 import subprocess
 import time
 from collections import Counter
@@ -33,6 +34,8 @@ from integration_assets_tests.proofs.faults.pictures import Picture, picture, th
 from integration_assets_tests.proofs.faults.proxy import Proxy, proxy_before
 from integration_assets_tests.proofs.faults.starts import Start, Starts
 from integration_assets_tests.proofs.faults.tampering import Answered, Matches, Tampering, tampered
+from integration_assets_tests.proofs.registry import PROOFS, Proof, Row, Scale, register
+from integration_assets_tests.proofs.running import BrokenError
 from integration_assets_tests.support.harness import Ran, World, is_write
 from integration_assets_tests.support.killing import Seen, Strike, Watch
 from integration_assets_tests.support.killing import is_write as is_write_seen
@@ -45,46 +48,69 @@ SETTLED_SECONDS = 0.1
 
 System = Literal["canny", "hubspot", "production", "slack"]
 
-ALL_IDS = tuple(
-    f"{group}{number}{'f' if group == 'I' else ''}"
-    for group, last in {"A": 10, "B": 15, "C": 15, "D": 16, "E": 12, "F": 9, "G": 8, "H": 12, "I": 4}.items()
-    for number in range(1, last + 1)
-)
-"""Every fault there has to be."""
+SAMPLE_EVERY = 3
+"""The small form takes every third fault of a group, beginning with its first."""
 
 
 @dataclass(frozen=True)
 class FaultCase:
-    """One registered fault. `requests` is its bound; `not_true` says why it does not hold yet."""
+    """One fault: how it disturbs, where it begins, and the most requests a disturbed run may send."""
 
     id: str
     title: str
-    run: Callable[[Bench], None]
+    disturb: Callable[[Bench], None]
     start: Start
     requests: int
-    not_true: str | None
 
-
-FAULTS: dict[str, FaultCase] = {}
+    def __call__(self, _scale: Scale) -> Iterator[Row]:
+        """Carry it out in the worlds that the faults of this process share."""
+        shop = _shared_workshop()
+        shop.seen.clear()
+        state, seen = shop.carry_out(self), shop.seen
+        yield Row(
+            self.title,
+            state,
+            "no key twice, nothing lost, an honest end",
+            held=True,
+            detail=f"({seen['verified']:,} of {seen['written']:,} writes read back, {seen['Slack messages']} in Slack)",
+        )
 
 
 def fault(
-    fault_id: str,
-    title: str,
-    *,
-    start: Start = "ready",
-    requests: int = 200,
-    not_true: str | None = None,
+    fault_id: str, title: str, *, start: Start = "ready", requests: int = 200
 ) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
-    """Register a fault: where it begins, and the most requests a disturbed run may send."""
+    """Register a fault. Its id is the letter of its group and its number there."""
 
-    def registered(run: Callable[[Bench], None]) -> Callable[[Bench], None]:
-        if fault_id not in ALL_IDS or fault_id in FAULTS:
-            raise ValueError(f"{fault_id} is no fault that is still to be registered")
-        FAULTS[fault_id] = FaultCase(fault_id, title, run, start, requests, not_true)
-        return run
+    def registered(disturb: Callable[[Bench], None]) -> Callable[[Bench], None]:
+        case = FaultCase(fault_id, title, disturb, start, requests)
+        in_sample = number_of(fault_id) % SAMPLE_EVERY == 1
+        register(Proof(fault_id, "faults", title, case, disturb.__module__, small=int(in_sample)))
+        return disturb
 
     return registered
+
+
+def number_of(fault_id: str) -> int:
+    """The number of a fault within its group."""
+    return int(fault_id[1:].rstrip("f"))
+
+
+def cases() -> dict[str, FaultCase]:
+    """All registered faults by id, group by group."""
+    found = [one.run for one in PROOFS.values() if isinstance(one.run, FaultCase)]
+    return {case.id: case for case in sorted(found, key=lambda case: (case.id[0], number_of(case.id)))}
+
+
+_workshops: list[Workshop] = []
+
+
+def _shared_workshop() -> Workshop:
+    """The workshop of this process; its worlds go with the process."""
+    if not _workshops:
+        stack = ExitStack()
+        _workshops.append(stack.enter_context(workshop()))
+        multiprocessing.util.Finalize(None, stack.close, exitpriority=10)
+    return _workshops[0]
 
 
 @dataclass
@@ -388,10 +414,6 @@ class Bench:
             require(words in ran.out + ran.err, f"the output does not say {words!r}: {tail(ran)}")
 
 
-class BrokenError(AssertionError):
-    """An expectation or an invariant does not hold."""
-
-
 def require(holds: object, what: str) -> None:
     """Fail with one line unless it holds."""
     if not holds:
@@ -434,7 +456,7 @@ class Workshop:
         with ExitStack() as stack:
             world = stack.enter_context(self.starts.copy(case.start))
             bench = Bench(case, world, stack, self)
-            case.run(bench)
+            case.disturb(bench)
             state = _state(bench)
             bench.calm()
             clean = checker.recover(bench)
@@ -452,7 +474,7 @@ class Workshop:
             world = stack.enter_context(self.starts.copy(case.start))
             bench = Bench(case, world, stack, self, dry=True)
             with contextlib.suppress(BrokenError, LookupError, TypeError, StopIteration):
-                case.run(bench)
+                case.disturb(bench)
             # The portals' own logs: a fault may take a run of its own making off the list.
             writes = [
                 one for name in ("hubspot", "production") for one in bench.lookalike(name).requests if is_write(one)

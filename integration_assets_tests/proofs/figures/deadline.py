@@ -11,7 +11,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.http import Call, HttpClient, StatusRules
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import TransientError
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.fault_server import Behaviour, dripping, fault_server, hang, raw
 
 DEADLINE = 1.0
@@ -68,11 +68,12 @@ def overruns() -> dict[str, float]:
     return asyncio.run(all_of_them())
 
 
-def measure(_seed: int) -> Iterator[Figure]:
+@proof("deadline", "figures", "No way to hold a call makes it outlast its deadline.", alone=True)
+def measure(_scale: Scale) -> Iterator[Row]:
     """The worst of all ways to hold a call."""
     found = overruns()
     worst = max(found, key=lambda name: found[name])
-    yield Figure(
+    yield Row(
         "overrun of a call past its deadline",
         f"{found[worst]:.3f} s at the most ({worst}) of {len(found)} ways to hold a call, deadline {DEADLINE:g} s",
         f"at most {MOST_OVERRUN:g} s",

@@ -21,13 +21,12 @@ from statistics import median
 from typing import NamedTuple
 
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.installation import Installation, installation
 from integration_assets_tests.support.snapshots import folder
 
 MEASURED, BESIDE = "acme", "globex"
-ROUNDS = 5
 MOST = 0.10
 LIMIT_SECONDS = 120.0
 LOWEST_PRIORITY = 19
@@ -196,13 +195,21 @@ def _under(made: Installation, name: str) -> Took:
     return took
 
 
-def measure(_seed: int) -> Iterator[Figure]:
+@proof(
+    "delay",
+    "figures",
+    "A tenant's run takes no longer because another tenant's runs fail beside it.",
+    whole=5,
+    unit="rounds",
+    alone=True,
+)
+def measure(scale: Scale) -> Iterator[Row]:
     """The worst of the troubles, beside the healthy run; as it would be with enough processors, and as it was."""
-    rounds = measured(ROUNDS)
+    rounds = measured(scale.count)
     yield figure(rounds)
 
 
-def figure(rounds: list[Mapping[str, Took]]) -> Figure:
+def figure(rounds: list[Mapping[str, Took]]) -> Row:
     """What was measured, in words."""
     own = {name: delays(rounds, name, lambda took: took.own) for name in TROUBLES}
     troubles = [name for name in TROUBLES if name != HEALTHY]
@@ -211,7 +218,7 @@ def figure(rounds: list[Mapping[str, Took]]) -> Figure:
     healthy = delays(rounds, HEALTHY, lambda took: took.seconds)
     each = ", ".join(f"{name} {own[name]:+.1%}" for name in TROUBLES)
     alone = median(took[ALONE].own for took in rounds)
-    return Figure(
+    return Row(
         "another tenant's run longer when one fails",
         f"{own[worst]:+.1%} at the most ({each}) of {alone:.1f} s alone, {len(rounds)} rounds; with the wait for "
         f"{os.cpu_count()} processors {by_clock:+.1%} at the most, {healthy:+.1%} beside a healthy one",

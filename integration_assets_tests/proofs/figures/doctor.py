@@ -11,7 +11,7 @@ from unittest import mock
 from integration_assets.doctor.table import CHECKS
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.doctor.seeded import SEEDED
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.practice import TENANT, Practice, practice, writes_of
 
 NOTICED_SECONDS = 60.0
@@ -61,7 +61,13 @@ def noticed(made: Practice, what: str) -> Noticed:
     return Noticed(ran.code, seconds, writes, ran.err)
 
 
-def measure(_seed: int) -> Iterator[Figure]:
+@proof(
+    "doctor",
+    "figures",
+    "The doctor finds every seeded fault, and a run with a bad credential ends at once and names it.",
+    alone=True,
+)
+def measure(_scale: Scale) -> Iterator[Row]:
     """One installation with everything in it; each fault is taken away again before the next."""
     with practice() as made:
         examined = list(_examinations(made))
@@ -69,12 +75,12 @@ def measure(_seed: int) -> Iterator[Figure]:
         yield from examined
 
 
-def _at_run_start(made: Practice) -> Figure:
+def _at_run_start(made: Practice) -> Row:
     runs = [noticed(made, what) for what in BAD]
     slowest = max(run.seconds for run in runs)
     writes = sum(run.writes for run in runs)
     ended = sum(run.named for run in runs)
-    return Figure(
+    return Row(
         "bad credentials noticed at the start of a run",
         f"{ended} of {len(runs)} ended FAILED and named, {slowest:.1f} s at the most, {writes} writes",
         f"all within {NOTICED_SECONDS:.0f} s, 0 writes",
@@ -82,7 +88,7 @@ def _at_run_start(made: Practice) -> Figure:
     )
 
 
-def _examinations(made: Practice) -> Iterator[Figure]:
+def _examinations(made: Practice) -> Iterator[Row]:
     made.forget()
     taken = []
 
@@ -99,13 +105,13 @@ def _examinations(made: Practice) -> Iterator[Figure]:
             not_ok = timed(**variables)
         found += not_ok.get(number, "").startswith(f"{fault.verdict}: ")
     writes = len(writes_of(made.requests()))
-    yield Figure(
+    yield Row(
         "faults the doctor finds",
         f"{found} of {len(SEEDED)} seeded ones, {false_alarms} false alarms on a healthy installation",
         f"{len(CHECKS)} of {len(CHECKS)}, 0 false alarms",
         found == len(SEEDED) == len(CHECKS) and not false_alarms,
     )
-    yield Figure(
+    yield Row(
         "an examination by the doctor",
         f"{max(taken):.1f} s at the most of {len(taken)}, {writes} write requests",
         f"at most {EXAMINED_SECONDS:.0f} s, 0 writes",

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from integration_assets_tests.proofs.faults.bench import FAULTS, workshop
-from integration_assets_tests.proofs.faults.carrying_out import load
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.faults.bench import cases, workshop
+from integration_assets_tests.proofs.registry import Row, Scale, load, proof
 
 DISTURBANCES = (
     *("C1", "C3", "C6", "C7", "C13", "C14"),
@@ -19,19 +18,21 @@ DISTURBANCES = (
 )
 
 
-def measure(_seed: int) -> Iterator[Figure]:
+@proof("dry_runs", "figures", "A dry run sends no write, whatever goes wrong around it.")
+def measure(_scale: Scale) -> Iterator[Row]:
     """Write requests over all of them; a disturbance that let one through is named."""
-    load()
     runs, guilty, idle = 0, [], []
+    load()
+    known = cases()
     with workshop() as shop:
         for fault_id in DISTURBANCES:
-            made, writes = shop.carry_out_dry(FAULTS[fault_id])
+            made, writes = shop.carry_out_dry(known[fault_id])
             runs += made
             guilty += [f"{fault_id}: {writes}"] if writes else []
             idle += [] if made else [fault_id]
     named = f" ({', '.join(guilty)})" if guilty else ""
     without = f", none under {', '.join(idle)}" if idle else ""
-    yield Figure(
+    yield Row(
         "write requests of dry runs",
         f"{len(guilty)} of {len(DISTURBANCES)} disturbances let one through{named}, {runs} dry runs{without}",
         "0, at least one run under each",

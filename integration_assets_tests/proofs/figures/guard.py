@@ -14,7 +14,7 @@ from unittest import mock
 import duckdb
 from dagster import DagsterInstance
 
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.guard_world import COMPANIES, REQUESTS, Events, guard_snapshots
 from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.snapshots import Snapshot, copy_of
@@ -168,7 +168,8 @@ def _in_memory(_folder: str) -> DagsterInstance:
     return DagsterInstance.ephemeral()
 
 
-def measure(seed: int) -> Iterator[Figure]:
+@proof("guard", "figures", "Plans no machine should carry out are held, and ordinary ones pass.")
+def measure(scale: Scale) -> Iterator[Row]:
     """Bad plans held and good plans passed; a plan that went wrong is named."""
     with (
         mock.patch.object(DagsterInstance, "from_config", _in_memory),
@@ -181,8 +182,8 @@ def measure(seed: int) -> Iterator[Figure]:
             wrong = []
             for case in cases:
                 never_synced = case.environment == "production" or case.name in NEVER_SYNCED
-                if problem := try_case(case, seed, ready if never_synced else synced):
+                if problem := try_case(case, scale.seed, ready if never_synced else synced):
                     wrong.append(f"{case.name}: {problem}")
             named = f" ({'; '.join(wrong)})" if wrong else ""
             result = f"{len(cases) - len(wrong)} of {len(cases)} {wanted}{named}"
-            yield Figure(f"guard, {kind}", result, f"{len(cases)} of {len(cases)}", not wrong)
+            yield Row(f"guard, {kind}", result, f"{len(cases)} of {len(cases)}", not wrong)

@@ -15,7 +15,7 @@ from integration_assets.automation.credentials import check_credentials
 from integration_assets.automation.sensors import due_looks
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.tenants.outcomes import EXPIRY_NOTICE
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.practice import INTEGRATIONS, TENANT, Practice, practice, writes_of
 
 IDLE = timedelta(hours=24)
@@ -85,7 +85,12 @@ def told_ahead(made: Practice) -> list[int]:
     return warned
 
 
-def measure(_seed: int) -> Iterator[Figure]:
+@proof(
+    "idle_credentials",
+    "figures",
+    "A credential that goes bad, or will, is noticed while no run needs it, and told once.",
+)
+def measure(_scale: Scale) -> Iterator[Row]:
     """One installation; the looks are made as the sensor's job makes them."""
     pause = longest_pause(days=14)
     with practice() as made:
@@ -93,14 +98,14 @@ def measure(_seed: int) -> Iterator[Figure]:
         told = list(told_of_refusals(made))
         writes = len([one for one in writes_of(made.requests()) if not one.endswith("/chat.postMessage")])
         ahead = told_ahead(made)
-    yield Figure(
+    yield Row(
         "refused credentials noticed while idle",
         f"{sum(told)} of {len(told)} told at the first look, once, and recovered once; looks at most "
         f"{pause.total_seconds() / 3600:.1f} h apart, {writes} writes",
         f"all, at most {IDLE.total_seconds() / 3600:.0f} h, 0 writes",
         all(told) and pause <= IDLE and not writes,
     )
-    yield Figure(
+    yield Row(
         "known expiry told ahead",
         f"with {', '.join(map(str, ahead))} days left, of a look a day",
         f"once each with {', '.join(map(str, EXPIRY_NOTICE))}, the first at least {DAYS_AHEAD} days ahead",

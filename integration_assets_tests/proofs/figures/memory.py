@@ -15,7 +15,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.http import Call, HttpClient, StatusRules
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import IntegrationError
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.fault_server import answer, dripping, fault_server
 
 MOST_MEGABYTES = 64
@@ -114,11 +114,12 @@ def growth(name: str) -> float:
     return float(run.stdout)
 
 
-def measure(_seed: int) -> Iterator[Figure]:
+@proof("memory", "figures", "An answer that is a bomb takes little memory.")
+def measure(_scale: Scale) -> Iterator[Row]:
     """The worst of the bombs, each in a process of its own; the sender's buffers count as ours."""
     found = {name: growth(name) for name in BOMBS}
     worst = max(found, key=lambda name: found[name])
-    yield Figure(
+    yield Row(
         "memory above normal on an answer that is a bomb",
         f"{found[worst]:.0f} MB at the most ({worst}) of {len(found)} bombs",
         f"at most {MOST_MEGABYTES} MB",

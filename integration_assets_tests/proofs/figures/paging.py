@@ -22,11 +22,10 @@ from integration_assets.sandbox.canny.app import canny_lookalike
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.staging.loading import replacing
 from integration_assets.staging.migrations import migrate
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.churn import LIST, Churn, workspace_of_posts
 from integration_assets_tests.support.in_process import InProcess, as_it_is, call, plug
 
-RUNS = 200
 MOST_PASSES = 3
 BASE_URL = "http://in-process/api"
 
@@ -94,20 +93,30 @@ def missed_by_plain_paging(seed: int, sort: str) -> int:
     return len((changes.lived & workspace.posts.keys()) - asyncio.run(read()))
 
 
-def measure(seed: int) -> Iterator[Figure]:
+@proof(
+    "paging",
+    "figures",
+    "No live request is missed while the list changes under the read.",
+    whole=200,
+    small=10,
+    unit="reads",
+)
+def measure(scale: Scale) -> Iterator[Row]:
     """200 workspaces, each with its own changes, read once each."""
-    seeds = range(seed * 1_000, seed * 1_000 + RUNS)
+    seeds = range(scale.seed * 1_000, scale.seed * 1_000 + scale.count)
     outcomes = [read_under_churn(one) for one in seeds]
     plain = {sort: sum(missed_by_plain_paging(one, sort) > 0 for one in seeds) for sort in ("newest", "oldest")}
     bad = sum(outcome.missed > 0 for outcome in outcomes)
     passes = max(outcome.passes for outcome in outcomes)
     withheld = sum(outcome.unsettled for outcome in outcomes)
-    calls, quiet = (sum(numbers) / RUNS for numbers in zip(*((one.calls, one.quiet) for one in outcomes), strict=True))
-    yield Figure(
+    calls, quiet = (
+        sum(numbers) / scale.count for numbers in zip(*((one.calls, one.quiet) for one in outcomes), strict=True)
+    )
+    yield Row(
         "paging under churn: runs that missed a live request",
-        f"{bad}/{RUNS}, at most {passes} passes, {withheld} withheld retirements, {calls:.1f} calls where the list "
-        f"without changes takes {quiet:.1f} "
-        f"(plain paging: newest first {plain['newest']}/{RUNS}, oldest first {plain['oldest']}/{RUNS})",
-        f"0/{RUNS}, at most {MOST_PASSES} passes",
+        f"{bad}/{scale.count}, at most {passes} passes, {withheld} withheld retirements, {calls:.1f} calls where the "
+        f"list without changes takes {quiet:.1f} "
+        f"(plain paging: newest first {plain['newest']}/{scale.count}, oldest first {plain['oldest']}/{scale.count})",
+        f"0/{scale.count}, at most {MOST_PASSES} passes",
         bad == 0 and passes <= MOST_PASSES,
     )

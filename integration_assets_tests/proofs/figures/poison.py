@@ -11,17 +11,22 @@ from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.proofs.faults.asking import holding, is_upsert
 from integration_assets_tests.proofs.faults.bench import records_in_memory
 from integration_assets_tests.proofs.faults.starts import Starts, add_requests
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder
 
 RECORDS = 560
-PLACES = 3
-"""How many records are tried, each in a world of its own."""
 MOST_EXTRA = 20
 
 
-def measure(seed: int) -> Iterator[Figure]:
+@proof(
+    "poison",
+    "figures",
+    "One record the CRM refuses costs itself and a few requests, and no other record.",
+    whole=3,
+    unit="places",
+)
+def measure(scale: Scale) -> Iterator[Row]:
     """Records written and named, and requests beyond those of a run without a bad record, at worst."""
     with Starts() as starts, folder() as home, records_in_memory():
         with starts.copy("ready") as world:
@@ -31,13 +36,13 @@ def measure(seed: int) -> Iterator[Figure]:
             for path in world.home.iterdir():
                 path.rename(home / path.name)
         _, _, usual = _sync(start, None)
-        tried = [_sync(start, key) for key in random.Random(seed).sample(keys, PLACES)]
+        tried = [_sync(start, key) for key in random.Random(scale.seed).sample(keys, scale.count)]
     written, named = {one[0] for one in tried}, all(one[1] for one in tried)
     extra = max(one[2] for one in tried) - usual
-    yield Figure(
+    yield Row(
         f"one poison record among {RECORDS}",
         f"{', '.join(map(str, sorted(written)))} written, the bad one {'named' if named else 'NOT named'}, "
-        f"{extra} requests more than the usual {usual}, in {PLACES} places",
+        f"{extra} requests more than the usual {usual}, in {scale.count} places",
         f"{RECORDS - 1} written, 1 named, at most {MOST_EXTRA} more",
         written == {RECORDS - 1} and named and extra <= MOST_EXTRA,
     )

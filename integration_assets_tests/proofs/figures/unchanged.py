@@ -8,12 +8,13 @@ from contextlib import ExitStack
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.proofs.faults.bench import records_in_memory
 from integration_assets_tests.proofs.faults.starts import Starts
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.harness import World, world_of
 from integration_assets_tests.support.snapshots import PROMPT, folder
 
 
-def measure(_seed: int) -> Iterator[Figure]:
+@proof("unchanged", "figures", "A run in which nothing has changed writes nothing.")
+def measure(_scale: Scale) -> Iterator[Row]:
     """In two small worlds, in which other people work too, and in the standard sample; the last run reads all anew."""
     with ExitStack() as stack:
         starts = stack.enter_context(Starts())
@@ -26,7 +27,7 @@ def measure(_seed: int) -> Iterator[Figure]:
         written = [_writes_again(world) for world in (*worlds, sample)]
         requests = [len(world.portal.records("feature_request")) for world in (*worlds, sample)]
     result = f"{sum(written)} in {2 * len(written)} runs over {', '.join(map(str, requests))} records"
-    yield Figure("write requests of an unchanged re-run", result, "0", not any(written))
+    yield Row("write requests of an unchanged re-run", result, "0", not any(written))
 
 
 def _writes_again(world: World) -> int:

@@ -1,1 +1,1 @@
-"""Damaged answers for the connectors: what `mutations` does to answers that `recorded` took, told by `stories`."""
+"""Damaged answers for the connectors: what `damage` does to answers that `recorded` took, told by `stories`."""

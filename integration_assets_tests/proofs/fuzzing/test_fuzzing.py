@@ -14,7 +14,7 @@ from integration_assets.models import Page
 from integration_assets_tests.proofs.fuzzing.fuzz import SUBJECTS, fuzz
 
 BODIES = 600
-"""`make figures` tries 100,000 of each."""
+"""The proof `fuzz` tries 100,000 of each."""
 SEED = 7
 
 

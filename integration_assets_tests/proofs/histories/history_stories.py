@@ -2,26 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from hypothesis import settings
 from hypothesis import strategies as st
 
 from integration_assets.sync.feature_request_object import RETIRED_REASON
 from integration_assets_tests.proofs.histories.history_events import EVENTS, REQUESTS, VALUES
 from integration_assets_tests.proofs.histories.virtual_crm import Fate
-from integration_assets_tests.support.sizes import size
 
 STRANDS = 10
 """Histories side by side in one story."""
-HISTORIES = int(os.environ.get("HISTORIES") or size("histories"))
-"""Histories drawn for the proofs; more of them by the environment variable."""
-STORIES = max(1, HISTORIES // 2 // STRANDS)
-"""Stories of each of the two proofs."""
 
 Happening = tuple[str, int, int]
 Step = Literal["sync", "undo", "nothing"]
@@ -113,11 +105,3 @@ troubled_stories = st.lists(
     min_size=2,
     max_size=4,
 )
-
-
-def seed_of(default: int) -> int:
-    """The seed to draw with: the given one, `HISTORIES_SEED`, or with `--hypothesis-profile explore` a new one."""
-    if "HISTORIES_SEED" in os.environ:
-        return int(os.environ["HISTORIES_SEED"])
-    repeatable = settings.default is None or settings.default.derandomize
-    return default if repeatable else secrets.randbelow(1_000_000)

@@ -7,7 +7,6 @@ lag behind by so many seconds; reads by key do not.
 
 from __future__ import annotations
 
-import os
 import random
 from collections import Counter
 from collections.abc import AsyncIterator, Collection, Iterator
@@ -18,12 +17,11 @@ from functools import partial
 from multiprocessing import get_context
 
 from integration_assets.models import CrmFeatureRequest, ObjectDefinition, Page
-from integration_assets_tests.proofs.figures.base import Figure
 from integration_assets_tests.proofs.histories.virtual_crm import Fate, VirtualCrm
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.sync.fake_crm import StoredRecord
 from integration_assets_tests.sync.world import Request, World, new_store
 
-WRITES = int(os.environ.get("LOST_ANSWERS_WRITES", "60000"))
 RECORDS_PER_WRITE = 100
 """The most HubSpot takes."""
 LAGS_SECONDS = (0, 10, 30, 300)
@@ -96,14 +94,23 @@ def two_runs(records: int, lag: float, seed: int) -> Outcome:
     return Outcome(max(doubled, crm.doubled), records - len(there), lost)
 
 
-def measure(seed: int) -> Iterator[Figure]:
+@proof(
+    "lost_answers",
+    "histories",
+    "Lost and late answers to writes leave no record twice and none out.",
+    whole=60_000,
+    small=3_000,
+    unit="writes at each lag",
+    alone=True,
+)
+def measure(scale: Scale) -> Iterator[Row]:
     """One figure per lag, two of them measured at a time."""
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as processes:
         for lag, outcome in zip(
-            LAGS_SECONDS, processes.map(partial(two_runs, WRITES, seed=seed), LAGS_SECONDS), strict=True
+            LAGS_SECONDS, processes.map(partial(two_runs, scale.count, seed=scale.seed), LAGS_SECONDS), strict=True
         ):
-            yield Figure(
-                f"lost answers, lists {lag} s behind: records doubled or lost per {WRITES:,} writes",
+            yield Row(
+                f"lost answers, lists {lag} s behind: records doubled or lost per {scale.count:,} writes",
                 f"{outcome.doubled} doubled, {outcome.missing} lost ({outcome.lost['committed']:,} answers lost after "
                 f"the write, {outcome.lost['late']:,} writes done late, {outcome.lost['never']:,} never, of "
                 f"{outcome.lost.total():,} requests)",

@@ -75,14 +75,14 @@ def test_the_figures_miss_their_goals_when_something_is_wrong() -> None:
     """A duplicate, a loss, a slow recovery, a place never died at, and kills that came too late all show."""
     kill = Kill("first sync", PointKill(Death("publish", 1, "before")), again=False)
     good = Outcome(kill, killed=True, recovery_seconds=2.0)
-    assert figures.truth([good], [], 1, 4).met
-    assert not figures.truth([good, Outcome(kill)], [], 2, 4).met
+    assert figures.truth([good], [], 1, 4).held
+    assert not figures.truth([good, Outcome(kill)], [], 2, 4).held
     for name in ("duplicates", "lost", "problems"):
         wrong = Outcome(kill, killed=True, recovery_seconds=9.0, **{name: ["record a"]})
         figure = figures.truth([good, wrong], [], 2, 4)
-        assert not figure.met
-        assert "record a" in figure.result
-    assert figures.recovery_time([good], []).met
-    assert not figures.recovery_time([Outcome(kill, killed=True, recovery_seconds=9.0)], []).met
-    assert f"1 of {len(POINTS)} fault points" in figures.places([good], 10).result
-    assert not figures.places([good], 10).met
+        assert not figure.held
+        assert "record a" in figure.measured
+    assert figures.recovery_time([good], []).held
+    assert not figures.recovery_time([Outcome(kill, killed=True, recovery_seconds=9.0)], []).held
+    assert f"1 of {len(POINTS)} fault points" in figures.places([good], 10).measured
+    assert not figures.places([good], 10).held

@@ -1,1 +1,1 @@
-"""What an attacker tries, and how much of it is refused: `python -m integration_assets_tests.proofs.security`."""
+"""What an attacker tries, and how much of it is refused."""

@@ -6,18 +6,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
 from integration_assets.connectors.addresses import AddressError, AddressGuard, AddressPolicy
+from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.holdout_vectors import HOLDOUT
 from integration_assets_tests.proofs.security.live_addresses import BEHAVIOURS, TLS_AND_DIALLING
 from integration_assets_tests.proofs.security.ssrf_vectors import LEGITIMATE, VECTORS, Vector
 
 
-def figures() -> Iterator[tuple[str, int, int]]:
-    """Name, how many are as they should be, and of how many."""
-    yield "SSRF vectors blocked", sum(map(blocked, VECTORS)), len(VECTORS)
-    yield "SSRF hold-out vectors blocked", sum(map(blocked, HOLDOUT)), len(HOLDOUT)
-    yield "legitimate addresses let pass", sum(not blocked(one) for one in LEGITIMATE), len(LEGITIMATE)
-    yield "SSRF live behaviours", *_withstood(BEHAVIOURS)
-    yield "TLS name check and dialling", *_withstood(TLS_AND_DIALLING)
+@proof("addresses", "security", "No hostile address is asked, and honest ones are.", small=1)
+def measure(_scale: Scale) -> Iterator[Row]:
+    """Count how many are as they must be, and of how many."""
+    yield counted("SSRF vectors blocked", sum(map(blocked, VECTORS)), len(VECTORS))
+    yield counted("SSRF hold-out vectors blocked", sum(map(blocked, HOLDOUT)), len(HOLDOUT))
+    yield counted("legitimate addresses let pass", sum(not blocked(one) for one in LEGITIMATE), len(LEGITIMATE))
+    yield counted("SSRF live behaviours", *_withstood(BEHAVIOURS))
+    yield counted("TLS name check and dialling", *_withstood(TLS_AND_DIALLING))
 
 
 def blocked(vector: Vector) -> bool:

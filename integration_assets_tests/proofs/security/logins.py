@@ -6,14 +6,17 @@ import asyncio
 from collections.abc import Iterator
 from unittest import mock
 
+from integration_assets_tests.proofs.registry import Row, Scale, proof
+
 MOST_GUESSES = 300
 HOUR = 3_600.0
 
 
-def figures() -> Iterator[tuple[str, int, int]]:
-    """Name, whether it is as it should be (1 of 1); the measured value is part of the name."""
+@proof("logins", "security", "Passwords cannot be tried quickly.", small=1)
+def measure(_scale: Scale) -> Iterator[Row]:
+    """Count the guesses of somebody who never rests."""
     guesses = guesses_in_an_hour()
-    yield f"login guesses per hour and account: {guesses} (at most {MOST_GUESSES})", int(guesses <= MOST_GUESSES), 1
+    yield Row("login guesses per hour and account", f"{guesses}", f"at most {MOST_GUESSES}", guesses <= MOST_GUESSES)
 
 
 def guesses_in_an_hour() -> int:

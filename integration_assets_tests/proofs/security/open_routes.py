@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from integration_assets.web.routes import ROUTES
+from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.pages import pages
 
 GROUPS = ("/login", "/health", "/.well-known/security.txt", "/static/")
@@ -12,8 +13,9 @@ GROUPS = ("/login", "/health", "/.well-known/security.txt", "/static/")
 SOME_ID = "00000000-0000-4000-8000-000000000000"
 
 
-def figures() -> Iterator[tuple[str, int, int]]:
-    """Name, how many are as they should be, and of how many."""
+@proof("open_routes", "security", "Strangers get nowhere but to the login.", small=1)
+def measure(_scale: Scale) -> Iterator[Row]:
+    """Count how many are as they must be, and of how many."""
     opened, closed = set(), []
     with pages() as served, served.client() as stranger:
         for route in ROUTES:
@@ -28,5 +30,5 @@ def figures() -> Iterator[tuple[str, int, int]]:
                     opened.add(group)
                 else:
                     closed.append(sent_away)
-    yield "groups of routes open to strangers, of four", len(opened), len(GROUPS)
-    yield "other routes and methods that send strangers away", sum(closed), len(closed)
+    yield counted("groups of routes open to strangers, all meant to be", len(opened), len(GROUPS))
+    yield counted("other routes and methods that send strangers away", sum(closed), len(closed))

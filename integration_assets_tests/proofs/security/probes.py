@@ -10,6 +10,7 @@ from typing import NamedTuple
 from uuid import uuid4
 
 from integration_assets.doctor.exposure import probes
+from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.pages import Pages, pages
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
@@ -29,16 +30,19 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def figures() -> Iterator[tuple[str, int, int]]:
-    """Name, how many are as they should be, and of how many."""
+@proof("probes", "security", "A scanner is told nothing, and finds nothing.", small=1)
+def measure(_scale: Scale) -> Iterator[Row]:
+    """Count how many are as they must be, and of how many."""
     with pages() as served, _planted(served.home):
         shape = {method: ask(served, method, f"/{uuid4()}") for method in METHODS}
         results = [_tells_nothing(ask(served, method, path), shape[method]) for path in PATHS for method in METHODS]
-        yield "probe paths content-free, 170 paths x 4 methods", sum(results), len(results)
+        yield counted(
+            f"probe paths content-free, {len(PATHS)} paths x {len(METHODS)} methods", sum(results), len(results)
+        )
         random = [ask(served, "GET", f"/{prefix}{uuid4()}").status for prefix in ("", "static/", "api/", "settings/")]
-        yield "random paths that are not 200", sum(status in REFUSALS for status in random), len(random)
+        yield counted("random paths that are not 200", sum(status in REFUSALS for status in random), len(random))
         tricks = list(_tricks(served, shape["GET"]))
-    yield "probes by odd spellings and headers content-free", sum(tricks), len(tricks)
+    yield counted("probes by odd spellings and headers content-free", sum(tricks), len(tricks))
 
 
 def ask(served: Pages, method: str, path: str, *, host: str | None = None, extra: str = "") -> Answer:

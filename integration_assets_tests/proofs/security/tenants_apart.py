@@ -10,6 +10,7 @@ from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import NotFoundError
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.web.routes import ROUTES
+from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.pages import (
     ACME,
     DESCRIPTION,
@@ -26,11 +27,12 @@ from integration_assets_tests.support.web_site import Client
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 
 
-def figures() -> Iterator[tuple[str, int, int]]:
-    """Name, how many attempts were refused without a trace, and of how many."""
+@proof("tenants_apart", "security", "A tenant never sees that another exists.", small=1)
+def measure(_scale: Scale) -> Iterator[Row]:
+    """Count how many attempts were refused without a trace, and of how many."""
     with pages() as served:
         results = list(_attempts(served))
-    yield "cross-tenant attempts refused as 404", sum(results), len(results)
+    yield counted("cross-tenant attempts refused as 404", sum(results), len(results))
 
 
 def _attempts(served: Pages) -> Iterator[bool]:

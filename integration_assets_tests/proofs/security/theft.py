@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.pages import (
     ACME,
     DESCRIPTION,
@@ -43,14 +44,20 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
-def figures() -> Iterator[tuple[str, int, int]]:
-    """Name, how many attempts were refused, and of how many."""
+@proof(
+    "theft",
+    "security",
+    "No stored secret is sent to another place by changing an address or testing a connection.",
+    small=1,
+)
+def measure(_scale: Scale) -> Iterator[Row]:
+    """Count how many attempts were refused, and of how many."""
     with pages() as served, served.client(ACME) as ann:
         for group, body in BODIES.items():
             changes = list(_changes(ann, group, body))
-            yield f"URL-change theft attempts refused, {group}", sum(changes), len(changes)
+            yield counted(f"URL-change theft attempts refused, {group}", sum(changes), len(changes))
         tests = list(_tests(served, ann))
-    yield "theft attempts by a connection test refused", sum(tests), len(tests)
+    yield counted("theft attempts by a connection test refused", sum(tests), len(tests))
 
 
 def _changes(ann: Client, group: str, body: dict[str, Any]) -> Iterator[bool]:

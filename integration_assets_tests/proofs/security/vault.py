@@ -13,6 +13,7 @@ from integration_assets.tenants.registry import rotation
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
 from integration_assets.tenants.registry.vault import TamperedError
+from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.pages import installation_settings
 from integration_assets_tests.support.filled_registry import Spot, filled, open_all, open_spot, put, sealed
 from integration_assets_tests.support.killed_rotations import killed, reencrypted, rotated
@@ -22,18 +23,26 @@ from integration_assets_tests.support.snapshots import folder
 MOMENTS = ("before_commit", "after_commit")
 
 
-def figures() -> Iterator[tuple[str, int, int]]:
-    """Name, how many are as they should be, and of how many."""
+@proof(
+    "vault",
+    "security",
+    "Nobody changes a stored secret unnoticed, and a killed rotation leaves every secret readable.",
+    small=1,
+)
+def measure(_scale: Scale) -> Iterator[Row]:
+    """Count how many are as they must be, and of how many."""
     with folder() as home:
         for registry in with_two_tenants(installation_settings(home, generate())):
             secrets = filled(registry)
             swaps = list(_swaps(registry, secrets))
             tampered = list(_tampered(registry, secrets))
-    yield "ciphertext swaps noticed, every place with every other", sum(swaps), len(swaps)
-    yield "changed ciphertexts, nonces, keys and rollbacks noticed", sum(tampered), len(tampered)
+    yield counted("ciphertext swaps noticed, every place with every other", sum(swaps), len(swaps))
+    yield counted("changed ciphertexts, nonces, keys and rollbacks noticed", sum(tampered), len(tampered))
     for name, work in (("rotation", rotated), ("re-encryption", reencrypted)):
         kills = [one for moment in MOMENTS for one in _kills(work, moment)]
-        yield f"{name} killed at every commit, nothing unreadable, the old key of no more use", sum(kills), len(kills)
+        yield counted(
+            f"{name} killed at every commit, nothing unreadable, the old key of no more use", sum(kills), len(kills)
+        )
 
 
 def _noticed(registry: Registry, spot: Spot) -> bool:

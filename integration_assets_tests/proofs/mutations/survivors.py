@@ -1,4 +1,4 @@
-"""Try a sample of mutants of the core, and print which the tests let live; exit 1 below the goal.
+"""Try a sample of mutants of the core, and show which the tests let live.
 
 A mutant is tried in a process of its own, forked from this one once the libraries are loaded: the mutated module is
 imported in place of the file's text, so that no file changes and nothing else on the machine notices.
@@ -6,7 +6,6 @@ imported in place of the file's text, so that no file changes and nothing else o
 
 from __future__ import annotations
 
-import argparse
 import difflib
 import importlib
 import importlib.abc
@@ -20,6 +19,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Literal
@@ -28,10 +28,12 @@ import pytest
 
 from integration_assets_tests.proofs.mutations.mutants import Mutant, sample
 from integration_assets_tests.proofs.mutations.table import PACKAGES, ROOT, tests_of
+from integration_assets_tests.proofs.registry import Row, Scale, proof
+from integration_assets_tests.proofs.running import BrokenError
 
 GOAL = 0.9
-SEED = 11
-SAMPLE = 60
+TOOL = Path(sys.prefix) / "mutation-tool"
+"""Where cosmic-ray is installed, apart from the locked packages."""
 PATIENCE_SECONDS = 900.0
 """A mutant that loops for ever is killed after this; no unmutated module needs a tenth of it."""
 
@@ -102,57 +104,54 @@ def _diff(mutant: Mutant) -> str:
     return "\n".join(difflib.unified_diff(before, after, name, name, lineterm="", n=2))
 
 
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
-
-
 def _tried(mutants: list[Mutant], jobs: int) -> Iterator[tuple[Mutant, Outcome]]:
     with ThreadPoolExecutor(jobs) as pool:
         for mutant, (outcome, _) in zip(
             mutants, pool.map(lambda one: try_mutant(one, tests_of(one.module)), mutants), strict=True
         ):
-            _say(f"{outcome:9} {mutant.name}")
+            sys.stderr.write(f"{outcome:9} {mutant.name}\n")
             yield mutant, outcome
 
 
-def main() -> int:
-    """The command."""
-    parser = argparse.ArgumentParser(prog="python -m integration_assets_tests.proofs.mutations", description=__doc__)
-    parser.add_argument("packages", nargs="*", metavar="package", help=f"of {', '.join(PACKAGES)}; none: all")
-    parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--sample", type=int, default=SAMPLE, help="places of each package that are mutated")
-    parser.add_argument("--jobs", type=int, default=2, help="mutants tried at the same time")
-    parser.add_argument("--tool", type=Path, required=True, help="the folder where cosmic-ray is installed")
-    wanted = parser.parse_args()
-    if unknown := [name for name in wanted.packages if name not in PACKAGES]:
-        parser.error(f"no package is called {', '.join(unknown)}; there are {', '.join(PACKAGES)}")
-    sys.path.append(str(wanted.tool))  # last: of what both have, the project's own is taken
-    drawn = {package: sample(package, wanted.sample, wanted.seed) for package in wanted.packages or PACKAGES}
+def measure(package: str, scale: Scale) -> Iterator[Row]:
+    """Try mutants at places of a package that the seed draws.
+
+    Raises:
+        BrokenError: the tool is not installed, or the tests fail over the code as it is: whatever fails them would
+            count as killed.
+    """
+    if not TOOL.is_dir():
+        raise BrokenError(f"cosmic-ray is not in {TOOL}: `make proofs NAMES=mutations` installs it there")
+    sys.path.append(str(TOOL))  # last: of what both have, the project's own is taken
+    mutants, places = sample(package, scale.count, scale.seed)
     for library in LIBRARIES:
         importlib.import_module(library)
-    lines, all_met = [], True
-    for package, (mutants, places) in drawn.items():
-        # Over code as it is the tests must pass, or whatever fails them would count as killed.
-        tests = sorted({test for mutant in mutants for test in tests_of(mutant.module)})
-        outcome, output = try_mutant(None, tests)
-        if outcome != "survived":
-            _say(f"{package}: its tests do not pass without a mutation\n{output}")
-            return 2
-        outcomes = dict(_tried(mutants, wanted.jobs))
-        for mutant, outcome in outcomes.items():
-            if outcome == "survived":
-                _say(_diff(mutant))
-        count = Counter(outcomes.values())
-        killed = count["killed"] + count["timeout"]
-        all_met = all_met and killed >= GOAL * len(mutants)
-        lines.append(
-            f"{package}: {len(mutants)} mutants tried at {places} places (seed {wanted.seed}), {killed} killed "
-            f"({count['timeout']} by the deadline), {count['survived']} survived: {killed / len(mutants):.1%}"
-        )
-    _say("\n".join(lines))
-    return 0 if all_met else 1
+    tests = sorted({test for mutant in mutants for test in tests_of(mutant.module)})
+    outcome, output = try_mutant(None, tests)
+    if outcome != "survived":
+        raise BrokenError(f"the tests of {package} do not pass without a mutation: {output}")
+    outcomes = dict(_tried(mutants, scale.jobs))
+    for mutant, outcome in outcomes.items():
+        if outcome == "survived":
+            sys.stderr.write(f"{_diff(mutant)}\n")
+    count = Counter(outcomes.values())
+    killed = count["killed"] + count["timeout"]
+    yield Row(
+        f"mutants of {package} that its tests notice",
+        f"{killed / len(mutants):.1%}",
+        f"at least {GOAL:.0%}",
+        killed >= GOAL * len(mutants),
+        f"({killed} of {len(mutants)} killed, {count['timeout']} by the deadline, {count['survived']} survived; "
+        f"{places} places)",
+    )
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+for _package in PACKAGES:
+    proof(
+        f"mutations-{_package}",
+        "mutations",
+        f"The tests of `{_package}` notice small changes of its code.",
+        whole=60,
+        unit="places",
+        alone=True,
+    )(partial(measure, _package))

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from integration_assets_tests.proofs.figures.base import Figure
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 
 ROOT = Path(__file__).parents[3]
 PRODUCT = "integration_assets"
@@ -181,7 +181,13 @@ def settings() -> Iterator[Suppression]:
             yield Suppression(name, frozenset({"detect-secrets"}), reasoned=False)
 
 
-def measure(_seed: int) -> Iterator[Figure]:
+@proof(
+    "hygiene",
+    "security",
+    "Six tools find nothing here, and are told to be silent in few places, each with a reason.",
+    alone=True,
+)
+def measure(_scale: Scale) -> Iterator[Row]:
     """A line for each tool, and one for what they are told not to say."""
     for name, look in TOOLS.items():
         yield of_tool(name, look())
@@ -194,19 +200,19 @@ def _files(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def of_tool(name: str, found: Found) -> Figure:
+def of_tool(name: str, found: Found) -> Row:
     """What a tool found, in words; neither met nor missed when it could not look."""
     words = f" ({found.words})" if found.words and found.findings is not None else found.words
     result = words if found.findings is None else f"{found.findings}{words}"
-    return Figure(f"findings of {name}", result, "0", None if found.findings is None else found.findings == 0)
+    return Row(f"findings of {name}", result, "0", None if found.findings is None else found.findings == 0)
 
 
-def of_suppressions(product: list[Suppression], apart: int) -> Figure:
+def of_suppressions(product: list[Suppression], apart: int) -> Row:
     """How many there are, of which tools, and how many have no reason."""
     tools = Counter(tool for one in product for tool in one.tools)
     each = ", ".join(f"{tool} {count}" for tool, count in sorted(tools.items()))
     bare = sum(not one.reasoned for one in product)
-    return Figure(
+    return Row(
         "suppressions in the product",
         f"{len(product)} ({each}), {bare} without a reason; {apart} in tests and benchmarks",
         f"at most {MOST_SUPPRESSIONS}, each with a reason",
