@@ -13,7 +13,7 @@ CLOCKS = frozenset({"monotonic", "perf_counter", "process_time", "thread_time", 
 """Functions of the module `time`, each also with the ending `_ns`."""
 MEASURED = (
     "proofs/figures",
-    "proofs/fuzzing/damaged_bodies.py",
+    "proofs/fuzzing/fuzz.py",
     "proofs/kills/kills.py",
     "proofs/security/login_times.py",
 )

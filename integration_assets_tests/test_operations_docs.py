@@ -9,14 +9,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dagster as dg
 import pytest
 
-from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.support.harness import World, copied, world_of
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import Snapshot, folder
+from integration_assets_tests.support.snapshots import PROMPT, Snapshot, folder, records_in_memory
 
 pytestmark = pytest.mark.proof  # every page from its first command to its last: part of `make proofs`
 
@@ -25,7 +23,6 @@ PROGRAM = "integration-assets"
 _BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _COMMAND = re.compile(r"^\$ (.+?)(?:\s+# ends (\d+))?$")
 _HASH = re.compile(r"\bplan +([0-9a-f]{12,64})\b")
-_PROMPT = PortalOptions(search_lag=0, property_lag=0, schema_lag=0, schema_flip=0)
 
 
 @dataclass
@@ -88,7 +85,7 @@ class Reader:
 @pytest.fixture(scope="module")
 def both_snapshot() -> Iterator[Snapshot]:
     """The small world, synced into the sandbox; production knows nothing of it."""
-    sandbox = build_sandbox(small_world().sample, plan=None, slack_interval=0, portal_options=_PROMPT)
+    sandbox = build_sandbox(small_world().sample, plan=None, slack_interval=0, portal_options=PROMPT)
     with folder() as home, world_of(sandbox, home) as world:
         world.set_up()
         world.sync()
@@ -96,21 +93,19 @@ def both_snapshot() -> Iterator[Snapshot]:
 
 
 @pytest.fixture
-def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home() -> Iterator[Path]:
     """A home that no run has seen, in a folder of its own."""
-    monkeypatch.setattr(dg.DagsterInstance, "from_config", lambda _folder: dg.DagsterInstance.ephemeral())
-    with folder() as project:
+    with folder() as project, records_in_memory():
         yield project / ".integration_assets"
 
 
 @pytest.fixture
-def world(both_snapshot: Snapshot, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+def world(both_snapshot: Snapshot) -> Iterator[World]:
     """A copy of it, whose home lies in a folder of its own, as `.integration_assets` in a project.
 
     Dagster's own records, which no page is about, are kept in memory: that is a third quicker.
     """
-    monkeypatch.setattr(dg.DagsterInstance, "from_config", lambda _folder: dg.DagsterInstance.ephemeral())
-    with folder() as project:
+    with folder() as project, records_in_memory():
         home = project / ".integration_assets"
         subprocess.run(["cp", "-a", str(both_snapshot.home), str(home)], check=True)
         (home / "overrides.csv").write_text("match,company_id,note\n", encoding="utf-8")
@@ -193,7 +188,7 @@ def test_the_commands_of_a_page(page: str, world: World):
 
 def test_a_held_plan_in_a_home_where_nothing_was_published(home: Path):
     """The first run of all is held by a check, before there is a ranking: the page leads out of it all the same."""
-    sandbox = build_sandbox(small_world().sample, plan=None, slack_interval=0, portal_options=_PROMPT)
+    sandbox = build_sandbox(small_world().sample, plan=None, slack_interval=0, portal_options=PROMPT)
     with world_of(sandbox, home) as world:
         world.set_up()
         world.set_up("production")

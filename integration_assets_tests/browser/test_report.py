@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import dagster as dg
 import pytest
 from playwright.sync_api import Browser
 
@@ -13,7 +12,7 @@ from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.browser.conftest import shoot
 from integration_assets_tests.support.harness import world_of
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT, folder
+from integration_assets_tests.support.snapshots import PROMPT, folder, records_in_memory
 
 LONG = "W" * 300
 HOSTILE = '<img src="http://127.0.0.1:9/x" onerror="document.title=1"><script>document.title = 1</script>'
@@ -23,8 +22,7 @@ BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 @pytest.fixture(scope="module")
 def report() -> Iterator[Path]:
     """The report of a sync over requests with titles nobody should write."""
-    with pytest.MonkeyPatch.context() as patch, folder() as home:
-        patch.setattr(dg.DagsterInstance, "from_config", lambda _folder: dg.DagsterInstance.ephemeral())
+    with records_in_memory(), folder() as home:
         sandbox = build_sandbox(small_world().sample, plan=None, slack_interval=0, portal_options=PROMPT)
         with world_of(sandbox, home) as world:
             world.add_request(HOSTILE, voters=("ann", "bob"))

@@ -11,17 +11,14 @@ import pytest
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.support.harness import World, world_of
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder
+from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder, records_in_memory
 
 
 @pytest.fixture
-def dagster_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+def dagster_in_memory() -> Iterator[None]:
     """Dagster's own record of runs in memory: a third quicker, for tests that do not look at it."""
-
-    def in_memory(_folder: str) -> dg.DagsterInstance:
-        return dg.DagsterInstance.ephemeral()
-
-    monkeypatch.setattr(dg.DagsterInstance, "from_config", in_memory)
+    with records_in_memory():
+        yield
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from integration_assets_tests.proofs import __main__ as command
 from integration_assets_tests.proofs import running
 from integration_assets_tests.proofs.faults.bench import cases
 from integration_assets_tests.proofs.faults.table import GROUPS, markdown
+from integration_assets_tests.proofs.mutations import table
 from integration_assets_tests.proofs.registry import (
     BY_NAME_ONLY,
     KINDS,
@@ -24,7 +25,6 @@ from integration_assets_tests.proofs.registry import (
     counted,
     left_out,
     load,
-    proof,
     register,
     root,
 )
@@ -169,9 +169,14 @@ def test_what_cannot_be_run_is_a_usage_error(
     assert said in " ".join(capsys.readouterr().err.split())
 
 
-def test_a_proof_that_measures_time_runs_beside_nothing() -> None:
-    """And every unit that is counted has a name."""
-    assert PROOFS["login_times"].alone
-    assert PROOFS["kills"].alone
+def test_what_is_tried_in_numbers_has_a_unit() -> None:
+    """So that what the small form leaves out can be said."""
     assert [one.name for one in PROOFS.values() if one.whole > 1 and not one.unit] == []
-    assert callable(proof)
+
+
+def test_the_tests_of_every_module_that_is_mutated_are_there() -> None:
+    """A module that was moved takes its tests with it: a mutant that no test is run over would live in silence."""
+    by_module = {path: table.tests_of(path) for package in table.PACKAGES for path in table.modules(package)}
+    assert by_module
+    assert [name for tests in by_module.values() for name in tests if not Path(name).exists()] == []
+    assert [name for name in table.BY_MODULE if not (table.SOURCE / f"{name}.py").exists()] == []

@@ -126,14 +126,14 @@ class CompanyProxy:
 
 
 @contextlib.asynccontextmanager
-async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+async def listening(serve: Serve, tls: ssl.SSLContext | None = None, host: str = LOOPBACK) -> AsyncIterator[int]:
     """A server on loopback until the block ends, and its port."""
     tasks: set[asyncio.Task[None]] = set()
 
     def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(asyncio.create_task(_served(serve, reader, writer)))
 
-    server = await asyncio.start_server(connected, LOOPBACK, 0, ssl=tls)
+    server = await asyncio.start_server(connected, host, 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:

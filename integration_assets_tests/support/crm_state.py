@@ -1,19 +1,13 @@
-"""A sandbox with the home of the product beside it, and what its portal holds of ours."""
+"""What a portal holds of ours, in terms in which two portals, and two runs, can be compared."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
-from integration_assets.config import load_settings
-from integration_assets.sandbox.server import Sandbox, SandboxAddresses, SeededPortal
+from integration_assets.sandbox.server import SeededPortal
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, MANAGED_STATE
-from integration_assets.tenants.setting_up import set_up
 from integration_assets_tests.support.foreign import hubspot_links, hubspot_records, portal_for_foreigners
 
 MOMENTS = frozenset({"retired_at"})
@@ -26,28 +20,6 @@ class CrmState(NamedTuple):
     records: dict[str, dict[str, str | None]]
     links: dict[str, set[tuple[str, str, str | None]]]
     archived: set[str]
-
-
-def variables(addresses: SandboxAddresses, home: Path) -> dict[str, str]:
-    """The variables that point the product at a served sandbox, with everything local under `home`."""
-    return {
-        **addresses.environment(),
-        "INTEGRATION_ASSETS_HOME": str(home),
-        "INTEGRATION_ASSETS_OVERRIDES": str(home / "overrides.csv"),
-        "INTEGRATION_ASSETS_ENVIRONMENT": "sandbox",
-    }
-
-
-def prepare(sandbox: Sandbox, addresses: SandboxAddresses, home: Path) -> None:
-    """Set the sandbox portal up and make the home ready for a first run."""
-    home.mkdir(parents=True, exist_ok=True)
-    (home / "overrides.csv").write_text(sandbox.overrides_csv("sandbox"), encoding="utf-8")
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("integration_assets.sync.setup.POLL_SECONDS", 0.05)  # the portal does not lag for seconds
-        for name, value in variables(addresses, home).items():
-            patched.setenv(name, value)
-        patched.delenv("DAGSTER_HOME", raising=False)
-        asyncio.run(set_up(load_settings(), "default", lambda _lines: True))
 
 
 def crm_state(seeded: SeededPortal) -> CrmState:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import Sandbox, build_sandbox, serving
-from integration_assets_tests.support.crm_state import prepare, variables
+from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.killing import Watch
 from integration_assets_tests.support.processes import clean_environment
 from integration_assets_tests.support.waiting import until
@@ -199,6 +199,9 @@ def served_stage(folder: Path) -> Iterator[Stage]:
     watch = Watch()
     watch.over(sandbox)
     with serving(sandbox) as addresses:
-        prepare(sandbox, addresses, home)
-        with running_ui(variables(addresses, home), folder) as ui:
+        home.mkdir()
+        (home / "overrides.csv").write_text(sandbox.overrides_csv("sandbox"), encoding="utf-8")
+        world = World(sandbox, addresses, home)
+        world.set_up()
+        with running_ui(world.environment(), folder) as ui:
             yield Stage(ui, sandbox, watch, home)

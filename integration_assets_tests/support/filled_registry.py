@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from sqlalchemy import select, update
@@ -11,6 +12,7 @@ from integration_assets.tenants.registry.changes import NewInternal, NewThirdPar
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.models import InternalIntegration, ThirdPartyIntegration
 from integration_assets.tenants.registry.repository import TenantRepository, tenant_repository
+from integration_assets.tenants.registry.vault import TamperedError
 from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 from integration_assets_tests.support.registries import ACTOR, tenant_id
 
@@ -89,3 +91,21 @@ def put(registry: Registry, spot: Spot, value: Any, **columns: Any) -> None:
     table = TABLES[spot[1]]
     with registry.session() as session:
         session.execute(update(table).where(table.id == spot[2]).values(secret=value, **columns))
+
+
+def noticed(registry: Registry, spot: Spot) -> bool:
+    """Whether what now stands in a spot is refused as tampered with."""
+    try:
+        open_spot(registry, spot)
+    except TamperedError:
+        return True
+    return False
+
+
+def swaps_noticed(registry: Registry, secrets: Iterable[Spot]) -> Iterator[bool]:
+    """Put every sealed secret into every other spot and back again: whether each is noticed."""
+    values = {spot: sealed(registry, spot) for spot in secrets}
+    for one, other in itertools.permutations(values, 2):
+        put(registry, one, values[other])
+        yield noticed(registry, one)
+        put(registry, one, values[one])

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from unittest import mock
 
 from hubspot.crm.objects import SimplePublicObjectInput  # type: ignore[import-untyped]  # the client has no types
@@ -173,14 +173,7 @@ class World:
 
     def start(self, *arguments: str, **variables: str | None) -> subprocess.Popen[str]:
         """Start one command as a process of its own."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "integration_assets.cli", *arguments],
-            env=self.environment(**variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return started(arguments, self.environment(**variables))
 
     def finish(self, process: subprocess.Popen[str], json_file: Path | None = None) -> Ran:
         """Wait for a started command."""
@@ -297,6 +290,20 @@ def nothing_beyond_loopback(arguments: Sequence[str]) -> Iterator[None]:
         for name, value in DOCTOR_LOOKS_AT.items() if arguments[:1] == ("doctor",) else ():
             stack.enter_context(mock.patch(name, value))
         yield
+
+
+def started(
+    arguments: Sequence[str], environment: Mapping[str, str], output: int | IO[bytes] = subprocess.PIPE
+) -> subprocess.Popen[str]:
+    """Start a command as a process of its own. Both its streams go to `output`, each to a pipe unless told."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "integration_assets.cli", *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        text=True,
+    )
 
 
 def is_write(request: LoggedRequest) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from integration_assets.config import Settings
 from integration_assets.connectors import limiter
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets.tenants.registry.master import generate
-from integration_assets_tests.support.harness import Ran, World, world_of
+from integration_assets_tests.support.harness import Ran, World, started, world_of
 from integration_assets_tests.support.short_waits import short_waits
 from integration_assets_tests.support.small_world import small_world
 from integration_assets_tests.support.snapshots import PROMPT
@@ -36,18 +35,8 @@ class Installation:
             return self._some().run(*arguments, json_file=False, stdin=stdin, **self._seen(variables))
 
     def start(self, *arguments: str, output: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[str]:
-        """Start a command as a process of its own, which waits as long as it does in earnest.
-
-        Both its streams go to `output`, each to a pipe unless told.
-        """
-        return subprocess.Popen(
-            [sys.executable, "-m", "integration_assets.cli", *arguments],
-            env=self._some().environment(**self._seen({})),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            text=True,
-        )
+        """Start a command as a process of its own, which waits as long as it does in earnest."""
+        return started(arguments, self._some().environment(**self._seen({})), output)
 
     def _some(self) -> World:
         return next(iter(self.worlds.values()))

@@ -21,6 +21,8 @@ from integration_assets.sandbox.server import Sandbox
 
 Kind = Literal["any", "record write", "link write", "slack"]
 """Which requests are counted: all; writes of each sort; messages to Slack."""
+Place = tuple[str, int, "Strike"]
+"""The sort of request that is counted (empty: every one; `any write`), its number from 1, and the strike."""
 When = Literal["arrived", "committed", "answered"]
 """Before the request is worked on; after, with the answer lost; once the answer is sent."""
 
@@ -52,6 +54,10 @@ class Seen:
             if not self.path.endswith(("/batch/read", "/search", "/get/access-token-info")):
                 return "schema write"
         return "read"
+
+    def is_of(self, sort: str) -> bool:
+        """Whether it counts as one of a sort."""
+        return is_write(self) if sort == "any write" else sort in ("", self.sort)
 
 
 def is_write(seen: Seen) -> bool:
@@ -91,7 +97,7 @@ class Watch:
     pid: int | None = None
     killed: bool = False
     """Whether the strike has been carried out on a process that was alive."""
-    _waiting: tuple[str, int, Strike] | None = None
+    _waiting: Place | None = None
     _under_way: int = 0
     _counting: threading.Lock = field(default_factory=threading.Lock)
 
@@ -103,14 +109,13 @@ class Watch:
 
     def arm(self, strike: Strike | None, reference: list[Seen]) -> None:
         """Forget what was seen; wait for the request of `strike`, placed by the trace of an undisturbed run."""
+        self.arm_at((*strike.place(reference), strike) if strike else None)
+
+    def arm_at(self, place: Place | None) -> None:
+        """Forget what was seen; wait for the request at that place."""
         self.trace.clear()
         self.pid, self.killed = None, False
-        self._waiting = (*strike.place(reference), strike) if strike else None
-
-    def arm_at_request(self, number: int, when: When) -> None:
-        """Forget what was seen; wait for the n-th request of all, counted from 1."""
-        self.arm(None, [])
-        self._waiting = ("", number, Strike("any", 0.0, when))
+        self._waiting = place
 
     def started(self, pid: int) -> None:
         """Told of the process to kill."""
@@ -138,7 +143,7 @@ class Watch:
         if self._waiting is None:
             return None
         sort, number, strike = self._waiting
-        if sum(1 for one in self.trace if sort in ("", one.sort)) < number or sort not in ("", seen.sort):
+        if not seen.is_of(sort) or sum(one.is_of(sort) for one in self.trace) < number:
             return None
         self._waiting = None
         return strike

@@ -5,9 +5,12 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unittest import mock
+
+import dagster as dg
 
 from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sandbox.server import Sandbox
@@ -40,3 +43,18 @@ def copy_of(snapshot: Snapshot) -> Iterator[World]:
         shutil.copytree(snapshot.home, home, dirs_exist_ok=True)
         with world_of(copied(snapshot.sandbox), home) as world:
             yield world
+
+
+def kept(world: World, home: Path) -> Snapshot:
+    """A snapshot of a world as it is now, whose home is copied into an empty folder."""
+    shutil.copytree(world.home, home, dirs_exist_ok=True)
+    return Snapshot(world.sandbox, home)
+
+
+def records_in_memory() -> AbstractContextManager[Any]:
+    """Keep Dagster's own records of runs in memory, for what does not look at them: half of what a small run costs."""
+    return mock.patch.object(dg.DagsterInstance, "from_config", _in_memory)
+
+
+def _in_memory(*_: object) -> dg.DagsterInstance:
+    return dg.DagsterInstance.ephemeral()

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
-import uvicorn
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
@@ -22,7 +19,7 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
 from integration_assets.sandbox.hubspot import PortalOptions, hubspot_lookalike
-from integration_assets_tests.support.waiting import PATIENCE_SECONDS, until
+from integration_assets_tests.support.foreign import served
 
 T = TypeVar("T")
 TOKEN = "pat-na1-harness"
@@ -95,26 +92,8 @@ def hubspot_harness(options: PortalOptions | None = None, portal_id: int = 4711)
     portal = HubSpotPortal(portal_id, token=TOKEN, options=options)
     portal.define_property("companies", {"name": "arr_total", "type": "number", "fieldType": "number"})
     lookalike = hubspot_lookalike(portal)
-    with serving(lookalike) as url:
+    with served(lookalike) as url:
         yield Harness("hubspot", url, HubSpotSeeds(portal), portal, lookalike, "arr_total")
 
 
 HARNESSES: dict[str, Callable[[], AbstractContextManager[Harness]]] = {"hubspot": hubspot_harness}
-
-
-@contextlib.contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Serve an ASGI app on a free loopback port, in a thread; yields its base URL."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", access_log=False))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    until(lambda: server.started or not thread.is_alive(), "the look-alike's start")
-    if not thread.is_alive():
-        raise RuntimeError("the look-alike did not start")
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE_SECONDS)
-        listener.close()

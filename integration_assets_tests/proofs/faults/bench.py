@@ -20,13 +20,11 @@ import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
-
-import dagster as dg
 
 from integration_assets.connectors import limiter
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
@@ -37,11 +35,10 @@ from integration_assets_tests.proofs.faults.tampering import Answered, Matches, 
 from integration_assets_tests.proofs.registry import PROOFS, Proof, Row, Scale, register
 from integration_assets_tests.proofs.running import BrokenError
 from integration_assets_tests.support.harness import Ran, World, is_write
-from integration_assets_tests.support.killing import Seen, Strike, Watch
-from integration_assets_tests.support.killing import is_write as is_write_seen
+from integration_assets_tests.support.killing import Place, Seen, Strike, Watch
 from integration_assets_tests.support.processes import OUTPUT, WarmParent, run_cold, warm_parent
 from integration_assets_tests.support.short_waits import short_waits
-from integration_assets_tests.support.snapshots import Snapshot, copy_of
+from integration_assets_tests.support.snapshots import Snapshot, copy_of, records_in_memory
 
 SETTLED_SECONDS = 0.1
 """How long a look-alike may still work on requests of a process that is dead."""
@@ -141,32 +138,6 @@ class Run:
 
 
 @dataclass
-class Deaths(Watch):
-    """A watch over the look-alikes that kills at the n-th request of a sort, or at the n-th "any write"."""
-
-    _place: tuple[str, int, Strike] | None = None
-
-    def arm_at(self, place: tuple[str, int, Strike] | None) -> None:
-        """Forget what was seen, and wait for that request."""
-        self.arm(None, [])
-        self._place = place
-
-    def _due(self, seen: Seen) -> Strike | None:
-        self.trace.append(seen)
-        if self._place is None:
-            return None
-        sort, number, strike = self._place
-        if not _is_of(sort, seen) or sum(_is_of(sort, one) for one in self.trace) < number:
-            return None
-        self._place = None
-        return strike
-
-
-def _is_of(sort: str, seen: Seen) -> bool:
-    return is_write_seen(seen) if sort == "any write" else sort in ("", seen.sort)
-
-
-@dataclass
 class Bench:
     """What a fault has to work with."""
 
@@ -186,7 +157,7 @@ class Bench:
     """How the undisturbed run has to end."""
     may_repeat_writes: bool = False
     """The fault stays in the data: a refused record is tried again by every run."""
-    watch: Deaths = field(default_factory=Deaths)
+    watch: Watch = field(default_factory=Watch)
     disturbed: bool = True
     dry: bool = False
     """Every sync is a dry run, and nothing is expected of it."""
@@ -309,7 +280,7 @@ class Bench:
     def process(
         self,
         *arguments: str,
-        kill: tuple[str, int, Strike] | None = None,
+        kill: Place | None = None,
         strike: Strike | None = None,
         reference: list[Seen] | None = None,
         cold: bool = False,
@@ -500,18 +471,6 @@ class Workshop:
         if plain:
             self.twins[start] = found
         return found
-
-
-def _in_memory(*_: object) -> dg.DagsterInstance:
-    return dg.DagsterInstance.ephemeral()
-
-
-def records_in_memory() -> AbstractContextManager[Any]:
-    """Keep Dagster's own records of a run in memory: half of what a small run costs.
-
-    Only runs that nothing disturbs are run so. The records of the others lie under the home, searched for secrets.
-    """
-    return mock.patch("dagster.DagsterInstance.from_config", _in_memory)
 
 
 def _state(bench: Bench) -> str:

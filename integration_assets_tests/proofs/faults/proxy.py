@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from integration_assets_tests.support.company_network import listening
 from integration_assets_tests.support.fault_server import Behaviour, Request
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
@@ -104,22 +105,10 @@ def proxy_before(upstream: str, *, host: str = "127.0.0.1", tls: ssl.SSLContext 
     stop = asyncio.Event()
 
     async def main() -> None:
-        tasks: set[asyncio.Task[None]] = set()
-
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.create_task(proxy.serve(reader, writer))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
-
-        server = await asyncio.start_server(connected, host, 0, ssl=tls)
-        shown = f"[{host}]" if ":" in host else host
-        proxy.url = f"http://{shown}:{server.sockets[0].getsockname()[1]}"
-        started.set()
-        await stop.wait()
-        server.close()
-        for task in tuple(tasks):
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        async with listening(proxy.serve, tls, host) as port:
+            proxy.url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            started.set()
+            await stop.wait()
 
     thread = threading.Thread(target=loop.run_until_complete, args=(main(),), name="proxy", daemon=True)
     thread.start()

@@ -11,7 +11,6 @@ Keys and tokens are sentinels: text that stands nowhere else, so that it can be 
 
 from __future__ import annotations
 
-import shutil
 from contextlib import AbstractContextManager, ExitStack
 from typing import Literal, Self
 
@@ -20,7 +19,7 @@ from integration_assets.sandbox.sample_data import SampleData
 from integration_assets.sandbox.server import Sandbox, build_sandbox
 from integration_assets_tests.support.harness import NAMES, OBJECT, World, world_of
 from integration_assets_tests.support.small_world import MINUTE, START, small_world
-from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder
+from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder, kept
 
 Start = Literal["new", "ready", "synced", "hundred", "hundred synced"]
 
@@ -78,8 +77,7 @@ class Starts:
             _others_use(world)
             world.forget_requests()
             world.sandbox.team.messages.clear()
-            shutil.copytree(world.home, home, dirs_exist_ok=True)
-            return Snapshot(world.sandbox, home)
+            return kept(world, home)
 
 
 def _with_sentinels(sandbox: Sandbox) -> Sandbox:

@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from unittest import mock
 
 import duckdb
-from dagster import DagsterInstance
 
 from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.guard_world import COMPANIES, REQUESTS, Events, guard_snapshots
 from integration_assets_tests.support.harness import World
-from integration_assets_tests.support.snapshots import Snapshot, copy_of
+from integration_assets_tests.support.snapshots import Snapshot, copy_of, records_in_memory
 
 HELD, PASSED = 3, 0
 NEVER_SYNCED = ("first_apply", "first apply to a sandbox", "first apply, approved")
@@ -163,16 +161,11 @@ def try_case(case: Case, seed: int, start: Snapshot) -> str | None:
         return None if (again.code, writes) == (PASSED, 0) else f"exit {again.code} and {writes} writes a run later"
 
 
-def _in_memory(_folder: str) -> DagsterInstance:
-    """Dagster's own records, which nobody looks at here, in memory."""
-    return DagsterInstance.ephemeral()
-
-
 @proof("guard", "figures", "Plans no machine should carry out are held, and ordinary ones pass.")
 def measure(scale: Scale) -> Iterator[Row]:
     """Bad plans held and good plans passed; a plan that went wrong is named."""
     with (
-        mock.patch.object(DagsterInstance, "from_config", _in_memory),
+        records_in_memory(),
         guard_snapshots() as (ready, synced),
     ):
         for kind, wanted, cases in (

@@ -9,11 +9,10 @@ from collections.abc import Iterator
 from integration_assets.sandbox.hubspot.errors import validation
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.proofs.faults.asking import holding, is_upsert
-from integration_assets_tests.proofs.faults.bench import records_in_memory
 from integration_assets_tests.proofs.faults.starts import Starts, add_requests
 from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.harness import World
-from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder
+from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder, kept, records_in_memory
 
 RECORDS = 560
 MOST_EXTRA = 20
@@ -31,10 +30,8 @@ def measure(scale: Scale) -> Iterator[Row]:
     with Starts() as starts, folder() as home, records_in_memory():
         with starts.copy("ready") as world:
             add_requests(world.sandbox.sample, RECORDS - len(world.canny.posts))
-            start = Snapshot(world.sandbox, home)
+            start = kept(world, home)
             keys = sorted(f"canny:{post_id}" for post_id in world.canny.posts)
-            for path in world.home.iterdir():
-                path.rename(home / path.name)
         _, _, usual = _sync(start, None)
         tried = [_sync(start, key) for key in random.Random(scale.seed).sample(keys, scale.count)]
     written, named = {one[0] for one in tried}, all(one[1] for one in tried)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,8 +41,10 @@ from integration_assets_tests.proofs.fuzzing.stories import (
     make_our_object,
     small_pages,
 )
+from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.in_process import call, encoded
 
+SHOWN = 5
 SUBJECTS: dict[str, Callable[[], Subject]] = {"canny": canny_subject, "hubspot": hubspot_subject}
 STATUSES = (201, 204, 207, 301, 400, 401, 403, 404, 409, 414, 423, 429, 437, 477, 500, 502, 503, 522)
 GOOD_SHARE = 0.85
@@ -173,3 +176,28 @@ def _silence() -> Iterator[None]:
         yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+@proof(
+    "fuzz",
+    "fuzzing",
+    "A damaged answer ends in records, in rejections or in an error of ours, and never short in silence.",
+    whole=100_000,
+    small=2_000,
+    unit="damaged bodies of each connector",
+)
+def measure(scale: Scale) -> Iterator[Row]:
+    """One figure per connector."""
+    for connector in SUBJECTS:
+        started = time.process_time()
+        report = fuzz(connector, scale.count, scale.seed)
+        spent = time.process_time() - started
+        used = report.endings["records"] + report.endings["rejected"]
+        wrong = f"; {'; '.join(report.wrong[:SHOWN])}" if report.wrong else ""
+        yield Row(
+            f"fuzzed bodies, {connector}: unhandled or silently short",
+            f"{len(report.wrong)} of {report.endings.total():,} ({used:,} used, the rest refused by name; "
+            f"{spent:.0f} s of processor time){wrong}",
+            "0",
+            not report.wrong and report.endings.total() == scale.count,
+        )

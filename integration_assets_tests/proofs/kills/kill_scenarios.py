@@ -22,10 +22,10 @@ from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.support.crm_state import CrmState, crm_state
 from integration_assets_tests.support.fault_points import Death, Visit, visits
 from integration_assets_tests.support.harness import OBJECT, World, world_of
-from integration_assets_tests.support.killing import Seen, Watch, When
+from integration_assets_tests.support.killing import Place, Seen, Strike, Watch, When
 from integration_assets_tests.support.processes import OUTPUT, WarmParent, run_cold, warm_parent
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder
+from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder, kept
 
 BATCH_SIZES = {
     "records_per_write": 2,
@@ -46,6 +46,11 @@ class RequestKill:
 
     number: int
     when: When
+
+    @property
+    def place(self) -> Place:
+        """Where a watch has to strike."""
+        return "", self.number, Strike("any", 0.0, self.when)
 
     def __str__(self) -> str:
         return f"request {self.number} {self.when}"
@@ -97,9 +102,7 @@ class Stage:
     def run(self, world: World, watch: Watch, arguments: tuple[str, ...], moment: Moment | None = None) -> Ran:
         """Run a command, killed at a moment or left alone; the look-alikes are idle again when it returns."""
         death = moment.death if isinstance(moment, PointKill) else None
-        watch.arm(None, [])
-        if isinstance(moment, RequestKill):
-            watch.arm_at_request(moment.number, moment.when)
+        watch.arm_at(moment.place if isinstance(moment, RequestKill) else None)
         command, notes = [*arguments, "--json", str(world.home / "summary.json")], world.home / NOTES
         began = time.monotonic()
         try:
@@ -121,9 +124,7 @@ class Stage:
 
     def run_cold(self, world: World, watch: Watch, arguments: tuple[str, ...], moment: RequestKill | None) -> Ran:
         """The same in a new interpreter, with HubSpot's own batch sizes, as a person starts it."""
-        watch.arm(None, [])
-        if moment is not None:
-            watch.arm_at_request(moment.number, moment.when)
+        watch.arm_at(moment.place if moment else None)
         began = time.monotonic()
         code = run_cold(arguments, world.environment(), world.home, on_start=watch.started)
         watch.ended()
@@ -157,9 +158,7 @@ def scenarios() -> Iterator[tuple[Stage, dict[str, Scenario]]]:
         stage = Stage(stack.enter_context(warm_parent()))
 
         def keep(world: World) -> Snapshot:
-            home = stack.enter_context(folder())
-            shutil.copytree(world.home, home, dirs_exist_ok=True)
-            return Snapshot(world.sandbox, home)
+            return kept(world, stack.enter_context(folder()))
 
         yield stage, {one.name: _left_alone(stage, one) for one in _all(stage, _ready(stack), keep)}
 

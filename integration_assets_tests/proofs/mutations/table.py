@@ -13,7 +13,7 @@ PACKAGES = ("resolution", "sync", "checks")
 _WORLD = ("sync/test_diff.py", "sync/test_edits.py", "sync/test_apply.py", "sync/test_guard.py")
 """The tests that plan and apply against a fake CRM: most modules of `sync` are pieces of that one way."""
 
-_BY_MODULE: dict[str, tuple[str, ...]] = {
+BY_MODULE: dict[str, tuple[str, ...]] = {
     "resolution/addresses": ("resolution/test_addresses.py", "resolution/test_resolve.py"),
     "resolution/domains": ("resolution/test_domains.py", "resolution/test_resolve.py", "resolution/test_addresses.py"),
     "resolution/merges": ("resolution/test_merges.py", "resolution/test_resolve.py"),
@@ -59,5 +59,5 @@ def modules(package: str) -> list[Path]:
 
 def tests_of(module: Path) -> list[str]:
     """The test files of a module, in the order in which they are run; all of its package when none are named."""
-    named = _BY_MODULE.get(f"{module.parent.name}/{module.stem}", (module.parent.name,))
+    named = BY_MODULE.get(f"{module.parent.name}/{module.stem}", (module.parent.name,))
     return [str(TESTS / name) for name in named]

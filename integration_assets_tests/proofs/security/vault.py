@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import base64
-import itertools
 from collections.abc import Callable, Iterator
 
-from pydantic import SecretStr
-
-from integration_assets.config import Settings
-from integration_assets.tenants.registry import rotation
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
-from integration_assets.tenants.registry.vault import TamperedError
 from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.pages import installation_settings
-from integration_assets_tests.support.filled_registry import Spot, filled, open_all, open_spot, put, sealed
-from integration_assets_tests.support.killed_rotations import killed, reencrypted, rotated
-from integration_assets_tests.support.registries import opened, with_two_tenants
+from integration_assets_tests.support.filled_registry import Spot, filled, noticed, put, sealed, swaps_noticed
+from integration_assets_tests.support.killed_rotations import killed_at_every_commit, reencrypted, rotated
+from integration_assets_tests.support.registries import with_two_tenants
 from integration_assets_tests.support.snapshots import folder
 
 MOMENTS = ("before_commit", "after_commit")
@@ -34,7 +28,7 @@ def measure(_scale: Scale) -> Iterator[Row]:
     with folder() as home:
         for registry in with_two_tenants(installation_settings(home, generate())):
             secrets = filled(registry)
-            swaps = list(_swaps(registry, secrets))
+            swaps = list(swaps_noticed(registry, secrets))
             tampered = list(_tampered(registry, secrets))
     yield counted("ciphertext swaps noticed, every place with every other", sum(swaps), len(swaps))
     yield counted("changed ciphertexts, nonces, keys and rollbacks noticed", sum(tampered), len(tampered))
@@ -43,22 +37,6 @@ def measure(_scale: Scale) -> Iterator[Row]:
         yield counted(
             f"{name} killed at every commit, nothing unreadable, the old key of no more use", sum(kills), len(kills)
         )
-
-
-def _noticed(registry: Registry, spot: Spot) -> bool:
-    try:
-        open_spot(registry, spot)
-    except TamperedError:
-        return True
-    return False
-
-
-def _swaps(registry: Registry, secrets: dict[Spot, str]) -> Iterator[bool]:
-    values = {spot: sealed(registry, spot) for spot in secrets}
-    for one, other in itertools.permutations(secrets, 2):
-        put(registry, one, values[other])
-        yield _noticed(registry, one)
-        put(registry, one, values[one])
 
 
 def _tampered(registry: Registry, secrets: dict[Spot, str]) -> Iterator[bool]:
@@ -70,50 +48,18 @@ def _tampered(registry: Registry, secrets: dict[Spot, str]) -> Iterator[bool]:
                 changed = bytearray(raw)
                 changed[place] ^= 1
                 put(registry, spot, {**value, part: base64.b64encode(changed).decode()})
-                yield _noticed(registry, spot)
+                yield noticed(registry, spot)
         for other in ({**value, "key_id": "no such key"}, {**value, "ct": ""}, {**value, "v": 99}):
             put(registry, spot, other)
-            yield _noticed(registry, spot)
+            yield noticed(registry, spot)
         put(registry, spot, value, secret_serial=7)
-        yield _noticed(registry, spot)
+        yield noticed(registry, spot)
         put(registry, spot, value, secret_serial=1)
 
 
 def _kills(work: Callable[[Registry], int], moment: str) -> Iterator[bool]:
-    """Whether all opens after each kill, and after the work was done again."""
     with folder() as home:
         settings = installation_settings(home, generate())
-        secrets: dict[Spot, str] = {}
         for registry in with_two_tenants(settings):
             secrets = filled(registry)
-        rotation_batch, rotation.BATCH = rotation.BATCH, 1 if work is rotated else 3
-        try:
-            number, struck = 0, True
-            while struck:
-                number += 1
-                keys = _keys(settings)
-                both = settings.model_copy(update={"key": SecretStr(f"{generate()},{keys}")})
-                given = both if work is rotated else settings
-                struck = killed(given, work, number, moment)
-                whole = _all_open(given, secrets)
-                registry = opened(given)
-                work(registry)
-                registry.close()
-                if work is rotated:
-                    settings = settings.model_copy(update={"key": SecretStr(_keys(both).split(",")[0])})
-                yield whole and _all_open(settings, secrets)
-        finally:
-            rotation.BATCH = rotation_batch
-
-
-def _keys(settings: Settings) -> str:
-    assert settings.key is not None
-    return settings.key.get_secret_value()
-
-
-def _all_open(settings: Settings, secrets: dict[Spot, str]) -> bool:
-    registry = opened(settings, create=False)
-    try:
-        return open_all(registry, secrets) == secrets
-    finally:
-        registry.close()
+        yield from (not wrong for wrong in killed_at_every_commit(settings, secrets, work, moment))
