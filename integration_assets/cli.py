@@ -30,9 +30,9 @@ from integration_assets.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from integration_assets.assets.ending import Ending
-    from integration_assets.assets.run_session import Mode
     from integration_assets.config import Settings
+    from integration_assets.runs.result import RunResult
+    from integration_assets.runs.state import Mode
 
 app = typer.Typer(
     name="integration-assets",
@@ -139,7 +139,7 @@ def setup(
     """Create what is missing in the CRM portal: our object, its properties and link labels. Changes nothing else."""
     import asyncio
 
-    from integration_assets.tenants.setting_up import set_up
+    from integration_assets.tenants.portal_setup import set_up
 
     check_file(json)
     settings = settings_of_tenant(environment, tenant, "setup")
@@ -166,7 +166,7 @@ def plan(
     json: JsonFile = None,
 ) -> None:
     """Read, rank and show what a sync would change. Writes nothing into the CRM."""
-    from integration_assets.assets.run_session import Mode
+    from integration_assets.runs.state import Mode
 
     _run(settings_of(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out, full=full)
 
@@ -183,8 +183,8 @@ def sync(
     json: JsonFile = None,
 ) -> None:
     """Read, resolve, rank, check, plan, write, verify, sum up."""
-    from integration_assets.assets.run_session import Mode
     from integration_assets.errors import ConfigurationError
+    from integration_assets.runs.state import Mode
 
     if dry_run and read_only:
         raise ConfigurationError("--dry-run and --read-only exclude each other")
@@ -207,12 +207,12 @@ def _run(
     approved_hash: str | None = None,
     full: bool = False,
 ) -> NoReturn:
-    from integration_assets.assets.results import show_ending, show_saved_plan
-    from integration_assets.assets.run_session import Mode
-    from integration_assets.assets.running import run_job
+    from integration_assets.commands.run_output import show_result, show_saved_plan
     from integration_assets.definitions import defs
     from integration_assets.errors import EXIT_USAGE
     from integration_assets.reporting.run_summary import write_json
+    from integration_assets.runs.in_process import run_job
+    from integration_assets.runs.state import Mode
     from integration_assets.tenants.settings import check_configured
 
     check_file(json)
@@ -235,7 +235,7 @@ def _run(
     console = results_console()
     if mode is Mode.DRY_RUN:
         show_saved_plan(console, settings, tenant, ending, out)
-    show_ending(console, ending)
+    show_result(console, ending)
     if ending.error and not (sys.stdout.isatty() and sys.stderr.isatty()):
         say(ending.error)  # once more where results and errors go to different places
     raise SystemExit(ending.exit_code)
@@ -257,7 +257,7 @@ def approve(
     by: Annotated[str | None, typer.Option("--by", help="Who approves; default the user's login name.")] = None,
 ) -> None:
     """Release a held plan: the next sync applies it."""
-    from integration_assets.tenants.approving import approve_plan
+    from integration_assets.tenants.plan_approval import approve_plan
 
     typer.echo(approve_plan(settings_of(environment), tenant, plan_hash, by))
 
@@ -273,7 +273,7 @@ def undo(
     json: JsonFile = None,
 ) -> None:
     """Take back what a run wrote, as far as nobody changed it since. Shows the plan first; the next plan is held."""
-    from integration_assets.assets.results import show_ending, show_undo
+    from integration_assets.commands.run_output import show_result, show_undo
     from integration_assets.reporting.run_summary import write_json
 
     check_file(json)
@@ -285,18 +285,18 @@ def undo(
         ending = _undo(settings, tenant, run, apply=True, shown=ending.summary.plan.hash)
     if json:
         keep_file(json, lambda: write_json(ending.summary, json))
-    show_ending(console, ending)
+    show_result(console, ending)
     if changes and ending.summary.dry_run:
         command = f"integration-assets undo {run} --environment {settings.environment} --yes"
         typer.echo(f"nothing was changed; to apply it: {command}")
     raise SystemExit(ending.exit_code)
 
 
-def _undo(settings: Settings, tenant: str, run: str, *, apply: bool, shown: str | None = None) -> Ending:
-    from integration_assets.assets.run_session import Mode
-    from integration_assets.assets.running import run_job
+def _undo(settings: Settings, tenant: str, run: str, *, apply: bool, shown: str | None = None) -> RunResult:
     from integration_assets.definitions import defs
     from integration_assets.errors import EXIT_USAGE
+    from integration_assets.runs.in_process import run_job
+    from integration_assets.runs.state import Mode
 
     mode = Mode.UNDO if apply else Mode.UNDO_PLAN
     with _progress():

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import dagster as dg
 
+from integration_assets.assets.asset_checks import ASSET_CHECKS
 from integration_assets.assets.crm import crm_feature_requests, crm_write_plan
+from integration_assets.assets.jobs import dry_run, read_only, sync
 from integration_assets.assets.ranked import ranked
 from integration_assets.assets.raw import raw
 from integration_assets.assets.resolved import domain_resolved_votes
-from integration_assets.assets.run_session import Mode, RunSession
 from integration_assets.assets.summary import run_summary
-from integration_assets.assets.undoing import undo_job
-from integration_assets.automation.asking import feedback_changes
+from integration_assets.assets.undo import undo_job
 from integration_assets.automation.credentials import check_credentials
-from integration_assets.automation.jobs import dry_run, read_only, sync
+from integration_assets.automation.polling import feedback_changes
 from integration_assets.automation.schedules import asking_schedule, sync_schedule
 from integration_assets.automation.sensors import credentials, dead_runs, retry_later, sync_on_change
-from integration_assets.checks.asset_checks import ASSET_CHECKS
+from integration_assets.runs.session import RunSession
+from integration_assets.runs.state import Mode
 
 defs = dg.Definitions(
     assets=[raw, domain_resolved_votes, ranked, crm_write_plan, crm_feature_requests, run_summary],

@@ -15,10 +15,7 @@ from rich.console import Console
 from rich.rule import Rule
 from rich.text import Text
 
-from integration_assets.assets.ending import Ending
-from integration_assets.assets.results import show_ending, show_message, show_saved_plan
-from integration_assets.assets.run_session import Mode
-from integration_assets.assets.running import run_job
+from integration_assets.commands.run_output import show_message, show_result, show_saved_plan
 from integration_assets.config import Settings, load_settings, variable
 from integration_assets.definitions import defs
 from integration_assets.errors import PermanentError
@@ -26,8 +23,11 @@ from integration_assets.reporting.progress import showing
 from integration_assets.reporting.published import open_published, read_calls, show_rankings
 from integration_assets.reporting.rankings import read_unresolved
 from integration_assets.reporting.terminal import show_calls, show_unresolved
+from integration_assets.runs.in_process import run_job
+from integration_assets.runs.result import RunResult
+from integration_assets.runs.state import Mode
 from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
-from integration_assets.tenants.setting_up import set_up
+from integration_assets.tenants.portal_setup import set_up
 
 TENANT = "default"
 DEMO_HOME = Path(".integration_assets") / "demo"
@@ -107,7 +107,7 @@ def run_demo(console: Console, *, keep: bool = False) -> int:
     return 0
 
 
-def _run(settings: Settings, mode: Mode) -> Ending:
+def _run(settings: Settings, mode: Mode) -> RunResult:
     with showing(Console(stderr=True)):
         return run_job(defs.resolve_job_def(mode.value), settings, mode, tenant=TENANT)
 
@@ -124,16 +124,16 @@ def show_setup(console: Console, settings: Settings) -> None:
     console.print(Text("\n".join(result.lines)))
 
 
-def _show_dry_run(console: Console, settings: Settings, ending: Ending) -> None:
+def _show_dry_run(console: Console, settings: Settings, ending: RunResult) -> None:
     show_saved_plan(console, settings, TENANT, ending, None, lines=4)
-    show_ending(console, ending)
+    show_result(console, ending)
 
 
-def _show_sync(console: Console, _settings: Settings, ending: Ending) -> None:
-    show_ending(console, ending)
+def _show_sync(console: Console, _settings: Settings, ending: RunResult) -> None:
+    show_result(console, ending)
 
 
-def _show_results(console: Console, settings: Settings, ending: Ending, sandbox: Sandbox) -> None:
+def _show_results(console: Console, settings: Settings, ending: RunResult, sandbox: Sandbox) -> None:
     _headline(console, "Which requests matter most")
     show_rankings(console, settings, TENANT, "arr", 10)
     show_rankings(console, settings, TENANT, "companies", 10)

@@ -15,9 +15,9 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
-from integration_assets.assets.running import config_file, dagster_home, prepared_instance
 from integration_assets.config import load_settings, variable
 from integration_assets.demo import served, show_setup, variables, wait_for_interrupt
+from integration_assets.runs.in_process import config_file, dagster_home, prepared_instance
 from integration_assets.sandbox.internal import Billing
 from integration_assets.tenants.registry.database import has_registry
 from integration_assets.tenants.settings import registry_tenants

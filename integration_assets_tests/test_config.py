@@ -5,9 +5,9 @@ from decimal import Decimal
 import duckdb
 import pytest
 
-from integration_assets.assets.running import dagster_home, prepared_instance
 from integration_assets.config import load_settings
 from integration_assets.errors import ConfigurationError
+from integration_assets.runs.in_process import dagster_home, prepared_instance
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import open_store, store_path
 

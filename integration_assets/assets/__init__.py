@@ -1,6 +1,6 @@
-"""The graph: one file per stage, in flow order: `raw`, `resolved`, `ranked`, `crm`, `summary`.
+"""Dagster wiring only, a file per stage in flow order: `raw`, `resolved`, `ranked`, `crm`, `summary`.
 
-Assets are wiring: they open the staging store and the connectors through the run session, call one function of a
-room below, and describe the table they made. They hand over through the staging store, never through an IO manager. May
-import everything but `cli`, `web`, `automation` and `sandbox`.
+Beside them stand the gate's asset checks, the jobs, and what Dagster shows (metadata, columns, lineage, charts). An
+asset opens what it needs through the run session, calls one function of a room below, and describes what it made. Assets
+hand over through the staging store, never through an IO manager. May import `runs` and the rooms below it.
 """

@@ -5,12 +5,12 @@ from __future__ import annotations
 import dagster as dg
 import duckdb
 
-from integration_assets.assets.interrupts import interruptible
-from integration_assets.assets.metadata import harmless, markdown_table
-from integration_assets.assets.partitions import TENANTS
+from integration_assets.assets.metadata import escape_markdown, markdown_table
 from integration_assets.assets.resolved import OWNERS
-from integration_assets.assets.run_session import RunSession
-from integration_assets.assets.writing import plan_run, write_run
+from integration_assets.runs.interrupts import interruptible
+from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.plan_and_apply import plan_run, write_run
+from integration_assets.runs.session import RunSession
 from integration_assets.sync.operations import read_operations
 
 PREVIEW_OPERATIONS = 20
@@ -56,7 +56,9 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
             metadata={
                 "hash": planned.plan.hash,
                 "held": planned.held,
-                "reasons": dg.MetadataValue.md("\n".join(f"- {harmless(one)}" for one in planned.reasons) or "none"),
+                "reasons": dg.MetadataValue.md(
+                    "\n".join(f"- {escape_markdown(one)}" for one in planned.reasons) or "none"
+                ),
                 "create": counts.create,
                 "update": counts.update,
                 "retire": counts.retire,

@@ -86,7 +86,7 @@ def _cell(value: Any) -> str:
     return _escaped(_text(value)).replace("`", "'")
 
 
-def harmless(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Text for the UI, which takes it for Markdown: no address, no markup, and no picture it would ask others for.
 
     Code in backticks stays.

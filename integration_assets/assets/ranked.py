@@ -8,12 +8,12 @@ import dagster as dg
 
 from integration_assets.assets.charts import ranking_charts, trend_charts
 from integration_assets.assets.metadata import table_metadata
-from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.resolved import OWNERS
-from integration_assets.assets.run_session import RunSession
-from integration_assets.assets.settings import base_currency
 from integration_assets.config import load_automation
 from integration_assets.resolution.rank import rank, snapshot_history
+from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.resolution_settings import base_currency
+from integration_assets.runs.session import RunSession
 from integration_assets.staging.store import transaction
 
 RANKED = {

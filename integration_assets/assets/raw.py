@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
-from integration_assets.assets.interrupts import interruptible
 from integration_assets.assets.metadata import table_metadata
-from integration_assets.assets.partitions import TENANTS
-from integration_assets.assets.reading import read_both
 from integration_assets.assets.resolved import OWNERS
-from integration_assets.assets.run_session import RunSession
+from integration_assets.ingest.raw_tables import ingest
+from integration_assets.runs.ingest_inputs import ingest_inputs
+from integration_assets.runs.interrupts import interruptible
+from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.session import RunSession
 
 RAW = {
     "raw_feature_requests": (
@@ -75,8 +76,10 @@ _DEPS = {"raw_crm_contacts": ["raw_votes", "raw_feature_requests"]}
 )
 async def raw(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
     """Read the feedback system, the CRM and internal systems at the same time, page by page, into the staging store."""
-    with session.stage("raw"):
+    with session.stage("raw") as state:
         async with interruptible():
-            await read_both(session)
+            ingested = await ingest(ingest_inputs(state))
+        state.identified, state.quota = ingested.identified, ingested.quota
+        state.work, state.crm_sizes = ingested.work, ingested.crm_sizes
         for key, (table, order_by, _, _) in RAW.items():
             yield dg.MaterializeResult(key, metadata=table_metadata(session.connection, table, order_by=order_by))

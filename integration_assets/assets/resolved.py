@@ -5,11 +5,11 @@ from __future__ import annotations
 import dagster as dg
 
 from integration_assets.assets.metadata import markdown_table, table_metadata
-from integration_assets.assets.partitions import TENANTS
-from integration_assets.assets.run_session import RunSession
-from integration_assets.assets.settings import resolution_settings
 from integration_assets.models import Rejected
 from integration_assets.resolution.resolve import resolve_votes
+from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.resolution_settings import resolution_settings
+from integration_assets.runs.session import RunSession
 from integration_assets.staging.loading import quarantine
 from integration_assets.staging.store import transaction
 

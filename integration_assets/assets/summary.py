@@ -9,12 +9,12 @@ import dagster as dg
 import msgspec
 
 from integration_assets.assets.charts import coverage_charts
-from integration_assets.assets.ending import finish_run, publish_again
 from integration_assets.assets.metadata import markdown_table
-from integration_assets.assets.partitions import TENANTS
 from integration_assets.assets.resolved import OWNERS
-from integration_assets.assets.run_session import RunSession
 from integration_assets.reporting.run_summary import RunSummary
+from integration_assets.runs.finish import finish_run, publish_again
+from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.session import RunSession
 
 
 @dg.asset(
@@ -32,7 +32,7 @@ def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
     """
     with session.stage("run_summary") as state:
         if state.scope.only_sums_up:
-            summary, published = publish_again(session)
+            summary, published = publish_again(state)
             return dg.MaterializeResult(
                 metadata={
                     "summed_up_again": summary.run_id,
@@ -42,7 +42,7 @@ def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
                     "published": dg.MetadataValue.path(str(published)) if published else "not published",
                 }
             )
-        ending = finish_run(session)
+        ending = finish_run(state)
         summary = ending.summary
         if ending.exit_code:
             raise dg.Failure(description=ending.error or f"the run ended {summary.state}", allow_retries=False)

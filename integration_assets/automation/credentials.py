@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from integration_assets.assets.launch import check_launch
-from integration_assets.assets.partitions import TENANTS
-from integration_assets.automation.telling import News, tell
+from integration_assets.automation.announcements import News, tell
 from integration_assets.config import load_settings
 from integration_assets.errors import IntegrationError
 from integration_assets.reporting.alerts import credential_problem
+from integration_assets.runs.launch import check_launch
+from integration_assets.runs.partitions import TENANTS
 from integration_assets.tenants.outcomes import BROKEN, EXPIRY_NOTICE, MEANINGS, LookedAt, Outcome
 from integration_assets.tenants.settings import settings_for
 

@@ -9,10 +9,10 @@ from datetime import UTC, datetime
 import dagster as dg
 import msgspec
 
-from integration_assets.assets.partitions import DEFAULT_TENANT, TENANTS
-from integration_assets.assets.run_session import Mode
-from integration_assets.automation.asking import feedback_changes
+from integration_assets.automation.polling import feedback_changes
 from integration_assets.config import load_automation, load_settings
+from integration_assets.runs.partitions import DEFAULT_TENANT, TENANTS
+from integration_assets.runs.state import Mode
 from integration_assets.tenants.integrations import missing_variables
 
 AUTOMATION = load_automation()

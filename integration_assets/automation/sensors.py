@@ -12,19 +12,19 @@ from pathlib import Path
 
 import dagster as dg
 
-from integration_assets.assets.abandoned import PROCESS_TAG, STARTED_STATUSES
-from integration_assets.assets.ending import Ending, read_ending
-from integration_assets.assets.partitions import PARTITION_TAG, TENANTS, tenant_of
-from integration_assets.assets.run_session import Mode
-from integration_assets.assets.standing import RETRY_TAG, retries_so_far
-from integration_assets.automation.asking import ANSWER_TAG, Changed, feedback_changes
+from integration_assets.assets.jobs import sync
+from integration_assets.automation.announcements import News, tell
 from integration_assets.automation.credentials import check_credentials
-from integration_assets.automation.jobs import sync
+from integration_assets.automation.polling import ANSWER_TAG, Changed, feedback_changes
 from integration_assets.automation.schedules import AUTOMATION, scheduled_tenants
-from integration_assets.automation.telling import News, tell
 from integration_assets.config import Environment, Settings, load_settings
 from integration_assets.errors import EndState, IntegrationError
 from integration_assets.reporting.alerts import RUNS, START, run_problem
+from integration_assets.runs.abandoned import PROCESS_TAG, STARTED_STATUSES
+from integration_assets.runs.alert_transition import RETRY_TAG, retries_so_far
+from integration_assets.runs.partitions import PARTITION_TAG, TENANTS, tenant_of
+from integration_assets.runs.result import RunResult, read_result
+from integration_assets.runs.state import Mode
 from integration_assets.tenants.settings import settings_for
 
 SWITCHED = dg.DefaultSensorStatus.RUNNING if AUTOMATION.automation else dg.DefaultSensorStatus.STOPPED
@@ -70,9 +70,9 @@ def sync_on_change(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.Ski
 # ------------------------------------------------------------------------------------------------------- at named times
 
 
-def ending_of(home: Path, tenant: str, run_id: str) -> Ending | None:
+def result_of(home: Path, tenant: str, run_id: str) -> RunResult | None:
     """What a run of this machine left, of whichever environment; None when it left nothing."""
-    found = (read_ending(home, environment, tenant, run_id) for environment in Environment)
+    found = (read_result(home, environment, tenant, run_id) for environment in Environment)
     return next((ending for ending in found if ending is not None), None)
 
 
@@ -85,7 +85,7 @@ def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iter
         run = next((record.dagster_run for record in instance.get_run_records(syncs, limit=1)), None)  # the newest
         if run is None or run.status is not dg.DagsterRunStatus.FAILURE:
             continue
-        ending = ending_of(home, tenant, run.run_id)
+        ending = result_of(home, tenant, run.run_id)
         if ending is not None and ending.retry_at is not None and ending.retry_at <= now:
             yield dg.RunRequest(
                 run_key=f"retry of {run.run_id}",
@@ -113,7 +113,7 @@ def retry_later(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest |
 # -------------------------------------------------------------------------------------------------------- of dead runs
 
 
-def why_silent(run: dg.DagsterRun, ending: Ending | None) -> str | None:
+def why_silent(run: dg.DagsterRun, ending: RunResult | None) -> str | None:
     """Why nobody has to be told of this failed run; None when somebody has."""
     if run.job_name not in OURS:
         return f"a run of {run.job_name}"
@@ -126,7 +126,7 @@ def why_silent(run: dg.DagsterRun, ending: Ending | None) -> str | None:
     return None
 
 
-def had_no_voice(ending: Ending) -> bool:
+def had_no_voice(ending: RunResult) -> bool:
     """Whether a run ended before it knew whose Slack to tell: the tenant's settings could not be opened."""
     return ending.stage == "start" and not ending.message.posted and ending.message.problem is None
 
@@ -137,7 +137,7 @@ def speak_for(run: dg.DagsterRun, operator: Settings) -> str:
     Where the tenant's settings do not open, whoever operates the installation is told, by the Slack of the environment.
     """
     tenant = tenant_of(run)
-    ending = ending_of(operator.home, tenant, run.run_id)
+    ending = result_of(operator.home, tenant, run.run_id)
     silent = why_silent(run, ending)
     if silent is not None:
         return f"run {run.run_id}: {silent}"
@@ -159,7 +159,7 @@ def _of_death(run: dg.DagsterRun) -> News:
     )
 
 
-def _of_start(tenant: str, ending: Ending) -> News:
+def _of_start(tenant: str, ending: RunResult) -> News:
     return News(
         subject=START,
         problem=run_problem(EndState(ending.summary.state), ending.error, None),

@@ -159,8 +159,8 @@ def try_integration(slug: Slug, provider: ProviderName, environment: ForEnvironm
     """Make the cheapest authenticated read with an integration; exit 1 when it does not work."""
     import asyncio
 
+    from integration_assets.tenants.connection_trials import try_third_party
     from integration_assets.tenants.outcomes import MEANINGS, Outcome
-    from integration_assets.tenants.trying import try_third_party
 
     settings = settings_of()
     with existing_registry(settings) as registry:

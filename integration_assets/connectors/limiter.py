@@ -66,7 +66,7 @@ class RateHeaders(msgspec.Struct, frozen=True):
     daily_remaining: str | None = None
 
 
-class Place(msgspec.Struct, frozen=True):
+class Lease(msgspec.Struct, frozen=True):
     """A call that was let go, to be given back to `Limiter.over`."""
 
     bucket: str
@@ -109,13 +109,13 @@ class Limiter:
         with self._log.held() as buckets:
             return self._in_force(bucket, buckets.get(bucket, Bucket()))
 
-    async def acquire(self, bucket: str = DEFAULT_BUCKET, *, patience: float | None = None) -> Place:
+    async def acquire(self, bucket: str = DEFAULT_BUCKET, *, patience: float | None = None) -> Lease:
         """Wait until one more call may leave, and count it until it is said to be over.
 
         Raises:
             QuotaError: the next free place is more than `patience` seconds away.
         """
-        while not isinstance(found := self._take(bucket), Place):
+        while not isinstance(found := self._take(bucket), Lease):
             if patience is not None and found > patience:
                 raise QuotaError(
                     f"the {self._name or 'call'} limit leaves no call for {found:.0f} s; run again later",
@@ -125,7 +125,7 @@ class Limiter:
             await self._sleep(found)
         return found
 
-    def over(self, place: Place) -> None:
+    def over(self, place: Lease) -> None:
         """A call has its answer, or will never get one: from now on it leaves the windows one by one."""
         with self._log.held() as buckets:
             bucket = buckets.setdefault(place.bucket, Bucket())
@@ -152,7 +152,7 @@ class Limiter:
                 self._quota.daily_remaining if daily is None else daily,
             )
 
-    def throttled(self, place: Place) -> None:
+    def throttled(self, place: Lease) -> None:
         """The system refused a call we thought was allowed: for a day, go on with the next smaller plan, if any.
 
         Others may have spent the budget, hence only a day; calls that left before the step say nothing about it.
@@ -180,7 +180,7 @@ class Limiter:
             strangers = min(stated.calls, stated.calls - remaining) - _used(bucket, stated, now)
             bucket.ended += [now] * strangers
 
-    def _take(self, name: str) -> Place | float:
+    def _take(self, name: str) -> Lease | float:
         """A place when all windows have room; else the seconds until it is worth asking again."""
         with self._log.held() as buckets:
             bucket, now = buckets.setdefault(name, Bucket()), self._monotonic()
@@ -198,7 +198,7 @@ class Limiter:
                 return wait
             bucket.next_number += 1
             bucket.under_way[bucket.next_number] = now
-            return Place(name, bucket.next_number)
+            return Lease(name, bucket.next_number)
 
 
 def _forget(bucket: Bucket, windows: Sequence[Window], now: float) -> None:

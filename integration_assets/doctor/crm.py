@@ -9,7 +9,7 @@ import msgspec
 from integration_assets.config import Environment, Settings
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.limiter import Quota
-from integration_assets.doctor.case import Case, NotTriedError, replace_secret
+from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
 from integration_assets.doctor.findings import Seen, Verdict, advice, fail, failed, ok, unknown, warn, worst_of
 from integration_assets.doctor.machine import known_store
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError
@@ -50,18 +50,18 @@ def token_field(environment: Environment) -> str:
     return f"hubspot_{environment.value}_token"
 
 
-async def crm_facts(case: Case, environment: Environment) -> CrmFacts:
+async def crm_facts(context: DoctorContext, environment: Environment) -> CrmFacts:
     """What the portal of an environment says.
 
     Raises:
         CredentialError, TransientError, ContractError: it does not say who it is.
     """
-    return await case.once(f"crm {environment}", lambda: _read(case, environment))
+    return await context.once(f"crm {environment}", lambda: _read(context, environment))
 
 
-async def _read(case: Case, environment: Environment) -> CrmFacts:
-    settings = await case.settings()
-    async with crm_for(settings, environment, case.calls) as crm:
+async def _read(context: DoctorContext, environment: Environment) -> CrmFacts:
+    settings = await context.settings()
+    async with crm_for(settings, environment, context.calls) as crm:
         portal = await crm.portal()
         return CrmFacts(
             portal=portal,
@@ -87,24 +87,24 @@ async def _schema(crm: Crm, settings: Settings) -> LiveSchema | IntegrationError
         return error
 
 
-async def _own(case: Case) -> CrmFacts:
+async def _own(context: DoctorContext) -> CrmFacts:
     """The portal that is examined, for other checks than that of its token."""
-    settings = await case.settings()
-    if settings.hubspot(case.environment)[0] is None:
-        raise NotTriedError(f"not tried: {settings.named(token_field(case.environment))} is not set")
+    settings = await context.settings()
+    if settings.hubspot(context.environment)[0] is None:
+        raise NotTriedError(f"not tried: {settings.named(token_field(context.environment))} is not set")
     try:
-        return await crm_facts(case, case.environment)
+        return await crm_facts(context, context.environment)
     except IntegrationError:
         raise NotTriedError("not tried: the CRM does not say which portal this is") from None
 
 
-async def _other(case: Case) -> CrmFacts | IntegrationError | None:
+async def _other(context: DoctorContext) -> CrmFacts | IntegrationError | None:
     """The other environment's portal; None when it is not configured."""
-    settings = await case.settings()
-    if settings.hubspot(case.environment.other)[0] is None:
+    settings = await context.settings()
+    if settings.hubspot(context.environment.other)[0] is None:
         return None
     try:
-        return await crm_facts(case, case.environment.other)
+        return await crm_facts(context, context.environment.other)
     except IntegrationError as error:
         return error
 
@@ -112,57 +112,57 @@ async def _other(case: Case) -> CrmFacts | IntegrationError | None:
 # ------------------------------------------------------------------------------------------------- token and portal
 
 
-async def portal(case: Case) -> Seen:
+async def portal(context: DoctorContext) -> Seen:
     """13: the token is accepted, and belongs to the portal this environment is tied to."""
-    settings, token = await case.settings(), token_field(case.environment)
-    if settings.hubspot(case.environment)[0] is None:
+    settings, token = await context.settings(), token_field(context.environment)
+    if settings.hubspot(context.environment)[0] is None:
         name = settings.named(token)
         return fail(f"{name} is not set", f"set {name}", usage=True)
     try:
-        own = await crm_facts(case, case.environment)
+        own = await crm_facts(context, context.environment)
     except CredentialError as error:
-        return failed(error, replace_secret(settings, token, case.tenant), await case.consequence(CRM_PROVIDER))
+        return failed(error, replace_secret(settings, token, context.tenant), await context.consequence(CRM_PROVIDER))
     except IntegrationError as error:
         return failed(error, f"check {settings.named(token)} and the network, then run the doctor again")
-    other = await _other(case)
-    looks = [await _identity(case, settings, own.portal, other.portal if isinstance(other, CrmFacts) else None)]
+    other = await _other(context)
+    looks = [await _identity(context, settings, own.portal, other.portal if isinstance(other, CrmFacts) else None)]
     if isinstance(other, IntegrationError):
-        wrong = advice(other, replace_secret(settings, token_field(case.environment.other), case.tenant))
-        looks.append(warn(f"the {case.environment.other} portal cannot be compared with: {other.message}", wrong))
+        wrong = advice(other, replace_secret(settings, token_field(context.environment.other), context.tenant))
+        looks.append(warn(f"the {context.environment.other} portal cannot be compared with: {other.message}", wrong))
     return worst_of(looks)
 
 
-async def _identity(case: Case, settings: Settings, own: Portal, other: Portal | None) -> Seen:
+async def _identity(context: DoctorContext, settings: Settings, own: Portal, other: Portal | None) -> Seen:
     try:
-        facts = await known_store(case)
+        facts = await known_store(context)
         pinned = facts.pinned if facts else None
     except NotTriedError:
         pinned = None
     try:
         decision = check_portal(
-            case.environment,
+            context.environment,
             own,
-            configured_id=settings.hubspot(case.environment)[2],
+            configured_id=settings.hubspot(context.environment)[2],
             pinned_id=pinned,
             other_portal_id=other.portal_id if other else None,
         )
-        check_claim(settings, claim_of(settings, case.tenant, own.portal_id))
+        check_claim(settings, claim_of(settings, context.tenant, own.portal_id))
     except ConfigurationError as error:
         return failed(error, "do what the message says: no approval releases another portal")
     tied = "not tied to it yet" if decision.origin == "learnt" else f"as {decision.origin}"
     return ok(f"portal {own.portal_id} ({own.kind}, {own.currency}), {tied}")
 
 
-async def scopes(case: Case) -> Seen:
+async def scopes(context: DoctorContext) -> Seen:
     """14: each scope a run needs."""
-    own, settings = await _own(case), await case.settings()
+    own, settings = await _own(context), await context.settings()
     if isinstance(own.scopes, IntegrationError):
-        replace = replace_secret(settings, token_field(case.environment), case.tenant)
+        replace = replace_secret(settings, token_field(context.environment), context.tenant)
         return failed(own.scopes, advice(own.scopes, replace))
     if own.scopes is None:
         return unknown("the CRM does not say which scopes the token has")
     if missing := own.needed - own.scopes:
-        name = settings.named(token_field(case.environment))
+        name = settings.named(token_field(context.environment))
         return fail(f"missing: {', '.join(sorted(missing))}", f"grant them to the token in {name}")
     if later := own.needed_by_setup - own.scopes:
         return ok(f"all {len(own.needed)} granted; `setup` would also need {', '.join(sorted(later))}")
@@ -172,26 +172,26 @@ async def scopes(case: Case) -> Seen:
 # ------------------------------------------------------------------------------------------------------------ schema
 
 
-async def object_type(case: Case) -> Seen:
+async def object_type(context: DoctorContext) -> Seen:
     """15: our object exists, here and in the other environment."""
-    return await _schema_part(case, lambda name: name == OBJECT, f"{OBJECT} exists in both environments")
+    return await _schema_part(context, lambda name: name == OBJECT, f"{OBJECT} exists in both environments")
 
 
-async def unique_key(case: Case) -> Seen:
+async def unique_key(context: DoctorContext) -> Seen:
     """16: the property of our key exists and holds no value twice."""
     key = f"{OBJECT}.{KEY}"
-    return await _schema_part(case, lambda name: name == key, f"{KEY} exists and is unique")
+    return await _schema_part(context, lambda name: name == key, f"{KEY} exists and is unique")
 
 
-async def properties(case: Case) -> Seen:
+async def properties(context: DoctorContext) -> Seen:
     """17: every other property we write, and every company property that is mapped."""
-    settings = await case.settings()
+    settings = await context.settings()
     key, count = f"{OBJECT}.{KEY}", len(FEATURE_REQUEST.properties) - 1
 
     def ours(name: str) -> bool:
         return name.startswith((f"{OBJECT}.", "company.")) and name != key
 
-    seen = await _schema_part(case, ours, f"{count} properties of ours and those mapped, each as expected")
+    seen = await _schema_part(context, ours, f"{count} properties of ours and those mapped, each as expected")
     if settings.hubspot_arr_property is not None or seen.verdict is Verdict.FAIL:
         return seen
     name = settings.named(MAPPED[0])
@@ -199,39 +199,39 @@ async def properties(case: Case) -> Seen:
     return worst_of([seen, unmapped])
 
 
-async def link_labels(case: Case) -> Seen:
+async def link_labels(context: DoctorContext) -> Seen:
     """18: the labels of our links."""
-    return await _schema_part(case, lambda name: name.startswith("link "), "every link label exists")
+    return await _schema_part(context, lambda name: name.startswith("link "), "every link label exists")
 
 
-async def _schema_part(case: Case, concerns: Callable[[str], bool], fine: str) -> Seen:
+async def _schema_part(context: DoctorContext, concerns: Callable[[str], bool], fine: str) -> Seen:
     """The drifts whose name concerns one check."""
-    own = await _own(case)
-    settings = await case.settings()
+    own = await _own(context)
+    settings = await context.settings()
     if isinstance(own.schema, IntegrationError):
         # The token itself was accepted: what is refused is a scope, or the answer.
-        grant = f"grant the token in {settings.named(token_field(case.environment))} what the message names"
+        grant = f"grant the token in {settings.named(token_field(context.environment))} what the message names"
         return failed(own.schema, advice(own.schema, grant))
     if not own.schema.object_present and not concerns(OBJECT) and not concerns("company."):
         return unknown("not tried: the object does not exist")
-    drifts = await _drifts(case, settings, own.schema)
-    looks = [_drift(one, settings, case) for one in drifts if concerns(one.name)]
+    drifts = await _drifts(context, settings, own.schema)
+    looks = [_drift(one, settings, context) for one in drifts if concerns(one.name)]
     return worst_of(looks) if looks else ok(fine)
 
 
-async def _drifts(case: Case, settings: Settings, own: LiveSchema) -> list[Drift]:
+async def _drifts(context: DoctorContext, settings: Settings, own: LiveSchema) -> list[Drift]:
     names = company_mapping(settings).names()
     drifts = target_problems(FEATURE_REQUEST, own, link_contacts=settings.link_contacts, company_properties=names)
     if not own.object_present:
         return drifts
-    other = await _other(case)
+    other = await _other(context)
     theirs = other.schema if isinstance(other, CrmFacts) and isinstance(other.schema, LiveSchema) else None
     drifts += environments_differ(
         own,
         theirs,
         expected=FEATURE_REQUEST,
         link_contacts=settings.link_contacts,
-        production=case.environment is Environment.PRODUCTION,
+        production=context.environment is Environment.PRODUCTION,
         company_properties=names,
         why_unreadable=UNCONFIGURED if other is None else "it cannot be read (CRM token)",
     )
@@ -239,16 +239,16 @@ async def _drifts(case: Case, settings: Settings, own: LiveSchema) -> list[Drift
     return [drift for drift in drifts if drift.severity is Severity.ERROR or drift.name not in wrong_here]
 
 
-def _drift(drift: Drift, settings: Settings, case: Case) -> Seen:
+def _drift(drift: Drift, settings: Settings, context: DoctorContext) -> Seen:
     """A drift with what to do about this one: what is missing `setup` creates, all else a person has to change."""
     seen, fix, usage = f"{drift.name}: {drift.detail}", drift.remedy, False
     mapped = next((one for one in MAPPED if drift.name == f"company.{getattr(settings, one)}"), None)
     if mapped is not None and drift.remedy == MAP_AGAIN:
         fix, usage = f"correct {settings.named(mapped)}, or create the property", True
     elif drift.remedy == RUN_SETUP:
-        fix = f"run `integration-assets setup --environment {case.environment}`"
+        fix = f"run `integration-assets setup --environment {context.environment}`"
     elif drift.detail.endswith(UNCONFIGURED):
-        fix = f"set {settings.named(token_field(case.environment.other))}"
+        fix = f"set {settings.named(token_field(context.environment.other))}"
     else:
         for environment in Environment:
             fix = fix.replace(
@@ -260,13 +260,13 @@ def _drift(drift: Drift, settings: Settings, case: Case) -> Seen:
 # ------------------------------------------------------------------------------------------------------------- quota
 
 
-async def quota(case: Case) -> Seen:
+async def quota(context: DoctorContext) -> Seen:
     """19: calls left today against what a run takes."""
-    own, settings = await _own(case), await case.settings()
+    own, settings = await _own(context), await context.settings()
     left = own.quota.daily_remaining
     if left is None:
         return unknown("the CRM does not say how many calls are left today")
-    facts = await known_store(case)
+    facts = await known_store(context)
     needed = facts.calls_needed if facts else None
     if needed is None:
         return ok(f"{left:,} calls left today; no run yet to compare with") if left else _spent(left)

@@ -9,7 +9,7 @@ import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.connectors.redaction import redact
-from integration_assets.doctor.case import LONGEST_SAID, PATIENCE_SECONDS, Case, NotTriedError
+from integration_assets.doctor.context import LONGEST_SAID, PATIENCE_SECONDS, DoctorContext, NotTriedError
 from integration_assets.doctor.findings import Finding, Seen, failed, unknown
 from integration_assets.doctor.table import CHECKS, Check
 from integration_assets.errors import ConfigurationError, IntegrationError
@@ -32,26 +32,26 @@ async def examine(operator: Settings, tenant: str, *, time_is_up: Awaitable[obje
     Raises:
         ConfigurationError: there is no such tenant, or it has no integration.
     """
-    case = Case(operator, tenant)
-    tasks = [asyncio.create_task(_seen(check, case)) for check in CHECKS]
+    context = DoctorContext(operator, tenant)
+    tasks = [asyncio.create_task(_seen(check, context)) for check in CHECKS]
     alarm = asyncio.ensure_future(time_is_up or asyncio.sleep(PATIENCE_SECONDS))
     all_seen = asyncio.create_task(asyncio.wait(tasks))
     try:
         await asyncio.wait({all_seen, alarm}, return_when=asyncio.FIRST_COMPLETED)
-        problem = await _why_closed(case)
+        problem = await _why_closed(context)
         looks = [task.result() if task.done() else _no_answer() for task in tasks]
     finally:
         for task in (all_seen, alarm, *tasks):
             task.cancel()
         await asyncio.gather(all_seen, alarm, *tasks, return_exceptions=True)
-        await case.close()
+        await context.close()
     findings = [_finding(number, *pair) for number, pair in enumerate(zip(CHECKS, looks, strict=True), 1)]
     return Examination(findings, problem)
 
 
-async def _seen(check: Check, case: Case) -> Seen:
+async def _seen(check: Check, context: DoctorContext) -> Seen:
     try:
-        return await check.look(case)
+        return await check.look(context)
     except NotTriedError as reason:
         return unknown(str(reason))
     except IntegrationError as error:
@@ -60,11 +60,11 @@ async def _seen(check: Check, case: Case) -> Seen:
         return unknown(f"the check itself broke ({type(error).__name__})", "report it as a defect")
 
 
-async def _why_closed(case: Case) -> IntegrationError | None:
+async def _why_closed(context: DoctorContext) -> IntegrationError | None:
     """Why the tenant's secrets do not open; a tenant that is not there ends the examination."""
     try:
         async with asyncio.timeout(0.1):
-            return (await case.opened()).problem
+            return (await context.opened()).problem
     except TimeoutError:
         return None
     except ConfigurationError:

@@ -16,7 +16,7 @@ from uuid import uuid4
 from starlette.types import ASGIApp, Message
 
 from integration_assets.connectors.reaching import answer_to_get
-from integration_assets.doctor.case import Case, in_thread
+from integration_assets.doctor.context import DoctorContext, in_thread
 from integration_assets.doctor.findings import Seen, fail, failed, ok, skipped
 from integration_assets.doctor.keys import NO_REGISTRY
 from integration_assets.errors import IntegrationError
@@ -40,7 +40,7 @@ MOST_BYTES = 1_024
 # ------------------------------------------------------------------------------------------------ Dagster's webserver
 
 
-async def webserver(_case: Case) -> Seen:
+async def webserver(_case: DoctorContext) -> Seen:
     """24: Dagster's pages, which have no login, answer to this machine only."""
     ports = await in_thread(lambda: open_ports(PROC))
     here = await in_thread(_own_address)
@@ -117,12 +117,12 @@ def probes() -> list[str]:
     return [line for line in lines if line.startswith("/")]
 
 
-async def own_pages(case: Case) -> Seen:
+async def own_pages(context: DoctorContext) -> Seen:
     """25: our own pages give nothing away to whoever guesses paths."""
-    if (await case.opened()).keys is None:
+    if (await context.opened()).keys is None:
         return skipped(f"{NO_REGISTRY}, and without one the pages are not served")
     try:
-        told = await in_thread(lambda: _asked(case))
+        told = await in_thread(lambda: _asked(context))
     except IntegrationError as error:
         return failed(error, "do what the message says")
     if told:
@@ -133,15 +133,15 @@ async def own_pages(case: Case) -> Seen:
     return ok(f"{len(probes())} paths by {len(METHODS)} methods tell nothing, like a path nobody made")
 
 
-def _asked(case: Case) -> list[str]:
-    with registry(case.operator) as opened:
+def _asked(context: DoctorContext) -> list[str]:
+    with registry(context.operator) as opened:
         if opened is None:
             return []
-        return asyncio.run(told_by(_application(case, opened)))
+        return asyncio.run(told_by(_application(context, opened)))
 
 
-def _application(case: Case, opened: Registry) -> ASGIApp:
-    return create_app(Site(case.operator, opened, ORIGIN))
+def _application(context: DoctorContext, opened: Registry) -> ASGIApp:
+    return create_app(Site(context.operator, opened, ORIGIN))
 
 
 async def told_by(app: ASGIApp) -> list[str]:

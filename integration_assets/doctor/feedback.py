@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from integration_assets.doctor.case import Case, NotTriedError, replace_secret
+from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
 from integration_assets.doctor.findings import Seen, advice, fail, failed, ok, unknown, warn
 from integration_assets.errors import CredentialError, IntegrationError
 from integration_assets.models import FeatureRequest, Page
@@ -24,18 +24,18 @@ class FeedbackFacts(msgspec.Struct, frozen=True):
     page: Page[FeatureRequest] | IntegrationError | None
 
 
-async def feedback_facts(case: Case) -> FeedbackFacts:
+async def feedback_facts(context: DoctorContext) -> FeedbackFacts:
     """Two reads of the feedback system.
 
     Raises:
         CredentialError, TransientError, ContractError: the first one already fails.
     """
-    return await case.once("feedback", lambda: _read(case))
+    return await context.once("feedback", lambda: _read(context))
 
 
-async def _read(case: Case) -> FeedbackFacts:
-    settings = await case.settings()
-    async with feedback_for(settings, case.calls) as feedback:
+async def _read(context: DoctorContext) -> FeedbackFacts:
+    settings = await context.settings()
+    async with feedback_for(settings, context.calls) as feedback:
         said = await feedback.check()
         pages = feedback.feature_requests(statuses=settings.canny_statuses)
         try:
@@ -45,31 +45,33 @@ async def _read(case: Case) -> FeedbackFacts:
         return FeedbackFacts(said, page)
 
 
-async def credential(case: Case) -> Seen:
+async def credential(context: DoctorContext) -> Seen:
     """11: the key is accepted."""
-    settings = await case.settings()
+    settings = await context.settings()
     if settings.canny_api_key is None:
         name = settings.named(KEY)
         return fail(f"{name} is not set", f"set {name}", usage=True)
     try:
-        return ok((await feedback_facts(case)).said)
+        return ok((await feedback_facts(context)).said)
     except CredentialError as error:
-        return failed(error, replace_secret(settings, KEY, case.tenant), await case.consequence(FEEDBACK_PROVIDER))
+        return failed(
+            error, replace_secret(settings, KEY, context.tenant), await context.consequence(FEEDBACK_PROVIDER)
+        )
     except IntegrationError as error:
         return failed(error, f"check {settings.named(ADDRESS)} and the network, then run the doctor again")
 
 
-async def shape(case: Case) -> Seen:
+async def shape(context: DoctorContext) -> Seen:
     """12: a page of requests is of the documented shape."""
-    settings = await case.settings()
+    settings = await context.settings()
     try:
-        page = (await feedback_facts(case)).page if settings.canny_api_key else None
+        page = (await feedback_facts(context)).page if settings.canny_api_key else None
     except IntegrationError:
         raise NotTriedError("not tried: the feedback system does not answer") from None
     if settings.canny_api_key is None:
         return unknown(f"not tried: {settings.named(KEY)} is not set")
     if isinstance(page, IntegrationError):
-        return failed(page, advice(page, replace_secret(settings, KEY, case.tenant)))
+        return failed(page, advice(page, replace_secret(settings, KEY, context.tenant)))
     if page is None:
         return warn("the list of requests is empty", "check that the key belongs to the right workspace")
     unusable, all_ = len(page.rejected), len(page.records) + len(page.rejected)

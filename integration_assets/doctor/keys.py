@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from integration_assets.doctor.case import Case, NotTriedError
+from integration_assets.doctor.context import DoctorContext, NotTriedError
 from integration_assets.doctor.findings import Seen, fail, failed, ok, skipped, warn, worst_of
 from integration_assets.doctor.machine import known_store
 from integration_assets.doctor.tenant import Credential, Opened
@@ -14,20 +14,20 @@ OLD_KEY = timedelta(days=365)
 NO_REGISTRY = "not configured: no registry, the credentials are environment variables"
 
 
-async def encryption_key(case: Case) -> Seen:
+async def encryption_key(context: DoctorContext) -> Seen:
     """6: the key is there, nobody else can read its file, and it opens the check row and this tenant's secrets."""
-    opened = await case.opened()
+    opened = await context.opened()
     if opened.problem is not None:
         return failed(opened.problem, "do what the message says, then run the doctor again")
     if not opened.has_registry or opened.keys is None:
         return skipped(NO_REGISTRY)
     own = sum(one.secret.is_set for one in opened.credentials)
-    return ok(f"key {opened.keys.current} opens the check row and the {own} secrets of tenant {case.tenant}")
+    return ok(f"key {opened.keys.current} opens the check row and the {own} secrets of tenant {context.tenant}")
 
 
-async def key_age(case: Case) -> Seen:
+async def key_age(context: DoctorContext) -> Seen:
     """7: how old the keys are, and whether a change of keys was left half done."""
-    opened = await _with_keys(case)
+    opened = await _with_keys(context)
     keys = opened.keys
     if keys is None:
         return skipped(NO_REGISTRY)
@@ -41,7 +41,7 @@ async def key_age(case: Case) -> Seen:
         looks.append(
             warn(f"{keys.retiring} data keys are being replaced and still needed", "integration-assets keys reencrypt")
         )
-    age = case.now() - keys.oldest_data_key_at if keys.oldest_data_key_at else timedelta()
+    age = context.now() - keys.oldest_data_key_at if keys.oldest_data_key_at else timedelta()
     if age > OLD_KEY:
         looks.append(warn(f"the oldest data key is {age.days} days old", "integration-assets keys reencrypt"))
     return (
@@ -49,17 +49,17 @@ async def key_age(case: Case) -> Seen:
     )
 
 
-async def expiry(case: Case) -> Seen:
+async def expiry(context: DoctorContext) -> Seen:
     """21: days left of each credential."""
-    opened = await _with_keys(case)
+    opened = await _with_keys(context)
     if not opened.registered:
         return skipped(f"{NO_REGISTRY}, of which nobody says when they expire")
     with_secret = [one for one in opened.credentials if one.secret.is_set]
-    looks = [_days_left(case, one) for one in with_secret]
+    looks = [_days_left(context, one) for one in with_secret]
     return worst_of(looks) if looks else skipped("no credential is stored")
 
 
-def _days_left(case: Case, one: Credential) -> Seen:
+def _days_left(context: DoctorContext, one: Credential) -> Seen:
     renew = (
         f"replace it before: `{one.change} --secret --expires DAY`" if one.change else "replace it on the settings page"
     )
@@ -68,7 +68,7 @@ def _days_left(case: Case, one: Credential) -> Seen:
             return ok(f"{one.name} never expires")
         say = f"`{one.change} --expires DAY|never`" if one.change else "say it on the settings page"
         return warn(f"nobody said when {one.name} expires", say)
-    left = one.secret.expires_at - case.now()
+    left = one.secret.expires_at - context.now()
     if left <= timedelta():
         return fail(f"{one.name} expired on {one.secret.expires_at:%Y-%m-%d}", renew.replace("it before", "it"))
     if left.days < EXPIRY_NOTICE[0]:
@@ -76,11 +76,11 @@ def _days_left(case: Case, one: Credential) -> Seen:
     return ok(f"{one.name} expires in {left.days} days")
 
 
-async def last_success(case: Case) -> Seen:
+async def last_success(context: DoctorContext) -> Seen:
     """22: when each credential last worked; those that never did."""
-    opened = await _with_keys(case)
+    opened = await _with_keys(context)
     if not opened.registered:
-        facts = await known_store(case)
+        facts = await known_store(context)
         good = facts.last_good_run_at if facts else None
         return skipped(f"{NO_REGISTRY}; " + (f"last good run {good:%Y-%m-%d %H:%M} UTC" if good else "no good run yet"))
     with_secret = [one for one in opened.credentials if one.secret.is_set]
@@ -96,8 +96,8 @@ def _last(one: Credential) -> Seen:
     return ok(f"{one.name} worked {one.last_ok_at:%Y-%m-%d %H:%M} UTC")
 
 
-async def _with_keys(case: Case) -> Opened:
-    opened = await case.opened()
+async def _with_keys(context: DoctorContext) -> Opened:
+    opened = await context.opened()
     if opened.has_registry and opened.keys is None:
         raise NotTriedError("not tried: the registry cannot be opened (encryption key)")
     return opened

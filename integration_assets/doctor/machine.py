@@ -11,7 +11,7 @@ from pathlib import Path
 
 from integration_assets import __version__
 from integration_assets.config import variable
-from integration_assets.doctor.case import Case, NotTriedError, in_thread
+from integration_assets.doctor.context import DoctorContext, NotTriedError, in_thread
 from integration_assets.doctor.findings import Seen, fail, failed, ok, unknown, warn
 from integration_assets.doctor.store import StoreFacts, bytes_of, store_facts
 from integration_assets.errors import IntegrationError
@@ -31,7 +31,7 @@ RUNS_OF_ROOM = 2
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
-async def installation(_case: Case) -> Seen:
+async def installation(_case: DoctorContext) -> Seen:
     """1: Python, system and packages, against the lock."""
     return await in_thread(_installation)
 
@@ -68,13 +68,13 @@ def different_packages(lock: str) -> list[str]:
     return different
 
 
-async def home(case: Case) -> Seen:
+async def home(context: DoctorContext) -> Seen:
     """2: the home can be written, and there is room for another run."""
-    return await in_thread(lambda: _home(case))
+    return await in_thread(lambda: _home(context))
 
 
-def _home(case: Case) -> Seen:
-    place = case.operator.home
+def _home(context: DoctorContext) -> Seen:
+    place = context.operator.home
     try:
         make_private_directory(place)
         probe = place / ".doctor"
@@ -83,7 +83,7 @@ def _home(case: Case) -> Seen:
     except OSError as error:
         fix = f"set {variable('home')} to a writable folder"
         return fail(f"{place} cannot be written: {error.strerror}", fix, usage=True)
-    free, left = shutil.disk_usage(place).free, bytes_of(case)
+    free, left = shutil.disk_usage(place).free, bytes_of(context)
     needed = RUNS_OF_ROOM * left
     wanted = f", {RUNS_OF_ROOM} times what the last run left is {size(needed)}" if left else "; no run left any yet"
     room = f"{free / 1e9:,.1f} GB free{wanted}"
@@ -109,10 +109,10 @@ def size(number: int) -> str:
     return f"{max(number, 0) / 1e3:,.0f} kB"
 
 
-async def staging_store(case: Case) -> Seen:
+async def staging_store(context: DoctorContext) -> Seen:
     """3: the DuckDB file opens, has this version's tables, and nobody holds it."""
     try:
-        facts = await store_facts(case)
+        facts = await store_facts(context)
     except IntegrationError as error:
         return failed(error, "do what the message says")
     if facts is None:
@@ -120,21 +120,21 @@ async def staging_store(case: Case) -> Seen:
     return ok(f"{facts.path} opens, {size(facts.bytes)}, nobody holds it")
 
 
-async def known_store(case: Case) -> StoreFacts | None:
+async def known_store(context: DoctorContext) -> StoreFacts | None:
     """The facts of the store for other checks than the third; None when there is none yet.
 
     Raises:
         NotTriedError: it does not open.
     """
     try:
-        return await store_facts(case)
+        return await store_facts(context)
     except IntegrationError:
         raise NotTriedError("not tried: the staging store does not open") from None
 
 
-async def ledger(case: Case) -> Seen:
+async def ledger(context: DoctorContext) -> Seen:
     """4: every block of the ledger has its checksum, no entry is missing, and the newest plan has its hash."""
-    facts = await known_store(case)
+    facts = await known_store(context)
     if facts is None or (not facts.ledger.rows and not facts.ledger.problems):
         return ok("empty: nothing was written yet")
     if facts.ledger.problems:
@@ -144,17 +144,17 @@ async def ledger(case: Case) -> Seen:
     return ok(f"{facts.ledger.rows:,} entries, none missing; the newest plan has its hash")
 
 
-async def leftovers(case: Case) -> Seen:
+async def leftovers(context: DoctorContext) -> Seen:
     """5: runs that died, writes whose outcome nobody knows."""
-    facts = await known_store(case)
+    facts = await known_store(context)
     if facts is None:
         return ok("no run yet")
     left = [f"run {run[:8]}, begun {began:%Y-%m-%d %H:%M} UTC, did not end" for run, began in facts.open_runs]
     if facts.ledger.open_writes:
         left.append(f"the outcome of {facts.ledger.open_writes:,} writes is not known")
     if left:
-        command = f"integration-assets sync --environment {case.environment}"
-        tenant = "" if case.tenant == "default" else f" --tenant {case.tenant}"
+        command = f"integration-assets sync --environment {context.environment}"
+        tenant = "" if context.tenant == "default" else f" --tenant {context.tenant}"
         return warn("; ".join(left), f"`{command}{tenant}` settles it")
     waiting = f"; {facts.unsent} messages to Slack wait for the next run" if facts.unsent else ""
     return ok(f"no run is open and no write unsettled{waiting}")

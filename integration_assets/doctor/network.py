@@ -10,7 +10,7 @@ from integration_assets.config import Settings
 from integration_assets.connectors.addresses import AddressGuard
 from integration_assets.connectors.proxies import trusted_authorities
 from integration_assets.connectors.reaching import Reached, answer_to_get, reach
-from integration_assets.doctor.case import Case
+from integration_assets.doctor.context import DoctorContext
 from integration_assets.doctor.findings import Seen, fail, ok, unknown, warn, worst_of
 from integration_assets.errors import IntegrationError
 from integration_assets.tenants.addresses import guard_for, internal_policy
@@ -29,21 +29,21 @@ OF_A_PROXY = frozenset({b"403", b"407", b"500", b"502", b"503", b"504"})
 Way = tuple[str, AddressGuard | None]
 
 
-async def ways(case: Case) -> list[Reached | IntegrationError]:
+async def ways(context: DoctorContext) -> list[Reached | IntegrationError]:
     """Every host a run of this tenant asks, once each, reached or not."""
-    return await case.once("hosts", lambda: _all_ways(case))
+    return await context.once("hosts", lambda: _all_ways(context))
 
 
-async def _all_ways(case: Case) -> list[Reached | IntegrationError]:
-    settings = await case.settings()
-    opened = await case.opened()
+async def _all_ways(context: DoctorContext) -> list[Reached | IntegrationError]:
+    settings = await context.settings()
+    opened = await context.opened()
     to = _third_party(settings)
     for one in opened.internal:
-        guard = AddressGuard(internal_policy(settings, case.tenant))
+        guard = AddressGuard(internal_policy(settings, context.tenant))
         to += [(url, guard) for url in (one.base_url, one.auth.get("token_url")) if url]
     by_origin = {url.split("/", 3)[2]: (url, guard) for url, guard in to}
-    context = await asyncio.to_thread(trusted_authorities)
-    return list(await asyncio.gather(*(_one_way(url, guard, context) for url, guard in by_origin.values())))
+    authorities = await asyncio.to_thread(trusted_authorities)
+    return list(await asyncio.gather(*(_one_way(url, guard, authorities) for url, guard in by_origin.values())))
 
 
 def _third_party(settings: Settings) -> list[Way]:
@@ -64,10 +64,10 @@ async def _one_way(url: str, guard: AddressGuard | None, context: ssl.SSLContext
         return error
 
 
-async def clock(case: Case) -> Seen:
+async def clock(context: DoctorContext) -> Seen:
     """8: this machine's clock against the systems'."""
-    now_of = [(one, one.at) for one in await ways(case) if isinstance(one, Reached) and one.at is not None]
-    now = case.now()
+    now_of = [(one, one.at) for one in await ways(context) if isinstance(one, Reached) and one.at is not None]
+    now = context.now()
     off = [(abs(now - at), one.host) for one, at in now_of]
     if not off:
         return unknown("no system said what time it is")
@@ -80,28 +80,28 @@ async def clock(case: Case) -> Seen:
     return ok(f"{skew.total_seconds():.0f} s off that of {host}")
 
 
-async def hosts(case: Case) -> Seen:
+async def hosts(context: DoctorContext) -> Seen:
     """9: each host's name, connection and certificate."""
-    found = await ways(case)
+    found = await ways(context)
     if not found:
         return unknown("no system is configured")
-    return worst_of([_host(case, one) for one in found])
+    return worst_of([_host(context, one) for one in found])
 
 
-def _host(case: Case, one: Reached | IntegrationError) -> Seen:
+def _host(context: DoctorContext, one: Reached | IntegrationError) -> Seen:
     if isinstance(one, IntegrationError):
         return fail(one.message, "check the base URL, the name server, the firewall and the proxy of this machine")
     if one.certificate_until is None:
         if one.on_this_machine:
             return ok(f"{one.host} on this machine")
         return warn(f"{one.host} is asked without TLS: credentials travel open", "make the base URL https://")
-    days = (one.certificate_until - case.now()).days
+    days = (one.certificate_until - context.now()).days
     if days < FEW_DAYS:
         return warn(f"the certificate of {one.host} ends in {days} days", "have whoever runs that host renew it")
     return ok(f"{one.host}, certificate for {days} days")
 
 
-async def egress(_case: Case) -> Seen:
+async def egress(_case: DoctorContext) -> Seen:
     """10: the addresses where clouds give out this machine's credentials do not answer. Only `/` is asked for."""
     answers = await asyncio.gather(*(answer_to_get(*where, "/", seconds=METADATA_SECONDS) for where in METADATA))
     open_ones = [f"{host}:{port}" for (host, port), said in zip(METADATA, answers, strict=True) if _serves(said)]

@@ -16,7 +16,7 @@ import msgspec
 from pydantic import SecretStr
 
 from integration_assets.config import Settings
-from integration_assets.doctor.case import Case, NotTriedError, in_thread
+from integration_assets.doctor.context import DoctorContext, NotTriedError, in_thread
 from integration_assets.doctor.findings import Seen, ok, warn
 
 FILES = (
@@ -62,13 +62,13 @@ class Found(msgspec.Struct, frozen=True):
     open_to_others: bool
 
 
-async def plaintext(case: Case) -> Seen:
+async def plaintext(context: DoctorContext) -> Seen:
     """26: no secret lies about in plain text."""
     try:
-        secrets = known_secrets(await case.settings())
+        secrets = known_secrets(await context.settings())
     except NotTriedError:
         secrets = ()
-    folders = places(case.operator.home)
+    folders = places(context.operator.home)
     found = await in_thread(lambda: list(search(folders, secrets)))
     looked_in = ", ".join(str(folder) for folder in folders)
     if not found:

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.config import load_automation
-from integration_assets.doctor.case import Case, in_thread
+from integration_assets.doctor.context import DoctorContext, in_thread
 from integration_assets.doctor.findings import Seen, ok, skipped, warn, worst_of
 from integration_assets.doctor.machine import known_store
 
@@ -32,12 +32,12 @@ class Schedules(msgspec.Struct, frozen=True):
     looked_at: datetime | None = None
 
 
-async def schedule(case: Case) -> Seen:
+async def schedule(context: DoctorContext) -> Seen:
     """23: the schedule and the age of the last run."""
-    known = await in_thread(lambda: _schedules(case.operator.home))
-    facts = await known_store(case)
+    known = await in_thread(lambda: _schedules(context.operator.home))
+    facts = await known_store(context)
     last = facts.last_run if facts else None
-    looks = [_switched(known, case.now()), _age(last, case.now(), scheduled=bool(known.on))]
+    looks = [_switched(known, context.now()), _age(last, context.now(), scheduled=bool(known.on))]
     worst = worst_of(looks)
     if worst.fix:
         return worst

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from integration_assets.doctor.case import Case, in_thread, replace_secret
+from integration_assets.doctor.context import DoctorContext, in_thread, replace_secret
 from integration_assets.doctor.findings import Seen, fail, ok, skipped, unknown, warn
 from integration_assets.tenants.addresses import guard_for
 from integration_assets.tenants.registry.words import Provider
@@ -22,15 +22,15 @@ LOOKED_UP_BY_ID = ("C", "G", "D")
 """How ids of conversations begin; a name cannot be looked up."""
 
 
-async def slack(case: Case) -> Seen:
+async def slack(context: DoctorContext) -> Seen:
     """20: token and channel."""
-    settings = await case.settings()
+    settings = await context.settings()
     if settings.slack_bot_token is None:
         return skipped("not configured: the summary is printed only")
     if settings.slack_channel is None:
         name = settings.named(CHANNEL)
         return fail(f"{name} is not set: nothing can be posted", f"set {name}", usage=True)
-    return await in_thread(lambda: _slack(settings, case.tenant))
+    return await in_thread(lambda: _slack(settings, context.tenant))
 
 
 def _slack(settings: Settings, tenant: str) -> Seen:

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from integration_assets.doctor.case import Case, in_thread
+from integration_assets.doctor.context import DoctorContext, in_thread
 from integration_assets.staging import room
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_path
@@ -43,7 +43,7 @@ class StoreFacts(msgspec.Struct, frozen=True):
     calls_needed: int | None = None
 
 
-async def store_facts(case: Case) -> StoreFacts | None:
+async def store_facts(context: DoctorContext) -> StoreFacts | None:
     """What the store says; None when there is none yet.
 
     Raises:
@@ -51,25 +51,27 @@ async def store_facts(case: Case) -> StoreFacts | None:
         LockError: another run, or another program, has it open.
         PermanentError: it is damaged, or cannot be read or written.
     """
-    return await case.once("store", lambda: in_thread(lambda: _facts(case)))
+    return await context.once("store", lambda: in_thread(lambda: _facts(context)))
 
 
-def place_of(case: Case) -> Path:
+def place_of(context: DoctorContext) -> Path:
     """Where the store is.
 
     Raises:
         ConfigurationError: its place is no directory of DuckDB files.
     """
-    return store_path(case.operator.home, case.operator.store_url, case.environment, case.tenant)
+    return store_path(context.operator.home, context.operator.store_url, context.environment, context.tenant)
 
 
-def bytes_of(case: Case) -> int:
+def bytes_of(context: DoctorContext) -> int:
     """Bytes of what the last run left: the store and what it published."""
-    return room.bytes_of((place_of(case), published_path(case.operator.home, case.environment, case.tenant)))
+    return room.bytes_of(
+        (place_of(context), published_path(context.operator.home, context.environment, context.tenant))
+    )
 
 
-def _facts(case: Case) -> StoreFacts | None:
-    path = place_of(case)
+def _facts(context: DoctorContext) -> StoreFacts | None:
+    path = place_of(context)
     if not path.exists():
         return None
     with open_store(path, "doctor") as connection:
@@ -77,8 +79,8 @@ def _facts(case: Case) -> StoreFacts | None:
         unsent = connection.execute("SELECT count(*) FROM sync.outbox").fetchall()[0][0]
         return StoreFacts(
             path=path,
-            bytes=bytes_of(case),
-            pinned=pinned_portal(connection, case.environment),
+            bytes=bytes_of(context),
+            pinned=pinned_portal(connection, context.environment),
             ledger=_ledger(connection),
             open_runs=tuple((str(run), _utc(began)) for run, began in runs),
             unsent=unsent,

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from integration_assets.doctor import crm, exposure, feedback, keys, machine, network, plaintext, schedule, slack
-from integration_assets.doctor.case import Case
+from integration_assets.doctor.context import DoctorContext
 from integration_assets.doctor.findings import Seen
 
 
@@ -16,7 +16,7 @@ class Check(msgspec.Struct, frozen=True):
 
     name: str
     why: str
-    look: Callable[[Case], Awaitable[Seen]]
+    look: Callable[[DoctorContext], Awaitable[Seen]]
 
 
 CHECKS: tuple[Check, ...] = (

@@ -18,7 +18,7 @@ from typing import Any, Literal
 import msgspec
 
 from integration_assets.errors import CredentialError, EndState, IntegrationError, PermanentError
-from integration_assets.reporting.slack_posting import Fate, Posting
+from integration_assets.reporting.slack_posting import DeliveryStatus, Posting
 from integration_assets.staging.files import write_whole
 from integration_assets.staging.store import make_private_directory
 
@@ -119,7 +119,7 @@ def _unwritable(path: Path, error: OSError) -> PermanentError:
 # ---------------------------------------------------------------------------------------------------- changes of state
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class AlertTransition(msgspec.Struct, frozen=True, kw_only=True):
     """How a state compares with the one people know.
 
     `change` is `none` (well before and now), `new` (not told yet: a problem, or another one), `same` (told before) or
@@ -131,21 +131,23 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     before: Alert | None = None
 
 
-def compare(before: Alert | None, problem: str | None, said: str, now: datetime) -> Standing:
+def compare(before: Alert | None, problem: str | None, said: str, now: datetime) -> AlertTransition:
     """Compare what is now, a `problem` or None, with what was told. `now` is UTC."""
     if problem is None:
-        return Standing(change="recovered", before=before) if before else Standing(change="none")
+        return AlertTransition(change="recovered", before=before) if before else AlertTransition(change="none")
     if before is not None and before.problem == problem:
-        return Standing(change="same", alert=msgspec.structs.replace(before, times=before.times + 1), before=before)
-    return Standing(change="new", alert=Alert(problem=problem, said=said, since=now), before=before)
+        return AlertTransition(
+            change="same", alert=msgspec.structs.replace(before, times=before.times + 1), before=before
+        )
+    return AlertTransition(change="new", alert=Alert(problem=problem, said=said, since=now), before=before)
 
 
-def settle(alerts: Alerts, subject: str, standing: Standing) -> None:
+def settle(alerts: Alerts, subject: str, transition: AlertTransition) -> None:
     """Keep the state of a subject."""
-    if standing.alert is None:
+    if transition.alert is None:
         alerts.open.pop(subject, None)
     else:
-        alerts.open[subject] = standing.alert
+        alerts.open[subject] = transition.alert
 
 
 def credential_problem(system: str) -> str:
@@ -205,14 +207,14 @@ def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Post
         alerts.notices[place] = msgspec.structs.replace(notice, state="sending")
         keep_alerts(path, alerts)
         posting = post(notice, again)
-        done = posting.fate in (Fate.POSTED, Fate.UNPOSTABLE)
+        done = posting.delivery_status in (DeliveryStatus.POSTED, DeliveryStatus.UNPOSTABLE)
         if done:
             del alerts.notices[place]
         else:
-            unsure = again or posting.fate is Fate.UNCERTAIN
+            unsure = again or posting.delivery_status is DeliveryStatus.UNCERTAIN
             alerts.notices[place] = msgspec.structs.replace(notice, state="uncertain" if unsure else "waiting")
         keep_alerts(path, alerts)
-        problem = posting.line if posting.fate is not Fate.POSTED else problem
+        problem = posting.line if posting.delivery_status is not DeliveryStatus.POSTED else problem
         if not done:
             return posting.line  # the next one would fare no better
     return problem

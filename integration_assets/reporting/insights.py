@@ -222,7 +222,7 @@ def read_requests(
 def read_filters(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
     """Values of `status` and `board` that occur."""
     found: dict[str, list[str]] = {"status": [], "board": []}
-    for name, value, _ in connection.execute(read_sql("insights/filters")).fetchall():
+    for name, value, _ in connection.execute(read_sql("reporting/insights/filters")).fetchall():
         found[name].append(value)
     return found
 
@@ -263,7 +263,9 @@ def read_company_names(
     connection: duckdb.DuckDBPyConnection, company_ids: Sequence[str]
 ) -> dict[str, tuple[str | None, str | None]]:
     """Name and domain of companies that voted, by id."""
-    rows = connection.execute(read_sql("insights/company_names"), {"company_ids": list(company_ids)}).fetchall()
+    rows = connection.execute(
+        read_sql("reporting/insights/company_names"), {"company_ids": list(company_ids)}
+    ).fetchall()
     return {company_id: (name, domain) for company_id, name, domain in rows}
 
 
@@ -279,7 +281,7 @@ def read_runs(connection: duckdb.DuckDBPyConnection, *, limit: int, skipped: int
 
 def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str, str | None, RunSummary] | None:
     """Mode, error and summary of a run."""
-    rows = connection.execute(read_sql("insights/run"), {"run_id": run_id}).fetchall()
+    rows = connection.execute(read_sql("reporting/insights/run"), {"run_id": run_id}).fetchall()
     if not rows:
         return None
     _, mode, error, _, summary = rows[0]
@@ -294,7 +296,7 @@ def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine
     """The plan of this hash; None also in what an older version published."""
     if not _publishes_plans(connection):
         return None
-    rows = connection.execute(read_sql("insights/plan"), {"hash": plan_hash}).fetchall()
+    rows = connection.execute(read_sql("reporting/insights/plan"), {"hash": plan_hash}).fetchall()
     for plan_id, found, kind, status, portal_id, created_at, reasons, counts, approved_at in rows:
         numbers = msgspec.json.decode(counts)
         changes = {name: numbers[name] for name in CHANGES}
@@ -304,7 +306,9 @@ def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine
 
 def read_plan_changes(connection: duckdb.DuckDBPyConnection, plan_id: str, *, limit: int) -> list[PlanChange]:
     """The first changes of a plan, as far as they were published."""
-    rows = connection.execute(read_sql("insights/plan_changes"), {"plan_id": plan_id, "most_rows": limit}).fetchall()
+    rows = connection.execute(
+        read_sql("reporting/insights/plan_changes"), {"plan_id": plan_id, "most_rows": limit}
+    ).fetchall()
     return [_plan_change(row) for row in rows]
 
 
@@ -333,7 +337,7 @@ def read_last_run(connection: duckdb.DuckDBPyConnection) -> LastRun | None:
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, kind: type[S], name: str, values: dict[str, Any]) -> list[S]:
-    return [kind(*row) for row in connection.execute(read_sql(f"insights/{name}"), values).fetchall()]
+    return [kind(*row) for row in connection.execute(read_sql(f"reporting/insights/{name}"), values).fetchall()]
 
 
 def _first(rows: Sequence[S]) -> S | None:

@@ -26,7 +26,7 @@ _AGO = re.compile(r"(\d{1,5})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
-class Place(msgspec.Struct, frozen=True):
+class RankPosition(msgspec.Struct, frozen=True):
     """A request in a snapshot. `title` is None when the request is gone by now."""
 
     request_id: str
@@ -88,7 +88,7 @@ def parse_since(text: str, now: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
-def compare(before: Sequence[Place], now: Sequence[Place], by: HistoryOrder = "arr") -> list[Move]:
+def compare(before: Sequence[RankPosition], now: Sequence[RankPosition], by: HistoryOrder = "arr") -> list[Move]:
     """What changed its place: movers by how far, then the new ones from the top, then those that are gone."""
     old, new = ({one.request_id: one for one in places} for places in (before, now))
     moves = [_move(old.get(key), new.get(key), by) for key in {**old, **new}]
@@ -97,7 +97,7 @@ def compare(before: Sequence[Place], now: Sequence[Place], by: HistoryOrder = "a
     return sorted(changed, key=lambda one: (order[one.kind], -abs(one.change), one.now or one.before or 0))
 
 
-def _move(old: Place | None, new: Place | None, by: HistoryOrder) -> Move | None:
+def _move(old: RankPosition | None, new: RankPosition | None, by: HistoryOrder) -> Move | None:
     before, now = (_place(one, by) for one in (old, new))
     if before == now:
         return None
@@ -120,7 +120,7 @@ def _move(old: Place | None, new: Place | None, by: HistoryOrder) -> Move | None
     )
 
 
-def _place(one: Place | None, by: HistoryOrder) -> int | None:
+def _place(one: RankPosition | None, by: HistoryOrder) -> int | None:
     if one is None:
         return None
     return one.by_arr if by == "arr" else one.by_companies
@@ -150,6 +150,6 @@ def read_moves(
     return Moved(before, now, moves, found=rows[0][-1] if rows else 0, later=since is not None and not old_enough)
 
 
-def _places(rows: Sequence[tuple[Any, ...]], first: int) -> list[Place]:
+def _places(rows: Sequence[tuple[Any, ...]], first: int) -> list[RankPosition]:
     """The places of one snapshot, whose four columns begin at `first`; requests that are not in it left out."""
-    return [Place(*row[:2], *row[first : first + 4]) for row in rows if row[first] is not None]
+    return [RankPosition(*row[:2], *row[first : first + 4]) for row in rows if row[first] is not None]

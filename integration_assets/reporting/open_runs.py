@@ -54,7 +54,7 @@ def forget_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
 
 
 def end_dead_runs(
-    connection: duckdb.DuckDBPyConnection, *, but: str, known_ending: KnownEnding, memory: str
+    connection: duckdb.DuckDBPyConnection, *, but: str, known_result: KnownEnding, memory: str
 ) -> list[str]:
     """Record the end of every run that never recorded one, `but` the one that asks; return a line about each.
 
@@ -70,7 +70,7 @@ def end_dead_runs(
         [but],
     ).fetchall()
     return [
-        _end(connection, Begun(run_id=i, tenant=t, environment=e, mode=m, started_at=s), known_ending(i), memory)
+        _end(connection, Begun(run_id=i, tenant=t, environment=e, mode=m, started_at=s), known_result(i), memory)
         for i, t, e, m, s in rows
     ]
 

@@ -14,7 +14,7 @@ from typing import Any, Literal
 import duckdb
 import msgspec
 
-from integration_assets.reporting.slack_posting import Fate, Posting
+from integration_assets.reporting.slack_posting import DeliveryStatus, Posting
 
 LATE_PER_RUN = 3
 """Late messages a run posts beside its own: an outage of days must not turn into a flood."""
@@ -22,7 +22,7 @@ KEPT = 50
 """Messages kept at most; the oldest are dropped."""
 
 
-class Letter(msgspec.Struct, frozen=True, kw_only=True):
+class OutboxMessage(msgspec.Struct, frozen=True, kw_only=True):
     """A message in the outbox. `blocks` are Slack's, `ended_at` is UTC; `uncertain`: it may have been posted before."""
 
     run_id: str
@@ -41,17 +41,17 @@ class Delivery(msgspec.Struct):
     notes: list[str] = msgspec.field(default_factory=list)
 
 
-def put(connection: duckdb.DuckDBPyConnection, letter: Letter) -> None:
+def put(connection: duckdb.DuckDBPyConnection, message: OutboxMessage) -> None:
     """Keep a message, in the caller's transaction."""
     connection.execute(
         "INSERT INTO sync.outbox VALUES (?, ?, ?, ?::TIMESTAMP, ?, ?)",
         [
-            letter.run_id,
-            letter.text,
-            msgspec.json.encode(letter.blocks).decode(),
-            letter.ended_at,
-            letter.state,
-            letter.problem,
+            message.run_id,
+            message.text,
+            msgspec.json.encode(message.blocks).decode(),
+            message.ended_at,
+            message.state,
+            message.problem,
         ],
     )
     connection.execute(
@@ -63,28 +63,30 @@ def put(connection: duckdb.DuckDBPyConnection, letter: Letter) -> None:
     )
 
 
-def deliver(connection: duckdb.DuckDBPyConnection, post: Callable[[Letter], Posting], *, own: str | None) -> Delivery:
+def deliver(
+    connection: duckdb.DuckDBPyConnection, post: Callable[[OutboxMessage], Posting], *, own: str | None
+) -> Delivery:
     """Post what waits, oldest first, the message of the run `own` last.
 
     Without a run, what may have arrived is left to the next one: it is repeated once, and not within an outage.
     `post` tries once and never raises. After the first message that does not get through, no other is tried.
     """
     delivery = Delivery(notes=_abandoned(connection, own or ""))
-    for letter in _waiting(connection, own or ""):
-        if own is None and letter.state == "uncertain":
+    for message in _waiting(connection, own or ""):
+        if own is None and message.state == "uncertain":
             continue
-        posting = _posted(connection, letter, post)
-        mine = letter.run_id == own
-        if posting.fate is Fate.POSTED:
+        posting = _posted(connection, message, post)
+        mine = message.run_id == own
+        if posting.delivery_status is DeliveryStatus.POSTED:
             delivery.posted = delivery.posted or mine
             if not mine:
-                delivery.notes.append(f"posted the late summary of run {letter.run_id}")
+                delivery.notes.append(f"posted the late summary of run {message.run_id}")
         elif mine:
             delivery.problem = posting.line
             break
-        elif posting.fate is Fate.UNPOSTABLE or letter.state == "uncertain":
-            delivery.notes.append(f"the late summary of run {letter.run_id}: {posting.line}")
-        if posting.fate in (Fate.NOT_POSTED, Fate.UNCERTAIN):
+        elif posting.delivery_status is DeliveryStatus.UNPOSTABLE or message.state == "uncertain":
+            delivery.notes.append(f"the late summary of run {message.run_id}: {posting.line}")
+        if posting.delivery_status in (DeliveryStatus.NOT_POSTED, DeliveryStatus.UNCERTAIN):
             # The next one would fare no better, and would cost its time-out.
             delivery.problem = posting.line
             connection.execute("UPDATE sync.outbox SET problem = ? WHERE run_id = ?", [posting.line, own])
@@ -92,7 +94,7 @@ def deliver(connection: duckdb.DuckDBPyConnection, post: Callable[[Letter], Post
     return delivery
 
 
-def _waiting(connection: duckdb.DuckDBPyConnection, own: str) -> list[Letter]:
+def _waiting(connection: duckdb.DuckDBPyConnection, own: str) -> list[OutboxMessage]:
     rows = connection.execute(
         """
         SELECT run_id, text, blocks, ended_at, state, problem FROM sync.outbox
@@ -103,7 +105,7 @@ def _waiting(connection: duckdb.DuckDBPyConnection, own: str) -> list[Letter]:
         {"own": own, "late": LATE_PER_RUN},
     ).fetchall()
     return [
-        Letter(
+        OutboxMessage(
             run_id=run_id,
             text=text,
             blocks=msgspec.json.decode(blocks),
@@ -115,17 +117,19 @@ def _waiting(connection: duckdb.DuckDBPyConnection, own: str) -> list[Letter]:
     ]
 
 
-def _posted(connection: duckdb.DuckDBPyConnection, letter: Letter, post: Callable[[Letter], Posting]) -> Posting:
+def _posted(
+    connection: duckdb.DuckDBPyConnection, message: OutboxMessage, post: Callable[[OutboxMessage], Posting]
+) -> Posting:
     """One attempt, on record before it is made and after."""
-    connection.execute("UPDATE sync.outbox SET state = 'sending' WHERE run_id = ?", [letter.run_id])
-    posting = post(letter)
-    repeated_in_vain = posting.fate is Fate.UNCERTAIN and letter.state == "uncertain"
-    if posting.fate in (Fate.POSTED, Fate.UNPOSTABLE) or repeated_in_vain:
-        connection.execute("DELETE FROM sync.outbox WHERE run_id = ?", [letter.run_id])
+    connection.execute("UPDATE sync.outbox SET state = 'sending' WHERE run_id = ?", [message.run_id])
+    posting = post(message)
+    repeated_in_vain = posting.delivery_status is DeliveryStatus.UNCERTAIN and message.state == "uncertain"
+    if posting.delivery_status in (DeliveryStatus.POSTED, DeliveryStatus.UNPOSTABLE) or repeated_in_vain:
+        connection.execute("DELETE FROM sync.outbox WHERE run_id = ?", [message.run_id])
     else:
-        state = "uncertain" if posting.fate is Fate.UNCERTAIN else letter.state
+        state = "uncertain" if posting.delivery_status is DeliveryStatus.UNCERTAIN else message.state
         connection.execute(
-            "UPDATE sync.outbox SET state = ?, problem = ? WHERE run_id = ?", [state, posting.line, letter.run_id]
+            "UPDATE sync.outbox SET state = ?, problem = ? WHERE run_id = ?", [state, posting.line, message.run_id]
         )
     return posting
 

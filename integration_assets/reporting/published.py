@@ -15,7 +15,6 @@ from rich.text import Text
 from integration_assets.config import Settings
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import ConfigurationError, PermanentError
-from integration_assets.reporting.endings import kept_endings, read_kept_ending
 from integration_assets.reporting.html_report import (
     ReportFacts,
     copy_report,
@@ -26,6 +25,7 @@ from integration_assets.reporting.html_report import (
 )
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
 from integration_assets.reporting.rankings import Order, UnresolvedDomain, read_rankings, read_unresolved
+from integration_assets.reporting.result_files import kept_endings, read_kept_ending
 from integration_assets.reporting.run_summary import RunSummary, write_json
 from integration_assets.reporting.terminal import (
     show_calls,
@@ -176,7 +176,7 @@ def _left(settings: Settings, tenant: str, run_id: str, *, html: bool) -> _Recor
 
 def _rendered(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
     """The report of a run whose own is not kept: what was recorded of it, and the ranking as it is now."""
-    [(_, mode, error, _, text)] = connection.execute(read_sql("insights/run"), {"run_id": run_id}).fetchall()
+    [(_, mode, error, _, text)] = connection.execute(read_sql("reporting/insights/run"), {"run_id": run_id}).fetchall()
     [(newest, _, _), *_] = connection.execute(read_sql("reporting/runs"), [""]).fetchall()
     summary = msgspec.json.decode(text, type=RunSummary)
     facts = ReportFacts(

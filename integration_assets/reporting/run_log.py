@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from integration_assets.connectors.calls import CallCount
-from integration_assets.reporting.outbox import Letter, put
+from integration_assets.reporting.outbox import OutboxMessage, put
 from integration_assets.reporting.run_summary import (
     CheckLine,
     LinkNumbers,
@@ -24,7 +24,7 @@ from integration_assets.staging.store import transaction
 
 
 def record_run(
-    connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts, letter: Letter | None = None
+    connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts, message: OutboxMessage | None = None
 ) -> None:
     """Keep a run in `ops`: its summary, calls by endpoint, their floor and checks; and how fresh each input is now.
 
@@ -33,8 +33,8 @@ def record_run(
     """
     with transaction(connection):
         connection.execute("DELETE FROM sync.open_runs WHERE run_id = ?", [summary.run_id])
-        if letter is not None:
-            put(connection, letter)
+        if message is not None:
+            put(connection, message)
         connection.execute("DELETE FROM ops.runs WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.api_calls WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.call_floors WHERE run_id = ?", [summary.run_id])

@@ -24,7 +24,7 @@ from slack_sdk.models.blocks import (
 
 from integration_assets.errors import EndState
 from integration_assets.reporting.advice import TODO, release_command
-from integration_assets.reporting.alerts import Standing
+from integration_assets.reporting.alerts import AlertTransition
 from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.run_summary import (
     CheckLine,
@@ -81,7 +81,7 @@ class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
     movers: tuple[str, ...] = ()
     floor: dict[str, int] = {}
     quota: float | None = None
-    standing: Standing | None = None
+    transition: AlertTransition | None = None
     once: bool = False
     is_cancelled: bool = False
     is_retried: bool = False
@@ -94,7 +94,7 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
         emoji, words = ":octagonal_sign:", "cancelled"
     elif extra.is_retried:
         words += ", will be tried again"
-    if extra.standing is not None and extra.standing.change == "recovered":
+    if extra.transition is not None and extra.transition.change == "recovered":
         emoji, words = ":large_green_circle:", f"recovered, {words}"
     dry = " (dry run)" if summary.dry_run else ""
     title = f"{extra.title} → {summary.environment}{dry}: {words}"
@@ -174,7 +174,9 @@ def _identity(summary: RunSummary, extra: SummaryExtras) -> str:
 
 def _recovered(extra: SummaryExtras) -> str:
     """What is over; empty when nothing was wrong before."""
-    before = extra.standing.before if extra.standing is not None and extra.standing.change == "recovered" else None
+    before = (
+        extra.transition.before if extra.transition is not None and extra.transition.change == "recovered" else None
+    )
     if before is None:
         return ""
     how_often = f"{count(before.times, 'run')} since {moment(iso_utc(before.since))}"

@@ -24,7 +24,7 @@ EVENT_TYPE = "integration_assets_run"
 """Type of the metadata that carries the run id with every message."""
 
 
-class Fate(Enum):
+class DeliveryStatus(Enum):
     """What became of a message: posted; certainly not posted; refused for what is in it; without a clear answer."""
 
     POSTED = "posted"
@@ -36,7 +36,7 @@ class Fate(Enum):
 class Posting(msgspec.Struct, frozen=True):
     """The fate of a message, and one line that says why it is not `POSTED`."""
 
-    fate: Fate
+    delivery_status: DeliveryStatus
     line: str | None = None
 
 
@@ -60,10 +60,10 @@ def post_message(
         return Posting(_refused(error), f"Slack refused the message: {_slack_reason(error)}")
     except URLError as error:
         # Raised while connecting or sending: the request was never whole, so there was nothing to post.
-        return Posting(Fate.NOT_POSTED, f"Slack could not be reached ({_reason(error)})")
+        return Posting(DeliveryStatus.NOT_POSTED, f"Slack could not be reached ({_reason(error)})")
     except Exception as error:  # noqa: BLE001 - whatever goes wrong in there, the run has its result already
-        return Posting(Fate.UNCERTAIN, f"Slack gave no answer to the message ({type(error).__name__})")
-    return Posting(Fate.POSTED)
+        return Posting(DeliveryStatus.UNCERTAIN, f"Slack gave no answer to the message ({type(error).__name__})")
+    return Posting(DeliveryStatus.POSTED)
 
 
 def _reason(error: URLError) -> str:
@@ -71,17 +71,17 @@ def _reason(error: URLError) -> str:
     return clip(redact(str(error.reason)), 300)
 
 
-def _refused(error: SlackApiError) -> Fate:
+def _refused(error: SlackApiError) -> DeliveryStatus:
     code, status = _code(error), getattr(error.response, "status_code", 0)
     if code in _CONTENT_ERRORS:
-        return Fate.UNPOSTABLE
+        return DeliveryStatus.UNPOSTABLE
     # Slack says of these two errors that some of the work may have succeeded. What answers without Slack's JSON is a
     # gateway: it may speak for a Slack that has posted, unless it says that the request itself was wrong, or that
     # nobody was there to take it (503, RFC 9110).
     if code is None and status == 503:
-        return Fate.NOT_POSTED
+        return DeliveryStatus.NOT_POSTED
     unclear = code in ("fatal_error", "internal_error") or status >= 500 or (code is None and status < 400)
-    return Fate.UNCERTAIN if unclear else Fate.NOT_POSTED
+    return DeliveryStatus.UNCERTAIN if unclear else DeliveryStatus.NOT_POSTED
 
 
 def check_slack(settings: Settings, *, guard: AddressGuard | None = None) -> str | None:

@@ -37,14 +37,14 @@ def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: 
     """
     statuses = {"open_statuses": [str(status) for status in open_statuses]}
     with written_plain(connection):
-        create_table(connection, "resolved.company_votes", "resolved_company_votes")
-        create_table(connection, "resolved.ranked_companies", "resolved_ranked_companies")
-        create_table(connection, "resolved.ranked_requests", "resolved_ranked_requests", statuses)
-        create_view(connection, "ranked.company_requests", "company_feature_requests")
-        create_table(connection, "ranked.companies", "ranked_companies")
-        create_table(connection, "ranked.feature_requests", "ranked_feature_requests", {"as_of": _utc(as_of)})
-        create_table(connection, "ranked.unresolved_votes", "unresolved_votes")
-        create_view(connection, "ranked.why", "ranked_why")
+        create_table(connection, "resolved.company_votes")
+        create_table(connection, "resolved.ranked_companies")
+        create_table(connection, "resolved.ranked_requests", statuses)
+        create_view(connection, "ranked.company_requests")
+        create_table(connection, "ranked.companies")
+        create_table(connection, "ranked.feature_requests", {"as_of": _utc(as_of)})
+        create_table(connection, "ranked.unresolved_votes")
+        create_view(connection, "ranked.why")
     _make_history(connection)
 
 
@@ -53,7 +53,7 @@ def snapshot_history(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> 
     moment = _utc(as_of)
     _make_history(connection)
     connection.execute("DELETE FROM ranked.rank_history WHERE as_of::DATE = $as_of::TIMESTAMP::DATE", {"as_of": moment})
-    connection.execute(f"INSERT INTO ranked.rank_history\n{read_sql('ranking_history')}", {"as_of": moment})
+    connection.execute(f"INSERT INTO ranked.rank_history\n{read_sql('ranked/rank_history')}", {"as_of": moment})
 
 
 def _make_history(connection: duckdb.DuckDBPyConnection) -> None:

@@ -135,8 +135,8 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         _settle_ties(connection)
         _number_voters(connection)
         _count_votes(connection)
-        create_view(connection, "resolved.votes", "domain_resolved_votes")
-        create_table(connection, "resolved.lost_votes", "resolved_lost_votes")
+        create_view(connection, "resolved.votes")
+        create_table(connection, "resolved.lost_votes")
         _join_revenue(connection, settings)
         drop_work_tables(connection, _WORK_TABLES)
 
@@ -157,7 +157,7 @@ def _follow_merges(connection: duckdb.DuckDBPyConnection) -> None:
     create_table_of_rows(
         connection, "work_company_merges", text_schema("merged_id", "survivor_id"), sorted(survivors(merges).items())
     )
-    create_table(connection, "resolved.company_survivors", "resolved_company_survivors")
+    create_table(connection, "resolved.company_survivors")
 
 
 def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
@@ -182,8 +182,8 @@ def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDom
         ),
     )
     connection.execute("INSERT INTO work_domain_texts SELECT text, text, pair, NULL, NULL FROM work_plain_hosts")
-    create_table(connection, "resolved.company_hosts", "resolved_company_hosts")
-    create_table(connection, "resolved.host_problems", "resolved_host_problems")
+    create_table(connection, "resolved.company_hosts")
+    create_table(connection, "resolved.host_problems")
     create_table(connection, "work_host_companies")
     create_table(connection, "work_text_companies")
     create_table(connection, "work_personal_host_companies")
@@ -219,7 +219,7 @@ def _name_special_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDoma
 def _find_plain_hosts(connection: duckdb.DuckDBPyConnection, texts_query: str) -> None:
     """Of the distinct texts a statement of ours selects, those that are a plain host, into `work_plain_hosts`."""
     connection.execute(f"CREATE OR REPLACE TEMP TABLE work_texts AS {texts_query}")
-    create_table(connection, "work_plain_hosts", "plain_hosts")
+    create_table(connection, "work_plain_hosts")
 
 
 def _other_texts(connection: duckdb.DuckDBPyConnection) -> Iterator[str]:
@@ -248,7 +248,7 @@ def _odd_row(number: int, text: str, domains: MailDomains) -> HostRow:
 
 def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings, domains: MailDomains) -> None:
     _apply_overrides(connection, settings.overrides, domains)
-    create_table(connection, "resolved.contact_addresses", "resolved_contact_addresses")
+    create_table(connection, "resolved.contact_addresses")
     create_table(connection, "work_contact_companies")
     create_table(connection, "work_account_companies", parameters={"account_id_is": settings.account_key()})
     create_table(connection, "work_internal_companies")
@@ -260,7 +260,6 @@ def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: Resolution
     create_table(
         connection,
         "resolved.suspected_mail_providers",
-        "resolved_suspected_mail_providers",
         {"least_known": LEAST_KNOWN_ORGANISATIONS, "least": LEAST_ORGANISATIONS},
     )
     create_table(connection, "work_host_evidence")
@@ -283,7 +282,7 @@ def _apply_overrides(
         ((match, company_id) for match, company_id, problem in checked if problem is None),
     )
     create_table(connection, "work_override_companies")
-    create_table(connection, "resolved.override_problems", "resolved_override_problems")
+    create_table(connection, "resolved.override_problems")
     create_table_of_rows(
         connection,
         "work_override_hosts",
@@ -324,15 +323,15 @@ def _settle_ties(connection: duckdb.DuckDBPyConnection) -> None:
 
 def _number_voters(connection: duckdb.DuckDBPyConnection) -> None:
     create_table(connection, "work_voter_companies")
-    create_table(connection, "resolved.voting_companies", "resolved_voting_companies")
-    create_table(connection, "resolved.voters", "resolved_voters")
-    create_view(connection, "resolved.addresses", "resolved_addresses")
+    create_table(connection, "resolved.voting_companies")
+    create_table(connection, "resolved.voters")
+    create_view(connection, "resolved.addresses")
 
 
 def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:
-    create_table(connection, "resolved.requests", "resolved_requests")
+    create_table(connection, "resolved.requests")
     create_table(connection, "work_request_ends")
-    create_table(connection, "resolved.counted_votes", "resolved_counted_votes")
+    create_table(connection, "resolved.counted_votes")
     create_table(connection, "work_repeated_votes")
     connection.execute("DELETE FROM resolved.counted_votes WHERE rowid IN (FROM work_repeated_votes)")
 
@@ -357,7 +356,7 @@ def _join_revenue(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         _REVENUES,
         ((one.company_id, one.source, one.arr, one.currency, one.amount, one.problem) for one in revenues),
     )
-    create_table(connection, "resolved.company_arr", "resolved_company_arr")
+    create_table(connection, "resolved.company_arr")
     create_table_of_rows(
         connection,
         "resolved.arr_without_rate",
@@ -374,4 +373,4 @@ def _join_revenue(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         text_schema("source", "id", "reason"),
         sorted((problem.source, problem.figure_id, problem.reason) for problem in problems),
     )
-    create_table(connection, "resolved.arr_unjoined", "resolved_arr_unjoined")
+    create_table(connection, "resolved.arr_unjoined")

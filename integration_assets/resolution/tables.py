@@ -17,19 +17,18 @@ _VIEW = "work_arrow_rows"
 def create_table(
     connection: duckdb.DuckDBPyConnection,
     table: str,
-    query: str | None = None,
     parameters: Mapping[str, Any] | None = None,
 ) -> None:
-    """Replace `table` by the rows of the SQL file `query` (default: named as the table).
+    """Replace `table` by the rows of its SQL file, which lies in the folder of its room under the table's name.
 
     A table without schema is temporary: it lives as long as the connection, outside the store.
     """
-    connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS\n{read_sql(query or table)}", parameters or {})
+    connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS\n{_query_of(table)}", parameters or {})
 
 
-def create_view(connection: duckdb.DuckDBPyConnection, view: str, query: str) -> None:
-    """Replace `view` by the SQL file `query`, which may have no parameters."""
-    connection.execute(f"CREATE OR REPLACE VIEW {view} AS\n{read_sql(query)}")
+def create_view(connection: duckdb.DuckDBPyConnection, view: str) -> None:
+    """Replace `view` by its SQL file, which may have no parameters."""
+    connection.execute(f"CREATE OR REPLACE VIEW {view} AS\n{_query_of(view)}")
 
 
 def create_table_of_rows(
@@ -67,6 +66,11 @@ def drop_work_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[str
 def text_schema(*names: str) -> pa.Schema:
     """A schema of text columns."""
     return pa.schema([(name, pa.string()) for name in names])
+
+
+def _query_of(table: str) -> str:
+    schema, _, name = table.rpartition(".")
+    return read_sql(f"{'ranked' if schema == 'ranked' else 'resolution'}/{name}")
 
 
 def _kind(table: str) -> str:

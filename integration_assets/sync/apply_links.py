@@ -87,7 +87,7 @@ def _ends(
     }
     set_variables(application.connection, target=target)
     with incoming(application.connection, pa.table(rows)):
-        for is_record, end_id, links in application.connection.execute(read_sql("ends_of_pairs")).fetchall():
+        for is_record, end_id, links in application.connection.execute(read_sql("sync/ends_of_pairs")).fetchall():
             (records if is_record else targets)[end_id] += links
     return _Ends(records, targets)
 
@@ -169,7 +169,7 @@ def _reject_orphans(application: Application, orphans: Sequence[Operation]) -> N
     rejected = []
     for operation in orphans:
         rejected += _rejections(application, operation, operation.changed_labels, reason)
-    application.ledger.settle_links([], now=application.now(), pairs=[], links=[], rejected=rejected)
+    application.ledger.record_link_outcomes([], now=application.now(), pairs=[], links=[], rejected=rejected)
 
 
 def _rejections(application: Application, operation: Operation, labels: Sequence[str], reason: str) -> list[Rejected]:
@@ -179,7 +179,7 @@ def _rejections(application: Application, operation: Operation, labels: Sequence
 
 async def _write_and_verify(application: Application, items: Sequence[_Item], target: LinkTarget, ends: _Ends) -> None:
     """Send pairs of one kind, read them back and commit what came of it."""
-    ids = application.ledger.intend([item.operation for item in items], now=application.now())
+    ids = application.ledger.record_intent([item.operation for item in items], now=application.now())
     batch = _Batch(application, {pair_id(item.pair): item for item in items}, items[0].kind, ends)
     sent = await batch.send([item.pair for item in items])
     labels = await _read_back(batch, sent)
@@ -196,7 +196,7 @@ async def _write_and_verify(application: Application, items: Sequence[_Item], ta
         else:
             application.report.unknown += 1
     touched = [pair for pair in (*sent.accepted, *sent.unaccounted, *sent.lost) if pair_id(pair) in batch.items]
-    application.ledger.settle_links(
+    application.ledger.record_link_outcomes(
         settled,
         now=application.now(),
         pairs=[(pair.record_id, target, pair.target_id) for pair in touched],

@@ -84,7 +84,7 @@ def _still_to_write(operation: Operation, record: CrmFeatureRequest | None) -> t
 
 
 async def _write_and_verify(application: Application, operations: Sequence[Operation]) -> None:
-    ids = application.ledger.intend(operations, now=application.now())
+    ids = application.ledger.record_intent(operations, now=application.now())
     ledger_ids = {operation.key: ledger_id for operation, ledger_id in zip(operations, ids, strict=True)}
     by_key = {operation.key: operation for operation in operations}
     sent = await _send(application, operations)
@@ -226,7 +226,7 @@ def _corrected_state(operation: Operation, record: CrmFeatureRequest, unkept: Se
 
 async def _correct(application: Application, operations: Sequence[Operation]) -> None:
     """Not counted: the records are reported as rejected already."""
-    ids = application.ledger.intend(operations, now=application.now())
+    ids = application.ledger.record_intent(operations, now=application.now())
     await _send(application, operations)
     read = await read_records(application.crm, application.definition, [operation.key for operation in operations])
     settled = [

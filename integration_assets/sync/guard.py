@@ -214,7 +214,7 @@ def judge(
 def is_first_apply(connection: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
     """Whether the portal holds no record of ours, or the first apply to it has yet to finish: begin with a canary."""
     set_variables(connection, portal_id=plan.portal_id)
-    applied, unfinished, *_ = connection.execute(read_sql("portal_history")).fetchall()[0]
+    applied, unfinished, *_ = connection.execute(read_sql("sync/portal_history")).fetchall()[0]
     return plan.records_held == 0 or (applied == 0 and unfinished > 0)
 
 
@@ -237,9 +237,9 @@ def guard_inputs(
         portal_id=plan.portal_id,
         released_plan_id=released.plan_id if released else "",
     )
-    creates, retirements, unlinks = connection.execute(read_sql("guard_counts")).fetchall()[0]
-    changed = dict(connection.execute(read_sql("guard_changed_fields")).fetchall())
-    *_, mapping, last_sync, last_undo = connection.execute(read_sql("portal_history")).fetchall()[0]
+    creates, retirements, unlinks = connection.execute(read_sql("sync/guard_counts")).fetchall()[0]
+    changed = dict(connection.execute(read_sql("sync/guard_changed_fields")).fetchall())
+    *_, mapping, last_sync, last_undo = connection.execute(read_sql("sync/portal_history")).fetchall()[0]
     circumstances = Circumstances(
         production=production,
         first_apply=is_first_apply(connection, plan),
@@ -256,10 +256,10 @@ def _baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, released: Plan 
     if released is not None and released.numbers is not None:
         base_id, numbers = released.plan_id, released.numbers
     else:
-        rows = connection.execute(read_sql("last_good_run")).fetchall()
+        rows = connection.execute(read_sql("sync/last_good_run")).fetchall()
         if not rows:
             return None
         base_id, numbers = rows[0][0], PlanNumbers(*rows[0][1:])
     set_variables(connection, plan_id=plan.plan_id, base_plan_id=base_id)
-    changed = connection.execute(read_sql("changed_companies")).fetchall()[0][0]
+    changed = connection.execute(read_sql("sync/changed_companies")).fetchall()[0][0]
     return Baseline(numbers, changed)

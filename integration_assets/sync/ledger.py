@@ -44,7 +44,7 @@ class Ledger(msgspec.Struct):
     plan: Plan
     next_id: int
 
-    def intend(self, operations: Sequence[Operation], *, now: datetime) -> list[int]:
+    def record_intent(self, operations: Sequence[Operation], *, now: datetime) -> list[int]:
         """Commit the intent to carry out `operations` (with the values as they are about to be sent); return ids."""
         ids = list(range(self.next_id, self.next_id + len(operations)))
         self.next_id += len(operations)
@@ -86,7 +86,7 @@ class Ledger(msgspec.Struct):
             refresh_records(self.connection, records)
             self._quarantine(rejected, now)
 
-    def settle_links(
+    def record_link_outcomes(
         self,
         settled: Sequence[Settled],
         *,

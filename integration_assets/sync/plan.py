@@ -146,7 +146,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
         insert_header(connection, plan)
         set_variables(connection, plan_id=plan_id)
-        connection.execute(read_sql("plan_companies"))
+        connection.execute(read_sql("sync/plan_companies"))
         prune(connection)
     return plan
 
@@ -194,10 +194,10 @@ def _kept_by_another(keys: Sequence[str], source_name: str) -> str:
 def _compared_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, Any]]:
     """Rows of `compared_feature_requests.sql`, a page at a time."""
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE wanted_feature_requests AS " + read_sql("desired_feature_requests")
+        "CREATE OR REPLACE TEMP TABLE wanted_feature_requests AS " + read_sql("sync/desired_feature_requests")
     )
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE compared_feature_requests AS " + read_sql("compared_feature_requests")
+        "CREATE OR REPLACE TEMP TABLE compared_feature_requests AS " + read_sql("sync/compared_feature_requests")
     )
     last = 0
     while True:
@@ -221,7 +221,7 @@ def _reasons_to_retire(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs
         "SELECT request_id FROM raw.feature_requests EXCEPT SELECT request_id FROM ranked.feature_requests"
     ).fetchall()
     excluded |= {record_key(inputs.source_name, row[0]) for row in out_of_scope}
-    merged = {str(row[0]) for row in connection.execute(read_sql("known_merges")).fetchall()}
+    merged = {str(row[0]) for row in connection.execute(read_sql("sync/known_merges")).fetchall()}
     return dict.fromkeys(excluded, RetiredReason.EXCLUDED) | dict.fromkeys(merged, RetiredReason.MERGED)
 
 
@@ -319,23 +319,25 @@ def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: i
     columns = [pa.array(values, pa.string()) for values in (keys, request_ids, record_ids)]
     with incoming(connection, pa.table(dict(zip(("key", "request_id", "record_id"), columns, strict=True)))):
         connection.execute("CREATE OR REPLACE TEMP TABLE plan_records AS SELECT * FROM incoming_rows")
-    connection.execute("CREATE OR REPLACE TEMP TABLE wanted_links AS " + read_sql("desired_links"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE wanted_links AS " + read_sql("sync/desired_links"))
     set_variables(connection, plan_id=plan_id, last_seq=last_seq)
-    connection.execute("CREATE OR REPLACE TEMP TABLE compared_links AS " + read_sql("compared_links"))
-    connection.execute("CREATE OR REPLACE TEMP TABLE asked_pairs AS " + read_sql("asked_pairs"))
-    connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("link_origins"))
-    connection.execute("INSERT INTO sync.plan_operations " + read_sql("plan_link_operations"))
-    counts: Counter[str] = Counter(dict(connection.execute(read_sql("plan_link_counts")).fetchall()))
+    connection.execute("CREATE OR REPLACE TEMP TABLE compared_links AS " + read_sql("sync/compared_links"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked_pairs AS " + read_sql("sync/asked_pairs"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("sync/link_origins"))
+    connection.execute("INSERT INTO sync.plan_operations " + read_sql("sync/plan_link_operations"))
+    counts: Counter[str] = Counter(dict(connection.execute(read_sql("sync/plan_link_counts")).fetchall()))
     counts["desired"] = connection.execute("SELECT count(*) FROM wanted_links").fetchall()[0][0]
-    counts["live"] = connection.execute(read_sql("live_link_labels")).fetchall()[0][0]
-    counts["records written"], counts["labels written"] = connection.execute(read_sql("written_before")).fetchall()[0]
+    counts["live"] = connection.execute(read_sql("sync/live_link_labels")).fetchall()[0][0]
+    counts["records written"], counts["labels written"] = connection.execute(
+        read_sql("sync/written_before")
+    ).fetchall()[0]
     return counts
 
 
 def kept_associations(connection: duckdb.DuckDBPyConnection) -> tuple[Conflict, ...]:
     """The pairs of the plan in variable `plan_id` that lose our label and stay associated."""
     return tuple(
-        Conflict(key, pair, "kept") for key, pair in connection.execute(read_sql("kept_associations")).fetchall()
+        Conflict(key, pair, "kept") for key, pair in connection.execute(read_sql("sync/kept_associations")).fetchall()
     )
 
 
@@ -350,7 +352,7 @@ def association_warnings(kept: Sequence[Conflict]) -> tuple[str, ...]:
 
 
 def _unexplained_associations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
-    pairs = [pair for (pair,) in connection.execute(read_sql("unexplained_associations")).fetchall()]
+    pairs = [pair for (pair,) in connection.execute(read_sql("sync/unexplained_associations")).fetchall()]
     if not pairs:
         return ()
     what = f"{len(pairs):,} pairs are associated without a label and no vote accounts for it ({_examples(pairs)})"
@@ -363,7 +365,7 @@ def _examples(pairs: Sequence[str]) -> str:
 
 
 def _calls(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs, found: _Comparison) -> int:
-    applied, unfinished, *_ = connection.execute(read_sql("portal_history")).fetchall()[0]
+    applied, unfinished, *_ = connection.execute(read_sql("sync/portal_history")).fetchall()[0]
     return estimate_calls(
         creates=len(found.creates),
         updates=len(found.updates),
@@ -377,7 +379,7 @@ def _calls(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs, found: _Co
 def planned_pairs(connection: duckdb.DuckDBPyConnection) -> Iterator[PairToWrite]:
     """The links and unlinks of the plan in variable `plan_id`, in order; nothing else may be asked meanwhile."""
     # not by a cursor of its own: that would not see what the open transaction has written
-    connection.execute(read_sql("planned_pairs"))
+    connection.execute(read_sql("sync/planned_pairs"))
     while page := connection.fetchmany(PAGE):
         yield from (PairToWrite(*row) for row in page)
 
@@ -436,4 +438,4 @@ def _header(
 
 
 def _numbers(connection: duckdb.DuckDBPyConnection) -> PlanNumbers:
-    return PlanNumbers(*connection.execute(read_sql("guard_numbers")).fetchall()[0])
+    return PlanNumbers(*connection.execute(read_sql("sync/guard_numbers")).fetchall()[0])

@@ -143,8 +143,8 @@ def prune(connection: duckdb.DuckDBPyConnection) -> None:
     if connection.execute("SELECT count(*) FROM sync.plans").fetchall()[0][0] <= KEPT_PLANS:
         return
     set_variables(connection, kept_plans=KEPT_PLANS)
-    connection.execute(read_sql("prune_plan_operations"))
-    connection.execute(read_sql("prune_plan_companies"))
+    connection.execute(read_sql("sync/prune_plan_operations"))
+    connection.execute(read_sql("sync/prune_plan_companies"))
 
 
 def load_plan(connection: duckdb.DuckDBPyConnection, plan_id: str) -> Plan:
@@ -213,7 +213,7 @@ def interrupted_plan(connection: duckdb.DuckDBPyConnection, plan: Plan) -> Plan 
     It was released, or never held; with other settings than its own, what is left is not what was released.
     """
     set_variables(connection, portal_id=plan.portal_id, mapping_version=plan.mapping_version)
-    rows = connection.execute(read_sql("interrupted_plan")).fetchall()
+    rows = connection.execute(read_sql("sync/interrupted_plan")).fetchall()
     begun = _decoded(rows[0][0]) if rows else None
     return begun if begun is not None and begun.settings == plan.settings else None
 
@@ -313,7 +313,7 @@ def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     set_variables(connection, plan_id=plan.plan_id)
     live = {
         key: (values or {}, record_id)
-        for key, values, record_id in connection.execute(read_sql("live_records_of_plan")).fetchall()
+        for key, values, record_id in connection.execute(read_sql("sync/live_records_of_plan")).fetchall()
     }
     gone = [
         operation.seq
@@ -328,7 +328,7 @@ def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
             """,
             {"plan_id": plan.plan_id, "gone": gone},
         )
-        connection.execute(read_sql("mark_moved_links"))
+        connection.execute(read_sql("sync/mark_moved_links"))
     counted = connection.execute(
         "SELECT count(*) FROM sync.plan_operations WHERE plan_id = $plan_id AND moved", {"plan_id": plan.plan_id}
     ).fetchall()

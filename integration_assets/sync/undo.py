@@ -77,7 +77,7 @@ def find_run(connection: duckdb.DuckDBPyConnection, wanted: str) -> UndoableRun:
     Raises:
         ConfigurationError: no such run, several, or one that wrote nothing.
     """
-    rows = connection.execute(read_sql("undoable_runs")).fetchall()
+    rows = connection.execute(read_sql("sync/undoable_runs")).fetchall()
     if wanted == LAST:
         rows = [row for row in rows if row[1] is not None and not row[2]][:1]
         if not rows:
@@ -143,7 +143,7 @@ async def make_undo_plan(
         labels=list(OUR_LABELS),
         plan_id=plan_id,
     )
-    touched = [_Touched(*row) for row in connection.execute(read_sql("undo_keys")).fetchall()]
+    touched = [_Touched(*row) for row in connection.execute(read_sql("sync/undo_keys")).fetchall()]
     found = _Findings()
     for chunk in chunks(touched, crm.records_per_write):
         live = await read_records(crm, definition, [one.key for one in chunk])
@@ -159,7 +159,7 @@ async def make_undo_plan(
 def _written(connection: duckdb.DuckDBPyConnection, chunk: Sequence[_Touched]) -> dict[str, Written]:
     set_variables(connection, keys=[one.key for one in chunk])
     entries: dict[str, list[Entry]] = defaultdict(list)
-    for key, own, action, before, after, outcome in connection.execute(read_sql("undo_entries")).fetchall():
+    for key, own, action, before, after, outcome in connection.execute(read_sql("sync/undo_entries")).fetchall():
         entries[key].append(Entry(own, action, before or {}, after or {}, outcome))
     return {key: written_by_run(of_key) for key, of_key in entries.items()}
 
@@ -237,10 +237,10 @@ def _save_links(
     with incoming(connection, pa.table(rows)):
         connection.execute("CREATE OR REPLACE TEMP TABLE undo_records AS SELECT * FROM incoming_rows")
     set_variables(connection, plan_id=plan_id, last_seq=last_seq)
-    connection.execute("CREATE OR REPLACE TEMP TABLE asked_pairs AS " + read_sql("undone_pairs"))
-    connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("link_origins"))
-    connection.execute("INSERT INTO sync.plan_operations " + read_sql("undo_link_operations"))
-    counts: Counter[str] = Counter(dict(connection.execute(read_sql("plan_link_counts")).fetchall()))
+    connection.execute("CREATE OR REPLACE TEMP TABLE asked_pairs AS " + read_sql("sync/undone_pairs"))
+    connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("sync/link_origins"))
+    connection.execute("INSERT INTO sync.plan_operations " + read_sql("sync/undo_link_operations"))
+    counts: Counter[str] = Counter(dict(connection.execute(read_sql("sync/plan_link_counts")).fetchall()))
     return counts
 
 

@@ -13,6 +13,7 @@ import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.errors import IntegrationError
+from integration_assets.tenants.connection_trials import try_internal, try_settings, try_third_party
 from integration_assets.tenants.outcomes import LookedAt, Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import NotFoundError
@@ -22,7 +23,6 @@ from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.views import InternalView, TenantView, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
 from integration_assets.tenants.settings import chosen_integrations, settings_for
-from integration_assets.tenants.trying import try_internal, try_settings, try_third_party
 
 
 class InUse(NamedTuple):

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from integration_assets.tenants.registry.changes import InternalChanges, ThirdPartyChanges
 from integration_assets.tenants.registry.repository import tenant_repository
-from integration_assets.web import managing
+from integration_assets.web import integration_changes
 from integration_assets.web.api_bodies import (
     InternalCreate,
     InternalUpdate,
@@ -24,72 +24,72 @@ from integration_assets.web.api_bodies import (
     Tried,
     decoded,
 )
+from integration_assets.web.connection_tests import test_internal, test_third_party
 from integration_assets.web.problems import Problem
-from integration_assets.web.testing import test_internal, test_third_party
-from integration_assets.web.visit import Visit
+from integration_assets.web.request_context import RequestContext
 
 THIRD_PARTY = "/api/third-party-integrations"
 INTERNAL = "/api/internal-integrations"
 AUDIT_ENTRIES = 200
 
 
-def session(visit: Visit) -> Response:
+def session(context: RequestContext) -> Response:
     """Who is logged in."""
-    who = visit.who
-    return _json(Session(who.login, who.role, visit.tenant.slug if visit.tenant else None, who.csrf_token))
+    who = context.who
+    return _json(Session(who.login, who.role, context.tenant.slug if context.tenant else None, who.csrf_token))
 
 
-def audit_trail(visit: Visit) -> Response:
+def audit_trail(context: RequestContext) -> Response:
     """The newest entries about this tenant."""
-    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+    with tenant_repository(context.registry, context.own.id, context.actor) as repository:
         return _json(repository.audit_trail(limit=AUDIT_ENTRIES))
 
 
 # -- third-party integrations
 
 
-def list_third_party(visit: Visit) -> Response:
+def list_third_party(context: RequestContext) -> Response:
     """All of the tenant."""
-    return _json(managing.integrations(visit)[0])
+    return _json(integration_changes.integrations(context)[0])
 
 
-def create_third_party(visit: Visit) -> Response:
+def create_third_party(context: RequestContext) -> Response:
     """Make one."""
-    view = managing.add_third_party(visit, decoded(visit.body, ThirdPartyCreate).new())
+    view = integration_changes.add_third_party(context, decoded(context.body, ThirdPartyCreate).new())
     return _json(view, HTTPStatus.CREATED, {"location": f"{THIRD_PARTY}/{view.id}"})
 
 
-def read_third_party(visit: Visit) -> Response:
+def read_third_party(context: RequestContext) -> Response:
     """One of them."""
-    return _json(managing.third_party(visit, visit.path("record_id")))
+    return _json(integration_changes.third_party(context, context.path("record_id")))
 
 
-def update_third_party(visit: Visit) -> Response:
+def update_third_party(context: RequestContext) -> Response:
     """Change what is named."""
-    changes = decoded(visit.body, ThirdPartyUpdate).changes()
-    return _json(managing.change_third_party(visit, visit.path("record_id"), changes))
+    changes = decoded(context.body, ThirdPartyUpdate).changes()
+    return _json(integration_changes.change_third_party(context, context.path("record_id"), changes))
 
 
-def delete_third_party(visit: Visit) -> Response:
+def delete_third_party(context: RequestContext) -> Response:
     """Remove one with its secret."""
-    _without_body(visit)
-    managing.remove_third_party(visit, visit.path("record_id"))
+    _without_body(context)
+    integration_changes.remove_third_party(context, context.path("record_id"))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def try_third_party(visit: Visit) -> Response:
+def try_third_party(context: RequestContext) -> Response:
     """Test the connection, as it is stored."""
-    _without_body(visit)
-    return _json(Tried(*test_third_party(visit, visit.path("record_id"))))
+    _without_body(context)
+    return _json(Tried(*test_third_party(context, context.path("record_id"))))
 
 
-def switch_third_party(*, enabled: bool) -> Callable[[Visit], Response]:
+def switch_third_party(*, enabled: bool) -> Callable[[RequestContext], Response]:
     """Enable or disable one."""
 
-    def handler(visit: Visit) -> Response:
-        _without_body(visit)
+    def handler(context: RequestContext) -> Response:
+        _without_body(context)
         changes = ThirdPartyChanges(enabled=enabled)
-        return _json(managing.change_third_party(visit, visit.path("record_id"), changes))
+        return _json(integration_changes.change_third_party(context, context.path("record_id"), changes))
 
     return handler
 
@@ -97,59 +97,59 @@ def switch_third_party(*, enabled: bool) -> Callable[[Visit], Response]:
 # -- internal-system integrations
 
 
-def list_internal(visit: Visit) -> Response:
+def list_internal(context: RequestContext) -> Response:
     """All of the tenant."""
-    return _json(managing.integrations(visit)[1])
+    return _json(integration_changes.integrations(context)[1])
 
 
-def create_internal(visit: Visit) -> Response:
+def create_internal(context: RequestContext) -> Response:
     """Make one."""
-    view = managing.add_internal(visit, decoded(visit.body, InternalCreate).new())
+    view = integration_changes.add_internal(context, decoded(context.body, InternalCreate).new())
     return _json(view, HTTPStatus.CREATED, {"location": f"{INTERNAL}/{view.id}"})
 
 
-def read_internal(visit: Visit) -> Response:
+def read_internal(context: RequestContext) -> Response:
     """One of them."""
-    return _json(managing.internal(visit, visit.path("record_id")))
+    return _json(integration_changes.internal(context, context.path("record_id")))
 
 
-def update_internal(visit: Visit) -> Response:
+def update_internal(context: RequestContext) -> Response:
     """Change what is named."""
-    changes = decoded(visit.body, InternalUpdate).changes()
-    return _json(managing.change_internal(visit, visit.path("record_id"), changes))
+    changes = decoded(context.body, InternalUpdate).changes()
+    return _json(integration_changes.change_internal(context, context.path("record_id"), changes))
 
 
-def delete_internal(visit: Visit) -> Response:
+def delete_internal(context: RequestContext) -> Response:
     """Remove one with its secret."""
-    _without_body(visit)
-    managing.remove_internal(visit, visit.path("record_id"))
+    _without_body(context)
+    integration_changes.remove_internal(context, context.path("record_id"))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def try_internal(visit: Visit) -> Response:
+def try_internal(context: RequestContext) -> Response:
     """Test the connection, as it is stored."""
-    _without_body(visit)
-    return _json(Tried(*test_internal(visit, visit.path("record_id"))))
+    _without_body(context)
+    return _json(Tried(*test_internal(context, context.path("record_id"))))
 
 
-def switch_internal(*, enabled: bool) -> Callable[[Visit], Response]:
+def switch_internal(*, enabled: bool) -> Callable[[RequestContext], Response]:
     """Enable or disable one."""
 
-    def handler(visit: Visit) -> Response:
-        _without_body(visit)
+    def handler(context: RequestContext) -> Response:
+        _without_body(context)
         changes = InternalChanges(enabled=enabled)
-        return _json(managing.change_internal(visit, visit.path("record_id"), changes))
+        return _json(integration_changes.change_internal(context, context.path("record_id"), changes))
 
     return handler
 
 
-def _without_body(visit: Visit) -> None:
+def _without_body(context: RequestContext) -> None:
     """What is tested, switched or deleted is what is stored: nobody sends an address or a secret along.
 
     Raises:
         Problem: something was sent along.
     """
-    if visit.body not in (b"", b"{}"):
+    if context.body not in (b"", b"{}"):
         raise Problem(HTTPStatus.BAD_REQUEST, "send no body: this works on what is stored")
 
 

@@ -9,7 +9,7 @@ from starlette.middleware import Middleware
 
 from integration_assets.tenants.registry.passwords import fits
 from integration_assets.web.answers import without_content
-from integration_assets.web.gate import Gate
+from integration_assets.web.middleware import Gate
 from integration_assets.web.routes import ROUTES
 from integration_assets.web.site import Site
 

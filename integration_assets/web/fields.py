@@ -8,7 +8,7 @@ from typing import Any
 
 from integration_assets.tenants.registry.changes import FieldError
 from integration_assets.tenants.registry.views import SecretView
-from integration_assets.web.visit import Form
+from integration_assets.web.request_context import Form
 
 SECRETS = frozenset({"secret", "csrf", "password"})
 """Fields that are never shown again."""

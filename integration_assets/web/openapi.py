@@ -20,7 +20,7 @@ from integration_assets.web.api_bodies import (
     ThirdPartyUpdate,
     Tried,
 )
-from integration_assets.web.visit import Visit
+from integration_assets.web.request_context import RequestContext
 
 _TYPES = (
     ThirdPartyCreate,
@@ -46,7 +46,7 @@ _SUMMARIES = {
 }
 
 
-def document(_visit: Visit) -> Response:
+def document(_request_context: RequestContext) -> Response:
     """The document."""
     return Response(msgspec.json.encode(description()), media_type="application/json")
 

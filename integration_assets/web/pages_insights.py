@@ -31,7 +31,7 @@ from integration_assets.web.charts import Chart, bar_chart
 from integration_assets.web.problems import Problem
 from integration_assets.web.published import PAGE, Pages, page_number, published
 from integration_assets.web.rendering import render
-from integration_assets.web.visit import Visit
+from integration_assets.web.request_context import RequestContext
 
 CHARTED = 10
 MOST_ROWS = 500
@@ -56,19 +56,19 @@ REASONS = {
 }
 
 
-def requests(visit: Visit) -> Response:
+def requests(context: RequestContext) -> Response:
     """A ranking, narrowed down, with a chart of its first requests."""
-    wanted, number = _filter(visit), page_number(visit)
-    with published(visit) as connection:
+    wanted, number = _filter(context), page_number(context)
+    with published(context) as connection:
         if connection is None:
-            return nothing_yet(visit)
+            return nothing_yet(context)
         last = read_last_run(connection)
         found = read_requests(connection, wanted, limit=PAGE, skipped=PAGE * (number - 1))
         first = found if number == 1 else read_requests(connection, wanted, limit=CHARTED)
         choices = read_filters(connection)
     currency = last.currency if last else ""
     return render(
-        visit,
+        context,
         "requests.html",
         requests=found,
         wanted=wanted,
@@ -80,17 +80,17 @@ def requests(visit: Visit) -> Response:
     )
 
 
-def request(visit: Visit) -> Response:
+def request(context: RequestContext) -> Response:
     """A request, its companies, and why it ranks where it does."""
-    request_id = visit.path("request_id")
-    with published(visit) as connection:
+    request_id = context.path("request_id")
+    with published(context) as connection:
         details = read_request(connection, request_id) if connection else None
         if connection is None or details is None:
             raise _missing()
         last, why = read_last_run(connection), read_why(connection, request_id)
         neighbours = read_neighbours(connection, request_id)
     return render(
-        visit,
+        context,
         "request.html",
         request=details,
         companies=[one for one in why if one.company_id is not None][:MOST_ROWS],
@@ -103,43 +103,43 @@ def request(visit: Visit) -> Response:
     )
 
 
-def companies(visit: Visit) -> Response:
+def companies(context: RequestContext) -> Response:
     """Companies that voted."""
-    words, number = visit.query("words")[:LONGEST_WORDS], page_number(visit)
-    with published(visit) as connection:
+    words, number = context.query("words")[:LONGEST_WORDS], page_number(context)
+    with published(context) as connection:
         if connection is None:
-            return nothing_yet(visit)
+            return nothing_yet(context)
         last = read_last_run(connection)
         found = read_companies(connection, words, limit=PAGE, skipped=PAGE * (number - 1))
     pages = Pages(number, found[0].found if found else 0)
-    return render(visit, "companies.html", companies=found, words=words, pages=pages, **_common(last))
+    return render(context, "companies.html", companies=found, words=words, pages=pages, **_common(last))
 
 
-def company(visit: Visit) -> Response:
+def company(context: RequestContext) -> Response:
     """A company with its requests."""
-    company_id = visit.path("company_id")
-    with published(visit) as connection:
+    company_id = context.path("company_id")
+    with published(context) as connection:
         found = read_company(connection, company_id) if connection else None
         if connection is None or found is None:
             raise _missing()
         last = read_last_run(connection)
         voted = read_company_requests(connection, company_id, limit=MOST_ROWS)
-    return render(visit, "company.html", company=found, requests=voted, methods=METHODS, **_common(last))
+    return render(context, "company.html", company=found, requests=voted, methods=METHODS, **_common(last))
 
 
-def nothing_yet(visit: Visit) -> Response:
+def nothing_yet(context: RequestContext) -> Response:
     """What there is to see before the first run."""
-    return render(visit, "nothing_yet.html")
+    return render(context, "nothing_yet.html")
 
 
-def _filter(visit: Visit) -> Filter:
-    by = visit.query("by")
+def _filter(context: RequestContext) -> Filter:
+    by = context.query("by")
     return Filter(
         by=by if by in RANKINGS else "arr",
-        status=visit.query("status")[:LONGEST_WORDS],
-        board=visit.query("board")[:LONGEST_WORDS],
-        words=visit.query("words")[:LONGEST_WORDS],
-        open_only=visit.query("open") == "1",
+        status=context.query("status")[:LONGEST_WORDS],
+        board=context.query("board")[:LONGEST_WORDS],
+        words=context.query("words")[:LONGEST_WORDS],
+        open_only=context.query("open") == "1",
     )
 
 

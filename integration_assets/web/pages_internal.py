@@ -16,12 +16,12 @@ from integration_assets.tenants.registry.changes import InternalChanges, NewInte
 from integration_assets.tenants.registry.providers import auth_fields
 from integration_assets.tenants.registry.views import UNSET, InternalView
 from integration_assets.tenants.registry.words import AuthFlow
-from integration_assets.web import checking, managing, testing
+from integration_assets.web import connection_tests, field_checks, integration_changes
 from integration_assets.web.answers import see
 from integration_assets.web.fields import NO_SECRET, below, expiry, flat, shown_expiry, typed
 from integration_assets.web.problems import Problem, problem_of, refuse
 from integration_assets.web.rendering import render
-from integration_assets.web.visit import Form, Visit
+from integration_assets.web.request_context import Form, RequestContext
 
 PATH = "/settings/internal"
 FLOWS: Mapping[AuthFlow, str] = {
@@ -50,105 +50,107 @@ NUMBERS = ("page_size", "first_page")
 MOST_ENDPOINT_FORMS = 10
 
 
-def overview(visit: Visit) -> Response:
+def overview(context: RequestContext) -> Response:
     """The tab: all internal systems."""
-    return render(visit, "internal.html", integrations=managing.integrations(visit)[1], flows=FLOWS)
+    return render(context, "internal.html", integrations=integration_changes.integrations(context)[1], flows=FLOWS)
 
 
-def new(visit: Visit) -> Response:
+def new(context: RequestContext) -> Response:
     """An empty form."""
-    return _form(visit, None, {"auth_flow": AuthFlow.BEARER.value, "endpoints.0.method": "GET"}, {})
+    return _form(context, None, {"auth_flow": AuthFlow.BEARER.value, "endpoints.0.method": "GET"}, {})
 
 
-def create(visit: Visit) -> Response:
+def create(context: RequestContext) -> Response:
     """Make one of what was typed, or show it again."""
     errors: dict[str, str] = {}
     try:
-        values = _described(visit.form, errors)
-        secret = visit.form.raw("secret") or None
-        view = managing.add_internal(visit, NewInternal(secret=secret, **values), errors)
+        values = _described(context.form, errors)
+        secret = context.form.raw("secret") or None
+        view = integration_changes.add_internal(context, NewInternal(secret=secret, **values), errors)
     except (Problem, IntegrationError) as error:
-        return _again(visit, None, error)
+        return _again(context, None, error)
     return see(f"{PATH}/{view.id}?done=added")
 
 
-def edit(visit: Visit) -> Response:
+def edit(context: RequestContext) -> Response:
     """One of them, to be changed."""
-    view = managing.internal(visit, visit.path("record_id"))
-    return _form(visit, view, _values(view), {})
+    view = integration_changes.internal(context, context.path("record_id"))
+    return _form(context, view, _values(view), {})
 
 
-def save(visit: Visit) -> Response:
+def save(context: RequestContext) -> Response:
     """Change one to what was typed, or show it again."""
-    view = managing.internal(visit, visit.path("record_id"))
+    view = integration_changes.internal(context, context.path("record_id"))
     errors: dict[str, str] = {}
     try:
-        values = _described(visit.form, errors)
+        values = _described(context.form, errors)
         values["auth"] = {**dict.fromkeys(view.auth), **values["auth"]}
         values["mappings"] = {**dict.fromkeys(view.mappings), **values["mappings"]}
         if view.auth_flow is not values["auth_flow"]:
             values["auth"] = {name: value for name, value in values["auth"].items() if value is not None}
-        changes = InternalChanges(secret=visit.form.raw("secret") or UNSET, **values)
-        managing.change_internal(visit, view.id, changes, errors)
+        changes = InternalChanges(secret=context.form.raw("secret") or UNSET, **values)
+        integration_changes.change_internal(context, view.id, changes, errors)
     except (Problem, IntegrationError) as error:
-        return _again(visit, view, error)
+        return _again(context, view, error)
     return see(f"{PATH}/{view.id}?done=saved")
 
 
-def rotate(visit: Visit) -> Response:
+def rotate(context: RequestContext) -> Response:
     """Put a new secret in the place of the stored one."""
-    view = managing.internal(visit, visit.path("record_id"))
+    view = integration_changes.internal(context, context.path("record_id"))
     errors: dict[str, str] = {}
-    dates = expiry(visit.form, errors)
+    dates = expiry(context.form, errors)
     try:
-        if not visit.form.raw("secret"):
+        if not context.form.raw("secret"):
             errors |= NO_SECRET
         refuse(errors)
-        managing.change_internal(visit, view.id, InternalChanges(secret=visit.form.raw("secret"), **dates))
+        integration_changes.change_internal(
+            context, view.id, InternalChanges(secret=context.form.raw("secret"), **dates)
+        )
     except (Problem, IntegrationError) as error:
-        return _again(visit, view, error, rotating=True)
+        return _again(context, view, error, rotating=True)
     return see(f"{PATH}/{view.id}?done=rotated")
 
 
-def switch(*, enabled: bool) -> Callable[[Visit], Response]:
+def switch(*, enabled: bool) -> Callable[[RequestContext], Response]:
     """Enable or disable one."""
 
-    def handler(visit: Visit) -> Response:
-        view = managing.change_internal(visit, visit.path("record_id"), InternalChanges(enabled=enabled))
+    def handler(context: RequestContext) -> Response:
+        view = integration_changes.change_internal(context, context.path("record_id"), InternalChanges(enabled=enabled))
         return see(f"{PATH}/{view.id}?done={'enabled' if enabled else 'disabled'}")
 
     return handler
 
 
-def try_it(visit: Visit) -> Response:
+def try_it(context: RequestContext) -> Response:
     """Test the connection as it is stored."""
-    view = managing.internal(visit, visit.path("record_id"))
-    outcome, _ = testing.test_internal(visit, view.id)
+    view = integration_changes.internal(context, context.path("record_id"))
+    outcome, _ = connection_tests.test_internal(context, view.id)
     return see(f"{PATH}/{view.id}?tested={outcome}")
 
 
-def preview(visit: Visit) -> Response:
+def preview(context: RequestContext) -> Response:
     """The first rows as what is typed would read them; nothing is saved. Address and secret are the stored ones."""
-    view = managing.internal(visit, visit.path("record_id"))
+    view = integration_changes.internal(context, context.path("record_id"))
     errors: dict[str, str] = {}
-    endpoints, mappings = _endpoints(visit.form, errors), _mappings(visit.form)
+    endpoints, mappings = _endpoints(context.form, errors), _mappings(context.form)
     try:
-        checking.refuse_wrong(checking.description_checks(endpoints, mappings), errors)
-        said, rows = testing.preview(visit, view.id, endpoints, mappings)
+        field_checks.refuse_wrong(field_checks.description_checks(endpoints, mappings), errors)
+        said, rows = connection_tests.preview(context, view.id, endpoints, mappings)
     except (Problem, IntegrationError) as error:
-        return _again(visit, view, error)
-    return _form(visit, view, typed(visit.form), {}, tested=said, preview=rows)
+        return _again(context, view, error)
+    return _form(context, view, typed(context.form), {}, tested=said, preview=rows)
 
 
-def ask_delete(visit: Visit) -> Response:
+def ask_delete(context: RequestContext) -> Response:
     """Ask before deleting."""
-    view = managing.internal(visit, visit.path("record_id"))
-    return render(visit, "delete.html", name=view.name, path_of=f"{PATH}/{view.id}", tab="internal")
+    view = integration_changes.internal(context, context.path("record_id"))
+    return render(context, "delete.html", name=view.name, path_of=f"{PATH}/{view.id}", tab="internal")
 
 
-def delete(visit: Visit) -> Response:
+def delete(context: RequestContext) -> Response:
     """Delete one with its secret."""
-    managing.remove_internal(visit, visit.path("record_id"))
+    integration_changes.remove_internal(context, context.path("record_id"))
     return see(f"{PATH}?done=deleted")
 
 
@@ -241,17 +243,17 @@ def _values(view: InternalView) -> dict[str, str]:
 
 
 def _again(
-    visit: Visit, view: InternalView | None, error: Problem | IntegrationError, *, rotating: bool = False
+    context: RequestContext, view: InternalView | None, error: Problem | IntegrationError, *, rotating: bool = False
 ) -> Response:
     problem = error if isinstance(error, Problem) else problem_of(error)
     if not problem.errors:
         raise error
-    values = typed(visit.form) if view is None or not rotating else {**_values(view), **typed(visit.form)}
-    return _form(visit, view, values, problem.errors, problem.status, rotating=rotating)
+    values = typed(context.form) if view is None or not rotating else {**_values(view), **typed(context.form)}
+    return _form(context, view, values, problem.errors, problem.status, rotating=rotating)
 
 
 def _form(
-    visit: Visit,
+    context: RequestContext,
     view: InternalView | None,
     values: Mapping[str, str],
     errors: Mapping[str, str],
@@ -260,10 +262,10 @@ def _form(
     rotating: bool = False,
     **more: Any,
 ) -> Response:
-    outcome = visit.query("tested")
+    outcome = context.query("tested")
     numbers = [number for number in range(MOST_ENDPOINT_FORMS) if values.get(f"endpoints.{number}.path")]
     return render(
-        visit,
+        context,
         "internal_form.html",
         status,
         view=view,

@@ -17,11 +17,12 @@ from integration_assets.tenants.registry.passwords import LONGEST
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.words import Role
 from integration_assets.web.answers import nothing, see
+from integration_assets.web.attempt_limits import TooManyTriesError, counted_address
+from integration_assets.web.endpoints import is_same_origin, read_form
 from integration_assets.web.problems import Problem
 from integration_assets.web.rendering import render, render_login
+from integration_assets.web.request_context import ENVIRONMENT_COOKIE, TENANT_COOKIE, RequestContext
 from integration_assets.web.site import Site, site_of
-from integration_assets.web.trying import TooManyTriesError, counted_address
-from integration_assets.web.visit import ENVIRONMENT_COOKIE, TENANT_COOKIE, Visit, is_same_origin, read_form
 
 REFUSED = "Login and password do not belong together."
 """Whichever is wrong, or both."""
@@ -114,65 +115,65 @@ async def _checked(request: Request, name: str, password: str, *, known: bool) -
         lane.inside -= 1
 
 
-def logout(visit: Visit) -> Response:
+def logout(context: RequestContext) -> Response:
     """End this session."""
-    log_out(visit.registry, visit.token)
-    return _gone(visit)
+    log_out(context.registry, context.token)
+    return _gone(context)
 
 
-def logout_everywhere(visit: Visit) -> Response:
+def logout_everywhere(context: RequestContext) -> Response:
     """End all sessions of this user."""
-    log_out_everywhere(visit.registry, visit.who.user_id)
-    return _gone(visit)
+    log_out_everywhere(context.registry, context.who.user_id)
+    return _gone(context)
 
 
-def account(visit: Visit) -> Response:
+def account(context: RequestContext) -> Response:
     """Who one is."""
-    return render(visit, "account.html")
+    return render(context, "account.html")
 
 
-def tenants(visit: Visit) -> Response:
+def tenants(context: RequestContext) -> Response:
     """An operator's list of tenants. For anybody else there is no such page."""
-    _operators_only(visit)
-    with directory(visit.registry, visit.actor) as found:
-        return render(visit, "tenants.html", tenants=found.tenants())
+    _operators_only(context)
+    with directory(context.registry, context.actor) as found:
+        return render(context, "tenants.html", tenants=found.tenants())
 
 
-def choose_tenant(visit: Visit) -> Response:
+def choose_tenant(context: RequestContext) -> Response:
     """An operator looks at a tenant."""
-    _operators_only(visit)
-    with directory(visit.registry, visit.actor) as found:
-        tenant = found.tenant(visit.form.text("tenant"))
+    _operators_only(context)
+    with directory(context.registry, context.actor) as found:
+        tenant = found.tenant(context.form.text("tenant"))
     answer = see(HOME)
-    _set_cookie(answer, visit.site, TENANT_COOKIE, tenant.slug)
+    _set_cookie(answer, context.site, TENANT_COOKIE, tenant.slug)
     return answer
 
 
-def choose_environment(visit: Visit) -> Response:
+def choose_environment(context: RequestContext) -> Response:
     """Look at what runs of the other environment found."""
-    wanted = visit.form.text("environment")
+    wanted = context.form.text("environment")
     if wanted not in list(Environment):
         raise Problem(HTTPStatus.BAD_REQUEST, "There is no such environment.")
     answer = see(HOME)
-    _set_cookie(answer, visit.site, ENVIRONMENT_COOKIE, wanted)
+    _set_cookie(answer, context.site, ENVIRONMENT_COOKIE, wanted)
     return answer
 
 
-def audit_trail(visit: Visit) -> Response:
+def audit_trail(context: RequestContext) -> Response:
     """Who did what, newest first."""
-    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
-        return render(visit, "audit.html", entries=repository.audit_trail(limit=200))
+    with tenant_repository(context.registry, context.own.id, context.actor) as repository:
+        return render(context, "audit.html", entries=repository.audit_trail(limit=200))
 
 
-def _operators_only(visit: Visit) -> None:
-    if visit.who.role is not Role.OPERATOR:
+def _operators_only(context: RequestContext) -> None:
+    if context.who.role is not Role.OPERATOR:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such thing here, or no longer.")
 
 
-def _gone(visit: Visit) -> Response:
+def _gone(context: RequestContext) -> Response:
     answer = see("/login")
-    for name in (visit.site.cookie, TENANT_COOKIE, ENVIRONMENT_COOKIE):
-        answer.delete_cookie(name, secure=visit.site.is_secure, httponly=True, samesite="lax")
+    for name in (context.site.cookie, TENANT_COOKIE, ENVIRONMENT_COOKIE):
+        answer.delete_cookie(name, secure=context.site.is_secure, httponly=True, samesite="lax")
     return answer
 
 

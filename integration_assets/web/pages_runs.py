@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from integration_assets.errors import EndState, LockError
 from integration_assets.reporting.advice import TODO
-from integration_assets.reporting.endings import KeptEnding, kept_endings, read_kept_ending
 from integration_assets.reporting.insights import (
     PlanLine,
     read_last_run,
@@ -21,19 +20,20 @@ from integration_assets.reporting.insights import (
     read_runs,
 )
 from integration_assets.reporting.published import read_calls
+from integration_assets.reporting.result_files import KeptEnding, kept_endings, read_kept_ending
 from integration_assets.reporting.run_summary import RunSummary
 from integration_assets.reporting.text import clean
 from integration_assets.sync.feature_request_object import STATE_FIELDS
 from integration_assets.sync.plan_store import STALE_AFTER
-from integration_assets.tenants.approving import approve_plan
+from integration_assets.tenants.plan_approval import approve_plan
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.web.answers import see
-from integration_assets.web.auditing import note
+from integration_assets.web.audit_notes import note
 from integration_assets.web.pages_insights import nothing_yet
 from integration_assets.web.problems import Problem
 from integration_assets.web.published import PAGE, Pages, page_number, published
 from integration_assets.web.rendering import render
-from integration_assets.web.visit import Visit
+from integration_assets.web.request_context import RequestContext
 
 SHOWN_CHANGES = 200
 SHOWN_FIELDS = {
@@ -48,22 +48,22 @@ RECORD_ID_LENGTH = 36
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
-def runs(visit: Visit) -> Response:
+def runs(context: RequestContext) -> Response:
     """All runs of this environment, newest first."""
-    number = page_number(visit)
-    with published(visit) as connection:
+    number = page_number(context)
+    with published(context) as connection:
         found = read_runs(connection, limit=PAGE, skipped=PAGE * (number - 1)) if connection else []
-        left = _unpublished(visit, connection) if number == 1 else []
+        left = _unpublished(context, connection) if number == 1 else []
         if connection is None and not left:
-            return nothing_yet(visit)
+            return nothing_yet(context)
     return render(
-        visit, "runs.html", runs=found, pages=Pages(number, found[0].found if found else 0), left=left, todo=_advice
+        context, "runs.html", runs=found, pages=Pages(number, found[0].found if found else 0), left=left, todo=_advice
     )
 
 
-def _unpublished(visit: Visit, connection: duckdb.DuckDBPyConnection | None) -> list[KeptEnding]:
+def _unpublished(context: RequestContext, connection: duckdb.DuckDBPyConnection | None) -> list[KeptEnding]:
     """The newest runs that published nothing, as far as no later one has published them: from the files they left."""
-    home, environment, tenant = visit.settings.home, visit.environment, visit.own.slug
+    home, environment, tenant = context.settings.home, context.environment, context.own.slug
     left = []
     for run_id in kept_endings(home, environment, tenant)[:PAGE]:
         if connection is not None and read_run(connection, run_id) is not None:
@@ -77,21 +77,21 @@ def _advice(summary: RunSummary) -> str:
     return TODO.get(EndState(summary.state), "").replace("`", "")
 
 
-def run(visit: Visit) -> Response:
+def run(context: RequestContext) -> Response:
     """A run: what it did or would do, its checks and calls, its plan."""
-    run_id = visit.path("run_id")
-    with published(visit) as connection:
+    run_id = context.path("run_id")
+    with published(context) as connection:
         found = read_run(connection, run_id) if connection else None
         if connection is None or found is None:
-            return _unpublished_run(visit, connection, run_id)
+            return _unpublished_run(context, connection, run_id)
         mode, error, summary = found
         calls = read_calls(connection, run_id)
         plan = read_plan(connection, summary.plan.hash) if summary.plan.hash else None
         changes = read_plan_changes(connection, plan.plan_id, limit=SHOWN_CHANGES) if plan else []
         newest = _is_newest(connection, run_id)
-    approval = _approval(visit, summary.plan.hash) if summary.plan.hash else None
+    approval = _approval(context, summary.plan.hash) if summary.plan.hash else None
     return render(
-        visit,
+        context,
         "run.html",
         mode=mode,
         error=error,
@@ -106,13 +106,13 @@ def run(visit: Visit) -> Response:
     )
 
 
-def _unpublished_run(visit: Visit, connection: duckdb.DuckDBPyConnection | None, run_id: str) -> Response:
+def _unpublished_run(context: RequestContext, connection: duckdb.DuckDBPyConnection | None, run_id: str) -> Response:
     """A run that published nothing: its reason, its checks and what it could not use, with the remedies."""
-    ending = next((one for one in _unpublished(visit, connection) if one.summary.run_id == run_id), None)
+    ending = next((one for one in _unpublished(context, connection) if one.summary.run_id == run_id), None)
     if ending is None:
         raise _missing()
     return render(
-        visit,
+        context,
         "run.html",
         mode="dry run" if ending.summary.dry_run else "run",
         error=clean(ending.error) if ending.error else None,
@@ -127,20 +127,20 @@ def _unpublished_run(visit: Visit, connection: duckdb.DuckDBPyConnection | None,
     )
 
 
-def approve(visit: Visit) -> Response:
+def approve(context: RequestContext) -> Response:
     """Release the held plan of a run, by the whole hash that the page showed."""
-    run_id, plan_hash = visit.path("run_id"), visit.form.text("hash")
-    with published(visit) as connection:
+    run_id, plan_hash = context.path("run_id"), context.form.text("hash")
+    with published(context) as connection:
         found = read_run(connection, run_id) if connection else None
     if found is None or not _HASH.fullmatch(plan_hash) or found[2].plan.hash != plan_hash:
         raise _missing()
     try:
-        approve_plan(visit.settings, visit.own.slug, plan_hash, visit.who.login)
+        approve_plan(context.settings, context.own.slug, plan_hash, context.who.login)
     except LockError:
         raise Problem(
             HTTPStatus.CONFLICT, "A run is in progress. Wait until it has ended, look at its plan, then approve."
         ) from None
-    note(visit, APPROVED, ["hash"], plan_hash[:RECORD_ID_LENGTH])
+    note(context, APPROVED, ["hash"], plan_hash[:RECORD_ID_LENGTH])
     return see(f"/runs/{run_id}?done=approved")
 
 
@@ -154,9 +154,9 @@ def _is_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
     return last is not None and last.run_id == run_id
 
 
-def _approval(visit: Visit, plan_hash: str) -> tuple[str, datetime] | None:
+def _approval(context: RequestContext, plan_hash: str) -> tuple[str, datetime] | None:
     """Who approved a plan on these pages, and when."""
-    with tenant_repository(visit.registry, visit.own.id, visit.actor) as repository:
+    with tenant_repository(context.registry, context.own.id, context.actor) as repository:
         for entry in repository.audit_trail(limit=500):
             if entry.action == APPROVED and entry.record_id == plan_hash[:RECORD_ID_LENGTH]:
                 return entry.actor, entry.at

@@ -14,13 +14,13 @@ from integration_assets.tenants.registry.changes import NewThirdParty, ThirdPart
 from integration_assets.tenants.registry.providers import PROVIDERS
 from integration_assets.tenants.registry.views import UNSET, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
-from integration_assets.web import managing
+from integration_assets.web import integration_changes
 from integration_assets.web.answers import see
+from integration_assets.web.connection_tests import test_third_party
 from integration_assets.web.fields import NO_SECRET, below, expiry, flat, shown_expiry, typed
 from integration_assets.web.problems import Problem, problem_of, refuse
 from integration_assets.web.rendering import render
-from integration_assets.web.testing import test_third_party
-from integration_assets.web.visit import Form, Visit
+from integration_assets.web.request_context import Form, RequestContext
 
 PATH = "/settings/third-party"
 SECRET_NAMES: Mapping[Provider, str] = {
@@ -49,22 +49,22 @@ LABELS: Mapping[str, tuple[str, str]] = {
 }
 
 
-def overview(visit: Visit) -> Response:
+def overview(context: RequestContext) -> Response:
     """The tab: all third-party integrations, and what may be added."""
-    found = managing.integrations(visit)[0]
-    return render(visit, "third_party.html", integrations=found, providers=PROVIDERS)
+    found = integration_changes.integrations(context)[0]
+    return render(context, "third_party.html", integrations=found, providers=PROVIDERS)
 
 
-def new(visit: Visit) -> Response:
+def new(context: RequestContext) -> Response:
     """An empty form for one provider."""
-    provider = _provider(visit.query("provider"))
+    provider = _provider(context.query("provider"))
     values = {"environment": PROVIDERS[provider].scopes[0].value, "base_url": PROVIDERS[provider].base_url}
-    return _form(visit, provider, None, values, {})
+    return _form(context, provider, None, values, {})
 
 
-def create(visit: Visit) -> Response:
+def create(context: RequestContext) -> Response:
     """Make one of what was typed, or show it again."""
-    form, errors = visit.form, dict[str, str]()
+    form, errors = context.form, dict[str, str]()
     provider = _provider(form.text("provider"))
     dates = expiry(form, errors)
     environment = form.text("environment")
@@ -79,22 +79,22 @@ def create(visit: Visit) -> Response:
             settings=below(form, "settings"),
             **dates,
         )
-        view = managing.add_third_party(visit, wanted, errors)
+        view = integration_changes.add_third_party(context, wanted, errors)
     except (Problem, IntegrationError) as error:
-        return _again(visit, provider, None, error)
+        return _again(context, provider, None, error)
     return see(f"{PATH}/{view.id}?done=added")
 
 
-def edit(visit: Visit) -> Response:
+def edit(context: RequestContext) -> Response:
     """One of them, to be changed."""
-    view = managing.third_party(visit, visit.path("record_id"))
-    return _form(visit, view.provider, view, _values(view), {})
+    view = integration_changes.third_party(context, context.path("record_id"))
+    return _form(context, view.provider, view, _values(view), {})
 
 
-def save(visit: Visit) -> Response:
+def save(context: RequestContext) -> Response:
     """Change one to what was typed, or show it again."""
-    form, errors = visit.form, dict[str, str]()
-    view = managing.third_party(visit, visit.path("record_id"))
+    form, errors = context.form, dict[str, str]()
+    view = integration_changes.third_party(context, context.path("record_id"))
     dates = expiry(form, errors)
     known = PROVIDERS[view.provider].settings
     given = below(form, "settings")
@@ -105,53 +105,55 @@ def save(visit: Visit) -> Response:
             settings={**given, **{name: given.get(name) or None for name in known}},
             **dates,
         )
-        managing.change_third_party(visit, view.id, changes, errors)
+        integration_changes.change_third_party(context, view.id, changes, errors)
     except (Problem, IntegrationError) as error:
-        return _again(visit, view.provider, view, error)
+        return _again(context, view.provider, view, error)
     return see(f"{PATH}/{view.id}?done=saved")
 
 
-def rotate(visit: Visit) -> Response:
+def rotate(context: RequestContext) -> Response:
     """Put a new secret in the place of the stored one."""
-    form, errors = visit.form, dict[str, str]()
-    view = managing.third_party(visit, visit.path("record_id"))
+    form, errors = context.form, dict[str, str]()
+    view = integration_changes.third_party(context, context.path("record_id"))
     dates = expiry(form, errors)
     try:
         if not form.raw("secret"):
             errors |= NO_SECRET
         refuse(errors)
-        managing.change_third_party(visit, view.id, ThirdPartyChanges(secret=form.raw("secret"), **dates))
+        integration_changes.change_third_party(context, view.id, ThirdPartyChanges(secret=form.raw("secret"), **dates))
     except (Problem, IntegrationError) as error:
-        return _again(visit, view.provider, view, error, rotating=True)
+        return _again(context, view.provider, view, error, rotating=True)
     return see(f"{PATH}/{view.id}?done=rotated")
 
 
-def switch(*, enabled: bool) -> Callable[[Visit], Response]:
+def switch(*, enabled: bool) -> Callable[[RequestContext], Response]:
     """Enable or disable one."""
 
-    def handler(visit: Visit) -> Response:
-        view = managing.change_third_party(visit, visit.path("record_id"), ThirdPartyChanges(enabled=enabled))
+    def handler(context: RequestContext) -> Response:
+        view = integration_changes.change_third_party(
+            context, context.path("record_id"), ThirdPartyChanges(enabled=enabled)
+        )
         return see(f"{PATH}/{view.id}?done={'enabled' if enabled else 'disabled'}")
 
     return handler
 
 
-def try_it(visit: Visit) -> Response:
+def try_it(context: RequestContext) -> Response:
     """Test the connection as it is stored."""
-    view = managing.third_party(visit, visit.path("record_id"))
-    outcome, _ = test_third_party(visit, view.id)
+    view = integration_changes.third_party(context, context.path("record_id"))
+    outcome, _ = test_third_party(context, view.id)
     return see(f"{PATH}/{view.id}?tested={outcome}")
 
 
-def ask_delete(visit: Visit) -> Response:
+def ask_delete(context: RequestContext) -> Response:
     """Ask before deleting."""
-    view = managing.third_party(visit, visit.path("record_id"))
-    return render(visit, "delete.html", name=_title(view), path_of=f"{PATH}/{view.id}", tab="third-party")
+    view = integration_changes.third_party(context, context.path("record_id"))
+    return render(context, "delete.html", name=_title(view), path_of=f"{PATH}/{view.id}", tab="third-party")
 
 
-def delete(visit: Visit) -> Response:
+def delete(context: RequestContext) -> Response:
     """Delete one with its secret."""
-    managing.remove_third_party(visit, visit.path("record_id"))
+    integration_changes.remove_third_party(context, context.path("record_id"))
     return see(f"{PATH}?done=deleted")
 
 
@@ -162,7 +164,7 @@ def _provider(text: str) -> Provider:
 
 
 def _again(
-    visit: Visit,
+    context: RequestContext,
     provider: Provider,
     view: ThirdPartyView | None,
     error: Problem | IntegrationError,
@@ -172,12 +174,12 @@ def _again(
     problem = error if isinstance(error, Problem) else problem_of(error)
     if not problem.errors:
         raise error
-    values = typed(visit.form) if view is None or not rotating else {**_values(view), **typed(visit.form)}
-    return _form(visit, provider, view, values, problem.errors, problem.status, rotating=rotating)
+    values = typed(context.form) if view is None or not rotating else {**_values(view), **typed(context.form)}
+    return _form(context, provider, view, values, problem.errors, problem.status, rotating=rotating)
 
 
 def _form(
-    visit: Visit,
+    context: RequestContext,
     provider: Provider,
     view: ThirdPartyView | None,
     values: Mapping[str, str],
@@ -186,9 +188,9 @@ def _form(
     *,
     rotating: bool = False,
 ) -> Response:
-    outcome = visit.query("tested")
+    outcome = context.query("tested")
     return render(
-        visit,
+        context,
         "third_party_form.html",
         status,
         view=view,

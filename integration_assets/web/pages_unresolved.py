@@ -24,13 +24,13 @@ from integration_assets.resolution.overrides import (
 from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.settings import built_settings
 from integration_assets.web.answers import see
-from integration_assets.web.auditing import note
+from integration_assets.web.audit_notes import note
 from integration_assets.web.fields import typed
 from integration_assets.web.pages_insights import REASONS
 from integration_assets.web.problems import Problem
 from integration_assets.web.published import PAGE, Pages, page_number, published
 from integration_assets.web.rendering import render
-from integration_assets.web.visit import Form, Visit
+from integration_assets.web.request_context import Form, RequestContext
 
 PATH = "/unresolved"
 _COMPANY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -40,35 +40,35 @@ _writing = threading.Lock()
 """The file is read, changed and replaced: one change at a time."""
 
 
-def unresolved(visit: Visit) -> Response:
+def unresolved(context: RequestContext) -> Response:
     """The page."""
-    return _page(visit, {"match": visit.query("match")[:LONGEST_MATCH]}, {})
+    return _page(context, {"match": context.query("match")[:LONGEST_MATCH]}, {})
 
 
-def add_mapping(visit: Visit) -> Response:
+def add_mapping(context: RequestContext) -> Response:
     """Map a domain (or one address) to a company: the next run uses it."""
-    form = visit.form
+    form = context.form
     override = Override(form.text("match"), form.text("company_id"), form.text("note"))
-    settings = _settings(visit)
+    settings = _settings(context)
     errors = _problems(override, settings)
     if errors:
-        return _page(visit, typed(form), errors, HTTPStatus.BAD_REQUEST)
+        return _page(context, typed(form), errors, HTTPStatus.BAD_REQUEST)
     with _writing:
         make_private_directory(settings.overrides_path.parent)
         add_override(settings.overrides_path, override, **_mail(settings))
-        note(visit, "override.set", ["company_id", "match", "note"])
+        note(context, "override.set", ["company_id", "match", "note"])
     return see(f"{PATH}?done=mapped")
 
 
-def remove_mapping(visit: Visit) -> Response:
+def remove_mapping(context: RequestContext) -> Response:
     """Take a mapping away."""
-    settings = _settings(visit)
+    settings = _settings(context)
     with _writing:
         try:
-            remove_override(settings.overrides_path, visit.form.text("match"), **_mail(settings))
+            remove_override(settings.overrides_path, context.form.text("match"), **_mail(settings))
         except ConfigurationError:
             raise Problem(HTTPStatus.NOT_FOUND, "There is no such mapping any more.") from None
-        note(visit, "override.remove", ["match"])
+        note(context, "override.remove", ["match"])
     return see(f"{PATH}?done=unmapped")
 
 
@@ -87,8 +87,10 @@ def _problems(override: Override, settings: Settings) -> dict[str, str]:
     return errors
 
 
-def _page(visit: Visit, values: Mapping[str, str], errors: Mapping[str, str], status: int = HTTPStatus.OK) -> Response:
-    number, settings = page_number(visit), _settings(visit)
+def _page(
+    context: RequestContext, values: Mapping[str, str], errors: Mapping[str, str], status: int = HTTPStatus.OK
+) -> Response:
+    number, settings = page_number(context), _settings(context)
     mappings: tuple[Override, ...] = ()
     problem = ""
     try:
@@ -96,12 +98,12 @@ def _page(visit: Visit, values: Mapping[str, str], errors: Mapping[str, str], st
     except ConfigurationError as error:
         # The path of the file is the operator's business.
         problem = error.message.replace(str(settings.overrides_path), "the file of mappings")
-    with published(visit) as connection:
+    with published(context) as connection:
         lost = read_unresolved_votes(connection, limit=PAGE, skipped=PAGE * (number - 1)) if connection else []
         wanted = {one for line in lost for one in line.candidate_company_ids} | {one.company_id for one in mappings}
         names = read_company_names(connection, sorted(wanted)) if connection else {}
     return render(
-        visit,
+        context,
         "unresolved.html",
         status,
         lost=lost,
@@ -115,9 +117,9 @@ def _page(visit: Visit, values: Mapping[str, str], errors: Mapping[str, str], st
     )
 
 
-def _settings(visit: Visit) -> Settings:
+def _settings(context: RequestContext) -> Settings:
     """The tenant's own choices, without any credential."""
-    return built_settings(visit.settings, visit.own, {})
+    return built_settings(context.settings, context.own, {})
 
 
 def _mail(settings: Settings) -> dict[str, Any]:

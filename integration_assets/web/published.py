@@ -11,7 +11,7 @@ import msgspec
 from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.published import open_published
 from integration_assets.staging.publishing import published_path
-from integration_assets.web.visit import Visit
+from integration_assets.web.request_context import RequestContext
 
 PAGE = 50
 LAST_PAGE = 10_000
@@ -30,14 +30,14 @@ class Pages(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def published(visit: Visit) -> Iterator[duckdb.DuckDBPyConnection | None]:
+def published(context: RequestContext) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """The session's tenant's own database; None when no run has published one for this environment yet."""
-    if not published_path(visit.site.settings.home, visit.environment, visit.own.slug).exists():
+    if not published_path(context.site.settings.home, context.environment, context.own.slug).exists():
         yield None
         return
     with ExitStack() as opened:
         try:
-            connection = opened.enter_context(open_published(visit.settings, visit.own.slug))
+            connection = opened.enter_context(open_published(context.settings, context.own.slug))
         except ConfigurationError:
             # what an earlier version published lacks what these pages show, until the next run
             yield None
@@ -45,7 +45,7 @@ def published(visit: Visit) -> Iterator[duckdb.DuckDBPyConnection | None]:
         yield connection
 
 
-def page_number(visit: Visit) -> int:
+def page_number(context: RequestContext) -> int:
     """The page that is asked for, from 1; anything odd is the first one."""
-    text = visit.query("page")
+    text = context.query("page")
     return min(max(int(text), 1), LAST_PAGE) if text.isascii() and text.isdigit() and len(text) <= 6 else 1

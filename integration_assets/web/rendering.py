@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from jinja2 import Environment as Templates
@@ -16,9 +16,7 @@ from starlette.responses import HTMLResponse
 
 from integration_assets.reporting.run_summary import arr_words, has_written, unapplied_changes
 from integration_assets.reporting.text import amount, duration, lacking_rate
-
-if TYPE_CHECKING:
-    from integration_assets.web.visit import Visit
+from integration_assets.web.request_context import RequestContext
 
 DONE = {
     "added": "Added. Test it to see whether it works.",
@@ -34,30 +32,30 @@ DONE = {
 """What is said after something was done, by the word in the address: nothing of the address itself is shown."""
 
 
-def render(visit: Visit, template: str, status: int = 200, **values: Any) -> HTMLResponse:
+def render(context: RequestContext, template: str, status: int = 200, **values: Any) -> HTMLResponse:
     """A page for somebody who is logged in."""
     common = {
-        "visit": visit,
-        "csrf": visit.who.csrf_token,
-        "done": DONE.get(visit.request.query_params.get("done", ""), ""),
-        "path": visit.request.url.path,
+        "request_context": context,
+        "csrf": context.who.csrf_token,
+        "done": DONE.get(context.request.query_params.get("done", ""), ""),
+        "path": context.request.url.path,
     }
     return HTMLResponse(_templates().get_template(template).render(**common, **values), status)
 
 
 def render_login(_request: Request, status: int = 200, **values: Any) -> HTMLResponse:
     """The login page."""
-    return HTMLResponse(_templates().get_template("login.html").render(visit=None, **values), status)
+    return HTMLResponse(_templates().get_template("login.html").render(request_context=None, **values), status)
 
 
-def render_problem(visit: Visit, status: int, message: str) -> HTMLResponse:
+def render_problem(context: RequestContext, status: int, message: str) -> HTMLResponse:
     """A page that says why not."""
-    return render(visit, "error.html", status, title=HTTPStatus(status).phrase.capitalize(), message=message)
+    return render(context, "error.html", status, title=HTTPStatus(status).phrase.capitalize(), message=message)
 
 
 def render_error(_request: Request, status: int, title: str, message: str) -> HTMLResponse:
     """A page for somebody who is not logged in."""
-    text = _templates().get_template("error.html").render(visit=None, title=title, message=message)
+    text = _templates().get_template("error.html").render(request_context=None, title=title, message=message)
     return HTMLResponse(text, status)
 
 

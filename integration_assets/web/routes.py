@@ -15,8 +15,8 @@ from integration_assets.web import (
     pages_unresolved,
 )
 from integration_assets.web.answers import see
+from integration_assets.web.endpoints import Endpoint, call, form, page
 from integration_assets.web.open_pages import STATIC, health, security_txt, static_file
-from integration_assets.web.visit import Endpoint, call, form, page
 
 OPEN: tuple[Route, ...] = (
     Route("/login", pages_login.login_page, methods=["GET"]),

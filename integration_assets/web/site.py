@@ -10,7 +10,7 @@ from starlette.requests import Request
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import Registry
-from integration_assets.web.trying import LoginTries, Tries, login_tries, test_tries
+from integration_assets.web.attempt_limits import LoginTries, Tries, login_tries, test_tries
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SECURE_COOKIE = "__Host-sid"

@@ -14,7 +14,7 @@ from integration_assets.assets.metadata import (
     CELL_WIDTH,
     PERSONAL,
     PREVIEW_ROWS,
-    harmless,
+    escape_markdown,
     markdown_table,
     shown_table,
     table_metadata,
@@ -55,7 +55,7 @@ def test_a_cell_is_readable_harmless_and_without_addresses(value, shown):
 
 def test_a_sentence_is_harmless_and_keeps_its_code():
     """What a check says names commands in backticks, and ids and names that others made up."""
-    said = harmless("run `setup`; ann@acme.com, ![](http://elsewhere.com) <b> feature_request.voter_domains")
+    said = escape_markdown("run `setup`; ann@acme.com, ![](http://elsewhere.com) <b> feature_request.voter_domains")
     assert said == "run `setup`; \\[address\\], !\\[\\](http://elsewhere.com) &lt;b> feature_request.voter_domains"
 
 

@@ -10,12 +10,12 @@ import dagster as dg
 import msgspec
 import pytest
 
-from integration_assets.assets.ending import Ending, Message
 from integration_assets.automation.sensors import due_retries
 from integration_assets.config import Environment
 from integration_assets.errors import EXIT_CODES, EndState
-from integration_assets.reporting.endings import ending_path
+from integration_assets.reporting.result_files import result_path
 from integration_assets.reporting.run_summary import RunFacts, build_summary
+from integration_assets.runs.result import Message, RunResult
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 FAILED, GOOD, UNDER_WAY = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.STARTED
@@ -56,7 +56,7 @@ def ran(
         resolved=False,
         ranked=False,
     )
-    ending = Ending(
+    ending = RunResult(
         exit_code=EXIT_CODES[state],
         summary=build_summary(None, facts),
         error="canny: no answer",
@@ -67,7 +67,7 @@ def ran(
         message=Message("t", [], posted=True),
         retry_at=retry_at,
     )
-    path = ending_path(home, Environment.SANDBOX, tenant, run_id)
+    path = result_path(home, Environment.SANDBOX, tenant, run_id)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.encode(ending))
 

@@ -8,20 +8,6 @@ from typing import Any
 
 import pytest
 
-from integration_assets.assets.abandoned import PROCESS_TAG
-from integration_assets.assets.launch import WRITE_STAGE, Scope
-from integration_assets.assets.run_session import Mode, RunState
-from integration_assets.assets.standing import (
-    FIRST_PAUSE,
-    MOST_RETRIES,
-    RETRY_TAG,
-    is_automatic,
-    is_quiet,
-    keep_standing,
-    named_time,
-    retry_time,
-    standing_of,
-)
 from integration_assets.config import Environment, load_settings
 from integration_assets.errors import (
     CredentialError,
@@ -34,7 +20,21 @@ from integration_assets.errors import (
     RunStoppedError,
     TransientError,
 )
-from integration_assets.reporting.alerts import Alert, Standing, alerts_path, held_alerts, read_alerts
+from integration_assets.reporting.alerts import Alert, AlertTransition, alerts_path, held_alerts, read_alerts
+from integration_assets.runs.abandoned import PROCESS_TAG
+from integration_assets.runs.alert_transition import (
+    FIRST_PAUSE,
+    MOST_RETRIES,
+    RETRY_TAG,
+    alert_transition_of,
+    is_automatic,
+    is_quiet,
+    keep_alert_transition,
+    named_time,
+    retry_time,
+)
+from integration_assets.runs.launch import WRITE_STAGE, Scope
+from integration_assets.runs.state import Mode, RunState
 
 NIGHT = datetime(2026, 3, 28, 23, 30, tzinfo=UTC)
 """Half an hour before the night in which Berlin's clocks go forward."""
@@ -111,11 +111,11 @@ def ended(
     end_state: EndState,
     error: IntegrationError | None = None,
     **changes: Any,
-) -> tuple[Standing | None, bool]:
+) -> tuple[AlertTransition | None, bool]:
     """One run after the other: its standing, which is then kept."""
     run = state(home, monkeypatch, error=error, **changes)
-    standing = standing_of(run, end_state, error.message if error else None)
-    keep_standing(run, standing)
+    standing = alert_transition_of(run, end_state, error.message if error else None)
+    keep_alert_transition(run, standing)
     return standing, is_quiet(run, standing)
 
 
@@ -162,11 +162,11 @@ def test_a_file_that_cannot_be_read_keeps_no_run_from_ending(tmp_path: Path, mon
     """Its end is told as if nobody knew anything; that it could not be kept is an error of its own."""
     alerts_path(tmp_path, "sandbox", "default").mkdir(parents=True)
     run = state(tmp_path, monkeypatch, error=AWAY)
-    standing = standing_of(run, EndState.RETRY_LATER, AWAY.message)
+    standing = alert_transition_of(run, EndState.RETRY_LATER, AWAY.message)
     assert standing is not None
     assert standing.change == "new"
     with pytest.raises(PermanentError, match="cannot be read or written"):
-        keep_standing(run, standing)
+        keep_alert_transition(run, standing)
 
 
 def test_runs_nobody_follows_change_nothing(tmp_path, monkeypatch):

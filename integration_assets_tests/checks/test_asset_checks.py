@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import duckdb
 
-from integration_assets.checks.asset_checks import ABOUT_RECORDS, check_metadata
+from integration_assets.assets.asset_checks import ABOUT_RECORDS, check_metadata
 from integration_assets.checks.base import SAMPLE_ROWS, CheckResult, GateSettings
 from integration_assets.checks.gate import run_gate
 from integration_assets.models import Rejected

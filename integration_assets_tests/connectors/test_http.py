@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.http import Call, HttpClient
-from integration_assets.connectors.limiter import Limiter, Place, RateHeaders, Window
+from integration_assets.connectors.limiter import Lease, Limiter, RateHeaders, Window
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
 from integration_assets.errors import (
     ConfigurationError,
@@ -601,7 +601,7 @@ def test_an_unknown_outcome_is_not_forgotten_by_a_full_window() -> None:
     has_its_place = asyncio.Event()
     acquire = limiter.acquire
 
-    async def noted(bucket: str = "default", *, patience: float | None = None) -> Place:
+    async def noted(bucket: str = "default", *, patience: float | None = None) -> Lease:
         place = await acquire(bucket, patience=patience)
         has_its_place.set()
         return place

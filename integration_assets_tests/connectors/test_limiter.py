@@ -13,8 +13,8 @@ import pytest
 from integration_assets.connectors.call_log import SharedLog
 from integration_assets.connectors.limiter import (
     LONGEST_CALL,
+    Lease,
     Limiter,
-    Place,
     Quota,
     RateHeaders,
     Window,
@@ -190,7 +190,7 @@ def test_a_429_that_should_not_be_means_a_smaller_plan(clock: FakeClock) -> None
     """One step for all calls before it, one more for a later call, none below the smallest; a day later, anew."""
     limiter = clock.limiter({"default": (Window(20, 10),)}, plans=PLANS)
 
-    async def story() -> tuple[Place, ...]:
+    async def story() -> tuple[Lease, ...]:
         return tuple([await limiter.acquire() for _ in range(3)])
 
     early = asyncio.run(story())

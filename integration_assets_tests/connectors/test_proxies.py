@@ -28,7 +28,7 @@ from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.rules import StatusRules
 from integration_assets.connectors.slack import slack_client
 from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError, TransientError
-from integration_assets.reporting.slack_posting import Fate, post_message
+from integration_assets.reporting.slack_posting import DeliveryStatus, post_message
 from integration_assets_tests.support.company_network import Authority, asked_to_connect, join, listening
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -208,10 +208,15 @@ def test_slack_the_doctor_and_files_go_the_same_way(authority: Authority, tmp_pa
         posted = await asyncio.to_thread(post_message, client, "C1", "text", [], run_id="run")
         reached = await reach(f"https://{HOST}/api", seconds=10)
         await download(f"https://{HOST}/file", tmp_path / "file", most_bytes=100, seconds=10)
-        return [posted.fate, reached.host, reached.certificate_until is not None, (tmp_path / "file").read_text()]
+        return [
+            posted.delivery_status,
+            reached.host,
+            reached.certificate_until is not None,
+            (tmp_path / "file").read_text(),
+        ]
 
     environment = lambda net: {"HTTPS_PROXY": f"http://{net.proxy}", "SSL_CERT_FILE": str(authority.file)}  # noqa: E731
-    assert through(network, environment, work) == [Fate.POSTED, HOST, True, '{"ok": true}']
+    assert through(network, environment, work) == [DeliveryStatus.POSTED, HOST, True, '{"ok": true}']
     assert network.tunnels == [f"{HOST}:443"] * 3
     assert [line.split()[:2] for line in network.requests] == [
         ["POST", "/api/chat.postMessage"],
@@ -229,7 +234,7 @@ def test_slack_says_why_it_could_not_be_reached(authority: Authority) -> None:
         return await asyncio.to_thread(post_message, client, "C1", "text", [], run_id="run")
 
     posting = through(network, lambda net: {"HTTPS_PROXY": f"http://{net.proxy}"}, work)
-    assert posting.fate is Fate.NOT_POSTED
+    assert posting.fate is DeliveryStatus.NOT_POSTED
     assert "SSL_CERT_FILE" in posting.line
 
 

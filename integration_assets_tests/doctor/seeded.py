@@ -154,7 +154,7 @@ def old_keys(practice: Practice) -> AbstractContextManager[Variables]:
 
 def fast_clock(_practice: Practice) -> AbstractContextManager[Variables]:
     ahead = datetime.now(UTC) + timedelta(minutes=5)
-    return _patched("integration_assets.doctor.case.utc_now", lambda: ahead)
+    return _patched("integration_assets.doctor.context.utc_now", lambda: ahead)
 
 
 def host_gone(practice: Practice) -> AbstractContextManager[Variables]:

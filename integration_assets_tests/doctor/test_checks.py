@@ -28,7 +28,7 @@ from integration_assets.cli import app
 from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.reaching import Reached, reach
 from integration_assets.doctor import examination
-from integration_assets.doctor.case import Case
+from integration_assets.doctor.context import DoctorContext
 from integration_assets.doctor.crm import _drift
 from integration_assets.doctor.examination import examine
 from integration_assets.doctor.exposure import METHODS, open_ports, probes, told_by
@@ -150,7 +150,7 @@ def test_advice_fits_the_error(error: IntegrationError, fix: str) -> None:
 def test_the_remedy_of_a_drift_is_about_this_drift(tmp_path: Path, drift: Drift, fix: str, usage: bool) -> None:
     """Only a mapped property that is missing asks for another setting."""
     settings = load_settings(home=tmp_path, hubspot_arr_property="arr")
-    seen = _drift(drift, settings, Case(settings, "default"))
+    seen = _drift(drift, settings, DoctorContext(settings, "default"))
     assert fix in seen.fix
     assert seen.usage is usage
 
@@ -211,7 +211,7 @@ HANGING = (8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)
 def _noting(answering: dict[int, asyncio.Event], number: int, check: Check) -> Check:
     """The check, which says when it has ended."""
 
-    async def look(case: Case) -> Seen:
+    async def look(case: DoctorContext) -> Seen:
         try:
             return await check.look(case)
         finally:
@@ -333,7 +333,7 @@ def test_a_certificate_is_named_in_time(tmp_path: Path, days: float, verdict: Ve
     until = datetime.now(UTC) + timedelta(days=days)
     reached = asyncio.run(_reached(*_certificate(until, tmp_path)))
     assert reached.at == datetime(2026, 11, 1, 10, tzinfo=UTC)
-    seen = _host(Case(load_settings(home=tmp_path), "default"), reached)
+    seen = _host(DoctorContext(load_settings(home=tmp_path), "default"), reached)
     assert (seen.verdict, f"{int(days)} days" in seen.seen) == (verdict, True)
 
 
@@ -372,7 +372,7 @@ def test_packages_are_compared_with_what_was_locked() -> None:
 
 def test_a_store_that_is_new_has_nothing_wrong(tmp_path: Path) -> None:
     """No store is no fault, nor is one without a plan, a run or a write."""
-    case = Case(load_settings(home=tmp_path), "default")
+    case = DoctorContext(load_settings(home=tmp_path), "default")
     assert _facts(case) is None
     with open_store(tmp_path / "staging" / "sandbox" / "default.duckdb"):
         pass

@@ -19,9 +19,9 @@ import dagster as dg
 import duckdb
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
-from integration_assets.assets.partitions import PARTITION_TAG
 from integration_assets.definitions import defs
 from integration_assets.reporting.alerts import RUNS, alerts_path, read_alerts
+from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import store_path

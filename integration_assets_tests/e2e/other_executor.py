@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from integration_assets.assets.run_session import RunSession
 from integration_assets.definitions import defs as ours
+from integration_assets.runs.session import RunSession
 
 defs = dg.Definitions(
     assets=ours.assets,

@@ -9,12 +9,13 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 import pytest
 
-from integration_assets.assets import run_session
-from integration_assets.assets.ending import read_ending
-from integration_assets.assets.run_session import RunSession
-from integration_assets.assets.writing import Planned, plan_run
 from integration_assets.automation.sensors import due_retries
 from integration_assets.config import Environment
+from integration_assets.runs import session
+from integration_assets.runs.plan_and_apply import plan_run
+from integration_assets.runs.result import read_result
+from integration_assets.runs.session import RunSession
+from integration_assets.runs.state import Planned
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets.staging.store import hold_store, store_path
 from integration_assets_tests.e2e.operator import Operator, operating
@@ -42,7 +43,7 @@ def writes_links(request: LoggedRequest) -> bool:
 
 def nothing_is_tried_again(operator: Operator, run: dg.DagsterRun) -> None:
     """No sensor has an appointment for a run, and the run promises none."""
-    ending = read_ending(operator.world.home, Environment.SANDBOX, "default", run.run_id)
+    ending = read_result(operator.world.home, Environment.SANDBOX, "default", run.run_id)
     assert ending is not None
     assert ending.retry_at is None
     later = datetime.now(UTC) + timedelta(days=1)
@@ -149,7 +150,7 @@ def test_the_next_run_waits_for_one_that_was_marked_as_cancelled(operator: Opera
 
 def test_the_next_run_does_not_wait_for_ever(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     """A process that hangs keeps its lock: the run that waits ends, and is tried later."""
-    monkeypatch.setattr(run_session, "LET_GO_SECONDS", 0.1)
+    monkeypatch.setattr(session, "LET_GO_SECONDS", 0.1)
     with _held_by(operator, _marked_as_cancelled(operator)):
         run = operator.run()
     assert run.status is FAILURE
@@ -163,7 +164,7 @@ def test_a_run_that_waits_can_be_cancelled(operator: Operator, monkeypatch: pyte
         [waiting] = operator.instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
         operator.instance.report_run_canceling(waiting)
 
-    monkeypatch.setattr("integration_assets.assets.run_session.time.sleep", cancel)
+    monkeypatch.setattr("integration_assets.runs.session.time.sleep", cancel)
     with _held_by(operator, _marked_as_cancelled(operator)):
         run = operator.run()
     assert run.status is CANCELED

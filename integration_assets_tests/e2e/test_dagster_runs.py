@@ -12,9 +12,9 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from integration_assets.assets.partitions import PARTITION_TAG
-from integration_assets.assets.running import dagster_home, prepared_instance
-from integration_assets.automation.sensors import ending_of, why_silent
+from integration_assets.automation.sensors import result_of, why_silent
+from integration_assets.runs.in_process import dagster_home, prepared_instance
+from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.staging.store import open_store, store_path
 from integration_assets_tests.e2e.operator import EVERYTHING, RANKED, RAW, Operator, operating
 from integration_assets_tests.support.harness import World
@@ -109,7 +109,7 @@ def test_a_run_for_no_tenant_says_so_before_any_call(operator: Operator) -> None
         assert run.status is FAILURE
         assert "this run names no tenant: choose a partition" in operator.errors(run)[0]
         assert operator.row(run) is None
-        assert why_silent(run, ending_of(world.home, "default", run.run_id)) == "it has told it itself"
+        assert why_silent(run, result_of(world.home, "default", run.run_id)) == "it has told it itself"
         assert not any("please report" in line for line in operator.errors(run))
     for job in ("feedback_changes", "check_credentials"):
         run = operator.run(job=job, tags={})

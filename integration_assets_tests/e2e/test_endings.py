@@ -397,15 +397,22 @@ def test_damaged_store_is_one_line_and_nothing_is_sent(synced: World) -> None:
 
 def test_disk_that_fills_up_while_writing_sends_nothing_more(ready: World) -> None:
     """When the ledger cannot take an intent, its batch is not sent, the run ends FAILED, and the next one goes on."""
-    wal, intend, batches = store_file(ready).with_name("default.duckdb.wal"), Ledger.intend, itertools.count(1)
+    wal, record_intent, batches = (
+        store_file(ready).with_name("default.duckdb.wal"),
+        Ledger.record_intent,
+        itertools.count(1),
+    )
 
     def on_a_full_disk(ledger: Ledger, operations: Sequence[Operation], *, now: datetime) -> list[int]:
         if next(batches) < 4:
-            return intend(ledger, operations, now=now)
+            return record_intent(ledger, operations, now=now)
         with no_file_beyond(wal.stat().st_size):
-            return intend(ledger, operations, now=now)
+            return record_intent(ledger, operations, now=now)
 
-    with mock.patch.object(Ledger, "intend", on_a_full_disk), mock.patch.object(HubSpotCrm, "records_per_write", 1):
+    with (
+        mock.patch.object(Ledger, "record_intent", on_a_full_disk),
+        mock.patch.object(HubSpotCrm, "records_per_write", 1),
+    ):
         full = ready.run("sync", json_file=True)
     assert full.code == 1, full.out + full.err
     assert full.summary["state"] == "FAILED"

@@ -17,7 +17,7 @@ import msgspec
 import pytest
 from anyio.from_thread import start_blocking_portal
 
-from integration_assets.assets.running import dagster_home, prepared_instance
+from integration_assets.runs.in_process import dagster_home, prepared_instance
 from integration_assets_tests.support.company_network import LOOPBACK, Authority, CompanyProxy
 from integration_assets_tests.support.harness import Ran, World
 from integration_assets_tests.support.snapshots import Snapshot, copy_of

@@ -10,8 +10,8 @@ from unittest import mock
 import dagster as dg
 import pytest
 
-from integration_assets.automation.asking import ANSWER_TAG, feedback_changes
 from integration_assets.automation.credentials import check_credentials
+from integration_assets.automation.polling import ANSWER_TAG, feedback_changes
 from integration_assets.automation.sensors import due_looks
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import hold_store

@@ -26,7 +26,7 @@ from integration_assets.reporting.alerts import (
     run_problem,
     settle,
 )
-from integration_assets.reporting.slack_posting import Fate, Posting
+from integration_assets.reporting.slack_posting import DeliveryStatus, Posting
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -132,13 +132,15 @@ def notice(subject: str) -> Notice:
 class Slack:
     """Answers one fate after the other, the last for ever."""
 
-    def __init__(self, *fates: Fate) -> None:
+    def __init__(self, *fates: DeliveryStatus) -> None:
         self.fates, self.seen = list(fates), list[tuple[str, bool]]()
 
     def __call__(self, one: Notice, again: bool) -> Posting:
         self.seen.append((one.text, again))
-        fate = self.fates.pop(0) if len(self.fates) > 1 else self.fates[0]
-        return Posting(fate, None if fate is Fate.POSTED else f"Slack: {fate.value}")
+        delivery_status = self.fates.pop(0) if len(self.fates) > 1 else self.fates[0]
+        return Posting(
+            delivery_status, None if delivery_status is DeliveryStatus.POSTED else f"Slack: {delivery_status.value}"
+        )
 
 
 @pytest.fixture
@@ -158,7 +160,7 @@ def post(path: Path, slack: Slack) -> str | None:
 
 def test_what_waits_is_posted_once_oldest_first(path: Path):
     """And not again."""
-    slack = Slack(Fate.POSTED)
+    slack = Slack(DeliveryStatus.POSTED)
     assert post(path, slack) is None
     assert post(path, slack) is None
     assert slack.seen == [("one", False), ("two", False)]
@@ -166,17 +168,17 @@ def test_what_waits_is_posted_once_oldest_first(path: Path):
 
 def test_an_outage_keeps_them_without_asking_for_each(path: Path):
     """One attempt tells that Slack is away; when it is back, both go out as themselves."""
-    away = Slack(Fate.NOT_POSTED)
+    away = Slack(DeliveryStatus.NOT_POSTED)
     assert post(path, away) == "Slack: not posted"
     assert away.seen == [("one", False)]
-    back = Slack(Fate.POSTED)
+    back = Slack(DeliveryStatus.POSTED)
     assert post(path, back) is None
     assert back.seen == [("one", False), ("two", False)]
 
 
 def test_what_may_have_arrived_is_sent_until_it_certainly_has_and_says_so(path: Path):
     """Each time as a possible repeat: an outage that swallows answers must not swallow the news."""
-    slack = Slack(Fate.UNCERTAIN, Fate.UNCERTAIN, Fate.NOT_POSTED, Fate.POSTED)
+    slack = Slack(DeliveryStatus.UNCERTAIN, DeliveryStatus.UNCERTAIN, DeliveryStatus.NOT_POSTED, DeliveryStatus.POSTED)
     assert [post(path, slack) for _ in range(4)] == ["Slack: uncertain", "Slack: uncertain", "Slack: not posted", None]
     assert slack.seen == [("one", False), ("one", True), ("one", True), ("one", True), ("two", False)]
     assert read_alerts(path).notices == []
@@ -190,14 +192,14 @@ def test_a_message_its_poster_died_over_may_be_a_repeat(path: Path):
 
     with pytest.raises(KeyboardInterrupt), held_alerts(path) as alerts:
         post_notices(path, alerts, die)
-    slack = Slack(Fate.POSTED)
+    slack = Slack(DeliveryStatus.POSTED)
     assert post(path, slack) is None
     assert slack.seen == [("one", True), ("two", False)]
 
 
 def test_what_slack_will_never_take_does_not_block_the_rest(path: Path):
     """It is dropped, and the reason is returned."""
-    slack = Slack(Fate.UNPOSTABLE, Fate.POSTED)
+    slack = Slack(DeliveryStatus.UNPOSTABLE, DeliveryStatus.POSTED)
     assert post(path, slack) == "Slack: unpostable"
     assert read_alerts(path).notices == []
 

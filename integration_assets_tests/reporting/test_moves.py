@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.reporting.moves import Move, Place, compare, parse_since, read_moves
+from integration_assets.reporting.moves import Move, RankPosition, compare, parse_since, read_moves
 from integration_assets.reporting.terminal_moves import show_moves
 
 at = datetime.fromisoformat
@@ -19,8 +19,10 @@ at = datetime.fromisoformat
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
 
-def place(request_id: str, by_arr: int, by_companies: int = 1) -> Place:
-    return Place(request_id, f"Title {request_id}", by_arr, by_companies, companies=by_arr, arr=Decimal(100 - by_arr))
+def place(request_id: str, by_arr: int, by_companies: int = 1) -> RankPosition:
+    return RankPosition(
+        request_id, f"Title {request_id}", by_arr, by_companies, companies=by_arr, arr=Decimal(100 - by_arr)
+    )
 
 
 def test_movers_come_first_by_how_far_then_new_then_gone():
@@ -139,7 +141,7 @@ def test_the_store_finds_the_moves_that_comparing_everything_finds(history, by):
         SELECT h.as_of, h.request_id, requests.title, h.rank_by_arr, h.rank_by_companies, h.companies, h.arr
         FROM ranked.rank_history AS h LEFT JOIN ranked.feature_requests AS requests USING (request_id)
     """).fetchall()
-    days = {day: [Place(*row[1:]) for row in rows if row[0].day == day] for day in (1, 2)}
+    days = {day: [RankPosition(*row[1:]) for row in rows if row[0].day == day] for day in (1, 2)}
     whole = compare(days[1], days[2], by)
     assert len(whole) > 200
     for most in (10, 1_000):

@@ -28,7 +28,7 @@ def runs(store: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 
 def end(store: duckdb.DuckDBPyConnection) -> list[str]:
-    return end_dead_runs(store, but="now", known_ending=nothing_left, memory="2.0 GB of memory")
+    return end_dead_runs(store, but="now", known_result=nothing_left, memory="2.0 GB of memory")
 
 
 def test_dead_run_ends_retry_later_once(empty_store: duckdb.DuckDBPyConnection) -> None:
@@ -90,7 +90,7 @@ def test_a_run_that_left_its_ending_elsewhere_keeps_it(empty_store: duckdb.DuckD
         error="the disk is full",
     )
     summary = build_summary(None, facts)
-    lines = end_dead_runs(empty_store, but="now", known_ending=lambda _: (summary, facts.error), memory="all")
+    lines = end_dead_runs(empty_store, but="now", known_result=lambda _: (summary, facts.error), memory="all")
     assert lines == ["run full ended FAILED and could not record it; that is mended"]
     assert empty_store.execute("SELECT state, error FROM ops.runs").fetchall() == [("FAILED", "the disk is full")]
 

@@ -35,7 +35,7 @@ from integration_assets.reporting.run_summary import (
     VoteNumbers,
 )
 from integration_assets.reporting.slack import SummaryExtras, late, slack_blocks
-from integration_assets.reporting.slack_posting import Fate, check_slack, post_message
+from integration_assets.reporting.slack_posting import DeliveryStatus, check_slack, post_message
 from integration_assets.reporting.slack_preview import show_slack
 from integration_assets.sandbox.slack.blocks import check_blocks
 from integration_assets_tests.reporting.conftest import STARTED
@@ -279,7 +279,7 @@ def test_summary_is_posted(summary):
     text, blocks = slack_blocks(summary, SummaryExtras())
     with slack_answering(200, b'{"ok": true}') as (client, received):
         posting = post_message(client, "C1", text, [block.to_dict() for block in blocks], run_id="run1")
-    assert (posting.fate, posting.line) == (Fate.POSTED, None)
+    assert (posting.delivery_status, posting.line) == (DeliveryStatus.POSTED, None)
     [sent] = received
     assert sent["metadata"] == {"event_type": "integration_assets_run", "event_payload": {"run_id": "run1"}}
     assert (sent["channel"], sent["text"], sent["unfurl_links"]) == ("C1", text, False)
@@ -287,25 +287,30 @@ def test_summary_is_posted(summary):
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "fate", "line"),
+    ("status", "body", "delivery_status", "line"),
     [
-        (200, b'{"ok": false, "error": "not_in_channel"}', Fate.NOT_POSTED, "not_in_channel; invite the app"),
-        (200, b'{"ok": false, "error": "invalid_auth"}', Fate.NOT_POSTED, "invalid_auth; replace SLACK_BOT_TOKEN"),
-        (200, b'{"ok": false, "error": "odd"}', Fate.NOT_POSTED, "Slack refused the message: odd"),
-        (200, b'{"ok": false, "error": "invalid_blocks"}', Fate.UNPOSTABLE, "invalid_blocks"),
-        (200, b'{"ok": false, "error": "fatal_error"}', Fate.UNCERTAIN, "fatal_error"),
-        (404, b"no_team", Fate.NOT_POSTED, "status 404"),
-        (500, b"<html>", Fate.UNCERTAIN, "Slack"),
-        (504, b'{"ok": false, "error": "timeout"}', Fate.UNCERTAIN, "timeout"),
-        (200, b"<html>", Fate.UNCERTAIN, "Slack"),
+        (200, b'{"ok": false, "error": "not_in_channel"}', DeliveryStatus.NOT_POSTED, "not_in_channel; invite the app"),
+        (
+            200,
+            b'{"ok": false, "error": "invalid_auth"}',
+            DeliveryStatus.NOT_POSTED,
+            "invalid_auth; replace SLACK_BOT_TOKEN",
+        ),
+        (200, b'{"ok": false, "error": "odd"}', DeliveryStatus.NOT_POSTED, "Slack refused the message: odd"),
+        (200, b'{"ok": false, "error": "invalid_blocks"}', DeliveryStatus.UNPOSTABLE, "invalid_blocks"),
+        (200, b'{"ok": false, "error": "fatal_error"}', DeliveryStatus.UNCERTAIN, "fatal_error"),
+        (404, b"no_team", DeliveryStatus.NOT_POSTED, "status 404"),
+        (500, b"<html>", DeliveryStatus.UNCERTAIN, "Slack"),
+        (504, b'{"ok": false, "error": "timeout"}', DeliveryStatus.UNCERTAIN, "timeout"),
+        (200, b"<html>", DeliveryStatus.UNCERTAIN, "Slack"),
     ],
 )
-def test_refusal_is_one_line(summary, status, body, fate, line):
+def test_refusal_is_one_line(summary, status, body, delivery_status, line):
     """Whatever Slack answers, sending returns what became of the message and one line, and raises nothing."""
     with slack_answering(status, body) as (client, _):
         text, blocks = slack_blocks(summary, SummaryExtras())
         posting = post_message(client, "C1", text, [block.to_dict() for block in blocks], run_id="run1")
-    assert posting.fate is fate
+    assert posting.delivery_status is delivery_status
     error = posting.line
     assert error is not None
     assert line in error
@@ -334,7 +339,7 @@ def test_unreachable_slack_is_one_line(summary):
     text, blocks = slack_blocks(summary, SummaryExtras())
     posting = post_message(client, "C1", text, [block.to_dict() for block in blocks], run_id="run1")
     said = "Slack could not be reached ([Errno 111] Connection refused)"
-    assert (posting.fate, posting.line) == (Fate.NOT_POSTED, said)
+    assert (posting.delivery_status, posting.line) == (DeliveryStatus.NOT_POSTED, said)
 
 
 @pytest.mark.parametrize("terminal", [True, False])

@@ -95,7 +95,7 @@ def test_whoever_is_matched_by_a_contact_is_linked_to_it(voter, contact_email, a
     connection = resolved(world)
     connection.execute("CREATE TEMP TABLE plan_records AS SELECT 'c:r' AS key, 'r' AS request_id")
     connection.execute("SET VARIABLE link_contacts = TRUE")
-    assert sorted(connection.execute(read_sql("desired_links")).fetchall()) == [
+    assert sorted(connection.execute(read_sql("sync/desired_links")).fetchall()) == [
         ("c:r", "company", "1", "voted"), ("c:r", "contact", "k", "author"), ("c:r", "contact", "k", "voter"),
     ]  # fmt: skip
 

@@ -391,6 +391,6 @@ def test_no_address_in_the_ranked_tables():
 
 def test_a_missing_sql_file_is_an_error():
     """The loader reads the files of the package only by their exact name."""
-    assert read_sql("ranking_history").startswith("-- ranked.rank_history")
+    assert read_sql("ranked/rank_history").startswith("-- ranked.rank_history")
     with pytest.raises(FileNotFoundError):
         read_sql("no_such_query")

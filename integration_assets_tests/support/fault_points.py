@@ -28,26 +28,26 @@ Side = Literal["before", "during", "after"]
 POINTS: dict[str, tuple[str, ...]] = {
     # beginning
     "migrate the store": ("integration_assets.staging.migrations:_run",),
-    "note that the run has begun": ("integration_assets.assets.run_session:begin_run",),
-    "record the end of dead runs": ("integration_assets.assets.run_session:end_dead_runs",),
+    "note that the run has begun": ("integration_assets.runs.session:begin_run",),
+    "record the end of dead runs": ("integration_assets.runs.session:end_dead_runs",),
     # reading, resolving, ranking
     "put what was read into the raw tables": ("integration_assets.staging.loading:Loader.swap",),
-    "note what was read in full": ("integration_assets.assets.reading:note_full_reads",),
+    "note what was read in full": ("integration_assets.ingest.raw_tables:note_full_reads",),
     "resolve the votes": ("integration_assets.assets.resolved:resolve_votes",),
     "rank the requests": ("integration_assets.assets.ranked:rank",),
     "keep the ranks of the day": ("integration_assets.assets.ranked:snapshot_history",),
     # planning
-    "make and save the plan": ("integration_assets.assets.writing:make_plan",),
-    "plan the undo": ("integration_assets.assets.undoing:make_undo_plan",),
-    "judge the plan": ("integration_assets.assets.writing:judge",),
-    "ask the gate again": ("integration_assets.assets.writing:run_gate",),
+    "make and save the plan": ("integration_assets.runs.plan_and_apply:make_plan",),
+    "plan the undo": ("integration_assets.assets.undo:make_undo_plan",),
+    "judge the plan": ("integration_assets.runs.plan_and_apply:judge",),
+    "ask the gate again": ("integration_assets.runs.plan_and_apply:run_gate",),
     "make sure of the portal": (
-        "integration_assets.assets.writing:make_sure_of_portal",
-        "integration_assets.assets.undoing:make_sure_of_portal",
+        "integration_assets.runs.plan_and_apply:make_sure_of_portal",
+        "integration_assets.assets.undo:make_sure_of_portal",
     ),
     # writing
     "call the plan begun": ("integration_assets.sync.apply:set_status",),
-    "put the intent on record": ("integration_assets.sync.ledger:Ledger.intend",),
+    "put the intent on record": ("integration_assets.sync.ledger:Ledger.record_intent",),
     "read records back": ("integration_assets.sync.apply_records:_read_back",),
     "read links back": ("integration_assets.sync.apply_links:_read_back",),
     "settle records": ("integration_assets.sync.ledger:Ledger.settle",),
@@ -56,13 +56,13 @@ POINTS: dict[str, tuple[str, ...]] = {
     "settle links, in the transaction": ("integration_assets.sync.ledger:_refresh_links",),
     "call the plan applied": ("integration_assets.sync.apply:finish",),
     # ending
-    "publish": ("integration_assets.assets.ending:publish",),
+    "publish": ("integration_assets.runs.finish:publish",),
     "flush what is published": ("integration_assets.staging.publishing:_flush",),
-    "record the end of the run": ("integration_assets.assets.ending:record_run",),
-    "send the Slack message": ("integration_assets.assets.ending:send_letter",),
-    "keep the ending in its file": ("integration_assets.assets.ending:_kept",),
+    "record the end of the run": ("integration_assets.runs.finish:record_run",),
+    "send the Slack message": ("integration_assets.runs.finish:send_letter",),
+    "keep the ending in its file": ("integration_assets.runs.finish:_kept",),
     "write the log into the store": ("integration_assets.staging.store:_checkpoint",),
-    "end the run": ("integration_assets.assets.summary:finish_run", "integration_assets.assets.undoing:finish_run"),
+    "end the run": ("integration_assets.assets.summary:finish_run", "integration_assets.assets.undo:finish_run"),
 }
 """Name → the functions, as `module:name`, in the module that looks them up when it calls them."""
 

@@ -132,8 +132,8 @@ def warm_parent() -> Iterator[WarmParent]:
 # -- the parent's side
 
 _IMPORTED_ON_THE_WAY = (
-    "integration_assets.assets.results",
-    "integration_assets.assets.running",
+    "integration_assets.commands.run_output",
+    "integration_assets.runs.in_process",
     "integration_assets.cli",
     "integration_assets.definitions",
     "integration_assets.reporting.terminal",

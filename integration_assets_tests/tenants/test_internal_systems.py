@@ -17,6 +17,7 @@ from integration_assets.connectors import limiter
 from integration_assets.connectors.internal.description import DescriptionError
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import store_path
+from integration_assets.tenants.connection_trials import FLOOR_SECONDS, preview_internal, try_internal
 from integration_assets.tenants.outcomes import Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NotFoundError
@@ -25,7 +26,6 @@ from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.views import InternalView, TenantView
 from integration_assets.tenants.registry.words import AuthFlow
-from integration_assets.tenants.trying import FLOOR_SECONDS, preview_internal, try_internal
 from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.installation import Installation, installation
 from integration_assets_tests.support.short_waits import short_waits

@@ -9,22 +9,22 @@ import dagster as dg
 import pytest
 from typer.testing import CliRunner
 
-from integration_assets.assets.partitions import PARTITION_TAG
-from integration_assets.assets.running import dagster_home, forget_runs
 from integration_assets.cli import app
 from integration_assets.config import Environment, Settings
 from integration_assets.errors import LockError, PermanentError
 from integration_assets.reporting.alerts import alerts_path
-from integration_assets.reporting.endings import ending_path
 from integration_assets.reporting.html_report import report_path
+from integration_assets.reporting.result_files import result_path
+from integration_assets.runs.in_process import dagster_home, forget_runs
+from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_path
-from integration_assets.tenants import removing
+from integration_assets.tenants import removal
 from integration_assets.tenants.portal_claims import claim_of, claim_portal, claims_of_tenant
 from integration_assets.tenants.registry.changes import NotFoundError, TakenError
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
-from integration_assets.tenants.removing import add_tenant, files_of, remove_tenant
+from integration_assets.tenants.removal import add_tenant, files_of, remove_tenant
 from integration_assets_tests.support.registries import ACTOR
 
 OTHERS = ("globex", "acme-2", "acm", "default")
@@ -45,7 +45,7 @@ def places(settings: Settings, tenant: str) -> list[Path]:
         alerts = alerts_path(home, environment.value, tenant)
         found += [alerts, alerts.with_suffix(".lock"), report_path(home, environment, tenant, "run-1")]
         found += [
-            ending_path(home, environment, tenant, "run-1"),
+            result_path(home, environment, tenant, "run-1"),
             home / "later" / environment.value / f"{tenant}.json",
         ]
     return found
@@ -92,7 +92,7 @@ def test_a_removal_that_is_broken_off_is_ended_by_the_next(
 ) -> None:
     """As long as a file is there the registry has the tenant, so nobody gets its name."""
     registry, settings = both
-    erase = removing._erase
+    erase = removal._erase
     erased: list[Path] = []
 
     def killed(path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_removal_that_is_broken_off_is_ended_by_the_next(
         erased.append(path)
         erase(path)
 
-    monkeypatch.setattr(removing, "_erase", killed)
+    monkeypatch.setattr(removal, "_erase", killed)
     with pytest.raises(KeyboardInterrupt):
         remove_tenant(registry, settings, "acme", ACTOR)
     with pytest.raises(TakenError):

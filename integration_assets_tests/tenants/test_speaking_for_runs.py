@@ -10,9 +10,9 @@ from unittest import mock
 import dagster as dg
 import pytest
 
-from integration_assets.assets.abandoned import PROCESS_TAG
 from integration_assets.automation.sensors import speak_for
 from integration_assets.config import load_settings
+from integration_assets.runs.abandoned import PROCESS_TAG
 from integration_assets.tenants.registry.master import generate
 from integration_assets_tests.support.installation import Installation, installation
 from integration_assets_tests.support.snapshots import folder

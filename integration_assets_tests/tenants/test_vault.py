@@ -17,17 +17,17 @@ from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate, master_keys
 from integration_assets.tenants.registry.models import DataKey, InternalIntegration, VaultCheck
 from integration_assets.tenants.registry.repository import tenant_repository
-from integration_assets.tenants.registry.vault import Place, TamperedError, new_key, seal, unseal
+from integration_assets.tenants.registry.vault import SecretContext, TamperedError, new_key, seal, unseal
 from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets_tests.support.filled_registry import filled, open_spot, put, sealed, swaps_noticed
 from integration_assets_tests.support.registries import ACTOR, opened, tenant_id
 
 names = st.text(st.characters(codec="ascii", exclude_characters="|", exclude_categories=["C"]), min_size=1, max_size=12)
-places = st.builds(Place, names, names, names, names, st.integers(0, 99))
+places = st.builds(SecretContext, names, names, names, names, st.integers(0, 99))
 
 
 @given(places, st.binary(max_size=200))
-def test_what_is_sealed_opens_at_its_place(place: Place, text: bytes) -> None:
+def test_what_is_sealed_opens_at_its_place(place: SecretContext, text: bytes) -> None:
     """Any value comes back from the place it was sealed for, and never seals to the same twice."""
     key = new_key("k")
     assert unseal(key, seal(key, text, place), place) == text
@@ -35,7 +35,7 @@ def test_what_is_sealed_opens_at_its_place(place: Place, text: bytes) -> None:
 
 
 @given(places, places, st.binary(max_size=50))
-def test_it_opens_nowhere_else(place: Place, other: Place, text: bytes) -> None:
+def test_it_opens_nowhere_else(place: SecretContext, other: SecretContext, text: bytes) -> None:
     """At any other place, and by any other key, it does not open."""
     key, second = new_key("k"), new_key("k")
     value = seal(key, text, place)
@@ -49,7 +49,7 @@ def test_it_opens_nowhere_else(place: Place, other: Place, text: bytes) -> None:
 @given(st.sampled_from(["nonce", "ct"]), st.integers(0, 10_000))
 def test_every_changed_bit_is_noticed(part: str, bit: int) -> None:
     """Nonce, ciphertext and tag: no bit of them can be changed unnoticed."""
-    key, place = new_key("k"), Place("t", "x", "r", "f", 1)
+    key, place = new_key("k"), SecretContext("t", "x", "r", "f", 1)
     value = seal(key, b"a secret of some length", place)
     raw = bytearray(base64.b64decode(value[part]))
     raw[bit // 8 % len(raw)] ^= 1 << bit % 8
@@ -73,7 +73,7 @@ JUNK: tuple[object, ...] = (
 def test_what_was_never_sealed_is_no_secret(junk: object) -> None:
     """Whatever JSON stands there, the error is the vault's own."""
     with pytest.raises(TamperedError):
-        unseal(new_key("k"), junk, Place("t", "x", "r", "f"))
+        unseal(new_key("k"), junk, SecretContext("t", "x", "r", "f"))
 
 
 def test_a_repr_shows_no_key() -> None:

@@ -22,9 +22,9 @@ from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.login import find_session
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.web import pages_login
+from integration_assets.web.attempt_limits import LOGINS_PER_ACCOUNT, TooManyTriesError, counted_address, login_tries
 from integration_assets.web.routes import OPEN, ROUTES
 from integration_assets.web.site import Site, checked_origin
-from integration_assets.web.trying import LOGINS_PER_ACCOUNT, TooManyTriesError, counted_address, login_tries
 from integration_assets_tests.support.registries import ACTOR, tenant_id
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS, until
 from integration_assets_tests.support.web_site import PASSWORD, Client, add_user

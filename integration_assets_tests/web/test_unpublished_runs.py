@@ -10,7 +10,7 @@ import pytest
 
 from integration_assets.config import Environment
 from integration_assets.errors import EndState
-from integration_assets.reporting.endings import KeptEnding, ending_path
+from integration_assets.reporting.result_files import KeptEnding, result_path
 from integration_assets.reporting.run_summary import PlanLine, RunFacts, build_summary
 from integration_assets_tests.reporting.conftest import STARTED
 from integration_assets_tests.support.web_site import Client
@@ -32,7 +32,7 @@ def held(pages: Served) -> Iterator[Path]:
         duration_seconds=2.0,
         plan=PlanLine(None, held=True, reasons=(REASON,)),
     )
-    path = ending_path(pages.home, Environment.SANDBOX, "acme", "held-run")
+    path = result_path(pages.home, Environment.SANDBOX, "acme", "held-run")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.encode(KeptEnding(build_summary(None, facts), f"the gate is closed: {REASON}")))
     yield path

@@ -241,7 +241,7 @@ def migrate(engine: Engine) -> None:
     with engine.begin() as connection:
         if _revision(connection) == HEAD:
             return
-        from integration_assets.tenants.registry.upgrading import upgrade  # noqa: PLC0415 - alembic is slow to import
+        from integration_assets.tenants.registry.upgrade import upgrade  # noqa: PLC0415 - alembic is slow to import
 
         upgrade(connection, _revision(connection))
 

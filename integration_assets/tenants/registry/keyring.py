@@ -13,7 +13,7 @@ from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.tenants.registry.audit import START_DIGEST
 from integration_assets.tenants.registry.master import MasterKeys
 from integration_assets.tenants.registry.models import AuditHead, DataKey, VaultCheck, new_id
-from integration_assets.tenants.registry.vault import Key, Place, TamperedError, new_key, seal, unseal
+from integration_assets.tenants.registry.vault import Key, SecretContext, TamperedError, new_key, seal, unseal
 
 AUDIT = "audit"
 """Owner of the key of the audit trail."""
@@ -118,12 +118,12 @@ class Keyring:
         self._opened.pop(key_id, None)
 
 
-def _place(key_id: str, owner: str) -> Place:
-    return Place(owner, "data_keys", key_id, "key")
+def _place(key_id: str, owner: str) -> SecretContext:
+    return SecretContext(owner, "data_keys", key_id, "key")
 
 
-def _check_place(master_id: str) -> Place:
-    return Place("-", "vault_checks", master_id, "known")
+def _check_place(master_id: str) -> SecretContext:
+    return SecretContext("-", "vault_checks", master_id, "known")
 
 
 def _open_check(master: Key, row: VaultCheck) -> None:

@@ -15,7 +15,7 @@ from integration_assets.tenants.registry.changes import check_secret, last_four
 from integration_assets.tenants.registry.keyring import AUDIT, Keyring
 from integration_assets.tenants.registry.models import InternalIntegration, ThirdPartyIntegration
 from integration_assets.tenants.registry.providers import SECRET_NAMES
-from integration_assets.tenants.registry.vault import Place, TamperedError, seal, unseal
+from integration_assets.tenants.registry.vault import SecretContext, TamperedError, seal, unseal
 from integration_assets.tenants.registry.words import AuthFlow
 
 Record = ThirdPartyIntegration | InternalIntegration
@@ -27,9 +27,9 @@ def secret_name(row: Record) -> str:
     return SECRET_NAMES[AuthFlow(row.auth_flow)] if isinstance(row, InternalIntegration) else "secret"
 
 
-def place_of(row: Record) -> Place:
+def place_of(row: Record) -> SecretContext:
     """Where the secret of a record belongs."""
-    return Place(row.tenant_id, row.__tablename__, row.id, secret_name(row), row.secret_serial)
+    return SecretContext(row.tenant_id, row.__tablename__, row.id, secret_name(row), row.secret_serial)
 
 
 def set_secret(session: Session, keyring: Keyring, row: Record, value: str, by: str) -> None:

@@ -30,7 +30,7 @@ class TamperedError(PermanentError):
     """A sealed value does not belong where it stands, or was changed."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class SecretContext(msgspec.Struct, frozen=True):
     """Where a secret belongs: tenant, table and record by id or name, its field, and how often it was replaced."""
 
     tenant: str
@@ -65,7 +65,7 @@ def fingerprint(raw: bytes) -> str:
     return hmac.new(raw, b"integration_assets master key id", hashlib.sha256).hexdigest()[:16]
 
 
-def seal(key: Key, text: bytes, place: Place) -> dict[str, Any]:
+def seal(key: Key, text: bytes, place: SecretContext) -> dict[str, Any]:
     """Seal a value for the place it belongs to."""
     nonce = os.urandom(NONCE_BYTES)
     sealed = AESGCM(key.raw).encrypt(nonce, text, place.bound())
@@ -77,7 +77,7 @@ def seal(key: Key, text: bytes, place: Place) -> dict[str, Any]:
     }
 
 
-def unseal(key: Key, sealed: Any, place: Place) -> bytes:
+def unseal(key: Key, sealed: Any, place: SecretContext) -> bytes:
     """Open a sealed value.
 
     Raises:

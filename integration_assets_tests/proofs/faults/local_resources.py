@@ -171,7 +171,7 @@ def h12(bench: Bench) -> None:
     """A plan file of another version is refused; an approved plan of the store is made anew."""
     bench.both(lambda world: world.edit_request("dark mode", title="Dark mode 2"))
     plan = bench.world.home / "plan.json"
-    with mock.patch("integration_assets.assets.writing.__version__", "0.0.0-earlier"):
+    with mock.patch("integration_assets.runs.plan_and_apply.__version__", "0.0.0-earlier"):
         bench.run("plan", "--out", str(plan))
     plan_hash = bench.last.ran.summary["plan"]["hash"]
     bench.run("sync", "--plan", str(plan), "--approve", plan_hash)

@@ -11,7 +11,7 @@ import dagster as dg
 import duckdb
 import msgspec
 
-from integration_assets.assets.running import dagster_home
+from integration_assets.runs.in_process import dagster_home
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets_tests.proofs.faults import checker
 from integration_assets_tests.proofs.faults.asking import first_then, is_posts_list, is_upsert

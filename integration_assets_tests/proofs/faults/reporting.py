@@ -46,7 +46,7 @@ def i1f(bench: Bench) -> None:
 @fault("I2f", "Slack takes the message and answers too late")
 def i2f(bench: Bench) -> None:
     """It is shown at most once more, by the next run, and both carry the same run id."""
-    with mock.patch("integration_assets.assets.slack.TIMEOUT_SECONDS", 1):
+    with mock.patch("integration_assets.runs.slack_delivery.TIMEOUT_SECONDS", 1):
         bench.inject("slack", anything, delay=0.0, after_commit=True, status=200, body=b"", body_delay=3.0)
         bench.run("sync")
     bench.expect(state="SUCCEEDED", exit=0)

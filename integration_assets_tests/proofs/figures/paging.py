@@ -12,12 +12,12 @@ import duckdb
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.assets.reading_feedback import read_feedback
-from integration_assets.assets.reading_pages import TABLES, Reading
 from integration_assets.config import load_settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback.canny import PAGE, CannyFeedback
 from integration_assets.connectors.limiter import Limiter
+from integration_assets.ingest.context import TABLES, IngestContext, IngestInputs
+from integration_assets.ingest.feedback import read_feedback
 from integration_assets.sandbox.canny.app import canny_lookalike
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.staging.loading import replacing
@@ -61,15 +61,24 @@ def read_under_churn(seed: int, **churn: float) -> Outcome:
     return Outcome(missed, reading.passes, calls, quiet, changes.deletions, reading.requests_unsettled)
 
 
-async def _read(app: Lookalike, key: str, connection: duckdb.DuckDBPyConnection) -> Reading:
+async def _read(app: Lookalike, key: str, connection: duckdb.DuckDBPyConnection) -> IngestContext:
     settings = load_settings(canny_api_key=SecretStr(key), canny_base_url=BASE_URL)
     feedback = CannyFeedback(base_url=BASE_URL, key=SecretStr(key), calls=CallCounter(), limiter=Limiter({}))
     plug(feedback._client, InProcess(app, BASE_URL, {"apiKey": key}, as_it_is))
+    inputs = IngestInputs(
+        settings=settings,
+        tenant="default",
+        environment=settings.environment,
+        run_id="read",
+        connection=connection,
+        calls=CallCounter(),
+        notes=[],
+    )
     with replacing(connection, TABLES) as load:
-        reading = Reading(connection, load, datetime.now(UTC), {"votes", "status_changes", "persons", "accounts"})
+        context = IngestContext(inputs, load, datetime.now(UTC), {"votes", "status_changes", "persons", "accounts"})
         async with feedback:
-            await read_feedback(feedback, settings, reading)
-    return reading
+            await read_feedback(feedback, context)
+    return context
 
 
 def missed_by_plain_paging(seed: int, sort: str) -> int:

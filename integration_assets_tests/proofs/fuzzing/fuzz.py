@@ -14,9 +14,9 @@ from typing import Any
 
 import duckdb
 
-from integration_assets.assets.reading_pages import TABLES
 from integration_assets.connectors.exchange import RawAnswer
 from integration_assets.errors import IntegrationError
+from integration_assets.ingest.context import TABLES
 from integration_assets.models import (
     Account,
     Board,

@@ -21,7 +21,7 @@ def measure(_scale: Scale) -> Iterator[Row]:
 
 def guesses_in_an_hour() -> int:
     """Guesses that are looked at, of somebody who comes from a new address each time and never rests."""
-    from integration_assets.web.trying import TooManyTriesError, login_tries
+    from integration_assets.web.attempt_limits import TooManyTriesError, login_tries
 
     clock = [1_000_000.0]
 

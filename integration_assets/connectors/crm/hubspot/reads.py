@@ -14,7 +14,7 @@ from integration_assets.connectors.crm.hubspot import endpoints, translate
 from integration_assets.connectors.crm.hubspot.endpoints import Endpoint
 from integration_assets.connectors.crm.hubspot.ids import LinkTypes
 from integration_assets.connectors.crm.hubspot.problems import parse_problem
-from integration_assets.connectors.crm.hubspot.session import Session, together
+from integration_assets.connectors.crm.hubspot.session import Session, gather
 from integration_assets.connectors.crm.hubspot.wire import (
     SYSTEM,
     Associations,
@@ -133,7 +133,7 @@ async def contacts(session: Session, emails: Sequence[str]) -> Page[Contact]:
     """
     wanted = tuple(dict.fromkeys(email.strip().lower() for email in emails))
     size = endpoints.RECORDS_PER_CALL
-    async with together() as group:
+    async with gather() as group:
         reading = [
             group.create_task(_contacts_by_email(session, wanted[start : start + size]))
             for start in range(0, len(wanted), size)
@@ -164,7 +164,7 @@ async def _contacts_by_email(session: Session, emails: Sequence[str]) -> tuple[l
         if len(emails) == 1:
             return [], [Rejected("contact", address_key(emails[0]), error.reason)]
         middle = len(emails) // 2
-        async with together() as group:
+        async with gather() as group:
             halves = [
                 group.create_task(_contacts_by_email(session, half)) for half in (emails[:middle], emails[middle:])
             ]

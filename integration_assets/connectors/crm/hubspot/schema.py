@@ -8,7 +8,7 @@ from typing import Any
 from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.ids import PortalIds, association_types, find_object
 from integration_assets.connectors.crm.hubspot.problems import parse_problem
-from integration_assets.connectors.crm.hubspot.session import Session, together
+from integration_assets.connectors.crm.hubspot.session import Session, gather
 from integration_assets.connectors.crm.hubspot.wire import (
     SYSTEM,
     AccountDetails,
@@ -79,7 +79,7 @@ async def live_schema(
 
     `ids` learn what is seen. `identity` is the portal's where it is known.
     """
-    async with together() as group:
+    async with gather() as group:
         who = group.create_task(_known(identity) if identity else portal(session))
         found = group.create_task(find_object(session, definition.name))
         of_companies = group.create_task(_company_properties(session, company_properties))
@@ -89,7 +89,7 @@ async def live_schema(
         return LiveSchema(who.result(), False, archived is not None, (), (), mapped), names
     ids.remember_object(definition, schema)
     targets = tuple(dict.fromkeys(link.target for link in definition.links))
-    async with together() as group:
+    async with gather() as group:
         properties = group.create_task(_our_properties(session, schema, definition))
         links = [group.create_task(_links(session, ids, schema, definition, target)) for target in targets]
     live = LiveSchema(
@@ -174,7 +174,7 @@ def _live(item: Property, *, required: bool = False) -> LiveProperty:
 async def _links(
     session: Session, ids: PortalIds, schema: Schema, definition: ObjectDefinition, target: LinkTarget
 ) -> list[LiveLink]:
-    async with together() as group:
+    async with gather() as group:
         reading = group.create_task(association_types(session, schema.object_type_id, target))
         limit = group.create_task(_link_limit(session, schema.object_type_id, target))
     types = reading.result()

@@ -142,7 +142,7 @@ def _accepted(call: Call, answer: Answer) -> Any:
 
 
 @asynccontextmanager
-async def together() -> AsyncIterator[asyncio.TaskGroup]:
+async def gather() -> AsyncIterator[asyncio.TaskGroup]:
     """A task group that ends with its first failure as it is, not wrapped in a group."""
     try:
         async with asyncio.TaskGroup() as group:

@@ -1,0 +1,77 @@
+"""The gate's checks as Dagster asset checks, one per check, partitioned by tenant.
+
+Dagster calls partition-aware checks a preview: `_partitioned` is the only place that knows, and the reason why dagster
+is pinned below its next minor version.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import dagster as dg
+import duckdb
+
+from integration_assets.assets.metadata import escape_markdown, shown_table
+from integration_assets.checks import nulls
+from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, query
+from integration_assets.checks.gate import CHECKS
+from integration_assets.reporting.quarantine import read_quarantine
+from integration_assets.runs.gate_settings import gate_settings
+from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.session import RunSession
+
+ABOUT_RECORDS = frozenset(nulls.STAGES)
+"""Checks of what could not be used: they name the records."""
+_SEVERITY = {"ERROR": dg.AssetCheckSeverity.ERROR, "WARN": dg.AssetCheckSeverity.WARN}
+
+
+def check_metadata(
+    result: CheckResult, connection: duckdb.DuckDBPyConnection, run_id: str, arr_property: str | None = None
+) -> dict[str, dg.MetadataValue[Any]]:
+    """The rows a result is about; where records were kept out, how many, why, and the first of them."""
+    shown: dict[str, dg.MetadataValue[Any]] = {}
+    if result.rows and not (result.name in ABOUT_RECORDS and result.severity == "WARN"):
+        shown["rows"] = shown_table(list(result.rows[0]), [tuple(row.values()) for row in result.rows])
+    if result.name in ABOUT_RECORDS:
+        records = query(connection, "quarantined_records", [run_id, result.asset])
+        shown["quarantined"] = dg.MetadataValue.int(len({(kind, key) for kind, key, _ in records}))
+        if records:
+            lines = read_quarantine(connection, run_id, arr_property=arr_property)
+            shown["quarantined_reasons"] = shown_table(
+                ["kind", "reason", "records", "examples", "remedy"],
+                [
+                    (line.kind, line.reason, line.records, ", ".join(line.examples), line.remedy)
+                    for line in lines
+                    if line.stage == result.asset
+                ],
+            )
+            shown["quarantined_records"] = shown_table(["kind", "key", "reason"], records[:SAMPLE_ROWS])
+    return shown
+
+
+def _partitioned(check: Check) -> dg.AssetChecksDefinition:
+    def run(session: RunSession) -> dg.AssetCheckResult:
+        with session.stage(check.name) as state:
+            settings = gate_settings(state)
+            result = check.ask(session.connection, settings)
+            state.checks[check.name] = result
+            return dg.AssetCheckResult(
+                passed=result.passed,
+                severity=_SEVERITY[result.severity],
+                description=escape_markdown(result.detail),
+                metadata=check_metadata(result, session.connection, state.run_id, settings.arr_property),
+            )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", category=dg.PreviewWarning)
+        return dg.asset_check(
+            asset=check.asset,
+            name=check.name,
+            description=check.description,
+            blocking=check.blocking,
+            partitions_def=TENANTS,
+        )(run)
+
+
+ASSET_CHECKS = [_partitioned(check) for check in CHECKS]

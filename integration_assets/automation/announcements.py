@@ -1,0 +1,96 @@
+"""Telling people what changed, outside of runs: through the alerts file of the tenant, and Slack where configured."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from integration_assets.config import Settings
+from integration_assets.reporting.alerts import (
+    RUNS,
+    START,
+    AlertTransition,
+    Notice,
+    alerts_path,
+    compare,
+    drop_notices,
+    held_alerts,
+    never_told,
+    post_notices,
+    put_notice,
+    settle,
+)
+from integration_assets.reporting.slack import alert_blocks
+from integration_assets.runs.slack_delivery import notice_poster
+
+NO_SLACK = "nobody was told: Slack is not configured (SLACK_BOT_TOKEN and SLACK_CHANNEL)"
+
+
+class News(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of a subject: a `problem`, or None when all is well; and what to say of it.
+
+    `title` and `happened` are plain text, `advice` may hold our own code marks. Of what is well it is said only if
+    people were told of a problem.
+    """
+
+    subject: str
+    problem: str | None
+    title: str
+    happened: str
+    advice: str | None = None
+
+
+def tell(settings: Settings, tenant: str, news: News) -> tuple[AlertTransition, str | None]:
+    """Keep the state, and post a message when it is another one than people know; messages that waited go along.
+
+    Returns how the state compares, and why something still waits, if it does. `settings` are the tenant's.
+
+    Raises:
+        PermanentError: the state cannot be kept.
+    """
+    now, path = datetime.now(UTC), alerts_path(settings.home, settings.environment.value, tenant)
+    post = notice_poster(settings)
+    with held_alerts(path) as alerts:
+        standing = compare(alerts.open.get(news.subject), news.problem, news.happened, now)
+        unseen = never_told(alerts, news.subject)
+        settle(alerts, news.subject, standing)
+        runs = alerts.open.get(RUNS)
+        # A run has told it, and the first good one tells that it is over. Runs of which there is news here could not
+        # say anything themselves.
+        by_a_run = (
+            runs is not None and news.subject not in (RUNS, START) and runs.problem == (news.problem or news.subject)
+        )
+        if standing.change == "recovered" and unseen:
+            drop_notices(alerts, news.subject)  # nobody has heard of it
+        elif standing.change in ("new", "recovered") and not by_a_run and post is not None:
+            put_notice(alerts, _notice(settings, tenant, news, standing, now))
+        if post is None:
+            return standing, NO_SLACK if standing.change in ("new", "recovered") else None
+        return standing, post_notices(path, alerts, post)
+
+
+def post_what_waits(settings: Settings, tenant: str) -> str | None:
+    """Post the alerts that Slack has not confirmed; None, or why some still wait. `settings` are the tenant's.
+
+    Raises:
+        PermanentError: the state cannot be kept.
+    """
+    post, path = notice_poster(settings), alerts_path(settings.home, settings.environment.value, tenant)
+    if post is None or not path.exists():
+        return None
+    with held_alerts(path) as alerts:
+        return post_notices(path, alerts, post)
+
+
+def _notice(settings: Settings, tenant: str, news: News, standing: AlertTransition, now: datetime) -> Notice:
+    text, blocks = alert_blocks(
+        f"{news.title} → {settings.environment}",
+        recovered=standing.change == "recovered",
+        happened=news.happened,
+        advice=news.advice,
+        tenant=tenant,
+        environment=settings.environment.value,
+        at=now,
+    )
+    return Notice(subject=news.subject, text=text, blocks=blocks, at=now)

@@ -1,0 +1,87 @@
+"""Show what a run left, on a terminal: its plan, its summary, the Slack message."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+from rich.console import Console
+from rich.text import Text
+from slack_sdk.models.blocks import Block
+
+from integration_assets.config import Settings
+from integration_assets.reporting.slack_preview import show_slack
+from integration_assets.reporting.terminal import show_plan, show_summary
+from integration_assets.runs.result import RunResult
+from integration_assets.staging.store import open_store, store_path
+from integration_assets.sync.operations import read_operations
+from integration_assets.sync.plan_file import export_plan
+from integration_assets.sync.plan_store import Plan, load_plan
+
+PLAN_LINES = 20
+
+
+def show_result(console: Console, ending: RunResult) -> None:
+    """How the run ended and what it did."""
+    show_summary(console, ending.summary, error=ending.error, notes=ending.notes, floor=ending.floor)
+    if ending.published:
+        console.print(Text(f"published database: {ending.published}"), soft_wrap=True)
+    if ending.report:
+        console.print(Text(f"report: {ending.report}"), soft_wrap=True)
+
+
+def show_saved_plan(
+    console: Console, settings: Settings, tenant: str, ending: RunResult, out: Path | None, *, lines: int = PLAN_LINES
+) -> None:
+    """The plan of a dry run with its first `lines` changes; saved to the file `out` when one is named.
+
+    A run that came to no plan saves none, and ends as it would have without `out`.
+    """
+    if ending.plan_id is None:
+        if out:
+            console.print(Text(f"no plan was made, so none was saved to {out}", style="yellow"), soft_wrap=True)
+        return
+    with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "plan") as connection:
+        plan = load_plan(connection, ending.plan_id)
+        _show(console, connection, plan, ending, lines)
+        if out:
+            export_plan(connection, plan, out)
+            console.print(Text(f"plan saved to {out}; apply it with --plan {out} --approve {plan.hash[:12]}"))
+
+
+def show_undo(console: Console, settings: Settings, tenant: str, ending: RunResult, *, lines: int = PLAN_LINES) -> int:
+    """The plan of an undo with its first `lines` changes; returns how many changes it has."""
+    if ending.plan_id is None:
+        return 0
+    with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "undo") as connection:
+        plan = load_plan(connection, ending.plan_id)
+        if plan.operations:
+            _show(console, connection, plan, ending, lines)
+    return plan.operations
+
+
+def _show(console: Console, connection: duckdb.DuckDBPyConnection, plan: Plan, ending: RunResult, lines: int) -> None:
+    counts = plan.counts
+    show_plan(
+        console,
+        {
+            "create": counts.create,
+            "update": counts.update,
+            "retire": counts.retire,
+            "link": counts.link,
+            "unlink": counts.unlink,
+        },
+        read_operations(connection, plan.plan_id),
+        plan_hash=plan.hash,
+        reasons=ending.summary.plan.reasons,
+        limit=lines,
+    )
+
+
+def show_message(console: Console, ending: RunResult) -> None:
+    """The Slack message of a run, as sent."""
+    show_slack(console, ending.message.text, Block.parse_all(ending.message.blocks))
+    if ending.message.problem:
+        console.print(Text(ending.message.problem, style="yellow"))
+    elif not ending.message.posted:
+        console.print(Text("Slack is not configured: shown here only", style="dim"))

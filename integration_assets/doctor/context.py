@@ -1,0 +1,136 @@
+"""One examination: whose, with which settings, and what several checks look at, each read once.
+
+Work that blocks goes into daemon threads of its own: one that hangs is left behind when time is up, and does not keep
+the command from ending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+from integration_assets.config import Environment, Settings, TenantSettings
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.doctor.tenant import Opened, open_tenant
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 12.0
+"""A check that has not ended by then is `unknown`; with the start of the program it all takes less than 15 s."""
+ANSWER_SECONDS = 8.0
+"""Longest one request to a system may take."""
+REPEAT_SECONDS = 4.0
+"""After so long no request is repeated: a person waits."""
+LONGEST_SAID = 600
+"""Characters of what a check says."""
+
+
+class NotTriedError(Exception):
+    """A check cannot be carried out because of something another one reports; says which, or what is missing."""
+
+
+def utc_now() -> datetime:
+    """This machine's clock."""
+    return datetime.now(UTC)
+
+
+class DoctorContext:
+    """An examination of one tenant. `operator` is the environment as it is; `calls` counts what was sent."""
+
+    def __init__(self, operator: Settings, tenant: str) -> None:
+        self.operator = operator
+        self.tenant = tenant
+        self.calls = CallCounter()
+        self._shared: dict[str, asyncio.Task[Any]] = {}
+
+    def now(self) -> datetime:
+        """This machine's clock."""
+        return utc_now()
+
+    async def once(self, what: str, reading: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """The result of a reading that several checks need, carried out by the first of them."""
+        if what not in self._shared:
+            self._shared[what] = asyncio.create_task(reading(), name=what)
+        return cast("T", await asyncio.shield(self._shared[what]))
+
+    async def close(self) -> None:
+        """Stop what is still being read."""
+        for task in self._shared.values():
+            task.cancel()
+        await asyncio.gather(*self._shared.values(), return_exceptions=True)
+
+    async def opened(self) -> Opened:
+        """What the registry says, and the tenant's settings where they can be known."""
+        return await self.once("registry", lambda: in_thread(lambda: open_tenant(self.operator, self.tenant)))
+
+    async def settings(self) -> Settings:
+        """The settings a run of this tenant uses, in more of a hurry.
+
+        Raises:
+            NotTriedError: they cannot be known.
+        """
+        opened = await self.opened()
+        if opened.settings is None:
+            raise NotTriedError("not tried: the tenant's secrets cannot be opened (encryption key)")
+        hasty = {
+            "request_seconds": min(ANSWER_SECONDS, opened.settings.request_seconds),
+            "patience_seconds": min(REPEAT_SECONDS, opened.settings.patience_seconds),
+        }
+        return opened.settings.model_copy(update=hasty)
+
+    async def consequence(self, provider: str) -> str:
+        """What a refused credential of a provider means, to stand behind the error; nothing without a registry."""
+        opened = await self.opened()
+        places = (f"{provider}/{self.environment}", f"{provider}/any")
+        entry = next((one for one in opened.credentials if one.place in places), None)
+        if entry is None:
+            return ""
+        since = f", set {entry.secret.set_at:%Y-%m-%d}" if entry.secret.set_at else ""
+        return f" (tenant {self.tenant}{since}); runs of {self.tenant} are stopped, others are not affected"
+
+    @property
+    def environment(self) -> Environment:
+        """The environment that is examined."""
+        return self.operator.environment
+
+
+async def in_thread(work: Callable[[], T]) -> T:
+    """Carry out blocking work in a daemon thread."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def settle(set_it: Callable[[Any], None], value: Any) -> None:
+        def unless_given_up() -> None:
+            if not future.done():
+                set_it(value)
+
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(unless_given_up)
+
+    def run() -> None:
+        try:
+            result = work()
+        except Exception as error:  # noqa: BLE001 - it is raised again where the result is awaited
+            settle(future.set_exception, error)
+        else:
+            settle(future.set_result, result)
+
+    threading.Thread(target=run, name="doctor", daemon=True).start()
+    return await future
+
+
+def replace_secret(settings: Settings, field: str, tenant: str) -> str:
+    """What to do to give a credential anew. `field` is the settings field that holds it."""
+    if not isinstance(settings, TenantSettings):
+        return f"set {settings.named(field)} to a valid one"
+    provider, _, rest = field.partition("_")
+    place = rest.removesuffix("_token")
+    environment = f" --environment {place}" if provider == "hubspot" else ""
+    return (
+        f"Settings → Third-party integrations → {provider.capitalize()} → Replace, or "
+        f"`integration-assets tenants integrations change {tenant} {provider}{environment} --secret`"
+    )

@@ -1,0 +1,184 @@
+"""The fewest calls that the work of a run takes: arithmetic over what there was to read and to write.
+
+Both systems are charged in their biggest pages and batches. What a run must do twice to be sure of it belongs to the
+work: every batch of writes is read back at once, records are looked at just before they are changed, and the identity
+of the portal is asked once more before writing. Repeats after an error, lists that changed while they were read and
+batches that a refusal had halved do not: they are what lies between the floor and the calls made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import duckdb
+import msgspec
+
+from integration_assets.connectors.crm.base import CallCosts, Crm
+from integration_assets.ingest.watermarks import VOTES_PER_CALL
+from integration_assets.models import LiveSchema
+from integration_assets.sql import read_sql
+from integration_assets.sync.estimate import BatchLimits, PairToWrite, batch_calls, batch_limits, pair_batches
+
+FEEDBACK_PAGE: Final = VOTES_PER_CALL
+"""Records a call of the feedback system brings."""
+PAIRS_PER_PAGE: Final = 2_000
+"""Pairs of the ledger that are in memory at once."""
+REQUESTS_OVERLAP: Final = 1
+"""Records a page of requests repeats of the one before. That list is cut by position, and moves up when a request is
+deleted: only a page that begins with what is known proves that none slipped by between two pages."""
+
+
+@dataclass
+class FeedbackWork:
+    """What there was to read of the feedback system, in records. None: the list was not read.
+
+    `votes` and `status_changes` include the first known one that ends an incremental read. `scores_again` are the
+    reported votes of each request whose votes were read again; `looked_up` counts records retrieved one by one,
+    `looked_at` requests whose newest votes were held against the stored ones, a call each.
+    """
+
+    requests: int | None = None
+    votes: int | None = None
+    status_changes: int | None = None
+    persons: int | None = None
+    accounts: int | None = None
+    looked_up: int = 0
+    looked_at: int = 0
+    scores_again: list[int] = field(default_factory=list)
+
+
+@dataclass
+class CrmWork:
+    """What there was to read of the CRM, in records. None: the list was not read.
+
+    `schemas` are the calls of reading the schema of each environment that was read. `companies` are those read from the
+    list, `company_calls` the calls of whatever way took its place, or of the question whether one could. `link_pages`
+    are the calls beyond the first that the record with most links of each call of links takes.
+    """
+
+    schemas: int = 0
+    companies: int | None = None
+    company_calls: int = 0
+    live_records: int | None = None
+    archived_records: int | None = None
+    link_pages: int = 0
+    addresses: int = 0
+    address_spellings: int = 0
+    contacts: int = 0
+
+
+@dataclass
+class Work:
+    """What one run had to read of both systems."""
+
+    feedback: FeedbackWork = field(default_factory=FeedbackWork)
+    crm: CrmWork = field(default_factory=CrmWork)
+
+
+class CrmSizes(msgspec.Struct, frozen=True):
+    """How much one call of the CRM carries; see `connectors.crm.base.Crm`."""
+
+    costs: CallCosts
+    limits: BatchLimits
+
+
+class Writing(msgspec.Struct, frozen=True):
+    """What a run sent to the CRM: records by action, and the calls that its pairs take, labels towards `targets`.
+
+    `creates` are those after the canary, whose records are `canary`. `asked`: the portal was asked who it is first.
+    """
+
+    asked: bool = False
+    creates: int = 0
+    canary: int = 0
+    changes: int = 0
+    pair_calls: int = 0
+    targets: int = 0
+
+
+def sizes_of(crm: Crm) -> CrmSizes:
+    """The maxima of a connector."""
+    return CrmSizes(crm.costs, batch_limits(crm))
+
+
+def schema_calls(costs: CallCosts, schema: LiveSchema, *, mapped: bool) -> int:
+    """Calls that reading a schema takes; `mapped`: company properties are among what was asked for."""
+    return (costs.schema if schema.object_present else costs.missing_object) - (0 if mapped else 1)
+
+
+def calls_for(items: int, per_call: int) -> int:
+    """Calls for so many items; none for none."""
+    return -(-items // per_call)
+
+
+def feedback_floor(work: FeedbackWork) -> int:
+    """Calls of the feedback system: its boards, each list to its end, what was read again or looked up alone."""
+    lists = (work.votes, work.status_changes, work.persons, work.accounts)
+    again = sum(_pages(score, FEEDBACK_PAGE) for score in work.scores_again)
+    read = request_pages(work.requests) + sum(_pages(records, FEEDBACK_PAGE) for records in lists)
+    return 1 + read + again + work.looked_up + work.looked_at
+
+
+def request_pages(requests: int | None) -> int:
+    """Calls for the list of requests; None: it was not read."""
+    # The first page has nothing to repeat.
+    return 0 if requests is None else max(1, calls_for(requests - REQUESTS_OVERLAP, FEEDBACK_PAGE - REQUESTS_OVERLAP))
+
+
+def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
+    """Calls of the CRM for reading: schemas, companies, our records and their links, contacts of voters."""
+    page, targets = sizes.costs.records_per_page, 2
+    lists = (work.companies, work.live_records, work.archived_records)
+    return (
+        work.schemas
+        + work.company_calls
+        + sum(_pages(records, page) for records in lists)
+        + calls_for(work.live_records or 0, sizes.limits.records_per_link_read) * targets
+        + work.link_pages
+        + calls_for(work.addresses, sizes.limits.records_per_write)
+        + calls_for(work.address_spellings, sizes.limits.records_per_write)
+        + calls_for(work.contacts, sizes.costs.contacts_per_call)
+    )
+
+
+def writing_floor(work: Writing, sizes: CrmSizes) -> int:
+    """Calls of the CRM for writing and reading back; a batch of changes is looked at before it is sent as well."""
+    records = sum(
+        calls_for(number, sizes.limits.records_per_write) * calls
+        for number, calls in ((work.creates, 2), (work.canary, 2), (work.changes, 3))
+    )
+    started = sizes.costs.writing if records or work.pair_calls else 0
+    return int(work.asked) + started + work.targets * sizes.costs.labels + records + work.pair_calls
+
+
+def _pages(records: int | None, size: int) -> int:
+    """Calls for a list: an empty one takes a call as well."""
+    return 0 if records is None else max(1, calls_for(records, size))
+
+
+def read_writing(connection: duckdb.DuckDBPyConnection, run_id: str, sizes: CrmSizes, *, canary: int) -> Writing:
+    """What a run has sent, from the ledger. `canary` is how many records a first apply sends ahead, 0 for any other."""
+    records = dict(connection.execute(read_sql("sync/written_records"), [run_id]).fetchall())
+    creates = records.get("create", 0)
+    # With no more records than that, the canary is all there is.
+    ahead = canary if creates > canary else 0
+    pair_calls, targets = 0, set()
+    for batch in pair_batches(_written_pairs(connection, run_id), sizes.limits):
+        pair_calls += batch_calls(batch, sizes.limits)
+        targets.add(batch[0].target)
+    return Writing(
+        asked=True,
+        creates=creates - ahead,
+        canary=ahead,
+        changes=records.get("update", 0) + records.get("retire", 0),
+        pair_calls=pair_calls,
+        targets=len(targets),
+    )
+
+
+def _written_pairs(connection: duckdb.DuckDBPyConnection, run_id: str) -> Iterator[PairToWrite]:
+    connection.execute(read_sql("sync/written_pairs"), [run_id])
+    while page := connection.fetchmany(PAIRS_PER_PAGE):
+        yield from (PairToWrite(*row) for row in page)

@@ -1,0 +1,171 @@
+"""What the readers of both systems share: where pages go, what is gathered beside them, how they are cut."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TypeVar
+
+import duckdb
+import msgspec
+
+from integration_assets.config import Environment, Settings
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.limiter import Quota
+from integration_assets.ingest.call_floor import CrmSizes, Work
+from integration_assets.ingest.watermarks import Unreadable
+from integration_assets.models import Page, Rejected
+from integration_assets.reporting.progress import track
+from integration_assets.staging.loading import Loader
+
+TABLES = (
+    "raw.boards",
+    "raw.feature_requests",
+    "raw.status_changes",
+    "raw.votes",
+    "raw.voters",
+    "raw.accounts",
+    "raw.crm_companies",
+    "raw.crm_contacts",
+    "raw.crm_feature_requests",
+    "raw.crm_links",
+    "raw.crm_portals",
+    "raw.internal_accounts",
+)
+
+LOOK_UPS_IN_FLIGHT = 10
+"""Records looked up one by one at the same time."""
+REQUESTS = "raw_feature_requests"
+"""The asset that requests, boards and status changes belong to."""
+
+MOST_UNKNOWN_FIELDS = 200
+"""Fields nobody documented that one read keeps apart."""
+
+T = TypeVar("T")
+
+
+class CompanyRead(msgspec.Struct, frozen=True):
+    """What is remembered of the last read. `changes_from` and `whole_at` are UTC; `archived` is None if not counted."""
+
+    source: str
+    whole_at: datetime
+    changes_from: datetime
+    archived: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestInputs:
+    """What a read of all systems is given: whose, from where, into which store, and how much of it.
+
+    `notes` takes lines for people as they come up, so that they are not lost when the read fails. `full` reads
+    everything whole, whatever earlier reads know; `read_only` goes without what only a write needs and the credential
+    may not read; `reads_other_schema` is whether the other environment's schema is compared.
+    """
+
+    settings: Settings
+    tenant: str
+    environment: Environment
+    run_id: str
+    connection: duckdb.DuckDBPyConnection
+    calls: CallCounter
+    notes: list[str]
+    full: bool = False
+    read_only: bool = False
+    reads_other_schema: bool = True
+
+
+class Ingested(msgspec.Struct, frozen=True):
+    """What a read leaves for those who sum up the run: requests in scope, what there was to read, the CRM's limits."""
+
+    identified: int
+    work: Work
+    crm_sizes: CrmSizes
+    quota: Quota
+
+
+@dataclass
+class IngestContext:
+    """One read of both systems: where rows go, and what is gathered beside them. Ids are the source's.
+
+    `inputs` is what was asked for. `due` names the lists that are read whole. `scores` are the votes the source
+    reports per request in scope; `differences` the reported and stored votes of those where reading again did not make
+    them equal; `looked_at` are requests whose votes were held against the source although nothing differed. `passes`
+    counts how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed.
+    `work` counts what there was to read, `company_read` is what to remember of the read of companies. `persons_read`
+    is set once all persons were read, if they are due. `credential` is a digest of where, and as whom, the feedback
+    system is read; `votes_kept` counts votes that a run which was killed had read, `withheld` are the reasons why
+    nothing may be retired.
+    """
+
+    inputs: IngestInputs
+    load: Loader
+    started_at: datetime
+    due: set[str]
+    rejected: defaultdict[str, list[Rejected]] = field(default_factory=lambda: defaultdict(list))
+    scope: frozenset[str] | None = None
+    statuses: set[str] = field(default_factory=set)
+    in_scope: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
+    unusable: set[str] = field(default_factory=set)
+    merged_away: set[str] = field(default_factory=set)
+    scores: dict[str, int] = field(default_factory=dict)
+    differences: dict[str, tuple[int, int]] = field(default_factory=dict)
+    looked_at: list[str] = field(default_factory=list)
+    persons_seen: set[str] = field(default_factory=set)
+    persons_read: asyncio.Event = field(default_factory=asyncio.Event)
+    live_keys: set[str] = field(default_factory=set)
+    unknown_fields: Counter[str] = field(default_factory=Counter)
+    unreadable_fields: dict[str, Unreadable] = field(default_factory=dict)
+    work: Work = field(default_factory=Work)
+    company_read: CompanyRead | None = None
+    credential: str = ""
+    votes_kept: int = 0
+    withheld: list[str] = field(default_factory=list)
+    passes: int = 0
+    requests_unsettled: bool = False
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The staging store that is read into."""
+        return self.inputs.connection
+
+    def take(self, stage: str, table: str, page: Page[T]) -> None:
+        """Load one page; whatever cannot be used is kept with its reason, under the asset that met it."""
+        self.rejected[stage] += (*page.rejected, *self.load.append(table, page.records))
+        for name, count in page.unknown_fields.items():
+            if name in self.unknown_fields or len(self.unknown_fields) < MOST_UNKNOWN_FIELDS:
+                self.unknown_fields[name] += count
+        for name, found in page.unreadable_fields.items():
+            self.unreadable_fields.setdefault(name, Unreadable(found[0][1])).add([record_id for record_id, _ in found])
+
+
+async def read_pages(
+    pages: AsyncIterator[Page[T]], name: str, stage: str, table: str, context: IngestContext, *, read: str | None = None
+) -> int:
+    """Read a list to its end, shown as `name`; returns how many records it had, unusable ones included.
+
+    `read` is what `raw.reads` calls it.
+    """
+    served = 0
+    with track(name) as advance:
+        async for page in pages:
+            context.take(stage, table, page)
+            served += size_of(page)
+            advance(len(page.records))
+    if read:
+        context.load.note_read(read, as_of=context.started_at)
+    return served
+
+
+def size_of(page: Page[T]) -> int:
+    """Records of a page, unusable ones included."""
+    return len(page.records) + len(page.rejected)
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    """The items in lists of at most `size`."""
+    for start in range(0, len(items), size):
+        yield list(items[start : start + size])

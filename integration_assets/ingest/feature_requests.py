@@ -1,0 +1,177 @@
+"""Read boards and requests, and make sure that no request was missed.
+
+A list that changes while it is paged, or that a server cuts short, must not look like requests that are gone. A pass is
+believed when its pages continue each other and it holds at least what the boards count, or falls short of that by as
+much as the last run did (a status nobody knows hides requests). Otherwise the list is read again, until two passes
+agree. When they never do, this run retires nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.errors import ConfigurationError, ContractError
+from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, IngestContext, chunks
+from integration_assets.ingest.gather import gather
+from integration_assets.ingest.watermarks import known_shortfall
+from integration_assets.models import Board, FeatureRequest, Page, Rejected, RejectedRequest
+from integration_assets.reporting.progress import track
+from integration_assets.staging.texts import text_list
+from integration_assets.sync.feature_request_object import record_key
+
+MOST_PASSES = 3
+"""Passes over the list of requests before the run goes on with what it has and retires nothing."""
+MOST_MISSING_RETRIEVED = 200
+"""Requests missing from the list that are looked up one by one; when more are missing, nothing is retired this run."""
+MERGED = "merged_request"
+"""Kind of a request that lives on in one that cannot be used."""
+
+# ----------------------------------------------------------------------------------------------------------- boards
+
+
+async def read_boards(feedback: FeedbackSystem, context: IngestContext) -> list[Board]:
+    """All boards, with what they count now."""
+    boards: list[Board] = []
+    async for page in feedback.boards():
+        context.take(REQUESTS, "raw.boards", page)
+        boards += page.records
+    return boards
+
+
+def scope_of(boards: Sequence[Board], wanted: Sequence[str], unwanted: Sequence[str]) -> frozenset[str] | None:
+    """Ids of the boards asked for, or None for all. Boards are named by id or by name, whatever the case.
+
+    Raises:
+        ConfigurationError: there is no board of that name.
+    """
+    for variable, names in (("CANNY_BOARDS", wanted), ("CANNY_EXCLUDE_BOARDS", unwanted)):
+        if missing := [name for name in names if not any(_is_named(board, [name]) for board in boards)]:
+            raise ConfigurationError(
+                f"{variable}: no board is called {', '.join(missing)}; there are {', '.join(b.name for b in boards)}"
+            )
+    if not wanted and not unwanted:
+        return None
+    chosen = {board.board_id for board in boards if not wanted or _is_named(board, wanted)}
+    return frozenset(chosen - {board.board_id for board in boards if _is_named(board, unwanted)})
+
+
+def _is_named(board: Board, names: Sequence[str]) -> bool:
+    return board.board_id in names or board.name.casefold() in {name.casefold() for name in names}
+
+
+# --------------------------------------------------------------------------------------------------------- requests
+
+
+async def read_requests(feedback: FeedbackSystem, context: IngestContext, boards: Sequence[Board]) -> None:
+    """All requests; `boards` are those read before. Sets `requests_unsettled` when no pass can be believed."""
+    counted, usual = _counted(boards), known_shortfall(context.connection)
+    before: set[str] | None = None
+    for _ in range(MOST_PASSES):
+        served, unbroken = await _pass(feedback, context)
+        if unbroken and len(served) >= counted:
+            break
+        # Fewer may be right: requests deleted since the boards were counted.
+        counted = _counted(await read_boards(feedback, context))
+        if unbroken and (len(served) >= counted or counted - len(served - context.unusable) == usual):
+            break
+        if served == before:
+            break
+        before = served
+    else:
+        context.requests_unsettled = True
+    context.load.note_read("feature_requests", as_of=context.started_at, rows_read=len(context.in_scope))
+
+
+def _counted(boards: Sequence[Board]) -> int:
+    return sum(board.request_count or 0 for board in boards)
+
+
+async def _pass(feedback: FeedbackSystem, context: IngestContext) -> tuple[set[str], bool]:
+    """Read the list once: the ids it served, usable or not, and whether its pages continue each other."""
+    served: set[str] = set()
+    unbroken = True
+    context.passes += 1
+    with track("feature requests") as advance:
+        async for page in feedback.feature_requests(statuses=frozenset(context.statuses)):
+            served |= {record.key for record in page.rejected} | {request.request_id for request in page.records}
+            unbroken = unbroken and not page.doubtful
+            _take_requests(context, page)
+            advance(len(page.records))
+    context.work.feedback.requests = len(served)
+    return served, unbroken
+
+
+def _take_requests(context: IngestContext, page: Page[FeatureRequest]) -> None:
+    requests = page.records
+    inside = [one for one in requests if context.scope is None or one.board_id in context.scope]
+    context.in_scope.update(one.request_id for one in inside)
+    context.excluded.update({one.request_id for one in requests} - context.in_scope)
+    context.merged_away.update(merged for one in requests for merged in one.merged_ids)
+    context.scores.update({one.request_id: one.score for one in inside if one.score is not None})
+    context.persons_seen.update(one.author_id for one in inside if one.author_id)
+    unusable = _unusable_in_scope(context, page.rejected)
+    context.unusable.update(one.key for one in unusable)
+    context.take(
+        REQUESTS, "raw.feature_requests", msgspec.structs.replace(page, records=tuple(inside), rejected=unusable)
+    )
+
+
+def _unusable_in_scope(context: IngestContext, rejected: Sequence[Rejected]) -> tuple[Rejected, ...]:
+    """The requests that cannot be used, and those merged into them; nobody asked for those of other boards."""
+    found: list[Rejected] = []
+    for one in rejected:
+        if not isinstance(one, RejectedRequest):
+            found.append(one)
+        elif context.scope is not None and one.board_id is not None and one.board_id not in context.scope:
+            context.excluded.update((one.key, *one.merged_ids))
+        else:
+            found.append(one)
+            # Without the record nothing else says where these went: they would be looked up, and count as deleted.
+            found += [
+                Rejected(MERGED, merged, f"merged into {one.key}, which cannot be used") for merged in one.merged_ids
+            ]
+    return tuple(found)
+
+
+async def read_missing(feedback: FeedbackSystem, context: IngestContext) -> None:
+    """Look up requests that votes or CRM records know but the list lacks, before they count as gone."""
+    connection = context.connection
+    prefix = record_key(context.inputs.settings.source_name, "")
+    voted_for = {row[0] for row in connection.execute("SELECT DISTINCT request_id FROM loading.votes").fetchall()}
+    written = {key.removeprefix(prefix) for key in context.live_keys if key.startswith(prefix)}
+    found = context.in_scope | context.excluded | context.merged_away | context.unusable
+    missing = sorted((voted_for | written) - found)
+    if len(missing) > MOST_MISSING_RETRIEVED:
+        context.withheld.append(
+            f"{len(missing)} known requests are missing from the list (more than {MOST_MISSING_RETRIEVED}): "
+            "nothing is retired this run"
+        )
+        return
+
+    async def look_up(request_id: str) -> None:
+        try:
+            request = await feedback.feature_request(request_id)
+        except ContractError as error:  # this one record is broken: that it is there is all we know of it
+            request = Rejected("feature_request", request_id, error.message)
+        if isinstance(request, Rejected):
+            _take_requests(context, Page((), (request,)))
+        elif request is not None:
+            _take_requests(context, Page((request,)))
+
+    with track("missing requests", len(missing)) as advance:
+        for some in chunks(missing, LOOK_UPS_IN_FLIGHT):
+            await gather(*(look_up(request_id) for request_id in some))
+            advance(len(some))
+    context.work.feedback.looked_up += len(missing)
+    gone = set(missing) - context.in_scope - context.excluded - context.unusable
+    # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.
+    connection.execute(
+        """
+        DELETE FROM loading.votes WHERE list_contains(from_json(?, '["VARCHAR"]'), request_id)
+        AND request_id IN (SELECT request_id FROM raw.feature_requests)
+        """,
+        [text_list(sorted(gone))],
+    )

@@ -1,0 +1,280 @@
+"""Read the feedback system: votes, persons, accounts, status changes, then the requests.
+
+The requests come last, because only votes and status changes tell which custom statuses exist: requests of a status
+nobody asked for are not listed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Literal, TypeVar
+
+from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.errors import PermanentError
+from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, IngestContext, chunks, read_pages, size_of
+from integration_assets.ingest.feature_requests import read_boards, read_requests, scope_of
+from integration_assets.ingest.gather import gather
+from integration_assets.ingest.vote_checkpoint import VoteCheckpoint, forget_vote_pages
+from integration_assets.ingest.watermarks import (
+    MOST_NEW_PERSONS,
+    VOTES_PER_CALL,
+    agrees,
+    forget_votes,
+    known_among,
+    known_statuses,
+    next_to_look_at,
+    settled_differences,
+    stored_votes,
+)
+from integration_assets.models import Page, Rejected, StatusChange, Vote, Voter
+from integration_assets.reporting.progress import track
+
+VOTES = "raw_votes"
+
+T = TypeVar("T")
+
+
+async def read_feedback(feedback: FeedbackSystem, context: IngestContext) -> None:
+    """Everything of the feedback system but the requests its lists lack.
+
+    Raises:
+        ConfigurationError: a configured board does not exist.
+    """
+    settings = context.inputs.settings
+    boards = await read_boards(feedback, context)
+    context.scope = scope_of(boards, settings.canny_boards, settings.canny_exclude_boards)
+    context.statuses |= {*settings.canny_statuses, *known_statuses(context.connection)}
+    whole = []
+    if "persons" in context.due:
+        whole.append(_read_persons(feedback, context))
+    if "accounts" in context.due:
+        whole.append(_read_accounts(feedback, context))
+    await gather(_read_votes(feedback, context), _read_status_changes(feedback, context), *whole)
+    await read_requests(feedback, context, boards)
+    await gather(_compare_scores(feedback, context), _read_new_persons(feedback, context))
+
+
+# ------------------------------------------------------------------------------------------- votes and status changes
+
+
+async def _read_votes(feedback: FeedbackSystem, context: IngestContext) -> None:
+    with track("votes") as advance:
+        if "votes" in context.due:
+            needed = await _read_all_votes(feedback, context, advance)
+        else:
+            context.load.carry_over("raw.votes")
+            needed = await _read_votes_until(feedback, context, "raw.votes", advance)
+    context.work.feedback.votes = needed
+    context.load.note_read("votes", as_of=context.started_at)
+
+
+async def _read_all_votes(feedback: FeedbackSystem, context: IngestContext, advance: Callable[[int], None]) -> int:
+    """The whole list, from where a run that died has come; how many of it this run had to read."""
+    checkpoint, needed = VoteCheckpoint(context.connection, context.credential, context.started_at), 0
+    for page in checkpoint.pages():
+        _take_votes(context, page)
+        context.votes_kept += size_of(page)
+        advance(len(page.records))
+    async for page in feedback.votes(after=checkpoint.cursor):
+        _take_votes(context, page)
+        checkpoint.keep(page, datetime.now(UTC))
+        needed += size_of(page)
+        advance(len(page.records))
+    if context.votes_kept:  # what has come since is at the head of the list
+        needed += await _read_votes_until(feedback, context, "loading.votes", advance)
+    return needed
+
+
+_VOTE_IDS = {
+    "raw.votes": "SELECT vote_id AS id FROM raw.votes",
+    "loading.votes": "SELECT vote_id AS id FROM loading.votes",
+}
+
+
+async def _read_votes_until(
+    feedback: FeedbackSystem,
+    context: IngestContext,
+    table: Literal["raw.votes", "loading.votes"],
+    advance: Callable[[int], None],
+) -> int:
+    """The list to the first vote that `table` holds; how many records that are."""
+    stored, needed = _VOTE_IDS[table], 0
+    async for page, number in _until_known(feedback.votes(), stored, lambda vote: vote.vote_id, context):
+        _take_votes(context, page)
+        needed += number
+        advance(len(page.records))
+    return needed
+
+
+def _take_votes(context: IngestContext, page: Page[Vote]) -> None:
+    context.take(VOTES, "raw.votes", page)
+    context.statuses.update(vote.request_status for vote in page.records if vote.request_status)
+    context.persons_seen.update(vote.voter.voter_id for vote in page.records if vote.voter)
+
+
+async def _read_status_changes(feedback: FeedbackSystem, context: IngestContext) -> None:
+    stored = None if "status_changes" in context.due else "SELECT change_id AS id FROM raw.status_changes"
+    if stored:
+        context.load.carry_over("raw.status_changes")
+
+    def change_id(change: StatusChange) -> str:
+        return change.change_id
+
+    needed = 0
+    with track("status changes") as advance:
+        async for page, number in _until_known(feedback.status_changes(), stored, change_id, context):
+            context.take(REQUESTS, "raw.status_changes", page)
+            context.statuses.update(change.source_status for change in page.records)
+            needed += number
+            advance(len(page.records))
+    context.work.feedback.status_changes = needed
+
+
+async def _until_known(
+    pages: AsyncIterator[Page[T]], stored: str | None, id_of: Callable[[T], str], context: IngestContext
+) -> AsyncIterator[tuple[Page[T], int]]:
+    """Pages of a list that comes newest first, to the first one that holds something stored; all when `stored` is None.
+
+    That page is still given: what is new in it comes before what is known. With each page comes how many of its records
+    had to be read: all, or those to the first known one.
+    """
+    async for page in pages:
+        ids = [id_of(one) for one in page.records]
+        known = known_among(context.connection, stored, ids) if stored and ids else set()
+        first = next((place for place, record_id in enumerate(ids, start=1) if record_id in known), None)
+        yield page, first or size_of(page)
+        if first:
+            return
+
+
+async def _compare_scores(feedback: FeedbackSystem, context: IngestContext) -> None:
+    """Read the votes again of requests whose reported votes differ from the stored ones: un-votes leave no other trace.
+
+    Pages that a whole read lost show by this, too. A difference that reading again did not mend is left alone until
+    either number moves.
+    """
+    settled = settled_differences(context.connection)
+    differing = _differences(context)
+    suspects = sorted(request_id for request_id, numbers in differing.items() if settled.get(request_id) != numbers)
+    calls = sum(1 + differing[request_id][0] // VOTES_PER_CALL for request_id in suspects)
+    if calls > sum(context.scores.values()) / VOTES_PER_CALL:
+        context.due.add("votes")
+        context.connection.execute("DELETE FROM loading.votes")
+        forget_vote_pages(context.connection)
+        context.votes_kept = 0
+        await _read_votes(feedback, context)
+    else:
+        await _read_votes_again(feedback, context, suspects)
+    if "votes" not in context.due:
+        await _look_at_votes(feedback, context, next_to_look_at(context.connection, suspects))
+    context.differences = _differences(context)
+
+
+def _differences(context: IngestContext) -> dict[str, tuple[int, int]]:
+    stored = stored_votes(context.connection, context.in_scope)
+    return {
+        request_id: (score, stored.get(request_id, 0))
+        for request_id, score in context.scores.items()
+        if score != stored.get(request_id, 0)
+    }
+
+
+async def _look_at_votes(feedback: FeedbackSystem, context: IngestContext, request_ids: Sequence[str]) -> None:
+    """Hold the newest votes of some requests against the stored ones, and read again those that are others.
+
+    A vote taken back beside one that came in with an old date leaves the score as it was, and is in no list's head.
+    """
+    others: list[str] = []
+
+    async def look(request_id: str) -> None:
+        try:
+            page: Page[Vote] = await anext(feedback.votes(request_id=request_id), Page(()))
+        except PermanentError as error:
+            if error.status in (400, 404):  # deleted or merged since it was listed: the next run sees it gone
+                return
+            raise
+        whole = page.cursor is None
+        if agrees(context.connection, context.in_scope, request_id, page.records, whole=whole):
+            return
+        if not whole:
+            others.append(request_id)
+            return
+        forget_votes(context.connection, context.in_scope, request_id)
+        _take_votes(context, page)
+
+    with track("votes looked at", len(request_ids)) as advance:
+        for some in chunks(request_ids, LOOK_UPS_IN_FLIGHT):
+            await gather(*(look(request_id) for request_id in some))
+            advance(len(some))
+    context.looked_at = list(request_ids)
+    context.work.feedback.looked_at = len(request_ids)
+    await _read_votes_again(feedback, context, others)
+
+
+async def _read_votes_again(feedback: FeedbackSystem, context: IngestContext, request_ids: Sequence[str]) -> None:
+    async def read(request_id: str) -> None:
+        try:
+            pages = [page async for page in feedback.votes(request_id=request_id)]
+        except PermanentError as error:
+            # Deleted or merged since it was listed: this run keeps what it read before, the next one sees it gone.
+            if error.status in (400, 404) and await feedback.feature_request(request_id) is None:
+                return
+            raise
+        context.work.feedback.scores_again.append(context.scores[request_id])
+        forget_votes(context.connection, context.in_scope, request_id)
+        for page in pages:
+            _take_votes(context, page)
+
+    with track("votes read again", len(request_ids)) as advance:
+        for some in chunks(request_ids, LOOK_UPS_IN_FLIGHT):
+            await gather(*(read(request_id) for request_id in some))
+            advance(len(some))
+
+
+# ------------------------------------------------------------------------------------------------ persons, accounts
+
+
+async def _read_persons(feedback: FeedbackSystem, context: IngestContext) -> None:
+    context.work.feedback.persons = await read_pages(feedback.voters(), "persons", VOTES, "raw.voters", context)
+    context.persons_read.set()
+
+
+async def _read_accounts(feedback: FeedbackSystem, context: IngestContext) -> None:
+    context.work.feedback.accounts = await read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", context)
+
+
+async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) -> None:
+    """Persons and accounts when they are not due: those of yesterday, and whoever appears for the first time."""
+    if "persons" not in context.due:
+        known = {voter_id for (voter_id,) in context.connection.execute("SELECT voter_id FROM raw.voters").fetchall()}
+        new = sorted(context.persons_seen - known)
+        if len(new) > MOST_NEW_PERSONS:
+            context.due.add("persons")
+            await _read_persons(feedback, context)
+        else:
+            context.load.carry_over("raw.voters")
+            context.load.carry_over("raw.voter_accounts")
+            await _look_up_persons(feedback, context, new)
+    if "accounts" not in context.due:
+        context.load.carry_over("raw.accounts")
+        unknown = context.connection.execute(
+            "SELECT count(*) FROM loading.voter_accounts ANTI JOIN raw.voter_accounts USING (account_id)"
+        ).fetchall()
+        if unknown[0][0]:
+            context.due.add("accounts")
+            await _read_accounts(feedback, context)
+
+
+async def _look_up_persons(feedback: FeedbackSystem, context: IngestContext, voter_ids: Sequence[str]) -> None:
+    context.work.feedback.looked_up += len(voter_ids)
+    for some in chunks(voter_ids, LOOK_UPS_IN_FLIGHT):
+        found: list[Voter | Rejected | None] = []
+
+        async def look_up(voter_id: str, found: list[Voter | Rejected | None] = found) -> None:
+            found.append(await feedback.voter(voter_id))
+
+        await gather(*(look_up(voter_id) for voter_id in some))
+        usable = tuple(voter for voter in found if isinstance(voter, Voter))
+        unusable = tuple(voter for voter in found if isinstance(voter, Rejected))
+        context.take(VOTES, "raw.voters", Page(usable, unusable))

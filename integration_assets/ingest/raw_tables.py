@@ -1,0 +1,99 @@
+"""Read all systems at the same time into the raw tables, page by page. All raw tables change at once, at the end."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import duckdb
+
+from integration_assets.errors import ConfigurationError
+from integration_assets.ingest.call_floor import sizes_of
+from integration_assets.ingest.companies import note_company_read
+from integration_assets.ingest.context import TABLES, IngestContext, Ingested, IngestInputs
+from integration_assets.ingest.crm import read_contacts, read_crm, read_other_schema
+from integration_assets.ingest.feature_requests import read_missing
+from integration_assets.ingest.feedback import read_feedback
+from integration_assets.ingest.gather import gather
+from integration_assets.ingest.internal_accounts import read_internal
+from integration_assets.ingest.vote_checkpoint import forget_vote_pages
+from integration_assets.ingest.watermarks import (
+    due_reads,
+    note_differences,
+    note_full_reads,
+    note_looks,
+    note_unknown_fields,
+    note_unreadable_fields,
+)
+from integration_assets.staging.loading import quarantine, replacing
+from integration_assets.staging.texts import text_list
+from integration_assets.tenants.integrations import crm_for, feedback_credential, feedback_for
+
+
+async def ingest(inputs: IngestInputs) -> Ingested:
+    """Make the raw tables say what the systems say now, with as few calls as that takes.
+
+    Raises:
+        IntegrationError: a system cannot be read; the raw tables are as they were.
+    """
+    settings, connection = inputs.settings, inputs.connection
+    now, credential = datetime.now(UTC), feedback_credential(settings)
+    due = due_reads(connection, credential, now, full=inputs.full)
+    async with AsyncExitStack() as stack:
+        feedback = await stack.enter_async_context(feedback_for(settings, inputs.calls))
+        crm = await stack.enter_async_context(crm_for(settings, inputs.environment, inputs.calls))
+        with replacing(connection, TABLES) as load:
+            context = IngestContext(inputs, load, now, due, credential=credential)
+            await gather(
+                read_feedback(feedback, context),
+                read_crm(crm, context),
+                read_other_schema(context),
+                read_internal(context),
+            )
+            _refuse_one_portal_for_both(connection)
+            await gather(
+                read_contacts(crm, context),
+                read_missing(feedback, context),
+            )
+        quota, crm_sizes = crm.quota, sizes_of(crm)
+    connection.execute("DELETE FROM raw.excluded_requests")
+    connection.execute(
+        """INSERT INTO raw.excluded_requests SELECT unnest(from_json(?, '["VARCHAR"]'))""",
+        [text_list(sorted(context.excluded))],
+    )
+    if context.requests_unsettled:
+        context.withheld.append(
+            f"the list of requests was read {context.passes} times and was another one each time: nothing is retired "
+            "this run"
+        )
+    # In the store, as whoever plans from these tables may be another run.
+    connection.execute("DELETE FROM raw.withheld_retirements")
+    connection.execute(
+        """INSERT INTO raw.withheld_retirements SELECT unnest(from_json(?, '["VARCHAR"]'))""",
+        [text_list(context.withheld)],
+    )
+    note_full_reads(connection, credential, now, context.due)
+    inputs.notes.extend(context.withheld)
+    forget_vote_pages(connection)
+    if context.votes_kept:
+        inputs.notes.append(f"went on from {context.votes_kept:,} votes that an earlier run had read before it died")
+    if context.company_read is not None:
+        note_company_read(connection, context.company_read)
+    note_differences(connection, context.differences)
+    note_looks(connection, now, context.looked_at)
+    note_unknown_fields(connection, inputs.run_id, now, context.unknown_fields)
+    note_unreadable_fields(connection, inputs.run_id, context.unreadable_fields)
+    for stage, rejected in context.rejected.items():
+        quarantine(connection, inputs.run_id, stage, rejected)
+    return Ingested(len(context.in_scope), context.work, crm_sizes, quota)
+
+
+def _refuse_one_portal_for_both(connection: duckdb.DuckDBPyConnection) -> None:
+    """Sandbox and production that lead to one portal are a mix-up of tokens, whatever the ids configured say."""
+    portals = connection.execute(
+        "SELECT portal_id FROM loading.crm_portals WHERE portal_id IS NOT NULL GROUP BY portal_id HAVING count(*) > 1"
+    ).fetchall()
+    if portals:
+        raise ConfigurationError(
+            f"sandbox and production both lead to portal {portals[0][0]}: give each environment its own token"
+        )

@@ -1,0 +1,143 @@
+"""What a run's end means to people who follow the runs: news, the same again, or over; and when it is tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import duckdb
+
+from integration_assets.errors import (
+    DailyQuotaError,
+    EndState,
+    IntegrationError,
+    LaunchError,
+    RunCancelledError,
+    RunStoppedError,
+)
+from integration_assets.reporting.alerts import (
+    RUNS,
+    START,
+    Alerts,
+    AlertTransition,
+    alerts_path,
+    compare,
+    held_alerts,
+    read_alerts,
+    run_problem,
+    settle,
+)
+from integration_assets.runs.abandoned import PROCESS_TAG
+from integration_assets.runs.resolution_settings import portal_time_zone
+from integration_assets.runs.state import Mode, RunState
+
+RETRY_TAG = "integration_assets/retry"
+"""Tag of a run that tries another one again: 1 for the first time."""
+MOST_RETRIES = 3
+FIRST_PAUSE = timedelta(minutes=15)
+"""Before the first retry where nobody named a time; each next pause is twice as long."""
+PARENT_TAG = "dagster/parent_run_id"
+"""Tag of a run that executes what is left of another one."""
+AUTOMATIC_TAGS = ("dagster/schedule_name", "dagster/sensor_name")
+AFTER_MIDNIGHT = timedelta(minutes=1)
+
+
+def is_automatic(tags: Mapping[str, str]) -> bool:
+    """Whether nobody waits for this run: a schedule or a sensor started it."""
+    return any(tag in tags for tag in AUTOMATIC_TAGS)
+
+
+def alert_transition_of(state: RunState, end_state: EndState, line: str | None) -> AlertTransition | None:
+    """How this end compares with the one people know; None for a run that is not one of those people follow.
+
+    They follow what writes the CRM, whole runs or not. A run that a person cancelled is neither a problem nor the end
+    of one.
+    """
+    if state.mode is not Mode.SYNC or state.settings is None or state.environment is None:
+        return None
+    if isinstance(state.error, LaunchError | RunCancelledError):
+        return None
+    try:
+        alerts = read_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant))
+    except OSError:
+        alerts = Alerts()  # a machine that opens no file any more must not keep the run from ending
+    problem = run_problem(end_state, line, state.error)
+    transition = compare(alerts.open.get(RUNS), problem, line or "", datetime.now(UTC))
+    if transition.change == "new" and problem is not None and problem in alerts.open:
+        # A look at the credential has said it already, and that no run gets through with it.
+        return AlertTransition(change="same", alert=transition.alert, before=alerts.open[problem])
+    return transition
+
+
+def keep_alert_transition(state: RunState, transition: AlertTransition | None) -> None:
+    """Keep how the runs stand. What works again by a run needs no look of its own any more.
+
+    Raises:
+        PermanentError: it cannot be kept.
+    """
+    if transition is None or state.settings is None or state.environment is None:
+        return
+    if transition.change == "none":
+        return
+    with held_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant)) as alerts:
+        settle(alerts, RUNS, transition)
+        if transition.alert is None:
+            before = transition.before.problem if transition.before else ""
+            alerts.open.pop(before, None)
+            alerts.open.pop(START, None)
+
+
+def is_quiet(state: RunState, transition: AlertTransition | None) -> bool:
+    """Whether people need not hear of this end: they were told before, and nobody waits for the run."""
+    return transition is not None and transition.change == "same" and is_automatic(state.tags)
+
+
+def retry_time(state: RunState, end_state: EndState) -> datetime | None:
+    """When this run is to be tried again, UTC; None when nobody does: it is over, was typed, or tried often enough.
+
+    Only runs of the job `sync` are, whole ones and what is left of one: a whole one is what the sensor starts. What
+    Dagster ended is up to Dagster: it tries again itself what took too long, and nobody what a person cancelled.
+    """
+    attempt = retries_so_far(state.tags)
+    typed = PROCESS_TAG in state.tags or state.plan_file is not None or state.approved_hash is not None
+    whole = state.scope.is_whole or PARENT_TAG in state.tags
+    if end_state is not EndState.RETRY_LATER or typed or state.mode is not Mode.SYNC:
+        return None
+    if state.job != Mode.SYNC.value or not whole:
+        return None
+    if attempt >= MOST_RETRIES or state.error is None or isinstance(state.error, RunStoppedError):
+        return None
+    zone = None
+    if state.connection is not None and isinstance(state.error, DailyQuotaError):
+        try:
+            zone = portal_time_zone(state.connection)
+        except duckdb.Error:
+            zone = None  # the store is what failed: midnight in UTC is as good a guess as any
+    return named_time(state.error, attempt, datetime.now(UTC), zone)
+
+
+def retries_so_far(tags: Mapping[str, str]) -> int:
+    """How often the run these tags belong to has been tried again before."""
+    number = tags.get(RETRY_TAG, "")
+    return int(number) if number.isascii() and number.isdigit() else 0
+
+
+def named_time(error: IntegrationError, retries: int, now: datetime, time_zone: str | None) -> datetime:
+    """When the other side said it may be asked again, else after a pause that grows with the retries. UTC.
+
+    A day's calls are renewed at midnight in the `time_zone` of the portal; unknown, in UTC.
+    """
+    if isinstance(error, DailyQuotaError) and error.retry_after is None:
+        here = now.astimezone(_zone(time_zone))
+        midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        return midnight.astimezone(UTC) + AFTER_MIDNIGHT
+    pause = FIRST_PAUSE * 2**retries if error.retry_after is None else timedelta(seconds=error.retry_after)
+    return now + pause
+
+
+def _zone(name: str | None) -> ZoneInfo:
+    try:
+        return ZoneInfo(name or "UTC")
+    except (ZoneInfoNotFoundError, ValueError):
+        return ZoneInfo("UTC")

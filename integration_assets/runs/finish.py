@@ -1,0 +1,307 @@
+"""How a run ends: its state and exit code, the summary, the published database, the Slack message."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import msgspec
+
+from integration_assets.connectors.redaction import redact
+from integration_assets.errors import (
+    EXIT_CODES,
+    EndState,
+    IntegrationError,
+    LaunchError,
+    LockError,
+    PermanentError,
+    RunCancelledError,
+    RunStoppedError,
+)
+from integration_assets.reporting.alerts import AlertTransition
+from integration_assets.reporting.open_runs import forget_run
+from integration_assets.reporting.outbox import OutboxMessage
+from integration_assets.reporting.rankings import read_movers
+from integration_assets.reporting.run_log import record_run
+from integration_assets.reporting.run_summary import (
+    RunFacts,
+    RunSummary,
+    build_summary,
+)
+from integration_assets.reporting.slack import SummaryExtras, slack_blocks
+from integration_assets.runs.alert_transition import (
+    MOST_RETRIES,
+    alert_transition_of,
+    is_automatic,
+    is_quiet,
+    keep_alert_transition,
+    retries_so_far,
+    retry_time,
+)
+from integration_assets.runs.interrupts import undisturbed
+from integration_assets.runs.launch import RANK_STAGE
+from integration_assets.runs.result import Message, RunResult, keep_result
+from integration_assets.runs.run_facts import facts_of, quota_share
+from integration_assets.runs.run_report import leave_report
+from integration_assets.runs.slack_delivery import new_message, send_message, slack_poster
+from integration_assets.runs.state import UNDO_MODES, RunState, first_line
+from integration_assets.staging.publishing import publish, published_path
+from integration_assets.staging.sharing import share_published
+
+UNDO_AGAIN = "Say the same undo again: it goes on where this one stopped."
+"""No other run goes on with it."""
+AFTER_CANCEL = "Nothing is tried again by itself. The next sync goes on from there."
+AFTER_STOP = (
+    "Dagster tries it again by itself, twice at most; its run monitoring can be given a longer max_runtime_seconds."
+)
+SEEN_BY_ITS_STARTER = "not posted: whoever started the run so sees it in Dagster"
+SAID_BEFORE = "not posted: Slack has been told of this, and hears of it again when it changes"
+
+
+def finish_run(state: RunState) -> RunResult:
+    """End the run: publish, record, write the summary, post it. To be called once."""
+    with undisturbed():
+        return _finish(state)
+
+
+def publish_again(state: RunState) -> tuple[RunSummary, Path | None]:
+    """Publish the tables as they are, and return the summary of the last run with the published file.
+
+    For a run that has nothing else to do: it is neither recorded nor conclusion.
+
+    Raises:
+        LaunchError: no run has ended yet.
+        PermanentError: the file cannot be written.
+    """
+    connection, settings, target = state.opened_store(), state.opened_settings(), state.target()
+    last = connection.execute("SELECT summary FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
+    if not last:
+        raise LaunchError(
+            f"nothing to sum up: no run of tenant {state.tenant} in the {target} environment has ended yet; "
+            "launch the job `sync`, or select `raw*` as well"
+        )
+    published = None
+    if was_ranked(connection):
+        published = published_path(settings.home, target, state.tenant)
+        publish(connection, published)
+    forget_run(connection, state.run_id)
+    state.finished = True
+    return msgspec.json.decode(last[0][0], type=RunSummary), published
+
+
+class _Conclusion(msgspec.Struct, frozen=True):
+    """How a run ended and what is said of it, gathered before it is recorded."""
+
+    exit_code: int
+    error: str | None
+    facts: RunFacts
+    summary: RunSummary
+    message: OutboxMessage
+    transition: AlertTransition | None = None
+    advice: str | None = None
+    retry_at: datetime | None = None
+
+
+def _finish(state: RunState) -> RunResult:
+    state.finished = True
+    _let_go_of_broken_store(state)
+    published = _publish(state)
+    conclusion = _conclude(state)
+    recorded, problem = _record(state, conclusion, published)
+    if problem is not None:
+        _let_go_of_broken_store(state)
+        if state.error is None:
+            state.error, state.error_stage = problem, "run_summary"
+            conclusion = _conclude(state)
+    message = _post(
+        state, conclusion, recorded=recorded
+    )  # before the notes are taken: what Slack refused is one of them
+    _keep_alert_transition(state, conclusion)
+    report = None
+    if not isinstance(state.error, LaunchError):
+        report = leave_report(
+            state, conclusion.summary, conclusion.error, advice=conclusion.advice, floor=conclusion.facts.floor
+        )
+    result = RunResult(
+        exit_code=conclusion.exit_code,
+        summary=conclusion.summary,
+        error=conclusion.error,
+        stage=state.error_stage,
+        notes=tuple(state.notes),
+        published=str(published) if published else None,
+        plan_id=state.planned.plan.plan_id if state.planned else None,
+        message=message,
+        floor=dict(conclusion.facts.floor),
+        report=str(report) if report else None,
+        retry_at=conclusion.retry_at,
+    )
+    return keep_result(state, result)
+
+
+def _conclude(state: RunState) -> _Conclusion:
+    end_state, exit_code, error = _outcome(state)
+    facts = facts_of(state, end_state, error)
+    summary = build_summary(state.connection, facts)
+    undo = state.mode in UNDO_MODES
+    transition, retry_at = alert_transition_of(state, end_state, error), retry_time(state, end_state)
+    advice = UNDO_AGAIN if undo and end_state is EndState.RETRY_LATER else _when_again(state, retry_at)
+    extras = SummaryExtras(
+        title="Undo of a run" if undo else "Feature requests",
+        error=error,
+        advice=advice,
+        held_changes=state.planned.plan.operations if state.planned and state.planned.held else 0,
+        notes=tuple(state.notes),
+        movers=read_movers(state.connection) if state.connection is not None and state.ranked else (),
+        quota=quota_share(state),
+        floor=dict(facts.floor),
+        run_url=_page_of(state),
+        transition=transition,
+        once=is_automatic(state.tags),
+        is_cancelled=isinstance(state.error, RunCancelledError),
+        is_retried=retry_at is not None or type(state.error) is RunStoppedError,
+    )
+    text, blocks = slack_blocks(summary, extras)
+    message = new_message(state.run_id, text, [block.to_dict() for block in blocks])
+    return _Conclusion(exit_code, error, facts, summary, message, transition, advice, retry_at)
+
+
+def _page_of(state: RunState) -> str | None:
+    """The run in the Dagster UI, where its address is known."""
+    address = state.settings.ui_url if state.settings else None
+    return f"{address.rstrip('/')}/runs/{state.run_id}" if address else None
+
+
+def _when_again(state: RunState, retry_at: datetime | None) -> str | None:
+    """What the message says of the next try; None leaves it to the general advice."""
+    if isinstance(state.error, RunStoppedError):
+        return AFTER_CANCEL if isinstance(state.error, RunCancelledError) else AFTER_STOP
+    if retry_at is None:
+        return None
+    attempt = retries_so_far(state.tags) + 1
+    return f"Nothing: it is tried again by itself at {retry_at:%Y-%m-%d %H:%M} UTC, try {attempt} of {MOST_RETRIES}."
+
+
+def _keep_alert_transition(state: RunState, conclusion: _Conclusion) -> None:
+    if _never_began(state):
+        return
+    try:
+        keep_alert_transition(state, conclusion.transition)
+    except PermanentError as error:
+        state.notes.append(f"this end may be told again: {error.message}")
+
+
+def _never_began(state: RunState) -> bool:
+    """Whether another run holds the lock: that one has an end of its own to tell."""
+    return state.connection is None and isinstance(state.error, LockError)
+
+
+def _let_go_of_broken_store(state: RunState) -> None:
+    """A store that failed fatally answers no query any more: the run ends as if there were none."""
+    if state.connection is None:
+        return
+    try:
+        state.connection.execute("SELECT 1").fetchall()
+    except duckdb.Error:
+        state.connection = None
+
+
+def _may_record(state: RunState) -> bool:
+    """Whether store and published database are still this run's to write."""
+    return state.connection is not None and (state.lock is None or state.lock.passed_on() is None)
+
+
+def _record(state: RunState, conclusion: _Conclusion, published: Path | None) -> tuple[bool, PermanentError | None]:
+    """Record the end, and put the message into the outbox; whether that was done, and what went wrong."""
+    if state.connection is None or not _may_record(state):
+        return False, None
+    if isinstance(state.error, LaunchError):
+        forget_run(state.connection, state.run_id)
+        return False, None
+    message = (
+        conclusion.message if slack_poster(state.settings) and not is_quiet(state, conclusion.transition) else None
+    )
+    try:
+        record_run(state.connection, conclusion.summary, conclusion.facts, message)
+    except duckdb.Error as error:
+        return False, PermanentError(
+            f"staging store: the end of the run could not be recorded: {first_line(error)}; "
+            "check the disk, then run again"
+        )
+    if published:
+        try:
+            # Once more, so that the published database knows of this run as well.
+            publish(state.connection, published)
+        except IntegrationError as error:
+            state.notes.append(f"this run is missing in the published database: {error.message}")
+    return True, None
+
+
+def _publish(state: RunState) -> Path | None:
+    if state.connection is None or not _may_record(state):
+        return None
+    settings = state.opened_settings()
+    target = published_path(settings.home, state.target(), state.tenant)
+    # An undo ranks nothing: what was published stays, and comes to know of this run.
+    again = state.mode in UNDO_MODES and target.exists()
+    if not (state.ranked or again or (state.scope.takes_over(RANK_STAGE) and was_ranked(state.connection))):
+        return None
+    try:
+        publish(state.connection, target)
+        if settings.share_published:
+            share_published(settings.home)
+    except IntegrationError as error:
+        if state.error is None:
+            state.error, state.error_stage = error, "run_summary"
+        return None
+    return target
+
+
+def was_ranked(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Whether a run has ever ranked into this store: its tables are made by the first one that does."""
+    return bool(
+        connection.execute(
+            """
+            SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()
+                AND schema_name = 'ranked' AND table_name = 'rank_history'
+            """
+        ).fetchall()
+    )
+
+
+def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
+    """End state, exit code and the one line that says why."""
+    if state.error is not None:
+        return state.error.state, state.error.exit_code, redact(state.error.message)
+    reasons: tuple[str, ...] = tuple(f"{check.name}: {check.detail}" for check in state.failed_gate())
+    if reasons:
+        line = f"the gate is closed, nothing was written: {'; '.join(reasons)}"
+    elif state.planned is not None and state.planned.held:
+        reasons = state.planned.reasons
+        line = f"plan {state.planned.plan.hash[:12]} is held: {'; '.join(reasons)}"
+    else:
+        rejects = bool(state.report and state.report.rejected_items)
+        end_state = EndState.SUCCEEDED_WITH_REJECTS if rejects else EndState.SUCCEEDED
+        return end_state, EXIT_CODES[end_state], None
+    return EndState.HELD, EXIT_CODES[EndState.HELD], redact(line)
+
+
+def _post(state: RunState, conclusion: _Conclusion, *, recorded: bool) -> Message:
+    """Post the summary where Slack is configured. What Slack does never changes what the run achieved."""
+    message, post = conclusion.message, slack_poster(state.settings)
+    if isinstance(state.error, LaunchError):
+        return Message(message.text, message.blocks, posted=False, problem=SEEN_BY_ITS_STARTER)
+    if post is None:
+        return Message(message.text, message.blocks, posted=False)
+    if _never_began(state):
+        return Message(message.text, message.blocks, posted=False, problem="not posted: the run never began")
+    quiet = is_quiet(state, conclusion.transition)
+    if quiet and not recorded:
+        return Message(message.text, message.blocks, posted=False, problem=SAID_BEFORE)
+    delivery = send_message(post, message, state.connection if recorded else None)
+    if quiet and delivery.problem is None:
+        delivery.problem = SAID_BEFORE
+    state.notes += delivery.notes
+    if delivery.problem:
+        state.notes.append(delivery.problem)
+    return Message(message.text, message.blocks, delivery.posted, delivery.problem)

@@ -1,0 +1,165 @@
+"""Run a job in this process and say how it ended. What the command line calls.
+
+Runs are kept in a Dagster instance: the one of DAGSTER_HOME, or one under the product's home, so that the Dagster UI
+shows runs started from the command line.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+from sqlalchemy.exc import OperationalError
+
+from integration_assets.config import Settings, expanded, variable, why_no_home
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.runs.abandoned import close_abandoned_runs, run_tags
+from integration_assets.runs.partitions import DEFAULT_TENANT, PARTITION_TAG, align_partitions
+from integration_assets.runs.result import RunResult, has_result, read_result
+from integration_assets.runs.state import Mode
+from integration_assets.staging.room import is_disk_full
+from integration_assets.staging.store import make_private_directory
+from integration_assets.tenants.settings import registry_tenants
+
+INSTANCE_CONFIG = "dagster.yaml"
+
+
+def dagster_home(home: Path) -> Path:
+    """Folder of the Dagster instance: DAGSTER_HOME, or `<home>/dagster`, made with our configuration.
+
+    Raises:
+        ConfigurationError: nothing can be kept there.
+    """
+    if configured := os.environ.get("DAGSTER_HOME"):
+        try:
+            folder = expanded(Path(configured))
+        except ValueError as error:
+            raise ConfigurationError(f"DAGSTER_HOME: {error}") from None
+        if why := why_no_home(folder):
+            raise ConfigurationError(f"DAGSTER_HOME: {why}")
+        return folder
+    folder = (home / "dagster").resolve()
+    try:
+        make_private_directory(folder)
+        shutil.copyfile(config_file(INSTANCE_CONFIG), folder / INSTANCE_CONFIG)
+    except OSError as error:
+        raise ConfigurationError(
+            f"{folder} cannot be written: {error.strerror}; set {variable('home')} to a writable folder"
+        ) from error
+    return folder
+
+
+def config_file(name: str) -> Path:
+    """Our dagster.yaml or workspace.yaml: beside the package in a checkout, inside it when installed from a wheel."""
+    package = Path(__file__).parents[1]
+    for folder in (package, package.parent):
+        if (folder / name).is_file():
+            return folder / name
+    raise PermanentError(f"{name} is missing beside {package}: install the package again")
+
+
+@contextmanager
+def prepared_instance(folder: Path, tenants: Collection[str] | None = None) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance of a folder, with a partition per tenant and without runs whose process is gone.
+
+    `tenants` are those of the registry, None without one; `default` is always among the partitions.
+    """
+    with dg.DagsterInstance.from_config(str(folder)) as instance:
+        align_partitions(instance, tenants)
+        close_abandoned_runs(instance)
+        yield instance
+
+
+@contextmanager
+def _written(folder: Path, run_id: str) -> Iterator[None]:
+    """Say in one line that Dagster's records cannot be written, unless the run has an ending of its own already.
+
+    Raises:
+        PermanentError: they cannot, and the run left no ending.
+    """
+    try:
+        yield
+    except OperationalError as error:
+        if not has_result(run_id):
+            reason = "the disk is full" if is_disk_full(error) else str(error.orig).splitlines()[0]
+            raise PermanentError(
+                f"Dagster's records in {folder} cannot be written: {reason}; put that right, then run again"
+            ) from error
+
+
+def update_partitions(settings: Settings) -> None:
+    """Give the Dagster instance of this installation one partition per tenant of the registry."""
+    with prepared_instance(dagster_home(settings.home), registry_tenants(settings)):
+        pass
+
+
+def forget_runs(settings: Settings, tenant: str) -> int:
+    """Remove the runs of a tenant from the Dagster instance, with their events and logs; return how many.
+
+    What a run materialised shows in Dagster under the partition's name, and a failed one may be due to be tried again:
+    neither is for the next tenant of that name.
+    """
+    with prepared_instance(dagster_home(settings.home)) as instance:
+        run_ids = instance.get_run_ids(dg.RunsFilter(tags={PARTITION_TAG: tenant}))
+        for run_id in run_ids:
+            instance.compute_log_manager.delete_logs(prefix=[run_id])
+            instance.delete_run(run_id)
+    return len(run_ids)
+
+
+def run_job(
+    job: dg.JobDefinition,
+    settings: Settings,
+    mode: Mode,
+    *,
+    tenant: str = DEFAULT_TENANT,
+    plan_file: Path | None = None,
+    approved_hash: str | None = None,
+    full_read: bool = False,
+    undo_run: str = "",
+) -> RunResult:
+    """Run one of our jobs for a tenant, in this process; return its ending.
+
+    Raises:
+        ConfigurationError: the tenant does not exist.
+    """
+    tenants = registry_tenants(settings)
+    if tenant not in (DEFAULT_TENANT, *(tenants or ())):
+        hint = f"only `{DEFAULT_TENANT}` exists without a registry" if tenants is None else "`tenants list` shows all"
+        raise ConfigurationError(f"there is no tenant {tenant}: {hint}")
+    run_id = str(uuid4())
+    folder = dagster_home(settings.home)
+    with _written(folder, run_id), prepared_instance(folder, tenants) as instance:
+        job.execute_in_process(
+            instance=instance,
+            run_id=run_id,
+            partition_key=tenant,
+            raise_on_error=False,
+            tags=run_tags(),
+            run_config={
+                "resources": {
+                    "session": {
+                        "config": {
+                            "mode": mode.value,
+                            "environment": settings.environment.value,
+                            "plan_file": str(plan_file or ""),
+                            "approved_hash": approved_hash or "",
+                            "full_read": full_read,
+                            "undo_run": undo_run,
+                        }
+                    }
+                },
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+            },
+        )
+    ending = read_result(settings.home, settings.environment, tenant, run_id)
+    if ending is None:
+        raise PermanentError(
+            f"run {run_id} left no summary: look at it in the Dagster UI (DAGSTER_HOME={dagster_home(settings.home)})"
+        )
+    return ending

@@ -1,0 +1,159 @@
+"""How Dagster started a run, and whether it wants it stopped: which stages were selected, for whom, by which executor.
+
+Reads Dagster's own record of the run only. What a run may do follows from the stages selected, however it was started:
+from the UI, the command line, a schedule, a backfill, or as a repetition of what is left of another run.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+import msgspec
+
+from integration_assets.connectors.redaction import redact
+from integration_assets.errors import LaunchError, RunCancelledError, RunStoppedError
+from integration_assets.reporting.text import clean, clip
+from integration_assets.runs.partitions import PARTITION_TAG, TENANTS, tenant_of
+
+READ_STAGE = "raw"
+RESOLVE_STAGE = "domain_resolved_votes"
+RANK_STAGE = "ranked"
+PLAN_STAGE = "crm_write_plan"
+WRITE_STAGE = "crm_feature_requests"
+SUMMARY_STAGE = "run_summary"
+STAGES = (READ_STAGE, RESOLVE_STAGE, RANK_STAGE, PLAN_STAGE, WRITE_STAGE, SUMMARY_STAGE)
+"""Steps of the asset graph that make something, in flow order. The others are checks."""
+UNDO_STEP = "undo"
+
+RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
+"""Tags of a backfill that puts several partitions into one run."""
+BY_MONITORING = "exceeding maximum runtime"
+"""What Dagster's run monitoring says when it cancels a run: the only way to tell it from a person who does."""
+CANCELING, CANCELED = dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED
+FAILURE = dg.DagsterRunStatus.FAILURE
+LINE_LIMIT = 300
+
+
+class Scope(msgspec.Struct, frozen=True):
+    """The steps a run executes: all of its job, or a selection of them."""
+
+    steps: frozenset[str]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The selected stages of the asset graph, in flow order."""
+        return tuple(stage for stage in STAGES if stage in self.steps)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every stage is selected; it does not matter by which words, nor whether the checks are."""
+        return self.stages == STAGES
+
+    @property
+    def writes(self) -> bool:
+        """Whether the CRM is written. Such a run is recorded, published and told however few stages it has."""
+        return WRITE_STAGE in self.steps
+
+    @property
+    def sums_up(self) -> bool:
+        """Whether the run has a stage that ends it."""
+        return SUMMARY_STAGE in self.steps or UNDO_STEP in self.steps
+
+    @property
+    def only_sums_up(self) -> bool:
+        """Whether nothing but the summary is selected: there is only an earlier run to sum up."""
+        return self.stages == (SUMMARY_STAGE,)
+
+    @property
+    def must_end(self) -> bool:
+        """Whether the run has to leave an ending even if all went well."""
+        return self.writes or self.sums_up
+
+    def takes_over(self, stage: str) -> bool:
+        """Whether the run ends with tables that an earlier run made, because it did not select this stage."""
+        return self.must_end and UNDO_STEP not in self.steps and stage not in self.steps
+
+
+WHOLE = Scope(frozenset(STAGES))
+
+
+def scope_of(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None) -> Scope:
+    """The steps Dagster planned for a run. Without a run (a resource opened by hand) none."""
+    if run is None:
+        return Scope(frozenset())
+    steps = run.step_keys_to_execute
+    if steps is None and instance is not None and run.execution_plan_snapshot_id is not None:
+        # Dagster's command line names no steps of a run; the plan it has saved does.
+        steps = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).step_keys_to_execute
+    return WHOLE if steps is None else Scope(frozenset(steps))
+
+
+def check_launch(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None) -> None:
+    """Return when a run is for one tenant Dagster knows, in one process.
+
+    Dagster finds out of itself, but in the middle of the run, after everything was read, and in words of its own.
+
+    Raises:
+        LaunchError: it is not; nothing was read.
+    """
+    if run is None or instance is None:
+        return
+    if any(tag in run.tags for tag in RANGE_TAGS):
+        raise LaunchError(
+            f"this run is for several tenants at once ({' to '.join(run.tags.get(tag, '?') for tag in RANGE_TAGS)}): "
+            "a run is for one tenant; launch the backfill with one run per partition"
+        )
+    if PARTITION_TAG not in run.tags:
+        raise LaunchError(
+            "this run names no tenant: choose a partition in the Dagster UI, or say `--partition default` "
+            '(`dagster job execute`: `--tags \'{"dagster/partition": "default"}\'`); nothing was read'
+        )
+    tenant = tenant_of(run)
+    if not instance.has_dynamic_partition(str(TENANTS.name), tenant):
+        raise LaunchError(
+            f"tenant {tenant} is not among Dagster's partitions: it was deleted there, or does not exist; "
+            f"add it to the partitions `{TENANTS.name}` in the Dagster UI, or start `integration-assets dev`, which "
+            "adds every tenant there is; nothing was read"
+        )
+    if instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_WORKER_STARTING):
+        raise LaunchError(
+            "this run has a process for each step: its stages share one staging store, which one process holds; "
+            "use Dagster's in_process_executor; nothing was read"
+        )
+
+
+def stop_reason(instance: dg.DagsterInstance | None, run_id: str) -> RunStoppedError | None:
+    """Why Dagster wants a run of ours to stop, or counts it as over although it goes on; None while it does neither."""
+    run = instance.get_run_by_id(run_id) if instance is not None and run_id else None
+    if instance is None or run is None:
+        return None
+    if run.status not in (CANCELING, CANCELED, FAILURE):
+        return None
+    asked = _said(instance, run_id, dg.DagsterEventType.RUN_CANCELING)
+    if BY_MONITORING in asked:  # it cancels, and then counts the run as failed
+        return RunStoppedError(f"stopped by Dagster's run monitoring ({asked.rstrip('.')})")
+    if run.status is not FAILURE:
+        return RunCancelledError("cancelled by somebody in Dagster")
+    failed = _said(instance, run_id, dg.DagsterEventType.RUN_FAILURE)
+    return RunStoppedError(f"counted as failed by Dagster while it went on ({failed.rstrip('.')})")
+
+
+def failed_step(instance: dg.DagsterInstance | None, run_id: str) -> str | None:
+    """The first step of a run that failed, and why, in one line; None when none did."""
+    for entry in instance.all_logs(run_id, of_type=dg.DagsterEventType.STEP_FAILURE) if instance else ():
+        event = entry.dagster_event
+        error = event.step_failure_data.error if event is not None else None
+        if event is not None and error is not None:
+            # Dagster wraps what went wrong in an error that only says where.
+            return f"{event.step_key}: {_line((error.cause or error).message)}"
+    return None
+
+
+def _said(instance: dg.DagsterInstance, run_id: str, what: dg.DagsterEventType) -> str:
+    """Dagster's own words of the last event of a kind."""
+    messages = [entry.dagster_event.message for entry in instance.all_logs(run_id, of_type=what) if entry.dagster_event]
+    return _line(messages[-1] or "") if messages else ""
+
+
+def _line(text: str) -> str:
+    """What Dagster says, harmless and in one line: an error's text may quote anything."""
+    return clip(clean(redact(text)), LINE_LIMIT)

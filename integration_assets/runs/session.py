@@ -1,0 +1,413 @@
+"""What the assets of one run share, and how a run ends.
+
+The session is a Dagster resource, opened once per run by the in-process executor. It opens the staging store of the
+tenant and environment, hands out connectors, keeps the first error, and when the run is over makes sure that there is
+a summary: the `run_summary` asset writes it when the run got that far, the session's teardown when it did not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+from pydantic import PrivateAttr
+
+from integration_assets.config import Environment, Settings, TenantSettings, load_settings, tenant_settings
+from integration_assets.errors import (
+    CredentialError,
+    IntegrationError,
+    LaunchError,
+    LockError,
+    PermanentError,
+    RunStoppedError,
+    TransientError,
+)
+from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_runs, forget_run
+from integration_assets.reporting.text import count
+from integration_assets.runs.finish import finish_run
+from integration_assets.runs.interrupts import GRACE_SECONDS
+from integration_assets.runs.launch import (
+    PLAN_STAGE,
+    RANK_STAGE,
+    READ_STAGE,
+    RESOLVE_STAGE,
+    UNDO_STEP,
+    Scope,
+    check_launch,
+    failed_step,
+    scope_of,
+    stop_reason,
+)
+from integration_assets.runs.memory_limit import memory_bound
+from integration_assets.runs.partitions import tenant_of
+from integration_assets.runs.resolution_settings import overrides
+from integration_assets.runs.result import left_result
+from integration_assets.runs.state import UNDO_MODES, Mode, RunState, first_line
+from integration_assets.sql import read_sql
+from integration_assets.staging.publishing import published_path
+from integration_assets.staging.room import check_room, has_too_many_open_files, is_disk_full
+from integration_assets.staging.store import HeldStore, hold_store, store_path
+from integration_assets.sync.undo import LAST
+from integration_assets.tenants.registry.words import Provider
+from integration_assets.tenants.settings import note_outcomes, settings_for
+
+LET_GO_SECONDS = GRACE_SECONDS + 25.0
+"""Longest wait for a run that Dagster counts as over to let go of the staging store: it may finish what it has begun,
+and then tell how it ended."""
+LET_GO_POLL_SECONDS = 0.5
+MORE_FILES = "raise the limit of open files (`ulimit -n`), then run it again"
+RUN_HOLDER = "run "
+"""What the holder of a run lock begins with when it is a run; its id follows."""
+
+
+class RunSession(dg.ConfigurableResource["RunSession"]):
+    """Settings, staging store, call counts and outcome of one run.
+
+    `mode` is `sync`, `dry_run` (plan, write nothing), `read_only` (rank, ask nothing of the CRM), `undo_plan` (plan the
+    undo of a run) or `undo`; empty means that of the job. `environment` is `sandbox` or `production`; empty means
+    `INTEGRATION_ASSETS_ENVIRONMENT`. `plan_file` and `approved_hash` apply a plan that was saved to a file elsewhere.
+    `full_read` reads everything whole, whatever earlier runs know. `undo_run` is the run to undo: its id, the beginning
+    of it, or `last`; `approved_hash` is then the whole hash of the saved undo to apply, empty for a new one.
+    """
+
+    mode: str = ""
+    environment: str = ""
+    plan_file: str = ""
+    approved_hash: str = ""
+    full_read: bool = False
+    undo_run: str = LAST
+
+    _state: RunState | None = PrivateAttr(default=None)
+    _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
+
+    @contextlib.contextmanager
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[RunSession]:
+        """Open the session of the run; whatever fails here is raised by the first stage that needs it.
+
+        A session of a run that has ended stays closed: Dagster opens the resources once more to hand out its result.
+        """
+        run, self._instance = context.run, context.instance
+        if run is not None and run.is_finished:
+            yield self
+            return
+        scope, wanted = scope_of(run, context.instance), wanted_mode(self.mode, run)
+        state = RunState(
+            run_id=run.run_id if run else "",
+            tenant=tenant_of(run),
+            mode=mode_of(wanted, scope),
+            reads_other_schema=wanted is not Mode.READ_ONLY,
+            started_at=datetime.now(UTC),
+            clock_start=time.monotonic(),
+            plan_file=Path(self.plan_file) if self.plan_file else None,
+            approved_hash=self.approved_hash or None,
+            full_read=self.full_read,
+            undo_run=self.undo_run,
+            scope=scope,
+            job=run.job_name if run else "",
+            tags=dict(run.tags) if run else {},
+        )
+        self._state = state
+        with contextlib.ExitStack() as stack:
+            try:
+                self._open(state, stack, run)
+            except IntegrationError as error:
+                state.error, state.error_stage = error, "start"
+            if state.error is not None and context.log is not None:
+                # A step that Dagster itself cannot start hides the line the first stage would give.
+                context.log.error(state.error.message)
+            try:
+                yield self
+            finally:
+                note_use(state)
+                self._end(state)
+
+    def _open(self, state: RunState, stack: contextlib.ExitStack, run: dg.DagsterRun | None) -> None:
+        values = {"environment": self.environment} if self.environment else {}
+        operator = load_settings(**values)
+        state.environment = operator.environment
+        # Until it is known whose credentials this run uses, it has none: not even for a message that it failed.
+        state.settings = tenant_settings(operator, state.tenant)
+        check_launch(run, self._instance)
+        _check_mode(state.mode, state.scope)
+        state.settings = settings_for(operator, state.tenant, f"run {state.run_id}")
+        overrides(state.settings)  # a wrong file ends the run before the first call, not after a long read
+        path = store_path(state.settings.home, state.settings.store_url, state.environment, state.tenant)
+        store = self._hold_store(path, state, stack)
+        state.connection, state.lock = store.connection, store.lock
+        try:
+            self._begin(state, state.settings, store.connection)
+        except duckdb.Error as error:
+            raise PermanentError(f"staging store {path} cannot be written: {first_line(error)}") from error
+        self.check_room()
+
+    def _hold_store(self, path: Path, state: RunState, stack: contextlib.ExitStack) -> HeldStore:
+        """Hold the staging store. One that a run holds which Dagster counts as over already is waited for.
+
+        Dagster starts the next run of a tenant as soon as somebody has marked one as cancelled, whose process may still
+        finish what it has begun.
+
+        Raises:
+            LockError: it is held by anything else, or not let go in time.
+            RunStoppedError: this run was cancelled meanwhile.
+        """
+        deadline = time.monotonic() + LET_GO_SECONDS
+        while True:
+            try:
+                return stack.enter_context(hold_store(path, f"{RUN_HOLDER}{state.run_id}"))
+            except LockError as error:
+                is_over = error.holder.startswith(RUN_HOLDER) and stop_reason(
+                    self._instance, error.holder.removeprefix(RUN_HOLDER)
+                )
+                if not is_over or time.monotonic() > deadline:
+                    raise
+            if reason := stop_reason(self._instance, state.run_id):
+                raise reason
+            time.sleep(LET_GO_POLL_SECONDS)
+
+    def _begin(self, state: RunState, settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
+        """Note that this run has begun, and record the end of those that died."""
+        environment = settings.environment
+        if not state.scope.only_sums_up:
+            state.notes += _taken_over(state.scope)
+        begin_run(
+            connection,
+            Begun(
+                run_id=state.run_id,
+                tenant=state.tenant,
+                environment=environment.value,
+                mode=state.mode.value,
+                started_at=state.started_at,
+            ),
+        )
+        state.notes += end_dead_runs(
+            connection,
+            but=state.run_id,
+            known_result=lambda run_id: left_result(settings.home, environment, state.tenant, run_id),
+            memory=memory_bound(),
+        )
+
+    def _end(self, state: RunState) -> None:
+        """Write the summary of a run that has none yet.
+
+        That is a run which something stopped before its `run_summary` asset, or which wrote the CRM and did not select
+        that asset. A run of other assets that was not stopped has none.
+        """
+        if state.finished:
+            return
+        if state.error is None and not state.failed_gate() and (state.scope.sums_up or self._is_incomplete(state)):
+            self._note(self._stopped_between_stages(sys.exception()), "end")
+        if state.error or state.failed_gate() or state.scope.writes:
+            finish_run(state)
+        elif state.connection is not None:
+            forget_run(state.connection, state.run_id)
+
+    def _is_incomplete(self, state: RunState) -> bool:
+        """Whether a run without a summary stage stopped before its last stage."""
+        return state.scope.writes and state.report is None
+
+    def _stopped_between_stages(self, reason: BaseException | None) -> IntegrationError:
+        """Why a run ended without an error of a stage. `reason` is what is passing through, if anything."""
+        if stopped := stop_reason(self._instance, self.state.run_id):
+            return self._with_what_was_written(stopped)
+        if isinstance(reason, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+            return TransientError("interrupted between two stages: run it again, it goes on where it stands")
+        if is_disk_full(reason):
+            return PermanentError(
+                "the disk is full: Dagster could not record the run; free some space, then run it again"
+            )
+        if has_too_many_open_files(reason):
+            return PermanentError(f"too many open files: {MORE_FILES}")
+        if failed := failed_step(self._instance, self.state.run_id):
+            return PermanentError(f"Dagster stopped the run in {failed}; look at the run in the Dagster UI")
+        return PermanentError(
+            "stopped between two stages, and Dagster does not say why: look at the run in the Dagster UI, and please "
+            "report it with the run's log"
+        )
+
+    def _with_what_was_written(self, stopped: RunStoppedError) -> RunStoppedError:
+        """The same error with how far the run came, as the ledger has it."""
+        state = self.state
+        written, goes_on = "nothing was written", "the same undo" if state.mode in UNDO_MODES else "the next sync"
+        try:
+            rows = self.connection.execute(read_sql("reporting/written_by_run"), [state.run_id]).fetchall()
+            verified, unsure = (sum(row[place] for row in rows) for place in (1, 3))
+            if verified or unsure:
+                written = f"{count(verified, 'write')} verified until then, {unsure:,} on their way"
+        except (duckdb.Error, IntegrationError):
+            written = "the staging store cannot say what was written"  # it is what failed, or was never opened
+        return type(stopped)(f"{stopped.message}: {written}; {goes_on} goes on from there")
+
+    def stop(self) -> None:
+        """Ask the run to write nothing beyond what is under way."""
+        self.state.stop_asked = True
+
+    def check_room(self) -> None:
+        """See that there is room for what this run leaves: at its beginning, and before it sends anything to the CRM.
+
+        Raises:
+            PermanentError: a disk is nearly full.
+        """
+        state, settings = self.state, self.settings
+        store = store_path(settings.home, settings.store_url, self.target, state.tenant)
+        published = published_path(settings.home, self.target, state.tenant)
+        records = os.environ.get("DAGSTER_HOME")
+        folders = [store.parent, settings.home, *([Path(records)] if records else [])]
+        check_room(folders, (store, published))
+
+    def check_lock(self) -> None:
+        """Return while the run lock is ours: to be called before whatever leaves the staging store.
+
+        Raises:
+            LockError: it has passed on; nothing more may be written anywhere.
+        """
+        if self.state.lock is not None:
+            self.state.lock.check()
+
+    def may_write(self) -> None:
+        """Return while a further batch may be begun.
+
+        Raises:
+            LockError: the run lock has passed on.
+            TransientError: somebody asked the run to stop.
+        """
+        self.check_lock()
+        if self.state.stop_asked:
+            raise TransientError(
+                "interrupted: what was under way was finished, nothing more was sent; run it again, it goes on where "
+                "it stands"
+            )
+
+    @property
+    def state(self) -> RunState:
+        """The state of the run in progress."""
+        if self._state is None:
+            raise PermanentError("the run session is not open: it is opened by a Dagster run")
+        return self._state
+
+    @property
+    def settings(self) -> Settings:
+        """Settings of the run; raises what was wrong with them."""
+        return self.state.opened_settings()
+
+    @property
+    def target(self) -> Environment:
+        """The environment this run may write to."""
+        return self.state.target()
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The staging store; raises why it could not be opened."""
+        return self.state.opened_store()
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[RunState]:
+        """Run one stage; turn what stops it into one line, kept for the summary, that Dagster does not retry."""
+        state = self.state
+        try:
+            _raise_again(state.error)
+            yield state
+        except dg.Failure:
+            raise  # a stage that has told its end itself
+        except BaseException as error:
+            problem = self._problem(error, name)
+            self._note(problem, name)
+            if isinstance(problem, RunStoppedError):
+                # As a failure of the step it would become one of the run, whatever Dagster made of it before.
+                raise dg.DagsterExecutionInterruptedError(problem.message) from error
+            if isinstance(error, IntegrationError | MemoryError | duckdb.Error | asyncio.CancelledError):
+                raise dg.Failure(description=problem.message, allow_retries=False) from error
+            raise
+
+    def _problem(self, error: BaseException, stage: str) -> IntegrationError:
+        """What stopped a stage, as one line for people."""
+        if not self.state.finished and (stopped := stop_reason(self._instance, self.state.run_id)):
+            return self._with_what_was_written(stopped)
+        if isinstance(error, IntegrationError):
+            return error
+        if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
+            return TransientError(f"out of memory in {stage}: it may use {memory_bound()}; allow more, then run again")
+        if isinstance(error, duckdb.Error):
+            return PermanentError(f"staging store: {type(error).__name__} in {stage}: {first_line(error)}")
+        if is_disk_full(error):
+            return PermanentError(f"the disk is full in {stage}: free some space, then run it again")
+        if has_too_many_open_files(error):
+            return PermanentError(f"too many open files in {stage}: {MORE_FILES}")
+        if isinstance(error, Exception):
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            return PermanentError(
+                f"unexpected {type(error).__name__} in {stage} ({Path(where.filename).name}:{where.lineno}): "
+                "please report it with the run's log"
+            )
+        return TransientError(f"interrupted in {stage}: run it again, it goes on where it stands")
+
+    def _note(self, error: IntegrationError, stage: str) -> None:
+        if self.state.error is None:
+            self.state.error, self.state.error_stage = error, stage
+
+
+def wanted_mode(configured: str, run: dg.DagsterRun | None) -> Mode:
+    """The mode somebody configured, else the one the job is named after; a selection of assets is a sync.
+
+    A job's own configuration reaches a run only where the one who launches it passes it on, as the Dagster UI does.
+    """
+    if configured:
+        return Mode(configured)
+    return Mode(run.job_name) if run is not None and run.job_name in set(Mode) else Mode.SYNC
+
+
+def _check_mode(mode: Mode, scope: Scope) -> None:
+    """Return when the stages selected do what the mode says.
+
+    Raises:
+        LaunchError: the mode promises that nothing is written, or something else than the job does.
+    """
+    if (mode in UNDO_MODES) != (UNDO_STEP in scope.steps):
+        raise LaunchError(f"this job cannot run in mode {mode}: launch the job named after the mode")
+    if scope.writes and mode is not Mode.SYNC:
+        raise LaunchError(
+            f"mode {mode} writes nothing, and the stage that writes the CRM is selected: launch the job {mode}"
+        )
+
+
+def mode_of(wanted: Mode, scope: Scope) -> Mode:
+    """How far a run goes: a sync that did not select the write is a dry run, or with no plan either a read-only one."""
+    if wanted is not Mode.SYNC or not scope.stages or scope.writes:
+        return wanted
+    return Mode.DRY_RUN if PLAN_STAGE in scope.steps else Mode.READ_ONLY
+
+
+def _taken_over(scope: Scope) -> list[str]:
+    """What a run of some stages goes on from."""
+    if not any(scope.takes_over(stage) for stage in (READ_STAGE, RESOLVE_STAGE, RANK_STAGE)):
+        return []
+    return [f"only {', '.join(scope.stages)} ran: what they go on from is as earlier runs left it"]
+
+
+def note_use(state: RunState) -> None:
+    """Note in the registry how the run fared with the tenant's integrations. That it cannot be noted is no failure."""
+    if not isinstance(state.settings, TenantSettings) or state.error_stage == "start":
+        return
+    systems = {provider.value: provider for provider in Provider}
+    problems: dict[Provider, str | None] = {}
+    if isinstance(state.error, CredentialError) and state.error.system in systems:
+        problems = {systems[state.error.system]: state.error.message}
+    elif state.error is None:
+        problems = {Provider.CANNY: None, Provider.HUBSPOT: None}
+    try:
+        note_outcomes(load_settings(environment=state.settings.environment), state.tenant, problems, state.run_id)
+    except IntegrationError as error:
+        state.notes.append(f"how the integrations worked could not be noted: {error.message}")
+
+
+def _raise_again(error: IntegrationError | None) -> None:
+    if error is not None:
+        raise error

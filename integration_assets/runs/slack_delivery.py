@@ -1,0 +1,121 @@
+"""The Slack message of a run. The client is built inside the run, so that its token is never resource config."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from urllib.error import URLError
+
+import duckdb
+from dagster_slack import SlackResource
+from slack_sdk import WebClient
+from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
+
+from integration_assets.config import Settings
+from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.slack import slack_client
+from integration_assets.reporting.alerts import Notice
+from integration_assets.reporting.outbox import Delivery, OutboxMessage, deliver
+from integration_assets.reporting.slack import late, repeated
+from integration_assets.reporting.slack_posting import Posting, post_message
+from integration_assets.tenants.addresses import guard_for
+from integration_assets.tenants.registry.words import Provider
+
+TIMEOUT_SECONDS = 10
+
+
+class Slack(SlackResource):
+    """Dagster's Slack resource with a base URL, a short timeout and patience for rate limits."""
+
+    base_url: str = "https://slack.com/api/"
+
+    def get_client(self, guard: AddressGuard | None = None) -> WebClient:
+        """A client that waits as told when it is throttled, and repeats only what certainly did not arrive.
+
+        The default would also repeat a message whose answer was lost, and show it twice. With a `guard` only what it
+        lets pass is asked.
+        """
+        return slack_client(
+            self.token,
+            self.base_url,
+            guard=guard,
+            timeout=TIMEOUT_SECONDS,
+            retry_handlers=[
+                ConnectionErrorRetryHandler(max_retry_count=1, error_types=[URLError]),
+                RateLimitErrorRetryHandler(max_retry_count=2),
+            ],
+        )
+
+
+def _place(settings: Settings | None) -> tuple[WebClient, str] | None:
+    """A client and the channel it posts to; None when Slack is not configured."""
+    if settings is None or settings.slack_bot_token is None or settings.slack_channel is None:
+        return None
+    resource = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_base_url)
+    return resource.get_client(guard_for(settings, Provider.SLACK)), settings.slack_channel
+
+
+def slack_poster(settings: Settings | None) -> Callable[[OutboxMessage, bool], Posting] | None:
+    """How a letter is posted once, as itself or (true) as a late one; None when Slack is not configured."""
+    place = _place(settings)
+    if place is None:
+        return None
+    client, channel = place
+
+    def post(message: OutboxMessage, is_late: bool) -> Posting:
+        text, blocks = message.text, message.blocks
+        if is_late:
+            text, blocks = late(
+                text,
+                blocks,
+                run_id=message.run_id,
+                ended_at=message.ended_at,
+                problem=message.problem,
+                maybe=message.state == "uncertain",
+            )
+        return post_message(client, channel, text, blocks, run_id=message.run_id)
+
+    return post
+
+
+def notice_poster(settings: Settings) -> Callable[[Notice, bool], Posting] | None:
+    """How an alert is posted once, as itself or (true) as one that may be a repeat; None: Slack is not configured."""
+    place = _place(settings)
+    if place is None:
+        return None
+    client, channel = place
+
+    def post(notice: Notice, again: bool) -> Posting:
+        text, blocks = repeated(notice.text, notice.blocks) if again else (notice.text, notice.blocks)
+        return post_message(client, channel, text, blocks, run_id=notice.subject)
+
+    return post
+
+
+def send_message(
+    post: Callable[[OutboxMessage, bool], Posting], message: OutboxMessage, connection: duckdb.DuckDBPyConnection | None
+) -> Delivery:
+    """Post the message of a run. With `connection` it is in the outbox there, and older ones go along.
+
+    Never raises: what Slack or the outbox does must not change what the run achieved.
+    """
+    if connection is None:
+        posting = post(message, False)
+        return Delivery(posted=posting.line is None, problem=posting.line)
+    try:
+        delivery = deliver(connection, lambda one: post(one, one.run_id != message.run_id), own=message.run_id)
+    except duckdb.Error as error:
+        return Delivery(problem=f"the outbox in the staging store cannot be used ({type(error).__name__})")
+    if delivery.problem and _waits(connection, message.run_id):
+        delivery.problem += "; the summary is kept, the next run posts it"
+    return delivery
+
+
+def _waits(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    return bool(connection.execute("SELECT 1 FROM sync.outbox WHERE run_id = ?", [run_id]).fetchall())
+
+
+def new_message(run_id: str, text: str, blocks: Sequence[dict[str, Any]]) -> OutboxMessage:
+    """The message of a run that ends now."""
+    return OutboxMessage(run_id=run_id, text=text, blocks=list(blocks), ended_at=datetime.now(UTC))

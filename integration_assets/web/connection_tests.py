@@ -1,0 +1,87 @@
+"""Connection tests and previews: with the address and the secret that are stored, never with what was sent along."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from integration_assets.connectors.internal.connector import Preview
+from integration_assets.connectors.internal.description import DescriptionError
+from integration_assets.tenants.connection_trials import preview_internal, try_internal, try_third_party
+from integration_assets.tenants.outcomes import MEANINGS, Outcome
+from integration_assets.tenants.registry.changes import FieldError
+from integration_assets.web.attempt_limits import TooManyTriesError
+from integration_assets.web.field_checks import record_id
+from integration_assets.web.problems import Problem
+from integration_assets.web.request_context import RequestContext
+
+Said = tuple[str, str]
+"""A word for how it ended, and what it means."""
+PREVIEWED = 20
+T = TypeVar("T")
+
+
+def test_third_party(context: RequestContext, record: str) -> Said:
+    """Make the cheapest read with a stored third-party integration.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+        Problem: too many tests within a minute.
+    """
+    trying = try_third_party(context.registry, context.settings, context.own, record_id(record), context.actor)
+    return _said(_run(context, trying))
+
+
+def test_internal(context: RequestContext, record: str) -> Said:
+    """Read the first page of each list of a stored internal system.
+
+    Raises:
+        NotFoundError: it is not this tenant's.
+        FieldError: its description cannot be used.
+        Problem: too many tests within a minute.
+    """
+    trying = try_internal(context.registry, context.settings, context.own, record_id(record), context.actor)
+    return _said(_run(context, trying))
+
+
+def preview(
+    context: RequestContext, record: str, endpoints: Sequence[Mapping[str, Any]], mappings: Mapping[str, Any]
+) -> tuple[Said, Preview | None]:
+    """The first rows of a stored internal system, as another description would read them.
+
+    Raises:
+        As `test_internal`.
+    """
+    trying = preview_internal(
+        context.registry,
+        context.settings,
+        context.own,
+        record_id(record),
+        context.actor,
+        endpoints=endpoints,
+        mappings=mappings,
+        rows=PREVIEWED,
+    )
+    outcome, rows = _run(context, trying)
+    return _said(outcome), rows
+
+
+def _run(context: RequestContext, trying: Coroutine[Any, Any, T]) -> T:
+    async def counted() -> T:
+        try:
+            await context.site.tests.count({"tenant": context.own.id})
+        except TooManyTriesError as error:
+            trying.close()
+            raise Problem(HTTPStatus.TOO_MANY_REQUESTS, f"too many tests: try again in {error.seconds} s") from None
+        return await trying
+
+    try:
+        return asyncio.run(counted())
+    except DescriptionError as error:
+        raise FieldError(error.field, error.reason) from None
+
+
+def _said(outcome: Outcome) -> Said:
+    return outcome.value, MEANINGS[outcome]

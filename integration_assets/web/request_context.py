@@ -1,0 +1,83 @@
+"""One request of somebody who is logged in: who, for which tenant and environment, and what they sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from http import HTTPStatus
+
+from starlette.requests import Request
+
+from integration_assets.config import Environment, Settings
+from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.database import Registry
+from integration_assets.tenants.registry.login import LoggedIn
+from integration_assets.tenants.registry.views import TenantView
+from integration_assets.web.problems import Problem
+from integration_assets.web.site import Site
+
+TENANT_COOKIE = "tenant"
+"""Which tenant an operator looks at. Of a tenant's admin it is ignored."""
+ENVIRONMENT_COOKIE = "environment"
+
+
+@dataclass(frozen=True)
+class Form:
+    """What was sent by a form: the last value of each field, spaces around it taken away."""
+
+    values: dict[str, str] = field(default_factory=dict)
+
+    def text(self, name: str) -> str:
+        """The value of a field, "" without one."""
+        return self.values.get(name, "").strip()
+
+    def raw(self, name: str) -> str:
+        """The value of a field as it was typed."""
+        return self.values.get(name, "")
+
+    def has(self, name: str) -> bool:
+        """Whether a box was ticked."""
+        return bool(self.values.get(name))
+
+
+@dataclass(frozen=True)
+class RequestContext:
+    """One request of somebody who is logged in."""
+
+    request: Request
+    site: Site
+    token: str
+    who: LoggedIn
+    tenant: TenantView | None
+    environment: Environment
+    form: Form = Form()
+    body: bytes = b""
+
+    @property
+    def registry(self) -> Registry:
+        """The registry."""
+        return self.site.registry
+
+    @property
+    def settings(self) -> Settings:
+        """The operator's settings, for the environment that is looked at."""
+        return self.site.settings.model_copy(update={"environment": self.environment})
+
+    @property
+    def own(self) -> TenantView:
+        """The tenant, where a route has one."""
+        if self.tenant is None:
+            raise Problem(HTTPStatus.CONFLICT, "choose a tenant first")
+        return self.tenant
+
+    @property
+    def actor(self) -> Actor:
+        """Who acts, for the audit trail."""
+        return Actor(self.who.login, self.request.scope["request_id"])
+
+    def path(self, name: str) -> str:
+        """A part of the path."""
+        return str(self.request.path_params[name])
+
+    def query(self, name: str) -> str:
+        """A parameter of the query, "" without one."""
+        return self.request.query_params.get(name, "").strip()

@@ -1,0 +1,1 @@
+"""Tests of reading all systems into the raw tables."""

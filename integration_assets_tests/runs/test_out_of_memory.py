@@ -1,0 +1,25 @@
+"""A stage that runs out of memory, in Python or in the staging store."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import dagster as dg
+import duckdb
+import pytest
+
+from integration_assets.errors import EndState
+from integration_assets.runs.session import RunSession
+from integration_assets.runs.state import Mode, RunState
+
+
+@pytest.mark.parametrize("error", [MemoryError(), duckdb.OutOfMemoryException("failed to allocate a block")])
+def test_too_little_memory_means_later_and_the_bound_is_named(error: Exception) -> None:
+    """Whoever notices first, the run is safe to repeat, and the line says how much memory it may use."""
+    session = RunSession()
+    session._state = RunState("run", "default", Mode.SYNC, datetime.now(UTC), 0.0)
+    with pytest.raises(dg.Failure, match="out of memory in raw: it may use"), session.stage("raw"):
+        raise error
+    assert session.state.error is not None
+    assert session.state.error.state is EndState.RETRY_LATER
+    assert session.state.error_stage == "raw"
