@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from integration_assets.errors import EndState
+from integration_assets.models import PLAIN_LABEL
 from integration_assets_tests.sync.fake_crm import FakeCrm, Killed, StoredRecord, killed_at, lost_answer
 from integration_assets_tests.sync.world import NOW, Request, World, new_store
 
@@ -85,7 +86,8 @@ def crm_with(held_records: list[StoredRecord], linked: set[tuple[int, str, str]]
     }
     for n, target_id, label in linked:
         if str(100 + n) in crm.records and not crm.records[str(100 + n)].archived:
-            crm.pairs[str(100 + n), "company", target_id].add(label)
+            # The CRM adds the plain association to each label.
+            crm.pairs[str(100 + n), "company", target_id] |= {label, PLAIN_LABEL}
     return crm
 
 
@@ -113,7 +115,9 @@ def test_a_second_run_has_nothing_to_do(
     for (key, field), value in known.items():
         if all(record.key != key for record in held_records):
             continue  # what we once verified and is not there was removed by somebody, which only our memory knows
-        world.connection.execute("INSERT INTO sync.field_bases VALUES ('1', ?, ?, ?, ?)", [key, field, value, NOW])
+        world.connection.execute(
+            "INSERT INTO sync.field_bases VALUES ('1', ?, ?, ?, ?, NULL)", [key, field, value, NOW]
+        )
     before = unowned(world.crm)
     assert world.sync().state is EndState.SUCCEEDED
     assert world.plan().operations == 0
