@@ -11,7 +11,7 @@ import pytest
 
 from integration_assets_tests.proofs import __main__ as command
 from integration_assets_tests.proofs import running
-from integration_assets_tests.proofs.faults.bench import cases
+from integration_assets_tests.proofs.faults.case_runs import cases
 from integration_assets_tests.proofs.faults.table import GROUPS, markdown
 from integration_assets_tests.proofs.mutations import table
 from integration_assets_tests.proofs.registry import (

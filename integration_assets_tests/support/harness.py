@@ -169,7 +169,7 @@ class World:
                 code: Any = 0
             except SystemExit as ended:
                 code = ended.code or 0
-        return Ran(int(code), out.getvalue(), err.getvalue(), _read_json(target))
+        return Ran(int(code), out.getvalue(), err.getvalue(), read_json(target))
 
     def start(self, *arguments: str, **variables: str | None) -> subprocess.Popen[str]:
         """Start one command as a process of its own."""
@@ -178,7 +178,7 @@ class World:
     def finish(self, process: subprocess.Popen[str], json_file: Path | None = None) -> Ran:
         """Wait for a started command."""
         out, err = process.communicate(timeout=PATIENCE_SECONDS)
-        return Ran(process.returncode, out, err, _read_json(json_file) if json_file else None)
+        return Ran(process.returncode, out, err, read_json(json_file) if json_file else None)
 
     def sync(self, *arguments: str, **variables: str | None) -> Ran:
         """A sync that must succeed, with its summary."""
@@ -323,7 +323,8 @@ def _labels(ids: Mapping[str, str], found: Mapping[str, set[tuple[str, str | Non
     return labels
 
 
-def _read_json(path: Path) -> Any:
+def read_json(path: Path) -> Any:
+    """Read a file that a command was asked to write; None: it wrote none."""
     return json.loads(path.read_text()) if path.exists() else None
 
 

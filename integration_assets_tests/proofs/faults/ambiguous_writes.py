@@ -8,7 +8,8 @@ from typing import Any
 from integration_assets.sandbox.hubspot.errors import conflict, validation
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets_tests.proofs.faults.asking import first_then, holding, is_link, is_posts_list, is_upsert
-from integration_assets_tests.proofs.faults.bench import Bench, fault, require
+from integration_assets_tests.proofs.faults.bench import Bench, require
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.tampering import Answered
 from integration_assets_tests.support.harness import OBJECT, World
 

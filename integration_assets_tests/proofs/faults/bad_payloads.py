@@ -12,7 +12,8 @@ from typing import Any
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets.sandbox.sample_data import ARR_PROPERTY, CURRENCY_PROPERTY
 from integration_assets_tests.proofs.faults.asking import is_posts_list, path_ends, raw_path_ends
-from integration_assets_tests.proofs.faults.bench import Bench, fault, require
+from integration_assets_tests.proofs.faults.bench import Bench, require
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.starts import SENTINELS
 from integration_assets_tests.proofs.faults.tampering import Answered
 from integration_assets_tests.support.fault_server import dripping, raw

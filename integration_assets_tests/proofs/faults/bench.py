@@ -1,28 +1,18 @@
-"""The registry of faults, and the bench each of them gets: a small world, and the means to disturb it.
+"""The bench each fault gets: a small world, and the means to disturb it and to run the product on it.
 
-    @fault("B3", "502 after the batch was committed")
-    def b3(bench: Bench) -> None:
-        bench.inject("hubspot", is_upsert, status=502, after_commit=True)
-        bench.run("sync")
-        bench.expect(state="SUCCEEDED")
-
-When the function returns, the disturbances are taken away, the product runs once more undisturbed and once again after
-that, and `checker` judges. An edit of the world that an undisturbed world shall have too goes through `bench.both`.
+An edit of the world that an undisturbed world shall have too goes through `bench.both`.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
-import multiprocessing.util
 import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Literal
 from unittest import mock
 
@@ -32,9 +22,9 @@ from integration_assets_tests.proofs.faults.pictures import Picture, picture, th
 from integration_assets_tests.proofs.faults.proxy import Proxy, proxy_before
 from integration_assets_tests.proofs.faults.starts import Start, Starts
 from integration_assets_tests.proofs.faults.tampering import Answered, Matches, Tampering, tampered
-from integration_assets_tests.proofs.registry import PROOFS, Proof, Row, Scale, register
 from integration_assets_tests.proofs.running import BrokenError
-from integration_assets_tests.support.harness import Ran, World, is_write
+from integration_assets_tests.support.collected_log import collected
+from integration_assets_tests.support.harness import Ran, World, is_write, read_json
 from integration_assets_tests.support.killing import Place, Seen, Strike, Watch
 from integration_assets_tests.support.processes import OUTPUT, WarmParent, run_cold, warm_parent
 from integration_assets_tests.support.short_waits import short_waits
@@ -44,9 +34,6 @@ SETTLED_SECONDS = 0.1
 """How long a look-alike may still work on requests of a process that is dead."""
 
 System = Literal["canny", "hubspot", "production", "slack"]
-
-SAMPLE_EVERY = 3
-"""The small form takes every third fault of a group, beginning with its first."""
 
 
 @dataclass(frozen=True)
@@ -58,56 +45,6 @@ class FaultCase:
     disturb: Callable[[Bench], None]
     start: Start
     requests: int
-
-    def __call__(self, _scale: Scale) -> Iterator[Row]:
-        """Carry it out in the worlds that the faults of this process share."""
-        shop = _shared_workshop()
-        shop.seen.clear()
-        state, seen = shop.carry_out(self), shop.seen
-        yield Row(
-            self.title,
-            state,
-            "no key twice, nothing lost, an honest end",
-            held=True,
-            detail=f"({seen['verified']:,} of {seen['written']:,} writes read back, {seen['Slack messages']} in Slack)",
-        )
-
-
-def fault(
-    fault_id: str, title: str, *, start: Start = "ready", requests: int = 200
-) -> Callable[[Callable[[Bench], None]], Callable[[Bench], None]]:
-    """Register a fault. Its id is the letter of its group and its number there."""
-
-    def registered(disturb: Callable[[Bench], None]) -> Callable[[Bench], None]:
-        case = FaultCase(fault_id, title, disturb, start, requests)
-        in_sample = number_of(fault_id) % SAMPLE_EVERY == 1
-        register(Proof(fault_id, "faults", title, case, disturb.__module__, small=int(in_sample)))
-        return disturb
-
-    return registered
-
-
-def number_of(fault_id: str) -> int:
-    """The number of a fault within its group."""
-    return int(fault_id[1:].rstrip("f"))
-
-
-def cases() -> dict[str, FaultCase]:
-    """All registered faults by id, group by group."""
-    found = [one.run for one in PROOFS.values() if isinstance(one.run, FaultCase)]
-    return {case.id: case for case in sorted(found, key=lambda case: (case.id[0], number_of(case.id)))}
-
-
-_workshops: list[Workshop] = []
-
-
-def _shared_workshop() -> Workshop:
-    """The workshop of this process; its worlds go with the process."""
-    if not _workshops:
-        stack = ExitStack()
-        _workshops.append(stack.enter_context(workshop()))
-        multiprocessing.util.Finalize(None, stack.close, exitpriority=10)
-    return _workshops[0]
 
 
 @dataclass
@@ -269,7 +206,13 @@ class Bench:
         records = contextlib.nullcontext() if self.disturbed and not self.dry else records_in_memory()
         if self.dry and arguments[0] == "sync":
             arguments = ("sync", "--dry-run", *arguments[1:])
-        with self._noted(arguments) as run, records, short_waits(), self._small_batches(), _log() as lines:
+        with (
+            self._noted(arguments) as run,
+            records,
+            short_waits(),
+            self._small_batches(),
+            _log() as lines,
+        ):
             # A process of its own would begin with fresh counters; so does this one.
             limiter._limiters.clear()
             seen: dict[str, Any] = {**self._variables, **variables}
@@ -396,9 +339,6 @@ def tail(ran: Ran) -> str:
     return " | ".join((ran.out + ran.err).strip().splitlines()[-12:])[-900:]
 
 
-# -- a fault from beginning to end
-
-
 @dataclass
 class Workshop:
     """What the faults run in one process share."""
@@ -416,103 +356,11 @@ class Workshop:
             self._parent = self.stack.enter_context(warm_parent())
         return self._parent
 
-    def carry_out(self, case: FaultCase) -> str:
-        """Run one fault with everything that follows; returns the state its last disturbed run ended in.
 
-        Raises:
-            BrokenError: an expectation or an invariant does not hold.
-        """
-        from integration_assets_tests.proofs.faults import checker  # the checker knows the bench
-
-        with ExitStack() as stack:
-            world = stack.enter_context(self.starts.copy(case.start))
-            bench = Bench(case, world, stack, self)
-            case.disturb(bench)
-            state = _state(bench)
-            bench.calm()
-            clean = checker.recover(bench)
-            expected = self._undisturbed(bench)
-            checker.check(bench, clean, expected)
-        return state
-
-    def carry_out_dry(self, case: FaultCase) -> tuple[int, int]:
-        """Disturb dry runs in the way of a fault: how many there were, and how many writes the portals were sent.
-
-        What the fault expects of a run that writes is not held against a dry one; the first thing it needs of such a
-        run ends it.
-        """
-        with ExitStack() as stack:
-            world = stack.enter_context(self.starts.copy(case.start))
-            bench = Bench(case, world, stack, self, dry=True)
-            with contextlib.suppress(BrokenError, LookupError, TypeError, StopIteration):
-                case.disturb(bench)
-            # The portals' own logs: a fault may take a run of its own making off the list.
-            writes = [
-                one for name in ("hubspot", "production") for one in bench.lookalike(name).requests if is_write(one)
-            ]
-            return sum(run.command[:2] == ("sync", "--dry-run") for run in bench.runs), len(writes)
-
-    def _undisturbed(self, bench: Bench) -> Picture:
-        """What the servers hold in a world where nothing went wrong."""
-        start, plain = bench.case.start, not bench.edits and bench.twin is None
-        if plain and start in self.twins:
-            return self.twins[start]
-        with self.starts.copy(start) as world:
-            if bench.twin is not None:
-                bench.twin(world)
-            else:
-                for edit in bench.edits:
-                    edit(world)
-                if start == "new":
-                    world.set_up()
-                with records_in_memory():
-                    world.run("sync")
-            found = picture(world.sandbox)
-        if plain:
-            self.twins[start] = found
-        return found
-
-
-def _state(bench: Bench) -> str:
-    run = next((run for run in reversed(bench.runs) if run.disturbed), None)
-    if run is None:
-        return "no run"
-    if run.died:
-        return "killed"
-    return str(run.ran.summary["state"]) if run.ran.summary else f"exit {run.ran.code}"
-
-
-@contextmanager
-def workshop() -> Iterator[Workshop]:
-    """A workshop for the length of a block."""
-    with ExitStack() as stack, Starts() as starts:
-        yield Workshop(starts, stack)
+def _log() -> AbstractContextManager[list[str]]:
+    """What the product says at any level, before a handler could mask it."""
+    return collected(logging.getLogger("integration_assets"), logging.DEBUG, logging.LogRecord.getMessage)
 
 
 def _has_summary(arguments: tuple[str, ...]) -> bool:
     return arguments[:1] in (("sync",), ("plan",), ("undo",))
-
-
-def read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
-
-
-@contextmanager
-def _log() -> Iterator[list[str]]:
-    """Every line logged in this process, whatever its level: secrets must not be in any of them."""
-    lines: list[str] = []
-
-    class Collector(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(record.getMessage())
-
-    root, collector = logging.getLogger(), Collector(logging.DEBUG)
-    product = logging.getLogger("integration_assets")
-    level = product.level
-    root.addHandler(collector)
-    product.setLevel(logging.DEBUG)
-    try:
-        yield lines
-    finally:
-        root.removeHandler(collector)
-        product.setLevel(level)

@@ -19,7 +19,8 @@ from integration_assets.tenants.registry.models import new_id
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets_tests.proofs.faults.asking import is_upsert
-from integration_assets_tests.proofs.faults.bench import Bench, fault, require
+from integration_assets_tests.proofs.faults.bench import Bench, require
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.starts import SENTINELS
 from integration_assets_tests.support.harness import World, is_write
 from integration_assets_tests.support.waiting import until

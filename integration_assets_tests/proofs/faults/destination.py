@@ -9,7 +9,8 @@ from hubspot.crm.objects import (  # type: ignore[import-untyped]  # the client 
 )
 
 from integration_assets_tests.proofs.faults.asking import is_upsert
-from integration_assets_tests.proofs.faults.bench import Bench, fault, require
+from integration_assets_tests.proofs.faults.bench import Bench, require
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.paging import when
 from integration_assets_tests.proofs.faults.starts import FOREIGN_PROPERTY
 from integration_assets_tests.support.harness import KEY_PROPERTY, OBJECT, World

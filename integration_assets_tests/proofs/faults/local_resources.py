@@ -21,11 +21,12 @@ from unittest import mock
 
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets_tests.proofs.faults.asking import is_posts_list, is_upsert
-from integration_assets_tests.proofs.faults.bench import Bench, fault, read_json, require, tail
+from integration_assets_tests.proofs.faults.bench import Bench, require, tail
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.paging import when
 from integration_assets_tests.proofs.faults.starts import add_requests
 from integration_assets_tests.support.fault_server import Request, answer
-from integration_assets_tests.support.harness import Ran, World
+from integration_assets_tests.support.harness import Ran, World, read_json
 from integration_assets_tests.support.processes import OUTPUT, warm_parent
 from integration_assets_tests.support.small_world import START
 

@@ -16,7 +16,8 @@ from integration_assets.sandbox.canny.records import Post, User, slug
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets.sandbox.sample_data import ARR_PROPERTY
 from integration_assets_tests.proofs.faults.asking import is_posts_list, is_upsert
-from integration_assets_tests.proofs.faults.bench import Bench, System, fault, require
+from integration_assets_tests.proofs.faults.bench import Bench, System, require
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.tampering import Answered
 from integration_assets_tests.support.harness import OBJECT, World
 from integration_assets_tests.support.small_world import MINUTE, START

@@ -15,7 +15,8 @@ from integration_assets.runs.in_process import dagster_home
 from integration_assets.sandbox.lookalike import LoggedRequest
 from integration_assets_tests.proofs.faults import checker
 from integration_assets_tests.proofs.faults.asking import first_then, is_posts_list, is_upsert
-from integration_assets_tests.proofs.faults.bench import Bench, Run, fault, require
+from integration_assets_tests.proofs.faults.bench import Bench, Run, require
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.pictures import Ours
 from integration_assets_tests.proofs.running import BrokenError
 from integration_assets_tests.support.killing import Strike, When

@@ -7,7 +7,8 @@ from unittest import mock
 
 from integration_assets.sandbox.canny.records import Post, slug
 from integration_assets_tests.proofs.faults.asking import anything
-from integration_assets_tests.proofs.faults.bench import Bench, fault, require
+from integration_assets_tests.proofs.faults.bench import Bench, require
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.checker import run_of
 from integration_assets_tests.support.harness import NAMES, OBJECT, World
 from integration_assets_tests.support.killing import Seen, Strike

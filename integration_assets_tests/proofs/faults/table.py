@@ -5,7 +5,8 @@ from __future__ import annotations
 import inspect
 from collections.abc import Iterator
 
-from integration_assets_tests.proofs.faults.bench import FaultCase, cases
+from integration_assets_tests.proofs.faults.bench import FaultCase
+from integration_assets_tests.proofs.faults.case_runs import cases
 
 GROUPS = {
     "A": ("Process death", "A6"),

@@ -23,7 +23,8 @@ from integration_assets_tests.proofs.faults.asking import (
     is_upsert,
     raw_path_ends,
 )
-from integration_assets_tests.proofs.faults.bench import Bench, fault, require
+from integration_assets_tests.proofs.faults.bench import Bench, require
+from integration_assets_tests.proofs.faults.case_runs import fault
 from integration_assets_tests.proofs.faults.proxy import proxy_before
 from integration_assets_tests.support.fault_server import answer, dripping, hang, reset
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from integration_assets_tests.proofs.faults.bench import cases, workshop
+from integration_assets_tests.proofs.faults.case_runs import carry_out_dry, cases, workshop
 from integration_assets_tests.proofs.registry import Row, Scale, load, proof
 
 DISTURBANCES = (
@@ -26,7 +26,7 @@ def measure(_scale: Scale) -> Iterator[Row]:
     known = cases()
     with workshop() as shop:
         for fault_id in DISTURBANCES:
-            made, writes = shop.carry_out_dry(known[fault_id])
+            made, writes = carry_out_dry(shop, known[fault_id])
             runs += made
             guilty += [f"{fault_id}: {writes}"] if writes else []
             idle += [] if made else [fault_id]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from integration_assets_tests.proofs.faults.bench import cases, workshop
+from integration_assets_tests.proofs.faults.case_runs import carry_out, cases, workshop
 from integration_assets_tests.proofs.registry import Row, Scale, load, proof
 from integration_assets_tests.proofs.running import BrokenError
 
@@ -23,7 +23,7 @@ def measure(_scale: Scale) -> Iterator[Row]:
     with workshop() as shop:
         for fault_id in FAULTS_IN_WRITING:
             try:
-                shop.carry_out(known[fault_id])
+                carry_out(shop, known[fault_id])
             except BrokenError as error:
                 broken.append(f"{fault_id}: {error}")
         seen = dict(shop.seen)

@@ -12,10 +12,11 @@ import json
 import logging
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from typing import Any
 from urllib.parse import quote_plus
 
+from integration_assets.connectors.redaction import protect
 from integration_assets.errors import IntegrationError
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.tenants.registry.database import Registry, open_registry
@@ -24,6 +25,7 @@ from integration_assets.tenants.settings import settings_for
 from integration_assets.web.site import Site
 from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.pages import INTERNAL, THIRD, installation_settings, made
+from integration_assets_tests.support.collected_log import collected
 from integration_assets_tests.support.installation import Installation, installation
 from integration_assets_tests.support.registries import tenant_id
 from integration_assets_tests.support.short_waits import short_waits
@@ -93,7 +95,8 @@ def _drive(installed: Installation, surfaces: dict[str, bytes]) -> dict[str, byt
     settings = installation_settings(installed.home, installed.key, allowed_hosts=hosts)
     said: list[str] = [installed.good("tenants", "add", "acme")]
     with ExitStack() as stack:
-        surfaces_log = stack.enter_context(_log())
+        surfaces_log = stack.enter_context(collected(logging.getLogger(), logging.INFO, logging.Formatter().format))
+        protect()  # as the pages' own handler would write it
         registry = open_registry(settings)
         assert registry is not None
         stack.callback(registry.close)
@@ -246,26 +249,3 @@ def _bodies(sandbox: Any) -> Iterator[bytes]:
         for request in lookalike.requests:
             body = b"" if request.path.endswith("/get/access-token-info") else bytes(request.body)
             yield f"{request.path} {request.query}".encode() + body
-
-
-@contextmanager
-def _log() -> Iterator[list[str]]:
-    """All that is logged at any level, as the pages' own handler would write it."""
-    from integration_assets.connectors.redaction import protect
-
-    lines: list[str] = []
-
-    class Keeping(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            lines.append(logging.Formatter().format(record))
-
-    root, level = logging.getLogger(), logging.getLogger().level
-    handler = Keeping()
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    protect()
-    try:
-        yield lines
-    finally:
-        root.removeHandler(handler)
-        root.setLevel(level)
