@@ -19,7 +19,7 @@ MEASURED = (
 )
 """What is measured, printed beside its goal, and part of no test."""
 READ = {
-    "assets/conftest.py": "the product wants to know when a run began",
+    "ingest/conftest.py": "the product wants to know when a run began",
     "support/fault_points.py": "how long a place takes, so that a death can be put into the middle of it",
     "proofs/kills/kill_scenarios.py": "shown by a figure",
     "proofs/faults/local_resources.py": "a server's own clock, which is wrong",

@@ -38,12 +38,12 @@ POINTS: dict[str, tuple[str, ...]] = {
     "keep the ranks of the day": ("integration_assets.assets.ranked:snapshot_history",),
     # planning
     "make and save the plan": ("integration_assets.runs.plan_and_apply:make_plan",),
-    "plan the undo": ("integration_assets.assets.undo:make_undo_plan",),
+    "plan the undo": ("integration_assets.runs.undo_of_a_run:make_undo_plan",),
     "judge the plan": ("integration_assets.runs.plan_and_apply:judge",),
     "ask the gate again": ("integration_assets.runs.plan_and_apply:run_gate",),
     "make sure of the portal": (
         "integration_assets.runs.plan_and_apply:make_sure_of_portal",
-        "integration_assets.assets.undo:make_sure_of_portal",
+        "integration_assets.runs.undo_of_a_run:make_sure_of_portal",
     ),
     # writing
     "call the plan begun": ("integration_assets.sync.apply:set_status",),
@@ -52,15 +52,15 @@ POINTS: dict[str, tuple[str, ...]] = {
     "read links back": ("integration_assets.sync.apply_links:_read_back",),
     "settle records": ("integration_assets.sync.ledger:Ledger.settle",),
     "settle records, in the transaction": ("integration_assets.sync.ledger:refresh_records",),
-    "settle links": ("integration_assets.sync.ledger:Ledger.settle_links",),
+    "settle links": ("integration_assets.sync.ledger:Ledger.record_link_outcomes",),
     "settle links, in the transaction": ("integration_assets.sync.ledger:_refresh_links",),
     "call the plan applied": ("integration_assets.sync.apply:finish",),
     # ending
     "publish": ("integration_assets.runs.finish:publish",),
     "flush what is published": ("integration_assets.staging.publishing:_flush",),
     "record the end of the run": ("integration_assets.runs.finish:record_run",),
-    "send the Slack message": ("integration_assets.runs.finish:send_letter",),
-    "keep the ending in its file": ("integration_assets.runs.finish:_kept",),
+    "send the Slack message": ("integration_assets.runs.finish:send_message",),
+    "keep the ending in its file": ("integration_assets.runs.finish:keep_result",),
     "write the log into the store": ("integration_assets.staging.store:_checkpoint",),
     "end the run": ("integration_assets.assets.summary:finish_run", "integration_assets.assets.undo:finish_run"),
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
+from operator import attrgetter
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,13 @@ def test_the_seed_decides(known: dict[str, Scenario]) -> None:
     """The same one draws the same kills, a longer schedule begins with the shorter one, another seed draws others."""
     assert schedule(known, 40, seed=5)[:20] == schedule(known, 20, seed=5)
     assert schedule(known, 40, seed=5) != schedule(known, 40, seed=6)
+
+
+@pytest.mark.parametrize("function", [one for functions in POINTS.values() for one in functions])
+def test_a_fault_point_names_a_function_of_the_product(function: str) -> None:
+    """One that was moved or renamed would be found only by the first process that is to die there."""
+    module, _, name = function.partition(":")
+    assert callable(attrgetter(name)(importlib.import_module(module)))
 
 
 def test_what_a_dead_process_noted(tmp_path: Path) -> None:

@@ -48,7 +48,6 @@ BY_MODULE: dict[str, tuple[str, ...]] = {
     "sync/verify": ("sync/test_apply.py", "sync/test_associations.py", "sync/test_edits.py", "sync/test_undo.py"),
     "checks/domains": ("checks/test_domains.py", "checks/test_gate.py"),
     "checks/revenue": ("checks/test_revenue.py", "checks/test_gate.py"),
-    "checks/asset_checks": ("checks/test_asset_checks.py", "checks/test_gate.py"),
 }
 
 
