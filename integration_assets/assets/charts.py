@@ -25,7 +25,7 @@ SNAPSHOTS = 30
 
 
 def ranking_charts(connection: duckdb.DuckDBPyConnection, currency: str) -> dict[str, dg.MetadataValue[str]]:
-    """What the ranking looks like: `arr`, `companies`, and votes against ARR."""
+    """Draw the ranking: `arr`, `companies`, and votes against ARR."""
     places = votes_against_arr(connection, places=PLACES)
     named = [f"{safe(one.title)}: {one.by_votes:,} by votes, {one.by_arr:,} by ARR" for one in places.gaps]
     return {
@@ -36,13 +36,13 @@ def ranking_charts(connection: duckdb.DuckDBPyConnection, currency: str) -> dict
 
 
 def trend_charts(connection: duckdb.DuckDBPyConnection) -> dict[str, dg.MetadataValue[str]]:
-    """How the first requests came to their places; nothing before the second day."""
+    """Draw how the first requests came to their ranks; nothing before the second day."""
     chart = arr_trend(connection, snapshots=SNAPSHOTS)
     return {"chart_trend": picture("Place by ARR over time", chart)} if chart else {}
 
 
 def coverage_charts(votes: VoteNumbers) -> dict[str, dg.MetadataValue[str]]:
-    """How votes were matched; nothing without votes."""
+    """Draw how votes were matched; nothing without votes."""
     chart = coverage_chart(votes)
     return {"chart_coverage": picture("Votes by how they were matched", chart)} if chart else {}
 

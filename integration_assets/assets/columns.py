@@ -1,4 +1,4 @@
-"""What each column of an asset's main table means, for the column schemas in the Dagster UI."""
+"""Descriptions of the columns of each asset's main table, for the column schemas in the Dagster UI."""
 
 from __future__ import annotations
 
@@ -167,4 +167,4 @@ PREVIEWED: Mapping[str, tuple[str, ...]] = {
     "ranked.unresolved_votes": ("email_domain", "reason", "votes", "requests", "candidate_company_ids"),
     "ranked.rank_history": ("as_of", "rank_by_arr", "rank_by_companies", "companies", "arr", "request_id"),
 }
-"""What a preview shows first, where a table has more columns than a person can read across. Never personal data."""
+"""Columns a preview shows first, where a table has more than a person can read across. Never personal data."""

@@ -1,4 +1,4 @@
-"""Which columns of other assets each column of an asset's table is made of."""
+"""Column lineage: which columns of other assets each column of an asset's table is made of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EVIDENCE: Sources = {
     _CONTACTS: ("primary_company_id",),
     _COMPANIES: ("company_id", "domain", "additional_domains", "parent_id", "merged_ids", "account_id"),
 }
-"""What decides the company of a vote. The voter's address and memberships are read with the votes."""
+"""Columns that decide the company of a vote. The voter's address and memberships are read with the votes."""
 _ARR: Sources = {_COMPANIES: ("arr", "currency"), _INTERNAL: ("company_id", "domain", "arr", "currency")}
 _COMPANY_ARR: Sources = {
     **_ARR,

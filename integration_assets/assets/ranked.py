@@ -1,4 +1,4 @@
-"""Which feature requests matter most, by companies and by revenue."""
+"""Ranked feature requests: by companies and by revenue."""
 
 from __future__ import annotations
 

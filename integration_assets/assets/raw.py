@@ -1,4 +1,4 @@
-"""What the systems say now, read at the same time."""
+"""Raw data: every system as it is now, read at the same time."""
 
 from __future__ import annotations
 

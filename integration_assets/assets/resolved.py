@@ -19,7 +19,7 @@ UNUSABLE = (
     ("arr", "SELECT source || ':' || id, reason FROM resolved.arr_problems"),
     ("override", "SELECT company_id, reason FROM resolved.override_problems"),
 )
-"""What resolution could not use: kind of record, and the query that names each with the reason."""
+"""Queries of what resolution could not use, by kind of record; each names the record with the reason."""
 
 
 @dg.asset(

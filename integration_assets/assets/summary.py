@@ -1,4 +1,4 @@
-"""What the run did, for people: JSON, the published database, Slack."""
+"""Summary of a run, for people: JSON, the published database, Slack."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a person should do after a run, by how it ended."""
+"""Advice to a person after a run, by how it ended."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TODO = {
     EndState.RETRY_LATER: "Nothing, unless it repeats: the next run goes on where this one stopped.",
     EndState.FAILED: "Mend what the line above names, then run again. `integration-assets doctor` checks all of it.",
 }
-"""What to do, by end state; code stands between grave accents. A run that succeeded asks for nothing."""
+"""Advice by end state; code stands between grave accents. A run that succeeded asks for nothing."""
 
 
 def release_command(summary: RunSummary) -> str | None:

@@ -1,4 +1,4 @@
-"""What people were told is wrong, so that they are told once, and again when it is over.
+"""Alerts: problems people were told of, so that they are told once, and again when it is over.
 
 One small file per tenant and environment, beside the staging store and not in it: it has to work when the store cannot
 be opened, and several processes write it (runs, the jobs that ask and check, the sensor for dead runs), one at a time.
@@ -120,7 +120,7 @@ def _unwritable(path: Path, error: OSError) -> PermanentError:
 
 
 class AlertTransition(msgspec.Struct, frozen=True, kw_only=True):
-    """How a state compares with the one people know.
+    """A state compared with the one people know.
 
     `change` is `none` (well before and now), `new` (not told yet: a problem, or another one), `same` (told before) or
     `recovered`. `alert` is what to keep of it, None when all is well; `before` what people were told last.
@@ -156,10 +156,10 @@ def credential_problem(system: str) -> str:
 
 
 def run_problem(state: EndState, line: str | None, error: IntegrationError | None) -> str | None:
-    """What tells one bad ending from another; None for a good one.
+    """Name the problem of a run that ended badly, the same for the same cause; None for a good end.
 
-    Numbers do not: the same cause meets other counts in the next run. Of what is tried again anyway only the system
-    counts: an outage shows at another place each time.
+    Numbers are no part of it: the same cause meets other counts in the next run. Of what is tried again anyway only
+    the system counts: an outage shows at another place each time.
     """
     if state in WELL:
         return None
@@ -184,7 +184,7 @@ def put_notice(alerts: Alerts, notice: Notice) -> None:
 
 
 def never_told(alerts: Alerts, subject: str) -> bool:
-    """Whether a message about this subject certainly did not reach anybody yet."""
+    """True if a message about this subject certainly did not reach anybody yet."""
     return any(one.subject == subject and one.state == "waiting" for one in alerts.notices)
 
 

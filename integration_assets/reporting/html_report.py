@@ -55,7 +55,7 @@ KEPT = 200
 
 
 class Ranking(msgspec.Struct, frozen=True):
-    """What is shown of the ranking. `as_of` is the moment its data was read."""
+    """A ranking as a report shows it. `as_of` is the moment its data was read."""
 
     as_of: str
     requests: list[RankedRequest]
@@ -69,7 +69,7 @@ class Ranking(msgspec.Struct, frozen=True):
 
 
 class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a report says beside the ranking.
+    """Facts a report gives beside the ranking.
 
     `advice` is what to do, when it is not what the end state asks for; `stale`: the ranking is not of this run.
     """
@@ -90,7 +90,7 @@ def report_path(home: Path, environment: Environment | str, tenant: str, run_id:
 
 
 def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Ranking | None:
-    """What a report shows of the ranking, from the published database; None when nothing is ranked."""
+    """Read the ranking for a report from the published database; None when nothing is ranked."""
     [(as_of,)] = connection.execute("SELECT max(as_of) FROM ranked.feature_requests").fetchall()
     if as_of is None:
         return None

@@ -1,4 +1,4 @@
-"""What the pages show of a tenant's runs, read from the published database: rows as types, figures exact.
+"""Queries of the pages on a tenant's runs, over the published database: rows as types, figures exact.
 
 Every function takes the connection of `published.open_published`.
 """
@@ -73,7 +73,7 @@ class RequestDetails(msgspec.Struct, frozen=True):
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """What a place rests on: a company and how its people were matched, or (no company) why votes count for none."""
+    """One reason of a rank: a company and how its people were matched, or (no company) why votes count for none."""
 
     company_id: str | None
     company_name: str | None
@@ -202,7 +202,7 @@ class LastRun(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """What a ranking is narrowed down by; "" is anything."""
+    """Filter of a ranking; "" is anything."""
 
     by: Ranking = "arr"
     status: str = ""
@@ -233,7 +233,7 @@ def read_request(connection: duckdb.DuckDBPyConnection, request_id: str) -> Requ
 
 
 def read_why(connection: duckdb.DuckDBPyConnection, request_id: str) -> list[Reason]:
-    """What a request's place rests on, companies with most ARR first."""
+    """Read the reasons of a request's rank, companies with most ARR first."""
     return _rows(connection, Reason, "request_why", {"request_id": request_id})
 
 
@@ -289,7 +289,7 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str, s
 
 
 CHANGES = ("create", "update", "retire", "link", "unlink")
-"""What of a plan's counts changes anything in the CRM."""
+"""Those counts of a plan that change something in the CRM."""
 
 
 def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine | None:

@@ -23,7 +23,7 @@ LISTED = 20
 TITLE = 160
 """Most characters of a title. Nothing else is cut: reasons and details end with the remedy."""
 _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;", **{sign: f"\\{sign}" for sign in "\\`*_{}[]()#+!|~="}}
-"""What Markdown, HTML or the host would take for more than a character."""
+"""Characters that Markdown, HTML or the host would take for more than a character."""
 
 
 def read_summary(path: Path) -> RunSummary:

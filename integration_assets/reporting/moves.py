@@ -1,4 +1,4 @@
-"""How the ranking moved: two snapshots of its history, compared.
+"""Moves in the ranking: two snapshots of its history, compared.
 
 `ranked.rank_history` has one snapshot a day. A request that is only in the newer one is new, one that is only in the
 older one is gone: left out of the scope, deleted, or merged into another.
@@ -38,7 +38,7 @@ class RankPosition(msgspec.Struct, frozen=True):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """How one request moved. `before` is None for a new one, `now` for one that is gone; ARR and companies likewise.
+    """Move of one request. `before` is None for a new one, `now` for one that is gone; ARR and companies likewise.
 
     `companies_without_rate`: of its companies now, those whose ARR is in no sum because its currency has no rate.
     """
@@ -89,7 +89,7 @@ def parse_since(text: str, now: datetime) -> datetime:
 
 
 def compare(before: Sequence[RankPosition], now: Sequence[RankPosition], by: HistoryOrder = "arr") -> list[Move]:
-    """What changed its place: movers by how far, then the new ones from the top, then those that are gone."""
+    """List changes of rank: movers by how far, then the new ones from the top, then those that are gone."""
     old, new = ({one.request_id: one for one in places} for places in (before, now))
     moves = [_move(old.get(key), new.get(key), by) for key in {**old, **new}]
     changed = [one for one in moves if one is not None]

@@ -34,7 +34,7 @@ class OutboxMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Delivery(msgspec.Struct):
-    """What came of a delivery. `problem` says why the message of the run itself was not confirmed; `notes` the rest."""
+    """Outcome of a delivery. `problem` says why the message of the run itself was not confirmed; `notes` the rest."""
 
     posted: bool = False
     problem: str | None = None

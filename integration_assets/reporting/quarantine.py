@@ -1,4 +1,4 @@
-"""What a run could not use or write, for people: how many records, why, three of them by id, and the remedy."""
+"""Quarantine, for people: how many records a run could not use or write, why, three of them by id, and the remedy."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ REMEDIES: Mapping[tuple[str, str | None], str] = {
     ("vote", None): _IN_FEEDBACK,
     ("voter", None): _IN_FEEDBACK,
 }
-"""What to do, by kind and reason, else by kind."""
+"""Remedies by kind and reason, else by kind."""
 _REFUSED = "look at the reason: the CRM refuses the record"
 _WRITING = "crm_feature_requests"
 
@@ -90,7 +90,7 @@ class QuarantineLine(msgspec.Struct, frozen=True):
 def read_quarantine(
     connection: duckdb.DuckDBPyConnection, run_id: str, *, arr_property: str | None = None
 ) -> tuple[QuarantineLine, ...]:
-    """Why a run could not use or write records, the commonest reason first.
+    """Read the reasons why a run could not use or write records, the commonest first.
 
     `arr_property` is the mapped company property with ARR: where it does not hold numbers, that is the remedy.
     """
@@ -127,7 +127,7 @@ def _remedy(stage: str, kind: str, reason: str) -> str:
 
 
 def _arr_remedy(connection: duckdb.DuckDBPyConnection, name: str | None) -> str | None:
-    """What to do about figures of a CRM property that are no numbers; None where the property holds numbers."""
+    """Name the remedy for figures of a CRM property that are no numbers; None where the property holds numbers."""
     rows = connection.execute("SELECT schema_json FROM raw.crm_portals WHERE role = 'target'").fetchall()
     if name is None or not rows or rows[0][0] is None:
         return None

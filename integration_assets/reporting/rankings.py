@@ -11,7 +11,7 @@ from integration_assets.reporting.text import clean, clip
 from integration_assets.sql import read_sql
 
 Order = Literal["arr", "companies", "votes"]
-"""What a ranking is sorted by."""
+"""Orders a ranking can be sorted by."""
 
 
 class RankedRequest(msgspec.Struct, frozen=True):

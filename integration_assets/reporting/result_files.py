@@ -11,7 +11,7 @@ from integration_assets.reporting.run_summary import RunSummary
 
 
 class KeptEnding(msgspec.Struct, frozen=True):
-    """What is read of such a file. `error` is one line; `floor` has the fewest calls by system."""
+    """Fields that are read of such a file. `error` is one line; `floor` has the fewest calls by system."""
 
     summary: RunSummary
     error: str | None = None

@@ -52,13 +52,13 @@ def arr_chart(connection: duckdb.DuckDBPyConnection, currency: str, *, bars: int
 
 
 def companies_chart(connection: duckdb.DuckDBPyConnection, *, bars: int = 10) -> str:
-    """How many companies stand behind the requests that have most of them."""
+    """Draw the requests with most companies as bars."""
     requests = read_rankings(connection, by="companies", limit=bars)
     return bar_chart("Companies by request", [Bar(one.title, one.companies, f"{one.companies:,}") for one in requests])
 
 
 def votes_against_arr(connection: duckdb.DuckDBPyConnection, *, places: int = MOST_PLACES) -> Places:
-    """Where counting votes misleads: each request's place by votes and by ARR."""
+    """Draw each request's rank by votes against its rank by ARR: it shows where counting votes misleads."""
     rows = connection.execute(read_sql("reporting/chart_places"), {"most": places}).fetchall()
     gaps = sorted(
         (Gap(title or "", by_votes, by_arr) for _, title, by_votes, by_arr in rows if by_votes != by_arr),
@@ -72,7 +72,7 @@ def votes_against_arr(connection: duckdb.DuckDBPyConnection, *, places: int = MO
 
 
 def arr_trend(connection: duckdb.DuckDBPyConnection, *, snapshots: int = MOST_SNAPSHOTS) -> str | None:
-    """How the requests that are first by ARR came to their places; None until there are two snapshots."""
+    """Draw the history of the ranks of the requests that are first by ARR; None until there are two snapshots."""
     rows = connection.execute(
         read_sql("reporting/chart_trend"), {"lines": MOST_LINES, "snapshots": snapshots}
     ).fetchall()
@@ -85,7 +85,7 @@ def arr_trend(connection: duckdb.DuckDBPyConnection, *, snapshots: int = MOST_SN
 
 
 def coverage_chart(votes: VoteNumbers) -> str | None:
-    """How votes were matched to a company, and why others were not; None without votes."""
+    """Draw how votes were matched to a company, and why others were not; None without votes."""
     if not votes.total:
         return None
     outcomes = [(name, number, False) for name, number in votes.by_method.items()]

@@ -1,4 +1,4 @@
-"""What the store keeps of every run, for analysts: the tables of schema `ops`."""
+"""Record of every run in the store, for analysts: the tables of schema `ops`."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class SystemCalls(msgspec.Struct, frozen=True):
 
 
 class RecordNumbers(msgspec.Struct, frozen=True):
-    """What became of the requests in the source. Only what was read back counts as `verified`."""
+    """Requests in the source, by outcome. Only what was read back counts as `verified`."""
 
     identified: int = 0
     created: int = 0
@@ -51,7 +51,7 @@ class RecordNumbers(msgspec.Struct, frozen=True):
 
 
 class LinkNumbers(msgspec.Struct, frozen=True):
-    """What became of the links: labels on pairs, contacts included."""
+    """Links by outcome: labels on pairs, contacts included."""
 
     desired: int = 0
     created: int = 0
@@ -92,7 +92,7 @@ class ConflictLine(msgspec.Struct, frozen=True):
 
 
 class PlannedChanges(msgspec.Struct, frozen=True):
-    """What a plan would change: requests by action, and labels on pairs to be added and taken off."""
+    """Changes a plan would make: requests by action, and labels on pairs to be added and taken off."""
 
     create: int = 0
     update: int = 0
@@ -102,12 +102,12 @@ class PlannedChanges(msgspec.Struct, frozen=True):
 
     @property
     def records_text(self) -> str:
-        """What would become of requests, in words."""
+        """Say what would become of requests."""
         return f"would create {self.create:,}, update {self.update:,}, retire {self.retire:,}"
 
     @property
     def links_text(self) -> str:
-        """What would become of links, in words."""
+        """Say what would become of links."""
         return f"would link {self.link:,}, unlink {self.unlink:,}"
 
 
@@ -196,7 +196,7 @@ class RunSummary(msgspec.Struct, frozen=True):
 
 
 class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a run knows about itself. Everything that may be missing at an early ending has a default.
+    """Facts of one run for its summary. Everything that may be missing at an early ending has a default.
 
     `error` is one line, None when there was none. `resolved` and `ranked` say whether this run made those tables: what
     an earlier run left is not this run's result and is not reported as such. `feedback` and `crm` name the systems
@@ -263,7 +263,7 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
 
 
 def unapplied_changes(summary: RunSummary) -> PlannedChanges | None:
-    """What a dry run, or a run whose plan is held, would have done; None of a run that did what it planned."""
+    """Count what a dry run, or a run whose plan is held, would have done; None of a run that did what it planned."""
     records, links = summary.feature_requests, summary.links
     if summary.dry_run:
         return PlannedChanges(records.created, records.updated, records.retired, links.created, links.removed)
@@ -272,13 +272,13 @@ def unapplied_changes(summary: RunSummary) -> PlannedChanges | None:
 
 
 def has_written(summary: RunSummary) -> bool:
-    """Whether the run changed anything in the CRM: one that applied an approved plan may hold the next one."""
+    """True if the run changed anything in the CRM: one that applied an approved plan may hold the next one."""
     told = not summary.plan.held or isinstance(summary.plan.changes, PlannedChanges)  # else of an earlier version
     return told and not summary.dry_run and bool(summary.feature_requests.verified or summary.links.verified)
 
 
 def conflict_words(conflicts: Sequence[ConflictLine]) -> str:
-    """What people changed in the CRM, and what was left as it is, in one line; nothing without a conflict."""
+    """Say what people changed in the CRM, and what was left as it is, in one line; nothing without a conflict."""
     pairs = sum(":" in one.field for one in conflicts)  # names of fields have no colon
     fields = len(conflicts) - pairs
     words = [f"{count(fields, 'field')} edited by people in the CRM"] if fields else []

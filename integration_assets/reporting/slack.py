@@ -47,7 +47,7 @@ LINE_LIMIT = 210
 REASON_LIMIT = 420
 """Longest line that ends with a remedy: three examples with their links, and what to do. More, where there is room."""
 _WITH_REMEDIES = frozenset({"*What happened*", "*What to do*", "*Checks*", "*Quarantined*"})
-"""How the parts begin whose lines end with a remedy."""
+"""Openings of the parts whose lines end with a remedy."""
 LISTED = 5
 """Checks, reasons and rejects named; the rest is counted."""
 
@@ -62,7 +62,7 @@ _ESCAPES = {"&": "&amp;", "<": "&lt;", ">": "&gt;", "`": "'"}
 
 
 class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
-    """What the message says beside the summary.
+    """Content of the message beside the summary.
 
     `error` is the line that ended the run, `advice` what to do about it (default: by end state), `run_url` the run in
     the Dagster UI, `held_changes` how many changes a held plan has, `notes` and `movers` one line each, `floor` the
@@ -173,7 +173,7 @@ def _identity(summary: RunSummary, extra: SummaryExtras) -> str:
 
 
 def _recovered(extra: SummaryExtras) -> str:
-    """What is over; empty when nothing was wrong before."""
+    """Say what is over; empty when nothing was wrong before."""
     before = (
         extra.transition.before if extra.transition is not None and extra.transition.change == "recovered" else None
     )
@@ -184,7 +184,7 @@ def _recovered(extra: SummaryExtras) -> str:
 
 
 def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
-    """What happened and what to do; empty when all went well."""
+    """Say what happened and what to do; empty when all went well."""
     state = EndState(summary.state)
     if state is EndState.SUCCEEDED:
         return ""
@@ -201,7 +201,7 @@ def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
 
 
 def _release(summary: RunSummary) -> str:
-    """How to release a plan the guard holds."""
+    """Say how to release a plan the guard holds."""
     command = release_command(summary)
     return f" If the plan is meant, release it: `{command}`." if command else ""
 

@@ -25,7 +25,7 @@ EVENT_TYPE = "integration_assets_run"
 
 
 class DeliveryStatus(Enum):
-    """What became of a message: posted; certainly not posted; refused for what is in it; without a clear answer."""
+    """Delivery of a message: posted; certainly not posted; refused for what is in it; without a clear answer."""
 
     POSTED = "posted"
     NOT_POSTED = "not posted"
@@ -67,7 +67,7 @@ def post_message(
 
 
 def _reason(error: URLError) -> str:
-    """Why there was no connection, in the words of the outgoing client."""
+    """Name the reason why there was no connection, in the words of the outgoing client."""
     return clip(redact(str(error.reason)), 300)
 
 

@@ -58,7 +58,7 @@ Justify = Literal["left", "right"]
 
 
 class OperationLike(Protocol):
-    """What a change of a plan has; `sync.operations.Operation` fits."""
+    """The fields of a planned change that are shown; `sync.operations.Operation` fits."""
 
     @property
     def action(self) -> str:
@@ -107,7 +107,7 @@ def show_summary(
     with_checks: bool = True,
     floor: Mapping[str, int] | None = None,
 ) -> None:
-    """How a run ended and what it did.
+    """Show how a run ended and what it did.
 
     `published` is the file analysts open, `with_checks` lists the failed checks, `floor` has the fewest calls.
     """
@@ -205,7 +205,7 @@ def _show_top(console: Console, summary: RunSummary) -> None:
 
 
 def show_quarantine(console: Console, lines: Sequence[QuarantineLine]) -> None:
-    """Why records could not be used or written: three ids and the remedy of each reason, nothing cut."""
+    """Show why records could not be used or written: three ids and the remedy of each reason, nothing cut."""
     if not lines:
         return
     print_wide(console, Text("Quarantined", style="bold" if console.is_terminal else ""))

@@ -65,7 +65,7 @@ def arr_money(number: Decimal | str, currency: str, without_rate: int) -> str:
 
 
 def lacking_rate(companies: int) -> str:
-    """What stands beside a sum of ARR that some companies are left out of; nothing without any."""
+    """Say how many companies are left out of a sum of ARR; nothing without any."""
     return f" + {companies:,} without rate" if companies else ""
 
 

@@ -1,4 +1,4 @@
-"""What a run is and what becomes of it: its state, how it plans, applies and undoes, how it ends and is announced.
+"""Runs: their state, how they plan, apply and undo, how they end and are announced.
 
 `state` is plain data; `session` opens and closes it for Dagster; `finish` ends it. May import `ingest`, `checks` and
 the rooms below them; never `assets`.

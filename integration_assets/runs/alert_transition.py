@@ -1,4 +1,4 @@
-"""What a run's end means to people who follow the runs: news, the same again, or over; and when it is tried again."""
+"""Alert transition of a run's end: news, the same again, or over; and when the run is tried again."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ AFTER_MIDNIGHT = timedelta(minutes=1)
 
 
 def is_automatic(tags: Mapping[str, str]) -> bool:
-    """Whether nobody waits for this run: a schedule or a sensor started it."""
+    """True if nobody waits for this run: a schedule or a sensor started it."""
     return any(tag in tags for tag in AUTOMATIC_TAGS)
 
 
 def alert_transition_of(state: RunState, end_state: EndState, line: str | None) -> AlertTransition | None:
-    """How this end compares with the one people know; None for a run that is not one of those people follow.
+    """Compare this end with the one people know; None for a run that is not one of those people follow.
 
     They follow what writes the CRM, whole runs or not. A run that a person cancelled is neither a problem nor the end
     of one.
@@ -89,12 +89,12 @@ def keep_alert_transition(state: RunState, transition: AlertTransition | None) -
 
 
 def is_quiet(state: RunState, transition: AlertTransition | None) -> bool:
-    """Whether people need not hear of this end: they were told before, and nobody waits for the run."""
+    """True if people need not hear of this end: they were told before, and nobody waits for the run."""
     return transition is not None and transition.change == "same" and is_automatic(state.tags)
 
 
 def retry_time(state: RunState, end_state: EndState) -> datetime | None:
-    """When this run is to be tried again, UTC; None when nobody does: it is over, was typed, or tried often enough.
+    """Return when this run is to be tried again, UTC; None when it is over, was typed, or was tried often enough.
 
     Only runs of the job `sync` are, whole ones and what is left of one: a whole one is what the sensor starts. What
     Dagster ended is up to Dagster: it tries again itself what took too long, and nobody what a person cancelled.
@@ -118,13 +118,13 @@ def retry_time(state: RunState, end_state: EndState) -> datetime | None:
 
 
 def retries_so_far(tags: Mapping[str, str]) -> int:
-    """How often the run these tags belong to has been tried again before."""
+    """Read how often the run these tags belong to has been tried again before."""
     number = tags.get(RETRY_TAG, "")
     return int(number) if number.isascii() and number.isdigit() else 0
 
 
 def named_time(error: IntegrationError, retries: int, now: datetime, time_zone: str | None) -> datetime:
-    """When the other side said it may be asked again, else after a pause that grows with the retries. UTC.
+    """Return when the other side said it may be asked again, else after a pause that grows with the retries. UTC.
 
     A day's calls are renewed at midnight in the `time_zone` of the portal; unknown, in UTC.
     """

@@ -1,4 +1,4 @@
-"""How a run ends: its state and exit code, the summary, the published database, the Slack message."""
+"""End of a run: its state and exit code, the summary, the published database, the Slack message."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def publish_again(state: RunState) -> tuple[RunSummary, Path | None]:
 
 
 class _Conclusion(msgspec.Struct, frozen=True):
-    """How a run ended and what is said of it, gathered before it is recorded."""
+    """End of a run and what is said of it, gathered before it is recorded."""
 
     exit_code: int
     error: str | None
@@ -173,7 +173,7 @@ def _page_of(state: RunState) -> str | None:
 
 
 def _when_again(state: RunState, retry_at: datetime | None) -> str | None:
-    """What the message says of the next try; None leaves it to the general advice."""
+    """Say when the run is tried again; None leaves it to the general advice."""
     if isinstance(state.error, RunStoppedError):
         return AFTER_CANCEL if isinstance(state.error, RunCancelledError) else AFTER_STOP
     if retry_at is None:
@@ -192,7 +192,7 @@ def _keep_alert_transition(state: RunState, conclusion: _Conclusion) -> None:
 
 
 def _never_began(state: RunState) -> bool:
-    """Whether another run holds the lock: that one has an end of its own to tell."""
+    """True if another run holds the lock: that one has an end of its own to tell."""
     return state.connection is None and isinstance(state.error, LockError)
 
 
@@ -207,7 +207,7 @@ def _let_go_of_broken_store(state: RunState) -> None:
 
 
 def _may_record(state: RunState) -> bool:
-    """Whether store and published database are still this run's to write."""
+    """True if store and published database are still this run's to write."""
     return state.connection is not None and (state.lock is None or state.lock.passed_on() is None)
 
 
@@ -258,7 +258,7 @@ def _publish(state: RunState) -> Path | None:
 
 
 def was_ranked(connection: duckdb.DuckDBPyConnection) -> bool:
-    """Whether a run has ever ranked into this store: its tables are made by the first one that does."""
+    """True if a run has ever ranked into this store: its tables are made by the first one that does."""
     return bool(
         connection.execute(
             """

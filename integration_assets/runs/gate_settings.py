@@ -1,4 +1,4 @@
-"""What the rules of the gate need to know of a run, from its settings and its staging store."""
+"""Settings of the gate's rules for a run, from its settings and its staging store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from integration_assets.tenants.integrations import company_mapping
 
 
 def gate_settings(state: RunState) -> GateSettings:
-    """What the gate needs to know of the run in progress."""
+    """Read what the gate needs to know of the run in progress."""
     settings = state.opened_settings()
     mapping = company_mapping(settings)
     return GateSettings(

@@ -1,4 +1,4 @@
-"""What a run asks of a read of all systems."""
+"""Inputs of a run to a read of all systems."""
 
 from __future__ import annotations
 

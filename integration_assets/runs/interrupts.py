@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 20.0
-"""How long work may go on after it was asked to stop. Below the 30 s after which container platforms kill."""
+"""Longest time work may go on after it was asked to stop. Below the 30 s after which container platforms kill."""
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""How Dagster started a run, and whether it wants it stopped: which stages were selected, for whom, by which executor.
+"""Launch of a run by Dagster: which stages were selected, for whom, by which executor, and whether it is to stop.
 
 Reads Dagster's own record of the run only. What a run may do follows from the stages selected, however it was started:
 from the UI, the command line, a schedule, a backfill, or as a repetition of what is left of another run.
@@ -27,7 +27,7 @@ UNDO_STEP = "undo"
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 """Tags of a backfill that puts several partitions into one run."""
 BY_MONITORING = "exceeding maximum runtime"
-"""What Dagster's run monitoring says when it cancels a run: the only way to tell it from a person who does."""
+"""Words of Dagster's run monitoring when it cancels a run: the only way to tell it from a person who does."""
 CANCELING, CANCELED = dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED
 FAILURE = dg.DagsterRunStatus.FAILURE
 LINE_LIMIT = 300
@@ -45,31 +45,31 @@ class Scope(msgspec.Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every stage is selected; it does not matter by which words, nor whether the checks are."""
+        """True if every stage is selected; it does not matter by which words, nor whether the checks are."""
         return self.stages == STAGES
 
     @property
     def writes(self) -> bool:
-        """Whether the CRM is written. Such a run is recorded, published and told however few stages it has."""
+        """True if the CRM is written. Such a run is recorded, published and told however few stages it has."""
         return WRITE_STAGE in self.steps
 
     @property
     def sums_up(self) -> bool:
-        """Whether the run has a stage that ends it."""
+        """True if the run has a stage that ends it."""
         return SUMMARY_STAGE in self.steps or UNDO_STEP in self.steps
 
     @property
     def only_sums_up(self) -> bool:
-        """Whether nothing but the summary is selected: there is only an earlier run to sum up."""
+        """True if nothing but the summary is selected: there is only an earlier run to sum up."""
         return self.stages == (SUMMARY_STAGE,)
 
     @property
     def must_end(self) -> bool:
-        """Whether the run has to leave an ending even if all went well."""
+        """True if the run has to leave an ending even if all went well."""
         return self.writes or self.sums_up
 
     def takes_over(self, stage: str) -> bool:
-        """Whether the run ends with tables that an earlier run made, because it did not select this stage."""
+        """True if the run ends with tables that an earlier run made, because it did not select this stage."""
         return self.must_end and UNDO_STEP not in self.steps and stage not in self.steps
 
 
@@ -122,7 +122,7 @@ def check_launch(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None)
 
 
 def stop_reason(instance: dg.DagsterInstance | None, run_id: str) -> RunStoppedError | None:
-    """Why Dagster wants a run of ours to stop, or counts it as over although it goes on; None while it does neither."""
+    """Return why Dagster wants a run of ours to stop, or counts it as over although it goes on; None while neither."""
     run = instance.get_run_by_id(run_id) if instance is not None and run_id else None
     if instance is None or run is None:
         return None
@@ -155,5 +155,5 @@ def _said(instance: dg.DagsterInstance, run_id: str, what: dg.DagsterEventType) 
 
 
 def _line(text: str) -> str:
-    """What Dagster says, harmless and in one line: an error's text may quote anything."""
+    """Quote what Dagster says, without secrets and in one line: an error's text may quote anything."""
     return clip(clean(redact(text)), LINE_LIMIT)

@@ -1,4 +1,4 @@
-"""How much memory this process may use, in words, for messages about having too little."""
+"""Memory this process may use, in words, for messages about having too little."""
 
 from __future__ import annotations
 

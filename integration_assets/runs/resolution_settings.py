@@ -34,7 +34,7 @@ def base_currency(settings: Settings, connection: duckdb.DuckDBPyConnection) -> 
 
 
 def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnection) -> ResolutionSettings:
-    """What resolution needs to know of the tenant.
+    """Read what resolution needs to know of the tenant.
 
     Raises:
         ConfigurationError: the base currency has a rate other than one, or the overrides are wrong.

@@ -1,4 +1,4 @@
-"""What a run leaves for whoever started it: its result, in a file of its own and in the memory of its process."""
+"""Result of a run for whoever started it, in a file of its own and in the memory of its process."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """What a run leaves for the one who started it.
+    """Result of a run, for the one who started it.
 
     `error` is one line; `plan_id` names the saved plan, if any; `floor` has the fewest calls the work done takes;
     `published` and `report` are files; `retry_at` is when a sensor tries it again, UTC, None when it does not.
@@ -58,7 +58,7 @@ _results: dict[str, RunResult] = {}
 
 
 def has_result(run_id: str) -> bool:
-    """Whether a run of this process has come to its end, whatever could be kept of it."""
+    """True if a run of this process has come to its end, whatever could be kept of it."""
     return run_id in _results
 
 

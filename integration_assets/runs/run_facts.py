@@ -1,4 +1,4 @@
-"""What a run that is over knows about itself, as its summary wants it."""
+"""Facts of a run that is over, as its summary wants them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from integration_assets.sync.report import ApplyReport, planned_report
 from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER, company_mapping
 
 UNFINISHED = frozenset({EndState.RETRY_LATER, EndState.FAILED})
-"""What such a run did cannot be told from what it had to do."""
+"""End states of runs whose outcome cannot be told from what they had to do."""
 
 
 def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFacts:
@@ -91,7 +91,7 @@ def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
 
 
 def _planned_report(state: RunState) -> ApplyReport | None:
-    """What a run that wrote nothing reports; a dry run counts what it would have done."""
+    """Report on a run that wrote nothing; a dry run counts what it would have done."""
     if state.planned is None:
         return None
     report, counts = planned_report(state.planned.plan), state.planned.plan.counts

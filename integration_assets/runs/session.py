@@ -1,4 +1,4 @@
-"""What the assets of one run share, and how a run ends.
+"""Session of one run: what its assets share, and how it ends.
 
 The session is a Dagster resource, opened once per run by the in-process executor. It opens the staging store of the
 tenant and environment, hands out connectors, keeps the first error, and when the run is over makes sure that there is
@@ -66,7 +66,7 @@ and then tell how it ended."""
 LET_GO_POLL_SECONDS = 0.5
 MORE_FILES = "raise the limit of open files (`ulimit -n`), then run it again"
 RUN_HOLDER = "run "
-"""What the holder of a run lock begins with when it is a run; its id follows."""
+"""Prefix of the holder of a run lock when it is a run; its id follows."""
 
 
 class RunSession(dg.ConfigurableResource["RunSession"]):
@@ -211,11 +211,11 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             forget_run(state.connection, state.run_id)
 
     def _is_incomplete(self, state: RunState) -> bool:
-        """Whether a run without a summary stage stopped before its last stage."""
+        """True if a run without a summary stage stopped before its last stage."""
         return state.scope.writes and state.report is None
 
     def _stopped_between_stages(self, reason: BaseException | None) -> IntegrationError:
-        """Why a run ended without an error of a stage. `reason` is what is passing through, if anything."""
+        """Explain why a run ended without an error of a stage. `reason` is what is passing through, if anything."""
         if stopped := stop_reason(self._instance, self.state.run_id):
             return self._with_what_was_written(stopped)
         if isinstance(reason, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
@@ -328,7 +328,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             raise
 
     def _problem(self, error: BaseException, stage: str) -> IntegrationError:
-        """What stopped a stage, as one line for people."""
+        """Name what stopped a stage, as one line for people."""
         if not self.state.finished and (stopped := stop_reason(self._instance, self.state.run_id)):
             return self._with_what_was_written(stopped)
         if isinstance(error, IntegrationError):
@@ -379,14 +379,14 @@ def _check_mode(mode: Mode, scope: Scope) -> None:
 
 
 def mode_of(wanted: Mode, scope: Scope) -> Mode:
-    """How far a run goes: a sync that did not select the write is a dry run, or with no plan either a read-only one."""
+    """Return how far a run goes: without the write stage it is a dry run, or with no plan either a read-only one."""
     if wanted is not Mode.SYNC or not scope.stages or scope.writes:
         return wanted
     return Mode.DRY_RUN if PLAN_STAGE in scope.steps else Mode.READ_ONLY
 
 
 def _taken_over(scope: Scope) -> list[str]:
-    """What a run of some stages goes on from."""
+    """Name the earlier work that a run of some stages goes on from."""
     if not any(scope.takes_over(stage) for stage in (READ_STAGE, RESOLVE_STAGE, RANK_STAGE)):
         return []
     return [f"only {', '.join(scope.stages)} ran: what they go on from is as earlier runs left it"]

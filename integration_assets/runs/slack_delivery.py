@@ -57,7 +57,7 @@ def _place(settings: Settings | None) -> tuple[WebClient, str] | None:
 
 
 def slack_poster(settings: Settings | None) -> Callable[[OutboxMessage, bool], Posting] | None:
-    """How a letter is posted once, as itself or (true) as a late one; None when Slack is not configured."""
+    """Return a function that posts a message once, as itself or (true) as a late one; None without Slack."""
     place = _place(settings)
     if place is None:
         return None
@@ -80,7 +80,7 @@ def slack_poster(settings: Settings | None) -> Callable[[OutboxMessage, bool], P
 
 
 def notice_poster(settings: Settings) -> Callable[[Notice, bool], Posting] | None:
-    """How an alert is posted once, as itself or (true) as one that may be a repeat; None: Slack is not configured."""
+    """Return a function that posts an alert once, as itself or (true) as a possible repeat; None without Slack."""
     place = _place(settings)
     if place is None:
         return None

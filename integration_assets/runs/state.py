@@ -1,4 +1,4 @@
-"""What a run is: how far it may go, and everything it knows about itself, as plain data.
+"""State of a run: how far it may go, and everything it knows about itself, as plain data.
 
 Whoever works for a run is given its state; `session.py` opens one per run and closes it.
 """
@@ -27,7 +27,7 @@ from integration_assets.sync.report import ApplyReport
 
 
 class Mode(StrEnum):
-    """How far a run may go."""
+    """Range of a run: how far it may go."""
 
     SYNC = "sync"
     DRY_RUN = "dry_run"
@@ -52,7 +52,7 @@ class Planned(msgspec.Struct, frozen=True):
 
     @property
     def held(self) -> bool:
-        """Whether nothing of it may be written."""
+        """True if nothing of it may be written."""
         return bool(self.reasons)
 
 

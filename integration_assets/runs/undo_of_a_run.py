@@ -20,7 +20,7 @@ from integration_assets.sync.undo import UndoableRun, find_run, make_undo_plan, 
 from integration_assets.tenants.integrations import crm_for
 
 NAMED = 20
-"""What was left alone is named in the notes up to here; the summary's `conflicts` have all of it."""
+"""Most records left alone that the notes name; the summary's `conflicts` have all of them."""
 
 
 async def undo_run(session: RunSession) -> None:
