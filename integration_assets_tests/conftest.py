@@ -28,6 +28,20 @@ LONGEST = ("test_automation.py", "test_kill.py", "test_dagster_pages.py")
 """Files that take minutes each: begun last, they would be waited for alone."""
 
 
+MOST_WORKERS = 8
+"""Processes tests run in at most: each holds its own copy of Dagster in memory."""
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """One worker per core, at least two, as tests wait for servers; none where a few tests were asked for by name.
+
+    A worker takes longer to start than most tests take to run.
+    """
+    if config.args and all("::" in argument for argument in config.args):
+        return 0
+    return max(2, min(MOST_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest files first."""
     items.sort(key=lambda item: not item.path.name.startswith(LONGEST))
