@@ -112,12 +112,12 @@ class PlannedChanges(msgspec.Struct, frozen=True):
 
 
 class PlanLine(msgspec.Struct, frozen=True):
-    """The plan of the run; `hash` is None when there is none. `changes` are there when one was made."""
+    """The plan of the run; `hash` and `changes` are None when there is none, `changes` also of earlier versions."""
 
     hash: str | None = None
     held: bool = False
     reasons: tuple[str, ...] = ()
-    changes: PlannedChanges | msgspec.UnsetType = msgspec.UNSET  # summaries of earlier versions are read as well
+    changes: PlannedChanges | None = None
 
 
 class TopRequest(msgspec.Struct, frozen=True):

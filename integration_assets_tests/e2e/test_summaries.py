@@ -38,7 +38,7 @@ SHAPE: dict[str, Any] = {
     "conflicts": list,
     "quarantined": dict,
     "currency": str,
-    "plan": {"hash": (str, type(None)), "held": bool, "reasons": list},
+    "plan": {"hash": (str, type(None)), "held": bool, "reasons": list, "changes": (dict, type(None))},
     "top": {"by_arr": list, "by_companies": list},
     "freshness": {"votes_as_of": (str, type(None)), "companies_as_of": (str, type(None))},
 }
