@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 from integration_assets_tests.proofs.registry import PROOFS, Proof, Row, Scale
@@ -48,8 +49,14 @@ def run_all(
             continue
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, mp_context=context, max_tasks_per_child=tasks) as pool:
-            orders = [Job(one.name, one.module, scale) for one, scale in group]
-            yield from zip((one for one, _ in group), pool.map(run_one, orders), strict=True)
+            waiting = [(one, pool.submit(run_one, Job(one.name, one.module, scale))) for one, scale in group]
+            for one, future in waiting:
+                try:
+                    yield one, future.result()
+                except BrokenProcessPool:
+                    # Which of those that ran at the same time died is not known: none of them has shown that it holds.
+                    said = "its process died, or one that ran beside it"
+                    yield one, [Row(one.proves, said, "it ends by itself", held=False)]
 
 
 def run_one(job: Job) -> list[Row]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ from integration_assets_tests.proofs.registry import (
     register,
     root,
 )
-from integration_assets_tests.proofs.running import BrokenError, Job, run_one
+from integration_assets_tests.proofs.running import BrokenError, Job, run_all, run_one
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -116,6 +117,16 @@ def test_a_proof_that_raises_or_reports_nothing_does_not_hold(
     assert "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_process_that_dies_leaves_a_row_that_does_not_hold(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """It is neither left out nor taken for proven, and what runs in other processes goes on."""
+    (tmp_path / "dying_proof.py").write_text("import os\nos._exit(9)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    dying = Proof("dying", "figures", "It is shown.", lambda _scale: [], "dying_proof")
+    alone = replace(PROOFS["logins"], alone=True)
+    found = [(one.name, rows[0].held) for one, rows in run_all([dying, alone], [Scale(1), Scale(1)], jobs=1)]
+    assert found == [("dying", False), ("logins", True)]
+
+
 def test_nothing_tried_proves_nothing() -> None:
     """None of none is no success."""
     assert [counted("a", good, of).held for good, of in ((2, 2), (1, 2), (0, 0))] == [True, False, False]
@@ -132,13 +143,13 @@ def test_the_command_ends_with_1_where_a_goal_is_not_met(
 ) -> None:
     """A row, the totals of its kind and the JSON file say the same."""
 
-    def run_all(
+    def measured(
         proofs: list[Proof], scales: list[Scale], _jobs: int, *, small: bool
     ) -> Iterator[tuple[Proof, list[Row]]]:
         assert ([one.count for one in scales], small) == ([PROOFS["vault"].whole], False)
         yield proofs[0], [Row("swaps noticed", "6/9", "9/9", held, seconds=1.25)]
 
-    monkeypatch.setattr(command, "run_all", run_all)
+    monkeypatch.setattr(command, "run_all", measured)
     assert command.main(["vault", "--json", str(tmp_path / "rows.json")]) == code
     printed = capsys.readouterr().out
     assert f"{word:<12} vault" in printed
