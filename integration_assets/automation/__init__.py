@@ -1,4 +1,4 @@
-"""What starts runs by itself, and what tells people: schedules, sensors, and the short jobs behind them.
+"""Automation: the schedules, sensors and short jobs that start runs by themselves and tell people.
 
 May import `assets`, `reporting`, `staging`, `tenants`, `connectors`, `config`, `errors` and Dagster.
 """

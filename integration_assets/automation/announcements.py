@@ -65,8 +65,10 @@ def tell(settings: Settings, tenant: str, news: News) -> tuple[AlertTransition, 
             drop_notices(alerts, news.subject)  # nobody has heard of it
         elif standing.change in ("new", "recovered") and not by_a_run and post is not None:
             put_notice(alerts, _notice(settings, tenant, news, standing, now))
+        # The state was kept all the same: whoever configures Slack later must not get alerts that are long over.
         if post is None:
             return standing, NO_SLACK if standing.change in ("new", "recovered") else None
+        # Under the lock of the file, so that two jobs of one tenant do not post the same notice twice.
         return standing, post_notices(path, alerts, post)
 
 
@@ -77,6 +79,7 @@ def post_what_waits(settings: Settings, tenant: str) -> str | None:
         PermanentError: the state cannot be kept.
     """
     post, path = notice_poster(settings), alerts_path(settings.home, settings.environment.value, tenant)
+    # Without a file nothing was ever announced; holding it would create one for every tenant.
     if post is None or not path.exists():
         return None
     with held_alerts(path) as alerts:

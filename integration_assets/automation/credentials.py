@@ -30,11 +30,12 @@ def refused(system: str, happened: str) -> News:
 
 
 def news_of(looked: LookedAt) -> News | None:
-    """What there is to say of whether a credential works; None when it could not be found out."""
+    """Announce whether a credential works; None when it could not be found out."""
     if looked.problem is not None:
         return refused(looked.system, f"{looked.name} cannot be used: {looked.problem}")
     if looked.outcome in BROKEN:
         return refused(looked.system, f"{looked.name} does not work: {MEANINGS[looked.outcome]}")
+    # No answer, or one that says nothing of the credential, is neither a problem of it nor the end of one.
     if looked.outcome is not Outcome.OK:
         return None
     subject = credential_problem(looked.system)
@@ -47,7 +48,7 @@ def news_of(looked: LookedAt) -> News | None:
 
 
 def expiry_news(looked: LookedAt, now: datetime) -> News:
-    """What there is to say of how long a credential is valid. `now` is UTC."""
+    """Announce how long a credential is valid. `now` is UTC."""
     subject = f"expiry {looked.system}"
     step = expiry_step(looked.expires_at, now)
     if step is None or looked.expires_at is None:
@@ -61,6 +62,7 @@ def expiry_news(looked: LookedAt, now: datetime) -> News:
     over = step == 0
     return News(
         subject=subject,
+        # With the day and the step, so that each step is announced once, and anew for another date.
         problem=f"{day} {step}",
         title=f"A credential {'has expired' if over else 'expires soon'}: {looked.system}",
         happened=f"{looked.name} expired on {day}." if over else f"{looked.name} expires on {day}: {_left(step)}.",
@@ -73,6 +75,7 @@ def expiry_step(expires_at: datetime | None, now: datetime) -> int | None:
     if expires_at is None:
         return None
     left = expires_at - now
+    # Also at the very moment: a credential that expires now does not work for the next run.
     if left <= timedelta():
         return 0
     reached = [days for days in EXPIRY_NOTICE if left <= timedelta(days=days)]
@@ -93,12 +96,15 @@ async def look_at_each_credential() -> None:
         check_launch(context.run, context.instance)
         tenant, who = context.partition_key, f"run {context.run_id}"
         operator = load_settings()
+        # Before any look: a tenant without readable settings has no Slack of its own to tell.
         settings = settings_for(operator, tenant, who)
         for looked in await look_at_credentials(operator, tenant, who):
             result = looked.problem or (MEANINGS[looked.outcome] if looked.outcome else "")
             context.log.info(f"{looked.name}: {result}")
             for news in (news_of(looked), expiry_news(looked, datetime.now(UTC))):
                 _, problem = tell(settings, tenant, news) if news is not None else (None, None)
+                # That Slack could not be told is no failure of the look: the notice waits and goes along with the next
+                # one.
                 if problem is not None:
                     context.log.warning(problem)
     except IntegrationError as error:
@@ -109,5 +115,6 @@ check_credentials = dg.GraphDefinition("look_at_credentials", node_defs=[look_at
     name="check_credentials",
     description="Try each credential with the cheapest read there is, and look when it expires; tell what changed.",
     partitions_def=TENANTS,
+    # The sensor asks for the next look by itself; a retry would try a refused credential again at once.
     tags={"dagster/max_retries": "0"},
 )

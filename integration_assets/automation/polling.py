@@ -35,7 +35,7 @@ ANSWER_TAG = "integration_assets/answer"
 
 
 class Changed(StrEnum):
-    """What the job found out. `unknown`: a run was under way, or the other side did not answer; it is asked again."""
+    """Answer of the job. `unknown`: a run was under way, or the other side did not answer; it is asked again."""
 
     YES = "changed"
     NO = "unchanged"
@@ -64,19 +64,22 @@ async def newest_records(feedback: FeedbackSystem) -> Newest:
 
 
 async def _first_page(pages: AsyncIterator[Page[Any]]) -> Page[Any] | None:
+    # Newest first, so that one page is enough; going on would read everything at every poll.
     return await anext(pages, None)
 
 
 def compare_newest(connection: duckdb.DuckDBPyConnection, newest: Newest, now: datetime) -> Changed:
-    """Whether something has come since the last run, and since it was last asked; what is newest is kept. UTC."""
+    """Tell whether something has come since the last run and since the last time; keep what is newest. `now` is UTC."""
     asked = dict(connection.execute("SELECT list, newest_id FROM sync.newest_asked").fetchall())
     new = [
         name
         for name, record_id in newest.items()
         if record_id is not None
+        # A record that no run can use is never stored: without this it would start a run at every poll.
         and asked.get(name) != record_id
         and not connection.execute(_STORED[name], [record_id]).fetchall()
     ]
+    # Whole, so that a list the system no longer offers leaves nothing behind to be compared with.
     connection.execute("DELETE FROM sync.newest_asked")
     for name, record_id in newest.items():
         connection.execute("INSERT INTO sync.newest_asked VALUES (?, ?, ?::TIMESTAMP)", [name, record_id, now])
@@ -91,10 +94,12 @@ async def ask_feedback_system() -> None:
         check_launch(context.run, context.instance)
         tenant, run_id = context.partition_key, context.run_id
         settings = settings_for(load_settings(), tenant, f"run {run_id}")
+        # One line with the missing variables, instead of a refused call that reads like a bad credential.
         require_configured(settings)
         answer = await _ask(context, settings, tenant)
     except IntegrationError as error:
         raise dg.Failure(description=error.message, allow_retries=False) from error
+    # As a tag, which sensors can read without opening the store or the run's events.
     context.instance.add_run_tags(run_id, {ANSWER_TAG: answer.value})
     context.log.info(f"{FEEDBACK_PROVIDER}: {answer.value}")
 
@@ -104,14 +109,18 @@ async def _ask(context: dg.OpExecutionContext, settings: Settings, tenant: str) 
         async with feedback_for(settings, CallCounter()) as feedback:
             newest = await newest_records(feedback)
         path = store_path(settings.home, settings.store_url, settings.environment, tenant)
+        # After the calls: the store is held for milliseconds, and a run that starts meanwhile need not wait for the
+        # network.
         with open_store(path, f"run {context.run_id}, asking for changes") as connection:
             answer = compare_newest(connection, newest, datetime.now(UTC))
             _post_late_summaries(context, settings, connection)
         _warn(context, post_what_waits(settings, tenant))
+    # Before TransientError and told at once: asking again would be refused for as long as nobody replaces it.
     except CredentialError as error:
         _, problem = tell(settings, tenant, refused(FEEDBACK_PROVIDER, error.message))
         _warn(context, problem)
         raise
+    # Not a failure: the run that holds the store reads what changed anyway.
     except LockError as error:
         _warn(context, f"a run is under way, it reads what changed: {error.message}")
         return Changed.UNKNOWN
@@ -125,6 +134,7 @@ def _post_late_summaries(
     context: dg.OpExecutionContext, settings: Settings, connection: duckdb.DuckDBPyConnection
 ) -> None:
     post = slack_poster(settings)
+    # Without Slack the messages stay in the outbox, for the day somebody configures it.
     if post is None:
         return
     delivery = deliver(connection, lambda message: post(message, True), own=None)

@@ -29,6 +29,7 @@ class Period(msgspec.Struct, frozen=True):
     @property
     def slot_minutes(self) -> int:
         """Length of a slot."""
+        # A period of, say, 7 minutes would have a last slot shorter than the others, and cron could not express it.
         return 1 if self.minutes % SLOT_MINUTES else SLOT_MINUTES
 
     @property
@@ -38,7 +39,7 @@ class Period(msgspec.Struct, frozen=True):
 
     @property
     def cron(self) -> str:
-        """When it is to be looked whose turn it is: at the beginning of each slot."""
+        """Cron expression of the beginnings of the slots, at which it is looked whose turn it is."""
         return "* * * * *" if self.slot_minutes == 1 else f"*/{self.slot_minutes} * * * *"
 
 
@@ -47,18 +48,20 @@ ASK = Period(AUTOMATION.ask_minutes)
 
 
 def slot_of(tenant: str, period: Period) -> int:
-    """Which of the slots of each period is a tenant's: always the same, and spread evenly over many tenants."""
+    """Choose a tenant's slot in each period: always the same, and spread evenly over many tenants."""
+    # A hash of the name, not its place in the list: a tenant that is added or removed must not move the others.
     return int.from_bytes(hashlib.sha256(tenant.encode()).digest()[:4]) % period.slots
 
 
 def slot_start(moment: datetime, period: Period) -> datetime:
-    """When the slot a moment (with time zone) lies in began, UTC."""
+    """Return the beginning, UTC, of the slot in which a moment (with time zone) lies."""
     seconds = int(moment.timestamp())
     return datetime.fromtimestamp(seconds - seconds % (period.slot_minutes * 60), UTC)
 
 
 def due_tenants(tenants: Iterable[str], moment: datetime, period: Period) -> list[str]:
     """The tenants whose turn is in the slot of this moment (with time zone)."""
+    # Counted from the epoch, so that it goes on over midnight and restarts; a period need not divide the day.
     slot = int(slot_start(moment, period).timestamp()) // (period.slot_minutes * 60) % period.slots
     return sorted(tenant for tenant in tenants if slot_of(tenant, period) == slot)
 
@@ -66,6 +69,7 @@ def due_tenants(tenants: Iterable[str], moment: datetime, period: Period) -> lis
 def scheduled_tenants(partitions: Iterable[str]) -> list[str]:
     """All tenants; the default one only if it is configured, or nobody else is: then its run says what is missing."""
     tenants = sorted(partitions)
+    # An installation of tenants often has no environment of its own: the default one would fail at every turn.
     if tenants != [DEFAULT_TENANT] and missing_variables(load_settings()):
         return [tenant for tenant in tenants if tenant != DEFAULT_TENANT]
     return tenants
@@ -92,6 +96,7 @@ def schedule_of_turns(name: str, job_name: str, period: Period, description: str
         if not due:
             yield dg.SkipReason(f"nobody's turn: {len(tenants)} tenants have theirs at other times")
         for tenant in due:
+            # One key per slot: a tick that Dagster evaluates twice, as after a restart, starts one run.
             yield dg.RunRequest(run_key=f"{tenant} {slot_start(moment, period):%Y-%m-%dT%H:%MZ}", partition_key=tenant)
 
     return whose_turn

@@ -1,4 +1,4 @@
-"""What starts a run on an answer or at a named time, and what tells people of runs that cannot tell it themselves.
+"""Sensors: start a run on an answer or at a named time, and tell people of runs that cannot tell it themselves.
 
 Sensors read Dagster's own records and our small files only: everything that asks another system is a job. The one
 exception is a message to Slack about a dead run, which must not depend on another process being able to start.
@@ -29,7 +29,7 @@ from integration_assets.tenants.settings import settings_for
 
 SWITCHED = dg.DefaultSensorStatus.RUNNING if AUTOMATION.automation else dg.DefaultSensorStatus.STOPPED
 WATCHING = dg.DefaultSensorStatus.RUNNING
-"""What only watches, or goes on with what somebody began, is on from the start."""
+"""Default of sensors that only watch, or go on with what somebody began: on from the start."""
 LONGEST_APPOINTMENT = timedelta(days=8)
 """Runs older than this are not looked at any more: no time that another side names is further off."""
 UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *STARTED_STATUSES]
@@ -42,7 +42,7 @@ OURS = frozenset({Mode.SYNC.value, Mode.UNDO.value, "__ASSET_JOB"})
 
 
 def is_under_way(instance: dg.DagsterInstance, tenant: str) -> bool:
-    """Whether a sync of this tenant waits in the queue or runs."""
+    """True if a sync of this tenant waits in the queue or runs."""
     wanted = dg.RunsFilter(job_name=Mode.SYNC.value, statuses=UNFINISHED, tags={PARTITION_TAG: tenant})
     return bool(instance.get_runs(wanted, limit=1))
 
@@ -60,10 +60,13 @@ def sync_on_change(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.Ski
     """Start a sync where an asking run answered that something changed and none waits or runs."""
     run = context.dagster_run
     tenant, answer = tenant_of(run), run.tags.get(ANSWER_TAG, Changed.UNKNOWN.value)
+    # Also `unknown`: it is asked again a few minutes later, and a run would only meet the same trouble.
     if answer != Changed.YES.value:
         return dg.SkipReason(f"tenant {tenant}: {answer}")
+    # A second sync would queue behind the first, which reads the change as well.
     if is_under_way(context.instance, tenant):
         return dg.SkipReason(f"tenant {tenant}: changed, and a sync is under way")
+    # Named after the asking run: the sensor may see it twice, the sync starts once.
     return dg.RunRequest(run_key=f"change seen by {run.run_id}", partition_key=tenant)
 
 
@@ -71,7 +74,7 @@ def sync_on_change(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.Ski
 
 
 def result_of(home: Path, tenant: str, run_id: str) -> RunResult | None:
-    """What a run of this machine left, of whichever environment; None when it left nothing."""
+    """Read what a run of this machine left, of whichever environment; None when it left nothing."""
     found = (read_result(home, environment, tenant, run_id) for environment in Environment)
     return next((ending for ending in found if ending is not None), None)
 
@@ -79,17 +82,21 @@ def result_of(home: Path, tenant: str, run_id: str) -> RunResult | None:
 def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iterator[dg.RunRequest]:
     """A new run for each tenant whose last sync could not finish and whose named time has come. `now` is UTC."""
     for tenant in instance.get_dynamic_partitions(str(TENANTS.name)):
+        # The newest only: a later run, good or bad, has taken over what this one left.
         syncs = dg.RunsFilter(
             job_name=Mode.SYNC.value, tags={PARTITION_TAG: tenant}, updated_after=now - LONGEST_APPOINTMENT
         )
         run = next((record.dagster_run for record in instance.get_run_records(syncs, limit=1)), None)  # the newest
+        # A newer sync that waits, runs or succeeded makes the retry pointless.
         if run is None or run.status is not dg.DagsterRunStatus.FAILURE:
             continue
         ending = result_of(home, tenant, run.run_id)
         if ending is not None and ending.retry_at is not None and ending.retry_at <= now:
             yield dg.RunRequest(
+                # One retry per failed run, however often the sensor looks.
                 run_key=f"retry of {run.run_id}",
                 partition_key=tenant,
+                # As it was launched: another environment or a full read is part of what has to be tried again.
                 run_config=run.run_config,
                 tags={RETRY_TAG: str(retries_so_far(run.tags) + 1)},
             )
@@ -114,11 +121,13 @@ def retry_later(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest |
 
 
 def why_silent(run: dg.DagsterRun, ending: RunResult | None) -> str | None:
-    """Why nobody has to be told of this failed run; None when somebody has."""
+    """Return the reason for which nobody has to be told of this failed run; None when somebody has."""
+    # Polls and looks at credentials tell their own problems; a backfill or a job of somebody else is not ours to tell.
     if run.job_name not in OURS:
         return f"a run of {run.job_name}"
     if PROCESS_TAG in run.tags:
         return "whoever typed it has seen it"
+    # Its next attempt tells how it ended; an alert now would be over a minute later.
     if run.tags.get(WILL_RETRY) == "true":
         return "Dagster tries it again"
     if ending is not None and not had_no_voice(ending):
@@ -127,7 +136,7 @@ def why_silent(run: dg.DagsterRun, ending: RunResult | None) -> str | None:
 
 
 def had_no_voice(ending: RunResult) -> bool:
-    """Whether a run ended before it knew whose Slack to tell: the tenant's settings could not be opened."""
+    """True if a run ended before it knew whose Slack to tell: the tenant's settings could not be opened."""
     return ending.stage == "start" and not ending.message.posted and ending.message.problem is None
 
 
@@ -143,6 +152,7 @@ def speak_for(run: dg.DagsterRun, operator: Settings) -> str:
         return f"run {run.run_id}: {silent}"
     try:
         settings = settings_for(operator, tenant, f"run {run.run_id}")
+    # The tenant's settings are what is broken, so only the operator can be told.
     except IntegrationError:
         settings = operator
     _, problem = tell(settings, tenant, _of_start(tenant, ending) if ending else _of_death(run))
@@ -179,6 +189,7 @@ def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
     """Tell people of a run that left no ending of its own, or could not say it."""
     try:
         return dg.SkipReason(speak_for(context.dagster_run, load_settings()))
+    # A sensor that raises is retried by Dagster with every tick, and would hide the other dead runs behind this one.
     except IntegrationError as error:
         return dg.SkipReason(f"nobody could be told of run {context.dagster_run.run_id}: {error.message}")
 
@@ -189,6 +200,7 @@ def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
 def due_looks(instance: dg.DagsterInstance, now: datetime) -> list[dg.RunRequest]:
     """A look at the credentials of each tenant in each half of a day: none is left alone for a whole one. UTC."""
     tenants = scheduled_tenants(instance.get_dynamic_partitions(str(TENANTS.name)))
+    # Part of the run key: the sensor may look every ten minutes, a credential is tried twice a day.
     half = f"{now:%Y-%m-%d} {'early' if now.hour < 12 else 'late'}"
     return [dg.RunRequest(run_key=f"{tenant} {half}", partition_key=tenant) for tenant in tenants]
 

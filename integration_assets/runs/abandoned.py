@@ -24,6 +24,7 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
     """End the runs of processes of this machine that are gone; returns their ids."""
     runs = instance.get_runs(dg.RunsFilter(statuses=STARTED_STATUSES))
     gone = [run for run in runs if _is_gone(run.tags.get(PROCESS_TAG, ""))]
+    # As failed, not cancelled: nobody asked for it, and only a failed run can be executed again from where it failed.
     for run in gone:
         instance.report_run_failed(run, "The process of this run was killed. Running again goes on where it was.")
     return [run.run_id for run in gone]
@@ -31,6 +32,7 @@ def close_abandoned_runs(instance: dg.DagsterInstance) -> list[str]:
 
 def _is_gone(process: str) -> bool:
     host, _, number = process.rpartition("/")
+    # A process id says nothing on another machine: that run may well be alive there.
     if host != socket.gethostname() or not number.isdigit():
         return False
     pid = int(number)
@@ -40,6 +42,8 @@ def _is_gone(process: str) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return True
+    # The process lives and belongs to another account, which may have started this run: ending a live run is worse than
+    # leaving a dead one for longer.
     except PermissionError:
         return False
     return False

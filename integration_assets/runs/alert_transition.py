@@ -56,6 +56,7 @@ def alert_transition_of(state: RunState, end_state: EndState, line: str | None) 
     """
     if state.mode is not Mode.SYNC or state.settings is None or state.environment is None:
         return None
+    # A launch that was refused and a cancelled run say nothing about whether syncs work: an open alert stays open.
     if isinstance(state.error, LaunchError | RunCancelledError):
         return None
     try:
@@ -82,6 +83,8 @@ def keep_alert_transition(state: RunState, transition: AlertTransition | None) -
         return
     with held_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant)) as alerts:
         settle(alerts, RUNS, transition)
+        # A good run proves that runs can start and that the credential works, so those alerts close with it; otherwise
+        # the next check of credentials would announce a second recovery.
         if transition.alert is None:
             before = transition.before.problem if transition.before else ""
             alerts.open.pop(before, None)
@@ -99,13 +102,17 @@ def retry_time(state: RunState, end_state: EndState) -> datetime | None:
     Only runs of the job `sync` are, whole ones and what is left of one: a whole one is what the sensor starts. What
     Dagster ended is up to Dagster: it tries again itself what took too long, and nobody what a person cancelled.
     """
+    # Somebody who typed a command, or applies an approved plan, is there to repeat it: a retry behind their back could
+    # write what they have changed their mind about.
     attempt = retries_so_far(state.tags)
     typed = PROCESS_TAG in state.tags or state.plan_file is not None or state.approved_hash is not None
     whole = state.scope.is_whole or PARENT_TAG in state.tags
     if end_state is not EndState.RETRY_LATER or typed or state.mode is not Mode.SYNC:
         return None
+    # The sensor starts a whole sync. After a run of some stages that would do more than was asked for.
     if state.job != Mode.SYNC.value or not whole:
         return None
+    # Without this bound a system that is down for days would get a new run every few minutes for as long.
     if attempt >= MOST_RETRIES or state.error is None or isinstance(state.error, RunStoppedError):
         return None
     zone = None
@@ -119,6 +126,7 @@ def retry_time(state: RunState, end_state: EndState) -> datetime | None:
 
 def retries_so_far(tags: Mapping[str, str]) -> int:
     """Read how often the run these tags belong to has been tried again before."""
+    # Tags can be edited by hand in the Dagster UI: what is no number counts as the first try and must not stop the run.
     number = tags.get(RETRY_TAG, "")
     return int(number) if number.isascii() and number.isdigit() else 0
 
@@ -128,9 +136,11 @@ def named_time(error: IntegrationError, retries: int, now: datetime, time_zone: 
 
     A day's calls are renewed at midnight in the `time_zone` of the portal; unknown, in UTC.
     """
+    # A pause of minutes would only burn the retries: until midnight every call is refused.
     if isinstance(error, DailyQuotaError) and error.retry_after is None:
         here = now.astimezone(_zone(time_zone))
         midnight = (here + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        # A little later than midnight: the clocks of the two machines need not agree to the second.
         return midnight.astimezone(UTC) + AFTER_MIDNIGHT
     pause = FIRST_PAUSE * 2**retries if error.retry_after is None else timedelta(seconds=error.retry_after)
     return now + pause
@@ -139,5 +149,6 @@ def named_time(error: IntegrationError, retries: int, now: datetime, time_zone: 
 def _zone(name: str | None) -> ZoneInfo:
     try:
         return ZoneInfo(name or "UTC")
+    # The name comes from the portal; a machine without time zone data, or an unknown name, must not cost the retry.
     except (ZoneInfoNotFoundError, ValueError):
         return ZoneInfo("UTC")

@@ -61,6 +61,7 @@ SAID_BEFORE = "not posted: Slack has been told of this, and hears of it again wh
 
 def finish_run(state: RunState) -> RunResult:
     """End the run: publish, record, write the summary, post it. To be called once."""
+    # A signal between recording and posting would leave a run that is recorded as done and that nobody hears of.
     with undisturbed():
         return _finish(state)
 
@@ -82,6 +83,7 @@ def publish_again(state: RunState) -> tuple[RunSummary, Path | None]:
             "launch the job `sync`, or select `raw*` as well"
         )
     published = None
+    # Without a ranking there is nothing to publish, and readers would find an empty database.
     if was_ranked(connection):
         published = published_path(settings.home, target, state.tenant)
         publish(connection, published)
@@ -104,13 +106,16 @@ class _Conclusion(msgspec.Struct, frozen=True):
 
 
 def _finish(state: RunState) -> RunResult:
+    # First: whatever fails from here on, the session must not end the run a second time when it closes.
     state.finished = True
     _let_go_of_broken_store(state)
+    # Before the summary: that the file could not be published is an error of the run, and decides its end state.
     published = _publish(state)
     conclusion = _conclude(state)
     recorded, problem = _record(state, conclusion, published)
     if problem is not None:
         _let_go_of_broken_store(state)
+        # The first error is the cause. That the end could not be recorded either often only follows from it.
         if state.error is None:
             state.error, state.error_stage = problem, "run_summary"
             conclusion = _conclude(state)
@@ -119,6 +124,7 @@ def _finish(state: RunState) -> RunResult:
     )  # before the notes are taken: what Slack refused is one of them
     _keep_alert_transition(state, conclusion)
     report = None
+    # A refused launch read and wrote nothing, and has nothing to report.
     if not isinstance(state.error, LaunchError):
         report = leave_report(
             state, conclusion.summary, conclusion.error, advice=conclusion.advice, floor=conclusion.facts.floor
@@ -174,6 +180,7 @@ def _page_of(state: RunState) -> str | None:
 
 def _when_again(state: RunState, retry_at: datetime | None) -> str | None:
     """Say when the run is tried again; None leaves it to the general advice."""
+    # Our own retry must not compete with Dagster's, nor go on with what a person cancelled.
     if isinstance(state.error, RunStoppedError):
         return AFTER_CANCEL if isinstance(state.error, RunCancelledError) else AFTER_STOP
     if retry_at is None:
@@ -187,6 +194,7 @@ def _keep_alert_transition(state: RunState, conclusion: _Conclusion) -> None:
         return
     try:
         keep_alert_transition(state, conclusion.transition)
+    # A repeated message is a nuisance, a run that fails at its very end would be a lie.
     except PermanentError as error:
         state.notes.append(f"this end may be told again: {error.message}")
 
@@ -213,11 +221,14 @@ def _may_record(state: RunState) -> bool:
 
 def _record(state: RunState, conclusion: _Conclusion, published: Path | None) -> tuple[bool, PermanentError | None]:
     """Record the end, and put the message into the outbox; whether that was done, and what went wrong."""
+    # After the lock has passed on, another run owns the store: writing now would overwrite its records.
     if state.connection is None or not _may_record(state):
         return False, None
     if isinstance(state.error, LaunchError):
         forget_run(state.connection, state.run_id)
         return False, None
+    # In the same transaction as the end of the run: a message whose run is not recorded would announce what a reader
+    # cannot find, and a recorded run without its message would never be announced.
     message = (
         conclusion.message if slack_poster(state.settings) and not is_quiet(state, conclusion.transition) else None
     )
@@ -244,10 +255,12 @@ def _publish(state: RunState) -> Path | None:
     target = published_path(settings.home, state.target(), state.tenant)
     # An undo ranks nothing: what was published stays, and comes to know of this run.
     again = state.mode in UNDO_MODES and target.exists()
+    # A run that ranked nothing itself may publish only tables that an earlier run finished, never half of its own.
     if not (state.ranked or again or (state.scope.takes_over(RANK_STAGE) and was_ranked(state.connection))):
         return None
     try:
         publish(state.connection, target)
+        # Only on request: the file holds names of companies and ARR, and others than the product's user could read it.
         if settings.share_published:
             share_published(settings.home)
     except IntegrationError as error:
@@ -271,8 +284,10 @@ def was_ranked(connection: duckdb.DuckDBPyConnection) -> bool:
 
 def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
     """End state, exit code and the one line that says why."""
+    # Ahead of gate and guard: both are judged on data that an error may have left incomplete.
     if state.error is not None:
         return state.error.state, state.error.exit_code, redact(state.error.message)
+    # The gate before the guard: a plan made from data that failed the gate is not worth approving.
     reasons: tuple[str, ...] = tuple(f"{check.name}: {check.detail}" for check in state.failed_gate())
     if reasons:
         line = f"the gate is closed, nothing was written: {'; '.join(reasons)}"
@@ -280,6 +295,7 @@ def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
         reasons = state.planned.reasons
         line = f"plan {state.planned.plan.hash[:12]} is held: {'; '.join(reasons)}"
     else:
+        # A rejected record is no failure of the run, but must not pass for a clean success either.
         rejects = bool(state.report and state.report.rejected_items)
         end_state = EndState.SUCCEEDED_WITH_REJECTS if rejects else EndState.SUCCEEDED
         return end_state, EXIT_CODES[end_state], None
@@ -289,6 +305,7 @@ def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
 def _post(state: RunState, conclusion: _Conclusion, *, recorded: bool) -> Message:
     """Post the summary where Slack is configured. What Slack does never changes what the run achieved."""
     message, post = conclusion.message, slack_poster(state.settings)
+    # Somebody launched it by hand a second ago and sees the refusal; the channel of the team need not.
     if isinstance(state.error, LaunchError):
         return Message(message.text, message.blocks, posted=False, problem=SEEN_BY_ITS_STARTER)
     if post is None:
@@ -296,9 +313,11 @@ def _post(state: RunState, conclusion: _Conclusion, *, recorded: bool) -> Messag
     if _never_began(state):
         return Message(message.text, message.blocks, posted=False, problem="not posted: the run never began")
     quiet = is_quiet(state, conclusion.transition)
+    # Nothing of this run waits in the outbox; older messages can wait for a run that can record.
     if quiet and not recorded:
         return Message(message.text, message.blocks, posted=False, problem=SAID_BEFORE)
     delivery = send_message(post, message, state.connection if recorded else None)
+    # `send_message` was called for the older messages in the outbox; that this one was not among them needs a reason.
     if quiet and delivery.problem is None:
         delivery.problem = SAID_BEFORE
     state.notes += delivery.notes

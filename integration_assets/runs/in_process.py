@@ -46,6 +46,7 @@ def dagster_home(home: Path) -> Path:
     folder = (home / "dagster").resolve()
     try:
         make_private_directory(folder)
+        # At every start, so that an upgrade brings its new configuration; a folder of DAGSTER_HOME is the user's own.
         shutil.copyfile(config_file(INSTANCE_CONFIG), folder / INSTANCE_CONFIG)
     except OSError as error:
         raise ConfigurationError(
@@ -70,6 +71,7 @@ def prepared_instance(folder: Path, tenants: Collection[str] | None = None) -> I
     `tenants` are those of the registry, None without one; `default` is always among the partitions.
     """
     with dg.DagsterInstance.from_config(str(folder)) as instance:
+        # Before any run: Dagster refuses a run of a partition it does not know.
         align_partitions(instance, tenants)
         close_abandoned_runs(instance)
         yield instance
@@ -85,6 +87,8 @@ def _written(folder: Path, run_id: str) -> Iterator[None]:
     try:
         yield
     except OperationalError as error:
+        # The run itself is done and has told it; that Dagster could not write a last event must not turn it into a
+        # failure.
         if not has_result(run_id):
             reason = "the disk is full" if is_disk_full(error) else str(error.orig).splitlines()[0]
             raise PermanentError(
@@ -107,6 +111,7 @@ def forget_runs(settings: Settings, tenant: str) -> int:
     with prepared_instance(dagster_home(settings.home)) as instance:
         run_ids = instance.get_run_ids(dg.RunsFilter(tags={PARTITION_TAG: tenant}))
         for run_id in run_ids:
+            # The logs first: once the run is deleted nothing leads to them any more.
             instance.compute_log_manager.delete_logs(prefix=[run_id])
             instance.delete_run(run_id)
     return len(run_ids)
@@ -139,6 +144,7 @@ def run_job(
             instance=instance,
             run_id=run_id,
             partition_key=tenant,
+            # The result says how it ended. An exception would lose the exit code and show a stack trace of Dagster.
             raise_on_error=False,
             tags=run_tags(),
             run_config={
@@ -154,6 +160,7 @@ def run_job(
                         }
                     }
                 },
+                # Dagster's lines on the console would bury the summary and the one line of the error.
                 "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
             },
         )

@@ -26,6 +26,7 @@ async def interruptible(
     `grace` seconds, cancel the task.
     """
     task = asyncio.current_task()
+    # Python delivers signals to the main thread only and refuses handlers elsewhere.
     if task is None or threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -33,9 +34,11 @@ async def interruptible(
     last_resort: list[asyncio.TimerHandle] = []
 
     def interrupt() -> None:
+        # The second signal: whoever sends it no longer wants to wait for what is under way.
         if ask_to_stop is None or last_resort:
             task.cancel()
             return
+        # The timer comes before the question, so that a question that hangs is bounded as well.
         last_resort.append(loop.call_later(grace, task.cancel))
         ask_to_stop()
 
@@ -45,6 +48,7 @@ async def interruptible(
     try:
         yield
     finally:
+        # A timer that outlives the block would cancel whatever the task does next, such as writing the summary.
         for timer in last_resort:
             timer.cancel()
         for number, handler in before.items():
@@ -65,6 +69,8 @@ def undisturbed() -> Iterator[None]:
             signal.signal(number, handler)
 
     for number in SIGNALS:
+        # The first signal is swallowed, which is all the patience there is: with the old handlers back the next one
+        # ends the process.
         signal.signal(number, lambda _number, _frame: restore())
     try:
         yield

@@ -84,6 +84,7 @@ def scope_of(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None) -> 
     if steps is None and instance is not None and run.execution_plan_snapshot_id is not None:
         # Dagster's command line names no steps of a run; the plan it has saved does.
         steps = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).step_keys_to_execute
+    # Neither the run nor a saved plan names steps: Dagster executes the whole job then.
     return WHOLE if steps is None else Scope(frozenset(steps))
 
 
@@ -97,6 +98,7 @@ def check_launch(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None)
     """
     if run is None or instance is None:
         return
+    # Ahead of the partition: a run for a range has no partition tag, and "names no tenant" would send people astray.
     if any(tag in run.tags for tag in RANGE_TAGS):
         raise LaunchError(
             f"this run is for several tenants at once ({' to '.join(run.tags.get(tag, '?') for tag in RANGE_TAGS)}): "
@@ -108,12 +110,14 @@ def check_launch(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None)
             '(`dagster job execute`: `--tags \'{"dagster/partition": "default"}\'`); nothing was read'
         )
     tenant = tenant_of(run)
+    # Otherwise Dagster would notice it only when the first asset is recorded, after all systems were read.
     if not instance.has_dynamic_partition(str(TENANTS.name), tenant):
         raise LaunchError(
             f"tenant {tenant} is not among Dagster's partitions: it was deleted there, or does not exist; "
             f"add it to the partitions `{TENANTS.name}` in the Dagster UI, or start `integration-assets dev`, which "
             "adds every tenant there is; nothing was read"
         )
+    # Only executors that start a process per step leave this event, and they leave it before the step begins.
     if instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_WORKER_STARTING):
         raise LaunchError(
             "this run has a process for each step: its stages share one staging store, which one process holds; "
@@ -126,11 +130,13 @@ def stop_reason(instance: dg.DagsterInstance | None, run_id: str) -> RunStoppedE
     run = instance.get_run_by_id(run_id) if instance is not None and run_id else None
     if instance is None or run is None:
         return None
+    # Only these three mean that the run is to end; any other status is one of a run that may go on.
     if run.status not in (CANCELING, CANCELED, FAILURE):
         return None
     asked = _said(instance, run_id, dg.DagsterEventType.RUN_CANCELING)
     if BY_MONITORING in asked:  # it cancels, and then counts the run as failed
         return RunStoppedError(f"stopped by Dagster's run monitoring ({asked.rstrip('.')})")
+    # Without the words of the monitoring it was a person, and what a person stopped is not tried again.
     if run.status is not FAILURE:
         return RunCancelledError("cancelled by somebody in Dagster")
     failed = _said(instance, run_id, dg.DagsterEventType.RUN_FAILURE)

@@ -13,6 +13,7 @@ _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 def memory_bound() -> str:
     """The lowest limit that is set, like `2.0 GB`, or `all memory of the machine`."""
     limits = []
+    # Both limits can be set at once; the lower one is what the process ran into.
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY:
         limits.append(soft)

@@ -22,5 +22,6 @@ def align_partitions(instance: dg.DagsterInstance, tenants: Collection[str] | No
     there = set(instance.get_dynamic_partitions("tenants"))
     if missing := sorted(wanted - there):
         instance.add_dynamic_partitions("tenants", missing)
+    # Only when the registry could say who is there: an installation without one may have partitions made by hand.
     for tenant in sorted(there - wanted) if tenants is not None else ():
         instance.delete_dynamic_partition("tenants", tenant)

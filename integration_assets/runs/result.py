@@ -47,6 +47,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
 def read_result(home: Path, environment: Environment, tenant: str, run_id: str) -> RunResult | None:
     """The result of a run, or None when it left none."""
+    # Memory before the file: on a full disk the file is missing or that of an earlier attempt.
     if run_id in _results:
         return _results[run_id]
     path = result_path(home, environment, tenant, run_id)
@@ -78,6 +79,7 @@ def keep_result(state: RunState, result: RunResult) -> RunResult:
         try:
             make_private_directory(path.parent)
             write_whole(path, msgspec.json.encode(result))
+        # The result is in memory already; the run's own end must not turn into that of its file.
         except OSError as error:
             note = f"the ending of the run could not be kept in {path}: {error.strerror}"
             result = msgspec.structs.replace(result, notes=(*result.notes, note))

@@ -77,11 +77,13 @@ def _identified(state: RunState) -> int:
 
 def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
     """The fewest calls for what was done, by system; nothing for a run that did not get through it."""
+    # A floor for half the work would read like calls that were wasted.
     if end_state in UNFINISHED or state.work is None or state.crm_sizes is None or state.connection is None:
         return {}
     first_apply = state.planned is not None and state.planned.first_apply
     writing = Writing()
     if state.portal_asked:
+        # The first write to a portal sends a few records alone, which costs a batch more than their number says.
         canary = CANARY_RECORDS if first_apply else 0
         writing = read_writing(state.connection, state.run_id, state.crm_sizes, canary=canary)
     return {
@@ -95,6 +97,7 @@ def _planned_report(state: RunState) -> ApplyReport | None:
     if state.planned is None:
         return None
     report, counts = planned_report(state.planned.plan), state.planned.plan.counts
+    # A sync that wrote nothing did not create anything: the planned counts would read as done.
     if state.mode not in DRY_MODES:
         return report
     return msgspec.structs.replace(
@@ -110,6 +113,7 @@ def _plan_line(state: RunState) -> PlanLine:
     gate = tuple(f"{check.name}: {check.detail}" for check in state.failed_gate())
     if state.planned is None:
         return PlanLine(None, bool(gate), gate)
+    # The gate first, as it is asked: a person reads the first reason, and it spoils the others.
     reasons = (*gate, *state.planned.reasons)
     counts = state.planned.plan.counts
     changes = PlannedChanges(counts.create, counts.update, counts.retire, counts.link, counts.unlink)

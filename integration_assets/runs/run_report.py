@@ -47,6 +47,7 @@ def leave_report(
     path = report_path(state.settings.home, state.environment, state.tenant, state.run_id)
     try:
         keep_report(path, render_report(facts, _published_ranking(state.settings, state, summary.currency)))
+    # The report of a large tenant is the biggest piece of text a run makes, and comes last: the run itself is done.
     except MemoryError:
         state.notes.append("no report was written: out of memory")
         return None

@@ -96,6 +96,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         A session of a run that has ended stays closed: Dagster opens the resources once more to hand out its result.
         """
         run, self._instance = context.run, context.instance
+        # Opening it again would take the lock, record a second beginning and post a second summary.
         if run is not None and run.is_finished:
             yield self
             return
@@ -127,6 +128,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             try:
                 yield self
             finally:
+                # Before the end, so that its note is in the summary.
                 note_use(state)
                 self._end(state)
 
@@ -136,6 +138,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         state.environment = operator.environment
         # Until it is known whose credentials this run uses, it has none: not even for a message that it failed.
         state.settings = tenant_settings(operator, state.tenant)
+        # Before the registry is asked for any secret: a refused launch needs none.
         check_launch(run, self._instance)
         _check_mode(state.mode, state.scope)
         state.settings = settings_for(operator, state.tenant, f"run {state.run_id}")
@@ -145,6 +148,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         state.connection, state.lock = store.connection, store.lock
         try:
             self._begin(state, state.settings, store.connection)
+        # It opened, so the lock is ours; what fails now is the disk or the file, and another try would not help.
         except duckdb.Error as error:
             raise PermanentError(f"staging store {path} cannot be written: {first_line(error)}") from error
         self.check_room()
@@ -164,11 +168,14 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             try:
                 return stack.enter_context(hold_store(path, f"{RUN_HOLDER}{state.run_id}"))
             except LockError as error:
+                # Only a run that Dagster calls over will let go soon. A command or a live run may hold the store for
+                # hours.
                 is_over = error.holder.startswith(RUN_HOLDER) and stop_reason(
                     self._instance, error.holder.removeprefix(RUN_HOLDER)
                 )
                 if not is_over or time.monotonic() > deadline:
                     raise
+            # Whoever cancels this run while it waits must not wait for the other one as well.
             if reason := stop_reason(self._instance, state.run_id):
                 raise reason
             time.sleep(LET_GO_POLL_SECONDS)
@@ -178,6 +185,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         environment = settings.environment
         if not state.scope.only_sums_up:
             state.notes += _taken_over(state.scope)
+        # This run before the dead ones: if ending them fails, this one is still found and ended by the next.
         begin_run(
             connection,
             Begun(
@@ -207,6 +215,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             self._note(self._stopped_between_stages(sys.exception()), "end")
         if state.error or state.failed_gate() or state.scope.writes:
             finish_run(state)
+        # A run of a few assets that went well leaves no line among the runs: readers count whole runs there.
         elif state.connection is not None:
             forget_run(state.connection, state.run_id)
 
@@ -216,6 +225,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
 
     def _stopped_between_stages(self, reason: BaseException | None) -> IntegrationError:
         """Explain why a run ended without an error of a stage. `reason` is what is passing through, if anything."""
+        # Dagster's word first: what a cancelled run raises on its way out is only a consequence.
         if stopped := stop_reason(self._instance, self.state.run_id):
             return self._with_what_was_written(stopped)
         if isinstance(reason, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
@@ -313,6 +323,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         """Run one stage; turn what stops it into one line, kept for the summary, that Dagster does not retry."""
         state = self.state
         try:
+            # Dagster starts stages that do not depend on the failed one; they would work on half of the data.
             _raise_again(state.error)
             yield state
         except dg.Failure:
@@ -323,16 +334,21 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             if isinstance(problem, RunStoppedError):
                 # As a failure of the step it would become one of the run, whatever Dagster made of it before.
                 raise dg.DagsterExecutionInterruptedError(problem.message) from error
+            # Known ends are told in one line. What is left is a bug, and keeps its stack trace in Dagster.
             if isinstance(error, IntegrationError | MemoryError | duckdb.Error | asyncio.CancelledError):
                 raise dg.Failure(description=problem.message, allow_retries=False) from error
             raise
 
     def _problem(self, error: BaseException, stage: str) -> IntegrationError:
         """Name what stopped a stage, as one line for people."""
+        # A run that has told its end is no longer stopped by anybody: a later cancellation must not change what was
+        # told.
         if not self.state.finished and (stopped := stop_reason(self._instance, self.state.run_id)):
             return self._with_what_was_written(stopped)
         if isinstance(error, IntegrationError):
             return error
+        # Ahead of the other errors of DuckDB, which are permanent: more memory, or less at the same time, mends this
+        # one.
         if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
             return TransientError(f"out of memory in {stage}: it may use {memory_bound()}; allow more, then run again")
         if isinstance(error, duckdb.Error):
@@ -342,6 +358,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         if has_too_many_open_files(error):
             return PermanentError(f"too many open files in {stage}: {MORE_FILES}")
         if isinstance(error, Exception):
+            # File and line instead of the error's text, which may quote a record or an address.
             where = traceback.extract_tb(error.__traceback__)[-1]
             return PermanentError(
                 f"unexpected {type(error).__name__} in {stage} ({Path(where.filename).name}:{where.lineno}): "
@@ -350,6 +367,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         return TransientError(f"interrupted in {stage}: run it again, it goes on where it stands")
 
     def _note(self, error: IntegrationError, stage: str) -> None:
+        # The first error is the cause, and the summary shows one.
         if self.state.error is None:
             self.state.error, self.state.error_stage = error, stage
 
@@ -370,6 +388,7 @@ def _check_mode(mode: Mode, scope: Scope) -> None:
     Raises:
         LaunchError: the mode promises that nothing is written, or something else than the job does.
     """
+    # In either direction: a sync configured as undo would find no run to undo, an undo as sync would write anew.
     if (mode in UNDO_MODES) != (UNDO_STEP in scope.steps):
         raise LaunchError(f"this job cannot run in mode {mode}: launch the job named after the mode")
     if scope.writes and mode is not Mode.SYNC:
@@ -380,6 +399,8 @@ def _check_mode(mode: Mode, scope: Scope) -> None:
 
 def mode_of(wanted: Mode, scope: Scope) -> Mode:
     """Return how far a run goes: without the write stage it is a dry run, or with no plan either a read-only one."""
+    # A mode somebody chose is kept, so that the check of it can refuse what does not fit instead of doing less in
+    # silence.
     if wanted is not Mode.SYNC or not scope.stages or scope.writes:
         return wanted
     return Mode.DRY_RUN if PLAN_STAGE in scope.steps else Mode.READ_ONLY
@@ -394,6 +415,7 @@ def _taken_over(scope: Scope) -> list[str]:
 
 def note_use(state: RunState) -> None:
     """Note in the registry how the run fared with the tenant's integrations. That it cannot be noted is no failure."""
+    # At the start nothing was asked of any system yet: how its integrations work is not known.
     if not isinstance(state.settings, TenantSettings) or state.error_stage == "start":
         return
     systems = {provider.value: provider for provider in Provider}

@@ -42,6 +42,7 @@ class Slack(SlackResource):
             guard=guard,
             timeout=TIMEOUT_SECONDS,
             retry_handlers=[
+                # A connection that failed carried nothing, so that repeating it shows no message twice.
                 ConnectionErrorRetryHandler(max_retry_count=1, error_types=[URLError]),
                 RateLimitErrorRetryHandler(max_retry_count=2),
             ],
@@ -65,6 +66,7 @@ def slack_poster(settings: Settings | None) -> Callable[[OutboxMessage, bool], P
 
     def post(message: OutboxMessage, is_late: bool) -> Posting:
         text, blocks = message.text, message.blocks
+        # A late message says so, or a reader would take an old end for the state of today.
         if is_late:
             text, blocks = late(
                 text,
@@ -105,6 +107,7 @@ def send_message(
         return Delivery(posted=posting.line is None, problem=posting.line)
     try:
         delivery = deliver(connection, lambda one: post(one, one.run_id != message.run_id), own=message.run_id)
+    # Not posted around the outbox: the next run would find the message there and post it again.
     except duckdb.Error as error:
         return Delivery(problem=f"the outbox in the staging store cannot be used ({type(error).__name__})")
     if delivery.problem and _waits(connection, message.run_id):

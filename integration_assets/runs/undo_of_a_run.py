@@ -33,6 +33,7 @@ async def undo_run(session: RunSession) -> None:
     state = session.state
     run = find_run(session.connection, state.undo_run)
     async with crm_for(session.settings, session.target, state.calls, before_write=session.check_lock) as crm:
+        # Before the plan: record ids of another portal would name other records.
         portal = await make_sure_of_portal(session, crm)
         plan = await _plan(session, crm, run, portal)
         state.planned = Planned(plan)
@@ -41,11 +42,13 @@ async def undo_run(session: RunSession) -> None:
         if not plan.operations:
             state.notes.append("nothing is left to undo")
             if state.mode is Mode.UNDO:
+                # An undo that was broken off is finished by this look; without it the next plan would be held for good.
                 settle_undos(session.connection, portal.portal_id)
         elif state.mode is Mode.UNDO:
             report = await apply_planned(session, crm, state.planned)
             state.notes.append("the next plan of this environment is held (after_undo) until it is approved")
             if report.error is not None:
+                # After the note: what was undone so far already holds the next plan.
                 raise report.error
         state.quota = crm.quota
 
@@ -63,6 +66,7 @@ async def _plan(session: RunSession, crm: Crm, run: UndoableRun, portal: Portal)
             code_version=__version__,
             tenant=state.tenant,
         )
+        # What was shown is not what would be done now: the person has to see the new plan first.
         if stale:
             raise ConfigurationError(f"the undo {plan.hash[:12]} must not be applied any more: {stale}; begin again")
         return plan
