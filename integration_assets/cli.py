@@ -53,7 +53,7 @@ app.command("report")(reports.report)
 FullRead = Annotated[bool, typer.Option("--full", help="Read everything whole, whatever earlier runs know.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")]
 INTERRUPTED = 130
-"""What typer makes of a KeyboardInterrupt."""
+"""Exit code typer makes of a KeyboardInterrupt."""
 
 
 def main() -> None:

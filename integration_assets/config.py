@@ -32,11 +32,11 @@ _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 PRIVATE_NETWORKS = tuple(
     ip_network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 )
-"""What may be opened to tenants' internal systems. Loopback, link-local and metadata addresses never are."""
+"""Networks that may be opened to tenants' internal systems. Loopback, link-local and metadata addresses never are."""
 
 
 class Environment(StrEnum):
-    """Which CRM portal a run may write to."""
+    """CRM portal a run may write to."""
 
     SANDBOX = "sandbox"
     PRODUCTION = "production"
@@ -48,7 +48,7 @@ class Environment(StrEnum):
 
 
 class ArrSource(StrEnum):
-    """Where the ARR of a company may come from."""
+    """Sources the ARR of a company may come from."""
 
     CRM = "crm"
     INTERNAL = "internal"
@@ -56,7 +56,7 @@ class ArrSource(StrEnum):
 
 
 def _why_not_allowable(text: str) -> str | None:
-    """Why a network may not be opened to internal systems."""
+    """Say why a network may not be opened to internal systems."""
     try:
         network = ip_network(text)
     except ValueError:
@@ -66,7 +66,7 @@ def _why_not_allowable(text: str) -> str | None:
 
 
 def why_no_home(folder: Path) -> str | None:
-    """Why nothing can be kept in a folder, by its name alone; None when it can.
+    """Say why nothing can be kept in a folder, by its name alone; None when it can.
 
     Dagster and DuckDB put paths into database URLs as they are: from a `?` on they read options, and `%2F` becomes a
     slash, so that files would appear beside the folder.
@@ -340,7 +340,7 @@ class Settings(BaseSettings):
         return tuple(former for successor, _, former in entries if successor == tenant)
 
     def named(self, field: str) -> str:
-        """What a person knows a field by: here, its environment variable."""
+        """Return what a person knows a field by: here, its environment variable."""
         return variable(field)
 
     @property
@@ -350,7 +350,7 @@ class Settings(BaseSettings):
 
 
 class Automation(BaseSettings):
-    """What starts runs by itself, read when the definitions are loaded: it is the same for all tenants.
+    """Settings of what starts runs by itself, read when the definitions are loaded: the same for all tenants.
 
     `automation` switches schedules and sensors on from the start; else somebody does, once, in the Dagster UI. Every
     tenant is synced once in `sync_minutes`, and its feedback system asked for changes once in `ask_minutes`.
@@ -369,7 +369,7 @@ class Automation(BaseSettings):
 
 
 def load_automation() -> Automation:
-    """What the environment says about automation.
+    """Read what the environment says about automation.
 
     Raises:
         ConfigurationError: one line that names each wrong variable and what it must be.
@@ -394,11 +394,11 @@ class TenantSettings(Settings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """What is given and nothing else."""
+        """Take what is given and nothing else."""
         return (init_settings,)
 
     def named(self, field: str) -> str:
-        """What a person knows a field by: the tenant's own integration or setting."""
+        """Return what a person knows a field by: the tenant's own integration or setting."""
         return f"{_TENANTS_NAMES.get(field, field)} of tenant {self.tenant}"
 
 

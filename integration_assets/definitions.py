@@ -1,4 +1,4 @@
-"""What exists, in the order it flows."""
+"""Definitions of everything Dagster loads, in the order it flows."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def _fresh_sandbox(console: Console, *, port: int, with_setup: bool) -> Iterator
 
 
 def _of_billing(base_url: str, billing: Billing) -> str:
-    """How the sandbox's internal system can be asked: no environment variable can say it."""
+    """Describe how the sandbox's internal system can be asked: no environment variable can say it."""
     return (
         f"An internal billing system, for tenants of the registry: {base_url}/v1/accounts; OAuth 2 client "
         f"{billing.client_id}, secret {billing.client_secret}, token URL {base_url}/oauth/token"

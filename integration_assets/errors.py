@@ -26,7 +26,7 @@ from integration_assets.masking import mask_addresses
 
 
 class EndState(StrEnum):
-    """How a run ended. Any other ending is a bug."""
+    """End states of a run. Any other ending is a bug."""
 
     SUCCEEDED = "SUCCEEDED"
     SUCCEEDED_WITH_REJECTS = "SUCCEEDED_WITH_REJECTS"

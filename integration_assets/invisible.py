@@ -9,7 +9,7 @@ BLANK_LETTERS = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def is_invisible(character: str) -> bool:
-    """Whether nobody sees this character: white space, a control or format character, a blank letter."""
+    """True if nobody sees this character: white space, a control or format character, a blank letter."""
     return (
         character.isspace()
         or unicodedata.category(character) in ("Cc", "Cf", "Zs", "Zl", "Zp")
@@ -18,5 +18,5 @@ def is_invisible(character: str) -> bool:
 
 
 def is_blank(text: str) -> bool:
-    """Whether nobody sees anything of this text."""
+    """True if nobody sees anything of this text."""
     return all(map(is_invisible, text))

@@ -22,7 +22,7 @@ _SIGN = re.compile(ADDRESS_SIGN)
 _STOPS_LOCAL_PART = frozenset(
     '<>,;:"@\uff20\ufe6b\uff0c\uff1b\uff1a\u3001\u3002\u300c\u300d\u300e\u300f\u3010\u3011\u300a\u300b'
 )
-"""What no local part holds outside quotes (RFC 5322), and the punctuation of scripts that write without blanks."""
+"""Characters that no local part holds outside quotes (RFC 5322), and punctuation of scripts written without blanks."""
 _OPENING = "([{'`*_<\u201c\u201e\u2018\u00ab\u2039\uff08"
 """Stands before an address in a sentence more often than at the beginning of one."""
 _ATOM = re.compile(r"[^\W_]|[!#$%&'*+/=?^_`{|}~-]")
@@ -78,7 +78,7 @@ def _masked(value: Any) -> Any:
 
 
 def _host_end(text: str, start: int) -> int:
-    """Where the host that begins at `start` ends; `start` when there is none."""
+    """Return where the host that begins at `start` ends; `start` when there is none."""
     if literal := _HOST_LITERAL.match(text, start):
         return literal.end()
     end = start
@@ -103,7 +103,7 @@ def _in_host(text: str, place: int) -> bool:
 
 
 def _is_mail_host(host: str) -> bool:
-    """Whether mail could go there: a name with a dot, or four numbers; neither a version nor a picture's scale."""
+    """True if mail could go there: a name with a dot, or four numbers; neither a version nor a picture's scale."""
     plain = unicodedata.normalize("NFKC", unquote(unescape(host))).replace("\\", "").lower()
     plain = "".join(character for character in plain if not _invisible(character)).replace("\u3002", ".")
     if _IPV4.fullmatch(plain):
@@ -116,7 +116,7 @@ def _is_mail_host(host: str) -> bool:
 
 
 def _local_start(text: str, lower: int, sign: int) -> int:
-    """Where the local part that ends before `sign` begins, not before `lower`; `sign` when there is none."""
+    """Return where the local part that ends before `sign` begins, not before `lower`; `sign` when there is none."""
     quote = sign
     while quote > lower and _invisible(text[quote - 1]):
         quote -= 1
@@ -143,5 +143,5 @@ def _opening_quote(text: str, lower: int, closing: int) -> int | None:
 
 
 def _invisible(character: str) -> bool:
-    """Whether a character shows nothing: formats such as zero-width blanks, and controls."""
+    """True if a character shows nothing: formats such as zero-width blanks, and controls."""
     return unicodedata.category(character) in ("Cf", "Cc")

@@ -103,7 +103,7 @@ class Account(msgspec.Struct, frozen=True):
 
 
 class PortalKind(StrEnum):
-    """What a CRM portal says it is."""
+    """Kind of CRM portal, as the portal says."""
 
     STANDARD = "STANDARD"
     SANDBOX = "SANDBOX"
@@ -192,7 +192,7 @@ class InternalAccount(msgspec.Struct, frozen=True):
 
 
 class PropertyDefinition(msgspec.Struct, frozen=True):
-    """What a managed property must be. `options` are internal values of an enumeration, in order, with labels."""
+    """Definition of a managed property. `options` are internal values of an enumeration, in order, with labels."""
 
     name: str
     label: str
@@ -250,7 +250,7 @@ class LiveLink(msgspec.Struct, frozen=True):
 
 
 class LiveSchema(msgspec.Struct, frozen=True):
-    """What one portal's schema holds of what the pipeline uses, by name. Ids of the portal never appear here.
+    """Schema of one portal, as far as the pipeline uses it, by name. Ids of the portal never appear here.
 
     `object_present` is False when our object does not exist; `object_archived` when it exists only archived.
     `company_properties` covers the mapped company properties only, those that exist. `other_properties` are names of
@@ -292,7 +292,7 @@ class RejectedRequest(Rejected, frozen=True, eq=False):
     merged_ids: tuple[str, ...] = ()
 
     def __eq__(self, other: object) -> bool:
-        """Whether both reject one record for one reason."""
+        """True if both reject one record for one reason."""
         if not isinstance(other, Rejected):
             return NotImplemented
         return (self.kind, self.key, self.reason) == (other.kind, other.key, other.reason)
@@ -305,7 +305,7 @@ class RejectedRequest(Rejected, frozen=True, eq=False):
 REQUEST_WITHOUT_ID = "its request has no id"
 """Reason of a vote that is fine in itself, on a request that has no id."""
 WITHOUT_ID = "without id"
-"""How the key ends of a record that has none: `item 5 without id`."""
+"""Ending of the key of a record that has none: `item 5 without id`."""
 
 
 class Page(msgspec.Struct, Generic[T], frozen=True):

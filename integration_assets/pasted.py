@@ -1,4 +1,4 @@
-"""What people paste: keys, tokens and addresses as they come out of a page, a mail, a file. Imports nothing of ours.
+"""Pasted keys, tokens and addresses, as they come out of a page, a mail, a file. Imports nothing of ours.
 
 What stands round them is taken off; what is plainly something else is told, without a word of the key itself.
 """
@@ -21,7 +21,7 @@ _PREFIXES = {
     "xoxa-": "a Slack workspace token",
     "xoxs-": "a Slack session token",
 }
-"""How tokens begin, and what they are. Canny's keys have no form of their own."""
+"""Openings of tokens, and what each is. Canny's keys have no form of their own."""
 _OWN: Mapping[str, tuple[str, ...]] = {"canny": (), "hubspot": ("pat-",), "slack": ("xoxb-",)}
 _WANTED = {
     "canny": "Canny's key (Settings → API)",
@@ -48,7 +48,7 @@ def unwrapped(text: str) -> str:
 
 
 def why_no_secret(system: str, secret: str) -> str | None:
-    """Why a value cannot be a key or token of this system; None when it may be one. Nothing of it is repeated."""
+    """Say why a value cannot be a key or token of this system; None when it may be one. Nothing of it is repeated."""
     if _SCHEMES.match(secret):
         return "must be the key or token alone, without the word before it"
     if not (secret.isascii() and secret.isprintable()):
@@ -62,7 +62,7 @@ def why_no_secret(system: str, secret: str) -> str | None:
 
 
 def why_no_base_url(system: str, url: str) -> str | None:
-    """Why a value cannot be the base address of this system's API; None when it may be."""
+    """Say why a value cannot be the base address of this system's API; None when it may be."""
     (domains, own), example = _BASES[system], _BASES[system][1]
     if not url.isprintable() or any(map(str.isspace, url)) or "\\" in url:
         return f"has a blank or another odd character in it: it must look like {example}"

@@ -31,10 +31,13 @@ def check_metadata(
 ) -> dict[str, dg.MetadataValue[Any]]:
     """The rows a result is about; where records were kept out, how many, why, and the first of them."""
     shown: dict[str, dg.MetadataValue[Any]] = {}
+    # A warning about records already lists them below with their reasons: the same rows twice would be read as two
+    # problems.
     if result.rows and not (result.name in ABOUT_RECORDS and result.severity == "WARN"):
         shown["rows"] = shown_table(list(result.rows[0]), [tuple(row.values()) for row in result.rows])
     if result.name in ABOUT_RECORDS:
         records = query(connection, "quarantined_records", [run_id, result.asset])
+        # Distinct records: one can be kept out for several reasons.
         shown["quarantined"] = dg.MetadataValue.int(len({(kind, key) for kind, key, _ in records}))
         if records:
             lines = read_quarantine(connection, run_id, arr_property=arr_property)
@@ -55,6 +58,8 @@ def _partitioned(check: Check) -> dg.AssetChecksDefinition:
         with session.stage(check.name) as state:
             settings = gate_settings(state)
             result = check.ask(session.connection, settings)
+            # Before Dagster's own result: the gate before the write and the summary look here, even where Dagster's
+            # events are lost.
             state.checks[check.name] = result
             return dg.AssetCheckResult(
                 passed=result.passed,
@@ -63,6 +68,7 @@ def _partitioned(check: Check) -> dg.AssetChecksDefinition:
                 metadata=check_metadata(result, session.connection, state.run_id, settings.arr_property),
             )
 
+    # Only this warning and only here: tests turn every other one into an error.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.PreviewWarning)
         return dg.asset_check(

@@ -27,6 +27,7 @@ SNAPSHOTS = 30
 def ranking_charts(connection: duckdb.DuckDBPyConnection, currency: str) -> dict[str, dg.MetadataValue[str]]:
     """Draw the ranking: `arr`, `companies`, and votes against ARR."""
     places = votes_against_arr(connection, places=PLACES)
+    # Titles are people's words: unescaped they could draw a picture from another host into Dagster's page.
     named = [f"{safe(one.title)}: {one.by_votes:,} by votes, {one.by_arr:,} by ARR" for one in places.gaps]
     return {
         "chart_arr": picture("ARR by request", arr_chart(connection, currency, bars=BARS)),

@@ -23,8 +23,11 @@ def plan_preview(connection: duckdb.DuckDBPyConnection, plan_id: str) -> str:
             operation.action,
             operation.key,
             f"{operation.target} {operation.target_id}" if operation.target_id else operation.after.get("title", ""),
+            # Names of fields, not their values: values may be text of people, which Dagster keeps for good.
             ", ".join(operation.after) or ", ".join(operation.changed_labels),
         )
+        # Operations come from the store one by one: a plan of a hundred thousand must not be held in memory for twenty
+        # lines.
         for operation, _ in zip(read_operations(connection, plan_id), range(PREVIEW_OPERATIONS), strict=False)
     ]
     return markdown_table(["action", "key", "title or target", "fields or labels"], rows)
@@ -82,6 +85,7 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
 async def crm_feature_requests(session: RunSession) -> dg.MaterializeResult[None]:
     """Applied and verified changes. Asks the gate again before the first write, however it was started."""
     with session.stage("crm_feature_requests"):
+        # The first signal lets the batch under way be verified; cancelled in the middle, its outcome would be unknown.
         async with interruptible(session.stop):
             report = await write_run(session)
         return dg.MaterializeResult(

@@ -18,6 +18,7 @@ def _job(mode: Mode, selection: dg.AssetSelection, description: str) -> dg.Unres
         mode.value,
         selection=selection,
         description=description,
+        # A sync leaves its mode open, so that a selection of its assets run from the UI is judged by what was selected.
         config={"resources": {"session": {"config": {"mode": mode.value}}}} if mode is not Mode.SYNC else None,
     )
 

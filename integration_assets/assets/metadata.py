@@ -30,6 +30,7 @@ def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_b
     described = connection.execute(f"DESCRIBE {table}").fetchall()
     descriptions: Mapping[str, str] = COLUMNS.get(table, {})
     sources = SOURCES.get(table, {})
+    # Before anything is read: personal columns are left out of the query itself, not of its answer.
     shown = list(PREVIEWED.get(table, ())) or [name for name, *_ in described if name not in PERSONAL]
     (count,) = connection.execute("SELECT count(*) FROM query_table(?)", [table]).fetchall()[0]
     columns = ", ".join(f'"{name}"' for name in shown)
@@ -44,6 +45,7 @@ def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_b
                     name, type=str(kind), description=_with_sources(descriptions.get(name), sources.get(name, {}))
                 )
                 for name, kind, *_ in described
+                # A personal column that we describe may be named; what it holds is never shown.
                 if name not in PERSONAL or name in descriptions
             ]
         ),
@@ -78,11 +80,13 @@ def markdown_table(columns: list[str], rows: list[tuple[Any, ...]]) -> str:
 
 def _text(value: Any) -> str:
     text = "".join(character if character.isprintable() else " " for character in _words(value))
+    # Before it is cut: half an address would no longer be recognised as one, and still be readable.
     text = mask_addresses(text)
     return text if len(text) <= CELL_WIDTH else text[: CELL_WIDTH - 1] + "…"
 
 
 def _cell(value: Any) -> str:
+    # A backtick opens code, in which an escaped bar would end the cell after all.
     return _escaped(_text(value)).replace("`", "'")
 
 
@@ -101,6 +105,7 @@ def _escaped(text: str) -> str:
 def _words(value: Any) -> str:
     if value is None:
         return ""
+    # Before numbers: a bool is an int to Python.
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, datetime):

@@ -59,6 +59,7 @@ at the asset, not at each tenant: a tenant that lags behind the others shows in 
         for key, (_, _, description) in RANKED.items()
     ],
     partitions_def=TENANTS,
+    # One transaction fills all of them: half of them would show two moments side by side.
     can_subset=False,
 )
 def ranked(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
@@ -66,10 +67,13 @@ def ranked(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201
     with session.stage("ranked_feature_requests") as state:
         connection = session.connection
         rows = connection.execute("SELECT min(as_of) FROM raw.reads").fetchall()
+        # The oldest read, since the ranking is no newer than its oldest input; without any, the start of the run.
         as_of = rows[0][0] or state.started_at.replace(tzinfo=None)
+        # History and ranking together: a snapshot of a ranking that was rolled back would be a move nobody made.
         with transaction(connection):
             rank(connection, as_of=as_of)
             snapshot_history(connection, as_of=as_of)
+        # After the commit: from here on the summary and the published database may show this ranking.
         state.ranked = True
         charts = {
             "ranked_feature_requests": ranking_charts(connection, base_currency(session.settings, connection)),

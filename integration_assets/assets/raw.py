@@ -72,13 +72,16 @@ _DEPS = {"raw_crm_contacts": ["raw_votes", "raw_feature_requests"]}
         for key, (_, _, description, kind) in RAW.items()
     ],
     partitions_def=TENANTS,
+    # All systems are read at the same time: a company read a day after its votes would be matched by other domains.
     can_subset=False,
 )
 async def raw(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
     """Read the feedback system, the CRM and internal systems at the same time, page by page, into the staging store."""
     with session.stage("raw") as state:
+        # Reading is cancelled at once: it changes nothing outside, and the next run goes on from the last checkpoint.
         async with interruptible():
             ingested = await ingest(ingest_inputs(state))
+        # After the whole read: an early end must not count half of the requests as all there are.
         state.identified, state.quota = ingested.identified, ingested.quota
         state.work, state.crm_sizes = ingested.work, ingested.crm_sizes
         for key, (table, order_by, _, _) in RAW.items():

@@ -38,10 +38,13 @@ def domain_resolved_votes(session: RunSession) -> dg.MaterializeResult[None]:
     with session.stage("domain_resolved_votes") as state:
         connection = session.connection
         with transaction(connection):
+            # Inside the transaction: wrong overrides end the stage before last run's resolution is touched.
             settings = resolution_settings(session.settings, connection)
             resolve_votes(connection, settings)
+        # After the commit: only a whole resolution counts as one of this run.
         state.resolved = True
         state.notes.extend(override.repair for override in settings.overrides if override.repair)
+        # Kept out of the ranking but never lost: the checks and the report name them with the reason.
         for kind, query in UNUSABLE:
             rows = connection.execute(query).fetchall()
             quarantine(
@@ -62,6 +65,7 @@ def domain_resolved_votes(session: RunSession) -> dg.MaterializeResult[None]:
             metadata={
                 **table_metadata(connection, "resolved.votes", order_by="request_id, vote_id"),
                 "outcomes": dg.MetadataValue.md(markdown_table(["outcome", "votes"], outcomes)),
+                # A workspace without votes matches none, which is no division by zero.
                 "matched_share": round(matched / total, 4) if total else 0.0,
             }
         )

@@ -31,6 +31,7 @@ def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
     again what the last run left, and shows that run's numbers; nobody is told twice.
     """
     with session.stage("run_summary") as state:
+        # Nothing ran: a summary of this run would tell Slack of a success with zero requests.
         if state.scope.only_sums_up:
             summary, published = publish_again(state)
             return dg.MaterializeResult(
@@ -44,6 +45,8 @@ def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
             )
         ending = finish_run(state)
         summary = ending.summary
+        # After it was told: Dagster's run fails as well, so that schedules and retries see it, and is not repeated by
+        # Dagster.
         if ending.exit_code:
             raise dg.Failure(description=ending.error or f"the run ended {summary.state}", allow_retries=False)
         return dg.MaterializeResult(

@@ -22,10 +22,13 @@ from integration_assets.sync.undo import LAST
 async def undo(session: RunSession) -> None:
     """Take back what a run wrote, as far as nobody changed it since: read, plan, apply, verify, sum up."""
     with session.stage("undo") as state:
+        # As in a sync: the batch under way is verified before it stops.
         async with interruptible(session.stop):
             await undo_run(session)
+        # Here and not in the asset of the summary: an undo is no part of the asset graph.
         ending = finish_run(state)
         summary, plan = ending.summary, state.planned.plan if state.planned else None
+        # There is none when the run to undo was not found; the error says so.
         if plan is not None:
             dg.OpExecutionContext.get().add_output_metadata(
                 {

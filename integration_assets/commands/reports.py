@@ -12,7 +12,7 @@ from integration_assets.commands.shared import DEFAULT, Environment, Tenant, res
 
 
 class Order(StrEnum):
-    """Which ranking to show first."""
+    """Ranking to show first."""
 
     ARR = "arr"
     COMPANIES = "companies"

@@ -22,7 +22,7 @@ PLAN_LINES = 20
 
 
 def show_result(console: Console, ending: RunResult) -> None:
-    """How the run ended and what it did."""
+    """Show how the run ended and what it did."""
     show_summary(console, ending.summary, error=ending.error, notes=ending.notes, floor=ending.floor)
     if ending.published:
         console.print(Text(f"published database: {ending.published}"), soft_wrap=True)

@@ -1,4 +1,4 @@
-"""What commands share: options, settings, asking, secrets that come from a prompt or stdin and never from argv."""
+"""Parts that commands share: options, settings, asking, secrets from a prompt or stdin and never from argv."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ def confidential(what: str) -> str:
 
 
 def actor() -> Actor:
-    """Who acts, as the audit trail names it."""
+    """Name the actor as the audit trail does."""
     from integration_assets.tenants.registry.audit import Actor
 
     return Actor(f"command line ({getpass.getuser()})")

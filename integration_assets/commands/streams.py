@@ -1,4 +1,4 @@
-"""What the command line prints, to whatever it is given: a terminal, a closed pipe, a full disk, or nothing at all.
+"""Output of the command line, to whatever it is given: a terminal, a closed pipe, a full disk, or nothing at all.
 
 Printing must never change how a run ended, nor stop one in the middle of a write. So what cannot be shown is spelled
 otherwise or dropped, and no stream ever raises.
@@ -34,7 +34,7 @@ _SPELLINGS = str.maketrans(
         "\N{NO-BREAK SPACE}": " ",
     }
 )
-"""How our own signs are written where the encoding of a stream lacks them; any other character becomes `?`."""
+"""Substitutes for our own signs where the encoding of a stream lacks them; any other character becomes `?`."""
 _ERRORS = "integration_assets.spelled"
 
 
@@ -98,7 +98,7 @@ def settle_streams() -> None:
 
 
 def stdout_problem() -> str | None:
-    """Why what was printed on stdout did not arrive, else None."""
+    """Say why what was printed on stdout did not arrive, else None."""
     sys.stdout.flush()
     raw = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     return raw.problem.strerror if isinstance(raw, _Output) and raw.problem else None

@@ -53,18 +53,22 @@ class DoctorContext:
 
     async def once(self, what: str, reading: Callable[[], Coroutine[Any, Any, T]]) -> T:
         """The result of a reading that several checks need, carried out by the first of them."""
+        # As a task, so that checks that ask at the same time share one read; the answer counts against their time, not
+        # each its own.
         if what not in self._shared:
             self._shared[what] = asyncio.create_task(reading(), name=what)
+        # Shielded: a check that gives up must not cancel the read that others still wait for.
         return cast("T", await asyncio.shield(self._shared[what]))
 
     async def close(self) -> None:
         """Stop what is still being read."""
         for task in self._shared.values():
             task.cancel()
+        # Exceptions of reads that nobody waits for any more are no finding.
         await asyncio.gather(*self._shared.values(), return_exceptions=True)
 
     async def opened(self) -> Opened:
-        """What the registry says, and the tenant's settings where they can be known."""
+        """Read the registry, and the tenant's settings where they can be known."""
         return await self.once("registry", lambda: in_thread(lambda: open_tenant(self.operator, self.tenant)))
 
     async def settings(self) -> Settings:
@@ -75,7 +79,9 @@ class DoctorContext:
         """
         opened = await self.opened()
         if opened.settings is None:
+            # Said once by the check of the encryption key; the others would only repeat it twenty times.
             raise NotTriedError("not tried: the tenant's secrets cannot be opened (encryption key)")
+        # A person waits for the table: a run may retry for minutes, a check may not.
         hasty = {
             "request_seconds": min(ANSWER_SECONDS, opened.settings.request_seconds),
             "patience_seconds": min(REPEAT_SECONDS, opened.settings.patience_seconds),
@@ -83,8 +89,9 @@ class DoctorContext:
         return opened.settings.model_copy(update=hasty)
 
     async def consequence(self, provider: str) -> str:
-        """What a refused credential of a provider means, to stand behind the error; nothing without a registry."""
+        """Say what a refused credential of a provider means, to stand behind the error; nothing without a registry."""
         opened = await self.opened()
+        # One of the two: only integrations that runs of this environment use are listed.
         places = (f"{provider}/{self.environment}", f"{provider}/any")
         entry = next((one for one in opened.credentials if one.place in places), None)
         if entry is None:
@@ -104,6 +111,7 @@ async def in_thread(work: Callable[[], T]) -> T:
     future: asyncio.Future[T] = loop.create_future()
 
     def settle(set_it: Callable[[Any], None], value: Any) -> None:
+        # The check may have been cancelled meanwhile, and a future can be set only once.
         def unless_given_up() -> None:
             if not future.done():
                 set_it(value)
@@ -119,13 +127,16 @@ async def in_thread(work: Callable[[], T]) -> T:
         else:
             settle(future.set_result, result)
 
+    # A thread of its own, not of the pool: the pool joins its threads at exit, and one that hangs would keep the
+    # process alive.
     threading.Thread(target=run, name="doctor", daemon=True).start()
     return await future
 
 
 def replace_secret(settings: Settings, field: str, tenant: str) -> str:
-    """What to do to give a credential anew. `field` is the settings field that holds it."""
+    """Say how to give a credential anew. `field` is the settings field that holds it."""
     if not isinstance(settings, TenantSettings):
+        # Without a registry the credential is an environment variable: there is no page and no command for it.
         return f"set {settings.named(field)} to a valid one"
     provider, _, rest = field.partition("_")
     place = rest.removesuffix("_token")

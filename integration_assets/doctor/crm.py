@@ -35,7 +35,7 @@ UNCONFIGURED = "it is not configured"
 
 
 class CrmFacts(msgspec.Struct, frozen=True):
-    """What a portal says of itself. `scopes` None: it does not tell. An error stands where a read failed."""
+    """Facts a portal gives of itself. `scopes` None: it does not tell. An error stands where a read failed."""
 
     portal: Portal
     scopes: frozenset[str] | IntegrationError | None
@@ -51,7 +51,7 @@ def token_field(environment: Environment) -> str:
 
 
 async def crm_facts(context: DoctorContext, environment: Environment) -> CrmFacts:
-    """What the portal of an environment says.
+    """Read the facts of an environment's portal.
 
     Raises:
         CredentialError, TransientError, ContractError: it does not say who it is.
@@ -77,6 +77,7 @@ async def _scopes(crm: Crm) -> frozenset[str] | IntegrationError | None:
     try:
         return await crm.granted_scopes()
     except IntegrationError as error:
+        # The portal may be readable although this call is refused: the error belongs to the check of the scopes alone.
         return error
 
 
@@ -90,11 +91,13 @@ async def _schema(crm: Crm, settings: Settings) -> LiveSchema | IntegrationError
 async def _own(context: DoctorContext) -> CrmFacts:
     """The portal that is examined, for other checks than that of its token."""
     settings = await context.settings()
+    # One missing token would show as eight failures; only its own check reports it.
     if settings.hubspot(context.environment)[0] is None:
         raise NotTriedError(f"not tried: {settings.named(token_field(context.environment))} is not set")
     try:
         return await crm_facts(context, context.environment)
     except IntegrationError:
+        # The check of the token reports the error itself, with the remedy.
         raise NotTriedError("not tried: the CRM does not say which portal this is") from None
 
 
@@ -126,6 +129,7 @@ async def portal(context: DoctorContext) -> Seen:
         return failed(error, f"check {settings.named(token)} and the network, then run the doctor again")
     other = await _other(context)
     looks = [await _identity(context, settings, own.portal, other.portal if isinstance(other, CrmFacts) else None)]
+    # The other portal is only compared with: that it does not answer is worth a warning and stops no run.
     if isinstance(other, IntegrationError):
         wrong = advice(other, replace_secret(settings, token_field(context.environment.other), context.tenant))
         looks.append(warn(f"the {context.environment.other} portal cannot be compared with: {other.message}", wrong))
@@ -136,6 +140,7 @@ async def _identity(context: DoctorContext, settings: Settings, own: Portal, oth
     try:
         facts = await known_store(context)
         pinned = facts.pinned if facts else None
+    # Without a store nothing is pinned yet, as before the first run.
     except NotTriedError:
         pinned = None
     try:
@@ -146,6 +151,7 @@ async def _identity(context: DoctorContext, settings: Settings, own: Portal, oth
             pinned_id=pinned,
             other_portal_id=other.portal_id if other else None,
         )
+        # Reads only: the doctor must not claim a portal that no run has written to.
         check_claim(settings, claim_of(settings, context.tenant, own.portal_id))
     except ConfigurationError as error:
         return failed(error, "do what the message says: no approval releases another portal")
@@ -159,11 +165,13 @@ async def scopes(context: DoctorContext) -> Seen:
     if isinstance(own.scopes, IntegrationError):
         replace = replace_secret(settings, token_field(context.environment), context.tenant)
         return failed(own.scopes, advice(own.scopes, replace))
+    # No failure: a scope that is missing shows at the first call that needs it.
     if own.scopes is None:
         return unknown("the CRM does not say which scopes the token has")
     if missing := own.needed - own.scopes:
         name = settings.named(token_field(context.environment))
         return fail(f"missing: {', '.join(sorted(missing))}", f"grant them to the token in {name}")
+    # Not a failure: who never runs setup again does not need to grant schema scopes.
     if later := own.needed_by_setup - own.scopes:
         return ok(f"all {len(own.needed)} granted; `setup` would also need {', '.join(sorted(later))}")
     return ok(f"all {len(own.needed)} granted, those of `setup` included")
@@ -192,6 +200,7 @@ async def properties(context: DoctorContext) -> Seen:
         return name.startswith((f"{OBJECT}.", "company.")) and name != key
 
     seen = await _schema_part(context, ours, f"{count} properties of ours and those mapped, each as expected")
+    # A failure outweighs the warning, which would only lengthen the line.
     if settings.hubspot_arr_property is not None or seen.verdict is Verdict.FAIL:
         return seen
     name = settings.named(MAPPED[0])
@@ -212,6 +221,7 @@ async def _schema_part(context: DoctorContext, concerns: Callable[[str], bool], 
         # The token itself was accepted: what is refused is a scope, or the answer.
         grant = f"grant the token in {settings.named(token_field(context.environment))} what the message names"
         return failed(own.schema, advice(own.schema, grant))
+    # Each property of a missing object would be reported as missing; the object is reported once.
     if not own.schema.object_present and not concerns(OBJECT) and not concerns("company."):
         return unknown("not tried: the object does not exist")
     drifts = await _drifts(context, settings, own.schema)
@@ -222,6 +232,7 @@ async def _schema_part(context: DoctorContext, concerns: Callable[[str], bool], 
 async def _drifts(context: DoctorContext, settings: Settings, own: LiveSchema) -> list[Drift]:
     names = company_mapping(settings).names()
     drifts = target_problems(FEATURE_REQUEST, own, link_contacts=settings.link_contacts, company_properties=names)
+    # Without the object here every property differs from the other environment.
     if not own.object_present:
         return drifts
     other = await _other(context)
@@ -235,6 +246,7 @@ async def _drifts(context: DoctorContext, settings: Settings, own: LiveSchema) -
         company_properties=names,
         why_unreadable=UNCONFIGURED if other is None else "it cannot be read (CRM token)",
     )
+    # What is wrong here already differs from the other environment as well: one line says it.
     wrong_here = {drift.name for drift in drifts if drift.severity is Severity.ERROR}
     return [drift for drift in drifts if drift.severity is Severity.ERROR or drift.name not in wrong_here]
 
@@ -243,6 +255,7 @@ def _drift(drift: Drift, settings: Settings, context: DoctorContext) -> Seen:
     """A drift with what to do about this one: what is missing `setup` creates, all else a person has to change."""
     seen, fix, usage = f"{drift.name}: {drift.detail}", drift.remedy, False
     mapped = next((one for one in MAPPED if drift.name == f"company.{getattr(settings, one)}"), None)
+    # A mapped property is the tenant's own: setup does not create it, so the setting is what to correct.
     if mapped is not None and drift.remedy == MAP_AGAIN:
         fix, usage = f"correct {settings.named(mapped)}, or create the property", True
     elif drift.remedy == RUN_SETUP:
@@ -264,12 +277,14 @@ async def quota(context: DoctorContext) -> Seen:
     """19: calls left today against what a run takes."""
     own, settings = await _own(context), await context.settings()
     left = own.quota.daily_remaining
+    # The limits come with the headers of an answer, and not every answer has them.
     if left is None:
         return unknown("the CRM does not say how many calls are left today")
     facts = await known_store(context)
     needed = facts.calls_needed if facts else None
     if needed is None:
         return ok(f"{left:,} calls left today; no run yet to compare with") if left else _spent(left)
+    # Less than a run needs fails; less than a run may use is only held by the guard, which a person can release.
     if left < needed:
         return _spent(left, needed)
     budget = settings.call_budget if settings.call_budget is not None else left // SHARE_OF_QUOTA

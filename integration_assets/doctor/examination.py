@@ -33,6 +33,7 @@ async def examine(operator: Settings, tenant: str, *, time_is_up: Awaitable[obje
         ConfigurationError: there is no such tenant, or it has no integration.
     """
     context = DoctorContext(operator, tenant)
+    # All at once: 26 checks one after the other would take a minute when a host does not answer.
     tasks = [asyncio.create_task(_seen(check, context)) for check in CHECKS]
     alarm = asyncio.ensure_future(time_is_up or asyncio.sleep(PATIENCE_SECONDS))
     all_seen = asyncio.create_task(asyncio.wait(tasks))
@@ -61,12 +62,15 @@ async def _seen(check: Check, context: DoctorContext) -> Seen:
 
 
 async def _why_closed(context: DoctorContext) -> IntegrationError | None:
-    """Why the tenant's secrets do not open; a tenant that is not there ends the examination."""
+    """Return why the tenant's secrets do not open; a tenant that is not there ends the examination."""
     try:
+        # It has been read by the checks already or still hangs; waiting longer would double the time of the
+        # examination.
         async with asyncio.timeout(0.1):
             return (await context.opened()).problem
     except TimeoutError:
         return None
+    # A tenant that does not exist is an error of the command, not a finding.
     except ConfigurationError:
         raise
     except IntegrationError as error:
@@ -82,6 +86,7 @@ def _finding(number: int, check: Check, look: Seen) -> Finding:
         number=number,
         check=check.name,
         verdict=look.verdict,
+        # An error of a system may quote what was sent to it.
         seen=clip(redact(look.seen), LONGEST_SAID),
         why=check.why,
         fix=clip(redact(look.fix), LONGEST_SAID),

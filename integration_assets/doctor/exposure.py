@@ -30,7 +30,7 @@ WEBSERVER_PORT = 3000
 SERVER_INFO, VERSION_WORD = "/server_info", b"dagster_version"
 SECONDS = 1.0
 LISTENING = "0A"
-"""How the kernel's table of sockets says so."""
+"""State of a listening socket in the kernel's table."""
 ORIGIN = "https://doctor.invalid"
 METHODS = ("GET", "HEAD", "POST", "TRACE")
 FINE = frozenset({400, 401, 403, 404, 405, 410})
@@ -43,6 +43,7 @@ MOST_BYTES = 1_024
 async def webserver(_case: DoctorContext) -> Seen:
     """24: Dagster's pages, which have no login, answer to this machine only."""
     ports = await in_thread(lambda: open_ports(PROC))
+    # By the address others see: on loopback the pages are meant to answer.
     here = await in_thread(_own_address)
     answers = await asyncio.gather(*(answer_to_get(here, port, SERVER_INFO, seconds=SECONDS) for port in ports))
     exposed = [port for port, answer in zip(ports, answers, strict=True) if _is_dagster(answer)]
@@ -73,8 +74,10 @@ def open_ports(proc: Path) -> list[int]:
             for line in lines:
                 fields = line.split()
                 address, _, port = fields[1].partition(":")
+                # The kernel's table, not a scan of ports: a scan takes minutes and alarms whoever watches the network.
                 if fields[3] == LISTENING and not _is_loopback(address):
                     listening.setdefault(int(port, 16), set()).add(fields[9])
+    # No /proc, as on macOS: only the default port can be tried.
     if not told:
         return [WEBSERVER_PORT]
     ours = _sockets_of_dagster(proc) if listening else set()
@@ -90,6 +93,7 @@ def _sockets_of_dagster(proc: Path) -> set[str]:
     """Inodes of the sockets of processes whose command names Dagster, as far as we may look."""
     found: set[str] = set()
     for process in proc.glob("[0-9]*"):
+        # Processes end while they are looked at, and those of other accounts do not show their files.
         with suppress(OSError):
             if b"dagster" not in (process / "cmdline").read_bytes():
                 continue
@@ -103,6 +107,7 @@ def _sockets_of_dagster(proc: Path) -> set[str]:
 def _own_address() -> str:
     """An address of this machine that others see. Choosing the way to a far address sends nothing."""
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        # A datagram socket: connecting only makes the kernel choose the address it would send from.
         probe.connect(("192.0.2.1", 9))
         return str(probe.getsockname()[0])
     return "127.0.0.1"
@@ -119,6 +124,7 @@ def probes() -> list[str]:
 
 async def own_pages(context: DoctorContext) -> Seen:
     """25: our own pages give nothing away to whoever guesses paths."""
+    # Without a registry that opens, `serve` refuses to start: there are no pages to look at.
     if (await context.opened()).keys is None:
         return skipped(f"{NO_REGISTRY}, and without one the pages are not served")
     try:
@@ -145,12 +151,14 @@ def _application(context: DoctorContext, opened: Registry) -> ASGIApp:
 
 
 async def told_by(app: ASGIApp) -> list[str]:
-    """What an application answers with something, of the probes and a path that nobody made: method and path."""
+    """List what an application answers with something, of the probes and a path that nobody made: method and path."""
     told = []
     with _quiet():
+        # The path nobody made goes first: an application that answers everything with a page fails right there.
         for path in (f"/{uuid4()}", *probes()):
             for method in METHODS:
                 status, size = await _ask(app, method, path)
+                # A large refusal tells too much as well, such as a page with a stack trace.
                 if status not in FINE or size > MOST_BYTES:
                     told.append(f"{method} {path} ({status}, {size:,} bytes)")
     return told

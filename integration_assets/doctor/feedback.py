@@ -18,7 +18,7 @@ FEW_UNUSABLE = 10
 
 
 class FeedbackFacts(msgspec.Struct, frozen=True):
-    """What the system said to its cheapest authenticated read, and the first page of requests, or what is wrong."""
+    """Answer of the system to its cheapest authenticated read, and the first page of requests, or what is wrong."""
 
     said: str
     page: Page[FeatureRequest] | IntegrationError | None
@@ -40,6 +40,7 @@ async def _read(context: DoctorContext) -> FeedbackFacts:
         pages = feedback.feature_requests(statuses=settings.canny_statuses)
         try:
             page: Page[FeatureRequest] | IntegrationError | None = await anext(aiter(pages), None)
+        # The key works and the list does not: the second check reports that, so that the first one can pass.
         except IntegrationError as error:
             page = error
         return FeedbackFacts(said, page)
@@ -67,16 +68,19 @@ async def shape(context: DoctorContext) -> Seen:
     try:
         page = (await feedback_facts(context)).page if settings.canny_api_key else None
     except IntegrationError:
+        # The check of the key says why.
         raise NotTriedError("not tried: the feedback system does not answer") from None
     if settings.canny_api_key is None:
         return unknown(f"not tried: {settings.named(KEY)} is not set")
     if isinstance(page, IntegrationError):
         return failed(page, advice(page, replace_secret(settings, KEY, context.tenant)))
+    # A key of an empty workspace is accepted: a run would succeed and rank nothing.
     if page is None:
         return warn("the list of requests is empty", "check that the key belongs to the right workspace")
     unusable, all_ = len(page.rejected), len(page.records) + len(page.rejected)
     if all_ == 0:
         return warn("there are no requests", "check that the key belongs to the right workspace")
+    # A few odd records are quarantined by a run and stop nothing; the floor keeps one in a small list from failing it.
     if unusable > max(FEW_UNUSABLE, all_ * MOST_UNUSABLE) or unusable == all_:
         first = ", ".join(one.key for one in page.rejected[:3])
         return fail(

@@ -1,4 +1,4 @@
-"""What a check found, as a struct, as JSON and as a table; and the exit code all of them amount to."""
+"""Findings of the checks, as a struct, as JSON and as a table; and the exit code all of them amount to."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from integration_assets.errors import (
 
 
 class Verdict(StrEnum):
-    """How one check ended, from best to worst. `skipped`: what it looks at is not configured, and need not be.
+    """End of one check, from best to worst. `skipped`: what it looks at is not configured, and need not be.
 
     `unknown`: it could not be carried out, and it says why.
     """
@@ -35,7 +35,7 @@ class Verdict(StrEnum):
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What one look saw, and what to do about it. `usage`: a setting is missing or wrong."""
+    """Outcome of one look, and what to do about it. `usage`: a setting is missing or wrong."""
 
     verdict: Verdict
     seen: str
@@ -81,7 +81,8 @@ def unknown(seen: str, fix: str = "") -> Seen:
 
 
 def failed(error: IntegrationError, fix: str, consequence: str = "") -> Seen:
-    """What an error means for the check that met it."""
+    """Turn an error into the outcome of the check that met it."""
+    # Only wrong configuration is exit code 2: a system that is down is no mistake of whoever typed the command.
     return fail(f"{error.message}{consequence}", fix, usage=isinstance(error, ConfigurationError))
 
 
@@ -89,6 +90,7 @@ def worst_of(looks: Sequence[Seen]) -> Seen:
     """Several looks as one: the worst verdict, and everything seen that has it, with the remedies, each once."""
     order = list(Verdict)
     worst = max((look.verdict for look in looks), key=order.index)
+    # What is fine beside a failure would bury it.
     those = [look for look in looks if look.verdict is worst]
     return Seen(
         worst,
@@ -99,7 +101,8 @@ def worst_of(looks: Sequence[Seen]) -> Seen:
 
 
 def advice(error: IntegrationError, replace: str) -> str:
-    """What to do about an error a system answered with; `replace` is what gives it another credential."""
+    """Say what to do about an error a system answered with; `replace` is what gives it another credential."""
+    # Another credential is the only remedy, and only the check knows which and where.
     if isinstance(error, CredentialError):
         return replace
     if isinstance(error, ContractError):
@@ -123,6 +126,7 @@ def exit_code(findings: Sequence[Finding]) -> int:
     bad = [finding for finding in findings if finding.verdict is Verdict.FAIL]
     if any(finding.usage for finding in bad):
         return EXIT_USAGE
+    # A warning stays 0, so that a script can run the doctor before a sync without being stopped by advice.
     return 1 if bad or untried(findings) else 0
 
 

@@ -17,6 +17,7 @@ NO_REGISTRY = "not configured: no registry, the credentials are environment vari
 async def encryption_key(context: DoctorContext) -> Seen:
     """6: the key is there, nobody else can read its file, and it opens the check row and this tenant's secrets."""
     opened = await context.opened()
+    # Before the registry's absence: a key that does not open it must not pass for one that is not needed.
     if opened.problem is not None:
         return failed(opened.problem, "do what the message says, then run the doctor again")
     if not opened.has_registry or opened.keys is None:
@@ -32,6 +33,7 @@ async def key_age(context: DoctorContext) -> Seen:
     if keys is None:
         return skipped(NO_REGISTRY)
     looks = []
+    # An old master key cannot be destroyed while it still seals a data key.
     on_old = sum(count for key, count in keys.master_keys.items() if key != keys.current)
     if on_old:
         looks.append(
@@ -64,11 +66,13 @@ def _days_left(context: DoctorContext, one: Credential) -> Seen:
         f"replace it before: `{one.change} --secret --expires DAY`" if one.change else "replace it on the settings page"
     )
     if one.secret.expires_at is None:
+        # Said by a person; without a word nobody knows, which is a warning.
         if one.secret.never_expires:
             return ok(f"{one.name} never expires")
         say = f"`{one.change} --expires DAY|never`" if one.change else "say it on the settings page"
         return warn(f"nobody said when {one.name} expires", say)
     left = one.secret.expires_at - context.now()
+    # Past its day the next run fails; before it a warning is enough.
     if left <= timedelta():
         return fail(f"{one.name} expired on {one.secret.expires_at:%Y-%m-%d}", renew.replace("it before", "it"))
     if left.days < EXPIRY_NOTICE[0]:
@@ -89,6 +93,7 @@ async def last_success(context: DoctorContext) -> Seen:
 
 
 def _last(one: Credential) -> Seen:
+    # The last error outweighs an earlier success: what worked once may have been revoked since.
     if one.last_error is not None:
         return warn(f"{one.name} did not work last time: {one.last_error}", one.test)
     if one.last_ok_at is None:
@@ -98,6 +103,7 @@ def _last(one: Credential) -> Seen:
 
 async def _with_keys(context: DoctorContext) -> Opened:
     opened = await context.opened()
+    # The check of the encryption key says why, once.
     if opened.has_registry and opened.keys is None:
         raise NotTriedError("not tried: the registry cannot be opened (encryption key)")
     return opened

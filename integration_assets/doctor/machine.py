@@ -20,7 +20,7 @@ from integration_assets.staging.store import make_private_directory
 
 OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
 SYSTEMS = ("Linux", "Darwin")
-"""Where the locks of the staging store are known to work."""
+"""Systems on which the locks of the staging store are known to work."""
 LOCK = "requirements.lock"
 _PACKAGE = Path(__file__).parents[1]
 LOCK_PLACES = (_PACKAGE / LOCK, _PACKAGE.parent / LOCK)
@@ -42,6 +42,7 @@ def _installation() -> Seen:
         return fail(f"{here}: Python 3.11 to 3.13 is needed", "make clean install PYTHON=python3.12")
     if platform.system() not in SYSTEMS:
         return warn(f"{here}: never tried on this system", "use Linux or macOS")
+    # The lock is missing where somebody installed by other means: the versions cannot be judged then.
     lock = next((place for place in LOCK_PLACES if place.is_file()), None)
     if lock is None:
         return unknown(f"{here}; {LOCK} is not here, so the packages were not compared with it")
@@ -78,11 +79,13 @@ def _home(context: DoctorContext) -> Seen:
     try:
         make_private_directory(place)
         probe = place / ".doctor"
+        # Writing is the only sure answer: permissions say nothing of a full or read-only disk.
         probe.touch()
         probe.unlink()
     except OSError as error:
         fix = f"set {variable('home')} to a writable folder"
         return fail(f"{place} cannot be written: {error.strerror}", fix, usage=True)
+    # Against what the last run left, since a store may be a megabyte or many gigabytes.
     free, left = shutil.disk_usage(place).free, bytes_of(context)
     needed = RUNS_OF_ROOM * left
     wanted = f", {RUNS_OF_ROOM} times what the last run left is {size(needed)}" if left else "; no run left any yet"
@@ -129,6 +132,7 @@ async def known_store(context: DoctorContext) -> StoreFacts | None:
     try:
         return await store_facts(context)
     except IntegrationError:
+        # The check of the store says why.
         raise NotTriedError("not tried: the staging store does not open") from None
 
 
@@ -137,6 +141,7 @@ async def ledger(context: DoctorContext) -> Seen:
     facts = await known_store(context)
     if facts is None or (not facts.ledger.rows and not facts.ledger.problems):
         return ok("empty: nothing was written yet")
+    # Undo and recovery read the ledger only: a run on a damaged one could write twice.
     if facts.ledger.problems:
         return fail(
             "; ".join(facts.ledger.problems), f"restore {facts.path} from a backup, or move it away and run again"
@@ -152,6 +157,7 @@ async def leftovers(context: DoctorContext) -> Seen:
     left = [f"run {run[:8]}, begun {began:%Y-%m-%d %H:%M} UTC, did not end" for run, began in facts.open_runs]
     if facts.ledger.open_writes:
         left.append(f"the outcome of {facts.ledger.open_writes:,} writes is not known")
+    # Only a warning: the next run settles it by itself.
     if left:
         command = f"integration-assets sync --environment {context.environment}"
         tenant = "" if context.tenant == "default" else f" --tenant {context.tenant}"

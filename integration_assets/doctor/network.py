@@ -21,7 +21,7 @@ FEW_DAYS = 14
 """A certificate that ends sooner should have been renewed by now: most are, a month before."""
 SECONDS = 5.0
 METADATA = (("169.254.169.254", 80), ("100.100.100.200", 80))
-"""Where clouds tell a machine its own credentials (AWS, Google and Azure; Alibaba)."""
+"""Addresses at which clouds tell a machine its own credentials (AWS, Google and Azure; Alibaba)."""
 METADATA_SECONDS = 1.5
 OF_A_PROXY = frozenset({b"403", b"407", b"500", b"502", b"503", b"504"})
 """Statuses that say no: of a proxy that takes every connection, or of a service that is switched off."""
@@ -41,7 +41,9 @@ async def _all_ways(context: DoctorContext) -> list[Reached | IntegrationError]:
     for one in opened.internal:
         guard = AddressGuard(internal_policy(settings, context.tenant))
         to += [(url, guard) for url in (one.base_url, one.auth.get("token_url")) if url]
+    # One look per host: lists of one system share it, and its certificate.
     by_origin = {url.split("/", 3)[2]: (url, guard) for url, guard in to}
+    # In a thread: reading the system's certificates takes long enough to delay the other checks.
     authorities = await asyncio.to_thread(trusted_authorities)
     return list(await asyncio.gather(*(_one_way(url, guard, authorities) for url, guard in by_origin.values())))
 
@@ -72,6 +74,7 @@ async def clock(context: DoctorContext) -> Seen:
     if not off:
         return unknown("no system said what time it is")
     skew, host = min(off)  # the clock of one system may be wrong; where all disagree with ours, ours is
+    # Expiries, freshness and the days of the history are judged by this clock.
     if skew > MOST_SKEW:
         return warn(
             f"this machine's clock is {skew.total_seconds():,.0f} s off that of {host}, as near as any",
@@ -92,6 +95,7 @@ def _host(context: DoctorContext, one: Reached | IntegrationError) -> Seen:
     if isinstance(one, IntegrationError):
         return fail(one.message, "check the base URL, the name server, the firewall and the proxy of this machine")
     if one.certificate_until is None:
+        # The sandbox and tests; nobody else can read along there.
         if one.on_this_machine:
             return ok(f"{one.host} on this machine")
         return warn(f"{one.host} is asked without TLS: credentials travel open", "make the base URL https://")
@@ -114,5 +118,6 @@ async def egress(_case: DoctorContext) -> Seen:
 
 
 def _serves(answer: bytes) -> bool:
-    """Whether an answer is one of a web server that lets us in, or asks for a header or a token."""
+    """True if an answer is one of a web server that lets us in, or asks for a header or a token."""
+    # Also 401 and the like: the metadata service is there and only wants a header, which a forged request can bring.
     return answer.startswith(b"HTTP/") and answer[9:12] not in OF_A_PROXY

@@ -66,6 +66,7 @@ async def plaintext(context: DoctorContext) -> Seen:
     """26: no secret lies about in plain text."""
     try:
         secrets = known_secrets(await context.settings())
+    # Without settings the forms of known tokens can still be found.
     except NotTriedError:
         secrets = ()
     folders = places(context.operator.home)
@@ -96,11 +97,13 @@ def known_secrets(settings: Settings) -> tuple[str, ...]:
 
 def search(folders: Iterable[Path], secrets: Iterable[str]) -> Iterator[Found]:
     """Every line with a secret in the files of these folders, none below them but Git's."""
+    # A shorter one would be found in words and numbers of any file.
     own = [secret for secret in secrets if len(secret) >= 8]
     files = {file for folder in folders for pattern in FILES for file in folder.glob(pattern)}
     for file in sorted(files):
         with suppress(OSError):
             status = file.stat()
+            # A pipe would block the read for ever; a file of a megabyte is no environment file.
             if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST:
                 continue
             text = file.read_text(encoding="utf-8", errors="replace")
@@ -110,6 +113,7 @@ def search(folders: Iterable[Path], secrets: Iterable[str]) -> Iterator[Found]:
 
 
 def _what(line: str, own: list[str]) -> str | None:
+    # First: that it is a live credential of ours says more than the form it has.
     if any(secret in line for secret in own):
         return "a credential of this installation"
     return next((what for what, rule in RULES.items() if rule.search(line)), None)

@@ -16,7 +16,7 @@ from integration_assets.doctor.machine import known_store
 MISSED = 3
 """Runs that may be missing before it is worth a word: a held plan or a long outage takes one or two."""
 LONG_BY_HAND = timedelta(days=7)
-"""Where nothing starts runs by itself, a week without one."""
+"""Longest time without a run, where nothing starts runs by itself: a week."""
 DAEMON_SILENCE = timedelta(minutes=5)
 """Dagster's daemon says every half minute that it lives."""
 SYNC_SCHEDULE = "sync_schedule"
@@ -39,6 +39,7 @@ async def schedule(context: DoctorContext) -> Seen:
     last = facts.last_run if facts else None
     looks = [_switched(known, context.now()), _age(last, context.now(), scheduled=bool(known.on))]
     worst = worst_of(looks)
+    # Both looks fine: said in one line, since the age alone does not say whether anything starts runs.
     if worst.fix:
         return worst
     said = "; ".join(look.seen for look in looks)
@@ -48,8 +49,10 @@ async def schedule(context: DoctorContext) -> Seen:
 def _switched(known: Schedules, now: datetime) -> Seen:
     if not known.on and not known.off:
         return ok("no schedule on this machine")
+    # The other schedule only asks for changes: without a sync nothing comes of it.
     if not known.on or SYNC_SCHEDULE in known.off:
         return warn(f"switched off: {', '.join(known.off)}", "Dagster UI → Automation: switch the schedule on")
+    # A schedule that is on does nothing by itself: it is the daemon that starts runs.
     if known.looked_at is None or now - known.looked_at > DAEMON_SILENCE:
         since = f"since {known.looked_at:%Y-%m-%d %H:%M} UTC" if known.looked_at else "yet"
         return warn(f"{', '.join(known.on)} is on, but no daemon has looked at it {since}", "`integration-assets dev`")
@@ -74,9 +77,10 @@ def _long(age: timedelta) -> str:
 
 
 def _schedules(home: Path) -> Schedules:
-    """What Dagster's own records say, where there are any."""
+    """Read Dagster's own records, where there are any."""
     configured = os.environ.get("DAGSTER_HOME")
     folder = Path(configured) if configured else home / "dagster"
+    # Opening an instance would create the files of one in an installation that never used Dagster's schedules.
     if not folder.is_dir() or not (configured or (folder / SCHEDULES).exists()):
         return Schedules()
     from dagster import DagsterInstance, DagsterInvariantViolationError  # noqa: PLC0415 - takes a second to import

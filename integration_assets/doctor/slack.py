@@ -19,7 +19,7 @@ BUSY = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unava
 """Slack's words for what is not about the token ("Common errors" of its methods)."""
 AGAIN = "run the doctor again in a minute"
 LOOKED_UP_BY_ID = ("C", "G", "D")
-"""How ids of conversations begin; a name cannot be looked up."""
+"""First letters of the ids of conversations; a name cannot be looked up."""
 
 
 async def slack(context: DoctorContext) -> Seen:
@@ -39,10 +39,12 @@ def _slack(settings: Settings, tenant: str) -> Seen:
     replace = replace_secret(settings, TOKEN, tenant)
     try:
         granted = _granted(_ask(settings, "auth.test"))
+        # Not every answer names the scopes; then posting will tell.
         if granted is not None and NEEDED not in granted:
             return fail(f"the token has not the scope {NEEDED}", f"add {NEEDED} to the app and install it again")
         return _channel(settings)
     except SlackApiError as error:
+        # Slack's own trouble must not make people replace a token that works.
         if _word(error) in BUSY:
             return unknown(f"Slack does not answer now: {_word(error)}", AGAIN)
         return fail(f"Slack refuses the token: {_word(error)}", replace)
@@ -54,11 +56,13 @@ def _channel(settings: Settings) -> Seen:
     from slack_sdk.errors import SlackApiError  # noqa: PLC0415 - the same
 
     channel, name = settings.slack_channel or "", settings.named(CHANNEL)
+    # Slack posts to a name but has no method to look one up: that is no reason to fail.
     if not channel.startswith(LOOKED_UP_BY_ID):
         return ok("the token is valid and may post; a channel given by name cannot be looked up")
     try:
         answer = _ask(settings, "conversations.info", channel=channel)
     except SlackApiError as error:
+        # Looking up needs a scope that posting does not: most apps will not have it.
         if _word(error) == "missing_scope":
             return ok("the token is valid and may post; to look the channel up it would need channels:read")
         if _word(error) in BUSY:
@@ -67,6 +71,7 @@ def _channel(settings: Settings) -> Seen:
     info = answer.get("channel") or {}
     if info.get("is_archived"):
         return fail("the channel is archived", f"choose another channel in {name}")
+    # Only a warning: with the scope chat:write.public an app posts to public channels without being in them.
     if info.get("is_member") is False:
         return warn("the app is not in the channel", "invite the app to the channel")
     return ok("the token is valid, may post, and is in the channel")
@@ -91,6 +96,7 @@ def _granted(answer: Any) -> set[str] | None:
 def _word(error: Any) -> str:
     """Slack's own word for an error, as far as it is one."""
     code = error.response.get("error") if hasattr(error.response, "get") else None
+    # Whatever stands there may be text of a proxy, which must not get into the table.
     if isinstance(code, str) and code.replace("_", "").isalnum():
         return code[:80]
     return f"status {getattr(error.response, 'status_code', 'unknown')}"

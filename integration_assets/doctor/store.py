@@ -1,4 +1,4 @@
-"""What the staging store of a tenant says of earlier runs, plans and writes; all of it read in one opening."""
+"""Facts of a tenant's staging store about earlier runs, plans and writes; all of it read in one opening."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class StoreFacts(msgspec.Struct, frozen=True):
 
 
 async def store_facts(context: DoctorContext) -> StoreFacts | None:
-    """What the store says; None when there is none yet.
+    """Read the facts of the store; None when there is none yet.
 
     Raises:
         ConfigurationError: its place is no directory, or a newer version wrote it.
@@ -55,7 +55,7 @@ async def store_facts(context: DoctorContext) -> StoreFacts | None:
 
 
 def place_of(context: DoctorContext) -> Path:
-    """Where the store is.
+    """Return the path of the store.
 
     Raises:
         ConfigurationError: its place is no directory of DuckDB files.
@@ -72,6 +72,7 @@ def bytes_of(context: DoctorContext) -> int:
 
 def _facts(context: DoctorContext) -> StoreFacts | None:
     path = place_of(context)
+    # Opening it would create an empty store, and the doctor leaves nothing behind.
     if not path.exists():
         return None
     with open_store(path, "doctor") as connection:
@@ -106,6 +107,7 @@ def _ledger(connection: duckdb.DuckDBPyConnection) -> LedgerFacts:
         """
     ).fetchall()[0]
     problems = []
+    # Ids are given once: a number that comes twice means that the file was edited or restored in part.
     if different != rows:
         problems.append(f"{rows - different} entries have the number of another one")
     if last - first + 1 != different:
@@ -124,6 +126,7 @@ def _changed_plan(connection: duckdb.DuckDBPyConnection) -> list[str]:
         return []
     plan = load_plan(connection, newest[0][0])
     operations = read_operations(connection, plan.plan_id, with_moved=True)
+    # The hash is what a person approved: operations that differ were never approved by anybody.
     if plan_hash(hash_header(plan), operations) == plan.hash:
         return []
     return [f"the operations of plan {plan.hash[:12]} were changed since it was made"]

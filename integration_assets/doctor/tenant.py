@@ -1,4 +1,4 @@
-"""What the registry says of a tenant, its keys and its credentials; and the settings that follow from it."""
+"""Facts of the registry about a tenant, its keys and its credentials; and the settings that follow from it."""
 
 from __future__ import annotations
 
@@ -62,6 +62,7 @@ def open_tenant(operator: Settings, tenant: str) -> Opened:
                 return Opened(settings_for(operator, tenant, WHO))
             keys = key_status(opened)
             in_use = integrations_in_use(opened, operator, tenant, Actor(WHO))
+    # Kept, not raised: the checks of machine and network work without the registry.
     except IntegrationError as problem:
         return Opened(None, problem, has_registry=True)
     third, internal = (in_use.third_party, in_use.internal) if in_use is not None else ((), ())
@@ -76,6 +77,7 @@ def open_tenant(operator: Settings, tenant: str) -> Opened:
     )
     try:
         return msgspec.structs.replace(known, settings=settings_for(operator, tenant, WHO))
+    # No such tenant: nothing the doctor could look at.
     except ConfigurationError:
         raise
     except IntegrationError as problem:

@@ -1,4 +1,4 @@
-"""What each kind of integration may ask: the policies of the address guard, and its word at the moment of saving."""
+"""Addresses each kind of integration may ask: the policies of the address guard, and its check at saving."""
 
 from __future__ import annotations
 

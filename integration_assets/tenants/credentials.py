@@ -34,7 +34,7 @@ class InUse(NamedTuple):
 
 
 def integrations_in_use(opened: Registry, settings: Settings, tenant: str, who: Actor) -> InUse | None:
-    """What runs of a tenant use in the environment of `settings`; None when the registry has no such tenant."""
+    """List the integrations runs of a tenant use in the environment of `settings`; None for a tenant not registered."""
     with directory(opened, who) as tenants:
         try:
             view = tenants.tenant(tenant)
@@ -47,7 +47,7 @@ def integrations_in_use(opened: Registry, settings: Settings, tenant: str, who: 
 
 
 def name_of(view: ThirdPartyView | InternalView) -> str:
-    """What people know an integration by."""
+    """Return the name people know an integration by."""
     if isinstance(view, InternalView):
         return f"the internal system {view.name}"
     return f"{view.provider.capitalize()} ({view.environment})"

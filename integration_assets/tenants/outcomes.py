@@ -1,4 +1,4 @@
-"""How trying a credential ends, in a few fixed words. Imports nothing that takes time to load."""
+"""Outcomes of trying a credential, in a few fixed words. Imports nothing that takes time to load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EXPIRY_NOTICE = (30, 14, 7, 1)
 
 
 class Outcome(StrEnum):
-    """How a try ended."""
+    """Outcome of a try."""
 
     OK = "ok"
     NOT_SET = "no_secret"

@@ -44,7 +44,7 @@ def plan_settings(settings: Settings, tenant: str) -> dict[str, str]:
 
 
 def changed_settings(settings: Settings, then: Mapping[str, str], now: Mapping[str, str]) -> str | None:
-    """What people call the settings that differ between two `plan_settings`, or None. Nothing of their values."""
+    """Name the settings that differ between two `plan_settings`, as people call them, or None. Never their values."""
     if not then:  # a plan of an earlier version
         return "settings that it does not name"
     known = (then.keys() | now.keys()) - ({CREDENTIAL} - (then.keys() & now.keys()))

@@ -1,4 +1,4 @@
-"""Which tenant keeps the records of a source name in a portal: two that did would retire each other's records.
+"""Claims of tenants to a source name in a portal: two that shared one would retire each other's records.
 
 A run claims its portal and source name in the home before it writes; a claim is a file that only one run can make.
 What another home claims is not seen here: there, the mark in the records' `managed_state` tells.
@@ -140,7 +140,7 @@ def _mine(directory: Path, claim: PortalClaim) -> Iterator[Path]:
 
 
 def _holds(settings: Settings, claim: PortalClaim) -> bool:
-    """Whether the tenant of a claim still exists, and still is set to keep records under that source name."""
+    """True if the tenant of a claim still exists, and still is set to keep records under that source name."""
     operator = load_settings(environment=claim.environment)
     if claim.tenant != DEFAULT_TENANT and claim.tenant not in (registry_tenants(settings) or ()):
         return False

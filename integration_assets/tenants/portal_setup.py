@@ -27,7 +27,7 @@ Agree = Callable[[list[str]], bool]
 
 
 class SetupResult(msgspec.Struct, frozen=True):
-    """What setup did: the portal, what was created, and lines for people."""
+    """Result of setup: the portal, what was created, and lines for people."""
 
     environment: str
     portal_id: str

@@ -1,4 +1,4 @@
-"""What a tenant leaves in files, under the home and where stores are kept: erased with it, put away before another.
+"""Files of a tenant, under the home and where stores are kept: erased with it, put away before another.
 
 Everything there is named after the tenant, so whoever gets the name next would see it on the pages as their own.
 """
@@ -40,7 +40,7 @@ MEANINGS = {
     "overrides": "mappings made by hand",
     CLAIMS: "the portals it keeps records in",
 }
-"""What is in the folders that have files of tenants."""
+"""Contents of the folders that have files of tenants."""
 
 
 class TenantFiles(msgspec.Struct, frozen=True):
@@ -59,7 +59,7 @@ class TenantFiles(msgspec.Struct, frozen=True):
 
 
 def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
-    """What there is of a tenant, by folder; also of tools of ours that came later, which name it the same way."""
+    """List the files of a tenant, by folder; also of tools of ours that came later, which name it the same way."""
     name = check_tenant(tenant)
     home = settings.home
     tops = sorted(top for top in home.iterdir() if top.is_dir()) if home.is_dir() else []
@@ -77,7 +77,7 @@ def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
 
 
 def files_that_go(settings: Settings, tenant: str) -> list[TenantFiles]:
-    """What a tenant takes along when it is removed: everything, but nothing of `default`.
+    """List what a tenant takes along when it is removed: everything, but nothing of `default`.
 
     That one is there from the start, and goes on with the environment's variables and what it has.
     """

@@ -1,4 +1,4 @@
-"""Whose settings a run uses: the operator's environment, or a tenant's own once it has integrations in the registry.
+"""Settings of a run: the operator's environment, or a tenant's own once it has integrations in the registry.
 
 There is no way back: a tenant with a single entry in the registry, enabled or not, never gets a credential, an address
 or a choice of the environment.
@@ -49,7 +49,7 @@ TENANT_FIELDS = (
     "coverage_floor",
     "arr_coverage_floor",
 )
-"""What a tenant may choose beside its integrations, by field of `Settings`, in the form of its environment variable."""
+"""Choices of a tenant beside its integrations, by field of `Settings`, in the form of its environment variable."""
 
 T = TypeVar("T")
 Chosen = dict[tuple[Provider, Environment], ThirdPartyView]

@@ -34,7 +34,7 @@ AUDIT_ENTRIES = 200
 
 
 def session(context: RequestContext) -> Response:
-    """Who is logged in."""
+    """Return who is logged in."""
     who = context.who
     return _json(Session(who.login, who.role, context.tenant.slug if context.tenant else None, who.csrf_token))
 
@@ -144,7 +144,7 @@ def switch_internal(*, enabled: bool) -> Callable[[RequestContext], Response]:
 
 
 def _without_body(context: RequestContext) -> None:
-    """What is tested, switched or deleted is what is stored: nobody sends an address or a secret along.
+    """Refuse a body: what is tested, switched or deleted is what is stored, not what is sent along.
 
     Raises:
         Problem: something was sent along.

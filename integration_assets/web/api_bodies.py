@@ -1,4 +1,4 @@
-"""What the API takes and gives, as types: they decode strictly, and the OpenAPI document is made of them.
+"""Bodies of the API, as types: they decode strictly, and the OpenAPI document is made of them.
 
 Absent keeps, null clears, a value replaces. Secrets go in and never come out.
 """
@@ -111,7 +111,7 @@ class InternalUpdate(Body):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """Who is logged in. `csrf_token` goes into the header X-CSRF-Token of every changing request."""
+    """The logged-in user. `csrf_token` goes into the header X-CSRF-Token of every changing request."""
 
     login: str
     role: str
@@ -120,14 +120,14 @@ class Session(msgspec.Struct, frozen=True):
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """How a connection test ended: one of a few words, and what it means. Nothing the other side said."""
+    """Outcome of a connection test: one of a few words, and what it means. Nothing the other side said."""
 
     outcome: str
     meaning: str
 
 
 class FieldProblem(msgspec.Struct, frozen=True):
-    """What is wrong with one field."""
+    """Message about one field."""
 
     field: str
     message: str

@@ -1,4 +1,4 @@
-"""How often something may be tried: counters in memory, per process. Too many tries wait; they lock nobody out.
+"""Attempt limits: counters in memory, per process. Too many tries wait; they lock nobody out.
 
 A login is counted by account *and* address, so that a stranger who guesses from elsewhere uses up tries of their own.
 What keeps a guesser with many addresses slow is a limit of the account from everywhere; a browser that somebody has
@@ -128,7 +128,7 @@ class LoginTries(Tries):
         self.forget({name: key for name, key in keys.items() if name not in kept})
 
     def new_device(self, account: str) -> str:
-        """What a browser keeps to show that this account was logged in with there."""
+        """Make the token by which a browser shows that this account was logged in with there."""
         name = secrets.token_urlsafe(16)
         return f"{name}.{self._signature(account, name)}"
 

@@ -32,7 +32,7 @@ UNREAD_SECONDS = 30.0
 """For a client to read an answer that is larger than the buffers on the way."""
 Phase = Literal["idle", "head", "body", "rest", "answer"]
 _STATUSES = frozenset({HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, HTTPStatus.NOT_IMPLEMENTED})
-"""What the parser may say of a request beside 400."""
+"""Statuses the parser may give a request beside 400."""
 
 
 class Connection(H11Protocol):
@@ -48,7 +48,7 @@ class Connection(H11Protocol):
 
     @property
     def waits(self) -> bool:
-        """Whether we wait for the client, not the client for us."""
+        """True if we wait for the client, not the client for us."""
         return self._phase != "answer"
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -147,7 +147,7 @@ class Connection(H11Protocol):
             self.transport.abort()
 
     def _has_room(self) -> bool:
-        """Whether this connection may stay, once another one made room if there was none."""
+        """Tell whether this connection may stay, once another one made room if there was none."""
         others = [one for one in self.connections if isinstance(one, Connection) and one is not self]
         others = [one for one in others if not one.transport.is_closing()]
         address = self.client[0] if self.client else None

@@ -56,7 +56,7 @@ def page(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
 
 
 def form(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
-    """Where a form is sent to: only from a page of ours, with the session's token."""
+    """Make the endpoint of a form: only from a page of ours, with the session's token."""
 
     async def endpoint(request: Request) -> Response:
         if not is_same_origin(request):
@@ -156,7 +156,7 @@ def _tenant(registry: Registry, slug: str | None) -> TenantView | None:
 
 
 def is_same_origin(request: Request) -> bool:
-    """Whether a browser says that a page of ours sent this. What says nothing of its origin is none of ours.
+    """True if a browser says that a page of ours sent this. What says nothing of its origin is none of ours.
 
     With our referrer policy browsers write `null` into the Origin of a form; then they must say it in Sec-Fetch-Site.
     """

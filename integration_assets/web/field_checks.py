@@ -1,4 +1,4 @@
-"""What is asked of a value before it is stored: every field, so that each message stands beside its own."""
+"""Checks of values before they are stored: of every field, so that each message stands beside its own."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def key_checks(provider: Provider, secret: str | None) -> list[Check]:
 
 
 def third_party_address_checks(settings: Settings, provider: Provider, url: str) -> list[Check]:
-    """Whether an address has the form of one and may be asked for this provider."""
+    """Check that an address has the form of one and may be asked for this provider."""
     return [lambda: check_url(url), lambda: check_third_party_url(settings, provider, url)]
 
 
 def internal_address_checks(settings: Settings, tenant: str, url: str) -> list[Check]:
-    """Whether an address has the form of one and may be asked for an internal system of this tenant."""
+    """Check that an address has the form of one and may be asked for an internal system of this tenant."""
     return [lambda: check_url(url), lambda: check_internal_urls(settings, tenant, url, {})]
 
 
@@ -81,7 +81,7 @@ def settings_checks(provider: Provider, values: Mapping[str, Any]) -> list[Check
 
 
 def place_checks(provider: Provider, environment: Scope) -> list[Check]:
-    """Whether there may be an integration of this provider for this environment."""
+    """Check that there may be an integration of this provider for this environment."""
     return [lambda: check_environment(provider, environment)]
 
 

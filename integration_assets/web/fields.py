@@ -18,7 +18,7 @@ NOT_SAID, NEVER, ON_A_DAY = "", "never", "day"
 
 
 def typed(form: Form) -> dict[str, str]:
-    """What was typed, to be shown again."""
+    """Return what was typed, to be shown again."""
     return {name: value for name, value in form.values.items() if name not in SECRETS}
 
 

@@ -1,4 +1,4 @@
-"""What pages and API do with integrations, once: check every field, then let the repository decide."""
+"""Changes to integrations by pages and API, once: check every field, then let the repository decide."""
 
 from __future__ import annotations
 
@@ -208,7 +208,7 @@ def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _as_meant(pasted: V) -> V:
-    """What somebody pasted, without what stood round it; UNSET and None as they are."""
+    """Unwrap what somebody pasted from what stood round it; UNSET and None as they are."""
     return cast("V", unwrapped(pasted)) if isinstance(pasted, str) else pasted
 
 

@@ -1,4 +1,4 @@
-"""What every request passes first and every answer last: methods, host, headers, request id, one line of log."""
+"""Middleware every request passes first and every answer last: methods, host, headers, request id, one line of log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is answered without a login beside the login itself: health, security.txt, and the two files of the pages."""
+"""Pages without a login beside the login itself: health, security.txt, and the files of the pages."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ VALID = timedelta(days=180)
 
 
 async def health(_request: Request) -> Response:
-    """Whether the process answers. Says nothing of what it is."""
+    """Answer that the process lives. Says nothing of what it is."""
     return PlainTextResponse("ok\n")
 
 
 async def security_txt(_request: Request) -> Response:
-    """Where to report a weakness (RFC 9116)."""
+    """Say where to report a weakness (RFC 9116)."""
     expires = (datetime.now(UTC) + VALID).replace(hour=0, minute=0, second=0, microsecond=0)
     return PlainTextResponse(f"Contact: {CONTACT}\nExpires: {expires:%Y-%m-%dT%H:%M:%SZ}\nPreferred-Languages: en\n")
 

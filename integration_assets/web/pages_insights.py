@@ -1,4 +1,4 @@
-"""What runs found: rankings, requests with the reasons of their place, companies with their requests."""
+"""Pages of what runs found: rankings, requests with the reasons of their rank, companies with their requests."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def company(context: RequestContext) -> Response:
 
 
 def nothing_yet(context: RequestContext) -> Response:
-    """What there is to see before the first run."""
+    """Show what there is to see before the first run."""
     return render(context, "nothing_yet.html")
 
 

@@ -40,7 +40,7 @@ class HashingLane:
 
     @property
     def full(self) -> bool:
-        """Whether as many wait as can be answered within seconds."""
+        """True if as many wait as can be answered within seconds."""
         return self.inside >= self.at_once.total_tokens + MOST_HASHES_WAITING
 
 
@@ -128,7 +128,7 @@ def logout_everywhere(context: RequestContext) -> Response:
 
 
 def account(context: RequestContext) -> Response:
-    """Who one is."""
+    """Show who is logged in."""
     return render(context, "account.html")
 
 
@@ -160,7 +160,7 @@ def choose_environment(context: RequestContext) -> Response:
 
 
 def audit_trail(context: RequestContext) -> Response:
-    """Who did what, newest first."""
+    """Show who did what, newest first."""
     with tenant_repository(context.registry, context.own.id, context.actor) as repository:
         return render(context, "audit.html", entries=repository.audit_trail(limit=200))
 

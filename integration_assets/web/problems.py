@@ -51,7 +51,7 @@ STATUSES: tuple[tuple[type[IntegrationError], HTTPStatus], ...] = (
 
 
 def problem_of(error: IntegrationError) -> Problem:
-    """What one of our errors is to a browser. Their messages hold no secret and no address by their own rule."""
+    """Turn one of our errors into a refusal. Their messages hold no secret and no address by their own rule."""
     status = next((code for kind, code in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     return Problem(status, error.message, field_errors(error))
 

@@ -18,7 +18,7 @@ LAST_PAGE = 10_000
 
 
 class Pages(msgspec.Struct, frozen=True):
-    """Which page of how many lines is shown."""
+    """One page among those that so many lines fill."""
 
     number: int
     found: int

@@ -29,7 +29,7 @@ DONE = {
     "unmapped": "The mapping is gone; the next run works without it.",
     "approved": "Approved: the next sync applies exactly this plan.",
 }
-"""What is said after something was done, by the word in the address: nothing of the address itself is shown."""
+"""Messages after something was done, by the word in the address: nothing of the address itself is shown."""
 
 
 def render(context: RequestContext, template: str, status: int = 200, **values: Any) -> HTMLResponse:

@@ -16,13 +16,13 @@ from integration_assets.web.problems import Problem
 from integration_assets.web.site import Site
 
 TENANT_COOKIE = "tenant"
-"""Which tenant an operator looks at. Of a tenant's admin it is ignored."""
+"""Cookie that names the tenant an operator looks at. Of a tenant's admin it is ignored."""
 ENVIRONMENT_COOKIE = "environment"
 
 
 @dataclass(frozen=True)
 class Form:
-    """What was sent by a form: the last value of each field, spaces around it taken away."""
+    """Fields sent by a form: the last value of each, spaces around it taken away."""
 
     values: dict[str, str] = field(default_factory=dict)
 
@@ -35,7 +35,7 @@ class Form:
         return self.values.get(name, "")
 
     def has(self, name: str) -> bool:
-        """Whether a box was ticked."""
+        """True if a box was ticked."""
         return bool(self.values.get(name))
 
 
@@ -71,7 +71,7 @@ class RequestContext:
 
     @property
     def actor(self) -> Actor:
-        """Who acts, for the audit trail."""
+        """The actor, for the audit trail."""
         return Actor(self.who.login, self.request.scope["request_id"])
 
     def path(self, name: str) -> str:

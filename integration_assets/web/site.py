@@ -1,4 +1,4 @@
-"""What one served application is made of, and where it stands: settings, registry, origin, counters of tries."""
+"""One served application, and where it stands: settings, registry, origin, attempt limits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Site:
 
     @property
     def is_secure(self) -> bool:
-        """Whether browsers reach it by https."""
+        """True if browsers reach it by https."""
         return self.scheme == "https"
 
     @property

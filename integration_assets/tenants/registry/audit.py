@@ -32,7 +32,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class Actor(msgspec.Struct, frozen=True):
-    """Who acts: a login, `command line (name)`, or `run <id>`; with the id of the web request, if there is one."""
+    """Person or run that acts: a login, `command line (name)`, or `run <id>`; with the id of a web request."""
 
     name: str
     request_id: str | None = None
@@ -118,7 +118,7 @@ def trail(session: Session, tenant_id: str | None, *, limit: int) -> list[AuditV
 
 
 def latest_serial(session: Session, table: str, record_id: str) -> int | None:
-    """Which `secret_serial` the trail last noted for a record."""
+    """Read which `secret_serial` the trail last noted for a record."""
     return session.scalars(
         select(AuditEntry.serial)
         .where(AuditEntry.table == table, AuditEntry.record_id == record_id, AuditEntry.serial.is_not(None))

@@ -1,4 +1,4 @@
-"""What a caller may change of an integration, and the rules of changing: absent keeps, None clears, text replaces."""
+"""Changes a caller may make to an integration, and their rules: absent keeps, None clears, text replaces."""
 
 from __future__ import annotations
 
@@ -136,13 +136,13 @@ def check_secret(value: str, *, field: str = "secret") -> str:
 
 
 def is_masked(value: str) -> bool:
-    """Whether a value is a placeholder of ours, or of the kind that forms use: only stars, dots or bullets."""
+    """True if a value is a placeholder of ours, or of the kind that forms use: only stars, dots or bullets."""
     head = value[:-4] if value.startswith(BULLETS) else value
     return bool(head) and set(head) <= set("•*●·.…")
 
 
 def mask(last4: str | None) -> str:
-    """How a stored secret is shown."""
+    """Mask a stored secret as it is shown."""
     return f"{BULLETS}{last4 or ''}"
 
 
@@ -176,7 +176,7 @@ def check_url(value: str, *, field: str = "base_url") -> str:
 
 
 def target(url: str) -> tuple[str, str, int]:
-    """Where a secret sent to this address goes: scheme, host, port."""
+    """Return where a secret sent to this address goes: scheme, host, port."""
     parts = urlsplit(url)
     host = (parts.hostname or "").rstrip(".")
     return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)

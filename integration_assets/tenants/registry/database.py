@@ -28,13 +28,13 @@ HEAD = "0001"
 ADVISORY_LOCK = 7_420_118_093
 """Number of the PostgreSQL advisory lock that every transaction begins with: any, as long as it is ours."""
 BUSY_SECONDS = 15.0
-"""How long a transaction waits for another one: they take milliseconds."""
+"""Longest wait of a transaction for another one: they take milliseconds."""
 IDLE_SECONDS = 300
 """After so long without a statement PostgreSQL ends a transaction: a suspended process would keep all others waiting.
 """
 CONNECT_SECONDS = 10
 RETRIES = 5
-"""How often a transaction that the database broke off is tried again."""
+"""Most times a transaction that the database broke off is tried again."""
 RETRY_SECONDS = 0.05
 _RETRIED_STATES = frozenset({"40001", "40P01"})
 """SQLSTATEs after which PostgreSQL asks for the whole transaction once more: serialization_failure, deadlock_detected.
@@ -134,12 +134,12 @@ def _prepare_keys(keyring: Keyring, session: Session) -> None:
 
 
 def has_registry(settings: Settings) -> bool:
-    """Whether this installation keeps a registry: one is configured, or the default file is there."""
+    """True if this installation keeps a registry: one is configured, or the default file is there."""
     return settings.registry_url is not None or (settings.home / FILE).exists()
 
 
 def registry_url(settings: Settings) -> URL:
-    """Where the registry is.
+    """Return the URL of the registry.
 
     Raises:
         ConfigurationError: no URL, or of a database that is not supported. The URL is not repeated: it may hold a
@@ -226,7 +226,7 @@ def retried(work: Callable[[], T]) -> T:
 
 
 def is_retried(error: DBAPIError) -> bool:
-    """Whether the database broke a transaction off only because of another one, and asks for it once more."""
+    """True if the database broke a transaction off only because of another one, and asks for it once more."""
     if isinstance(error.orig, sqlite3.OperationalError):
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY
     return getattr(error.orig, "sqlstate", None) in _RETRIED_STATES

@@ -59,7 +59,7 @@ class Keyring:
         )
 
     def used(self, session: Session) -> Counter[str]:
-        """How many data keys each master key seals, by its id."""
+        """Count the data keys that each master key seals, by its id."""
         return Counter(str(wrapped.get("key_id")) for wrapped in session.scalars(select(DataKey.wrapped)))
 
     def active(self, session: Session, owner: str) -> Key:

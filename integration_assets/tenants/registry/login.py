@@ -21,14 +21,14 @@ from integration_assets.tenants.registry.words import Role
 IDLE = timedelta(minutes=30)
 ABSOLUTE = timedelta(hours=12)
 SEEN_AGAIN = timedelta(minutes=1)
-"""How old `seen_at` may be before it is written again: not every request writes."""
+"""Age of `seen_at` from which it is written again: not every request writes."""
 TOKEN_BYTES = 32
 TOKEN_LENGTH = 43
 """Characters that base64 makes of them."""
 
 
 class LoggedIn(msgspec.Struct, frozen=True):
-    """Who a session belongs to. `tenant_id` and `tenant` (its slug) are None for an operator."""
+    """User a session belongs to. `tenant_id` and `tenant` (its slug) are None for an operator."""
 
     user_id: str
     login: str
@@ -111,7 +111,7 @@ def _unchanged(session: Session, user_id: str, password_hash: str) -> User | Non
 
 
 def find_session(registry: Registry, token: str, *, now: datetime | None = None) -> LoggedIn | None:
-    """Whose session this is; None when there is none, it was idle for 30 minutes, or began 12 hours ago."""
+    """Find whose session this is; None when there is none, it was idle for 30 minutes, or began 12 hours ago."""
     if len(token) != TOKEN_LENGTH:
         return None  # not one of ours: the database is not asked for what anybody may send
     moment = now or datetime.now(UTC)

@@ -33,7 +33,7 @@ def hash_password(password: str) -> str:
 
 
 def fits(password_hash: str | None, password: str) -> bool:
-    """Whether a password belongs to a hash. Without a hash (no such user) it takes as long, and it does not."""
+    """True if a password belongs to a hash. Without a hash (no such user) it takes as long, and it does not."""
     try:
         _hasher.verify(password_hash or _nobodys(), password[: LONGEST + 1])
     except (VerificationError, InvalidHashError):
@@ -42,7 +42,7 @@ def fits(password_hash: str | None, password: str) -> bool:
 
 
 def is_outdated(password_hash: str) -> bool:
-    """Whether the hash was made with weaker parameters than today's."""
+    """True if the hash was made with weaker parameters than today's."""
     return _hasher.check_needs_rehash(password_hash)
 
 

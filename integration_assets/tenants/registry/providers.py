@@ -1,4 +1,4 @@
-"""What each third-party provider is and what may be set of it, and how internal systems are authenticated to."""
+"""Third-party providers and what may be set of each, and how internal systems are authenticated to."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ SECRET_NAMES: Mapping[AuthFlow, str] = {
     AuthFlow.BEARER: "token",
     AuthFlow.OAUTH2: "client_secret",
 }
-"""What the one secret of a flow is; a sealed secret is bound to it. `none` has no secret."""
+"""Name of the one secret of a flow; a sealed secret is bound to it. `none` has no secret."""
 
 _REQUIRED: Mapping[AuthFlow, tuple[str, ...]] = {
     AuthFlow.NONE: (),
@@ -159,7 +159,7 @@ def check_environment(provider: Provider, environment: Scope) -> Scope:
 
 
 def check_auth(flow: AuthFlow, values: Mapping[str, Any]) -> dict[str, str]:
-    """What a flow needs beside its secret, empty values left out.
+    """Check and return what a flow needs beside its secret, empty values left out.
 
     Raises:
         FieldError: something is missing, unknown, or not of its form.
@@ -206,7 +206,7 @@ def check_endpoints(values: Any) -> list[dict[str, Any]]:
 
 
 def is_relative_path(path: str) -> bool:
-    """Whether a path stays at the host it is appended to."""
+    """True if a path stays at the host it is appended to."""
     return (
         path.startswith("/")
         and not path.startswith("//")

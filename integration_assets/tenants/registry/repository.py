@@ -335,7 +335,7 @@ class TenantRepository:
 
 
 def third_party_view(row: ThirdPartyIntegration) -> ThirdPartyView:
-    """What is shown of a third-party integration."""
+    """Return what is shown of a third-party integration."""
     return ThirdPartyView(
         provider=Provider(row.provider),
         environment=Scope(row.environment),
@@ -345,7 +345,7 @@ def third_party_view(row: ThirdPartyIntegration) -> ThirdPartyView:
 
 
 def internal_view(row: InternalIntegration) -> InternalView:
-    """What is shown of an internal-system integration."""
+    """Return what is shown of an internal-system integration."""
     return InternalView(
         name=row.name,
         auth_flow=AuthFlow(row.auth_flow),
@@ -401,7 +401,7 @@ def _set_expiry(row: Record, expires_at: datetime | Unset | None, never_expires:
 
 
 def _moved(row: Record, base_url: str | Unset) -> list[str]:
-    """Whether another base URL leads a secret to another place."""
+    """True if another base URL leads a secret to another place."""
     if isinstance(base_url, Unset) or target(check_url(base_url)) == target(row.base_url):
         return []
     return ["base_url"]

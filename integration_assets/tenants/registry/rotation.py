@@ -48,7 +48,7 @@ class KeyStatus(msgspec.Struct, frozen=True):
 
 
 def key_status(registry: Registry) -> KeyStatus:
-    """What is sealed by what."""
+    """Count what is sealed by which key."""
     master = registry.keyring.master
     with registry.session() as session:
         used = registry.keyring.used(session)

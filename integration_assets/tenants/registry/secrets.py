@@ -23,12 +23,12 @@ WITH_SECRETS: tuple[type[Record], ...] = (ThirdPartyIntegration, InternalIntegra
 
 
 def secret_name(row: Record) -> str:
-    """What the secret of a record is called: `secret`, or the flow's own word."""
+    """Name the secret of a record: `secret`, or the flow's own word."""
     return SECRET_NAMES[AuthFlow(row.auth_flow)] if isinstance(row, InternalIntegration) else "secret"
 
 
 def place_of(row: Record) -> SecretContext:
-    """Where the secret of a record belongs."""
+    """Return the context the secret of a record is bound to."""
     return SecretContext(row.tenant_id, row.__tablename__, row.id, secret_name(row), row.secret_serial)
 
 

@@ -31,7 +31,7 @@ class TamperedError(PermanentError):
 
 
 class SecretContext(msgspec.Struct, frozen=True):
-    """Where a secret belongs: tenant, table and record by id or name, its field, and how often it was replaced."""
+    """Context of a secret: tenant, table and record by id or name, its field, and how often it was replaced."""
 
     tenant: str
     table: str

@@ -1,4 +1,4 @@
-"""What the registry shows of its records: everything but the secrets. Frozen, safe to serialise and to log."""
+"""Views of the registry's records: everything but the secrets. Frozen, safe to serialise and to log."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class UserView(msgspec.Struct, frozen=True):
 
 
 class SecretView(msgspec.Struct, frozen=True):
-    """What may be known of a secret. `last4` only of secrets of at least 20 characters.
+    """Facts that may be known of a secret. `last4` only of secrets of at least 20 characters.
 
     `masked` is how it is shown; sent back as a value it is refused. `expires_at` None and `never_expires` False:
     nobody said when it expires.

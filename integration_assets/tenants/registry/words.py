@@ -22,7 +22,7 @@ class Provider(StrEnum):
 
 
 class Scope(StrEnum):
-    """Which environments a third-party integration serves. A specific one wins over `any`."""
+    """Environments a third-party integration serves. A specific one wins over `any`."""
 
     SANDBOX = "sandbox"
     PRODUCTION = "production"
@@ -30,7 +30,7 @@ class Scope(StrEnum):
 
 
 class AuthFlow(StrEnum):
-    """How an internal system wants to be authenticated to."""
+    """Authentication that an internal system wants."""
 
     NONE = "none"
     BASIC = "basic"
@@ -40,7 +40,7 @@ class AuthFlow(StrEnum):
 
 
 class Role(StrEnum):
-    """What a user may do: manage one tenant, or the installation."""
+    """Rights of a user: manage one tenant, or the installation."""
 
     TENANT_ADMIN = "tenant_admin"
     OPERATOR = "operator"

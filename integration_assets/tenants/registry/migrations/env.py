@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection and in the transaction it was given."""
+"""Environment that Alembic runs: the migrations, on the connection and in the transaction it was given."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def _tenants_and_users() -> None:
 
 
 def _integration_columns() -> list[sa.Column[object]]:
-    """What both kinds of integration have."""
+    """Return the columns that both kinds of integration have."""
     return [
         sa.Column("id", ID, primary_key=True),
         sa.Column("tenant_id", ID, sa.ForeignKey("tenants.id", ondelete="CASCADE"), nullable=False, index=True),
