@@ -19,8 +19,8 @@ import msgspec
 
 from integration_assets.errors import CredentialError, EndState, IntegrationError, PermanentError
 from integration_assets.reporting.slack_posting import DeliveryStatus, Posting
-from integration_assets.staging.files import write_whole
 from integration_assets.staging.store import make_private_directory
+from integration_assets.whole_files import write_whole
 
 RUNS = "runs"
 """The subject of how runs end."""

@@ -5,8 +5,6 @@ It holds no script, asks no network, and names no e-mail address: every text is 
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
@@ -43,6 +41,7 @@ from integration_assets.reporting.run_summary import (
 )
 from integration_assets.reporting.text import amount, clean, clip, count, duration, lacking_rate, moment, percent
 from integration_assets.staging.store import check_tenant, make_private_directory
+from integration_assets.whole_files import write_whole
 
 RANKED = 25
 """Requests in the table; the charts show ten."""
@@ -141,7 +140,7 @@ def write_report(path: Path, html: str) -> None:
         PermanentError: it cannot be written.
     """
     try:
-        _replace(path, html)
+        write_whole(path, html.encode())
     except OSError as error:
         raise PermanentError(f"the report {path} could not be written: {error.strerror}; check the disk") from error
 
@@ -169,20 +168,9 @@ def copy_report(source: Path, target: Path) -> None:
         PermanentError: it cannot be read or written.
     """
     try:
-        _replace(target, source.read_text(encoding="utf-8"))
+        write_whole(target, source.read_bytes())
     except OSError as error:
         raise PermanentError(f"{source} could not be copied to {target}: {error.strerror}") from error
-
-
-def _replace(path: Path, text: str) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    unfinished = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 _TONES = {

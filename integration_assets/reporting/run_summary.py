@@ -5,8 +5,6 @@ Its keys are an interface: all are always present, in this order. Texts in it ar
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -22,6 +20,7 @@ from integration_assets.models import Rejected
 from integration_assets.reporting.quarantine import QuarantineLine, read_quarantine
 from integration_assets.reporting.text import clean, count, money
 from integration_assets.sql import read_sql
+from integration_assets.whole_files import READABLE, write_whole
 
 MOST_CURRENCIES = 5
 """Currencies named in one line."""
@@ -319,21 +318,9 @@ def write_json(summary: RunSummary, path: Path) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(content)  # a pipe, or /dev/stdout: there is nothing to put in its place
         else:
-            _replace(path, content)
+            write_whole(path, content, mode=READABLE)
     except OSError as error:
         raise PermanentError(f"{path} could not be written: {error.strerror}; check the folder and the disk") from error
-
-
-def _replace(path: Path, content: bytes) -> None:
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    unfinished = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        unfinished.chmod(0o644)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def iso_utc(time: datetime) -> str:

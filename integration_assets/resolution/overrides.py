@@ -6,9 +6,8 @@
 from __future__ import annotations
 
 import csv
-import os
+import io
 import re
-import tempfile
 from collections.abc import Collection, Iterable
 from itertools import pairwise
 from pathlib import Path
@@ -18,6 +17,7 @@ import msgspec
 from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.addresses import address_key
 from integration_assets.resolution.domains import Kind, MailDomains, mail_domains, registrable_domain, strip, to_host
+from integration_assets.whole_files import write_whole
 
 HEADER = ("match", "company_id", "note")
 
@@ -168,17 +168,11 @@ def remove_override(
 def write_overrides(path: Path, overrides: Collection[Override]) -> tuple[Override, ...]:
     """Replace the file in one step: a reader sees the old mappings or the new ones, never half of them."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(HEADER)
-            writer.writerows((override.match, override.company_id, override.note) for override in overrides)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(HEADER)
+    writer.writerows((override.match, override.company_id, override.note) for override in overrides)
+    write_whole(path, text.getvalue().encode())
     return tuple(overrides)
 
 

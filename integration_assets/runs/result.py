@@ -12,8 +12,8 @@ from integration_assets.config import Environment
 from integration_assets.reporting.result_files import result_path
 from integration_assets.reporting.run_summary import RunSummary
 from integration_assets.runs.state import RunState
-from integration_assets.staging.files import write_whole
 from integration_assets.staging.store import make_private_directory
+from integration_assets.whole_files import write_whole
 
 
 class Message(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.errors import LockError
-from integration_assets.staging.files import write_whole
+from integration_assets.whole_files import write_whole
 
 IDENTITY_WAIT_SECONDS = 0.02
 IDENTITY_LOOKS = 10

@@ -16,6 +16,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.staging.transactions import transaction
 from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
 from integration_assets.sync.plan_store import SHORTEST_PREFIX, Plan, hash_header, insert_header
+from integration_assets.whole_files import READABLE, replacing_file
 
 FORMAT = 1
 _CHUNK = 5_000
@@ -33,13 +34,11 @@ def export_plan(connection: duckdb.DuckDBPyConnection, plan: Plan, path: Path) -
         ConfigurationError: the file cannot be written.
     """
     encoder = msgspec.json.Encoder(order="deterministic")
-    part = path.with_name(path.name + ".part")
     try:
-        with part.open("wb") as file:
+        with replacing_file(path, mode=READABLE) as file:
             file.write(encoder.encode(_Header(FORMAT, plan)) + b"\n")
             for operation in read_operations(connection, plan.plan_id, with_moved=True):
                 file.write(encoder.encode(operation) + b"\n")
-        part.replace(path)
     except OSError as error:
         raise ConfigurationError(f"the plan cannot be written to {path}: {error.strerror}") from error
 

@@ -29,7 +29,7 @@ SHAPE = json.loads("""
  "votes":{"total":10,"matched":6,"by_method":{"host":4,"contact":2},"unmatched":{"personal_email":3,"no_email":1}},
  "checks":[{"name":"votes_usable","asset":"raw_votes","severity":"ERROR","passed":true,"detail":"fine"}],
  "rejected":[],"conflicts":[],"quarantined":{"raw_votes":2},"currency":"USD",
- "plan":{"hash":"abc123","held":false,"reasons":[]},
+ "plan":{"hash":"abc123","held":false,"reasons":[],"changes":null},
  "top":{"by_arr":[
     {"request_id":"r1","title":"Title 1","companies":1,"arr":"7003.50","companies_without_rate":0},
     {"request_id":"r2","title":"Title 2","companies":2,"arr":"6003.00","companies_without_rate":3},
@@ -75,7 +75,7 @@ def test_summary_of_a_run_that_read_nothing(empty_store, facts, opened):
         "links": list(SHAPE["links"]),
         "votes": list(SHAPE["votes"]),
         "quarantined": [],
-        "plan": ["hash", "held", "reasons"],
+        "plan": ["hash", "held", "reasons", "changes"],
         "top": ["by_arr", "by_companies"],
         "freshness": ["votes_as_of", "companies_as_of"],
         "arr": ["total", "companies", "companies_without_figure", "companies_without_rate", "left_out"],
@@ -83,7 +83,7 @@ def test_summary_of_a_run_that_read_nothing(empty_store, facts, opened):
     assert list(summary["api_calls"]["hubspot"]) == ["total", "writes", "retried", "throttled"]
     assert summary["votes"] == {"total": 0, "matched": 0, "by_method": {}, "unmatched": {}}
     assert summary["freshness"] == {"votes_as_of": None, "companies_as_of": None}
-    assert summary["plan"] == {"hash": None, "held": False, "reasons": []}
+    assert summary["plan"] == {"hash": None, "held": False, "reasons": [], "changes": None}
 
 
 def test_what_an_earlier_run_left_is_not_reported_as_this_ones(store, facts):

@@ -1,0 +1,43 @@
+"""Files that are replaced in one step: a reader sees the old one or the new one, never half of it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+PRIVATE = 0o600
+READABLE = 0o644
+
+
+@contextmanager
+def replacing_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
+    """Open a file that takes the place of `path`, with this mode, once the block ends without an error.
+
+    Raises:
+        OSError: it cannot be written, or not be put in its place; `path` is as it was.
+    """
+    # In the same folder: only within one file system a file is moved in one step. Of a name of its own, because two
+    # processes may write at the same time; the last one wins, with a whole file.
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    unfinished = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            yield file
+        unfinished.chmod(mode)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:
+    """Replace a file by one with this content and mode, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; what was there stays.
+    """
+    with replacing_file(path, mode=mode) as file:
+        file.write(content)
