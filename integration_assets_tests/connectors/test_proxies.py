@@ -234,7 +234,7 @@ def test_slack_says_why_it_could_not_be_reached(authority: Authority) -> None:
         return await asyncio.to_thread(post_message, client, "C1", "text", [], run_id="run")
 
     posting = through(network, lambda net: {"HTTPS_PROXY": f"http://{net.proxy}"}, work)
-    assert posting.fate is DeliveryStatus.NOT_POSTED
+    assert posting.delivery_status is DeliveryStatus.NOT_POSTED
     assert "SSL_CERT_FILE" in posting.line
 
 

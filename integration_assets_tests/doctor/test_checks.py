@@ -224,7 +224,7 @@ def _noting(answering: dict[int, asyncio.Event], number: int, check: Check) -> C
 @pytest.mark.usefixtures("looking_at_nothing")
 def test_systems_that_hang_do_not_hold_the_doctor(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What does not answer in time is unknown, everything else is said all the same."""
-    for waits in ("case.ANSWER_SECONDS", "network.SECONDS", "slack.SECONDS"):
+    for waits in ("context.ANSWER_SECONDS", "network.SECONDS", "slack.SECONDS"):
         monkeypatch.setattr(f"integration_assets.doctor.{waits}", 10 * PATIENCE_SECONDS)
     answering = {number: asyncio.Event() for number in range(1, len(CHECKS) + 1) if number not in HANGING}
     monkeypatch.setattr(examination, "CHECKS", [_noting(answering, *one) for one in enumerate(CHECKS, 1)])
