@@ -68,7 +68,7 @@ def add(
 ) -> None:
     """Add an integration; its key or token comes from the prompt or stdin."""
     from integration_assets.pasted import unwrapped
-    from integration_assets.tenants.addresses import check_third_party_url
+    from integration_assets.tenants.address_policies import check_third_party_url
     from integration_assets.tenants.portal_claims import refuse_operators_portal
     from integration_assets.tenants.registry.changes import NewThirdParty
     from integration_assets.tenants.registry.repository import tenant_repository
@@ -110,7 +110,7 @@ def change(
 ) -> None:
     """Change an integration; what is not named stays. Another host, port or scheme needs the secret again."""
     from integration_assets.pasted import unwrapped
-    from integration_assets.tenants.addresses import check_third_party_url
+    from integration_assets.tenants.address_policies import check_third_party_url
     from integration_assets.tenants.portal_claims import refuse_operators_portal
     from integration_assets.tenants.registry.changes import ThirdPartyChanges
     from integration_assets.tenants.registry.repository import tenant_repository

@@ -19,7 +19,7 @@ import httpx
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.body import BodyError, BodyReader, CutBodyError, LargeBodyError
 from integration_assets.connectors.guarded import guarded_pool
 from integration_assets.connectors.proxies import CERT_FILE, NO_PROXY, Proxy, proxy_for, trusted_authorities

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import httpcore
 
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 
 MOST_DIALLED = 8
 """Addresses of one name that are tried. The time there is to connect is shared out between those that are left."""

@@ -22,7 +22,7 @@ import stamina
 import stamina.instrumentation
 from pydantic import SecretStr
 
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.body import BodyError, CutBodyError, LargeBodyError, parse_json
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError

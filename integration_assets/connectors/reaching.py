@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from integration_assets.connectors.addresses import AddressGuard, system_resolver
+from integration_assets.connectors.address_guard import AddressGuard, system_resolver
 from integration_assets.connectors.exchange import certificate_problem
 from integration_assets.connectors.proxies import Proxy, proxy_for, trusted_authorities
 from integration_assets.errors import TransientError

@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from slack_sdk import WebClient
 from slack_sdk.http_retry.handler import RetryHandler
 
-from integration_assets.connectors.addresses import AddressError, AddressGuard
+from integration_assets.connectors.address_guard import AddressError, AddressGuard
 from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
 from integration_assets.errors import IntegrationError
 

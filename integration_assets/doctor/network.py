@@ -7,13 +7,13 @@ import ssl
 from datetime import timedelta
 
 from integration_assets.config import Settings
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.proxies import trusted_authorities
 from integration_assets.connectors.reaching import Reached, answer_to_get, reach
 from integration_assets.doctor.context import DoctorContext
 from integration_assets.doctor.findings import Seen, fail, ok, unknown, warn, worst_of
 from integration_assets.errors import IntegrationError
-from integration_assets.tenants.addresses import guard_for, internal_policy
+from integration_assets.tenants.address_policies import guard_for, internal_policy
 from integration_assets.tenants.registry.words import Provider
 
 MOST_SKEW = timedelta(seconds=60)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from integration_assets.doctor.context import DoctorContext, in_thread, replace_secret
 from integration_assets.doctor.findings import Seen, fail, ok, skipped, unknown, warn
-from integration_assets.tenants.addresses import guard_for
+from integration_assets.tenants.address_policies import guard_for
 from integration_assets.tenants.registry.words import Provider
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 
 from integration_assets.config import Settings
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.slack import slack_client
 from integration_assets.reporting.text import clean, clip

@@ -19,13 +19,13 @@ from integration_assets.runs.gate_settings import gate_settings
 from integration_assets.runs.session import RunSession
 from integration_assets.runs.state import Mode, Planned
 from integration_assets.sync.apply import ApplyReport, apply_plan
+from integration_assets.sync.apply_report import planned_report
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, MAPPING_VERSION
 from integration_assets.sync.guard import is_first_apply, judge
 from integration_assets.sync.plan import PlanInputs, make_plan
 from integration_assets.sync.plan_file import import_plan
 from integration_assets.sync.plan_store import approved_plan, drop_moved, set_status, stale_reason
 from integration_assets.sync.portal import check_portal, pin_portal, pinned_portal
-from integration_assets.sync.report import planned_report
 from integration_assets.tenants.integrations import crm_for
 from integration_assets.tenants.plan_settings import changed_settings, plan_settings
 from integration_assets.tenants.portal_claims import claim_of, claim_portal

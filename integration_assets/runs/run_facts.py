@@ -20,8 +20,8 @@ from integration_assets.reporting.run_summary import (
 from integration_assets.runs.launch import RANK_STAGE, READ_STAGE, RESOLVE_STAGE
 from integration_assets.runs.resolution_settings import base_currency
 from integration_assets.runs.state import DRY_MODES, RunState
+from integration_assets.sync.apply_report import ApplyReport, planned_report
 from integration_assets.sync.estimate import CANARY_RECORDS
-from integration_assets.sync.report import ApplyReport, planned_report
 from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER, company_mapping
 
 UNFINISHED = frozenset({EndState.RETRY_LATER, EndState.FAILED})

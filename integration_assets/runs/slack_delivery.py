@@ -13,13 +13,13 @@ from slack_sdk import WebClient
 from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, RateLimitErrorRetryHandler
 
 from integration_assets.config import Settings
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.slack import slack_client
 from integration_assets.reporting.alerts import Notice
 from integration_assets.reporting.outbox import Delivery, OutboxMessage, deliver
 from integration_assets.reporting.slack import late, repeated
 from integration_assets.reporting.slack_posting import Posting, post_message
-from integration_assets.tenants.addresses import guard_for
+from integration_assets.tenants.address_policies import guard_for
 from integration_assets.tenants.registry.words import Provider
 
 TIMEOUT_SECONDS = 10

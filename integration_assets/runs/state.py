@@ -22,8 +22,8 @@ from integration_assets.errors import ConfigurationError, IntegrationError, Perm
 from integration_assets.ingest.call_floor import CrmSizes, Work
 from integration_assets.runs.launch import WHOLE, Scope
 from integration_assets.staging.lock import RunLock
+from integration_assets.sync.apply_report import ApplyReport
 from integration_assets.sync.plan_store import Plan
-from integration_assets.sync.report import ApplyReport
 
 
 class Mode(StrEnum):

@@ -13,9 +13,9 @@ import msgspec
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import IntegrationError
 from integration_assets.models import ObjectDefinition, Rejected
+from integration_assets.sync.apply_report import ApplyReport
 from integration_assets.sync.ledger import Ledger
 from integration_assets.sync.operations import Operation, one_per_place
-from integration_assets.sync.report import ApplyReport
 from integration_assets.sync.sending import Pause
 
 T = TypeVar("T")

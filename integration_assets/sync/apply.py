@@ -27,6 +27,7 @@ from integration_assets.sync.application import (
 )
 from integration_assets.sync.apply_links import apply_links
 from integration_assets.sync.apply_records import apply_records
+from integration_assets.sync.apply_report import ApplyReport, planned_report
 from integration_assets.sync.estimate import CANARY_RECORDS, batch_limits
 from integration_assets.sync.ledger import open_ledger
 from integration_assets.sync.operations import (
@@ -36,7 +37,6 @@ from integration_assets.sync.operations import (
     read_operations,
 )
 from integration_assets.sync.plan_store import Plan, finish, set_status
-from integration_assets.sync.report import ApplyReport, planned_report
 from integration_assets.sync.sending import Pause
 
 __all__ = ["ApplyReport", "apply_plan"]

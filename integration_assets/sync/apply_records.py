@@ -9,6 +9,7 @@ import msgspec
 from integration_assets.connectors.crm.base import RecordWrite
 from integration_assets.models import CrmFeatureRequest, Rejected
 from integration_assets.sync.application import Application
+from integration_assets.sync.apply_report import FEATURE_REQUEST_KIND
 from integration_assets.sync.diff import Conflict, state_without
 from integration_assets.sync.feature_request_object import (
     MANAGED_STATE,
@@ -20,7 +21,6 @@ from integration_assets.sync.feature_request_object import (
 )
 from integration_assets.sync.ledger import Settled
 from integration_assets.sync.operations import Operation
-from integration_assets.sync.report import FEATURE_REQUEST_KIND
 from integration_assets.sync.sending import Sent, record_writer, send
 from integration_assets.sync.verify import LOST_READ_PAUSES_SECONDS, new_bases, read_records, unkept_fields
 

@@ -16,7 +16,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.internal.connector import Preview
 from integration_assets.connectors.internal.description import describe
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError, QuotaError, TransientError
-from integration_assets.tenants.addresses import guard_for
+from integration_assets.tenants.address_policies import guard_for
 from integration_assets.tenants.integrations import crm_for, feedback_for, internal_for
 from integration_assets.tenants.outcomes import MEANINGS, PATIENCE_SECONDS, Outcome
 from integration_assets.tenants.registry.audit import Actor

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
 from integration_assets.config import Environment, Settings
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import CompanyMapping, Crm
 from integration_assets.connectors.crm.registry import CRMS
@@ -16,7 +16,7 @@ from integration_assets.connectors.feedback.registry import FEEDBACK_SYSTEMS
 from integration_assets.connectors.internal.connector import InternalSystem, internal_system
 from integration_assets.connectors.limiter import credential_digest
 from integration_assets.errors import ConfigurationError, CredentialError
-from integration_assets.tenants.addresses import guard_for, internal_policy
+from integration_assets.tenants.address_policies import guard_for, internal_policy
 from integration_assets.tenants.registry.views import OpenedInternal
 from integration_assets.tenants.registry.words import Provider
 

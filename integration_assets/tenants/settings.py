@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import SecretStr
 
 from integration_assets.config import Environment, Settings, TenantSettings, tenant_settings
-from integration_assets.connectors.addresses import check_address
+from integration_assets.connectors.address_guard import check_address
 from integration_assets.connectors.proxies import check_outgoing
 from integration_assets.errors import ConfigurationError
-from integration_assets.tenants.addresses import third_party_policy
+from integration_assets.tenants.address_policies import third_party_policy
 from integration_assets.tenants.integrations import require_configured
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError
 from integration_assets.tenants.registry.providers import PROVIDERS

@@ -9,7 +9,7 @@ from typing import Any
 
 from integration_assets.config import Settings
 from integration_assets.connectors.internal.description import MOST_ENDPOINTS, DescriptionError, describe
-from integration_assets.tenants.addresses import check_internal_urls, check_third_party_url
+from integration_assets.tenants.address_policies import check_internal_urls, check_third_party_url
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError, check_secret, check_url
 from integration_assets.tenants.registry.providers import (
     auth_fields,

@@ -29,7 +29,7 @@ from integration_assets.reporting.insights import (
 from integration_assets.reporting.text import arr_money, count
 from integration_assets.web.charts import Chart, bar_chart
 from integration_assets.web.problems import Problem
-from integration_assets.web.published import PAGE, Pages, page_number, published
+from integration_assets.web.published_pages import PAGE, Pages, page_number, published
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import RequestContext
 

@@ -18,7 +18,7 @@ from integration_assets.tenants.registry.views import UNSET, InternalView
 from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets.web import connection_tests, field_checks, integration_changes
 from integration_assets.web.answers import see
-from integration_assets.web.fields import NO_SECRET, below, expiry, flat, shown_expiry, typed
+from integration_assets.web.form_values import NO_SECRET, below, expiry, flat, shown_expiry, typed
 from integration_assets.web.problems import Problem, problem_of, refuse
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import Form, RequestContext

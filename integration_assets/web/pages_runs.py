@@ -31,7 +31,7 @@ from integration_assets.web.answers import see
 from integration_assets.web.audit_notes import note
 from integration_assets.web.pages_insights import nothing_yet
 from integration_assets.web.problems import Problem
-from integration_assets.web.published import PAGE, Pages, page_number, published
+from integration_assets.web.published_pages import PAGE, Pages, page_number, published
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import RequestContext
 

@@ -17,7 +17,7 @@ from integration_assets.tenants.registry.words import Provider, Scope
 from integration_assets.web import integration_changes
 from integration_assets.web.answers import see
 from integration_assets.web.connection_tests import test_third_party
-from integration_assets.web.fields import NO_SECRET, below, expiry, flat, shown_expiry, typed
+from integration_assets.web.form_values import NO_SECRET, below, expiry, flat, shown_expiry, typed
 from integration_assets.web.problems import Problem, problem_of, refuse
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import Form, RequestContext

@@ -25,10 +25,10 @@ from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.settings import built_settings
 from integration_assets.web.answers import see
 from integration_assets.web.audit_notes import note
-from integration_assets.web.fields import typed
+from integration_assets.web.form_values import typed
 from integration_assets.web.pages_insights import REASONS
 from integration_assets.web.problems import Problem
-from integration_assets.web.published import PAGE, Pages, page_number, published
+from integration_assets.web.published_pages import PAGE, Pages, page_number, published
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import Form, RequestContext
 

@@ -17,7 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from pydantic import SecretStr
 
-from integration_assets.connectors.addresses import AddressGuard, AddressPolicy
+from integration_assets.connectors.address_guard import AddressGuard, AddressPolicy
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.download import download
 from integration_assets.connectors.http import Call, HttpClient

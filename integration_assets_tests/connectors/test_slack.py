@@ -11,7 +11,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError
 from slack_sdk.http_retry.builtin_handlers import RateLimitErrorRetryHandler
 
-from integration_assets.connectors.addresses import AddressGuard, AddressPolicy
+from integration_assets.connectors.address_guard import AddressGuard, AddressPolicy
 from integration_assets.connectors.slack import slack_client
 from integration_assets.sandbox.lookalike import Fault, Lookalike
 from integration_assets.sandbox.serving import listening

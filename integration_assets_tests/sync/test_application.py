@@ -6,8 +6,8 @@ import asyncio
 
 from integration_assets.errors import LockError
 from integration_assets.sync.apply import apply_plan
+from integration_assets.sync.apply_report import planned_report
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
-from integration_assets.sync.report import planned_report
 from integration_assets_tests.sync.world import Request, World
 
 

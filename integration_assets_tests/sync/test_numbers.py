@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
+from integration_assets.sync.apply_report import ApplyReport
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.plan_store import drop_moved
-from integration_assets.sync.report import ApplyReport
 from integration_assets_tests.sync.world import Request, World
 
 

@@ -17,7 +17,7 @@ from typing import Any, NoReturn, Self, TypeVar
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback import canny_records as records
 from integration_assets.connectors.feedback.chain import Chain

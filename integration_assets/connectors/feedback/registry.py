@@ -9,7 +9,7 @@ from typing import Protocol
 
 from pydantic import SecretStr
 
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.feedback.canny import CannyFeedback

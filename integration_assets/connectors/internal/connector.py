@@ -10,17 +10,9 @@ from typing import Any
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, Answer, Call, HttpClient
-from integration_assets.connectors.internal.credentials import (
-    TOKEN_RULES,
-    Flow,
-    TokenSource,
-    fixed_headers,
-    needed,
-    token_request,
-)
 from integration_assets.connectors.internal.description import Description, Endpoint, describe
 from integration_assets.connectors.internal.paging import (
     Base,
@@ -31,6 +23,14 @@ from integration_assets.connectors.internal.paging import (
     rows_of,
 )
 from integration_assets.connectors.internal.rows import account
+from integration_assets.connectors.internal.token_source import (
+    TOKEN_RULES,
+    Flow,
+    TokenSource,
+    fixed_headers,
+    needed,
+    token_request,
+)
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Window, credential_digest, limiter_for
 from integration_assets.connectors.rules import Action, Rule, StatusRules
 from integration_assets.errors import ContractError

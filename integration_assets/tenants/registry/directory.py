@@ -21,7 +21,7 @@ from integration_assets.tenants.registry.keyring import AUDIT, Keyring
 from integration_assets.tenants.registry.login import end_sessions
 from integration_assets.tenants.registry.models import DataKey, Tenant, User, new_id
 from integration_assets.tenants.registry.passwords import check_password, hash_password
-from integration_assets.tenants.registry.sharing import refuse_shared_portal
+from integration_assets.tenants.registry.shared_portals import refuse_shared_portal
 from integration_assets.tenants.registry.views import AuditView, TenantView, UserView
 from integration_assets.tenants.registry.words import NAME_LENGTH, Role
 

@@ -38,7 +38,7 @@ from integration_assets.tenants.registry.providers import (
     check_settings,
 )
 from integration_assets.tenants.registry.secrets import Record, clear_secret, open_secret, secret_name, set_secret
-from integration_assets.tenants.registry.sharing import refuse_shared_portal
+from integration_assets.tenants.registry.shared_portals import refuse_shared_portal
 from integration_assets.tenants.registry.views import (
     AuditView,
     InternalView,

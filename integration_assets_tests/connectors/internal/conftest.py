@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 
 from integration_assets.connectors import limiter
-from integration_assets.connectors.addresses import AddressGuard, AddressPolicy
+from integration_assets.connectors.address_guard import AddressGuard, AddressPolicy
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.internal.connector import InternalSystem, internal_system
 from integration_assets.models import InternalAccount, Page

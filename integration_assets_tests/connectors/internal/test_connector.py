@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from integration_assets.connectors.addresses import AddressError
+from integration_assets.connectors.address_guard import AddressError
 from integration_assets.connectors.internal.connector import internal_system
 from integration_assets.errors import (
     ConfigurationError,

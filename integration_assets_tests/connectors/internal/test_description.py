@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from integration_assets.connectors.internal.credentials import Flow
 from integration_assets.connectors.internal.description import DescriptionError, Paging, describe
+from integration_assets.connectors.internal.token_source import Flow
 from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets_tests.connectors.internal.conftest import BY_PAGE, MAPPINGS
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
-from integration_assets.connectors.addresses import AddressError, AddressGuard, AddressPolicy
+from integration_assets.connectors.address_guard import AddressError, AddressGuard, AddressPolicy
 from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.holdout_vectors import HOLDOUT
 from integration_assets_tests.proofs.security.live_addresses import BEHAVIOURS, TLS_AND_DIALLING

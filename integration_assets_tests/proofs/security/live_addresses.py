@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from integration_assets.connectors.addresses import AddressError, AddressGuard, AddressPolicy
+from integration_assets.connectors.address_guard import AddressError, AddressGuard, AddressPolicy
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.http import Call, HttpClient
 from integration_assets.connectors.limiter import Limiter
@@ -130,7 +130,7 @@ async def rebinding() -> None:
         names = Names([[PUBLIC], [LOOPBACK]])
         guard = AddressGuard(AddressPolicy(), names)
         assert await guard.addresses_of(NAME, 8443) == [PUBLIC]
-        with mock.patch("integration_assets.connectors.addresses.PORTS", frozenset({peer.port})):
+        with mock.patch("integration_assets.connectors.address_guard.PORTS", frozenset({peer.port})):
             await _refused(ask(f"https://{NAME}:{peer.port}", names=names), AddressError)
         assert peer.connections == 0
 
@@ -147,7 +147,7 @@ async def rebinding_between_check_and_dial() -> None:
 async def mixed_answers() -> None:
     """One bad address among good ones is enough."""
     async with listening() as peer:
-        with mock.patch("integration_assets.connectors.addresses.PORTS", frozenset({peer.port})):
+        with mock.patch("integration_assets.connectors.address_guard.PORTS", frozenset({peer.port})):
             for answers in ([PUBLIC, LOOPBACK], [LOOPBACK, PUBLIC]):
                 await _refused(ask(f"https://{NAME}:{peer.port}", answers), AddressError)
         assert peer.connections == 0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from integration_assets.connectors.addresses import AddressGuard
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import (
     CallCosts,
@@ -23,7 +23,7 @@ from integration_assets.connectors.crm.base import (
 )
 from integration_assets.connectors.crm.hubspot import endpoints, reads, schema
 from integration_assets.connectors.crm.hubspot import writes as writing
-from integration_assets.connectors.crm.hubspot.changes import HubSpotCompanyChanges
+from integration_assets.connectors.crm.hubspot.company_changes import HubSpotCompanyChanges
 from integration_assets.connectors.crm.hubspot.exports import HubSpotCompanyExport
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
 from integration_assets.connectors.crm.hubspot.schema import CompanyProperties

@@ -12,8 +12,8 @@ import msgspec
 from integration_assets.connectors.crm.base import BatchRejectedError, CompanyMapping, PairLinks, PairWrite
 from integration_assets.connectors.crm.hubspot import endpoints, translate
 from integration_assets.connectors.crm.hubspot.endpoints import Endpoint
+from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.ids import LinkTypes
-from integration_assets.connectors.crm.hubspot.problems import parse_problem
 from integration_assets.connectors.crm.hubspot.session import Session, gather
 from integration_assets.connectors.crm.hubspot.wire import (
     SYSTEM,

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from integration_assets.connectors.crm.hubspot import endpoints
+from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.ids import PortalIds, association_types, find_object
-from integration_assets.connectors.crm.hubspot.problems import parse_problem
 from integration_assets.connectors.crm.hubspot.session import Session, gather
 from integration_assets.connectors.crm.hubspot.wire import (
     SYSTEM,

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from integration_assets.connectors.crm.base import BatchRejectedError, UnknownOutcomeError
 from integration_assets.connectors.crm.hubspot.endpoints import DEFAULT_BUCKET, Endpoint
-from integration_assets.connectors.crm.hubspot.problems import parse_problem
+from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.wire import SYSTEM, BatchAnswer, decode
 from integration_assets.connectors.http import Answer, Call, HttpClient
 from integration_assets.errors import ContractError, QuotaError

@@ -8,7 +8,7 @@ table of `connectors.rules`: 401 credential, 423 wait two seconds, 5xx repeat, o
 from __future__ import annotations
 
 from integration_assets.connectors.crm.hubspot import endpoints
-from integration_assets.connectors.crm.hubspot.problems import parse_problem
+from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.limiter import RateHeaders, Window
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules, retry_after
 

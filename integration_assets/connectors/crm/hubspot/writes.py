@@ -18,8 +18,8 @@ from integration_assets.connectors.crm.base import (
     WrittenRecord,
 )
 from integration_assets.connectors.crm.hubspot import endpoints
+from integration_assets.connectors.crm.hubspot.error_answers import Problem, parse_problem
 from integration_assets.connectors.crm.hubspot.ids import LinkTypes
-from integration_assets.connectors.crm.hubspot.problems import Problem, parse_problem
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.wire import BatchAnswer, Record, WrittenPair, decode_entry
 from integration_assets.models import LinkTarget, ObjectDefinition, Rejected

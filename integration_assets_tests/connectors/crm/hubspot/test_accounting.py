@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_assets.connectors.crm.base import PairWrite, WrittenRecord
-from integration_assets.connectors.crm.hubspot.problems import parse_problem
+from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.wire import BatchAnswer
 from integration_assets.connectors.crm.hubspot.writes import account_for_pairs, account_for_records
 

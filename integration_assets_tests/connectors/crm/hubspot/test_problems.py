@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_assets.connectors.crm.hubspot.problems import parse_problem
+from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.redaction import register
 
 TOKEN = "pat-na1-0b5ae0f5-5b7a-4e0c-9d6f-6a1d2c3b4e5f"

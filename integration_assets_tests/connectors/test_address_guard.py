@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_assets.config import load_settings, tenant_settings
-from integration_assets.connectors.addresses import (
+from integration_assets.connectors.address_guard import (
     ALLOWABLE,
     NOT_PUBLIC,
     AddressError,
@@ -25,7 +25,7 @@ from integration_assets.connectors.addresses import (
 )
 from integration_assets.connectors.guarded import GuardedBackend
 from integration_assets.errors import ConfigurationError
-from integration_assets.tenants.addresses import (
+from integration_assets.tenants.address_policies import (
     check_internal_urls,
     check_third_party_url,
     guard_for,

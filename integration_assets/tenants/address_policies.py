@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from integration_assets.config import Settings, TenantSettings
-from integration_assets.connectors.addresses import AddressError, AddressGuard, AddressPolicy, check_address
+from integration_assets.connectors.address_guard import AddressError, AddressGuard, AddressPolicy, check_address
 from integration_assets.pasted import why_no_base_url
 from integration_assets.tenants.registry.changes import FieldError
 from integration_assets.tenants.registry.providers import PROVIDERS
