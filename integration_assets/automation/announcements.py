@@ -19,7 +19,7 @@ from integration_assets.reporting.alerts import (
     never_told,
     post_notices,
     put_notice,
-    settle,
+    record_transition,
 )
 from integration_assets.reporting.slack import alert_blocks
 from integration_assets.runs.slack_delivery import notice_poster
@@ -54,7 +54,7 @@ def tell(settings: Settings, tenant: str, news: News) -> tuple[AlertTransition, 
     with held_alerts(path) as alerts:
         standing = compare(alerts.open.get(news.subject), news.problem, news.happened, now)
         unseen = never_told(alerts, news.subject)
-        settle(alerts, news.subject, standing)
+        record_transition(alerts, news.subject, standing)
         runs = alerts.open.get(RUNS)
         # A run has told it, and the first good one tells that it is over. Runs of which there is news here could not
         # say anything themselves.

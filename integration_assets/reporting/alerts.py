@@ -142,7 +142,7 @@ def compare(before: Alert | None, problem: str | None, said: str, now: datetime)
     return AlertTransition(change="new", alert=Alert(problem=problem, said=said, since=now), before=before)
 
 
-def settle(alerts: Alerts, subject: str, transition: AlertTransition) -> None:
+def record_transition(alerts: Alerts, subject: str, transition: AlertTransition) -> None:
     """Keep the state of a subject."""
     if transition.alert is None:
         alerts.open.pop(subject, None)

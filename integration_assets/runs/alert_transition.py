@@ -25,8 +25,8 @@ from integration_assets.reporting.alerts import (
     compare,
     held_alerts,
     read_alerts,
+    record_transition,
     run_problem,
-    settle,
 )
 from integration_assets.runs.abandoned import PROCESS_TAG
 from integration_assets.runs.resolution_settings import portal_time_zone
@@ -82,7 +82,7 @@ def keep_alert_transition(state: RunState, transition: AlertTransition | None) -
     if transition.change == "none":
         return
     with held_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant)) as alerts:
-        settle(alerts, RUNS, transition)
+        record_transition(alerts, RUNS, transition)
         # A good run proves that runs can start and that the credential works, so those alerts close with it; otherwise
         # the next check of credentials would announce a second recovery.
         if transition.alert is None:

@@ -17,7 +17,7 @@ from integration_assets.models import PLAIN_LABEL, LinkTarget, Rejected
 from integration_assets.sql import read_sql
 from integration_assets.staging.texts import text_list
 from integration_assets.sync.application import Application
-from integration_assets.sync.ledger import Outcome, Settled
+from integration_assets.sync.ledger import IntentOutcome, Outcome
 from integration_assets.sync.operations import Operation, counted_labels
 from integration_assets.sync.sending import PairKind, Sent, pair_id, pair_writer, send
 from integration_assets.sync.store import incoming, set_variables
@@ -183,12 +183,12 @@ async def _write_and_verify(application: Application, items: Sequence[_Item], ta
     batch = _Batch(application, {pair_id(item.pair): item for item in items}, items[0].kind, ends)
     sent = await batch.send([item.pair for item in items])
     labels = await _read_back(batch, sent)
-    settled: list[Settled] = []
+    outcomes: list[IntentOutcome] = []
     rejected: list[Rejected] = []
     fates = _fates(batch, sent, labels)
     for ledger_id, (identity, item) in zip(ids, batch.items.items(), strict=True):
         outcome, reason = fates[identity]
-        settled.append(Settled(ledger_id, outcome, reason))
+        outcomes.append(IntentOutcome(ledger_id, outcome, reason))
         if outcome == "verified":
             _count(application, item)
         elif outcome == "rejected":
@@ -197,7 +197,7 @@ async def _write_and_verify(application: Application, items: Sequence[_Item], ta
             application.report.unknown += 1
     touched = [pair for pair in (*sent.accepted, *sent.unaccounted, *sent.lost) if pair_id(pair) in batch.items]
     application.ledger.record_link_outcomes(
-        settled,
+        outcomes,
         now=application.now(),
         pairs=[(pair.record_id, target, pair.target_id) for pair in touched],
         links=as_links(target, touched, labels),

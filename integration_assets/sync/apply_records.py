@@ -19,7 +19,7 @@ from integration_assets.sync.feature_request_object import (
     state_text,
     tenant_mark,
 )
-from integration_assets.sync.ledger import Settled
+from integration_assets.sync.ledger import IntentOutcome
 from integration_assets.sync.operations import Operation
 from integration_assets.sync.sending import Sent, record_writer, send
 from integration_assets.sync.verify import LOST_READ_PAUSES_SECONDS, new_bases, read_records, unkept_fields
@@ -28,7 +28,7 @@ from integration_assets.sync.verify import LOST_READ_PAUSES_SECONDS, new_bases, 
 class _Findings(msgspec.Struct):
     """What reading back a batch showed, gathered before it is committed."""
 
-    settled: list[Settled] = []
+    outcomes: list[IntentOutcome] = []
     bases: dict[str, dict[str, str | None]] = {}
     records: list[CrmFeatureRequest] = []
     rejected: list[Rejected] = []
@@ -97,8 +97,8 @@ async def _write_and_verify(application: Application, operations: Sequence[Opera
     for writes, lost in ((sent.unaccounted, False), (sent.lost, True)):
         for write in writes:
             _unsure(application, findings, ledger_ids[write.key], by_key[write.key], read.get(write.key), lost=lost)
-    application.ledger.settle(
-        findings.settled,
+    application.ledger.record_outcomes(
+        findings.outcomes,
         now=application.now(),
         bases=findings.bases,
         records=findings.records,
@@ -140,7 +140,7 @@ async def _read_back(
 
 
 def _refused(application: Application, findings: _Findings, ledger_id: int, key: str, reason: str) -> None:
-    findings.settled.append(Settled(ledger_id, "rejected", reason))
+    findings.outcomes.append(IntentOutcome(ledger_id, "rejected", reason))
     findings.rejected.append(application.reject(FEATURE_REQUEST_KIND, key, reason))
     application.report.rejected += 1
 
@@ -153,7 +153,9 @@ def _accepted(
     record: CrmFeatureRequest | None,
 ) -> None:
     if record is None:
-        findings.settled.append(Settled(ledger_id, "unknown", "said to be written, but not there on reading back"))
+        findings.outcomes.append(
+            IntentOutcome(ledger_id, "unknown", "said to be written, but not there on reading back")
+        )
         application.report.absent.append(operation.key)
         return
     findings.records.append(record)
@@ -175,7 +177,7 @@ def _verified(
     operation: Operation,
     record: CrmFeatureRequest,
 ) -> None:
-    findings.settled.append(Settled(ledger_id, "verified", record_id=record.record_id))
+    findings.outcomes.append(IntentOutcome(ledger_id, "verified", record_id=record.record_id))
     report = application.report
     report.verified += 1
     report.created += operation.action == "create"
@@ -201,7 +203,7 @@ def _unsure(
         findings.bases[operation.key] = new_bases(operation, record)
         _verified(application, findings, ledger_id, operation, record)
     elif lost:
-        findings.settled.append(Settled(ledger_id, "unknown", "the answer was lost and the write was not found"))
+        findings.outcomes.append(IntentOutcome(ledger_id, "unknown", "the answer was lost and the write was not found"))
         application.report.unknown += 1
     else:
         reason = "the CRM neither confirmed nor refused it, and it was not found on reading back"
@@ -229,11 +231,11 @@ async def _correct(application: Application, operations: Sequence[Operation]) ->
     ids = application.ledger.record_intent(operations, now=application.now())
     await _send(application, operations)
     read = await read_records(application.crm, application.definition, [operation.key for operation in operations])
-    settled = [
-        Settled(ledger_id, "verified" if _holds(operation, read.get(operation.key)) else "unknown")
+    outcomes = [
+        IntentOutcome(ledger_id, "verified" if _holds(operation, read.get(operation.key)) else "unknown")
         for operation, ledger_id in zip(operations, ids, strict=True)
     ]
-    application.ledger.settle(settled, now=application.now(), bases={}, records=read.values())
+    application.ledger.record_outcomes(outcomes, now=application.now(), bases={}, records=read.values())
 
 
 def _holds(operation: Operation, record: CrmFeatureRequest | None) -> bool:

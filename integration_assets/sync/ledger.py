@@ -27,7 +27,7 @@ STAGE = "crm_feature_requests"
 Outcome = Literal["verified", "rejected", "unknown"]
 
 
-class Settled(msgspec.Struct, frozen=True):
+class IntentOutcome(msgspec.Struct, frozen=True):
     """What came of one intent. `unknown` is an answer that was lost and a write that could not be found."""
 
     ledger_id: int
@@ -70,9 +70,9 @@ class Ledger(msgspec.Struct):
             )
         return ids
 
-    def settle(
+    def record_outcomes(
         self,
-        settled: Sequence[Settled],
+        outcomes: Sequence[IntentOutcome],
         *,
         now: datetime,
         bases: Mapping[str, Mapping[str, str | None]],
@@ -81,14 +81,14 @@ class Ledger(msgspec.Struct):
     ) -> None:
         """Commit what came of record writes: outcomes, new bases by key and field, records as read back, quarantine."""
         with transaction(self.connection):
-            self._outcomes(settled, now)
+            self._record(outcomes, now)
             store_bases(self.connection, self.plan.portal_id, bases, now=now)
             refresh_records(self.connection, records)
             self._quarantine(rejected, now)
 
     def record_link_outcomes(
         self,
-        settled: Sequence[Settled],
+        outcomes: Sequence[IntentOutcome],
         *,
         now: datetime,
         pairs: Sequence[tuple[str, LinkTarget, str]],
@@ -97,27 +97,27 @@ class Ledger(msgspec.Struct):
     ) -> None:
         """Commit what came of link writes; `links` are all labels of `pairs` as read back."""
         with transaction(self.connection):
-            self._outcomes(settled, now)
+            self._record(outcomes, now)
             _refresh_links(self.connection, pairs, links)
             self._quarantine(rejected, now)
 
-    def _outcomes(self, settled: Sequence[Settled], now: datetime) -> None:
-        if not settled:
+    def _record(self, outcomes: Sequence[IntentOutcome], now: datetime) -> None:
+        if not outcomes:
             return
         rows = pa.Table.from_pylist(
-            [msgspec.structs.asdict(one) for one in settled],
+            [msgspec.structs.asdict(one) for one in outcomes],
             schema=columns(ledger_id=pa.int64(), outcome=pa.string(), reason=pa.string(), record_id=pa.string()),
         )
         with incoming(self.connection, rows):
             self.connection.execute(
                 """
                 UPDATE sync.ledger SET
-                    outcome = settled.outcome,
-                    reason = settled.reason,
-                    record_id = coalesce(settled.record_id, ledger.record_id),
+                    outcome = outcomes.outcome,
+                    reason = outcomes.reason,
+                    record_id = coalesce(outcomes.record_id, ledger.record_id),
                     outcome_at = $now
-                FROM incoming_rows AS settled
-                WHERE ledger.ledger_id = settled.ledger_id
+                FROM incoming_rows AS outcomes
+                WHERE ledger.ledger_id = outcomes.ledger_id
                 """,
                 {"now": naive_utc(now)},
             )

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_assets.automation.credentials import expiry_news, expiry_step, news_of
-from integration_assets.reporting.alerts import Alerts, compare, settle
+from integration_assets.reporting.alerts import Alerts, compare, record_transition
 from integration_assets.tenants.outcomes import BROKEN, LookedAt, Outcome
 
 DAY = datetime(2026, 3, 1, 6, tzinfo=UTC)
@@ -52,7 +52,7 @@ def test_a_daily_look_tells_each_step_once(hour):
             one = looked(days=400)
         news = expiry_news(one, now)
         standing = compare(alerts.open.get(news.subject), news.problem, news.happened, now)
-        settle(alerts, news.subject, standing)
+        record_transition(alerts, news.subject, standing)
         if standing.change in ("new", "recovered"):
             told.append((day, news.problem))
     left = [int(problem.split()[1]) for _, problem in told if problem]

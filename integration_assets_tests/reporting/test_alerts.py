@@ -23,8 +23,8 @@ from integration_assets.reporting.alerts import (
     post_notices,
     put_notice,
     read_alerts,
+    record_transition,
     run_problem,
-    settle,
 )
 from integration_assets.reporting.slack_posting import DeliveryStatus, Posting
 
@@ -37,7 +37,7 @@ def test_each_change_is_told_once_and_nothing_else(problems):
     alerts, told = Alerts(), []
     for number, problem in enumerate(problems):
         standing = compare(alerts.open.get("runs"), problem, "said", NOON + timedelta(hours=number))
-        settle(alerts, "runs", standing)
+        record_transition(alerts, "runs", standing)
         if standing.change in ("new", "recovered"):
             told.append(problem)
     changes = [now for before, now in zip([None, *problems], problems, strict=False) if before != now]

@@ -50,7 +50,7 @@ POINTS: dict[str, tuple[str, ...]] = {
     "put the intent on record": ("integration_assets.sync.ledger:Ledger.record_intent",),
     "read records back": ("integration_assets.sync.apply_records:_read_back",),
     "read links back": ("integration_assets.sync.apply_links:_read_back",),
-    "settle records": ("integration_assets.sync.ledger:Ledger.settle",),
+    "settle records": ("integration_assets.sync.ledger:Ledger.record_outcomes",),
     "settle records, in the transaction": ("integration_assets.sync.ledger:refresh_records",),
     "settle links": ("integration_assets.sync.ledger:Ledger.record_link_outcomes",),
     "settle links, in the transaction": ("integration_assets.sync.ledger:_refresh_links",),

@@ -39,7 +39,7 @@ BY_MODULE: dict[str, tuple[str, ...]] = {
     "sync/plan_file": ("sync/test_plan_store.py",),
     "sync/plan_store": ("sync/test_plan_store.py", "sync/test_guard.py", "sync/test_numbers.py", "sync/test_undo.py"),
     "sync/portal": ("sync/test_portal.py", "sync/test_guard.py"),
-    "sync/report": ("sync/test_numbers.py", *_WORLD),
+    "sync/apply_report": ("sync/test_numbers.py", *_WORLD),
     "sync/sending": ("sync/test_sending.py", "sync/test_apply.py", "sync/test_associations.py"),
     "sync/setup": ("sync/test_setup.py",),
     "sync/store": (*_WORLD,),
