@@ -30,7 +30,7 @@ ci: install lint test ## what must pass before a change lands, in less than half
 	$(BIN)/pytest -m 'proof and not long' -n 3 --no-loadscope-reorder --timeout 3600
 	$(BIN)/integration-assets demo
 	$(BIN)/python -m integration_assets_tests.proofs --small --jobs $(JOBS)
-	@echo 'left out: tests marked `long`, which is the day of the real Dagster daemon; all of them: make proofs'
+	@echo 'left out: tests marked `long`, the day of the real Dagster daemon and the long outage of Slack; all of them: make proofs'
 
 bench: install ## what it costs: calls, time and memory beside their targets; one of them: make bench NAMES=transforms
 	$(BIN)/python -m benchmarks $(NAMES)

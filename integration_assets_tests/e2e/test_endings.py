@@ -341,6 +341,7 @@ def test_summary_slack_refused_is_posted_once_later(synced: World, how: dict[str
     assert rows(synced, "SELECT * FROM sync.outbox") == []
 
 
+@pytest.mark.long
 def test_a_long_outage_ends_in_a_few_late_messages_per_run(synced: World) -> None:
     """After five runs without Slack the late messages come three per run, oldest first."""
     messages(synced).clear()
