@@ -30,6 +30,7 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 
 def nothing(status: int) -> Response:
     """An answer that says no more than its status: the same for every path that is not there."""
+    # Plain text without markup: the body holds nothing of the request that a browser could run.
     return PlainTextResponse(f"{HTTPStatus(status).phrase.lower()}\n", status)
 
 
@@ -40,4 +41,5 @@ def without_content(_request: Request, error: Exception) -> Response:
 
 def see(path: str) -> Response:
     """Go on with a GET of this path of ours."""
+    # 303, so that the browser goes on with a GET: reloading the page does not send the form a second time.
     return RedirectResponse(path, HTTPStatus.SEE_OTHER)

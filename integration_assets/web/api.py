@@ -149,6 +149,7 @@ def _without_body(context: RequestContext) -> None:
     Raises:
         Problem: something was sent along.
     """
+    # An address in the body of a test would read like one that is asked: refused, so that nobody believes it was.
     if context.body not in (b"", b"{}"):
         raise Problem(HTTPStatus.BAD_REQUEST, "send no body: this works on what is stored")
 

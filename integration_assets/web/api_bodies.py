@@ -87,6 +87,7 @@ class InternalCreate(Body):
     def new(self) -> NewInternal:
         """As the repository wants it."""
         values = msgspec.structs.asdict(self)
+        # A new integration has nothing to clear: null and absent are the same here.
         values["auth"] = {name: value for name, value in self.auth.items() if value is not None}
         return NewInternal(**values)
 
@@ -157,7 +158,9 @@ def decoded(body: bytes, kind: type[B]) -> B:
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.ValidationError as error:
+        # The text of the decoder names type and path; the one that repeats a value, which may be a secret, is replaced.
         raise Problem(HTTPStatus.BAD_REQUEST, "some fields cannot be accepted", _field_error(str(error))) from None
+    # A body of brackets nested thousands deep ends in a RecursionError: the caller's mistake, not ours.
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise Problem(HTTPStatus.BAD_REQUEST, "the body is no JSON object") from None
 
@@ -167,9 +170,11 @@ def _field_error(text: str) -> dict[str, str]:
     message = text[: where.start()] if where else text
     field = where["path"].replace("[", ".").replace("]", "").strip(".") if where else ""
     if unknown := _UNKNOWN.match(message):
+        # Cut: the name is whatever was sent, and comes back in the answer.
         return {_joined(field, unknown["name"][:60]): "there is no such field"}
     if missing := _MISSING.match(message):
         return {_joined(field, missing["name"]): "is needed"}
+    # The decoder repeats the value here; the fixed words do not.
     if message.startswith("Invalid enum value"):
         return {field or "body": "is none of the values there are"}
     return {field or "body": message[:1].lower() + message[1:]}

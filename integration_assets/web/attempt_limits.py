@@ -67,6 +67,7 @@ class Tries:
         waited = 0.0
         while not self._counted(keys):
             seconds = self._until_free(keys)
+            # Each wait holds a connection: without a bound on both, waiting itself would be the attack.
             if waited + seconds > self.longest_delay or self._waiting >= MOST_WAITING:
                 raise TooManyTriesError(math.ceil(seconds))
             self._waiting += 1
@@ -83,6 +84,7 @@ class Tries:
 
     def _counted(self, keys: Mapping[str, str]) -> bool:
         """Count a try under each key, if none is used up."""
+        # All before any is counted: a try that one limit refuses must not use up the others.
         if not all(self._limiter.test(self._item(name), name, key) for name, key in keys.items()):
             return False
         hits = [self._limiter.hit(self._item(name), name, key) for name, key in keys.items()]
@@ -93,6 +95,7 @@ class Tries:
         longest = MOMENT
         for name, key in keys.items():
             stats = self._limiter.get_window_stats(self._item(name), name, key)
+            # Only a used-up limit says when it is free; the others have room now.
             if stats.remaining <= 0:
                 longest = max(longest, stats.reset_time - self.now() + MOMENT)
         return longest
@@ -136,6 +139,7 @@ class LoginTries(Tries):
         """Name of the device, if we gave `shown` to a browser for this account."""
         name, _, signature = shown.partition(".")
         wanted = self._signature(account, name)
+        # In constant time: a comparison that stops early would let a signature be guessed byte by byte.
         return name if hmac.compare_digest(signature.encode(), wanted.encode()) else None
 
     def _signature(self, account: str, name: str) -> str:
@@ -154,10 +158,12 @@ def counted_address(host: str) -> str:
     """The address that tries are counted by: of IPv6 the part that its holder cannot change at will."""
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
+    # Not an address, as behind a Unix socket: all of them share one counter, which errs on the strict side.
     except ValueError:
         return host
     if isinstance(address, ipaddress.IPv4Address):
         return str(address)
+    # One machine can arrive as IPv4 and as the same address mapped into IPv6: one counter for both.
     return str(address.ipv4_mapped or ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
 
 
@@ -168,4 +174,5 @@ def login_tries() -> LoginTries:
 
 def test_tries() -> Tries:
     """For connection tests, by `tenant`."""
+    # No delay: a test runs in a thread of its own request, and waiting would block that thread for others.
     return Tries({"tenant": TESTS_PER_TENANT}, longest_delay=0.0)

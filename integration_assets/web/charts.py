@@ -49,6 +49,7 @@ def bar_chart(name: str, rows: Sequence[tuple[str, Decimal | int, str, str]]) ->
             value=shown,
             link=link,
             y=place * ROW,
+            # Below zero is drawn as nothing: a bar cannot lead to the left, and the number beside it says it.
             length=round(float(max(Decimal(number), Decimal(0)) / most) * LONGEST_BAR, 1) if most > 0 else 0.0,
         )
         for place, (title, number, shown, link) in enumerate(rows)

@@ -72,12 +72,14 @@ def _run(context: RequestContext, trying: Coroutine[Any, Any, T]) -> T:
     async def counted() -> T:
         try:
             await context.site.tests.count({"tenant": context.own.id})
+        # Closed, because a coroutine that is never awaited would warn in the log.
         except TooManyTriesError as error:
             trying.close()
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, f"too many tests: try again in {error.seconds} s") from None
         return await trying
 
     try:
+        # A loop of its own: the handler runs in a thread, where there is none.
         return asyncio.run(counted())
     except DescriptionError as error:
         raise FieldError(error.field, error.reason) from None

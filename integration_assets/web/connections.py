@@ -53,6 +53,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for a request, if need be in the place of another connection."""
+        # First: uvicorn enters the connection into the set that is counted below.
         super().connection_made(transport)
         if not self._has_room():
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -68,6 +69,7 @@ class Connection(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Take what came. It does not put off the end of the wait it came in."""
+        # Data may still arrive after an answer that closes; parsing it would begin a request nobody answers.
         if self.transport.is_closing():
             return
         super().data_received(data)
@@ -82,6 +84,7 @@ class Connection(H11Protocol):
     def pause_writing(self) -> None:
         """Wait for the client to read."""
         super().pause_writing()
+        # A client that never reads would keep the answer in memory for as long as it likes.
         self._unread = self.loop.call_later(UNREAD_SECONDS, self.transport.abort)
 
     def resume_writing(self) -> None:
@@ -93,11 +96,13 @@ class Connection(H11Protocol):
     def timeout_keep_alive_handler(self) -> None:
         """Close after the last answer, read or not."""
         super().timeout_keep_alive_handler()
+        # `close` waits until everything is sent, which a client that does not read can put off for ever.
         self.loop.call_later(LINGER_SECONDS, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no request. Called while the parser's error is handled, which knows the status."""
         error = sys.exc_info()[1]
+        # Not every call comes with an error of the parser; then it is a bad request like any other.
         hint = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 0
         self._refuse(HTTPStatus(hint) if hint in _STATUSES else HTTPStatus.BAD_REQUEST)
 
@@ -123,15 +128,18 @@ class Connection(H11Protocol):
 
     def _current_phase(self) -> Phase:
         theirs = self.conn.their_state
+        # A body that comes after our answer is over is only drained, and not for long.
         if theirs is h11.SEND_BODY:
             return "body" if self.conn.our_state in (h11.SEND_RESPONSE, h11.SEND_BODY) else "rest"
         if theirs is not h11.IDLE:
             return "answer"
+        # A single byte of a next request ends the idle wait: it must arrive within the shorter time of a head.
         begun = bool(self.conn.trailing_data[0])
         return "idle" if self._served and not begun else "head"
 
     def _enter(self, phase: Phase) -> None:
         """Begin the wait of a phase; go on with it where we are in it already."""
+        # The same phase goes on with its own end: a byte every second must not renew it.
         if phase == self._phase or self.transport.is_closing():
             return
         if self._wait is not None:
@@ -141,6 +149,8 @@ class Connection(H11Protocol):
         self._phase, self.waits_since = phase, self.loop.time()
 
     def _expire(self) -> None:
+        # Only here a request has begun that can be answered; elsewhere an answer would be read as that of another
+        # request.
         if self._phase == "head":
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
         else:
@@ -150,17 +160,20 @@ class Connection(H11Protocol):
         """Tell whether this connection may stay, once another one made room if there was none."""
         others = [one for one in self.connections if isinstance(one, Connection) and one is not self]
         others = [one for one in others if not one.transport.is_closing()]
+        # Behind a proxy every connection has the proxy's address, so that a limit by address would hit everybody.
         address = self.client[0] if self.client else None
         neighbours = [one for one in others if one.client and one.client[0] == address]
         behind_proxy = self.config.proxy_headers
         full_of_address = not behind_proxy and len(neighbours) >= MOST_OF_ADDRESS
         if full_of_address:
+            # From the same address: a stranger with many connections closes their own, not those of others.
             return _make_room(neighbours)
         return len(others) < MOST_CONNECTIONS or _make_room(others)
 
 
 def _make_room(connections: list[Connection]) -> bool:
     """Close the connection that has kept us waiting longest; False when we owe all of them an answer."""
+    # Never one that we owe an answer: it may be somebody's change that is being written.
     waiting = [one for one in connections if one.waits]
     if waiting:
         min(waiting, key=lambda one: one.waits_since).transport.abort()

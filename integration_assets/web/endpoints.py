@@ -48,6 +48,7 @@ def page(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
 
     async def endpoint(request: Request) -> Response:
         context = await run_in_threadpool(_request_context, request)
+        # To the login, not a refusal: most who come without a session had one that has ended.
         if context is None:
             return see("/login")
         return await _shown(context, handler, of_tenant=of_tenant)
@@ -59,6 +60,7 @@ def form(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
     """Make the endpoint of a form: only from a page of ours, with the session's token."""
 
     async def endpoint(request: Request) -> Response:
+        # Before the session and the body: a page of others must not even make us read what it sends.
         if not is_same_origin(request):
             return nothing(HTTPStatus.FORBIDDEN)
         context = await run_in_threadpool(_request_context, request)
@@ -72,6 +74,7 @@ def form(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
         context = await run_in_threadpool(_request_context, request)
         if context is None:
             return render_error(request, HTTPStatus.UNAUTHORIZED, "Your session has ended", ENDED)
+        # Beside the origin, which an old browser may not send: two checks that fail for different reasons.
         if not _same(sent.raw(CSRF_FIELD), context.who.csrf_token):
             return nothing(HTTPStatus.FORBIDDEN)
         return await _shown(_with(context, form=sent), handler, of_tenant=of_tenant)
@@ -87,6 +90,7 @@ def call(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
         if context is None:
             return problem_answer(Problem(HTTPStatus.UNAUTHORIZED))
         try:
+            # Reading changes nothing, and the answer cannot be read by a page of others.
             if request.method not in ("GET", "HEAD"):
                 _check_token(request, context)
                 body = await _json_body(request)
@@ -109,6 +113,7 @@ def _check_token(request: Request, context: RequestContext) -> None:
 
 
 async def _shown(context: RequestContext, handler: Handler, *, of_tenant: bool) -> Response:
+    # An operator belongs to no tenant and has to choose one first.
     if of_tenant and context.tenant is None:
         return see("/tenants")
     try:
@@ -139,8 +144,10 @@ def _request_context(request: Request) -> RequestContext | None:
     who = find_session(site.registry, token) if token else None
     if who is None:
         return None
+    # The cookie of an admin is ignored: otherwise it would open another tenant.
     slug = who.tenant if who.role is Role.TENANT_ADMIN else request.cookies.get(TENANT_COOKIE)
     chosen = request.cookies.get(ENVIRONMENT_COOKIE, "")
+    # A cookie is whatever a browser sends; anything else means the environment we were started with.
     environment = Environment(chosen) if chosen in list(Environment) else site.settings.environment
     return RequestContext(request, site, token, who, _tenant(site.registry, slug), environment)
 
@@ -164,6 +171,7 @@ def is_same_origin(request: Request) -> bool:
     origin = request.headers.get("origin")
     fetched = request.headers.get("sec-fetch-site")
     own = f"{site.scheme}://{request.headers.get('host', '').lower()}"
+    # Neither header: an old browser or a tool. It gets no benefit of the doubt, since these requests change something.
     if origin is None or origin == "null":
         return fetched == "same-origin"
     return origin == own and fetched in (None, "same-origin")
@@ -175,18 +183,22 @@ async def read_form(request: Request) -> Form:
     Raises:
         Problem: it is of another type, too large, too slow, or not in UTF-8.
     """
+    # The type a foreign page can send without asking is the one we take: origin and token guard it.
     if _content_type(request) != "application/x-www-form-urlencoded":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
     try:
+        # Forms are percent-encoded: anything beyond ASCII was not sent by a browser.
         text = (await _read_body(request)).decode("ascii")
         pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except ValueError:  # also what is not decodable
         raise Problem(HTTPStatus.BAD_REQUEST) from None
+    # Browsers send line ends as CRLF; what is shown again must not grow by a character with every try.
     return Form({name: value.replace("\r\n", "\n") for name, value in pairs})
 
 
 async def _json_body(request: Request) -> bytes:
     body = await _read_body(request)
+    # A form of another page can send text, but not JSON with this type, without asking the browser first.
     if body and _content_type(request) != "application/json":
         raise Problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send JSON: Content-Type: application/json")
     return body
@@ -198,6 +210,7 @@ async def _read_body(request: Request) -> bytes:
         async with asyncio.timeout(BODY_SECONDS):
             async for part in request.stream():
                 body += part
+                # While it comes in: the length that is announced need not be the one that is sent.
                 if len(body) > MOST_BYTES:
                     raise Problem(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"send at most {MOST_BYTES:,} bytes")
     except TimeoutError:

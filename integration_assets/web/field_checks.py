@@ -36,6 +36,7 @@ def refuse_wrong(checks: Iterable[Check], known: Mapping[str, str] | None = None
         try:
             check()
         except FieldError as error:
+            # The first message of a field: what follows is often only its consequence.
             errors.setdefault(error.field, error.reason)
     refuse(errors)
 
@@ -46,6 +47,7 @@ def record_id(text: str) -> str:
     Raises:
         NotFoundError: there can be no such record.
     """
+    # As not found, not as wrong: no difference shows which ids exist, and no odd text reaches the database.
     if not _RECORD_ID.fullmatch(text):
         raise NotFoundError("there is no such integration")
     return text
@@ -88,6 +90,7 @@ def place_checks(provider: Provider, environment: Scope) -> list[Check]:
 def auth_checks(settings: Settings, tenant: str, flow: AuthFlow, auth: Mapping[str, Any]) -> list[Check]:
     """Checks of what a flow needs beside its secret, each by itself; a token URL must be one that may be asked."""
     required, _ = auth_fields(flow)
+    # The other fields are filled with sound values, or one missing field would hide what is wrong with the rest.
     sound = {name: _SOUND_AUTH[name] for name in required}
     names = list(dict.fromkeys((*required, *auth)))
 
@@ -105,6 +108,7 @@ def auth_checks(settings: Settings, tenant: str, flow: AuthFlow, auth: Mapping[s
 def _check_token_url(settings: Settings, tenant: str, url: str) -> None:
     try:
         check_internal_urls(settings, tenant, url, {})
+    # The check names the field `base_url`; on the page the token URL has a message of its own.
     except FieldError as error:
         raise FieldError("auth.token_url", error.reason) from None
 
@@ -128,6 +132,7 @@ def description_checks(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping
         try:
             describe(endpoints, mappings)
         except DescriptionError as error:
+            # Each endpoint is looked at alone, as number 0: its message belongs beside its own form.
             field = error.field if number is None else error.field.replace("endpoints.0", f"endpoints.{number}", 1)
             raise FieldError(field, error.reason) from None
 
@@ -136,6 +141,7 @@ def description_checks(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping
 
     checks = [one(number, endpoint) for number, endpoint in enumerate(endpoints)]
     checks.append(lambda: described(_SOUND_ENDPOINTS, mappings, None))
+    # Only the number is wrong then, which no endpoint by itself can say.
     if not 1 <= len(endpoints) <= MOST_ENDPOINTS:
         checks.append(lambda: described(endpoints, _SOUND_MAPPINGS, None))
     return checks
@@ -149,6 +155,7 @@ def expiry_checks(expires_at: datetime | None) -> list[Check]:
     """A secret that has expired already is a mistake of the one who typed it."""
 
     def future() -> None:
+        # A time without a zone is refused elsewhere; comparing it here would raise.
         if expires_at is not None and expires_at.tzinfo is not None and expires_at < datetime.now(UTC):
             raise FieldError("expires_at", "is in the past")
 

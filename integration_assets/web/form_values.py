@@ -19,6 +19,7 @@ NOT_SAID, NEVER, ON_A_DAY = "", "never", "day"
 
 def typed(form: Form) -> dict[str, str]:
     """Return what was typed, to be shown again."""
+    # A secret that is shown again would be in the page's source, in caches and on screenshots.
     return {name: value for name, value in form.values.items() if name not in SECRETS}
 
 
@@ -27,11 +28,13 @@ def expiry(form: Form, errors: dict[str, str]) -> dict[str, Any]:
     said = form.text("expires")
     if said == NEVER:
         return {"never_expires": True}
+    # Nothing said clears the day: otherwise an old one could never be taken back.
     if said != ON_A_DAY:
         return {"expires_at": None, "never_expires": False}
     try:
         return {"expires_at": day(form.text("expires_on")), "never_expires": False}
     except FieldError as error:
+        # Collected, so that it stands beside all other messages instead of being the only one.
         errors[error.field] = error.reason
         return {}
 
@@ -43,6 +46,7 @@ def day(text: str) -> datetime:
         FieldError: it is no day.
     """
     try:
+        # The end of the day: whoever names a last day means that it still works on it.
         return datetime.strptime(text, "%Y-%m-%d").replace(hour=23, minute=59, second=59, tzinfo=UTC)
     except ValueError:
         raise FieldError("expires_at", "must be a day, such as 2027-03-31") from None

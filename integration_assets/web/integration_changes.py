@@ -41,7 +41,9 @@ def add_third_party(context: RequestContext, new: NewThirdParty, wrong: Wrong = 
         ],
         wrong,
     )
+    # Before anything is stored: from here on an error may hold it.
     _hide(new.secret)
+    # Before it is stored: a tenant with the operator's token would write into the operator's portal.
     refuse_operators_portal(context.settings, context.own, new.secret)
     with tenant_repository(context.registry, context.own.id, context.actor) as repository:
         return repository.add_third_party(new)
@@ -59,6 +61,7 @@ def change_third_party(
     """
     changes = msgspec.structs.replace(changes, base_url=_as_meant(changes.base_url), secret=_as_meant(changes.secret))
     refuse_operators_portal(context.settings, context.own, _given(changes.secret, None))
+    # One transaction from the look to the change: two admins who save at once cannot check against what is gone.
     with tenant_repository(context.registry, context.own.id, context.actor) as repository:
         before = repository.third_party_integration(field_checks.record_id(record))
         settings = _given(changes.settings, {})
@@ -72,6 +75,7 @@ def change_third_party(
             wrong,
         )
         _hide(changes.secret)
+        # The repository replaces settings as a whole; what was not named would be lost.
         if settings:
             changes = msgspec.structs.replace(changes, settings={**before.settings, **settings})
         return repository.change_third_party(before.id, changes)
@@ -123,6 +127,7 @@ def _merged(before: InternalView, changes: InternalChanges) -> InternalChanges:
     if not isinstance(changes.mappings, Unset):
         changes = msgspec.structs.replace(changes, mappings=_without_none({**before.mappings, **changes.mappings}))
     if not isinstance(changes.auth, Unset):
+        # Another flow has other fields: keeping the old ones would store what nobody uses or checks.
         same = _given(changes.auth_flow, before.auth_flow) is before.auth_flow
         kept = before.auth if same else {}
         changes = msgspec.structs.replace(changes, auth=_without_none({**kept, **changes.auth}))
@@ -216,4 +221,5 @@ def _hide(secret: str | Unset | None) -> None:
     """Keep an accepted secret out of every text this process writes. What is refused is nobody's secret."""
     if isinstance(secret, str):
         register(secret)
+        # Also as it is sent: an error of the other side repeats that form.
         register(unwrapped(secret))

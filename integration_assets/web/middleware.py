@@ -37,6 +37,7 @@ class Gate:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
+        # There are no web sockets here: closed before anything reads them.
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
@@ -50,7 +51,9 @@ class Gate:
         except ClientDisconnect:
             pass  # whoever left in the middle of a request is noted below, without a traceback
         except Exception:
+            # The traceback goes to the log only, found by the request id that the answer has.
             log.exception("request %s failed", answer.request_id)
+            # Once a status is out there is no second one: the connection ends and the client sees a broken answer.
             if answer.status is None:
                 await nothing(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, answer.send)
         finally:
@@ -58,14 +61,17 @@ class Gate:
 
     def _refusal(self, scope: Scope) -> int | None:
         # What came in one piece was taken whole by the parser, whose own limit is for what comes in several.
+        # The cheapest checks first, and all of them before a route, a session or a body is looked at.
         if len(scope["raw_path"]) + len(scope["query_string"]) > TARGET_BYTES:
             return HTTPStatus.REQUEST_URI_TOO_LONG
         size = sum(len(name) + len(value) for name, value in scope["headers"])
         if len(scope["headers"]) > MOST_HEADERS or size > HEAD_BYTES:
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        # TRACE would send cookies back to a script; CONNECT and made-up methods have no meaning here.
         if scope["method"] not in METHODS:
             return HTTPStatus.METHOD_NOT_ALLOWED
         hosts = Headers(scope=scope).getlist("host")
+        # A foreign Host is how DNS rebinding reaches a loopback service, and how links in a page are poisoned.
         if scope["path"] != HEALTH and (len(hosts) != 1 or hosts[0].lower() not in self.site.hosts):
             return HTTPStatus.BAD_REQUEST
         return None
@@ -85,6 +91,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            # Our headers replace those of any handler: no page can weaken them by setting its own.
             own = [pair for pair in message.get("headers", []) if pair[0].lower() not in _OURS]
             message["headers"] = [*own, *SECURITY_HEADERS, (b"x-request-id", self.request_id.encode())]
         await self._send(message)
@@ -94,6 +101,7 @@ class _Answer:
         route = self._scope.get("route")
         log.info(
             "%s %s %s %d ms %s",
+            # A made-up method is text of a stranger and could forge a line of the log.
             self._scope["method"] if self._scope["method"] in METHODS else "-",
             getattr(route, "path", "-"),
             self.status,

@@ -23,6 +23,7 @@ async def health(_request: Request) -> Response:
 
 async def security_txt(_request: Request) -> Response:
     """Say where to report a weakness (RFC 9116)."""
+    # Rounded to the day, so that the answer tells nothing of this machine's clock.
     expires = (datetime.now(UTC) + VALID).replace(hour=0, minute=0, second=0, microsecond=0)
     return PlainTextResponse(f"Contact: {CONTACT}\nExpires: {expires:%Y-%m-%dT%H:%M:%SZ}\nPreferred-Languages: en\n")
 

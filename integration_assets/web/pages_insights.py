@@ -64,6 +64,7 @@ def requests(context: RequestContext) -> Response:
             return nothing_yet(context)
         last = read_last_run(connection)
         found = read_requests(connection, wanted, limit=PAGE, skipped=PAGE * (number - 1))
+        # The chart shows the first of the ranking on every page, not the first of the page.
         first = found if number == 1 else read_requests(connection, wanted, limit=CHARTED)
         choices = read_filters(connection)
     currency = last.currency if last else ""
@@ -85,6 +86,7 @@ def request(context: RequestContext) -> Response:
     request_id = context.path("request_id")
     with published(context) as connection:
         details = read_request(connection, request_id) if connection else None
+        # The same answer whether nothing was published or there is no such request.
         if connection is None or details is None:
             raise _missing()
         last, why = read_last_run(connection), read_why(connection, request_id)
@@ -93,6 +95,7 @@ def request(context: RequestContext) -> Response:
         context,
         "request.html",
         request=details,
+        # Cut at a number: a request of a whole market would make a page of many megabytes.
         companies=[one for one in why if one.company_id is not None][:MOST_ROWS],
         lost=[one for one in why if one.company_id is None],
         neighbours=neighbours,
@@ -135,6 +138,7 @@ def nothing_yet(context: RequestContext) -> Response:
 def _filter(context: RequestContext) -> Filter:
     by = context.query("by")
     return Filter(
+        # The address may hold anything; only a known ranking gets into the query.
         by=by if by in RANKINGS else "arr",
         status=context.query("status")[:LONGEST_WORDS],
         board=context.query("board")[:LONGEST_WORDS],

@@ -84,8 +84,10 @@ def save(context: RequestContext) -> Response:
     errors: dict[str, str] = {}
     try:
         values = _described(context.form, errors)
+        # A field emptied on the page is not sent: without this it would be kept instead of cleared.
         values["auth"] = {**dict.fromkeys(view.auth), **values["auth"]}
         values["mappings"] = {**dict.fromkeys(view.mappings), **values["mappings"]}
+        # Fields of the former flow have no meaning in the new one, and a null of them would be refused as unknown.
         if view.auth_flow is not values["auth_flow"]:
             values["auth"] = {name: value for name, value in values["auth"].items() if value is not None}
         changes = InternalChanges(secret=context.form.raw("secret") or UNSET, **values)
@@ -182,6 +184,7 @@ def _endpoints(form: Form, errors: dict[str, str]) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number in range(MOST_ENDPOINT_FORMS + 1):
         values = below(form, f"endpoints.{number}")
+        # Empty forms below a used one are skipped; an empty first one is kept, so that its message has a place.
         if not values.get("path") and not values.get("items") and (found or number != 0):
             continue
         endpoint: dict[str, Any] = {name: values[name] for name in PLAIN_FIELDS if values.get(name)}
@@ -197,6 +200,7 @@ def _endpoints(form: Form, errors: dict[str, str]) -> list[dict[str, Any]]:
 
 
 def _number(text: str, field: str, errors: dict[str, str]) -> int:
+    # `isdigit` alone takes digits of every script; the length keeps a number of a million digits from being parsed.
     if not text.isascii() or not text.isdigit() or len(text) > 6:
         errors[field] = "must be a whole number"
         return 1
@@ -246,6 +250,7 @@ def _again(
     context: RequestContext, view: InternalView | None, error: Problem | IntegrationError, *, rotating: bool = False
 ) -> Response:
     problem = error if isinstance(error, Problem) else problem_of(error)
+    # Not about fields: the form could not say it, so the page of the error does.
     if not problem.errors:
         raise error
     values = typed(context.form) if view is None or not rotating else {**_values(view), **typed(context.form)}
@@ -263,6 +268,7 @@ def _form(
     **more: Any,
 ) -> Response:
     outcome = context.query("tested")
+    # One empty form more than are used, so that another endpoint can be added.
     numbers = [number for number in range(MOST_ENDPOINT_FORMS) if values.get(f"endpoints.{number}.path")]
     return render(
         context,

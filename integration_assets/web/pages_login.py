@@ -62,14 +62,17 @@ async def login(request: Request) -> Response:
     What a stranger typed is shortened and counted before any work is done for it, and no list keeps it: no line of
     the log holds it in the first place.
     """
+    # Otherwise a page of others could log a browser in as its own user, and watch what is typed there.
     if not is_same_origin(request):
         return nothing(HTTPStatus.FORBIDDEN)
     try:
         form = await read_form(request)
     except Problem as problem:
         return nothing(problem.status)
+    # Cut before anything else is done with it: hashing a password of megabytes would be the attack.
     name, password = form.text("login")[: LONGEST_LOGIN + 1].lower(), form.raw("password")[: LONGEST + 1]
     site = site_of(request)
+    # Without an address, as behind a Unix socket, all share one counter.
     address = counted_address(request.client.host) if request.client else ""
     device = site.logins.known_device(name, request.cookies.get(site.device_cookie, ""))
     try:
@@ -79,14 +82,17 @@ async def login(request: Request) -> Response:
         answer = render_login(request, HTTPStatus.TOO_MANY_REQUESTS, error=f"{error}.".capitalize(), login=name)
         answer.headers["retry-after"] = str(error.seconds)
         return answer
+    # One message for a wrong name and a wrong password: it must not tell which logins exist.
     if session is None:
         return render_login(request, HTTPStatus.UNAUTHORIZED, error=REFUSED, login=name)
+    # Only after the right password: before it, an attacker could reset the counters with a name alone.
     site.logins.succeeded(account=name, address=address, device=device)
     # What this browser had is over: whoever put it there, or left it, does not go on beside the new session.
     if before := request.cookies.get(site.cookie):
         await to_thread.run_sync(log_out, site.registry, before)
     entered = see(HOME)
     _set_cookie(entered, site, site.cookie, session.token)
+    # A browser that is known keeps its cookie, and with it its own counters.
     if device is None:
         _set_cookie(entered, site, site.device_cookie, site.logins.new_device(name), DEVICE_KNOWN)
     return entered
@@ -100,7 +106,9 @@ async def _checked(request: Request, name: str, password: str, *, known: bool) -
     """
     # A name that no user can have takes the same way, and the same time, as one nobody has.
     login = name if name.isprintable() and len(name) <= LONGEST_LOGIN else ""
+    # Two lanes: a flood of strangers fills its own and leaves people with a known browser a free one.
     lane = _known_browsers if known else _strangers
+    # Refused at once: each waiting login holds 64 MiB when its turn comes, and nobody waits for minutes.
     if lane.full:
         raise TooManyTriesError(HASHES_WAIT_SECONDS)
     request_id = request.scope["request_id"]
@@ -142,6 +150,7 @@ def tenants(context: RequestContext) -> Response:
 def choose_tenant(context: RequestContext) -> Response:
     """An operator looks at a tenant."""
     _operators_only(context)
+    # Looked up before the cookie is set: a cookie never names a tenant that does not exist.
     with directory(context.registry, context.actor) as found:
         tenant = found.tenant(context.form.text("tenant"))
     answer = see(HOME)
@@ -166,6 +175,7 @@ def audit_trail(context: RequestContext) -> Response:
 
 
 def _operators_only(context: RequestContext) -> None:
+    # Not found, not forbidden: to a tenant's admin other tenants do not exist.
     if context.who.role is not Role.OPERATOR:
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such thing here, or no longer.")
 
@@ -173,6 +183,7 @@ def _operators_only(context: RequestContext) -> None:
 def _gone(context: RequestContext) -> Response:
     answer = see("/login")
     for name in (context.site.cookie, TENANT_COOKIE, ENVIRONMENT_COOKIE):
+        # With the attributes it was set with: browsers keep a `__Host-` cookie otherwise.
         answer.delete_cookie(name, secure=context.site.is_secure, httponly=True, samesite="lax")
     return answer
 

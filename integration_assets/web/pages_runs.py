@@ -53,6 +53,7 @@ def runs(context: RequestContext) -> Response:
     number = page_number(context)
     with published(context) as connection:
         found = read_runs(connection, limit=PAGE, skipped=PAGE * (number - 1)) if connection else []
+        # They are newer than anything published, so that they belong on the first page only.
         left = _unpublished(context, connection) if number == 1 else []
         if connection is None and not left:
             return nothing_yet(context)
@@ -89,6 +90,7 @@ def run(context: RequestContext) -> Response:
         plan = read_plan(connection, summary.plan.hash) if summary.plan.hash else None
         changes = read_plan_changes(connection, plan.plan_id, limit=SHOWN_CHANGES) if plan else []
         newest = _is_newest(connection, run_id)
+    # From the audit trail: the published database is as old as the run and does not know of it yet.
     approval = _approval(context, summary.plan.hash) if summary.plan.hash else None
     return render(
         context,
@@ -102,6 +104,7 @@ def run(context: RequestContext) -> Response:
         approval=approval,
         shown_fields=SHOWN_FIELDS,
         advice=_advice(summary),
+        # Only the newest run's plan: an older one was made from data that has been read anew since.
         may_approve=plan is not None and newest and approval is None and _waits(plan),
     )
 
@@ -132,11 +135,13 @@ def approve(context: RequestContext) -> Response:
     run_id, plan_hash = context.path("run_id"), context.form.text("hash")
     with published(context) as connection:
         found = read_run(connection, run_id) if connection else None
+    # The whole hash of the page: what is approved is what was shown, even if a new run came in between.
     if found is None or not _HASH.fullmatch(plan_hash) or found[2].plan.hash != plan_hash:
         raise _missing()
     try:
         approve_plan(context.settings, context.own.slug, plan_hash, context.who.login)
     except LockError:
+        # A run holds the store and may be planning anew: its plan is the one to look at.
         raise Problem(
             HTTPStatus.CONFLICT, "A run is in progress. Wait until it has ended, look at its plan, then approve."
         ) from None

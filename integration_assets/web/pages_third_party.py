@@ -68,6 +68,7 @@ def create(context: RequestContext) -> Response:
     provider = _provider(form.text("provider"))
     dates = expiry(form, errors)
     environment = form.text("environment")
+    # Collected, not raised: the page shows it beside all other messages.
     if environment not in list(Scope):
         errors["environment"] = "choose one"
     try:
@@ -102,6 +103,7 @@ def save(context: RequestContext) -> Response:
         changes = ThirdPartyChanges(
             base_url=form.text("base_url") or PROVIDERS[view.provider].base_url,
             secret=form.raw("secret") or UNSET,
+            # A field emptied on the page clears the setting: the form always shows all of them.
             settings={**given, **{name: given.get(name) or None for name in known}},
             **dates,
         )
@@ -117,6 +119,7 @@ def rotate(context: RequestContext) -> Response:
     view = integration_changes.third_party(context, context.path("record_id"))
     dates = expiry(form, errors)
     try:
+        # An empty field keeps the secret when saving; here it would look like a rotation that was none.
         if not form.raw("secret"):
             errors |= NO_SECRET
         refuse(errors)
@@ -158,6 +161,7 @@ def delete(context: RequestContext) -> Response:
 
 
 def _provider(text: str) -> Provider:
+    # The address may hold anything.
     if text not in list(Provider):
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such provider.")
     return Provider(text)
@@ -174,6 +178,7 @@ def _again(
     problem = error if isinstance(error, Problem) else problem_of(error)
     if not problem.errors:
         raise error
+    # The form of a rotation has few fields: the others are shown as they are stored.
     values = typed(context.form) if view is None or not rotating else {**_values(view), **typed(context.form)}
     return _form(context, provider, view, values, problem.errors, problem.status, rotating=rotating)
 

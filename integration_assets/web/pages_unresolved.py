@@ -51,6 +51,7 @@ def add_mapping(context: RequestContext) -> Response:
     override = Override(form.text("match"), form.text("company_id"), form.text("note"))
     settings = _settings(context)
     errors = _problems(override, settings)
+    # Checked before the file is opened: a bad line in it would end every run of the tenant.
     if errors:
         return _page(context, typed(form), errors, HTTPStatus.BAD_REQUEST)
     with _writing:
@@ -67,6 +68,7 @@ def remove_mapping(context: RequestContext) -> Response:
         try:
             remove_override(settings.overrides_path, context.form.text("match"), **_mail(settings))
         except ConfigurationError:
+            # Somebody else has removed it meanwhile: nothing is left to do.
             raise Problem(HTTPStatus.NOT_FOUND, "There is no such mapping any more.") from None
         note(context, "override.remove", ["match"])
     return see(f"{PATH}?done=unmapped")
@@ -80,6 +82,7 @@ def _problems(override: Override, settings: Settings) -> dict[str, str]:
         errors["company_id"] = "enter the company's id in the CRM: letters, digits, - and _"
     if len(override.note) > LONGEST_NOTE or not override.note.isprintable():
         errors["note"] = f"must be one line of at most {LONGEST_NOTE} characters"
+    # Only then: the rule reads the domain, which must be one for that.
     if not errors:
         domains = mail_domains(personal=settings.personal_domains, business=settings.business_domains)
         if problem := override_problem(override, domains):
@@ -100,6 +103,7 @@ def _page(
         problem = error.message.replace(str(settings.overrides_path), "the file of mappings")
     with published(context) as connection:
         lost = read_unresolved_votes(connection, limit=PAGE, skipped=PAGE * (number - 1)) if connection else []
+        # Names of both lists by one query: a page of fifty lines must not ask a hundred times.
         wanted = {one for line in lost for one in line.candidate_company_ids} | {one.company_id for one in mappings}
         names = read_company_names(connection, sorted(wanted)) if connection else {}
     return render(

@@ -52,6 +52,7 @@ STATUSES: tuple[tuple[type[IntegrationError], HTTPStatus], ...] = (
 
 def problem_of(error: IntegrationError) -> Problem:
     """Turn one of our errors into a refusal. Their messages hold no secret and no address by their own rule."""
+    # The order counts: subclasses stand before what they are kinds of.
     status = next((code for kind, code in STATUSES if isinstance(error, kind)), HTTPStatus.INTERNAL_SERVER_ERROR)
     return Problem(status, error.message, field_errors(error))
 

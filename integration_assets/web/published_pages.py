@@ -33,6 +33,7 @@ class Pages(msgspec.Struct, frozen=True):
 def published(context: RequestContext) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """The session's tenant's own database; None when no run has published one for this environment yet."""
     if not published_path(context.site.settings.home, context.environment, context.own.slug).exists():
+        # No file is the normal state before a first run, not an error.
         yield None
         return
     with ExitStack() as opened:
@@ -48,4 +49,5 @@ def published(context: RequestContext) -> Iterator[duckdb.DuckDBPyConnection | N
 def page_number(context: RequestContext) -> int:
     """The page that is asked for, from 1; anything odd is the first one."""
     text = context.query("page")
+    # Bounded: skipping billions of rows would still read them.
     return min(max(int(text), 1), LAST_PAGE) if text.isascii() and text.isdigit() and len(text) <= 6 else 1

@@ -37,6 +37,7 @@ def render(context: RequestContext, template: str, status: int = 200, **values: 
     common = {
         "request_context": context,
         "csrf": context.who.csrf_token,
+        # By a fixed table: text of the address on the page would let a link speak in our name.
         "done": DONE.get(context.request.query_params.get("done", ""), ""),
         "path": context.request.url.path,
     }
@@ -63,6 +64,7 @@ def render_error(_request: Request, status: int, title: str, message: str) -> HT
 def _templates() -> Templates:
     templates = Templates(
         loader=PackageLoader("integration_assets.web"),
+        # Titles, names and domains come from people outside.
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

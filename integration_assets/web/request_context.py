@@ -60,6 +60,7 @@ class RequestContext:
     @property
     def settings(self) -> Settings:
         """The operator's settings, for the environment that is looked at."""
+        # A copy: the settings of the site are shared by all requests, which run in threads side by side.
         return self.site.settings.model_copy(update={"environment": self.environment})
 
     @property

@@ -33,6 +33,7 @@ def run_pages(settings: Settings, *, host: str, port: int, origin: str | None, p
     with registry(settings) as opened:
         if opened is None:
             raise ConfigurationError("there is no registry yet: `integration-assets tenants add` makes one")
+        # Before the first request: what a library logs by default holds whole addresses.
         prepare_logging()
         server = uvicorn.Server(server_config(Site(settings, opened, seen_as), host=host, port=port, proxy=proxy))
         server.run()
@@ -51,6 +52,7 @@ def server_config(site: Site, *, host: str, port: int, proxy: str | None = None)
         log_config=None,
         access_log=False,
         server_header=False,
+        # Only behind a named proxy: a client that forges X-Forwarded-For would choose its own counter of logins.
         proxy_headers=proxy is not None,
         forwarded_allow_ips=proxy or "",
         backlog=BACKLOG,
@@ -63,6 +65,7 @@ def server_config(site: Site, *, host: str, port: int, proxy: str | None = None)
 def prepare_logging() -> None:
     """One line per request on stderr, without what was asked or typed."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    # They log the address of every request at INFO, which may hold what is not ours to write down.
     for noisy in ("httpx", "httpcore"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     protect()

@@ -52,6 +52,7 @@ class Site:
     def hosts(self) -> frozenset[str]:
         """Values of the Host header it answers to."""
         own = urlsplit(self.origin).netloc
+        # Behind a proxy there is one name; on loopback a browser may use any of three.
         if self.is_secure:
             return frozenset({own})
         port = own.rpartition(":")[2]
@@ -65,8 +66,10 @@ def checked_origin(origin: str) -> str:
         ConfigurationError: it is none, or plain http beyond this machine: passwords would travel open.
     """
     parts = urlsplit(origin)
+    # An origin with a path or a slash at its end would never be equal to what browsers send.
     if parts.scheme not in ("http", "https") or not parts.netloc or origin != f"{parts.scheme}://{parts.netloc}":
         raise ConfigurationError("--origin must be what browsers show, such as https://assets.example, without a path")
+    # By the last colon: an IPv6 address has more of them.
     host = parts.netloc.rpartition(":")[0] if parts.port else parts.netloc
     if parts.scheme == "http" and host not in LOOPBACK_HOSTS:
         raise ConfigurationError(
