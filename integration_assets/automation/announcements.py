@@ -27,7 +27,7 @@ from integration_assets.runs.slack_delivery import notice_poster
 NO_SLACK = "nobody was told: Slack is not configured (SLACK_BOT_TOKEN and SLACK_CHANNEL)"
 
 
-class News(msgspec.Struct, frozen=True, kw_only=True):
+class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a subject: a `problem`, or None when all is well; and what to say of it.
 
     `title` and `happened` are plain text, `advice` may hold our own code marks. Of what is well it is said only if
@@ -41,7 +41,7 @@ class News(msgspec.Struct, frozen=True, kw_only=True):
     advice: str | None = None
 
 
-def tell(settings: Settings, tenant: str, news: News) -> tuple[AlertTransition, str | None]:
+def announce(settings: Settings, tenant: str, announcement: Announcement) -> tuple[AlertTransition, str | None]:
     """Keep the state, and post a message when it is another one than people know; messages that waited go along.
 
     Returns how the state compares, and why something still waits, if it does. `settings` are the tenant's.
@@ -52,24 +52,26 @@ def tell(settings: Settings, tenant: str, news: News) -> tuple[AlertTransition, 
     now, path = datetime.now(UTC), alerts_path(settings.home, settings.environment.value, tenant)
     post = notice_poster(settings)
     with held_alerts(path) as alerts:
-        standing = compare(alerts.open.get(news.subject), news.problem, news.happened, now)
-        unseen = never_told(alerts, news.subject)
-        record_transition(alerts, news.subject, standing)
+        transition = compare(alerts.open.get(announcement.subject), announcement.problem, announcement.happened, now)
+        unseen = never_told(alerts, announcement.subject)
+        record_transition(alerts, announcement.subject, transition)
         runs = alerts.open.get(RUNS)
         # A run has told it, and the first good one tells that it is over. Runs of which there is news here could not
         # say anything themselves.
         by_a_run = (
-            runs is not None and news.subject not in (RUNS, START) and runs.problem == (news.problem or news.subject)
+            runs is not None
+            and announcement.subject not in (RUNS, START)
+            and runs.problem == (announcement.problem or announcement.subject)
         )
-        if standing.change == "recovered" and unseen:
-            drop_notices(alerts, news.subject)  # nobody has heard of it
-        elif standing.change in ("new", "recovered") and not by_a_run and post is not None:
-            put_notice(alerts, _notice(settings, tenant, news, standing, now))
+        if transition.change == "recovered" and unseen:
+            drop_notices(alerts, announcement.subject)  # nobody has heard of it
+        elif transition.change in ("new", "recovered") and not by_a_run and post is not None:
+            put_notice(alerts, _notice(settings, tenant, announcement, transition, now))
         # The state was kept all the same: whoever configures Slack later must not get alerts that are long over.
         if post is None:
-            return standing, NO_SLACK if standing.change in ("new", "recovered") else None
+            return transition, NO_SLACK if transition.change in ("new", "recovered") else None
         # Under the lock of the file, so that two jobs of one tenant do not post the same notice twice.
-        return standing, post_notices(path, alerts, post)
+        return transition, post_notices(path, alerts, post)
 
 
 def post_what_waits(settings: Settings, tenant: str) -> str | None:
@@ -86,14 +88,16 @@ def post_what_waits(settings: Settings, tenant: str) -> str | None:
         return post_notices(path, alerts, post)
 
 
-def _notice(settings: Settings, tenant: str, news: News, standing: AlertTransition, now: datetime) -> Notice:
+def _notice(
+    settings: Settings, tenant: str, announcement: Announcement, transition: AlertTransition, now: datetime
+) -> Notice:
     text, blocks = alert_blocks(
-        f"{news.title} → {settings.environment}",
-        recovered=standing.change == "recovered",
-        happened=news.happened,
-        advice=news.advice,
+        f"{announcement.title} → {settings.environment}",
+        recovered=transition.change == "recovered",
+        happened=announcement.happened,
+        advice=announcement.advice,
         tenant=tenant,
         environment=settings.environment.value,
         at=now,
     )
-    return Notice(subject=news.subject, text=text, blocks=blocks, at=now)
+    return Notice(subject=announcement.subject, text=text, blocks=blocks, at=now)

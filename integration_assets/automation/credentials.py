@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
-from integration_assets.automation.announcements import News, tell
+from integration_assets.automation.announcements import Announcement, announce
 from integration_assets.config import load_settings
 from integration_assets.errors import IntegrationError
 from integration_assets.reporting.alerts import credential_problem
@@ -18,9 +18,9 @@ from integration_assets.tenants.settings import settings_for
 WHAT_TO_DO = "Replace it where it comes from and here, then run again. `integration-assets doctor` checks all of it."
 
 
-def refused(system: str, happened: str) -> News:
+def refused(system: str, happened: str) -> Announcement:
     """That a system refuses its credential, as said once by whoever meets it first."""
-    return News(
+    return Announcement(
         subject=credential_problem(system),
         problem=credential_problem(system),
         title=f"A credential does not work: {system}",
@@ -29,7 +29,7 @@ def refused(system: str, happened: str) -> News:
     )
 
 
-def news_of(looked: LookedAt) -> News | None:
+def credential_announcement(looked: LookedAt) -> Announcement | None:
     """Announce whether a credential works; None when it could not be found out."""
     if looked.problem is not None:
         return refused(looked.system, f"{looked.name} cannot be used: {looked.problem}")
@@ -39,7 +39,7 @@ def news_of(looked: LookedAt) -> News | None:
     if looked.outcome is not Outcome.OK:
         return None
     subject = credential_problem(looked.system)
-    return News(
+    return Announcement(
         subject=subject,
         problem=None,
         title=f"A credential works again: {looked.system}",
@@ -47,12 +47,12 @@ def news_of(looked: LookedAt) -> News | None:
     )
 
 
-def expiry_news(looked: LookedAt, now: datetime) -> News:
+def expiry_announcement(looked: LookedAt, now: datetime) -> Announcement:
     """Announce how long a credential is valid. `now` is UTC."""
     subject = f"expiry {looked.system}"
     step = expiry_step(looked.expires_at, now)
     if step is None or looked.expires_at is None:
-        return News(
+        return Announcement(
             subject=subject,
             problem=None,
             title=f"A credential is valid for longer: {looked.system}",
@@ -60,7 +60,7 @@ def expiry_news(looked: LookedAt, now: datetime) -> News:
         )
     day = f"{looked.expires_at:%Y-%m-%d}"
     over = step == 0
-    return News(
+    return Announcement(
         subject=subject,
         # With the day and the step, so that each step is announced once, and anew for another date.
         problem=f"{day} {step}",
@@ -101,8 +101,8 @@ async def look_at_each_credential() -> None:
         for looked in await look_at_credentials(operator, tenant, who):
             result = looked.problem or (MEANINGS[looked.outcome] if looked.outcome else "")
             context.log.info(f"{looked.name}: {result}")
-            for news in (news_of(looked), expiry_news(looked, datetime.now(UTC))):
-                _, problem = tell(settings, tenant, news) if news is not None else (None, None)
+            for announcement in (credential_announcement(looked), expiry_announcement(looked, datetime.now(UTC))):
+                _, problem = announce(settings, tenant, announcement) if announcement is not None else (None, None)
                 # That Slack could not be told is no failure of the look: the notice waits and goes along with the next
                 # one.
                 if problem is not None:

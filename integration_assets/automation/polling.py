@@ -15,7 +15,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from integration_assets.automation.announcements import post_what_waits, tell
+from integration_assets.automation.announcements import announce, post_what_waits
 from integration_assets.automation.credentials import refused
 from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.calls import CallCounter
@@ -117,7 +117,7 @@ async def _ask(context: dg.OpExecutionContext, settings: Settings, tenant: str) 
         _warn(context, post_what_waits(settings, tenant))
     # Before TransientError and told at once: asking again would be refused for as long as nobody replaces it.
     except CredentialError as error:
-        _, problem = tell(settings, tenant, refused(FEEDBACK_PROVIDER, error.message))
+        _, problem = announce(settings, tenant, refused(FEEDBACK_PROVIDER, error.message))
         _warn(context, problem)
         raise
     # Not a failure: the run that holds the store reads what changed anyway.

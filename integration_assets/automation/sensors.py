@@ -13,7 +13,7 @@ from pathlib import Path
 import dagster as dg
 
 from integration_assets.assets.jobs import sync
-from integration_assets.automation.announcements import News, tell
+from integration_assets.automation.announcements import Announcement, announce
 from integration_assets.automation.credentials import check_credentials
 from integration_assets.automation.polling import ANSWER_TAG, Changed, feedback_changes
 from integration_assets.automation.schedules import AUTOMATION, scheduled_tenants
@@ -155,12 +155,12 @@ def speak_for(run: dg.DagsterRun, operator: Settings) -> str:
     # The tenant's settings are what is broken, so only the operator can be told.
     except IntegrationError:
         settings = operator
-    _, problem = tell(settings, tenant, _of_start(tenant, ending) if ending else _of_death(run))
+    _, problem = announce(settings, tenant, _of_start(tenant, ending) if ending else _of_death(run))
     return f"run {run.run_id}: {problem or 'told'}"
 
 
-def _of_death(run: dg.DagsterRun) -> News:
-    return News(
+def _of_death(run: dg.DagsterRun) -> Announcement:
+    return Announcement(
         subject=RUNS,
         problem=f"{EndState.FAILED} without a word",
         title="Feature requests: a run died",
@@ -169,8 +169,8 @@ def _of_death(run: dg.DagsterRun) -> News:
     )
 
 
-def _of_start(tenant: str, ending: RunResult) -> News:
-    return News(
+def _of_start(tenant: str, ending: RunResult) -> Announcement:
+    return Announcement(
         subject=START,
         problem=run_problem(EndState(ending.summary.state), ending.error, None),
         title="Feature requests: runs cannot begin",

@@ -159,14 +159,14 @@ def try_integration(slug: Slug, provider: ProviderName, environment: ForEnvironm
     """Make the cheapest authenticated read with an integration; exit 1 when it does not work."""
     import asyncio
 
-    from integration_assets.tenants.connection_trials import try_third_party
+    from integration_assets.tenants.connection_trials import test_third_party_connection
     from integration_assets.tenants.outcomes import MEANINGS, Outcome
 
     settings = settings_of()
     with existing_registry(settings) as registry:
         tenant = _tenant(registry, slug)
         found = _find(registry, tenant, provider, environment)
-        outcome = asyncio.run(try_third_party(registry, settings, tenant, found.id, actor()))
+        outcome = asyncio.run(test_third_party_connection(registry, settings, tenant, found.id, actor()))
     typer.echo(f"{outcome}: {MEANINGS[outcome]}")
     raise SystemExit(0 if outcome is Outcome.OK else 1)
 

@@ -10,7 +10,7 @@ from integration_assets.config import Environment, Settings
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.limiter import Quota
 from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
-from integration_assets.doctor.findings import Seen, Verdict, advice, fail, failed, ok, unknown, warn, worst_of
+from integration_assets.doctor.findings import CheckOutcome, Verdict, advice, fail, failed, ok, unknown, warn, worst_of
 from integration_assets.doctor.machine import known_store
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError
 from integration_assets.models import LiveSchema, Portal
@@ -115,7 +115,7 @@ async def _other(context: DoctorContext) -> CrmFacts | IntegrationError | None:
 # ------------------------------------------------------------------------------------------------- token and portal
 
 
-async def portal(context: DoctorContext) -> Seen:
+async def portal(context: DoctorContext) -> CheckOutcome:
     """13: the token is accepted, and belongs to the portal this environment is tied to."""
     settings, token = await context.settings(), token_field(context.environment)
     if settings.hubspot(context.environment)[0] is None:
@@ -136,7 +136,7 @@ async def portal(context: DoctorContext) -> Seen:
     return worst_of(looks)
 
 
-async def _identity(context: DoctorContext, settings: Settings, own: Portal, other: Portal | None) -> Seen:
+async def _identity(context: DoctorContext, settings: Settings, own: Portal, other: Portal | None) -> CheckOutcome:
     try:
         facts = await known_store(context)
         pinned = facts.pinned if facts else None
@@ -159,7 +159,7 @@ async def _identity(context: DoctorContext, settings: Settings, own: Portal, oth
     return ok(f"portal {own.portal_id} ({own.kind}, {own.currency}), {tied}")
 
 
-async def scopes(context: DoctorContext) -> Seen:
+async def scopes(context: DoctorContext) -> CheckOutcome:
     """14: each scope a run needs."""
     own, settings = await _own(context), await context.settings()
     if isinstance(own.scopes, IntegrationError):
@@ -180,18 +180,18 @@ async def scopes(context: DoctorContext) -> Seen:
 # ------------------------------------------------------------------------------------------------------------ schema
 
 
-async def object_type(context: DoctorContext) -> Seen:
+async def object_type(context: DoctorContext) -> CheckOutcome:
     """15: our object exists, here and in the other environment."""
     return await _schema_part(context, lambda name: name == OBJECT, f"{OBJECT} exists in both environments")
 
 
-async def unique_key(context: DoctorContext) -> Seen:
+async def unique_key(context: DoctorContext) -> CheckOutcome:
     """16: the property of our key exists and holds no value twice."""
     key = f"{OBJECT}.{KEY}"
     return await _schema_part(context, lambda name: name == key, f"{KEY} exists and is unique")
 
 
-async def properties(context: DoctorContext) -> Seen:
+async def properties(context: DoctorContext) -> CheckOutcome:
     """17: every other property we write, and every company property that is mapped."""
     settings = await context.settings()
     key, count = f"{OBJECT}.{KEY}", len(FEATURE_REQUEST.properties) - 1
@@ -208,12 +208,12 @@ async def properties(context: DoctorContext) -> Seen:
     return worst_of([seen, unmapped])
 
 
-async def link_labels(context: DoctorContext) -> Seen:
+async def link_labels(context: DoctorContext) -> CheckOutcome:
     """18: the labels of our links."""
     return await _schema_part(context, lambda name: name.startswith("link "), "every link label exists")
 
 
-async def _schema_part(context: DoctorContext, concerns: Callable[[str], bool], fine: str) -> Seen:
+async def _schema_part(context: DoctorContext, concerns: Callable[[str], bool], fine: str) -> CheckOutcome:
     """The drifts whose name concerns one check."""
     own = await _own(context)
     settings = await context.settings()
@@ -251,7 +251,7 @@ async def _drifts(context: DoctorContext, settings: Settings, own: LiveSchema) -
     return [drift for drift in drifts if drift.severity is Severity.ERROR or drift.name not in wrong_here]
 
 
-def _drift(drift: Drift, settings: Settings, context: DoctorContext) -> Seen:
+def _drift(drift: Drift, settings: Settings, context: DoctorContext) -> CheckOutcome:
     """A drift with what to do about this one: what is missing `setup` creates, all else a person has to change."""
     seen, fix, usage = f"{drift.name}: {drift.detail}", drift.remedy, False
     mapped = next((one for one in MAPPED if drift.name == f"company.{getattr(settings, one)}"), None)
@@ -273,7 +273,7 @@ def _drift(drift: Drift, settings: Settings, context: DoctorContext) -> Seen:
 # ------------------------------------------------------------------------------------------------------------- quota
 
 
-async def quota(context: DoctorContext) -> Seen:
+async def quota(context: DoctorContext) -> CheckOutcome:
     """19: calls left today against what a run takes."""
     own, settings = await _own(context), await context.settings()
     left = own.quota.daily_remaining
@@ -297,7 +297,7 @@ async def quota(context: DoctorContext) -> Seen:
     return ok(f"{left:,} calls left today, a run takes about {needed:,}")
 
 
-def _spent(left: int, needed: int | None = None) -> Seen:
+def _spent(left: int, needed: int | None = None) -> CheckOutcome:
     wanted = f", a run takes about {needed:,}" if needed else ""
     return fail(
         f"{left:,} calls left today{wanted}", "wait for midnight in the portal's time zone, or see what else calls"

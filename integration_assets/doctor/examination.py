@@ -10,7 +10,7 @@ import msgspec
 from integration_assets.config import Settings
 from integration_assets.connectors.redaction import redact
 from integration_assets.doctor.context import LONGEST_SAID, PATIENCE_SECONDS, DoctorContext, NotTriedError
-from integration_assets.doctor.findings import Finding, Seen, failed, unknown
+from integration_assets.doctor.findings import CheckOutcome, Finding, failed, unknown
 from integration_assets.doctor.table import CHECKS, Check
 from integration_assets.errors import ConfigurationError, IntegrationError
 from integration_assets.reporting.text import clip
@@ -50,7 +50,7 @@ async def examine(operator: Settings, tenant: str, *, time_is_up: Awaitable[obje
     return Examination(findings, problem)
 
 
-async def _seen(check: Check, context: DoctorContext) -> Seen:
+async def _seen(check: Check, context: DoctorContext) -> CheckOutcome:
     try:
         return await check.look(context)
     except NotTriedError as reason:
@@ -77,11 +77,11 @@ async def _why_closed(context: DoctorContext) -> IntegrationError | None:
         return error
 
 
-def _no_answer() -> Seen:
+def _no_answer() -> CheckOutcome:
     return unknown(f"no answer within {PATIENCE_SECONDS:.0f} s", "run the doctor again; if it stays, check the network")
 
 
-def _finding(number: int, check: Check, look: Seen) -> Finding:
+def _finding(number: int, check: Check, look: CheckOutcome) -> Finding:
     return Finding(
         number=number,
         check=check.name,

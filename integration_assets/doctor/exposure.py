@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message
 
 from integration_assets.connectors.reaching import answer_to_get
 from integration_assets.doctor.context import DoctorContext, in_thread
-from integration_assets.doctor.findings import Seen, fail, failed, ok, skipped
+from integration_assets.doctor.findings import CheckOutcome, fail, failed, ok, skipped
 from integration_assets.doctor.keys import NO_REGISTRY
 from integration_assets.errors import IntegrationError
 from integration_assets.tenants.registry.database import Registry, registry
@@ -40,7 +40,7 @@ MOST_BYTES = 1_024
 # ------------------------------------------------------------------------------------------------ Dagster's webserver
 
 
-async def webserver(_case: DoctorContext) -> Seen:
+async def webserver(_case: DoctorContext) -> CheckOutcome:
     """24: Dagster's pages, which have no login, answer to this machine only."""
     ports = await in_thread(lambda: open_ports(PROC))
     # By the address others see: on loopback the pages are meant to answer.
@@ -122,7 +122,7 @@ def probes() -> list[str]:
     return [line for line in lines if line.startswith("/")]
 
 
-async def own_pages(context: DoctorContext) -> Seen:
+async def own_pages(context: DoctorContext) -> CheckOutcome:
     """25: our own pages give nothing away to whoever guesses paths."""
     # Without a registry that opens, `serve` refuses to start: there are no pages to look at.
     if (await context.opened()).keys is None:
@@ -143,14 +143,14 @@ def _asked(context: DoctorContext) -> list[str]:
     with registry(context.operator) as opened:
         if opened is None:
             return []
-        return asyncio.run(told_by(_application(context, opened)))
+        return asyncio.run(answered_paths(_application(context, opened)))
 
 
 def _application(context: DoctorContext, opened: Registry) -> ASGIApp:
     return create_app(Site(context.operator, opened, ORIGIN))
 
 
-async def told_by(app: ASGIApp) -> list[str]:
+async def answered_paths(app: ASGIApp) -> list[str]:
     """List what an application answers with something, of the probes and a path that nobody made: method and path."""
     told = []
     with _quiet():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
-from integration_assets.doctor.findings import Seen, advice, fail, failed, ok, unknown, warn
+from integration_assets.doctor.findings import CheckOutcome, advice, fail, failed, ok, unknown, warn
 from integration_assets.errors import CredentialError, IntegrationError
 from integration_assets.models import FeatureRequest, Page
 from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for
@@ -46,7 +46,7 @@ async def _read(context: DoctorContext) -> FeedbackFacts:
         return FeedbackFacts(said, page)
 
 
-async def credential(context: DoctorContext) -> Seen:
+async def credential(context: DoctorContext) -> CheckOutcome:
     """11: the key is accepted."""
     settings = await context.settings()
     if settings.canny_api_key is None:
@@ -62,7 +62,7 @@ async def credential(context: DoctorContext) -> Seen:
         return failed(error, f"check {settings.named(ADDRESS)} and the network, then run the doctor again")
 
 
-async def shape(context: DoctorContext) -> Seen:
+async def shape(context: DoctorContext) -> CheckOutcome:
     """12: a page of requests is of the documented shape."""
     settings = await context.settings()
     try:

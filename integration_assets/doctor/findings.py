@@ -34,7 +34,7 @@ class Verdict(StrEnum):
     FAIL = "fail"
 
 
-class Seen(msgspec.Struct, frozen=True):
+class CheckOutcome(msgspec.Struct, frozen=True):
     """Outcome of one look, and what to do about it. `usage`: a setting is missing or wrong."""
 
     verdict: Verdict
@@ -55,44 +55,44 @@ class Finding(msgspec.Struct, frozen=True):
     usage: bool = False
 
 
-def ok(seen: str) -> Seen:
+def ok(seen: str) -> CheckOutcome:
     """All is well."""
-    return Seen(Verdict.OK, seen)
+    return CheckOutcome(Verdict.OK, seen)
 
 
-def skipped(seen: str) -> Seen:
+def skipped(seen: str) -> CheckOutcome:
     """There is nothing to look at: it is not configured, which is no fault."""
-    return Seen(Verdict.SKIPPED, seen)
+    return CheckOutcome(Verdict.SKIPPED, seen)
 
 
-def warn(seen: str, fix: str) -> Seen:
+def warn(seen: str, fix: str) -> CheckOutcome:
     """A run gets through, and somebody should look."""
-    return Seen(Verdict.WARN, seen, fix)
+    return CheckOutcome(Verdict.WARN, seen, fix)
 
 
-def fail(seen: str, fix: str, *, usage: bool = False) -> Seen:
+def fail(seen: str, fix: str, *, usage: bool = False) -> CheckOutcome:
     """A run does not get through, or must not."""
-    return Seen(Verdict.FAIL, seen, fix, usage)
+    return CheckOutcome(Verdict.FAIL, seen, fix, usage)
 
 
-def unknown(seen: str, fix: str = "") -> Seen:
+def unknown(seen: str, fix: str = "") -> CheckOutcome:
     """It could not be seen."""
-    return Seen(Verdict.UNKNOWN, seen, fix)
+    return CheckOutcome(Verdict.UNKNOWN, seen, fix)
 
 
-def failed(error: IntegrationError, fix: str, consequence: str = "") -> Seen:
+def failed(error: IntegrationError, fix: str, consequence: str = "") -> CheckOutcome:
     """Turn an error into the outcome of the check that met it."""
     # Only wrong configuration is exit code 2: a system that is down is no mistake of whoever typed the command.
     return fail(f"{error.message}{consequence}", fix, usage=isinstance(error, ConfigurationError))
 
 
-def worst_of(looks: Sequence[Seen]) -> Seen:
+def worst_of(looks: Sequence[CheckOutcome]) -> CheckOutcome:
     """Several looks as one: the worst verdict, and everything seen that has it, with the remedies, each once."""
     order = list(Verdict)
     worst = max((look.verdict for look in looks), key=order.index)
     # What is fine beside a failure would bury it.
     those = [look for look in looks if look.verdict is worst]
-    return Seen(
+    return CheckOutcome(
         worst,
         "; ".join(dict.fromkeys(look.seen for look in those)),
         "; then ".join(dict.fromkeys(look.fix for look in those if look.fix)),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from integration_assets.doctor.context import DoctorContext, NotTriedError
-from integration_assets.doctor.findings import Seen, fail, failed, ok, skipped, warn, worst_of
+from integration_assets.doctor.findings import CheckOutcome, fail, failed, ok, skipped, warn, worst_of
 from integration_assets.doctor.machine import known_store
 from integration_assets.doctor.tenant import Credential, Opened
 from integration_assets.tenants.outcomes import EXPIRY_NOTICE
@@ -14,7 +14,7 @@ OLD_KEY = timedelta(days=365)
 NO_REGISTRY = "not configured: no registry, the credentials are environment variables"
 
 
-async def encryption_key(context: DoctorContext) -> Seen:
+async def encryption_key(context: DoctorContext) -> CheckOutcome:
     """6: the key is there, nobody else can read its file, and it opens the check row and this tenant's secrets."""
     opened = await context.opened()
     # Before the registry's absence: a key that does not open it must not pass for one that is not needed.
@@ -26,7 +26,7 @@ async def encryption_key(context: DoctorContext) -> Seen:
     return ok(f"key {opened.keys.current} opens the check row and the {own} secrets of tenant {context.tenant}")
 
 
-async def key_age(context: DoctorContext) -> Seen:
+async def key_age(context: DoctorContext) -> CheckOutcome:
     """7: how old the keys are, and whether a change of keys was left half done."""
     opened = await _with_keys(context)
     keys = opened.keys
@@ -51,7 +51,7 @@ async def key_age(context: DoctorContext) -> Seen:
     )
 
 
-async def expiry(context: DoctorContext) -> Seen:
+async def expiry(context: DoctorContext) -> CheckOutcome:
     """21: days left of each credential."""
     opened = await _with_keys(context)
     if not opened.registered:
@@ -61,7 +61,7 @@ async def expiry(context: DoctorContext) -> Seen:
     return worst_of(looks) if looks else skipped("no credential is stored")
 
 
-def _days_left(context: DoctorContext, one: Credential) -> Seen:
+def _days_left(context: DoctorContext, one: Credential) -> CheckOutcome:
     renew = (
         f"replace it before: `{one.change} --secret --expires DAY`" if one.change else "replace it on the settings page"
     )
@@ -80,7 +80,7 @@ def _days_left(context: DoctorContext, one: Credential) -> Seen:
     return ok(f"{one.name} expires in {left.days} days")
 
 
-async def last_success(context: DoctorContext) -> Seen:
+async def last_success(context: DoctorContext) -> CheckOutcome:
     """22: when each credential last worked; those that never did."""
     opened = await _with_keys(context)
     if not opened.registered:
@@ -92,7 +92,7 @@ async def last_success(context: DoctorContext) -> Seen:
     return worst_of(looks) if looks else skipped("no credential is stored")
 
 
-def _last(one: Credential) -> Seen:
+def _last(one: Credential) -> CheckOutcome:
     # The last error outweighs an earlier success: what worked once may have been revoked since.
     if one.last_error is not None:
         return warn(f"{one.name} did not work last time: {one.last_error}", one.test)

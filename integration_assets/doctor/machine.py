@@ -12,7 +12,7 @@ from pathlib import Path
 from integration_assets import __version__
 from integration_assets.config import variable
 from integration_assets.doctor.context import DoctorContext, NotTriedError, in_thread
-from integration_assets.doctor.findings import Seen, fail, failed, ok, unknown, warn
+from integration_assets.doctor.findings import CheckOutcome, fail, failed, ok, unknown, warn
 from integration_assets.doctor.store import StoreFacts, bytes_of, store_facts
 from integration_assets.errors import IntegrationError
 from integration_assets.staging.sharing import exposed
@@ -31,12 +31,12 @@ RUNS_OF_ROOM = 2
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
-async def installation(_case: DoctorContext) -> Seen:
+async def installation(_case: DoctorContext) -> CheckOutcome:
     """1: Python, system and packages, against the lock."""
     return await in_thread(_installation)
 
 
-def _installation() -> Seen:
+def _installation() -> CheckOutcome:
     here = f"integration-assets {__version__}, Python {platform.python_version()} on {platform.system()}"
     if not OLDEST_PYTHON <= sys.version_info[:2] < FIRST_UNTRIED_PYTHON:
         return fail(f"{here}: Python 3.11 to 3.13 is needed", "make clean install PYTHON=python3.12")
@@ -69,12 +69,12 @@ def different_packages(lock: str) -> list[str]:
     return different
 
 
-async def home(context: DoctorContext) -> Seen:
+async def home(context: DoctorContext) -> CheckOutcome:
     """2: the home can be written, and there is room for another run."""
     return await in_thread(lambda: _home(context))
 
 
-def _home(context: DoctorContext) -> Seen:
+def _home(context: DoctorContext) -> CheckOutcome:
     place = context.operator.home
     try:
         make_private_directory(place)
@@ -112,7 +112,7 @@ def size(number: int) -> str:
     return f"{max(number, 0) / 1e3:,.0f} kB"
 
 
-async def staging_store(context: DoctorContext) -> Seen:
+async def staging_store(context: DoctorContext) -> CheckOutcome:
     """3: the DuckDB file opens, has this version's tables, and nobody holds it."""
     try:
         facts = await store_facts(context)
@@ -136,7 +136,7 @@ async def known_store(context: DoctorContext) -> StoreFacts | None:
         raise NotTriedError("not tried: the staging store does not open") from None
 
 
-async def ledger(context: DoctorContext) -> Seen:
+async def ledger(context: DoctorContext) -> CheckOutcome:
     """4: every block of the ledger has its checksum, no entry is missing, and the newest plan has its hash."""
     facts = await known_store(context)
     if facts is None or (not facts.ledger.rows and not facts.ledger.problems):
@@ -149,7 +149,7 @@ async def ledger(context: DoctorContext) -> Seen:
     return ok(f"{facts.ledger.rows:,} entries, none missing; the newest plan has its hash")
 
 
-async def leftovers(context: DoctorContext) -> Seen:
+async def leftovers(context: DoctorContext) -> CheckOutcome:
     """5: runs that died, writes whose outcome nobody knows."""
     facts = await known_store(context)
     if facts is None:

@@ -11,7 +11,7 @@ from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.proxies import trusted_authorities
 from integration_assets.connectors.reaching import Reached, answer_to_get, reach
 from integration_assets.doctor.context import DoctorContext
-from integration_assets.doctor.findings import Seen, fail, ok, unknown, warn, worst_of
+from integration_assets.doctor.findings import CheckOutcome, fail, ok, unknown, warn, worst_of
 from integration_assets.errors import IntegrationError
 from integration_assets.tenants.address_policies import guard_for, internal_policy
 from integration_assets.tenants.registry.words import Provider
@@ -66,7 +66,7 @@ async def _one_way(url: str, guard: AddressGuard | None, context: ssl.SSLContext
         return error
 
 
-async def clock(context: DoctorContext) -> Seen:
+async def clock(context: DoctorContext) -> CheckOutcome:
     """8: this machine's clock against the systems'."""
     now_of = [(one, one.at) for one in await ways(context) if isinstance(one, Reached) and one.at is not None]
     now = context.now()
@@ -83,7 +83,7 @@ async def clock(context: DoctorContext) -> Seen:
     return ok(f"{skew.total_seconds():.0f} s off that of {host}")
 
 
-async def hosts(context: DoctorContext) -> Seen:
+async def hosts(context: DoctorContext) -> CheckOutcome:
     """9: each host's name, connection and certificate."""
     found = await ways(context)
     if not found:
@@ -91,7 +91,7 @@ async def hosts(context: DoctorContext) -> Seen:
     return worst_of([_host(context, one) for one in found])
 
 
-def _host(context: DoctorContext, one: Reached | IntegrationError) -> Seen:
+def _host(context: DoctorContext, one: Reached | IntegrationError) -> CheckOutcome:
     if isinstance(one, IntegrationError):
         return fail(one.message, "check the base URL, the name server, the firewall and the proxy of this machine")
     if one.certificate_until is None:
@@ -105,7 +105,7 @@ def _host(context: DoctorContext, one: Reached | IntegrationError) -> Seen:
     return ok(f"{one.host}, certificate for {days} days")
 
 
-async def egress(_case: DoctorContext) -> Seen:
+async def egress(_case: DoctorContext) -> CheckOutcome:
     """10: the addresses where clouds give out this machine's credentials do not answer. Only `/` is asked for."""
     answers = await asyncio.gather(*(answer_to_get(*where, "/", seconds=METADATA_SECONDS) for where in METADATA))
     open_ones = [f"{host}:{port}" for (host, port), said in zip(METADATA, answers, strict=True) if _serves(said)]

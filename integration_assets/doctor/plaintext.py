@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from integration_assets.config import Settings
 from integration_assets.doctor.context import DoctorContext, NotTriedError, in_thread
-from integration_assets.doctor.findings import Seen, ok, warn
+from integration_assets.doctor.findings import CheckOutcome, ok, warn
 
 FILES = (
     ".env",
@@ -62,7 +62,7 @@ class Found(msgspec.Struct, frozen=True):
     open_to_others: bool
 
 
-async def plaintext(context: DoctorContext) -> Seen:
+async def plaintext(context: DoctorContext) -> CheckOutcome:
     """26: no secret lies about in plain text."""
     try:
         secrets = known_secrets(await context.settings())

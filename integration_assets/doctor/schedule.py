@@ -10,7 +10,7 @@ import msgspec
 
 from integration_assets.config import load_automation
 from integration_assets.doctor.context import DoctorContext, in_thread
-from integration_assets.doctor.findings import Seen, ok, skipped, warn, worst_of
+from integration_assets.doctor.findings import CheckOutcome, ok, skipped, warn, worst_of
 from integration_assets.doctor.machine import known_store
 
 MISSED = 3
@@ -32,7 +32,7 @@ class Schedules(msgspec.Struct, frozen=True):
     looked_at: datetime | None = None
 
 
-async def schedule(context: DoctorContext) -> Seen:
+async def schedule(context: DoctorContext) -> CheckOutcome:
     """23: the schedule and the age of the last run."""
     known = await in_thread(lambda: _schedules(context.operator.home))
     facts = await known_store(context)
@@ -46,7 +46,7 @@ async def schedule(context: DoctorContext) -> Seen:
     return ok(said) if known.on or last is not None else skipped(said)
 
 
-def _switched(known: Schedules, now: datetime) -> Seen:
+def _switched(known: Schedules, now: datetime) -> CheckOutcome:
     if not known.on and not known.off:
         return ok("no schedule on this machine")
     # The other schedule only asks for changes: without a sync nothing comes of it.
@@ -59,7 +59,7 @@ def _switched(known: Schedules, now: datetime) -> Seen:
     return ok(f"{', '.join(known.on)} is on")
 
 
-def _age(last: tuple[datetime, str] | None, now: datetime, *, scheduled: bool) -> Seen:
+def _age(last: tuple[datetime, str] | None, now: datetime, *, scheduled: bool) -> CheckOutcome:
     if last is None:
         return ok("no run yet")
     ended, state = last

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from integration_assets.doctor.context import DoctorContext, in_thread, replace_secret
-from integration_assets.doctor.findings import Seen, fail, ok, skipped, unknown, warn
+from integration_assets.doctor.findings import CheckOutcome, fail, ok, skipped, unknown, warn
 from integration_assets.tenants.address_policies import guard_for
 from integration_assets.tenants.registry.words import Provider
 
@@ -22,7 +22,7 @@ LOOKED_UP_BY_ID = ("C", "G", "D")
 """First letters of the ids of conversations; a name cannot be looked up."""
 
 
-async def slack(context: DoctorContext) -> Seen:
+async def slack(context: DoctorContext) -> CheckOutcome:
     """20: token and channel."""
     settings = await context.settings()
     if settings.slack_bot_token is None:
@@ -33,7 +33,7 @@ async def slack(context: DoctorContext) -> Seen:
     return await in_thread(lambda: _slack(settings, context.tenant))
 
 
-def _slack(settings: Settings, tenant: str) -> Seen:
+def _slack(settings: Settings, tenant: str) -> CheckOutcome:
     from slack_sdk.errors import SlackApiError  # noqa: PLC0415 - slow to import, and most have no Slack
 
     replace = replace_secret(settings, TOKEN, tenant)
@@ -52,7 +52,7 @@ def _slack(settings: Settings, tenant: str) -> Seen:
         return fail(f"Slack cannot be reached ({type(error).__name__})", "check the network, then run the doctor again")
 
 
-def _channel(settings: Settings) -> Seen:
+def _channel(settings: Settings) -> CheckOutcome:
     from slack_sdk.errors import SlackApiError  # noqa: PLC0415 - the same
 
     channel, name = settings.slack_channel or "", settings.named(CHANNEL)

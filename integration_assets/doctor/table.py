@@ -8,7 +8,7 @@ import msgspec
 
 from integration_assets.doctor import crm, exposure, feedback, keys, machine, network, plaintext, schedule, slack
 from integration_assets.doctor.context import DoctorContext
-from integration_assets.doctor.findings import Seen
+from integration_assets.doctor.findings import CheckOutcome
 
 
 class Check(msgspec.Struct, frozen=True):
@@ -16,7 +16,7 @@ class Check(msgspec.Struct, frozen=True):
 
     name: str
     why: str
-    look: Callable[[DoctorContext], Awaitable[Seen]]
+    look: Callable[[DoctorContext], Awaitable[CheckOutcome]]
 
 
 CHECKS: tuple[Check, ...] = (

@@ -30,13 +30,13 @@ FLOOR_SECONDS = 0.3
 """No try is over sooner."""
 
 
-async def try_settings(settings: Settings, provider: Provider) -> Outcome:
+async def test_settings_connection(settings: Settings, provider: Provider) -> Outcome:
     """Make the cheapest authenticated read of one system with these settings, a tenant's or the environment's."""
     hasty = settings.model_copy(update={"patience_seconds": PATIENCE_SECONDS})
     return await _outcome_of(_ask(hasty, provider))
 
 
-async def try_third_party(
+async def test_third_party_connection(
     registry: Registry, settings: Settings, tenant: TenantView, record_id: str, actor: Actor
 ) -> Outcome:
     """Make the cheapest authenticated read with a stored integration, and note the outcome beside it.
@@ -47,13 +47,13 @@ async def try_third_party(
     """
     with tenant_repository(registry, tenant.id, actor) as repository:
         opened = repository.open_third_party(record_id)
-    outcome = await _not_too_soon(_outcome_of(_try_third_party(settings, tenant, opened)))
+    outcome = await _not_too_soon(_outcome_of(_test_third_party(settings, tenant, opened)))
     with tenant_repository(registry, tenant.id, actor) as repository:
         repository.note_third_party(record_id, None if outcome is Outcome.OK else MEANINGS[outcome])
     return outcome
 
 
-async def try_internal(
+async def test_internal_connection(
     registry: Registry, settings: Settings, tenant: TenantView, record_id: str, actor: Actor
 ) -> Outcome:
     """Read the first page of each list of a stored internal system, and note the outcome beside it.
@@ -66,7 +66,7 @@ async def try_internal(
     with tenant_repository(registry, tenant.id, actor) as repository:
         opened = repository.open_internal(record_id)
     describe(opened.view.endpoints, opened.view.mappings)
-    outcome = await _not_too_soon(_outcome_of(_try_internal(settings, tenant, opened)))
+    outcome = await _not_too_soon(_outcome_of(_test_internal(settings, tenant, opened)))
     with tenant_repository(registry, tenant.id, actor) as repository:
         repository.note_internal(record_id, None if outcome is Outcome.OK else MEANINGS[outcome])
     return outcome
@@ -103,24 +103,24 @@ async def preview_internal(
     )
     describe(changed.endpoints, changed.mappings)
     found: list[Preview] = []
-    trying = _try_internal(settings, tenant, OpenedInternal(changed, opened.secret), rows=rows, found=found)
-    outcome = await _not_too_soon(_outcome_of(trying))
+    attempt = _test_internal(settings, tenant, OpenedInternal(changed, opened.secret), rows=rows, found=found)
+    outcome = await _not_too_soon(_outcome_of(attempt))
     return outcome, found[0] if found else None
 
 
-async def _not_too_soon(trying: Coroutine[Any, Any, Outcome]) -> Outcome:
+async def _not_too_soon(attempt: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Take as long for a quick refusal as for most answers: how fast a port refuses tells what is there."""
     floor = asyncio.create_task(asyncio.sleep(FLOOR_SECONDS))
     try:
-        return await trying
+        return await attempt
     finally:
         await floor
 
 
-async def _outcome_of(trying: Coroutine[Any, Any, Outcome]) -> Outcome:
+async def _outcome_of(attempt: Coroutine[Any, Any, Outcome]) -> Outcome:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
-            return await trying
+            return await attempt
     except CredentialError:
         return Outcome.REFUSED
     except QuotaError:
@@ -135,7 +135,7 @@ async def _outcome_of(trying: Coroutine[Any, Any, Outcome]) -> Outcome:
         return Outcome.TOO_SLOW
 
 
-async def _try_internal(
+async def _test_internal(
     settings: Settings,
     tenant: TenantView,
     opened: OpenedInternal,
@@ -154,7 +154,7 @@ async def _try_internal(
     return Outcome.OK
 
 
-async def _try_third_party(settings: Settings, tenant: TenantView, opened: OpenedThirdParty) -> Outcome:
+async def _test_third_party(settings: Settings, tenant: TenantView, opened: OpenedThirdParty) -> Outcome:
     if opened.secret is None:
         return Outcome.NOT_SET
     scope = opened.view.environment

@@ -13,7 +13,11 @@ import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.errors import IntegrationError
-from integration_assets.tenants.connection_trials import try_internal, try_settings, try_third_party
+from integration_assets.tenants.connection_trials import (
+    test_internal_connection,
+    test_settings_connection,
+    test_third_party_connection,
+)
 from integration_assets.tenants.outcomes import LookedAt, Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import NotFoundError
@@ -68,7 +72,9 @@ async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> 
     if own.slack_bot_token is not None:
         systems.append(Provider.SLACK)
     return [
-        LookedAt(system=provider.value, name=provider.capitalize(), outcome=await try_settings(own, provider))
+        LookedAt(
+            system=provider.value, name=provider.capitalize(), outcome=await test_settings_connection(own, provider)
+        )
         for provider in systems
     ]
 
@@ -78,17 +84,17 @@ async def _look_at_registered(opened: Registry, settings: Settings, in_use: InUs
     found = []
     for third in in_use.third_party:
         system = third.provider.value if third.environment in own else f"{third.provider} {third.environment}"
-        trying = try_third_party(opened, settings, in_use.tenant, third.id, who)
-        found.append(await _looked_at(third, system, trying))
+        attempt = test_third_party_connection(opened, settings, in_use.tenant, third.id, who)
+        found.append(await _looked_at(third, system, attempt))
     for one in in_use.internal:
-        trying = try_internal(opened, settings, in_use.tenant, one.id, who)
-        found.append(await _looked_at(one, f"internal {one.name}", trying))
+        attempt = test_internal_connection(opened, settings, in_use.tenant, one.id, who)
+        found.append(await _looked_at(one, f"internal {one.name}", attempt))
     return found
 
 
-async def _looked_at(view: ThirdPartyView | InternalView, system: str, trying: Awaitable[Outcome]) -> LookedAt:
+async def _looked_at(view: ThirdPartyView | InternalView, system: str, attempt: Awaitable[Outcome]) -> LookedAt:
     looked = LookedAt(system=system, name=name_of(view), outcome=None, expires_at=view.secret.expires_at)
     try:
-        return msgspec.structs.replace(looked, outcome=await trying)
+        return msgspec.structs.replace(looked, outcome=await attempt)
     except IntegrationError as error:
         return msgspec.structs.replace(looked, problem=error.message)

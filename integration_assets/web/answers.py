@@ -28,7 +28,7 @@ SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
 """Of all answers. The page's own script and style and nothing else run, nobody frames it, nothing is kept anywhere."""
 
 
-def nothing(status: int) -> Response:
+def empty_response(status: int) -> Response:
     """An answer that says no more than its status: the same for every path that is not there."""
     # Plain text without markup: the body holds nothing of the request that a browser could run.
     return PlainTextResponse(f"{HTTPStatus(status).phrase.lower()}\n", status)
@@ -36,10 +36,10 @@ def nothing(status: int) -> Response:
 
 def without_content(_request: Request, error: Exception) -> Response:
     """Handler of Starlette's own errors: no path, no list of methods."""
-    return nothing(error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR)
+    return empty_response(error.status_code if isinstance(error, HTTPException) else HTTPStatus.INTERNAL_SERVER_ERROR)
 
 
-def see(path: str) -> Response:
+def redirect(path: str) -> Response:
     """Go on with a GET of this path of ours."""
     # 303, so that the browser goes on with a GET: reloading the page does not send the form a second time.
     return RedirectResponse(path, HTTPStatus.SEE_OTHER)

@@ -77,7 +77,7 @@ def delete_third_party(context: RequestContext) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def try_third_party(context: RequestContext) -> Response:
+def test_third_party_connection(context: RequestContext) -> Response:
     """Test the connection, as it is stored."""
     _without_body(context)
     return _json(Tried(*test_third_party(context, context.path("record_id"))))
@@ -126,7 +126,7 @@ def delete_internal(context: RequestContext) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def try_internal(context: RequestContext) -> Response:
+def test_internal_connection(context: RequestContext) -> Response:
     """Test the connection, as it is stored."""
     _without_body(context)
     return _json(Tried(*test_internal(context, context.path("record_id"))))

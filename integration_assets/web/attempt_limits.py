@@ -38,7 +38,7 @@ IPV6_PREFIX = 64
 """Bits of an IPv6 address that name a customer of a provider; the others are the customer's to choose."""
 
 
-class TooManyTriesError(Exception):
+class TooManyAttemptsError(Exception):
     """Try again after `seconds`."""
 
     def __init__(self, seconds: int) -> None:
@@ -47,7 +47,7 @@ class TooManyTriesError(Exception):
 
 
 @dataclass
-class Tries:
+class AttemptLimit:
     """Counts tries by limit and key. `limits` are per minute, `hourly` per hour, both by name."""
 
     limits: dict[str, int]
@@ -62,14 +62,14 @@ class Tries:
         """Count a try under each key (by the name of its limit); hold it back while one of them is used up.
 
         Raises:
-            TooManyTriesError: it would have to wait longer than people do, or too many wait already.
+            TooManyAttemptsError: it would have to wait longer than people do, or too many wait already.
         """
         waited = 0.0
         while not self._counted(keys):
             seconds = self._until_free(keys)
             # Each wait holds a connection: without a bound on both, waiting itself would be the attack.
             if waited + seconds > self.longest_delay or self._waiting >= MOST_WAITING:
-                raise TooManyTriesError(math.ceil(seconds))
+                raise TooManyAttemptsError(math.ceil(seconds))
             self._waiting += 1
             try:
                 await self.sleep(seconds)
@@ -107,7 +107,7 @@ class Tries:
 
 
 @dataclass
-class LoginTries(Tries):
+class LoginLimit(AttemptLimit):
     """Counts logins. `device_key` signs the cookies of browsers that somebody has logged in with, while we run."""
 
     device_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
@@ -116,7 +116,7 @@ class LoginTries(Tries):
         """Count a login of an account from an address, or from a known `device`.
 
         Raises:
-            TooManyTriesError: too many were tried; nothing is known of whether this one is right.
+            TooManyAttemptsError: too many were tried; nothing is known of whether this one is right.
         """
         await self.count(_login_keys(account, address, device))
 
@@ -167,12 +167,12 @@ def counted_address(host: str) -> str:
     return str(address.ipv4_mapped or ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
 
 
-def login_tries() -> LoginTries:
+def login_limit() -> LoginLimit:
     """For logins."""
-    return LoginTries({"account": LOGINS_PER_ACCOUNT, "address": LOGINS_PER_ADDRESS}, hourly=dict(LOGINS_PER_HOUR))
+    return LoginLimit({"account": LOGINS_PER_ACCOUNT, "address": LOGINS_PER_ADDRESS}, hourly=dict(LOGINS_PER_HOUR))
 
 
-def test_tries() -> Tries:
+def connection_test_limit() -> AttemptLimit:
     """For connection tests, by `tenant`."""
     # No delay: a test runs in a thread of its own request, and waiting would block that thread for others.
-    return Tries({"tenant": TESTS_PER_TENANT}, longest_delay=0.0)
+    return AttemptLimit({"tenant": TESTS_PER_TENANT}, longest_delay=0.0)

@@ -9,10 +9,14 @@ from typing import Any, TypeVar
 
 from integration_assets.connectors.internal.connector import Preview
 from integration_assets.connectors.internal.description import DescriptionError
-from integration_assets.tenants.connection_trials import preview_internal, try_internal, try_third_party
+from integration_assets.tenants.connection_trials import (
+    preview_internal,
+    test_internal_connection,
+    test_third_party_connection,
+)
 from integration_assets.tenants.outcomes import MEANINGS, Outcome
 from integration_assets.tenants.registry.changes import FieldError
-from integration_assets.web.attempt_limits import TooManyTriesError
+from integration_assets.web.attempt_limits import TooManyAttemptsError
 from integration_assets.web.field_checks import record_id
 from integration_assets.web.problems import Problem
 from integration_assets.web.request_context import RequestContext
@@ -30,8 +34,10 @@ def test_third_party(context: RequestContext, record: str) -> Said:
         NotFoundError: it is not this tenant's.
         Problem: too many tests within a minute.
     """
-    trying = try_third_party(context.registry, context.settings, context.own, record_id(record), context.actor)
-    return _said(_run(context, trying))
+    attempt = test_third_party_connection(
+        context.registry, context.settings, context.own, record_id(record), context.actor
+    )
+    return _said(_run(context, attempt))
 
 
 def test_internal(context: RequestContext, record: str) -> Said:
@@ -42,8 +48,10 @@ def test_internal(context: RequestContext, record: str) -> Said:
         FieldError: its description cannot be used.
         Problem: too many tests within a minute.
     """
-    trying = try_internal(context.registry, context.settings, context.own, record_id(record), context.actor)
-    return _said(_run(context, trying))
+    attempt = test_internal_connection(
+        context.registry, context.settings, context.own, record_id(record), context.actor
+    )
+    return _said(_run(context, attempt))
 
 
 def preview(
@@ -54,7 +62,7 @@ def preview(
     Raises:
         As `test_internal`.
     """
-    trying = preview_internal(
+    attempt = preview_internal(
         context.registry,
         context.settings,
         context.own,
@@ -64,19 +72,19 @@ def preview(
         mappings=mappings,
         rows=PREVIEWED,
     )
-    outcome, rows = _run(context, trying)
+    outcome, rows = _run(context, attempt)
     return _said(outcome), rows
 
 
-def _run(context: RequestContext, trying: Coroutine[Any, Any, T]) -> T:
+def _run(context: RequestContext, attempt: Coroutine[Any, Any, T]) -> T:
     async def counted() -> T:
         try:
             await context.site.tests.count({"tenant": context.own.id})
         # Closed, because a coroutine that is never awaited would warn in the log.
-        except TooManyTriesError as error:
-            trying.close()
+        except TooManyAttemptsError as error:
+            attempt.close()
             raise Problem(HTTPStatus.TOO_MANY_REQUESTS, f"too many tests: try again in {error.seconds} s") from None
-        return await trying
+        return await attempt
 
     try:
         # A loop of its own: the handler runs in a thread, where there is none.

@@ -25,7 +25,7 @@ from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.login import find_session
 from integration_assets.tenants.registry.views import TenantView
 from integration_assets.tenants.registry.words import Role
-from integration_assets.web.answers import nothing, see
+from integration_assets.web.answers import empty_response, redirect
 from integration_assets.web.problems import Problem, problem_answer, problem_of
 from integration_assets.web.rendering import render_error, render_problem
 from integration_assets.web.request_context import ENVIRONMENT_COOKIE, TENANT_COOKIE, Form, RequestContext
@@ -50,7 +50,7 @@ def page(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
         context = await run_in_threadpool(_request_context, request)
         # To the login, not a refusal: most who come without a session had one that has ended.
         if context is None:
-            return see("/login")
+            return redirect("/login")
         return await _shown(context, handler, of_tenant=of_tenant)
 
     return endpoint
@@ -62,21 +62,21 @@ def form(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
     async def endpoint(request: Request) -> Response:
         # Before the session and the body: a page of others must not even make us read what it sends.
         if not is_same_origin(request):
-            return nothing(HTTPStatus.FORBIDDEN)
+            return empty_response(HTTPStatus.FORBIDDEN)
         context = await run_in_threadpool(_request_context, request)
         if context is None:
             return render_error(request, HTTPStatus.UNAUTHORIZED, "Your session has ended", ENDED)
         try:
             sent = await read_form(request)
         except Problem as problem:
-            return nothing(problem.status)
+            return empty_response(problem.status)
         # A body may be seconds on its way: whoever was shut out meanwhile is out.
         context = await run_in_threadpool(_request_context, request)
         if context is None:
             return render_error(request, HTTPStatus.UNAUTHORIZED, "Your session has ended", ENDED)
         # Beside the origin, which an old browser may not send: two checks that fail for different reasons.
         if not _same(sent.raw(CSRF_FIELD), context.who.csrf_token):
-            return nothing(HTTPStatus.FORBIDDEN)
+            return empty_response(HTTPStatus.FORBIDDEN)
         return await _shown(_with(context, form=sent), handler, of_tenant=of_tenant)
 
     return endpoint
@@ -115,7 +115,7 @@ def _check_token(request: Request, context: RequestContext) -> None:
 async def _shown(context: RequestContext, handler: Handler, *, of_tenant: bool) -> Response:
     # An operator belongs to no tenant and has to choose one first.
     if of_tenant and context.tenant is None:
-        return see("/tenants")
+        return redirect("/tenants")
     try:
         return await run_in_threadpool(handler, context)
     except NotFoundError:

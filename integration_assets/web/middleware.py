@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from integration_assets.web.answers import SECURITY_HEADERS, nothing
+from integration_assets.web.answers import SECURITY_HEADERS, empty_response
 from integration_assets.web.connections import HEAD_BYTES
 from integration_assets.web.site import Site
 
@@ -47,7 +47,7 @@ class Gate:
             if refusal is None:
                 await self.app(scope, receive, answer.send)
             else:
-                await nothing(refusal)(scope, receive, answer.send)
+                await empty_response(refusal)(scope, receive, answer.send)
         except ClientDisconnect:
             pass  # whoever left in the middle of a request is noted below, without a traceback
         except Exception:
@@ -55,7 +55,7 @@ class Gate:
             log.exception("request %s failed", answer.request_id)
             # Once a status is out there is no second one: the connection ends and the client sees a broken answer.
             if answer.status is None:
-                await nothing(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, answer.send)
+                await empty_response(HTTPStatus.INTERNAL_SERVER_ERROR)(scope, receive, answer.send)
         finally:
             answer.log()
 

@@ -17,7 +17,7 @@ from integration_assets.tenants.registry.providers import auth_fields
 from integration_assets.tenants.registry.views import UNSET, InternalView
 from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets.web import connection_tests, field_checks, integration_changes
-from integration_assets.web.answers import see
+from integration_assets.web.answers import redirect
 from integration_assets.web.form_values import NO_SECRET, below, expiry, flat, shown_expiry, typed
 from integration_assets.web.problems import Problem, problem_of, refuse
 from integration_assets.web.rendering import render
@@ -69,7 +69,7 @@ def create(context: RequestContext) -> Response:
         view = integration_changes.add_internal(context, NewInternal(secret=secret, **values), errors)
     except (Problem, IntegrationError) as error:
         return _again(context, None, error)
-    return see(f"{PATH}/{view.id}?done=added")
+    return redirect(f"{PATH}/{view.id}?done=added")
 
 
 def edit(context: RequestContext) -> Response:
@@ -94,7 +94,7 @@ def save(context: RequestContext) -> Response:
         integration_changes.change_internal(context, view.id, changes, errors)
     except (Problem, IntegrationError) as error:
         return _again(context, view, error)
-    return see(f"{PATH}/{view.id}?done=saved")
+    return redirect(f"{PATH}/{view.id}?done=saved")
 
 
 def rotate(context: RequestContext) -> Response:
@@ -111,7 +111,7 @@ def rotate(context: RequestContext) -> Response:
         )
     except (Problem, IntegrationError) as error:
         return _again(context, view, error, rotating=True)
-    return see(f"{PATH}/{view.id}?done=rotated")
+    return redirect(f"{PATH}/{view.id}?done=rotated")
 
 
 def switch(*, enabled: bool) -> Callable[[RequestContext], Response]:
@@ -119,16 +119,16 @@ def switch(*, enabled: bool) -> Callable[[RequestContext], Response]:
 
     def handler(context: RequestContext) -> Response:
         view = integration_changes.change_internal(context, context.path("record_id"), InternalChanges(enabled=enabled))
-        return see(f"{PATH}/{view.id}?done={'enabled' if enabled else 'disabled'}")
+        return redirect(f"{PATH}/{view.id}?done={'enabled' if enabled else 'disabled'}")
 
     return handler
 
 
-def try_it(context: RequestContext) -> Response:
+def test_connection(context: RequestContext) -> Response:
     """Test the connection as it is stored."""
     view = integration_changes.internal(context, context.path("record_id"))
     outcome, _ = connection_tests.test_internal(context, view.id)
-    return see(f"{PATH}/{view.id}?tested={outcome}")
+    return redirect(f"{PATH}/{view.id}?tested={outcome}")
 
 
 def preview(context: RequestContext) -> Response:
@@ -153,7 +153,7 @@ def ask_delete(context: RequestContext) -> Response:
 def delete(context: RequestContext) -> Response:
     """Delete one with its secret."""
     integration_changes.remove_internal(context, context.path("record_id"))
-    return see(f"{PATH}?done=deleted")
+    return redirect(f"{PATH}?done=deleted")
 
 
 # -- form and values

@@ -16,8 +16,8 @@ from integration_assets.tenants.registry.login import ABSOLUTE, NewSession, log_
 from integration_assets.tenants.registry.passwords import LONGEST
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.words import Role
-from integration_assets.web.answers import nothing, see
-from integration_assets.web.attempt_limits import TooManyTriesError, counted_address
+from integration_assets.web.answers import empty_response, redirect
+from integration_assets.web.attempt_limits import TooManyAttemptsError, counted_address
 from integration_assets.web.endpoints import is_same_origin, read_form
 from integration_assets.web.problems import Problem
 from integration_assets.web.rendering import render, render_login
@@ -64,11 +64,11 @@ async def login(request: Request) -> Response:
     """
     # Otherwise a page of others could log a browser in as its own user, and watch what is typed there.
     if not is_same_origin(request):
-        return nothing(HTTPStatus.FORBIDDEN)
+        return empty_response(HTTPStatus.FORBIDDEN)
     try:
         form = await read_form(request)
     except Problem as problem:
-        return nothing(problem.status)
+        return empty_response(problem.status)
     # Cut before anything else is done with it: hashing a password of megabytes would be the attack.
     name, password = form.text("login")[: LONGEST_LOGIN + 1].lower(), form.raw("password")[: LONGEST + 1]
     site = site_of(request)
@@ -78,7 +78,7 @@ async def login(request: Request) -> Response:
     try:
         await site.logins.wait(account=name, address=address, device=device)
         session = await _checked(request, name, password, known=device is not None)
-    except TooManyTriesError as error:
+    except TooManyAttemptsError as error:
         answer = render_login(request, HTTPStatus.TOO_MANY_REQUESTS, error=f"{error}.".capitalize(), login=name)
         answer.headers["retry-after"] = str(error.seconds)
         return answer
@@ -90,7 +90,7 @@ async def login(request: Request) -> Response:
     # What this browser had is over: whoever put it there, or left it, does not go on beside the new session.
     if before := request.cookies.get(site.cookie):
         await to_thread.run_sync(log_out, site.registry, before)
-    entered = see(HOME)
+    entered = redirect(HOME)
     _set_cookie(entered, site, site.cookie, session.token)
     # A browser that is known keeps its cookie, and with it its own counters.
     if device is None:
@@ -102,7 +102,7 @@ async def _checked(request: Request, name: str, password: str, *, known: bool) -
     """The session of somebody whose password is right. Strangers wait for each other, and not without end.
 
     Raises:
-        TooManyTriesError: as many wait as can be answered within seconds.
+        TooManyAttemptsError: as many wait as can be answered within seconds.
     """
     # A name that no user can have takes the same way, and the same time, as one nobody has.
     login = name if name.isprintable() and len(name) <= LONGEST_LOGIN else ""
@@ -110,7 +110,7 @@ async def _checked(request: Request, name: str, password: str, *, known: bool) -
     lane = _known_browsers if known else _strangers
     # Refused at once: each waiting login holds 64 MiB when its turn comes, and nobody waits for minutes.
     if lane.full:
-        raise TooManyTriesError(HASHES_WAIT_SECONDS)
+        raise TooManyAttemptsError(HASHES_WAIT_SECONDS)
     request_id = request.scope["request_id"]
     # Counted before the first await: the limiter counts who waits a turn of the event loop later, and would let in
     # everybody of a crowd that arrives within that turn.
@@ -153,7 +153,7 @@ def choose_tenant(context: RequestContext) -> Response:
     # Looked up before the cookie is set: a cookie never names a tenant that does not exist.
     with directory(context.registry, context.actor) as found:
         tenant = found.tenant(context.form.text("tenant"))
-    answer = see(HOME)
+    answer = redirect(HOME)
     _set_cookie(answer, context.site, TENANT_COOKIE, tenant.slug)
     return answer
 
@@ -163,7 +163,7 @@ def choose_environment(context: RequestContext) -> Response:
     wanted = context.form.text("environment")
     if wanted not in list(Environment):
         raise Problem(HTTPStatus.BAD_REQUEST, "There is no such environment.")
-    answer = see(HOME)
+    answer = redirect(HOME)
     _set_cookie(answer, context.site, ENVIRONMENT_COOKIE, wanted)
     return answer
 
@@ -181,7 +181,7 @@ def _operators_only(context: RequestContext) -> None:
 
 
 def _gone(context: RequestContext) -> Response:
-    answer = see("/login")
+    answer = redirect("/login")
     for name in (context.site.cookie, TENANT_COOKIE, ENVIRONMENT_COOKIE):
         # With the attributes it was set with: browsers keep a `__Host-` cookie otherwise.
         answer.delete_cookie(name, secure=context.site.is_secure, httponly=True, samesite="lax")

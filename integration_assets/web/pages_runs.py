@@ -27,7 +27,7 @@ from integration_assets.sync.feature_request_object import STATE_FIELDS
 from integration_assets.sync.plan_store import STALE_AFTER
 from integration_assets.tenants.plan_approval import approve_plan
 from integration_assets.tenants.registry.repository import tenant_repository
-from integration_assets.web.answers import see
+from integration_assets.web.answers import redirect
 from integration_assets.web.audit_notes import note
 from integration_assets.web.pages_insights import nothing_yet
 from integration_assets.web.problems import Problem
@@ -146,7 +146,7 @@ def approve(context: RequestContext) -> Response:
             HTTPStatus.CONFLICT, "A run is in progress. Wait until it has ended, look at its plan, then approve."
         ) from None
     note(context, APPROVED, ["hash"], plan_hash[:RECORD_ID_LENGTH])
-    return see(f"/runs/{run_id}?done=approved")
+    return redirect(f"/runs/{run_id}?done=approved")
 
 
 def _waits(plan: PlanLine) -> bool:

@@ -15,7 +15,7 @@ from integration_assets.tenants.registry.providers import PROVIDERS
 from integration_assets.tenants.registry.views import UNSET, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
 from integration_assets.web import integration_changes
-from integration_assets.web.answers import see
+from integration_assets.web.answers import redirect
 from integration_assets.web.connection_tests import test_third_party
 from integration_assets.web.form_values import NO_SECRET, below, expiry, flat, shown_expiry, typed
 from integration_assets.web.problems import Problem, problem_of, refuse
@@ -83,7 +83,7 @@ def create(context: RequestContext) -> Response:
         view = integration_changes.add_third_party(context, wanted, errors)
     except (Problem, IntegrationError) as error:
         return _again(context, provider, None, error)
-    return see(f"{PATH}/{view.id}?done=added")
+    return redirect(f"{PATH}/{view.id}?done=added")
 
 
 def edit(context: RequestContext) -> Response:
@@ -110,7 +110,7 @@ def save(context: RequestContext) -> Response:
         integration_changes.change_third_party(context, view.id, changes, errors)
     except (Problem, IntegrationError) as error:
         return _again(context, view.provider, view, error)
-    return see(f"{PATH}/{view.id}?done=saved")
+    return redirect(f"{PATH}/{view.id}?done=saved")
 
 
 def rotate(context: RequestContext) -> Response:
@@ -126,7 +126,7 @@ def rotate(context: RequestContext) -> Response:
         integration_changes.change_third_party(context, view.id, ThirdPartyChanges(secret=form.raw("secret"), **dates))
     except (Problem, IntegrationError) as error:
         return _again(context, view.provider, view, error, rotating=True)
-    return see(f"{PATH}/{view.id}?done=rotated")
+    return redirect(f"{PATH}/{view.id}?done=rotated")
 
 
 def switch(*, enabled: bool) -> Callable[[RequestContext], Response]:
@@ -136,16 +136,16 @@ def switch(*, enabled: bool) -> Callable[[RequestContext], Response]:
         view = integration_changes.change_third_party(
             context, context.path("record_id"), ThirdPartyChanges(enabled=enabled)
         )
-        return see(f"{PATH}/{view.id}?done={'enabled' if enabled else 'disabled'}")
+        return redirect(f"{PATH}/{view.id}?done={'enabled' if enabled else 'disabled'}")
 
     return handler
 
 
-def try_it(context: RequestContext) -> Response:
+def test_connection(context: RequestContext) -> Response:
     """Test the connection as it is stored."""
     view = integration_changes.third_party(context, context.path("record_id"))
     outcome, _ = test_third_party(context, view.id)
-    return see(f"{PATH}/{view.id}?tested={outcome}")
+    return redirect(f"{PATH}/{view.id}?tested={outcome}")
 
 
 def ask_delete(context: RequestContext) -> Response:
@@ -157,7 +157,7 @@ def ask_delete(context: RequestContext) -> Response:
 def delete(context: RequestContext) -> Response:
     """Delete one with its secret."""
     integration_changes.remove_third_party(context, context.path("record_id"))
-    return see(f"{PATH}?done=deleted")
+    return redirect(f"{PATH}?done=deleted")
 
 
 def _provider(text: str) -> Provider:

@@ -23,7 +23,7 @@ from integration_assets.resolution.overrides import (
 )
 from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.settings import built_settings
-from integration_assets.web.answers import see
+from integration_assets.web.answers import redirect
 from integration_assets.web.audit_notes import note
 from integration_assets.web.form_values import typed
 from integration_assets.web.pages_insights import REASONS
@@ -58,7 +58,7 @@ def add_mapping(context: RequestContext) -> Response:
         make_private_directory(settings.overrides_path.parent)
         add_override(settings.overrides_path, override, **_mail(settings))
         note(context, "override.set", ["company_id", "match", "note"])
-    return see(f"{PATH}?done=mapped")
+    return redirect(f"{PATH}?done=mapped")
 
 
 def remove_mapping(context: RequestContext) -> Response:
@@ -71,7 +71,7 @@ def remove_mapping(context: RequestContext) -> Response:
             # Somebody else has removed it meanwhile: nothing is left to do.
             raise Problem(HTTPStatus.NOT_FOUND, "There is no such mapping any more.") from None
         note(context, "override.remove", ["match"])
-    return see(f"{PATH}?done=unmapped")
+    return redirect(f"{PATH}?done=unmapped")
 
 
 def _problems(override: Override, settings: Settings) -> dict[str, str]:

@@ -14,7 +14,7 @@ from integration_assets.web import (
     pages_third_party,
     pages_unresolved,
 )
-from integration_assets.web.answers import see
+from integration_assets.web.answers import redirect
 from integration_assets.web.endpoints import Endpoint, call, form, page
 from integration_assets.web.open_pages import STATIC, health, security_txt, static_file
 
@@ -36,7 +36,7 @@ def _post(path: str, endpoint: Endpoint) -> Route:
 
 
 _ACCOUNT: tuple[Route, ...] = (
-    _get("/", page(lambda _: see(pages_login.HOME), of_tenant=False)),
+    _get("/", page(lambda _: redirect(pages_login.HOME), of_tenant=False)),
     _post("/logout", form(pages_login.logout, of_tenant=False)),
     _post("/logout-everywhere", form(pages_login.logout_everywhere, of_tenant=False)),
     _get("/account", page(pages_login.account, of_tenant=False)),
@@ -61,14 +61,14 @@ _INSIGHTS: tuple[Route, ...] = (
 
 _THIRD, _INTERNAL = pages_third_party.PATH, pages_internal.PATH
 _THIRD_PARTY: tuple[Route, ...] = (
-    _get("/settings", page(lambda _: see(_THIRD))),
+    _get("/settings", page(lambda _: redirect(_THIRD))),
     _get(_THIRD, page(pages_third_party.overview)),
     _get(f"{_THIRD}/new", page(pages_third_party.new)),
     _post(f"{_THIRD}/new", form(pages_third_party.create)),
     _get(f"{_THIRD}/{{record_id}}", page(pages_third_party.edit)),
     _post(f"{_THIRD}/{{record_id}}", form(pages_third_party.save)),
     _post(f"{_THIRD}/{{record_id}}/rotate", form(pages_third_party.rotate)),
-    _post(f"{_THIRD}/{{record_id}}/test", form(pages_third_party.try_it)),
+    _post(f"{_THIRD}/{{record_id}}/test", form(pages_third_party.test_connection)),
     _post(f"{_THIRD}/{{record_id}}/enable", form(pages_third_party.switch(enabled=True))),
     _post(f"{_THIRD}/{{record_id}}/disable", form(pages_third_party.switch(enabled=False))),
     _get(f"{_THIRD}/{{record_id}}/delete", page(pages_third_party.ask_delete)),
@@ -81,7 +81,7 @@ _INTERNAL_SYSTEMS: tuple[Route, ...] = (
     _get(f"{_INTERNAL}/{{record_id}}", page(pages_internal.edit)),
     _post(f"{_INTERNAL}/{{record_id}}", form(pages_internal.save)),
     _post(f"{_INTERNAL}/{{record_id}}/rotate", form(pages_internal.rotate)),
-    _post(f"{_INTERNAL}/{{record_id}}/test", form(pages_internal.try_it)),
+    _post(f"{_INTERNAL}/{{record_id}}/test", form(pages_internal.test_connection)),
     _post(f"{_INTERNAL}/{{record_id}}/preview", form(pages_internal.preview)),
     _post(f"{_INTERNAL}/{{record_id}}/enable", form(pages_internal.switch(enabled=True))),
     _post(f"{_INTERNAL}/{{record_id}}/disable", form(pages_internal.switch(enabled=False))),
@@ -104,7 +104,7 @@ _API: tuple[Route, ...] = (
     _api("GET", f"{_A}/{{record_id}}", call(api.read_third_party)),
     _api("PATCH", f"{_A}/{{record_id}}", call(api.update_third_party)),
     _api("DELETE", f"{_A}/{{record_id}}", call(api.delete_third_party)),
-    _api("POST", f"{_A}/{{record_id}}/test", call(api.try_third_party)),
+    _api("POST", f"{_A}/{{record_id}}/test", call(api.test_third_party_connection)),
     _api("POST", f"{_A}/{{record_id}}/enable", call(api.switch_third_party(enabled=True))),
     _api("POST", f"{_A}/{{record_id}}/disable", call(api.switch_third_party(enabled=False))),
     _api("GET", _B, call(api.list_internal)),
@@ -112,7 +112,7 @@ _API: tuple[Route, ...] = (
     _api("GET", f"{_B}/{{record_id}}", call(api.read_internal)),
     _api("PATCH", f"{_B}/{{record_id}}", call(api.update_internal)),
     _api("DELETE", f"{_B}/{{record_id}}", call(api.delete_internal)),
-    _api("POST", f"{_B}/{{record_id}}/test", call(api.try_internal)),
+    _api("POST", f"{_B}/{{record_id}}/test", call(api.test_internal_connection)),
     _api("POST", f"{_B}/{{record_id}}/enable", call(api.switch_internal(enabled=True))),
     _api("POST", f"{_B}/{{record_id}}/disable", call(api.switch_internal(enabled=False))),
 )

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import Registry
-from integration_assets.web.attempt_limits import LoginTries, Tries, login_tries, test_tries
+from integration_assets.web.attempt_limits import AttemptLimit, LoginLimit, connection_test_limit, login_limit
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SECURE_COOKIE = "__Host-sid"
@@ -25,8 +25,8 @@ class Site:
     settings: Settings
     registry: Registry
     origin: str
-    logins: LoginTries = field(default_factory=login_tries)
-    tests: Tries = field(default_factory=test_tries)
+    logins: LoginLimit = field(default_factory=login_limit)
+    tests: AttemptLimit = field(default_factory=connection_test_limit)
 
     @property
     def scheme(self) -> str:

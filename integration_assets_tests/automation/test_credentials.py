@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_assets.automation.credentials import expiry_news, expiry_step, news_of
+from integration_assets.automation.credentials import credential_announcement, expiry_announcement, expiry_step
 from integration_assets.reporting.alerts import Alerts, compare, record_transition
 from integration_assets.tenants.outcomes import BROKEN, LookedAt, Outcome
 
@@ -50,11 +50,11 @@ def test_a_daily_look_tells_each_step_once(hour):
         now = DAY + timedelta(days=day, hours=hour)
         if day == 44:
             one = looked(days=400)
-        news = expiry_news(one, now)
-        standing = compare(alerts.open.get(news.subject), news.problem, news.happened, now)
-        record_transition(alerts, news.subject, standing)
-        if standing.change in ("new", "recovered"):
-            told.append((day, news.problem))
+        announcement = expiry_announcement(one, now)
+        transition = compare(alerts.open.get(announcement.subject), announcement.problem, announcement.happened, now)
+        record_transition(alerts, announcement.subject, transition)
+        if transition.change in ("new", "recovered"):
+            told.append((day, announcement.problem))
     left = [int(problem.split()[1]) for _, problem in told if problem]
     assert left == [30, 14, 7, 1, 0]
     assert told[1][0] <= 40 - 12
@@ -64,20 +64,23 @@ def test_a_daily_look_tells_each_step_once(hour):
 @pytest.mark.parametrize("outcome", list(Outcome))
 def test_an_outage_says_nothing_of_a_credential(outcome):
     """Refused or missing is a problem, working is none, and no answer is neither."""
-    news = news_of(looked(outcome))
+    announcement = credential_announcement(looked(outcome))
     if outcome in BROKEN:
-        assert news is not None
-        assert (news.problem, "Canny (any) does not work" in news.happened) == ("credential canny", True)
+        assert announcement is not None
+        assert (announcement.problem, "Canny (any) does not work" in announcement.happened) == (
+            "credential canny",
+            True,
+        )
     elif outcome is Outcome.OK:
-        assert news is not None
-        assert news.problem is None
+        assert announcement is not None
+        assert announcement.problem is None
     else:
-        assert news is None
+        assert announcement is None
 
 
 def test_what_cannot_be_tried_is_a_problem_too():
     """A sealed secret that does not open, an address that may not be asked."""
-    news = news_of(looked(None, problem="its sealed secret does not open"))
-    assert news is not None
-    assert news.problem == "credential canny"
-    assert "does not open" in news.happened
+    announcement = credential_announcement(looked(None, problem="its sealed secret does not open"))
+    assert announcement is not None
+    assert announcement.problem == "credential canny"
+    assert "does not open" in announcement.happened

@@ -31,11 +31,11 @@ from integration_assets.doctor import examination
 from integration_assets.doctor.context import DoctorContext
 from integration_assets.doctor.crm import _drift
 from integration_assets.doctor.examination import examine
-from integration_assets.doctor.exposure import METHODS, open_ports, probes, told_by
+from integration_assets.doctor.exposure import METHODS, answered_paths, open_ports, probes
 from integration_assets.doctor.findings import (
     CREDENTIALS,
+    CheckOutcome,
     Finding,
-    Seen,
     Verdict,
     advice,
     exit_code,
@@ -70,12 +70,12 @@ from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 def test_several_looks_are_as_bad_as_the_worst() -> None:
     """What is less bad is left out, remedies come once each; `usage` stays."""
     looks = [ok("fine"), warn("old", "renew"), fail("gone", "make it", usage=True), fail("lost", "make it")]
-    assert worst_of(looks) == Seen(Verdict.FAIL, "gone; lost", "make it", usage=True)
+    assert worst_of(looks) == CheckOutcome(Verdict.FAIL, "gone; lost", "make it", usage=True)
     assert worst_of([ok("a"), unknown("b")]).verdict is Verdict.UNKNOWN
     assert worst_of([ok("a"), ok("b")]) == ok("a; b")
 
 
-def _finding(look: Seen) -> Finding:
+def _finding(look: CheckOutcome) -> Finding:
     return Finding(1, "a check", look.verdict, look.seen, "because", look.fix, look.usage)
 
 
@@ -88,7 +88,7 @@ def _finding(look: Seen) -> Finding:
         ([], 0),
     ],
 )
-def test_the_exit_code_is_that_of_the_worst(looks: list[Seen], code: int) -> None:
+def test_the_exit_code_is_that_of_the_worst(looks: list[CheckOutcome], code: int) -> None:
     """Warnings and what is unknown do not stop a workflow; a wrong setting is exit 2."""
     assert exit_code([_finding(look) for look in looks]) == code
 
@@ -211,7 +211,7 @@ HANGING = (8, 9, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20)
 def _noting(answering: dict[int, asyncio.Event], number: int, check: Check) -> Check:
     """The check, which says when it has ended."""
 
-    async def look(case: DoctorContext) -> Seen:
+    async def look(case: DoctorContext) -> CheckOutcome:
         try:
             return await check.look(case)
         finally:
@@ -424,8 +424,8 @@ def test_a_server_that_answers_everything_is_told_by_a_path_nobody_made() -> Non
     async def wordy(scope: Scope, receive: Receive, send: Send) -> None:
         await Response("x" * 2_000, status_code=404)(scope, receive, send)
 
-    assert len(asyncio.run(told_by(everything))) == 171 * len(METHODS)
-    assert "(404, 2,000 bytes)" in asyncio.run(told_by(wordy))[0]
+    assert len(asyncio.run(answered_paths(everything))) == 171 * len(METHODS)
+    assert "(404, 2,000 bytes)" in asyncio.run(answered_paths(wordy))[0]
 
 
 # -- secrets in plain text

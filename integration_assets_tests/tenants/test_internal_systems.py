@@ -17,7 +17,8 @@ from integration_assets.connectors import limiter
 from integration_assets.connectors.internal.description import DescriptionError
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import store_path
-from integration_assets.tenants.connection_trials import FLOOR_SECONDS, preview_internal, try_internal
+from integration_assets.tenants import connection_trials
+from integration_assets.tenants.connection_trials import FLOOR_SECONDS, preview_internal
 from integration_assets.tenants.outcomes import Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import InternalChanges, NewInternal, NotFoundError
@@ -107,7 +108,11 @@ class Tenant:
     def tried(self) -> Outcome:
         limiter._limiters.clear()
         with self.registry() as opened:
-            return asyncio.run(try_internal(opened, self.settings, self.view(opened), self.integration, ACTOR))
+            return asyncio.run(
+                connection_trials.test_internal_connection(
+                    opened, self.settings, self.view(opened), self.integration, ACTOR
+                )
+            )
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         path = store_path(self.made.home, None, Environment.SANDBOX, "acme")

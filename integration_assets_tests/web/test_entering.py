@@ -22,7 +22,7 @@ from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.login import find_session
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.web import pages_login
-from integration_assets.web.attempt_limits import LOGINS_PER_ACCOUNT, TooManyTriesError, counted_address, login_tries
+from integration_assets.web.attempt_limits import LOGINS_PER_ACCOUNT, TooManyAttemptsError, counted_address, login_limit
 from integration_assets.web.routes import OPEN, ROUTES
 from integration_assets.web.site import Site, checked_origin
 from integration_assets_tests.support.registries import ACTOR, tenant_id
@@ -265,7 +265,7 @@ def test_too_many_tries_wait_and_are_then_sent_away() -> None:
     waited: list[float] = []
 
     async def story() -> None:
-        tries = login_tries()
+        tries = login_limit()
 
         async def sleep(seconds: float) -> None:
             waited.append(seconds)
@@ -273,7 +273,7 @@ def test_too_many_tries_wait_and_are_then_sent_away() -> None:
         tries.sleep, tries.now = sleep, lambda: 1_000_000.0
         for _ in range(LOGINS_PER_ACCOUNT):
             await tries.wait(account="ann", address="192.0.2.1")
-        with pytest.raises(TooManyTriesError) as refused:
+        with pytest.raises(TooManyAttemptsError) as refused:
             await tries.wait(account="ann", address="192.0.2.1")
         assert refused.value.seconds == 61
         await tries.wait(account="gus", address="192.0.2.1")
@@ -301,12 +301,12 @@ def test_a_stranger_elsewhere_locks_nobody_out() -> None:
     """Guesses use up tries of the address they come from; a browser of before is let in against any number of them."""
 
     async def story() -> None:
-        tries = login_tries()
+        tries = login_limit()
         tries.longest_delay = 0
         for number in range(400):  # from everywhere, until the account is used up for browsers nobody knows
-            with contextlib.suppress(TooManyTriesError):
+            with contextlib.suppress(TooManyAttemptsError):
                 await tries.wait(account="ann", address=f"192.0.2.{number % 200}")
-        with pytest.raises(TooManyTriesError):
+        with pytest.raises(TooManyAttemptsError):
             await tries.wait(account="ann", address="198.51.100.7")
         known = tries.known_device("ann", tries.new_device("ann"))
         assert known is not None
@@ -322,13 +322,13 @@ def test_one_address_cannot_use_up_an_account() -> None:
     """However long it guesses, somebody with the right password from another address is looked at, each time."""
 
     async def story() -> None:
-        tries = login_tries()
+        tries = login_limit()
         clock = [1_000_000.0]
         tries.longest_delay, tries.now = 0, lambda: clock[0]
         with mock.patch("time.time", side_effect=lambda: clock[0]):
             for _ in range(3_600):
                 clock[0] += 1
-                with contextlib.suppress(TooManyTriesError):
+                with contextlib.suppress(TooManyAttemptsError):
                     await tries.wait(account="ann", address="192.0.2.1")
             for _ in range(6):
                 await tries.wait(account="ann", address="198.51.100.7")

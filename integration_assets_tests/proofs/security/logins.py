@@ -21,7 +21,7 @@ def measure(_scale: Scale) -> Iterator[Row]:
 
 def guesses_in_an_hour() -> int:
     """Guesses that are looked at, of somebody who comes from a new address each time and never rests."""
-    from integration_assets.web.attempt_limits import TooManyTriesError, login_tries
+    from integration_assets.web.attempt_limits import TooManyAttemptsError, login_limit
 
     clock = [1_000_000.0]
 
@@ -29,7 +29,7 @@ def guesses_in_an_hour() -> int:
         clock[0] += seconds
 
     async def guess() -> int:
-        tries = login_tries()
+        tries = login_limit()
         tries.sleep, tries.now = sleep, lambda: clock[0]
         end, looked_at, number = clock[0] + HOUR, 0, 0
         while clock[0] < end:
@@ -37,7 +37,7 @@ def guesses_in_an_hour() -> int:
             try:
                 await tries.wait(account="ann", address=f"address {number}")
                 looked_at += clock[0] < end
-            except TooManyTriesError as refused:
+            except TooManyAttemptsError as refused:
                 clock[0] += min(refused.seconds, 1)
         return looked_at
 
