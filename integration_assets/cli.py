@@ -71,6 +71,7 @@ def main() -> None:
     except IntegrationError as error:
         _fail(error)
     except SystemExit as ending:
+        # An interrupt is no usage error: the run stands where it can go on, and 75 tells a scheduler so.
         if ending.code != INTERRUPTED:
             raise
         sys.stderr.write("integration-assets: interrupted; run it again, it goes on where it stands\n")
@@ -122,6 +123,7 @@ def doctor(tenant: Tenant = DEFAULT, environment: Environment = None, json: Json
     check_file(json)
     examined = asyncio.run(examine(settings_of(environment), tenant))
     if json:
+        # Before the table: a closed pipe of the terminal must not cost the file.
         keep_file(json, lambda: json.write_bytes(to_json(examined.findings)))
     show(examined.findings, results_console())
     if examined.problem:
@@ -147,6 +149,7 @@ def setup(
     def agreed(lines: list[str]) -> bool:
         for line in lines:
             typer.echo(f"  {line}")
+        # Shown even with --yes: the log of a script has to say what was created.
         return yes or ask("Create this?", "--yes")
 
     with _progress():
@@ -188,6 +191,7 @@ def sync(
 
     if dry_run and read_only:
         raise ConfigurationError("--dry-run and --read-only exclude each other")
+    # The file alone would apply whatever somebody put into it since; the hash alone names nothing.
     if (plan is None) != (approve is None):
         raise ConfigurationError("--plan FILE and --approve HASH go together: the hash says which plan you saw")
     if plan and (dry_run or read_only):
@@ -217,6 +221,7 @@ def _run(
 
     check_file(json)
     check_file(out)
+    # Before Dagster is loaded, which takes seconds: a missing variable is said at once.
     check_configured(settings, tenant)
     with _progress():
         ending = run_job(
@@ -228,11 +233,13 @@ def _run(
             approved_hash=approved_hash,
             full_read=full,
         )
+    # Nothing was read: a summary of zeros would bury the one line that helps.
     if ending.exit_code == EXIT_USAGE:
         raise _usage(ending.error)
     if json:
         keep_file(json, lambda: write_json(ending.summary, json))
     console = results_console()
+    # The plan first: it is what was asked for, and the summary below it stays in view.
     if mode is Mode.DRY_RUN:
         show_saved_plan(console, settings, tenant, ending, out)
     show_result(console, ending)
@@ -281,6 +288,7 @@ def undo(
     ending = _undo(settings, tenant, run, apply=yes)
     console = results_console()
     changes = show_undo(console, settings, tenant, ending)
+    # With the hash that was shown: if the CRM changed while the person read, the second run refuses it.
     if changes and not yes and sys.stdin.isatty() and typer.confirm("Undo this?"):
         ending = _undo(settings, tenant, run, apply=True, shown=ending.summary.plan.hash)
     if json:

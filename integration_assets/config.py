@@ -61,6 +61,7 @@ def _why_not_allowable(text: str) -> str | None:
         network = ip_network(text)
     except ValueError:
         return "must look like acme=10.20.0.0/16,fd12::/48"
+    # Both ends: a network that begins in a private range can reach beyond it.
     inside = any(network.network_address in known and network.broadcast_address in known for known in PRIVATE_NETWORKS)
     return None if inside else "must be inside a private network, such as 10.0.0.0/8"
 
@@ -72,6 +73,7 @@ def why_no_home(folder: Path) -> str | None:
     slash, so that files would appear beside the folder.
     """
     path = str(folder.absolute())
+    # Checked by name before anything is made: Dagster would create its database elsewhere without a word.
     if "?" in path:
         return f"{path} has a ? in it, which database URLs take for their options: choose another folder"
     if escaped := _ESCAPED.search(path):
@@ -97,6 +99,7 @@ def _unwrapped(value: Any) -> Any:
     """A variable as it was meant: dotenv files and pages leave blanks and quotes round it. Blank means not set."""
     if not isinstance(value, str) or not value:
         return value
+    # Blank counts as not set: a copied .env often has every variable, most of them empty.
     return unwrapped(value) or None
 
 
@@ -191,6 +194,7 @@ class Settings(BaseSettings):
     def _as_meant(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
+        # Before any other check: a quoted number is a number, as a shell would have made of it.
         meant = {name: _unwrapped(value) for name, value in values.items()}
         return {name: value for name, value in meant.items() if value is not None}
 
@@ -217,6 +221,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _one_token_each(self) -> Self:
         sandbox, production = self.hubspot_sandbox_token, self.hubspot_production_token
+        # A dry run against the sandbox would be one against production, and its writes as well.
         if sandbox is not None and sandbox == production:
             names = f"{self.named('hubspot_sandbox_token')} and {self.named('hubspot_production_token')}"
             raise ValueError(
@@ -253,6 +258,7 @@ class Settings(BaseSettings):
     )
     @classmethod
     def _comma_separated(cls, value: Any, info: ValidationInfo) -> Any:
+        # By field: domains hold no semicolon, names of boards may.
         return _split(value, _SEPARATORS_OF_NAMES if str(info.field_name).startswith("canny_") else _SEPARATORS)
 
     @field_validator("allowed_hosts")
@@ -268,6 +274,7 @@ class Settings(BaseSettings):
     def _private_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for entry in value:
             tenant, _, network = entry.rpartition("=")
+            # Without a tenant the network is open to all of them, so that a mistyped name must not be taken for none.
             if "=" in entry and not _TENANT.fullmatch(tenant):
                 raise ValueError("must look like acme=10.20.0.0/16,fd12::/48")
             if why := _why_not_allowable(network):
@@ -292,6 +299,7 @@ class Settings(BaseSettings):
             code, _, rate = (piece.strip() for piece in part.partition("="))
             if not rate or not code:
                 raise ValueError("must look like EUR=1.08,GBP=1.27")
+            # The last one would win in silence, and every figure of that currency with it.
             if code.upper() in rates:
                 raise ValueError(f"{code.upper()} has two rates: keep one")
             rates[code.upper()] = rate
@@ -303,6 +311,7 @@ class Settings(BaseSettings):
         for code, rate in value.items():
             if not _CURRENCY_CODE.fullmatch(code):
                 raise ValueError("a currency has three letters, as in EUR=1.08")
+            # A rate of zero makes nothing of every figure; NaN compares as false and would pass the bounds.
             if not rate.is_finite() or rate <= 0:
                 raise ValueError("rates must be above zero")
             if not LOWEST_RATE <= rate <= HIGHEST_RATE:
@@ -395,6 +404,7 @@ class TenantSettings(Settings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take what is given and nothing else."""
+        # Not the environment: a variable of the operator must never fill what a tenant left out.
         return (init_settings,)
 
     def named(self, field: str) -> str:
@@ -474,6 +484,7 @@ def tenant_settings(operator: Settings, tenant: str, **values: Any) -> TenantSet
     Raises:
         ConfigurationError: one line that names each wrong value and what it must be.
     """
+    # The tenant's values last, but only fields that are the tenant's are ever passed.
     given = {field: getattr(operator, field) for field in OPERATOR_FIELDS} | values
     try:
         return TenantSettings(tenant=tenant, **{variable(field): value for field, value in given.items()})
@@ -484,6 +495,7 @@ def tenant_settings(operator: Settings, tenant: str, **values: Any) -> TenantSet
 
 def _problems(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
     lines = []
+    # Without the input, which may be a token pasted into the wrong variable.
     for problem in error.errors(include_input=False, include_url=False):
         place = ".".join((names or {}).get(str(part), str(part)) for part in problem["loc"])
         said = problem["msg"].removeprefix("Value error, ")

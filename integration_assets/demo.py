@@ -42,6 +42,7 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
     ours = {variable(field) for field in Settings.model_fields} | {"DAGSTER_HOME"} | values.keys()
     before = {name: value for name, value in os.environ.items() if name in ours}
     try:
+        # Taken away, not only overwritten: a real token that is set must not reach the demo.
         for name in before:
             del os.environ[name]
         os.environ.update(values)
@@ -81,6 +82,7 @@ def served(home: Path, *, port: int = 0) -> Iterator[tuple[Sandbox, SandboxAddre
 def run_demo(console: Console, *, keep: bool = False) -> int:
     """Setup, dry run, sync, a second sync, and what there is to see afterwards. Returns the exit code."""
     began = time.monotonic()
+    # From an empty home, so that the first sync has everything to write.
     shutil.rmtree(DEMO_HOME, ignore_errors=True)
     with served(DEMO_HOME) as (sandbox, _, environment), variables(environment):
         settings = load_settings()
@@ -100,6 +102,7 @@ def run_demo(console: Console, *, keep: bool = False) -> int:
         writes = ending.summary.api_calls["hubspot"]
         console.print(Text(f"\nThe second sync made {getattr(writes, 'writes', 0)} write calls."))
         console.print(Text(f"The demo took {time.monotonic() - began:.0f} s."))
+        # The promise of the product: the demo fails loudly rather than showing the opposite.
         if getattr(writes, "writes", 0):
             raise PermanentError("the second sync wrote although nothing had changed: this is a bug")
         if keep:

@@ -61,6 +61,7 @@ def _fresh_sandbox(console: Console, *, port: int, with_setup: bool) -> Iterator
     Its portals begin empty, so its home does as well: a folder `sandbox` of its own under the product's home.
     """
     home = (load_settings().home / "sandbox").resolve()
+    # The portals begin empty: a ledger of an earlier sandbox would know records that are not there.
     shutil.rmtree(home, ignore_errors=True)
     with served(home, port=port) as (sandbox, addresses, environment):
         console.print(Text(_of_billing(addresses.internal_base_url, sandbox.billing)))
@@ -94,6 +95,7 @@ def _serve_ui(
     command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", HOST, "-p", str(port)]
     # From its own folder, Dagster does not pick up a stray .env: UI and command line see the same variables.
     settings = {"DAGSTER_HOME": str(folder.resolve()), "INTEGRATION_ASSETS_HOME": str(home.resolve())}
+    # Links in messages lead to this UI, unless somebody named a public address.
     if load_settings().ui_url is None:
         settings[variable("ui_url")] = f"http://{HOST}:{port}"
     return run_to_its_end(command, {**environment, **settings}, folder)
@@ -117,6 +119,8 @@ def run_to_its_end(command: list[str], environment: Mapping[str, str], folder: P
             while True:
                 try:
                     return process.wait()
+                # The command got the same Ctrl-C by the terminal: it is waited for, not killed in the middle of a
+                # write.
                 except KeyboardInterrupt:
                     continue
         finally:

@@ -47,6 +47,7 @@ def mask_addresses(text: str) -> str:
     """
     pieces, done = [], 0
     for sign in _SIGN.finditer(text):
+        # A second sign inside an address that is masked already.
         if sign.start() < done:
             continue
         end = _host_end(text, sign.end())
@@ -59,6 +60,7 @@ def mask_addresses(text: str) -> str:
 
 def mask_addresses_in_json(text: str) -> str:
     """A JSON text with the addresses in its strings and keys masked: escapes and quotes would hide them otherwise."""
+    # Most texts hold none, and decoding every one of them would cost more than the search.
     return text if not _may_hold_address(text) else json.dumps(_masked(json.loads(text)), ensure_ascii=False)
 
 
@@ -106,6 +108,7 @@ def _is_mail_host(host: str) -> bool:
     """True if mail could go there: a name with a dot, or four numbers; neither a version nor a picture's scale."""
     plain = unicodedata.normalize("NFKC", unquote(unescape(host))).replace("\\", "").lower()
     plain = "".join(character for character in plain if not _invisible(character)).replace("\u3002", ".")
+    # Before versions: four numbers are a host as well as a version, and masking errs on the side of hiding.
     if _IPV4.fullmatch(plain):
         return True
     if _VERSION.fullmatch(plain) or _SCALED_PICTURE.fullmatch(plain):
@@ -120,6 +123,7 @@ def _local_start(text: str, lower: int, sign: int) -> int:
     quote = sign
     while quote > lower and _invisible(text[quote - 1]):
         quote -= 1
+    # A quoted local part may hold blanks: it ends at its own quote only, and not too far back.
     if text[lower:quote].endswith('"'):
         opening = _opening_quote(text, max(lower, quote - LONGEST_QUOTED), quote - 1)
         return sign if opening is None else opening

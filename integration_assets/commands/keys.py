@@ -29,6 +29,7 @@ def status() -> None:
     with existing_registry(settings_of()) as registry:
         found = key_status(registry)
     for key, count in found.master_keys.items():
+        # Only a key that seals nothing may go: without it everything under it is lost.
         note = "seals" if key == found.current else "may be removed" if not count else "to be rotated away"
         typer.echo(f"master key {key}  {count:,} data keys  {note}")
     typer.echo(f"{found.data_keys:,} data keys, {found.retiring:,} being replaced; {found.secrets:,} secrets")

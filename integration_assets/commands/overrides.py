@@ -24,6 +24,7 @@ def overrides_list(tenant: Tenant = DEFAULT) -> None:
     for mapping in mappings:
         typer.echo(f"{mapping.match}\t{mapping.company_id}\t{mapping.note or ''}")
         if mapping.repair:
+            # On stderr: stdout is the list, which scripts read line by line.
             typer.echo(f"note: {mapping.repair}", err=True)
     if not mappings:
         typer.echo(f"no mappings in {settings.overrides_path}", err=True)
@@ -41,6 +42,7 @@ def overrides_add(
     from integration_assets.staging.store import make_private_directory
 
     settings = _settings(tenant)
+    # Private from the start: the file holds people's addresses.
     make_private_directory(settings.overrides_path.parent)
     mappings = add_override(settings.overrides_path, Override(match, company_id, note), **_mail_domains(settings))
     if repair := company_id_repair(company_id):

@@ -55,6 +55,7 @@ def report(
     from integration_assets.reporting.published import show_report
 
     if markdown:
+        # Without settings or store: a CI job renders a file it was given where nothing else is installed.
         typer.echo(summary_markdown(read_summary(markdown)), nl=False)
         return
     show_report(results_console(), settings_of(environment), tenant, run, json, html)

@@ -39,12 +39,14 @@ def show_saved_plan(
     """
     if ending.plan_id is None:
         if out:
+            # The run's own error says why; that the file is missing must not surprise whoever reads it next.
             console.print(Text(f"no plan was made, so none was saved to {out}", style="yellow"), soft_wrap=True)
         return
     with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "plan") as connection:
         plan = load_plan(connection, ending.plan_id)
         _show(console, connection, plan, ending, lines)
         if out:
+            # From the store, not from memory: what is saved is what `approve` and the next sync see.
             export_plan(connection, plan, out)
             console.print(Text(f"plan saved to {out}; apply it with --plan {out} --approve {plan.hash[:12]}"))
 
@@ -55,6 +57,7 @@ def show_undo(console: Console, settings: Settings, tenant: str, ending: RunResu
         return 0
     with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "undo") as connection:
         plan = load_plan(connection, ending.plan_id)
+        # An undo without changes has nothing to show; its summary says so.
         if plan.operations:
             _show(console, connection, plan, ending, lines)
     return plan.operations
@@ -83,5 +86,6 @@ def show_message(console: Console, ending: RunResult) -> None:
     show_slack(console, ending.message.text, Block.parse_all(ending.message.blocks))
     if ending.message.problem:
         console.print(Text(ending.message.problem, style="yellow"))
+    # No problem and not posted: there is no Slack, which is a choice and no failure.
     elif not ending.message.posted:
         console.print(Text("Slack is not configured: shown here only", style="dim"))

@@ -28,5 +28,6 @@ def serve(
     from integration_assets.web.site import checked_origin
 
     settings = settings_of()
+    # Checked and said before serving begins: afterwards the server holds the terminal.
     typer.echo(f"pages on {checked_origin(origin or f'http://{host}:{port}')}", err=True)
     run_pages(settings, host=host, port=port, origin=origin, proxy=proxy)

@@ -58,6 +58,7 @@ def naming_the_other() -> Iterator[None]:
     try:
         yield
     except SharedPortalError as error:
+        # Only here: on the pages it would tell a tenant that another one exists.
         raise ConfigurationError(f"{error.message} (tenant {error.tenant} keeps them)") from None
 
 
@@ -83,6 +84,7 @@ def ask(question: str, option: str) -> bool:
     """
     from integration_assets.errors import ConfigurationError
 
+    # A pipe would answer for a person; scripts have to say the option.
     if not sys.stdin.isatty():
         raise ConfigurationError(f"nothing was done: without a terminal to ask on, say {option}")
     return typer.confirm(question)
@@ -92,6 +94,7 @@ def say(line: str) -> None:
     """One line about what went wrong, on stderr."""
     from integration_assets.connectors.redaction import redact
 
+    # The last way out for every error: whatever got into its text, no secret leaves here.
     sys.stderr.write(f"integration-assets: {redact(line)}\n")
 
 
@@ -105,6 +108,7 @@ def check_file(path: Path | None) -> None:
 
     if path is None:
         return
+    # Before the work, since a run of an hour must not end with a result that cannot be kept.
     if path.is_dir():
         raise ConfigurationError(f"{path} is a folder: name a file")
     if not path.parent.is_dir():
@@ -119,6 +123,7 @@ def keep_file(path: Path, write: Callable[[], object]) -> None:
 
     try:
         write()
+    # The run has ended as it did; the exit code must go on saying how.
     except IntegrationError as error:
         say(error.message)
     except OSError as error:
@@ -135,9 +140,11 @@ def confidential(what: str) -> str:
     from integration_assets.errors import ConfigurationError
     from integration_assets.pasted import unwrapped
 
+    # Never an argument: the list of processes and the shell's history would keep it.
     value = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     if not value:
         raise ConfigurationError(f"no {what} was given: type it at the prompt, or write it to stdin")
+    # Also as it was typed, with its quotes or blanks: an error may quote either.
     for spelling in {value, unwrapped(value)}:
         register(spelling)
     return value

@@ -41,6 +41,7 @@ _ERRORS = "integration_assets.spelled"
 def _spelled(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
+    # Our own signs first: an arrow becomes `->`, where a question mark would change the meaning of a line.
     text = error.object[error.start : error.end].translate(_SPELLINGS)
     return "".join(character if character.isascii() else "?" for character in text), error.end
 
@@ -70,6 +71,7 @@ class _Output(io.RawIOBase):
             except BlockingIOError:  # a pipe that somebody else has made non-blocking
                 select.select([], [self._descriptor], [])
             except OSError as error:
+                # Kept, not raised: a full disk behind a redirect must not end a run between a write and its record.
                 self.problem = error
                 # A reader that has left (`| head`) has seen enough; anything else is said where it still can be.
                 if error.errno != errno.EPIPE and self._descriptor == 1:
@@ -91,6 +93,7 @@ def settle_streams() -> None:
             # The next file opened would get this number, a database for example, and take what children print.
             os.open(os.devnull, os.O_RDWR)
     sys.stdin = sys.stdin or open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - for the whole process
+    # Otherwise a test or a host program has put its own there and wants to read it.
     if sys.stdout is sys.__stdout__:
         sys.stdout = _settled(sys.stdout, 1)
     if sys.stderr is sys.__stderr__:
@@ -110,5 +113,6 @@ def _settled(stream: TextIO | None, descriptor: int) -> TextIO:
         io.BufferedWriter(raw),
         encoding="utf-8" if stream is None else stream.encoding,
         errors=_ERRORS,
+        # Errors line by line, so that they stand in order with what a child process writes.
         line_buffering=raw.isatty() or descriptor == 2,
     )

@@ -77,6 +77,7 @@ def add(
     expires_at, never = _expiry(expires)
     operator = settings_of()
     if base_url is not None:
+        # Checked before the secret is asked for: nobody types a key for an address that is refused.
         base_url = unwrapped(base_url)
         check_third_party_url(operator, which, base_url)
     with existing_registry(operator) as registry:
@@ -127,6 +128,7 @@ def change(
         changes = ThirdPartyChanges(
             base_url=UNSET if base_url is None else base_url,
             secret=unwrapped(confidential("key or token")) if secret else UNSET,
+            # Settings are replaced as a whole: those that are not named are put back.
             settings=UNSET if settings is None else {**before.settings, **_choices(settings)},
             enabled=UNSET if enabled is None else enabled,
             expires_at=expires_at or UNSET,
@@ -147,6 +149,7 @@ def remove(slug: Slug, provider: ProviderName, environment: ForEnvironment = Non
     with existing_registry(settings_of()) as registry:
         tenant = _tenant(registry, slug)
         found = _find(registry, tenant, provider, environment)
+        # The secret is gone with it, and nobody can show it again.
         if not yes and not ask(f"Remove the {provider} integration of {slug}?", "--yes"):
             raise typer.Exit
         with tenant_repository(registry, tenant.id, actor()) as repository:
@@ -213,6 +216,7 @@ def _place(provider: str, environment: str | None) -> tuple[Provider, Scope]:
 
     try:
         which = words.Provider(provider)
+        # Never production by default: whoever writes there says so.
         usual = words.Scope.SANDBOX if which is words.Provider.HUBSPOT else words.Scope.ANY
         return which, words.Scope(environment) if environment else usual
     except ValueError:
@@ -247,6 +251,7 @@ def _expiry(expires: str | None) -> tuple[datetime | None, bool]:
     if expires is None or expires == NEVER:
         return None, expires == NEVER
     try:
+        # The beginning of that day: what is announced too early does no harm.
         return datetime.strptime(expires, "%Y-%m-%d").replace(tzinfo=UTC), False
     except ValueError:
         raise ConfigurationError("--expires takes a day, as in 2027-03-31, or never") from None

@@ -24,6 +24,7 @@ def add(
     from integration_assets.errors import ConfigurationError
     from integration_assets.tenants.registry.directory import directory
 
+    # No default: an operator made by forgetting an option would see every tenant.
     if (tenant is None) != operator:
         raise ConfigurationError("say either --tenant TENANT or --operator")
     with existing_registry(settings_of()) as registry:

@@ -28,6 +28,7 @@ def add(slug: Slug, name: Annotated[str, typer.Option("--name", help="What peopl
     settings = settings_of()
     with registry(settings, create=True) as opened:
         _, put_away = add_tenant(opened, settings, slug, name, actor()) if opened else (None, None)
+    # Runs of a former tenant of that name; those of the default one are its own.
     if slug != DEFAULT_TENANT:
         forget_runs(settings, slug)
     update_partitions(settings)
@@ -94,6 +95,7 @@ def remove(slug: Slug, yes: Yes = False) -> None:
             typer.echo("its runs and data stay: it reads the environment's variables from then on", err=True)
         else:
             typer.echo("and its runs in Dagster; what it wrote into the CRM and the audit trail stay", err=True)
+        # Asked after everything that goes was listed: nobody agrees to a name alone.
         if not yes and not ask(f"Remove tenant {slug} with all of that, for good?", "--yes"):
             raise typer.Exit
         remove_tenant(registry, settings, slug, actor())
@@ -129,6 +131,7 @@ def audit(
     from integration_assets.tenants.registry.directory import directory
 
     with existing_registry(settings_of()) as registry, directory(registry, actor()) as tenants:
+        # The whole trail first: entries of a trail that does not hold prove nothing.
         whole = tenants.verify_audit_trail()
         entries = tenants.audit_trail(slug, limit=limit)
     for entry in entries:

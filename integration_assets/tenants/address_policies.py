@@ -33,6 +33,7 @@ def check_third_party_url(settings: Settings, provider: Provider, url: str, *, f
     Raises:
         FieldError: it may not, and why.
     """
+    # The guard before the form of the provider's address: that an address may not be asked is the graver message.
     _check(url, third_party_policy(settings, provider), field)
     if why := why_no_base_url(provider.value, url):
         raise FieldError(field, why)
@@ -46,6 +47,7 @@ def check_internal_urls(settings: Settings, tenant: str, base_url: str, auth: Ma
     """
     policy = internal_policy(settings, tenant)
     _check(base_url, policy, "base_url")
+    # It gets the client secret, so that it needs the guard as much as the base URL.
     if token_url := auth.get("token_url"):
         _check(token_url, policy, "auth.token_url")
 

@@ -46,6 +46,7 @@ async def test_third_party_connection(
         TamperedError: its sealed secret does not open.
     """
     with tenant_repository(registry, tenant.id, actor) as repository:
+        # The transaction ends before the call: a slow system must not keep the registry's only lock.
         opened = repository.open_third_party(record_id)
     outcome = await _not_too_soon(_outcome_of(_test_third_party(settings, tenant, opened)))
     with tenant_repository(registry, tenant.id, actor) as repository:
@@ -65,6 +66,7 @@ async def test_internal_connection(
     """
     with tenant_repository(registry, tenant.id, actor) as repository:
         opened = repository.open_internal(record_id)
+    # Before the call: a description that cannot be used is no outcome of the other side.
     describe(opened.view.endpoints, opened.view.mappings)
     outcome = await _not_too_soon(_outcome_of(_test_internal(settings, tenant, opened)))
     with tenant_repository(registry, tenant.id, actor) as repository:
@@ -110,6 +112,7 @@ async def preview_internal(
 
 async def _not_too_soon(attempt: Coroutine[Any, Any, Outcome]) -> Outcome:
     """Take as long for a quick refusal as for most answers: how fast a port refuses tells what is there."""
+    # Begun first, so that the time of the attempt counts towards it.
     floor = asyncio.create_task(asyncio.sleep(FLOOR_SECONDS))
     try:
         return await attempt
@@ -121,6 +124,7 @@ async def _outcome_of(attempt: Coroutine[Any, Any, Outcome]) -> Outcome:
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             return await attempt
+    # The order counts: a refused credential and a quota are kinds of the errors below them.
     except CredentialError:
         return Outcome.REFUSED
     except QuotaError:
@@ -130,6 +134,7 @@ async def _outcome_of(attempt: Coroutine[Any, Any, Outcome]) -> Outcome:
     except ConfigurationError:
         return Outcome.NOT_ALLOWED
     except IntegrationError as error:
+        # The status alone tells a wrong path from a wrong system; the answer's text is never passed on.
         return Outcome.NOT_FOUND if error.status in (404, 410) else Outcome.UNEXPECTED_ANSWER
     except TimeoutError:
         return Outcome.TOO_SLOW
@@ -143,8 +148,10 @@ async def _test_internal(
     rows: int | None = None,
     found: list[Preview] | None = None,
 ) -> Outcome:
+    # Without a call: an unauthenticated request would only be refused, and reads like a wrong secret.
     if opened.secret is None and opened.view.auth_flow is not AuthFlow.NONE:
         return Outcome.NOT_SET
+    # Half of the time: an internal system may need a token first, and both must end before the attempt does.
     hasty = settings.model_copy(update={"patience_seconds": PATIENCE_SECONDS / 2})
     async with internal_for(hasty, tenant.slug, opened, CallCounter()) as system:
         if rows is None or found is None:
@@ -158,6 +165,7 @@ async def _test_third_party(settings: Settings, tenant: TenantView, opened: Open
     if opened.secret is None:
         return Outcome.NOT_SET
     scope = opened.view.environment
+    # An integration for one environment is tested there, whichever environment the operator looks at.
     environment = settings.environment if scope is Scope.ANY else Environment(scope.value)
     for_it = settings.model_copy(update={"environment": environment, "patience_seconds": PATIENCE_SECONDS})
     own = built_settings(for_it, tenant, {(opened.view.provider, environment): opened})

@@ -46,7 +46,9 @@ def integrations_in_use(opened: Registry, settings: Settings, tenant: str, who: 
             return None
     with tenant_repository(opened, view.id, who) as repository:
         chosen = chosen_integrations(repository.third_party_integrations(), settings.environment)
+        # A disabled integration is not used by runs: that its secret expired is nobody's worry.
         internal = tuple(one for one in repository.internal_integrations() if one.enabled)
+    # By id: one integration for any environment stands at both places of the CRM and is to be looked at once.
     return InUse(view, tuple({one.id: one for one in chosen.values()}.values()), internal)
 
 
@@ -65,10 +67,12 @@ async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> 
     """
     with registry(settings) as opened:
         in_use = integrations_in_use(opened, settings, tenant, Actor(used_by)) if opened is not None else None
+        # A tenant with a single entry in the registry never falls back to the environment's credentials.
         if opened is not None and in_use is not None and (in_use.third_party or in_use.internal):
             return await _look_at_registered(opened, settings, in_use, Actor(used_by))
     own = settings_for(settings, tenant, used_by)
     systems = [Provider.CANNY, Provider.HUBSPOT]
+    # Slack is optional: without it there is nothing that could expire.
     if own.slack_bot_token is not None:
         systems.append(Provider.SLACK)
     return [
@@ -96,5 +100,6 @@ async def _looked_at(view: ThirdPartyView | InternalView, system: str, attempt: 
     looked = LookedAt(system=system, name=name_of(view), outcome=None, expires_at=view.secret.expires_at)
     try:
         return msgspec.structs.replace(looked, outcome=await attempt)
+    # Kept for this one: the other credentials are looked at all the same.
     except IntegrationError as error:
         return msgspec.structs.replace(looked, problem=error.message)

@@ -136,6 +136,7 @@ async def _naming(name: str, provider: str, opening: AbstractAsyncContextManager
         async with opening as system:
             yield system
     except CredentialError as error:
+        # Another system's refusal passes through here as well, and a message names its variable once.
         if error.system != provider or name in error.message:
             raise
         raise CredentialError(
@@ -149,5 +150,6 @@ def company_mapping(settings: Settings) -> CompanyMapping:
     return CompanyMapping(
         arr=settings.hubspot_arr_property,
         currency=settings.hubspot_currency_property,
+        # The record's own id is read anyway and is no property to ask for.
         account_id=None if account_id == RECORD_ID_PROPERTY else account_id,
     )

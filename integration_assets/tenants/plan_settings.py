@@ -34,6 +34,7 @@ def plan_settings(settings: Settings, tenant: str) -> dict[str, str]:
     path = settings.overrides_path
     try:
         found[OVERRIDES] = _digest(path.read_text("utf-8", errors="replace") if path.exists() else "")
+    # Not taken for an empty file: the approval would then be judged by mappings that are not those of the run.
     except OSError as error:
         raise ConfigurationError(f"the overrides file {path} cannot be read: {error.strerror}") from error
     systems = internal_systems(settings, tenant) if isinstance(settings, TenantSettings) else ()
@@ -47,6 +48,7 @@ def changed_settings(settings: Settings, then: Mapping[str, str], now: Mapping[s
     """Name the settings that differ between two `plan_settings`, as people call them, or None. Never their values."""
     if not then:  # a plan of an earlier version
         return "settings that it does not name"
+    # A credential counts only where both sides know it: pages and commands have none and must not void an approval.
     known = (then.keys() | now.keys()) - ({CREDENTIAL} - (then.keys() & now.keys()))
     changed = [name for name in sorted(known) if then.get(name) != now.get(name)]
     if not changed:

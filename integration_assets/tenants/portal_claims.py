@@ -48,8 +48,10 @@ def check_claim(settings: Settings, claim: PortalClaim) -> None:
         ConfigurationError: one does. It is not named: a tenant does not learn that another exists.
     """
     other = _read(_path(settings, claim))
+    # A tenant that took another one over goes on with its records, as the operator has declared.
     if other is None or other.tenant in {claim.tenant, *settings.former_tenants_of(claim.tenant)}:
         return
+    # A claim outlives a tenant that was removed or renamed its source: such a one blocks nobody.
     if _holds(settings, other):
         raise ConfigurationError(
             f"records with the source name {claim.source_name} in portal {claim.portal_id} are kept from elsewhere: "
@@ -64,6 +66,7 @@ def refuse_operators_portal(operator: Settings, tenant: TenantView, secret: str 
     Raises:
         SharedPortalError: the default tenant works on the environment, with that token.
     """
+    # The default tenant is who works on the environment: it may use its own token.
     if secret is None or tenant.slug == DEFAULT_TENANT:
         return
     if DEFAULT_TENANT in operator.former_tenants_of(tenant.slug):  # the operator says that it takes the records over
@@ -71,6 +74,7 @@ def refuse_operators_portal(operator: Settings, tenant: TenantView, secret: str 
     tokens = [token.get_secret_value() for one in Environment if (token := operator.hubspot(one)[0]) is not None]
     same_source = source_name_of(tenant.settings) == operator.source_name
     on_environment = settings_without_secrets(operator, DEFAULT_TENANT) is operator
+    # In constant time, since the one who typed the secret sees how long the comparison takes.
     if same_source and on_environment and any(compare_digest(secret.encode(), token.encode()) for token in tokens):
         raise SharedPortalError(operator.source_name, DEFAULT_TENANT)
 
@@ -85,10 +89,12 @@ def claim_portal(settings: Settings, claim: PortalClaim) -> None:
     path = _path(settings, claim)
     try:
         make_private_directory(path.parent)
+        # Made before it is checked: of two runs at once exactly one makes the file, and the other finds it.
         _make(path, claim)
         check_claim(settings, claim)
         if _read(path) != claim:  # a claim that nobody keeps any more, or this tenant's of the other environment
             _replace(path, claim)
+        # Last: killed in between, the tenant holds two claims, never none.
         for other in _mine(path.parent, claim):
             if other != path:
                 other.unlink(missing_ok=True)
@@ -119,6 +125,8 @@ def _make(path: Path, claim: PortalClaim) -> None:
     part = path.with_name(f".{uuid4().hex}")
     part.write_bytes(msgspec.json.encode(claim))
     try:
+        # A link fails where the file exists, and appears with its content: rename would overwrite, and open would show
+        # it empty.
         os.link(part, path)
     except FileExistsError:
         pass
@@ -142,6 +150,7 @@ def _mine(directory: Path, claim: PortalClaim) -> Iterator[Path]:
 def _holds(settings: Settings, claim: PortalClaim) -> bool:
     """True if the tenant of a claim still exists, and still is set to keep records under that source name."""
     operator = load_settings(environment=claim.environment)
+    # Asked of the registry, not of the files: they may be those of a tenant that is gone.
     if claim.tenant != DEFAULT_TENANT and claim.tenant not in (registry_tenants(settings) or ()):
         return False
     try:

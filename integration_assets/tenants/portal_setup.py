@@ -54,6 +54,7 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
     with hold_store(path, "setup") as store:
         connection = store.connection
         async with crm_for(settings, environment, calls, before_write=store.lock.check) as crm:
+            # Before anything is created: the token decides which portal it is, and it must be the one that is meant.
             portal = await crm.portal()
             decision = check_portal(
                 environment,
@@ -62,13 +63,17 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
                 pinned_id=pinned_portal(connection, environment),
                 other_portal_id=await _other_portal_id(settings, environment.other, calls),
             )
+            # Checked, not claimed: setup writes no records, and only whoever writes them takes the place.
             check_claim(settings, claim_of(settings, tenant, portal.portal_id))
             names = company_mapping(settings).names()
             live = await crm.schema(FEATURE_REQUEST, names)
             steps = plan_setup(FEATURE_REQUEST, live, await crm.archived_properties(FEATURE_REQUEST))
+            # Nothing missing: nobody is asked, so that setup can be run again in scripts.
             if steps:
                 _ask(portal, steps, agree)
                 await _apply(crm, steps)
+            # After the creation: a setup that failed or was not agreed to leaves the environment free for another
+            # portal.
             pin_portal(connection, environment, portal, decision, datetime.now(UTC))
     return _result(environment, portal, steps, decision, calls, differences(FEATURE_REQUEST, live))
 
@@ -81,6 +86,7 @@ async def _other_portal_id(settings: Settings, other: Environment, calls: CallCo
     try:
         async with crm_for(settings, other, calls) as crm:
             return (await crm.portal()).portal_id
+    # Wrong configuration is told, even of the other environment: it would hide that both are the same portal.
     except ConfigurationError:
         raise
     except IntegrationError:

@@ -62,6 +62,7 @@ def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
     """List the files of a tenant, by folder; also of tools of ours that came later, which name it the same way."""
     name = check_tenant(tenant)
     home = settings.home
+    # Found by name in every folder, not by a list: files of a later version are erased as well.
     tops = sorted(top for top in home.iterdir() if top.is_dir()) if home.is_dir() else []
     folders = [top / environment.value for top in tops for environment in Environment]
     folders += [_store(settings, environment, tenant).parent for environment in Environment]
@@ -96,6 +97,8 @@ def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Ac
         PermanentError: a file cannot be erased.
     """
     with _at_rest(settings, tenant, "tenants remove"), directory(registry, actor) as tenants:
+        # In a transaction that is committed last: killed while files are erased, the tenant is still there to be
+        # removed again.
         tenants.remove_tenant(tenant)
         for found in files_that_go(settings, tenant):
             for path in found.paths:
@@ -122,11 +125,13 @@ def add_tenant(
 
 def _put_away(settings: Settings, tenant: str) -> Path | None:
     there = files_that_go(settings, tenant)
+    # Lock files alone are left by a look at the store, and nothing to keep.
     found = [one for one in there if any(path.suffix not in OF_LOCKS for path in one.paths)]
     if not found:
         return None
     target = settings.home / PUT_AWAY / f"{tenant}.{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     for one in found:
+        # The stores may lie elsewhere, by the store URL.
         inside = one.folder.is_relative_to(settings.home)
         place = target / (one.folder.relative_to(settings.home) if inside else Path("staging", one.folder.name))
         with _clear_errors(place):
@@ -142,6 +147,7 @@ def _at_rest(settings: Settings, tenant: str, what: str) -> Iterator[None]:
     with ExitStack() as stack:
         for environment in Environment:
             store = _store(settings, environment, tenant)
+            # Taking a lock creates its file: a tenant that never ran must not leave one.
             if store.exists() or lock_path(store).exists():
                 stack.enter_context(run_lock(store.absolute(), what))
         yield
@@ -159,6 +165,7 @@ def _bytes_of(path: Path) -> int:
 
 def _erase(path: Path) -> None:
     with _clear_errors(path):
+        # A link is removed, never followed: it may lead out of the home.
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
         else:

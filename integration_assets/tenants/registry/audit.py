@@ -52,6 +52,7 @@ def append(
     result: str = "ok",
 ) -> None:
     """Add an entry in the caller's transaction: what was done and its entry are committed together or not at all."""
+    # Locked: two entries with the same predecessor would break the chain for good.
     head = session.execute(select(AuditHead).with_for_update()).scalar_one()
     entry = AuditEntry(
         number=head.number + 1,
@@ -70,6 +71,7 @@ def append(
     entry.digest = _digest(key, head.digest, entry)
     session.add(entry)
     head.number, head.digest = entry.number, entry.digest
+    # Here, so that a refusal of the database belongs to the action that caused it.
     session.flush()
 
 
@@ -85,12 +87,15 @@ def verify(session: Session, key: Key) -> int:
             select(AuditEntry).where(AuditEntry.number > number).order_by(AuditEntry.number).limit(PAGE)
         ).all()
         for entry in entries:
+            # The number as well, so that the message can name the first entry that is not in its place.
             if entry.number != number + 1 or not hmac.compare_digest(entry.digest, _digest(key, digest, entry)):
                 raise TamperedError(f"the audit trail does not hold from entry {number + 1} on: somebody changed it")
             number, digest = entry.number, entry.digest
+        # By pages: a trail of years does not fit into memory.
         if len(entries) < PAGE:
             break
     head = session.execute(select(AuditHead)).scalar_one()
+    # The chain holds up to wherever it was cut off; only the head knows how long it was.
     if (head.number, head.digest) != (number, digest):
         raise TamperedError(f"the audit trail ends at entry {number}, not at {head.number}: somebody cut it off")
     return number
@@ -128,6 +133,7 @@ def latest_serial(session: Session, table: str, record_id: str) -> int | None:
 
 
 def _digest(key: Key, before: str, entry: AuditEntry) -> str:
+    # JSON, not joined text: no field's content can move the border to the next one.
     content = msgspec.json.encode(
         [
             before,

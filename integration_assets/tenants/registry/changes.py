@@ -124,6 +124,7 @@ def check_secret(value: str, *, field: str = "secret") -> str:
     Raises:
         FieldError: it is none; the message does not repeat it.
     """
+    # First: a form that sends back what it was shown would store bullets in the place of the secret.
     if is_masked(value):
         raise FieldError(field, "this is how the stored secret is shown, not a secret: leave it out to keep it")
     if not value or value != value.strip():
@@ -159,17 +160,20 @@ def check_url(value: str, *, field: str = "base_url") -> str:
     Raises:
         FieldError: it is none.
     """
+    # Before it is parsed: the cost of parsing grows with the length.
     if len(value) > URL_LENGTH:
         raise FieldError(field, f"must have at most {URL_LENGTH:,} characters")
     if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
         raise FieldError(field, "must be an address in ASCII without spaces, backslashes or control characters")
     try:
         parts = urlsplit(value)
+        # Read inside the try: only reading it shows that a port is no number.
         port = parts.port
     except ValueError:
         raise FieldError(field, "is no address: it must look like https://host/path") from None
     if parts.scheme not in ("https", "http") or not parts.hostname or port == 0:
         raise FieldError(field, "must look like https://host/path")
+    # A user in an address would be sent as a credential and shown wherever the address is.
     if parts.username is not None or parts.password is not None or parts.query or parts.fragment or "?" in value:
         raise FieldError(field, "must have no user, password, query or fragment in it")
     return value
@@ -178,5 +182,6 @@ def check_url(value: str, *, field: str = "base_url") -> str:
 def target(url: str) -> tuple[str, str, int]:
     """Return where a secret sent to this address goes: scheme, host, port."""
     parts = urlsplit(url)
+    # A dot at the end names the same host: without this a secret could be asked for again, or not, by a dot.
     host = (parts.hostname or "").rstrip(".")
     return parts.scheme, host, parts.port or (443 if parts.scheme == "https" else 80)

@@ -112,8 +112,10 @@ def registry(settings: Settings, *, create: bool = False) -> Iterator[Registry |
 
 def open_registry(settings: Settings, *, create: bool = False) -> Registry | None:
     """As `registry`, to be closed by the caller."""
+    # Looking must not create one: an installation without tenants needs no key.
     if not create and not has_registry(settings):
         return None
+    # The key before the database: without it nothing in there is of use, and no empty registry is left behind.
     keyring = Keyring(master_keys(settings))
     engine = _engine(registry_url(settings))
     try:
@@ -121,6 +123,7 @@ def open_registry(settings: Settings, *, create: bool = False) -> Registry | Non
             # Also this can meet others: SQLite refuses at once where a log is being recovered.
             retried(lambda: migrate(engine))
         opened = Registry(engine, keyring)
+        # At every opening: a wrong key is found here, not at the first secret of a run.
         opened.transact(lambda session: _prepare_keys(keyring, session))
     except BaseException:
         engine.dispose()
@@ -149,6 +152,7 @@ def registry_url(settings: Settings) -> URL:
         return URL.create("sqlite", database=str((settings.home / FILE).absolute()))
     name = variable("registry_url")
     try:
+        # The text of the error would quote the URL, and with it the password.
         url = make_url(settings.registry_url.get_secret_value())
     except (ArgumentError, ValueError):
         raise ConfigurationError(f"{name} is no database URL: use postgresql://user@host/name") from None
@@ -192,6 +196,7 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     cursor = connection.cursor()
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA journal_mode = WAL")
+    # A rotated key that is lost with the power would take all secrets it sealed with it.
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.execute("PRAGMA secure_delete = ON")  # a replaced secret leaves no ciphertext behind in free pages
     cursor.close()
@@ -218,10 +223,12 @@ def retried(work: Callable[[], T]) -> T:
         try:
             return work()
         except OperationalError as error:
+            # A statement that was refused for any other reason is refused again.
             if not is_retried(error):
                 raise
             # Random, so that two that were in each other's way do not meet again.
             time.sleep(random.uniform(0, RETRY_SECONDS * 2**attempt))  # noqa: S311  # nosec B311
+    # The last try, outside the loop: its error is the one to be seen.
     return work()
 
 
@@ -239,6 +246,7 @@ def migrate(engine: Engine) -> None:
         ConfigurationError: a newer version of the product made them.
     """
     with engine.begin() as connection:
+        # Without importing alembic, which takes longer than most commands.
         if _revision(connection) == HEAD:
             return
         from integration_assets.tenants.registry.upgrade import upgrade  # noqa: PLC0415 - alembic is slow to import
@@ -257,6 +265,7 @@ def translated() -> Iterator[None]:
     """Turn errors of the database into ours, without what they quote."""
     try:
         yield
+    # `from None`: the chained error holds the statement and its parameters.
     except OperationalError as error:
         raise TransientError(
             f"the registry cannot be used now ({type(error.orig).__name__}): its database is down, busy, or refuses "

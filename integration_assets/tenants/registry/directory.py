@@ -69,6 +69,7 @@ class Directory:
             settings={},
             created_at=datetime.now(UTC),
         )
+        # The unique index decides, not a look before: two could look at once.
         self._insert(row, TakenError("slug", f"there is a tenant {slug} already"))
         self._audit("tenant.add", row, ["name", "slug"])
         return _tenant_view(row)
@@ -89,6 +90,7 @@ class Directory:
             row.settings = {key: value for key, value in {**row.settings, **settings}.items() if value is not None}
             fields += [f"settings.{key}" for key in settings]
         self._session.flush()
+        # Another source name can lead into records of another tenant; other settings cannot.
         if "settings.source_name" in fields:
             refuse_shared_portal(self._session, self._keyring, row)
         self._audit("tenant.change", row, fields)
@@ -97,7 +99,9 @@ class Directory:
     def remove_tenant(self, slug: str) -> None:
         """Remove a tenant with its users, integrations and keys; its files are the caller's to erase (`removing`)."""
         row = self._tenant(slug)
+        # Before the rows are gone, while the entry can still name them.
         self._audit("tenant.remove", row, [])
+        # The keys as well: what is left of the tenant's ciphertext in this database opens no more.
         self._session.execute(delete(DataKey).where(DataKey.owner == row.id))
         self._session.execute(delete(Tenant).where(Tenant.id == row.id))
 
@@ -139,6 +143,7 @@ class Directory:
         row = self._user(login)
         row.enabled = enabled
         self._session.flush()
+        # At once, not when the session ends by itself: somebody was shut out for a reason.
         if not enabled:
             end_sessions(self._session, row.id)
         self._audit_user("user.change", row, ["enabled"])
@@ -179,6 +184,7 @@ class Directory:
 
     def _insert(self, row: Tenant | User, taken: TakenError) -> None:
         try:
+            # A savepoint: the refused row is taken back, and the caller's transaction can go on.
             with self._session.begin_nested():
                 self._session.add(row)
                 self._session.flush()

@@ -29,6 +29,7 @@ class Keyring:
 
     def initialise(self, session: Session) -> None:
         """Give a new registry its check row, the key of its audit trail, and the trail's beginning."""
+        # A second beginning of the trail would hide the first.
         if session.get(AuditHead, 1) is not None:
             return
         session.add(AuditHead(id=1, number=0, digest=START_DIGEST))
@@ -41,6 +42,7 @@ class Keyring:
             ConfigurationError: they do not: another key is needed, or both during a rotation.
         """
         for row in session.scalars(select(VaultCheck)):
+            # A key with the same name that opens nothing means a changed registry, not a wrong key.
             if (master := self.master.by_id(row.master_key_id)) is not None:
                 _open_check(master, row)
         missing = {key_id: count for key_id, count in self.used(session).items() if self.master.by_id(key_id) is None}
@@ -48,6 +50,7 @@ class Keyring:
             return
         name = f"{variable('key')} or {variable('key_file')}"
         wanted = ", ".join(sorted(missing))
+        # Some keys open: a rotation was left half done, which another message puts right.
         if len(missing) < len(self.used(session)):
             raise ConfigurationError(
                 f"{sum(missing.values())} data keys are still sealed by master key {wanted}: give the new and the old "
@@ -88,6 +91,7 @@ class Keyring:
         Raises:
             TamperedError: it is not there, or another's: the sealed value was put where it does not belong.
         """
+        # By owner as well: a sealed value copied from another tenant's row must not find its key.
         row = session.scalars(select(DataKey).where(DataKey.id == key_id, DataKey.owner == owner)).first()
         if row is None:
             raise TamperedError(f"a sealed value of tenant {owner} names a data key that is not the tenant's")
@@ -107,6 +111,7 @@ class Keyring:
     def wrap(self, session: Session, key: Key, owner: str) -> dict[str, object]:
         """Seal a data key by the current master key, which has a check row from then on."""
         master = self.master.current
+        # Flushed before anything is sealed by it: a key is never in use without its check row.
         if session.get(VaultCheck, master.id) is None:
             sealed = seal(master, KNOWN_TEXT, _check_place(master.id))
             session.add(VaultCheck(master_key_id=master.id, sealed=sealed, created_at=datetime.now(UTC)))

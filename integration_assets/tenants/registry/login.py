@@ -63,6 +63,7 @@ def log_in(
     with registry.session() as session:
         user = session.scalars(select(User).where(User.login == login.strip().lower())).first()
         found = (user.id, user.password_hash) if user is not None and user.enabled else None
+    # Also without a user: the time must not tell whether there is one.
     good = fits(found[1] if found else None, password)
     renewed = hash_password(password) if good and found and is_outdated(found[1]) else None
     return registry.transact(
@@ -81,6 +82,7 @@ def _begin(
     now: datetime,
 ) -> NewSession | None:
     """Begin a session of the user found before by id and hash, or note the refusal."""
+    # Looked up again: checking took its time, and the password may be another one by now.
     user = _unchanged(session, *found) if found else None
     if not good or user is None:
         known = user or (session.get(User, found[0]) if found else None)
@@ -88,6 +90,7 @@ def _begin(
         return None
     user.last_login_at = now
     user.password_hash = renewed or user.password_hash
+    # At each login: no job is needed, and the table stays as small as the sessions in use.
     _forget_old(session, now)
     token = secrets.token_urlsafe(TOKEN_BYTES)
     row = LoginSession(
@@ -121,6 +124,7 @@ def find_session(registry: Registry, token: str, *, now: datetime | None = None)
         if row is None:
             return None
         user = session.get(User, row.user_id)
+        # Deleted at the first look: a session that has ended does not come back when a clock is set.
         if user is None or not user.enabled or moment - row.seen_at > IDLE or moment - row.created_at > ABSOLUTE:
             session.delete(row)
             return None
@@ -144,6 +148,7 @@ def confirm_password(registry: Registry, token: str, password: str, *, now: date
         return False
 
     def confirm(session: Session) -> bool:
+        # Only while the password is the one that was checked: otherwise an old one would confirm.
         row = session.get(LoginSession, _digest(token)) if _unchanged(session, who.user_id, password_hash) else None
         if row is not None:
             row.authenticated_at = now

@@ -46,6 +46,7 @@ def master_keys(settings: Settings) -> MasterKeys:
             no 256-bit key. The message never repeats what was given.
     """
     name, file_name = variable("key"), variable("key_file")
+    # Not one before the other: during a rotation nobody would know which one sealed.
     if settings.key is not None and settings.key_file is not None:
         raise ConfigurationError(f"{name} and {file_name} exclude each other: unset one")
     if settings.key_file is not None:
@@ -60,6 +61,7 @@ def master_keys(settings: Settings) -> MasterKeys:
     given = [part.strip() for part in text.replace("\n", ",").split(",") if part.strip()]
     if not given:
         raise ConfigurationError(f"{where} holds no key: `integration-assets keys generate` makes one")
+    # The same key given twice would look like a rotation that never ends.
     return MasterKeys(tuple(_key(part, where) for part in dict.fromkeys(given)))
 
 
@@ -67,6 +69,7 @@ def _from_file(path: Path) -> str:
     name = variable("key_file")
     try:
         with path.open(encoding="ascii") as file:
+            # Of the open file, not of the path: it cannot be exchanged between the look and the read.
             mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
             if mode != KEY_FILE_MODE:
                 raise ConfigurationError(
@@ -80,6 +83,7 @@ def _from_file(path: Path) -> str:
 
 def _key(text: str, where: str) -> Key:
     try:
+        # Both alphabets and with or without padding: generators of keys differ in this.
         raw = base64.b64decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError):
         raw = b""
@@ -87,5 +91,6 @@ def _key(text: str, where: str) -> Key:
         raise ConfigurationError(
             f"{where} holds no 256-bit key in base64: `integration-assets keys generate` makes one"
         )
+    # From here on the key is taken out of whatever this process says, errors included.
     register(text)
     return Key(fingerprint(raw), raw)

@@ -22,6 +22,7 @@ def check_password(password: str, *, login: str = "") -> str:
     """
     if not SHORTEST <= len(password) <= LONGEST:
         raise FieldError("password", f"must have {SHORTEST} to {LONGEST} characters")
+    # A length alone allows twelve times the same letter.
     if len(set(password)) < SHORTEST // 3 or (login and login.lower() in password.lower()):
         raise FieldError("password", "is too easy to guess: choose another")
     return password
@@ -35,6 +36,7 @@ def hash_password(password: str) -> str:
 def fits(password_hash: str | None, password: str) -> bool:
     """True if a password belongs to a hash. Without a hash (no such user) it takes as long, and it does not."""
     try:
+        # Cut: hashing costs time by length, and anybody may send megabytes.
         _hasher.verify(password_hash or _nobodys(), password[: LONGEST + 1])
     except (VerificationError, InvalidHashError):
         return False

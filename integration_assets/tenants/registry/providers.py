@@ -124,8 +124,10 @@ def check_settings(provider: Provider, values: Mapping[str, Any]) -> dict[str, A
     known = PROVIDERS[provider].settings
     checked: dict[str, Any] = {}
     for name, value in values.items():
+        # Named at most 60 characters long: the message repeats what was sent.
         if name not in known:
             raise FieldError(f"settings.{name:.60}", f"{PROVIDERS[provider].label} has no such setting")
+        # Empty means not set, so that a form can clear a setting.
         if value is None or value in ("", [], ()):
             continue
         checked[name] = _check_setting(f"settings.{name}", known[name], value)
@@ -137,6 +139,7 @@ def _check_setting(field: str, setting: Setting, value: Any) -> str | list[str]:
         if not isinstance(value, str) or not re.fullmatch(setting.form, value):
             raise FieldError(field, setting.hint)
         return value
+    # Forms and commands send one text, the API a list.
     if isinstance(value, str):
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, list | tuple) or len(value) > MOST_ENTRIES:
@@ -165,6 +168,7 @@ def check_auth(flow: AuthFlow, values: Mapping[str, Any]) -> dict[str, str]:
         FieldError: something is missing, unknown, or not of its form.
     """
     required, optional = auth_fields(flow)
+    # An unknown field is refused, not ignored: a secret typed into the wrong one would be kept in the open.
     for name in values:
         if name not in (*required, *optional):
             raise FieldError(f"auth.{name:.60}", f"the flow {flow} has no such field")
@@ -181,6 +185,7 @@ def _check_auth_value(name: str, value: Any) -> str:
         raise FieldError(field, f"must be printable ASCII of at most {LONGEST_TEXT} characters")
     if name == "token_url":
         return check_url(value, field=field)
+    # A header of the client's own could send the request to another host or change its length.
     if name == "header_name" and (not _HEADER_NAME.fullmatch(value) or value.lower() in _FORBIDDEN_HEADERS):
         raise FieldError(field, "must be the name of a header that is free to use, such as X-Api-Key")
     if name == "credentials_in" and value not in ("header", "form"):
@@ -200,6 +205,7 @@ def check_endpoints(values: Any) -> list[dict[str, Any]]:
         raise FieldError("endpoints", f"must be a list of at most {MOST_ENTRIES}")
     for number, endpoint in enumerate(values):
         path = endpoint.get("path") if isinstance(endpoint, dict) else None
+        # A path like `//host/` or `@host` would lead the secret to another host than the one that was checked.
         if not isinstance(path, str) or not is_relative_path(path):
             raise FieldError(f"endpoints.{number}.path", "must be a path below the base URL, such as /v1/accounts")
     return [dict(endpoint) for endpoint in values]

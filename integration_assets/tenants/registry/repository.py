@@ -122,12 +122,14 @@ class TenantRepository:
         )
         fields = ["provider", "environment", "base_url", *(f"settings.{name}" for name in row.settings)]
         self._add(row, new, fields, taken)
+        # After it is in the session: the comparison reads the rows as they will be.
         self._refuse_shared(row)
         return third_party_view(row)
 
     def change_third_party(self, record_id: str, changes: ThirdPartyChanges) -> ThirdPartyView:
         """Change what is not UNSET. `settings` are replaced as a whole."""
         row = self._get(ThirdPartyIntegration, record_id)
+        # Before anything is set: afterwards both addresses are the same.
         moved = _moved(row, changes.base_url)
         fields = _set(row, {"base_url": _checked_url(changes.base_url), "enabled": changes.enabled})
         if not isinstance(changes.settings, Unset):
@@ -135,6 +137,7 @@ class TenantRepository:
         fields += self._change_secret(row, changes.secret, moved)
         fields += _set_expiry(row, changes.expires_at, changes.never_expires)
         self._changed(row, fields)
+        # Nothing changed: comparing would open secrets of others for no reason.
         if fields:
             self._refuse_shared(row)
         return third_party_view(row)
@@ -235,6 +238,7 @@ class TenantRepository:
 
     def _get(self, table: type[R], record_id: str) -> R:
         row = self._session.scalars(
+            # By tenant and id together: the id of a foreign record is as unknown as one that does not exist.
             select(table).where(table.tenant_id == self._tenant_id, table.id == record_id).with_for_update()
         ).first()
         if row is None:
@@ -282,6 +286,7 @@ class TenantRepository:
         kept = before if flow is before_flow else {}
         auth = check_auth(flow, kept if isinstance(changes.auth, Unset) else changes.auth)
         secret_goes_elsewhere = ["auth.token_url"] if auth.get("token_url") != before.get("token_url") else []
+        # A secret sealed as a password is no token: it does not open under the new name.
         if flow is not before_flow:
             if changes.secret is None or flow is AuthFlow.NONE:
                 fields += [secret_name(row)] if row.secret is not None else []
@@ -292,6 +297,7 @@ class TenantRepository:
 
     def _change_secret(self, row: Record, secret: str | Unset | None, moved: list[str]) -> list[str]:
         if isinstance(secret, Unset):
+            # Otherwise whoever may change an address could have the stored secret sent to a host of their own.
             if moved and row.secret is not None:
                 raise SecretNeededError(tuple(moved))
             return []
@@ -390,6 +396,7 @@ def _set(row: Record, values: Mapping[str, Any]) -> list[str]:
 def _set_expiry(row: Record, expires_at: datetime | Unset | None, never_expires: bool | Unset) -> list[str]:
     """Set when the secret expires. A day and "never" exclude each other: what is given replaces the other."""
     if isinstance(expires_at, datetime):
+        # Both at once is a mistake; guessing which is meant could hide an expiry.
         if never_expires is True:
             raise FieldError("expires_at", "a secret that never expires has no day on which it does: choose one")
         if expires_at.tzinfo is None:
@@ -402,6 +409,7 @@ def _set_expiry(row: Record, expires_at: datetime | Unset | None, never_expires:
 
 def _moved(row: Record, base_url: str | Unset) -> list[str]:
     """True if another base URL leads a secret to another place."""
+    # Another path at the same host still reaches who had the secret already.
     if isinstance(base_url, Unset) or target(check_url(base_url)) == target(row.base_url):
         return []
     return ["base_url"]
@@ -421,4 +429,5 @@ def _note(row: Record, error: str | None) -> None:
     if error is None:
         row.last_ok_at, row.last_error, row.last_error_at = datetime.now(UTC), None, None
     else:
+        # Cut to the column: PostgreSQL refuses a longer text, and with it the outcome.
         row.last_error, row.last_error_at = error[:LONGEST_NOTE], datetime.now(UTC)

@@ -72,8 +72,10 @@ def rotate(registry: Registry, actor: Actor) -> int:
     while changed := _rotate_batch(registry):
         done += changed
     with registry.session() as session:
+        # Read after the last batch: a check row is removed only when nothing is sealed by its key any more.
         needed = set(registry.keyring.used(session))
         stale = delete(VaultCheck).where(VaultCheck.master_key_id.not_in(needed))
+        # A rotation that found nothing to do leaves no entry.
         if session.connection().execute(stale).rowcount or done:
             audit.append(session, registry.keyring.active(session, AUDIT), actor, "keys.rotate", table="data_keys")
     return done
@@ -125,6 +127,7 @@ def _replace_key(registry: Registry, owner: str) -> None:
 
     def replace(session: Session) -> None:
         rows = session.scalars(select(DataKey).where(DataKey.owner == owner).with_for_update()).all()
+        # Left by a reencryption that was killed: what it had begun is ended before another key is made.
         if not rows or any(row.state == "retiring" for row in rows):
             return
         for row in rows:
@@ -150,6 +153,7 @@ def _reencrypt_batch(registry: Registry, owner: str, table: type[Record]) -> int
         rows = cast("Sequence[Record]", session.scalars(wanted).all())
         for row in rows:
             before: Any = row.secret
+            # Opened and sealed in one transaction, bound to the same place: no secret is ever stored open.
             text = unseal(keyring.by_id(session, str(before.get("key_id")), owner), before, place_of(row))
             row.secret = seal(key, text, place_of(row))
         return len(rows)

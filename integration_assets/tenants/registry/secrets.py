@@ -39,16 +39,19 @@ def set_secret(session: Session, keyring: Keyring, row: Record, value: str, by: 
         FieldError: it is no secret that may be stored.
     """
     check_secret(value)
+    # Before it is sealed: the serial is part of what the secret is bound to.
     row.secret_serial += 1
     row.secret = seal(keyring.active(session, row.tenant_id), value.encode(), place_of(row))
     row.secret_last4 = last_four(value)
     row.secret_set_at, row.secret_set_by = datetime.now(UTC), by
     row.secret_expires_at, row.secret_never_expires = None, False  # that was said of the one before
+    # How the old secret fared says nothing of the new one.
     row.last_ok_at = row.last_error = row.last_error_at = None
 
 
 def clear_secret(row: Record) -> None:
     """Take the secret of a record away, and what was known of it."""
+    # Also when it is cleared: the sealed secret of before must not open if somebody puts it back.
     if row.secret is not None:
         row.secret_serial += 1
     row.secret = row.secret_last4 = row.secret_set_at = row.secret_set_by = None
@@ -66,6 +69,7 @@ def open_secret(session: Session, keyring: Keyring, row: Record, actor: Actor, t
     if row.secret is None:
         return None
     audit_key = keyring.active(session, AUDIT)
+    # A row restored by hand would bring back a secret that was replaced, perhaps because it leaked.
     if audit.latest_serial(session, row.__tablename__, row.id) != row.secret_serial:
         raise TamperedError(
             f"the sealed {secret_name(row)} of {row.__tablename__} {row.id} is an older one: somebody put it back; "

@@ -27,6 +27,7 @@ def refuse_shared_portal(session: Session, keyring: Keyring, tenant: Tenant) -> 
     mine = _ways(session, tenant)
     others = [one for one in session.scalars(select(Tenant).where(Tenant.id != tenant.id)) if mine]
     for other in others:
+        # Different source names keep different records, even in one portal.
         if source_name_of(other.settings) != source_name_of(tenant.settings):
             continue
         for theirs in _ways(session, other):
@@ -43,9 +44,11 @@ def _ways(session: Session, tenant: Tenant) -> list[ThirdPartyIntegration]:
 
 
 def _same_portal(session: Session, keyring: Keyring, one: ThirdPartyIntegration, other: ThirdPartyIntegration) -> bool:
+    # The same number at another host is another portal, as in the sandbox.
     if target(one.base_url) != target(other.base_url):
         return False
     named = one.settings.get("portal_id"), other.settings.get("portal_id")
+    # Both name it: no secret has to be opened.
     if None not in named:
         return named[0] == named[1]
     try:

@@ -26,6 +26,7 @@ def upgrade(connection: Connection, current: str | None) -> None:
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
     try:
+        # Looked up first: alembic's own error names revisions, not what to install.
         if current is not None:
             ScriptDirectory.from_config(config).get_revision(current)
     except CommandError:

@@ -88,6 +88,7 @@ def unseal(key: Key, sealed: Any, place: SecretContext) -> bytes:
         "elsewhere; enter it again"
     )
     try:
+        # Also inside the try: the sealed value is whatever somebody may have written into the column.
         if sealed["v"] != VERSION or sealed["key_id"] != key.id:
             raise problem
         nonce = base64.b64decode(sealed["nonce"], validate=True)
