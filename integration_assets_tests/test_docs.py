@@ -26,6 +26,7 @@ from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.staging.store import open_store
 
 README = (Path(__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+STRUCTURE = (Path(__file__).parents[1] / "docs" / "structure.md").read_text(encoding="utf-8").split("## In numbers")[0]
 
 
 def section(title: str) -> str:
@@ -87,3 +88,16 @@ def test_the_sql_of_the_readme_runs(tmp_path: Path) -> None:
                 connection.execute(query.replace("published.ranked", "ranked")).fetchall()
                 ran += 1
     assert ran == 5
+
+
+def test_the_places_of_the_structure_page_exist() -> None:
+    """Each row of the table names files or folders that are there."""
+    root = Path(__file__).parents[1]
+    rows = re.findall(r"^\| (?!You look for|---)(.+?) \| (.+) \|$", STRUCTURE, flags=re.MULTILINE)
+    places = {what: [place for place in re.findall(r"`([\w/.*]+)`", where) if "/" in place] for what, where in rows}
+    assert [what for what, found in places.items() if not found] == []
+    assert [place for found in places.values() for place in found if not _is_there(root, place)] == []
+
+
+def _is_there(root: Path, place: str) -> bool:
+    return any(list((root / base).glob(place.rstrip("/"))) for base in (".", "integration_assets"))
