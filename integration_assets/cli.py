@@ -126,6 +126,7 @@ def doctor(tenant: Tenant = DEFAULT, environment: Environment = None, json: Json
         # Before the table: a closed pipe of the terminal must not cost the file.
         keep_file(json, lambda: json.write_bytes(to_json(examined.findings)))
     show(examined.findings, results_console())
+    # After the table: the findings that need no secret are worth reading all the same.
     if examined.problem:
         say(examined.problem.message)
     raise SystemExit(exit_code(examined.findings))

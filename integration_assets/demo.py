@@ -96,6 +96,7 @@ def run_demo(console: Console, *, keep: bool = False) -> int:
             _headline(console, title)
             ending = _run(settings, mode)
             show(console, settings, ending)
+            # At the first step that fails: the later ones would only repeat its error.
             if ending.exit_code:
                 return ending.exit_code
         _show_results(console, settings, ending, sandbox)

@@ -59,6 +59,7 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
             metadata={
                 "hash": planned.plan.hash,
                 "held": planned.held,
+                # Escaped: a reason may quote a title, which is text of people.
                 "reasons": dg.MetadataValue.md(
                     "\n".join(f"- {escape_markdown(one)}" for one in planned.reasons) or "none"
                 ),

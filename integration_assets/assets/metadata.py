@@ -61,6 +61,7 @@ def _with_sources(description: str | None, sources: Sources) -> str | None:
 
 def shown_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> dg.MetadataValue[Any]:
     """A table that stands open in the UI, which cuts it where it is wide: for few columns. Cells as in previews."""
+    # A table without rows would be a heading that looks like a preview that failed to load.
     if not rows:
         return dg.MetadataValue.text("No rows.")
     return dg.MetadataValue.table(

@@ -43,6 +43,7 @@ def domain_resolved_votes(session: RunSession) -> dg.MaterializeResult[None]:
             resolve_votes(connection, settings)
         # After the commit: only a whole resolution counts as one of this run.
         state.resolved = True
+        # A repaired override is used, and said: the analyst may have meant another company.
         state.notes.extend(override.repair for override in settings.overrides if override.repair)
         # Kept out of the ranking but never lost: the checks and the report name them with the reason.
         for kind, query in UNUSABLE:

@@ -32,6 +32,7 @@ def add(slug: Slug, name: Annotated[str, typer.Option("--name", help="What peopl
     if slug != DEFAULT_TENANT:
         forget_runs(settings, slug)
     update_partitions(settings)
+    # Named, because the folder holds data of the former tenant that somebody has to delete.
     if put_away is not None:
         typer.echo(f"files of a former tenant {slug} were there: they are now in {put_away}, delete them", err=True)
     typer.echo(f"tenant {slug} is there: give it integrations (`integration-assets tenants integrations add {slug} …`)")
@@ -91,6 +92,7 @@ def remove(slug: Slug, yes: Yes = False) -> None:
         files = files_that_go(settings, slug)
         for found in files:
             typer.echo(f"  {found.line}", err=True)
+        # The default tenant is never erased: it goes on with the environment's variables.
         if slug == DEFAULT_TENANT:
             typer.echo("its runs and data stay: it reads the environment's variables from then on", err=True)
         else:

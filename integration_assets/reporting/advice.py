@@ -19,6 +19,7 @@ def release_command(summary: RunSummary) -> str | None:
 
     A closed gate makes no plan.
     """
+    # Held by the gate there is no plan: nothing to approve, whatever the reasons say.
     if not (summary.plan.held and summary.plan.hash):
         return None
     return f"integration-assets approve {summary.plan.hash[:12]} --environment {summary.environment}"

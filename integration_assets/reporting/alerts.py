@@ -74,6 +74,7 @@ def read_alerts(path: Path) -> Alerts:
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=Alerts)
+    # A file that cannot be understood counts as none: an alert that is told twice is better than a run that cannot end.
     except (FileNotFoundError, msgspec.MsgspecError):
         return Alerts()
 
@@ -87,6 +88,7 @@ def held_alerts(path: Path) -> Iterator[Alerts]:
     """
     try:
         make_private_directory(path.parent)
+        # A file of its own: the alerts are replaced as a whole, and a lock on a replaced file protects nobody.
         lock = path.with_suffix(".lock").open("a")
     except OSError as error:
         raise _unwritable(path, error) from error
@@ -135,6 +137,7 @@ def compare(before: Alert | None, problem: str | None, said: str, now: datetime)
     """Compare what is now, a `problem` or None, with what was told. `now` is UTC."""
     if problem is None:
         return AlertTransition(change="recovered", before=before) if before else AlertTransition(change="none")
+    # The old alert is kept with its first moment: people were told of that one.
     if before is not None and before.problem == problem:
         return AlertTransition(
             change="same", alert=msgspec.structs.replace(before, times=before.times + 1), before=before
@@ -164,8 +167,10 @@ def run_problem(state: EndState, line: str | None, error: IntegrationError | Non
     if state in WELL:
         return None
     system = error.system if error is not None else None
+    # The same name as a look at the credential gives it, so that the two do not tell it twice.
     if isinstance(error, CredentialError) and system:
         return credential_problem(system)
+    # An outage is told once per system, at whichever endpoint each run meets it.
     if state is EndState.RETRY_LATER and system:
         return f"{state} {system}"
     return f"{state} {_NUMBERS.sub('#', line or '')}"
@@ -180,6 +185,7 @@ _NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\d[\d,.:-]*")
 def put_notice(alerts: Alerts, notice: Notice) -> None:
     """Let a message wait. One of the same subject that still waits was never seen: the new one takes its place."""
     alerts.notices = [one for one in alerts.notices if one.subject != notice.subject or one.state != "waiting"]
+    # The newest are kept: after a long outage of Slack the oldest say nothing that still holds.
     alerts.notices = [*alerts.notices, notice][-KEPT:]
 
 
@@ -205,8 +211,10 @@ def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Post
         place = alerts.notices.index(notice)
         again = notice.state != "waiting"
         alerts.notices[place] = msgspec.structs.replace(notice, state="sending")
+        # Before it is sent: killed in between, the next attempt knows that it may be a repeat.
         keep_alerts(path, alerts)
         posting = post(notice, again)
+        # What Slack refuses for its content is done as well: it would be refused for ever and block all others.
         done = posting.delivery_status in (DeliveryStatus.POSTED, DeliveryStatus.UNPOSTABLE)
         if done:
             del alerts.notices[place]

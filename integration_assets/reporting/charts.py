@@ -63,6 +63,7 @@ def bar_chart(name: str, bars: Sequence[Bar]) -> str:
     parts = []
     for place, bar in enumerate(bars):
         top = place * ROW
+        # Below zero is no bar: a negative width is refused by browsers, and the number says it.
         share = float(max(Decimal(bar.value), Decimal(0)) / most) if most > 0 else 0.0
         room = 60 - len(bar.shown)
         kind = "lost" if bar.lost else "bar"
@@ -87,6 +88,7 @@ def place_chart(name: str, points: Sequence[Point], *, across: str, down: str) -
     ticks = [tick for tick in _ROUND_PLACES if tick <= last]
 
     def at(place: int) -> float:
+        # With one place only there is no distance to divide by.
         return log(place) / log(last) * size if last > 1 else 0.0
 
     parts = [f'<rect class="rule" x="{left}" y="{top}" width="{size}" height="{size}"/>']
@@ -126,6 +128,7 @@ def trend_chart(name: str, lines: Sequence[Line]) -> str:
 
     At most five lines are drawn. A line with one point is a dot.
     """
+    # More lines cannot be told apart, by colour or by eye.
     lines = lines[:MOST_LINES]
     left, top, width, height = 34, 12, WIDTH - 54, 190
     moments = sorted({moment for line in lines for moment, _ in line.places})
@@ -133,6 +136,7 @@ def trend_chart(name: str, lines: Sequence[Line]) -> str:
 
     def across(moment: datetime) -> float:
         span = (moments[-1] - moments[0]).total_seconds()
+        # One moment only stands at the right, where the newest always is.
         return left + ((moment - moments[0]).total_seconds() / span * width if span else width)
 
     def down(place: int) -> float:
@@ -166,6 +170,7 @@ def as_image(svg: str) -> str:
     """A chart as a `data:` address for an `<img>`: with its own style sheet, and paper behind it."""
     style = f"<style>{CHART_STYLE}.paper {{ fill: var(--c-paper); }}</style>"
     paper = '<rect class="paper" x="-12" y="-12" width="200%" height="200%"/>'
+    # As an image the drawing has no page around it: it needs its namespace, its size and its own style.
     head, rest = svg.split(">", 1)
     text = f'{head} xmlns="http://www.w3.org/2000/svg" width="{WIDTH}">{style}{paper}{rest}'
     return "data:image/svg+xml;base64," + base64.b64encode(text.encode()).decode()

@@ -91,6 +91,7 @@ def report_path(home: Path, environment: Environment | str, tenant: str, run_id:
 def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Ranking | None:
     """Read the ranking for a report from the published database; None when nothing is ranked."""
     [(as_of,)] = connection.execute("SELECT max(as_of) FROM ranked.feature_requests").fetchall()
+    # Tables without rows: a report of an empty ranking would look like one that lost its data.
     if as_of is None:
         return None
     moved = read_moves(connection, most=MOVERS)
@@ -111,6 +112,7 @@ def render_report(facts: ReportFacts, ranking: Ranking | None) -> str:
     """The report as HTML."""
     summary = facts.summary
     state = EndState(summary.state)
+    # Errors before warnings: the first line is the one that is read.
     checks = sorted(summary.checks, key=lambda one: (one.severity != "ERROR", one.name))
     return (
         _templates()
@@ -121,6 +123,7 @@ def render_report(facts: ReportFacts, ranking: Ranking | None) -> str:
             ranking=ranking,
             state=state.value.replace("_", " ").lower(),
             tone=_TONES[state],
+            # The run's own advice first: it knows when it is tried again, the table does not.
             advice=facts.advice or TODO.get(state),
             release=release_command(summary),
             coverage=coverage_chart(summary.votes),
@@ -187,7 +190,9 @@ def _templates() -> jinja2.Environment:
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("integration_assets.reporting"),
         autoescape=True,
+        # A misspelled name is an error in a test, not a blank in somebody's report.
         undefined=jinja2.StrictUndefined,
+        # Every value that is put in passes here, so that no template can forget it.
         finalize=_harmless,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -294,11 +294,13 @@ CHANGES = ("create", "update", "retire", "link", "unlink")
 
 def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine | None:
     """The plan of this hash; None also in what an older version published."""
+    # What an earlier version published has no such table, and the page still has to open.
     if not _publishes_plans(connection):
         return None
     rows = connection.execute(read_sql("reporting/insights/plan"), {"hash": plan_hash}).fetchall()
     for plan_id, found, kind, status, portal_id, created_at, reasons, counts, approved_at in rows:
         numbers = msgspec.json.decode(counts)
+        # In the order in which they are shown, whatever order they were stored in.
         changes = {name: numbers[name] for name in CHANGES}
         return PlanLine(plan_id, found, kind, status, portal_id, created_at, reasons or [], changes, approved_at)
     return None

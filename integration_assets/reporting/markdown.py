@@ -36,6 +36,7 @@ def read_summary(path: Path) -> RunSummary:
         return msgspec.json.decode(path.read_bytes(), type=RunSummary)
     except OSError as error:
         raise ConfigurationError(f"{path} cannot be read: {error.strerror}") from error
+    # Without the decoder's text, which may quote the file.
     except msgspec.DecodeError as error:
         raise ConfigurationError(f"{path} is no run summary: give what --json wrote") from error
 
@@ -69,6 +70,7 @@ def _advice(summary: RunSummary, state: EndState) -> str:
 
 def _numbers(summary: RunSummary) -> str:
     records, links = summary.feature_requests, summary.links
+    # It ended before anything was compared: rows of zeros say less than nothing.
     if not (records.identified or links.desired or summary.plan.hash):
         return ""
     would = unapplied_changes(summary)
@@ -90,6 +92,7 @@ def _numbers(summary: RunSummary) -> str:
 
 def _coverage(summary: RunSummary) -> str:
     votes = summary.votes
+    # An undo or an early end has no votes: a share of nothing would look like lost coverage.
     if not votes.total:
         return ""
     share = percent(votes.matched, votes.total)
@@ -114,6 +117,7 @@ def _checks(summary: RunSummary) -> str:
 
 def _rejected(summary: RunSummary) -> str:
     rows = [(one.kind, one.key, one.reason) for one in summary.rejected[:LISTED]]
+    # The rest is counted: a page of a CI job is cut without a word where it is too long.
     left = len(summary.rejected) - LISTED
     more = f"\n\nand {left:,} more" if left > 0 else ""
     return _table(["rejected", "key", "why"], rows) + more
@@ -141,6 +145,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """A table whose numbers stand at the right; nothing without rows."""
     if not rows:
         return ""
+    # By the first row: all rows of a column are of one type.
     right = ["--:" if isinstance(cell, int) else "---" for cell in rows[0]]
     lines = [f"| {' | '.join(heads)} |", f"| {' | '.join(right)} |"]
     lines += [f"| {' | '.join(_cell(cell) for cell in row)} |" for row in rows]

@@ -85,6 +85,7 @@ def parse_since(text: str, now: datetime) -> datetime:
         raise ConfigurationError(
             f"{text!r} is no moment: say a date (2026-03-01) or how long ago (7d, 12h, 2w)"
         ) from None
+    # The store's times have no zone and are UTC: a time with one would not compare with them.
     return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
@@ -94,11 +95,13 @@ def compare(before: Sequence[RankPosition], now: Sequence[RankPosition], by: His
     moves = [_move(old.get(key), new.get(key), by) for key in {**old, **new}]
     changed = [one for one in moves if one is not None]
     order = {"up": 0, "down": 0, "new": 1, "gone": 2}
+    # By distance first and by place then, so that the order is the same in every run.
     return sorted(changed, key=lambda one: (order[one.kind], -abs(one.change), one.now or one.before or 0))
 
 
 def _move(old: RankPosition | None, new: RankPosition | None, by: HistoryOrder) -> Move | None:
     before, now = (_place(one, by) for one in (old, new))
+    # Another title or ARR without another place is no move.
     if before == now:
         return None
     known = new or old
@@ -135,10 +138,12 @@ def read_moves(
     `later` says so. None while there are not two snapshots to compare.
     """
     snapshots = [as_of for (as_of,) in connection.execute(read_sql("reporting/snapshots")).fetchall()]
+    # On the first day there is nothing to compare with, which is no error.
     if len(snapshots) < 2:
         return None
     *earlier, now = snapshots
     old_enough = [as_of for as_of in earlier if since is not None and as_of <= since]
+    # The oldest stands in where none is old enough, and `later` says so: an answer is better than none.
     before = earlier[-1] if since is None else old_enough[-1] if old_enough else earlier[0]
     values = {"before": before, "latest": now, "by": by, "most": most}
     rows = connection.execute(read_sql("reporting/moved_requests"), values).fetchall()

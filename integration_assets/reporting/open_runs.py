@@ -79,6 +79,7 @@ def _end(
     connection: duckdb.DuckDBPyConnection, begun: Begun, known: tuple[RunSummary, str | None] | None, memory: str
 ) -> str:
     started = begun.started_at.replace(tzinfo=UTC)
+    # The run had ended and only could not record it: its own numbers are better than what the ledger can tell.
     if known is not None:
         summary, error = known
         facts = _facts(begun, EndState(summary.state), error, duration=summary.duration_seconds)
@@ -90,11 +91,13 @@ def _end(
             read_sql("reporting/written_by_run"), [begun.run_id]
         ).fetchall()
     }
+    # From the ledger, which was written before each send: it is all a killed run could leave.
     verified, unsure = (sum(numbers[place] for numbers in written.values()) for place in (0, 2))
     error = (
         f"died before it ended (killed, out of memory, or the machine stopped; it may use {memory}): "
         f"{count(verified, 'write')} verified, {unsure:,} on their way; the next run goes on where it stood"
     )
+    # Safe to run again: whatever it sent is in the ledger, and the next run reads it back.
     facts = _facts(begun, EndState.RETRY_LATER, error, duration=_seconds_seen(connection, begun))
     facts = msgspec.structs.replace(facts, **_numbers(written), plan=_plan(connection, begun.run_id))
     record_run(connection, build_summary(connection, facts), facts)

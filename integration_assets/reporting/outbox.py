@@ -54,6 +54,7 @@ def put(connection: duckdb.DuckDBPyConnection, message: OutboxMessage) -> None:
             message.problem,
         ],
     )
+    # By age, in the same transaction: a Slack that is never configured again must not fill the store.
     connection.execute(
         """
         DELETE FROM sync.outbox
@@ -73,6 +74,7 @@ def deliver(
     """
     delivery = Delivery(notes=_abandoned(connection, own or ""))
     for message in _waiting(connection, own or ""):
+        # A poll comes every few minutes: within an outage it would repeat what is repeated once.
         if own is None and message.state == "uncertain":
             continue
         posting = _posted(connection, message, post)
@@ -81,6 +83,7 @@ def deliver(
             delivery.posted = delivery.posted or mine
             if not mine:
                 delivery.notes.append(f"posted the late summary of run {message.run_id}")
+        # Own last: when this one fails the others before it have had their turn.
         elif mine:
             delivery.problem = posting.line
             break
@@ -123,6 +126,7 @@ def _posted(
     """One attempt, on record before it is made and after."""
     connection.execute("UPDATE sync.outbox SET state = 'sending' WHERE run_id = ?", [message.run_id])
     posting = post(message)
+    # Repeated once and again without an answer: a third message would be a nuisance, whichever of them arrived.
     repeated_in_vain = posting.delivery_status is DeliveryStatus.UNCERTAIN and message.state == "uncertain"
     if posting.delivery_status in (DeliveryStatus.POSTED, DeliveryStatus.UNPOSTABLE) or repeated_in_vain:
         connection.execute("DELETE FROM sync.outbox WHERE run_id = ?", [message.run_id])

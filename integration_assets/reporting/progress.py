@@ -48,6 +48,7 @@ class _Plain:
         def advance(count: int) -> None:
             nonlocal done, last
             done += count
+            # A log of a run of hours must not have a line for each page that was read.
             if time.monotonic() - last >= PLAIN_LINE_SECONDS:
                 last = time.monotonic()
                 self._line(name, done, total, last - began)
@@ -90,6 +91,7 @@ def showing(console: Console) -> Iterator[None]:
     """Show progress on this console (stderr) while the context is open."""
     with contextlib.ExitStack() as stack:
         display: Display
+        # Bars redraw their line, which leaves nothing but control characters in a file.
         if console.is_terminal:
             progress = Progress(
                 SpinnerColumn(),
@@ -115,5 +117,6 @@ def showing(console: Console) -> Iterator[None]:
 
 def track(name: str, total: int | None = None) -> contextlib.AbstractContextManager[Advance]:
     """The context of one task, shown while it is open: `advance(100)` says that 100 more units are done."""
+    # Silent without a command line: in Dagster the progress would be lines in the log of each step.
     display = _display.get() or (_fallback[-1] if _fallback else _Silent())
     return display.task(name, total)

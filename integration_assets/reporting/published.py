@@ -70,6 +70,7 @@ def show_movers(console: Console, settings: Settings, tenant: str, since: str, b
     with open_published(settings, tenant) as connection:
         runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
         moved = read_moves(connection, moment, by, most=limit)
+    # Not an error: on the first day there is nothing to compare with.
     if moved is None:
         console.print(Text("one day of the ranking is known so far: what moves shows from the second"))
         return
@@ -106,12 +107,14 @@ def show_report(
     if recorded.calls:
         show_calls(console, recorded.calls, floor=recorded.floor)
     show_checks(console, summary.checks)
+    # A run that published nothing has no such list, and that of another run would pass for its own.
     if recorded.unresolved is not None:
         show_unresolved(console, recorded.unresolved)
     else:
         console.print(Text("this run published no ranking: `rankings` shows that of an earlier one, if there is any"))
     if json:
         write_json(summary, json)
+    # The report of that day first: made anew it would show today's ranking under yesterday's numbers.
     if html and kept.exists():
         copy_report(kept, html)
     elif html and recorded.rendered is not None:
@@ -123,6 +126,7 @@ def show_report(
 def _recorded(settings: Settings, tenant: str, run: str, *, html: bool) -> _Recorded:
     """The newest run whose id begins with `run`, published or not; `html`: with a report to be written."""
     left = kept_endings(settings.home, settings.environment, tenant, run)
+    # Nothing was ever published, as when the first run is held: the file it left is all there is.
     if not published_path(settings.home, settings.environment, tenant).exists() and left:
         return _left(settings, tenant, _only(left, run), html=html)
     with open_published(settings, tenant) as connection:
@@ -130,6 +134,7 @@ def _recorded(settings: Settings, tenant: str, run: str, *, html: bool) -> _Reco
         names = list(dict.fromkeys([*(row[0] for row in published), *left]))
         if not names:
             raise ConfigurationError(f"there is no run {run}" if run else "no run has been recorded yet")
+        # Also when only one is newest: the beginning of an id that fits two runs must not pick one in silence.
         if run:
             _only(names, run)
         newest = next(iter(left), None)
@@ -222,12 +227,14 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
                 else "run `sync --read-only`"
             )
         )
+    # No extension is fetched on reading: that would be a download, by a command that asks no system.
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
     try:
         connection = duckdb.connect(path, read_only=True, config=config)
+    # The file is replaced as a whole by every run, so that a damaged one mends itself.
     except duckdb.Error as error:
         raise PermanentError(
             f"{path} cannot be read: {str(error).splitlines()[0]}; the next run replaces it"

@@ -97,6 +97,7 @@ def read_quarantine(
     rows = connection.execute(
         read_sql("reporting/quarantine_reasons"), {"run_id": run_id, "most": MOST_REASONS}
     ).fetchall()
+    # Asked once and only when needed: it reads the portal's schema.
     arr_remedy = _arr_remedy(connection, arr_property) if any(kind == "arr" for _, kind, *_ in rows) else None
     return tuple(
         QuarantineLine(
@@ -106,6 +107,7 @@ def read_quarantine(
             records=records,
             votes=votes,
             examples=tuple(_example(one) for one in examples),
+            # One remedy for the property instead of one for each figure: it is the mapping that is wrong.
             remedy=(arr_remedy if source == "crm" and reason == "not_a_number" else None)
             or _remedy(stage, kind, reason),
         )

@@ -49,6 +49,7 @@ def read_rankings(
         read_sql("reporting/rankings"), {"by": by, "most_rows": limit, "open_only": open_only}
     ).fetchall()
     return [
+        # As text: a float would round the ARR of large customers.
         RankedRequest(**{**dict(zip(RankedRequest.__struct_fields__, row, strict=True)), "arr": str(row[5])})
         for row in rows
     ]

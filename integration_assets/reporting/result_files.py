@@ -26,6 +26,7 @@ def result_path(home: Path, environment: Environment, tenant: str, run_id: str) 
 def kept_endings(home: Path, environment: Environment, tenant: str, beginning: str = "") -> list[str]:
     """Ids of the runs that left such a file, the newest first, as far as they begin so."""
     folder = result_path(home, environment, tenant, "").parent
+    # Filtered first, so that only the files that are shown are asked for their time.
     files = [file for file in folder.glob("*.json") if file.name.startswith(beginning) and file.stem]
     return [file.stem for file in sorted(files, key=lambda one: one.stat().st_mtime, reverse=True)]
 
@@ -34,5 +35,6 @@ def read_kept_ending(home: Path, environment: Environment, tenant: str, run_id: 
     """The ending of a run; None when its file is gone, or is not whole."""
     try:
         return msgspec.json.decode(result_path(home, environment, tenant, run_id).read_bytes(), type=KeptEnding)
+    # A file that is not whole is as good as none: a page must not fail for it.
     except (OSError, msgspec.DecodeError):
         return None

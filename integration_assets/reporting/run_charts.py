@@ -62,6 +62,7 @@ def votes_against_arr(connection: duckdb.DuckDBPyConnection, *, places: int = MO
     rows = connection.execute(read_sql("reporting/chart_places"), {"most": places}).fetchall()
     gaps = sorted(
         (Gap(title or "", by_votes, by_arr) for _, title, by_votes, by_arr in rows if by_votes != by_arr),
+        # Only requests near the top of either ranking: far below, a gap of hundreds of places means a vote or two.
         key=lambda one: (min(one.by_votes, one.by_arr) > WORTH_A_LOOK, -abs(one.by_votes - one.by_arr), one.by_arr),
     )
     named = tuple(one for one in gaps[:MARKED] if min(one.by_votes, one.by_arr) <= WORTH_A_LOOK)
@@ -76,6 +77,7 @@ def arr_trend(connection: duckdb.DuckDBPyConnection, *, snapshots: int = MOST_SN
     rows = connection.execute(
         read_sql("reporting/chart_trend"), {"lines": MOST_LINES, "snapshots": snapshots}
     ).fetchall()
+    # A trend of one point is no trend.
     if len({as_of for _, _, as_of, _ in rows}) < 2:
         return None
     lines: dict[str, tuple[str, list[tuple[datetime, int]]]] = {}
@@ -86,6 +88,7 @@ def arr_trend(connection: duckdb.DuckDBPyConnection, *, snapshots: int = MOST_SN
 
 def coverage_chart(votes: VoteNumbers) -> str | None:
     """Draw how votes were matched to a company, and why others were not; None without votes."""
+    # An undo reads none: bars of nothing would look like lost coverage.
     if not votes.total:
         return None
     outcomes = [(name, number, False) for name, number in votes.by_method.items()]

@@ -28,11 +28,12 @@ def record_run(
 ) -> None:
     """Keep a run in `ops`: its summary, calls by endpoint, their floor and checks; and how fresh each input is now.
 
-    With that the run is over: it is no open run any more, and `letter`, its message, waits in the outbox, all or
+    With that the run is over: it is no open run any more, and `message` waits in the outbox, all or
     nothing. Recording a run again replaces what was recorded of it. Not to be called inside a transaction.
     """
     with transaction(connection):
         connection.execute("DELETE FROM sync.open_runs WHERE run_id = ?", [summary.run_id])
+        # In this transaction: a run that is recorded without its message would never be announced.
         if message is not None:
             put(connection, message)
         connection.execute("DELETE FROM ops.runs WHERE run_id = ?", [summary.run_id])
@@ -44,6 +45,7 @@ def record_run(
         for system, least in facts.floor.items():
             connection.execute("INSERT INTO ops.call_floors VALUES (?, ?, ?)", [summary.run_id, system, least])
         _insert_checks(connection, summary.run_id, summary.checks)
+        # As it is now, not per run: readers ask how old the data is, whichever run read it.
         connection.execute("DELETE FROM ops.freshness")
         connection.execute("INSERT INTO ops.freshness SELECT input, as_of, finished_at, rows_read FROM raw.reads")
 
@@ -91,6 +93,7 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, fact
 
 
 def _insert_calls(connection: duckdb.DuckDBPyConnection, run_id: str, calls: Sequence[CallCount]) -> None:
+    # Arrow cannot tell the types of no rows.
     if not calls:
         return
     connection.register("_calls", pa.Table.from_pylist([msgspec.structs.asdict(call) for call in calls]))

@@ -244,6 +244,7 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
         api_calls=_api_calls(facts),
         feature_requests=facts.records,
         links=facts.links,
+        # What an earlier run left must not appear as a result of this one.
         votes=_votes(connection) if connection and facts.resolved else VoteNumbers(),
         checks=tuple(
             CheckLine(check.name, check.asset, check.severity, check.passed, clean(check.detail))
@@ -267,6 +268,7 @@ def unapplied_changes(summary: RunSummary) -> PlannedChanges | None:
     if summary.dry_run:
         return PlannedChanges(records.created, records.updated, records.retired, links.created, links.removed)
     changes = summary.plan.changes
+    # Summaries of earlier versions have no such numbers.
     return changes if summary.plan.held and isinstance(changes, PlannedChanges) else None
 
 
@@ -279,6 +281,7 @@ def has_written(summary: RunSummary) -> bool:
 def conflict_words(conflicts: Sequence[ConflictLine]) -> str:
     """Say what people changed in the CRM, and what was left as it is, in one line; nothing without a conflict."""
     pairs = sum(":" in one.field for one in conflicts)  # names of fields have no colon
+    # Counted apart: an edited field and a kept association ask for different things of a person.
     fields = len(conflicts) - pairs
     words = [f"{count(fields, 'field')} edited by people in the CRM"] if fields else []
     words += [f"{count(pairs, 'association')} kept without our label"] if pairs else []
@@ -315,6 +318,7 @@ def write_json(summary: RunSummary, path: Path) -> None:
     """
     content = to_json(summary) + b"\n"
     try:
+        # A pipe or device has no place to put another file into.
         if path.exists() and not path.is_file():
             path.write_bytes(content)  # a pipe, or /dev/stdout: there is nothing to put in its place
         else:
@@ -330,6 +334,7 @@ def iso_utc(time: datetime) -> str:
 
 
 def _api_calls(facts: RunFacts) -> dict[str, SystemCalls]:
+    # Both main systems always, also with no call: a key that is missing reads like a system that was forgotten.
     systems = [facts.feedback, facts.crm, *sorted({call.system for call in facts.calls} - {facts.feedback, facts.crm})]
     return {system: _system_calls(facts.calls, system, writes=system == facts.crm) for system in systems}
 
@@ -399,4 +404,5 @@ def _rows(
     found = connection.execute(
         "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", list(needs)
     ).fetchall()
+    # A run that failed early has no such tables yet, and still needs a summary.
     return connection.execute(read_sql(f"reporting/{name}"), parameters or None).fetchall() if found else []

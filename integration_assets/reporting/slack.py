@@ -94,6 +94,7 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
         emoji, words = ":octagonal_sign:", "cancelled"
     elif extra.is_retried:
         words += ", will be tried again"
+    # In the title: people who wait for the end of an outage see it in the notification alone.
     if extra.transition is not None and extra.transition.change == "recovered":
         emoji, words = ":large_green_circle:", f"recovered, {words}"
     dry = " (dry run)" if summary.dry_run else ""
@@ -160,6 +161,7 @@ def repeated(text: str, blocks: list[dict[str, Any]]) -> tuple[str, list[dict[st
 
 def _identity(summary: RunSummary, extra: SummaryExtras) -> str:
     run = f"run {_safe(summary.run_id, 60)}"
+    # A link breaks the markup with these characters; without it the run's id still finds the run.
     if extra.run_url and len(extra.run_url) <= 500 and not set(extra.run_url) & set("<>| \n"):
         run = f"<{extra.run_url}|{run}>"
     words = [
@@ -177,6 +179,7 @@ def _recovered(extra: SummaryExtras) -> str:
     before = (
         extra.transition.before if extra.transition is not None and extra.transition.change == "recovered" else None
     )
+    # Nothing was announced as broken: a recovery from nothing would only raise questions.
     if before is None:
         return ""
     how_often = f"{count(before.times, 'run')} since {moment(iso_utc(before.since))}"
@@ -189,10 +192,12 @@ def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
     if state is EndState.SUCCEEDED:
         return ""
     reasons = summary.plan.reasons
+    # The error of a held run repeats its reasons: they are listed once.
     said = bool(reasons) and all(reason in (extra.error or "") for reason in reasons)
     happened = [extra.error] if extra.error and not said else []
     # our own advice has code marks in it, which escaping would take away
     advice = _with_end(extra.advice, REASON_LIMIT) if extra.advice else TODO[state]
+    # Runs by schedule tell a change only: people have to know that silence is not success.
     if extra.once and state is not EndState.SUCCEEDED_WITH_REJECTS:
         advice += " The next message comes when this changes."
     todo = f"*What to do*\n{advice}{_release(summary)}"
@@ -221,6 +226,7 @@ def _records(summary: RunSummary, extra: SummaryExtras) -> str:
         f"*Requests*  {records.identified:,} identified: {'; '.join(changed)}",
         f"*Links*  {links.desired:,} wanted: {'; '.join(linked)}",
     ]
+    # Zeros of a run that wrote nothing would read like a failed verification.
     if has_written(summary) or not (summary.dry_run or summary.plan.held):
         lines.append(f"*Verified by reading back*  {records.verified:,} requests, {links.verified:,} links")
     if summary.plan.held:
@@ -237,6 +243,7 @@ def _records(summary: RunSummary, extra: SummaryExtras) -> str:
 
 def _coverage(summary: RunSummary) -> str:
     votes = summary.votes
+    # An undo reads no votes: a share of nothing would look like lost coverage.
     if not votes.total:
         return ""
     matched = (
@@ -324,6 +331,7 @@ def _safe(text: str, limit: int) -> str:
     escaped = [_ESCAPES.get(character, character) for character in clean(text)]
     if sum(map(len, escaped)) <= limit:
         return "".join(escaped)
+    # By pieces: a cut inside an escape such as `&amp;` would show its half.
     kept, room = [], limit - 1
     for piece in escaped:
         if len(piece) > room:

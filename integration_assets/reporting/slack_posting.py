@@ -34,7 +34,7 @@ class DeliveryStatus(Enum):
 
 
 class Posting(msgspec.Struct, frozen=True):
-    """The fate of a message, and one line that says why it is not `POSTED`."""
+    """The delivery status of a message, and one line that says why it is not `POSTED`."""
 
     delivery_status: DeliveryStatus
     line: str | None = None
@@ -52,7 +52,9 @@ def post_message(
             channel=channel,
             text=text,
             blocks=list(blocks),
+            # Not shown, but it leads from a message to its run, whatever the text says.
             metadata={"event_type": EVENT_TYPE, "event_payload": {"run_id": run_id}},
+            # A preview would have Slack's servers fetch pages of the feedback system.
             unfurl_links=False,
             unfurl_media=False,
         )
@@ -72,6 +74,7 @@ def _reason(error: URLError) -> str:
 
 
 def _refused(error: SlackApiError) -> DeliveryStatus:
+    # Slack's own word before the status: it answers many errors with 200.
     code, status = _code(error), getattr(error.response, "status_code", 0)
     if code in _CONTENT_ERRORS:
         return DeliveryStatus.UNPOSTABLE
@@ -128,4 +131,5 @@ def _code(error: SlackApiError) -> str | None:
     """Slack's word for the error; None when the answer was not Slack's JSON, of which the client makes a sentence."""
     answer = error.response
     code = answer.get("error") if hasattr(answer, "get") else None
+    # Anything else may be the text of a proxy, which must not get into notes and logs.
     return code if isinstance(code, str) and _CODE.fullmatch(code) else None

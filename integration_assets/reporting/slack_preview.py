@@ -25,6 +25,7 @@ _UNESCAPED = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
 def show_slack(console: Console, text: str, blocks: Sequence[Block]) -> None:
     """The message as sent: in a panel on a terminal, as plain lines elsewhere."""
     body = Group(*(_block(block) for block in blocks)) if blocks else Group(Text(text))
+    # A frame in a log would cut its lines at the width of a terminal that is not there.
     if console.is_terminal:
         console.print(Panel(body, title="Slack", title_align="left", border_style="dim"))
     else:
@@ -39,6 +40,7 @@ def _block(block: Block) -> RenderableType:
     if isinstance(block, ContextBlock):
         words = " ".join(str(getattr(element, "text", "")) for element in block.elements)
         return _mrkdwn(words, style="dim")
+    # A block we do not draw is named, not dropped: the preview shows everything that is sent.
     return Rule(style="dim") if isinstance(block, DividerBlock) else Text(str(block.type), style="dim")
 
 
@@ -59,6 +61,7 @@ def _mrkdwn(text: str, style: str = "") -> Text:
 
 
 def _unescaped(text: str) -> str:
+    # The ampersand last: before the others it would make brackets of what was written as text.
     for escaped, character in _UNESCAPED:
         text = text.replace(escaped, character)
     return text

@@ -274,6 +274,7 @@ def show_unresolved(console: Console, domains: Sequence[UnresolvedDomain]) -> No
         ("candidates", "left"),
     )
     for one in domains:
+        # Four are enough to see what nothing decided between; the pages show all.
         candidates = ", ".join(one.candidate_company_ids[:4])
         more = f" and {len(one.candidate_company_ids) - 4} more" if len(one.candidate_company_ids) > 4 else ""
         table.add_row(
@@ -310,6 +311,7 @@ def show_plan(
         print_wide(console, Text(f"held: {clean(reason)}", style="yellow"))
     shown = 0
     table = plain_or_boxed(console, None, ("action", "left"), ("record", "left"), ("field", "left"), ("change", "left"))
+    # Operations come from the store one by one: a large plan is not read to its end for twenty lines.
     for operation, _ in zip(operations, range(limit), strict=False):
         _add_operation(table, operation)
         shown += 1
@@ -324,6 +326,7 @@ _ACTION_STYLES = {"create": "green", "update": "yellow", "retire": "magenta", "l
 
 def _add_operation(table: Table, operation: OperationLike) -> None:
     action = Text(operation.action, style=_ACTION_STYLES.get(operation.action, ""))
+    # A retirement may change no field that is shown: it still has its line.
     rows = _changes(operation) or [("", Text())]
     for number, (field, change) in enumerate(rows):
         first = number == 0
@@ -344,6 +347,7 @@ def _changes(operation: OperationLike) -> list[tuple[str, Text]]:
 
 def _before_after(before: str, after: str) -> Text:
     old, new = (clip(clean(value), VALUE_WIDTH) for value in (before, after))
+    # Nothing before: an arrow from nowhere says less than the value.
     if not old:
         return Text(new, style="green")
     return Text.assemble((old, "red"), " → ", (new or "(empty)", "green"))
@@ -356,6 +360,7 @@ def show_checks(console: Console, checks: Sequence[CheckLine]) -> None:
     """Checks, failed ones first: errors, then warnings."""
     order = {"ERROR": 0, "WARN": 1}
     ordered = sorted(checks, key=lambda one: (one.passed, order.get(one.severity, 2)))
+    # In a file each check is a line of its own, so that a search finds it with its remedy.
     if not console.is_terminal:
         _print_plain_checks(console, ordered)
         return
@@ -434,5 +439,6 @@ def print_wide(console: Console, renderable: RenderableType) -> None:
     if console.is_terminal:
         console.print(renderable)
         return
+    # A console of its own: rich would wrap at 80 columns where nobody has a width.
     plain = Console(file=console.file, width=PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False)
     plain.print(renderable, soft_wrap=isinstance(renderable, Text))

@@ -20,6 +20,7 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
     since = moment(iso_utc(moved.before))
     if moved.later:
         print_wide(console, Text(f"the history begins at {since}; there is nothing older to compare with", style="dim"))
+    # Said, since an empty table could also mean that the command failed.
     if not moved.moves:
         print_wide(console, Text(f"no place by {_name(by)} has changed since {since}"))
         return

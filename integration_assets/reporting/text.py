@@ -18,12 +18,14 @@ _HIDDEN = frozenset({"Cf", "Cc", "Cs", "Co", "Cn"})
 
 def clean(text: str) -> str:
     """One line that reads as it is written: no control, bidi or zero-width characters, no address, single spaces."""
+    # Spaces first: a tab or line break is a control character too, and dropping it would join two words.
     spaced = _SPACE.sub(" ", text)
     shown = "".join(
         character
         for character in spaced
         if unicodedata.category(character) not in _HIDDEN and character not in _INVISIBLE_LETTERS
     )
+    # After the invisible characters are gone: one inside an address would hide it from the mask.
     return _SPACE.sub(" ", mask_addresses(shown)).strip()
 
 
@@ -43,6 +45,7 @@ def clip_middle(text: str, limit: int) -> str:
     most = room * 2 // 3
     tail = text[-most:]
     starts = [tail.find(mark) + len(mark) for mark in ("; ", ". ") if mark in tail]
+    # From a clause on, or at least from a word: half a command as remedy would be worse than none.
     tail = tail[min(starts) :] if starts else tail.split(" ", 1)[-1]
     return f"{text[: room - len(tail)].rstrip()} … {tail}"
 
@@ -50,6 +53,7 @@ def clip_middle(text: str, limit: int) -> str:
 def amount(number: Decimal | str) -> str:
     """A sum of money as people read it: `1,204,500`; cents only below 1,000."""
     value = Decimal(number)
+    # Cents of large sums are noise; of small ones they are the difference.
     cents = abs(value) < 1000 and value != value.to_integral_value()
     return f"{value.quantize(Decimal('0.01') if cents else Decimal(1), ROUND_HALF_EVEN):,}"
 
@@ -79,6 +83,7 @@ def duration(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
+    # Seconds beside hours say nothing; beside minutes they tell a slow run from a quick one.
     if minutes < 60:
         return f"{minutes} min {rest} s"
     return f"{minutes // 60} h {minutes % 60} min"
