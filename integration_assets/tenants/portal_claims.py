@@ -21,6 +21,7 @@ from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.registry.changes import SharedPortalError, source_name_of
 from integration_assets.tenants.registry.views import TenantView
 from integration_assets.tenants.settings import DEFAULT_TENANT, registry_tenants, settings_without_secrets
+from integration_assets.whole_files import write_whole
 
 DIRECTORY = "portals"
 
@@ -93,7 +94,7 @@ def claim_portal(settings: Settings, claim: PortalClaim) -> None:
         _make(path, claim)
         check_claim(settings, claim)
         if _read(path) != claim:  # a claim that nobody keeps any more, or this tenant's of the other environment
-            _replace(path, claim)
+            write_whole(path, msgspec.json.encode(claim))
         # Last: killed in between, the tenant holds two claims, never none.
         for other in _mine(path.parent, claim):
             if other != path:
@@ -132,12 +133,6 @@ def _make(path: Path, claim: PortalClaim) -> None:
         pass
     finally:
         part.unlink()
-
-
-def _replace(path: Path, claim: PortalClaim) -> None:
-    part = path.with_name(f".{uuid4().hex}")
-    part.write_bytes(msgspec.json.encode(claim))
-    part.replace(path)
 
 
 def _mine(directory: Path, claim: PortalClaim) -> Iterator[Path]:
