@@ -132,7 +132,7 @@ def test_a_read_only_run_is_never_held_by_what_concerns_the_write(unset: World, 
     assert ran.summary["top"]["by_arr"]
     assert "crm_schema_as_expected" in _warned(ran.summary)
     assert "crm_schema_as_expected" in ran.out
-    assert ran.summary["plan"] == {"hash": None, "held": False, "reasons": []}
+    assert ran.summary["plan"] == {"hash": None, "held": False, "reasons": [], "changes": None}
 
 
 @pytest.mark.parametrize("lacking", [("custom",), ("crm.objects.custom.read",)])
