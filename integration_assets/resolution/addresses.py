@@ -34,7 +34,7 @@ _PAIRS = {
     "\u2018": "\u2019",
     "«": "»",
 }
-"""What people and programs put round an address, opening and closing."""
+"""Brackets and quotes that people and programs put round an address, opening and closing."""
 _LONELY = {"<": ">", "(": ")", "[": "]", '"': '"'}
 """Of these, the ones no address begins or ends with."""
 _ADDRESS_LIKE = re.compile(r"[^\s<>()\[\],;:\"']+@[^\s<>()\[\],;:\"']+\.[^\s<>()\[\],;:\"']+")
@@ -64,7 +64,9 @@ def split_address(text: str) -> tuple[str, str] | None:
     if bare is None:
         return None
     local, at, host_text = bare.partition("@")
+    # Copied text carries zero-width characters: left in, they would make one address two.
     local = visible(local)
+    # A second `@`, or a separator in the local part, means several addresses: nobody knows which one votes.
     if not at or "@" in host_text or not local or not local.isprintable() or _NEVER_IN_LOCAL_PART & set(local):
         return None
     host = to_host(host_text)
@@ -74,6 +76,7 @@ def split_address(text: str) -> tuple[str, str] | None:
 def _unwrapped(text: str) -> str | None:
     """The text without what stands round an address; None where that holds a second address."""
     bare, before = strip(text), None
+    # Until nothing changes: wrappings nest in any order, such as `"Ann <mailto:a@b.c>";`.
     while bare != before:
         before = bare
         bare = strip(bare.strip(_SEPARATORS))
@@ -86,6 +89,7 @@ def _unwrapped(text: str) -> str | None:
             bare = inner
         for form in (_MAILTO, _COMMENT, _NAME_AND_BRACKETS):
             if wrapped := form.fullmatch(bare):
+                # The comment or name holds an address as well; the query of a `mailto:` (`?cc=`) may, it is no sender.
                 if bare.count("@") > wrapped["address"].count("@") and form is not _MAILTO:
                     return None
                 bare = strip(wrapped["address"])
@@ -96,6 +100,7 @@ def _without_brackets(text: str) -> str:
     """The text without one pair of brackets or quotes round it, or without a single one whose partner got lost."""
     if len(text) < 2:
         return text
+    # No entry for most first letters; the empty text matches no branch below.
     opening, closing = text[0], _PAIRS.get(text[0], "")
     if closing and text.endswith(closing):
         inner = text[1:-1]
@@ -103,6 +108,7 @@ def _without_brackets(text: str) -> str:
         depths = accumulate((letter == opening) - (letter == closing) for letter in inner)
         if (opening == closing and opening not in inner) or (opening != closing and min(depths, default=0) >= 0):
             return inner
+    # Not every sign of `_PAIRS`: an apostrophe or a brace may begin an address of its own.
     if opening in _LONELY and _LONELY[opening] not in text[1:]:
         return text[1:]
     last = next((start for start, end in _LONELY.items() if end == text[-1]), None)
@@ -119,14 +125,16 @@ def other_spellings(text: str) -> set[str]:
         return set()
     local, host = parts
     unwrapped = (_unwrapped(text) or "").lower()
+    # Not normalised: the CRM may hold the address just as the source does.
     spellings = {unwrapped, text.strip().lower()} if "@" in unwrapped else set()
     if "xn--" in host:
         spellings.add(f"{local}@{idna.decode(host)}")
+    # Texts with brackets or separators are no addresses: to ask the CRM for them would cost calls and find nobody.
     return {spelling for spelling in spellings if not _NEVER_IN_LOCAL_PART & set(spelling)} - {f"{local}@{host}"}
 
 
 def address_key(text: str) -> str:
-    """What two spellings of one address have in common: the normalised address, or the trimmed lower-case text."""
+    """Key that all spellings of one address share: the normalised address, or the trimmed lower-case text."""
     parts = split_address(text)
     return "@".join(parts) if parts else strip(text).lower()
 
@@ -137,6 +145,7 @@ def parse_address(text: str | None, domains: MailDomains) -> Address:
         return Address(kind=Kind.NONE)
     parts = split_address(text)
     if parts is None:
+        # The text is kept: an override or a contact may be spelt the same, wrong as it is.
         return Address(kind=Kind.MALFORMED, address=strip(text).lower())
     local, host = parts
     registrable = registrable_domain(host)

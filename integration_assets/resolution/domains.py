@@ -34,17 +34,17 @@ _LONGEST_HOST = 253
 _SCHEME = re.compile(
     r"(?:[a-z][a-z0-9+.-]*:[/\\]{2,}|h?t{1,2}ps?[:;]?[/\\]+:?[/\\]*|h?t{1,2}ps?:|mailto:|[/\\]{2})", re.IGNORECASE
 )
-"""What stands before a host: a scheme, as it should be or mistyped (`http//`, `htp://`, `http:\\\\`)."""
+"""Scheme before a host, as it should be or mistyped (`http//`, `htp://`, `http:\\\\`)."""
 _PATH = re.compile(r"[/?#\\]")
 _SEPARATED = re.compile(r"[\s,;|<>()\[\]{}\"'`“”„«»\u2018\u2019]+")
-"""What stands between the domains of one field, or round one of them."""
+"""Separators between the domains of one field, and signs round one of them."""
 _COMMENT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _JOINING_WORDS = frozenset({"/", "\\", "&", "+", "-", "and", "or", "und", "oder", "et", "ou", "y", "e"})
 _PORT = re.compile(r":[0-9]*\Z")
 
 
 class Kind(StrEnum):
-    """What an address, or the host of one, is good for."""
+    """Use of an address, or of the host of one, for finding a company."""
 
     BUSINESS = "business"
     PERSONAL = "personal"
@@ -65,21 +65,24 @@ class MailDomains(msgspec.Struct, frozen=True):
 
     def kind(self, host: str, registrable: str | None) -> Kind:
         """Kind of an address at this host. Own domains include their sub-domains."""
+        # Own domains first: the vendor's staff must never count as a customer, whatever else a list says.
         if self.own and any(name in self.own for name in lineage(host)):
             return Kind.OWN
         # the closest name decides, from the host up to its registrable domain
         for name in lineage(host):
+            # A person decided this one; the lists of personal domains come from outside and are wrong at times.
             if name in self.business:
                 return Kind.BUSINESS
             if name in self.personal:
                 return Kind.PERSONAL
+            # No further up: what lies above is a public suffix, shared by strangers.
             if name == registrable:
                 break
         return Kind.BUSINESS
 
 
 class CompanyHost(msgspec.Struct, frozen=True):
-    """What a domain field holds, cleaned: a host with its registrable domain, or the problem with it.
+    """Content of a domain field, cleaned: a host with its registrable domain, or the problem with it.
 
     `problem_host` is the host that has the problem, where there is one.
     """
@@ -97,9 +100,11 @@ def _suffixes(*, private: bool) -> TLDExtract:
     from tldextract import TLDExtract  # noqa: PLC0415
 
     return TLDExtract(
+        # No addresses and no cache folder: a run depends neither on the network nor on an earlier download.
         suffix_list_urls=(),
         include_psl_private_domains=private,
         cache_dir=None,
+        # Hosts under which each customer of a service has a name: without them its customers were one company.
         extra_suffixes=sorted(_listed("tenant_suffixes")) if private else (),
     )
 
@@ -120,6 +125,7 @@ def strip(text: str) -> str:
 
 def visible(text: str) -> str:
     """The text without format characters and blank letters inside it. White space stays: it parts words."""
+    # Nearly all texts: looking up the category of each character costs many times this question.
     if text.isascii():
         return text
     return "".join(
@@ -133,6 +139,7 @@ def blank_pattern() -> str:
 
     Made from `is_invisible`, because the libraries do not agree on what white space and the classes of Unicode hold.
     """
+    # Surrogates are no characters: no text of the store holds one.
     codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000 and is_invisible(chr(code))]
     starts = [code for code in codes if code - 1 not in codes]
     ends = [code for code in codes if code + 1 not in codes]
@@ -145,18 +152,21 @@ def to_host(text: str) -> str | None:
 
     A host has at least one dot; an IP address is no host.
     """
+    # No host is nearly as long, and the time IDNA takes grows steeply with the text: a field may hold a whole page.
     if len(text) > 4 * _LONGEST_HOST:
         return None
     host = text.lower() if text.isascii() else text
     # joiners mean something between letters of some scripts only; in a Latin name they come from copying
     if not host.isascii() and (bare := visible(host)).isascii():
         host = bare.lower()
+    # Punycode too: it may decode to what no name may hold, or be spelt in two ways.
     if not host.isascii() or "xn--" in host:
         try:
             host = idna.encode(host, uts46=True, std3_rules=True).decode("ascii")
         except UnicodeError:
             return None
     host = host.removesuffix(".")
+    # Again, after encoding: in ASCII a name is longer than in its own letters.
     if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host):
         return None
     return None if host[-1].isdigit() and _NUMERIC_LAST_LABEL.search(host) else host
@@ -174,6 +184,7 @@ def registrable_domain(host: str) -> str | None:
     tops, pairs = _suffix_ends()
     if top in tops and pair not in pairs and "xn--" not in pair:
         return pair  # no rule of the list is longer than the top-level domain here
+    # With the private section: of `shop.myplatform.example` each customer is a registrant of its own.
     parts = _suffixes(private=True).extract_str(host)
     if parts.suffix:
         return f"{parts.domain}.{parts.suffix}" if parts.domain else None
@@ -188,6 +199,7 @@ def _suffix_ends() -> tuple[frozenset[str], frozenset[str]]:
     other rule: nearly all hosts, at a fraction of the cost of going through the list.
     """
     rules = _suffixes(private=True).tlds
+    # Below `*.ck` any two labels are a suffix: no list of pairs could name them.
     wild = {rule.rpartition(".")[2] for rule in rules if rule.count(".") == 1 and rule.startswith("*")}
     pairs = frozenset(".".join(rule.lstrip("!").rsplit(".", 2)[-2:]) for rule in rules if "." in rule)
     return frozenset(rule for rule in rules if "." not in rule) - wild, pairs
@@ -231,6 +243,7 @@ def clean_company_hosts(text: str | None, domains: MailDomains) -> tuple[Company
     if _HOST.fullmatch(bare):  # most are a host already
         return (_company_host(bare, "", domains),)
     bare = visible(bare)
+    # Before splitting into words: the path of one address may hold commas, brackets and quotes.
     parts = _single_address(bare)
     if parts is not None:
         return (_company_host(*parts, domains),)
@@ -238,11 +251,12 @@ def clean_company_hosts(text: str | None, domains: MailDomains) -> tuple[Company
     # a word that is no host may be what the others are about
     if not found or any(one.problem == "not_a_host" for one in found):
         return (CompanyHost(problem="not_a_host"),)
+    # People write `www.x.com` and `x.com` side by side: once cleaned, they are one host.
     return tuple(dict.fromkeys(found))
 
 
 def _own_domains(comment: re.Match[str]) -> str:
-    """What counts of a comment in brackets: it whole where it holds domains and nothing else, else nothing."""
+    """Keep a comment in brackets that holds domains and nothing else, and drop any other."""
     words = _words(comment[0])
     return comment[0] if words and all(to_host(_host_and_path(word)[0]) for word in words) else " "
 
@@ -253,6 +267,7 @@ def _words(text: str) -> list[str]:
 
 def _single_address(text: str) -> tuple[str, str] | None:
     """Host and path of a text that is one web address, whose path may hold any character but white space."""
+    # A separator before the `@` means a list of addresses, of which the part after the last `@` is only the end.
     user = _PATH.split(_SCHEME.sub("", text, count=1), maxsplit=1)[0].rpartition("@")[0]
     if any(character.isspace() for character in text) or _SEPARATED.search(user):
         return None
@@ -264,12 +279,12 @@ def _single_address(text: str) -> tuple[str, str] | None:
 
 
 def _is_address(word: str) -> bool:
-    """Whether a word in a path is a web address of its own, and not the name of a file."""
+    """Tell whether a word in a path is a web address of its own, and not the name of a file."""
     return "://" in word or bool(_HOST.fullmatch(word) and _suffixes(private=False).extract_str(word).suffix)
 
 
 def _host_and_path(text: str) -> tuple[str, str]:
-    """What stands for the host in a text without white space, and what follows it."""
+    """Split a text without white space into its host and the path that follows."""
     rest = text
     while scheme := _SCHEME.match(rest):  # pasted twice: `https://https://x.com`
         rest = rest[scheme.end() :]
@@ -283,14 +298,18 @@ def _company_host(text: str, path: str, domains: MailDomains) -> CompanyHost:
     host = to_host(text)
     if host is None:
         return CompanyHost(problem="not_a_host")
+    # Only where a name remains: `www.com` is a company's own domain.
     bare = host.removeprefix("www.")
     if bare != host and registrable_domain(bare):
         host = bare
     registrable = registrable_domain(host)
+    # Only with a path: without one it is the platform's own company.
     if path.strip("/\\") and (host in _listed("platforms") or registrable in _listed("platforms")):
         return CompanyHost(problem="platform_page", problem_host=host)
+    # Without the private section: whoever runs such a service owns its domain, and may be a customer.
     if registrable is None and not _suffixes(private=False).extract_str(host).domain:
         return CompanyHost(problem="public_suffix", problem_host=host)
+    # As evidence it would draw in every private person who writes from there.
     if domains.kind(host, registrable) is Kind.PERSONAL:
         return CompanyHost(problem="personal_domain", problem_host=host)
     return CompanyHost(host=host, registrable_domain=registrable)
@@ -330,9 +349,11 @@ def mail_domains(*, own: Iterable[str] = (), personal: Iterable[str] = (), busin
 def _configured(what: str, entries: Iterable[str]) -> frozenset[str]:
     domains = set()
     for entry in entries:
+        # People write domains of mail as `@acme.com`.
         host = to_host(strip(entry).removeprefix("@"))
         if host is None:
             raise ConfigurationError(
+                # What stands before the `@` may be a person's name: it is not repeated.
                 f"{what} domains: {entry.rpartition('@')[2]!r} is not a domain, correct or remove it"
             )
         domains.add(host)

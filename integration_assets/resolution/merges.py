@@ -1,4 +1,4 @@
-"""What merged records became: chains of merges followed to their end."""
+"""Merged records: chains of merges followed to the record that lives on."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ def survivors(merges: Iterable[tuple[str, str]], living: Collection[str] = froze
     """
     into: dict[str, set[str]] = defaultdict(set)
     for merged, survivor in merges:
+        # A record said to be merged into itself went nowhere.
         if merged != survivor:
             into[merged].add(survivor)
     ends: dict[str, str] = {}
@@ -26,9 +27,11 @@ def survivors(merges: Iterable[tuple[str, str]], living: Collection[str] = froze
 
 def _end(start: str, into: Mapping[str, Collection[str]], living: Collection[str]) -> str | None:
     reached = _reachable(start, into)
+    # Records that went no further; in a circle there are none.
     ends = {record for record in reached if record not in into}
     if ends:
         return ends.pop() if len(ends) == 1 else None
+    # A living record first: one that no list holds has no votes and no place in the ranking.
     circle = {record for record in reached if record in _reachable(record, into, itself=False)}
     return min(circle.intersection(living) or circle)
 

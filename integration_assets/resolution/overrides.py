@@ -28,7 +28,7 @@ _WHOLE_NUMBER = re.compile(r"'?([0-9]+)(?:[.,]0+)?")
 _GROUPED = re.compile(r"[0-9]{1,3}(?:([,.\u00a0\u202f ' ])[0-9]{3})(?:\1[0-9]{3})+")
 """An id with its thousands set apart; with one separator only it may as well be a decimal number."""
 _COMPANY_PATHS = frozenset({"company", "companies", "0-2", "account", "accounts"})
-"""What stands before the id in the address of a company's page in a CRM."""
+"""Path segments before the id in the address of a company's page in a CRM."""
 
 
 class Override(msgspec.Struct, frozen=True):
@@ -49,14 +49,17 @@ def company_id_of(text: str) -> tuple[str, str | None]:
     An id with decimals, set-apart thousands or an apostrophe, and the address of the company's page, lead to the id.
     """
     bare = strip(text)
+    # Before the other numbers: digits are lost here, and a guess would credit another company.
     if _SCIENTIFIC.fullmatch(bare):
         return bare, (
             f"company id {bare} was rewritten by a spreadsheet, and its last digits are lost: "
             "format the column as text, and paste the id again"
         )
+    # The query and fragment go first: they may hold ids of views and tabs.
     if "://" in bare:
         segments = bare.partition("://")[2].partition("?")[0].partition("#")[0].split("/")[1:]
         for before, after in pairwise(segments):
+            # Not merely the last segment: the portal's id stands in the address too.
             if before.lower() in _COMPANY_PATHS and after.isalnum():
                 return after, None
         return bare, "the company id is an address that is not of a company's page: paste the company's id"
@@ -74,7 +77,7 @@ def normalised_match(match: str) -> str | None:
 
 
 def override_problem(override: Override, domains: MailDomains) -> str | None:
-    """Why this mapping can never be used, or None."""
+    """Find the reason why this mapping can never be used, or None."""
     match = normalised_match(override.match)
     if match is None:
         return "neither an e-mail address nor a domain"
@@ -84,11 +87,13 @@ def override_problem(override: Override, domains: MailDomains) -> str | None:
         return problem
     host = to_host(match.rpartition("@")[2])
     registrable = registrable_domain(host) if host else None
+    # A mapping of `co.uk` would take every company below it.
     if "@" not in match and registrable is None:
         return "a public suffix, not the domain of one company"
     kind = domains.kind(host, registrable) if host else Kind.MALFORMED
     if kind is Kind.OWN:
         return "the tenant's own staff, never matched"
+    # A single private address may be mapped; the whole provider would bring in strangers.
     if kind is Kind.PERSONAL and "@" not in match:
         return (
             f"a personal mail domain cannot be mapped: map single addresses, or, if all mail at {match} is one "
@@ -121,6 +126,7 @@ def read_overrides(
     for line, row in _rows(path):
         override = _parsed(row, domains, path, line)
         above, earlier = found.setdefault(override.match, (line, override))
+        # The same mapping twice does no harm; two companies for one match would depend on the order of lines.
         if earlier.company_id != override.company_id:
             raise ConfigurationError(
                 f"{path} line {line}: the same match is mapped to another company above (line {above}), keep one"
@@ -179,7 +185,9 @@ def write_overrides(path: Path, overrides: Collection[Override]) -> tuple[Overri
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Rows under the header with their line numbers, blank lines left out."""
     try:
+        # Spreadsheets put a byte order mark in front, which would become part of the first column's name.
         with path.open(encoding="utf-8-sig", newline="") as file:
+            # Strict: a quote that is never closed would swallow the rows below it without a word.
             reader = csv.reader(file, strict=True, delimiter=_delimiter(file.readline()))
             file.seek(0)
             header = next(reader, None)
@@ -193,7 +201,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
 
 
 def _delimiter(header: str) -> str:
-    """What parts the fields of the header: spreadsheets of many countries write semicolons, or tabs."""
+    """Find the delimiter of the header: spreadsheets of many countries write semicolons, or tabs."""
     return next((delimiter for delimiter in ";\t" if delimiter in header and "," not in header), ",")
 
 

@@ -41,6 +41,7 @@ def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: 
         create_table(connection, "resolved.ranked_companies")
         create_table(connection, "resolved.ranked_requests", statuses)
         create_view(connection, "ranked.company_requests")
+        # Before the requests, which take the total of all companies from it for their shares.
         create_table(connection, "ranked.companies")
         create_table(connection, "ranked.feature_requests", {"as_of": _utc(as_of)})
         create_table(connection, "ranked.unresolved_votes")
@@ -52,6 +53,7 @@ def snapshot_history(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> 
     """Put the ranking as it is into `ranked.rank_history`, in place of an earlier snapshot of the same UTC day."""
     moment = _utc(as_of)
     _make_history(connection)
+    # The last run of a day stands for it: a run that is repeated adds no second point to the trend.
     connection.execute("DELETE FROM ranked.rank_history WHERE as_of::DATE = $as_of::TIMESTAMP::DATE", {"as_of": moment})
     connection.execute(f"INSERT INTO ranked.rank_history\n{read_sql('ranked/rank_history')}", {"as_of": moment})
 

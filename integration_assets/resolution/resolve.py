@@ -93,7 +93,7 @@ _ADDRESS_HOSTS = pa.schema(
         pa.field("kind", pa.string()),
     )
 )
-"""What is known of each distinct host, and (`odd`) of each address that is not plain; `address` only of those."""
+"""Rows for each distinct host, and (`odd`) for each address that is not plain; `address` is set only on those."""
 _REVENUES = pa.schema(
     (
         pa.field("company_id", pa.string()),
@@ -127,22 +127,25 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
     """
     domains = settings.mail_domains()
     with written_plain(connection):
+        # First, as every later step names companies and requests by the id they live on in.
         _follow_merges(connection)
         _name_special_hosts(connection, domains)
         _clean_company_hosts(connection, domains)
         _understand_addresses(connection, domains)
         _gather_evidence(connection, settings, domains)
+        # Before the revenue is joined, which uses the ancestor of a tie and never its winner.
         _settle_ties(connection)
         _number_voters(connection)
         _count_votes(connection)
         create_view(connection, "resolved.votes")
         create_table(connection, "resolved.lost_votes")
         _join_revenue(connection, settings)
+        # The connection lives on after this step; the tables would hold memory to its end.
         drop_work_tables(connection, _WORK_TABLES)
 
 
 def _follow_merges(connection: duckdb.DuckDBPyConnection) -> None:
-    """Which request, and which company, every merged id lives on in."""
+    """Find the request, and the company, that every merged id lives on in."""
     requests = {row[0] for row in connection.execute("SELECT request_id FROM raw.feature_requests").fetchall()}
     aliases = connection.execute("SELECT merged_request_id, request_id FROM raw.merge_aliases").fetchall()
     create_table_of_rows(
@@ -170,6 +173,7 @@ def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDom
         UNION SELECT domain FROM raw.internal_accounts WHERE domain IS NOT NULL
         """,
     )
+    # These lose their `www.`, which is for Python to decide: `www.com` keeps it.
     connection.execute("DELETE FROM work_plain_hosts WHERE starts_with(text, 'www.')")
     create_table_of_rows(
         connection,
@@ -192,9 +196,11 @@ def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDom
 def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
     """Every distinct host, and every address that is not plain, is understood once; SQL does the rest."""
     create_table(connection, "work_address_texts", parameters={"plain_address": PLAIN_ADDRESS})
+    # Millions of addresses are plain; only what is not goes through Python one by one.
     odd = connection.execute("SELECT DISTINCT text FROM work_address_texts WHERE odd").fetchall()
     _find_plain_hosts(connection, "SELECT DISTINCT text FROM work_address_texts WHERE NOT odd")
     [(plain,)] = connection.execute("SELECT count(*) FROM work_plain_hosts").fetchall()
+    # The plain hosts take the numbers below, in the statement at the end.
     numbers = count(plain)
     hosts = (_host_row(next(numbers), text, domains) for text in _other_texts(connection))
     addresses = (_odd_row(next(numbers), text, domains) for (text,) in odd)
@@ -210,7 +216,7 @@ def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDo
 
 
 def _name_special_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
-    """What keeps a host from being plain."""
+    """Make the tables of top-level domains and suffixes that decide whether a host is plain."""
     create_table_of_rows(connection, "work_plain_tops", text_schema("top"), ((top,) for top in sorted(plain_tops())))
     pairs = ((pair,) for pair in sorted(special_pairs(domains)))
     create_table_of_rows(connection, "work_special_pairs", text_schema("pair"), pairs)
@@ -247,6 +253,7 @@ def _odd_row(number: int, text: str, domains: MailDomains) -> HostRow:
 
 
 def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings, domains: MailDomains) -> None:
+    # First: a person's word beats any evidence found below.
     _apply_overrides(connection, settings.overrides, domains)
     create_table(connection, "resolved.contact_addresses")
     create_table(connection, "work_contact_companies")
@@ -262,6 +269,7 @@ def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: Resolution
         "resolved.suspected_mail_providers",
         {"least_known": LEAST_KNOWN_ORGANISATIONS, "least": LEAST_ORGANISATIONS},
     )
+    # After the suspects, which it must not count as evidence.
     create_table(connection, "work_host_evidence")
     create_table(connection, "work_evidence")
 
@@ -297,10 +305,12 @@ def _mapped_hosts(connection: duckdb.DuckDBPyConnection) -> Iterator[tuple[str, 
             "SELECT match, company_ids FROM work_override_companies WHERE NOT contains(match, '@')"
         ).fetchall()
     )
+    # Most tenants map no domain: their hosts need no look.
     if not mapped:
         return
     hosts = connection.execute("SELECT DISTINCT host FROM resolved.address_hosts WHERE kind = 'business'").fetchall()
     for (host,) in hosts:
+        # A mapping of `eu.acme.com` beats that of `acme.com` for the people below it.
         closest = next((name for name in lineage(host) if name in mapped), None)
         if closest is not None:
             yield host, mapped[closest]
@@ -329,6 +339,7 @@ def _number_voters(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 def _count_votes(connection: duckdb.DuckDBPyConnection) -> None:
+    # In this order: ends need the numbers, votes the ends, and repeats show among counted votes only.
     create_table(connection, "resolved.requests")
     create_table(connection, "work_request_ends")
     create_table(connection, "resolved.counted_votes")

@@ -25,7 +25,7 @@ NO_RATE = "no_rate"
 
 
 class RevenueFigure(msgspec.Struct, frozen=True):
-    """What a source says. `figure_id` is the row of the source: company, internal row, or account.
+    """Figure as a source gives it. `figure_id` is the row of the source: company, internal row, or account.
 
     `company_id` is None where the row leads to no company: the figure is checked, and belongs to nobody.
     """
@@ -46,7 +46,7 @@ class RevenueProblem(msgspec.Struct, frozen=True):
 
 
 class LeftOutFigure(msgspec.Struct, frozen=True):
-    """What a company earns in one currency, in a source whose figures of that company were left out for lack of a rate.
+    """Revenue of a company in one currency, in a source whose figures of that company were left out for lack of a rate.
 
     `has_rate`: this currency has one, another of the same company has none.
     """
@@ -77,6 +77,7 @@ class CompanyRevenue(msgspec.Struct, frozen=True):
 def parse_amount(text: str) -> Decimal | str:
     """The figure, exact, or the reason it is none. White space around it does not count."""
     bare = strip(text)
+    # Not what `Decimal` takes: it also reads `NaN`, `Infinity`, underscores and digits of other scripts.
     if not _PLAIN_NUMBER.fullmatch(bare):
         return "not_a_number"
     try:
@@ -85,6 +86,7 @@ def parse_amount(text: str) -> Decimal | str:
         return "not_a_number"
     if amount < 0:
         return "negative"
+    # `-0` is no negative amount, and would be shown with its sign.
     return "too_large" if amount > LARGEST_ARR else abs(amount)
 
 
@@ -106,6 +108,7 @@ def company_revenues(
         if isinstance(amount, str):
             problems.append(RevenueProblem(figure.source, figure.figure_id, amount))
             continue
+        # After the check of the figure: a wrong one is reported even where it belongs to nobody.
         if figure.company_id is None or figure.source not in settings.arr_sources:
             continue
         by_currency = usable[figure.company_id].setdefault(figure.source, {})
@@ -118,6 +121,7 @@ def company_revenues(
             if source not in by_source:
                 continue
             revenue = _converted(company_id, source, by_source[source], settings)
+            # Single figures were fine and their sum is not: the next source may have a figure to believe.
             if revenue.problem == "too_large":
                 problems.append(RevenueProblem(source, company_id, "too_large"))
                 continue
@@ -128,6 +132,7 @@ def company_revenues(
 
 def _currency(figure: RevenueFigure, settings: ResolutionSettings) -> str:
     stated = strip(figure.currency or "").upper()
+    # What the row says beats any default.
     if stated:
         return stated
     if figure.source == "accounts":
@@ -156,6 +161,7 @@ def _converted(
         return CompanyRevenue(company_id, source, None, amount, currency, NO_RATE, left_out)
     total = Decimal(0)
     for code, sum_in_currency in by_currency.items():
+        # Rounded once, at the end: cents lost per currency would not add up to the source's total.
         total = _EXACT.add(total, _EXACT.multiply(sum_in_currency, rates.get(code, Decimal(0))))
     return CompanyRevenue(company_id, source, _rounded(total), amount, currency)
 

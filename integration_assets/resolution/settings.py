@@ -1,4 +1,4 @@
-"""What resolution needs to know of a tenant."""
+"""Settings of a tenant that resolution needs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class ResolutionSettings(msgspec.Struct, frozen=True):
         return mail_domains(own=self.own_domains, personal=self.personal_domains, business=self.business_domains)
 
     def account_key(self) -> str:
-        """Which CRM value names an account: `record_id`, `property` or `none`."""
+        """Name of the CRM value that identifies an account: `record_id`, `property` or `none`."""
+        # Before the property: a tenant may have mapped one as well, and ids of records are unique.
         if self.account_id_is_record_id:
             return "record_id"
         return "property" if self.account_id_mapped else "none"

@@ -35,6 +35,7 @@ def create_table_of_rows(
     connection: duckdb.DuckDBPyConnection, table: str, schema: pa.Schema, rows: Iterable[Sequence[Any]]
 ) -> None:
     """Replace `table` by rows in the order of the schema's fields."""
+    # Without rows `zip` gives no columns either; the table is needed all the same.
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     arrays = {field.name: pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)}
     connection.register(_VIEW, pa.table(arrays, schema=schema))
@@ -60,6 +61,7 @@ def written_plain(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 def drop_work_tables(connection: duckdb.DuckDBPyConnection, tables: Iterable[str]) -> None:
     """Drop temporary tables that are no longer needed."""
     for table in tables:
+        # Named `temp.`, so that no table of the store can be dropped by this.
         connection.execute(f"DROP TABLE IF EXISTS temp.{table}")
 
 
