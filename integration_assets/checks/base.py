@@ -1,4 +1,4 @@
-"""What a check is given and what it answers."""
+"""Input and answer of a check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from integration_assets.sql import read_sql
 
 Severity = Literal["ERROR", "WARN"]
 Spoils = Literal["ranking", "write", "nothing"]
-"""What a failed check makes wrong: the ranking, and so all that follows; only what is written; or nothing."""
+"""Extent of a failed check: it makes the ranking wrong, and so all that follows; only what is written; or nothing."""
 
 SAMPLE_ROWS = 10
 """Most rows a result shows; the detail has the full count."""
@@ -37,7 +37,7 @@ class CheckResult(msgspec.Struct, frozen=True):
 
 
 class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the checks need to know of the run. `now` is UTC; both floors are shares from 0 to 1.
+    """Facts of the run that the checks need. `now` is UTC; both floors are shares from 0 to 1.
 
     `rates_setting` and its like are what the person who may change a setting knows it by.
     `company_properties` are all that are mapped, `arr_property` the one with ARR. `read_only`: nothing will be written.
@@ -73,12 +73,13 @@ class Check(msgspec.Struct, frozen=True):
 
     @property
     def blocking(self) -> bool:
-        """Whether a failure can keep a run from writing."""
+        """Tell whether a failure can keep a run from writing."""
         return self.severity == "ERROR"
 
     def ask(self, connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
         """The answer of the check to this run."""
         result = self.run(connection, settings)
+        # A credential that may only read cannot mend what is wrong with the CRM: it still gets its ranking.
         if settings.read_only and self.spoils == "write" and result.severity == "ERROR":
             return msgspec.structs.replace(result, severity="WARN")
         return result
@@ -90,7 +91,7 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Sequence
 
 
 def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    """Whether a table exists: those of later stages do not before their first run."""
+    """Tell whether a table exists: those of later stages do not before their first run."""
     found = connection.execute(
         "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", [schema, table]
     ).fetchall()
@@ -99,6 +100,7 @@ def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) ->
 
 def sample(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> tuple[Mapping[str, str], ...]:
     """The first rows as text, for a result."""
+    # As text: exact decimals stay exact wherever a result is shown.
     return tuple(
         {column: _text(value) for column, value in zip(columns, row, strict=True)} for row in islice(rows, SAMPLE_ROWS)
     )
@@ -106,12 +108,14 @@ def sample(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> tuple[Ma
 
 def _text(value: object) -> str:
     if isinstance(value, list):
+        # A domain may be shared by thousands of companies, all of them in one cell.
         return ", ".join(str(item) for item in value[:SAMPLE_ROWS]) + (", …" if len(value) > SAMPLE_ROWS else "")
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 
 def reaches(part: int, whole: int, floor: float) -> bool:
-    """Whether `part` of `whole` is at least the share `floor`, which counts as it was written: 7 of 100 reach 0.07."""
+    """Tell whether `part` of `whole` is at least the share `floor`, taken as it was written: 7 of 100 reach 0.07."""
+    # Through its text: the float 0.07 is a little more than 0.07, and 7 of 100 would not reach it.
     return part >= Decimal(str(floor)) * whole
 
 

@@ -10,10 +10,12 @@ NAME, ASSET = "votes_matched", "domain_resolved_votes"
 
 
 def votes_matched(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
-    """Whether enough votes were matched. Votes of the tenant's own staff are left out of the share."""
+    """Check that enough votes were matched. Votes of the tenant's own staff are left out of the share."""
+    # An error, not a pass: a gate that is asked too early must not be open.
     if not has_table(connection, "resolved", "votes"):
         return CheckResult(NAME, ASSET, "ERROR", passed=False, detail="votes have not been resolved yet")
     [(votes, matched, own_staff)] = query(connection, "coverage")
+    # Own staff are never matched: a tenant whose people vote a lot would never reach its floor.
     counted = votes - own_staff
     return CheckResult(
         NAME,

@@ -36,6 +36,7 @@ def domains_usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings
     companies = len({company_id for _, company_id, *_ in rows})
     parts = [
         f"{len({company_id for company_id, *_ in found}):,} {_WORDS[reason]} ({_listed(found, settings)})"
+        # In the order of `_WORDS`, so that the line reads the same in every run.
         for reason in _WORDS
         if (found := by_reason.get(reason))
     ]
@@ -63,8 +64,10 @@ def _arr(arr: Decimal | None, settings: GateSettings) -> str:
 
 
 def _remedy(reason: str, found: list[tuple[Any, ...]], settings: GateSettings) -> str:
+    # No setting helps here; only for a personal domain is there a decision to take.
     if reason != "personal_domain":
         return "correct in the CRM what is no domain of the company alone"
+    # Each once: several companies may have put the same provider into their domain.
     domains = ",".join(dict.fromkeys(value for _, value, *_ in found[:NAMED]))
     return (
         f"where a domain is a customer's own, add it to {settings.business_domains_setting} (={domains}), "

@@ -32,8 +32,9 @@ _OF_RECORDS = frozenset({"record_keys_unique", "crm_keys_unique"})
 def unique(
     connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, name: str, asset: str, sql: str, what: str
 ) -> CheckResult:
-    """Whether nothing is repeated that must be there once."""
+    """Check that nothing is repeated that must be there once."""
     repeated = query(connection, sql)
+    # A few are enough to find the cause; the line goes into messages of limited length.
     shown = ", ".join(str(value) for value, _ in repeated[:3]) + (", …" if len(repeated) > 3 else "")
     detail = f"{len(repeated):,} repeated {what}: {shown}" if repeated else f"no repeated {what}"
     return CheckResult(name, asset, "ERROR", not repeated, detail, sample(("repeated", "times"), repeated))
@@ -41,6 +42,7 @@ def unique(
 
 def company_domains_unique(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
     """Warn, with the list, when several companies claim one domain: their votes may end as ambiguous."""
+    # Only a warning: evidence beyond the domain settles most of these, and the rest is told as ambiguous.
     name, asset = "company_domains_unique", "domain_resolved_votes"
     if not has_table(connection, "resolved", "company_hosts"):
         return CheckResult(name, asset, "WARN", passed=False, detail="domains have not been resolved yet")
@@ -62,6 +64,7 @@ CHECKS = (
             "ERROR",
             description,
             partial(unique, name=name, asset=asset, sql=sql, what=what),
+            # Doubled records or keys in the CRM leave the ranking as it is; doubled inputs count twice in it.
             "write" if name in _OF_RECORDS else "ranking",
         )
         for name, (asset, sql, what, description) in _UNIQUE.items()

@@ -13,6 +13,7 @@ MOST_NAMED = 10
 def unknown_fields(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
     """Warn of fields that this run was the first to see, with the number of records that carried them."""
     rows = query(connection, "unknown_fields")
+    # Told once, by the run that met the field first: said in every run, nobody would read it any more.
     new = [(field, records) for field, records, run_id in rows if run_id == settings.run_id]
     if not new:
         known = f"; {len(rows):,} that earlier runs told of" if rows else ""

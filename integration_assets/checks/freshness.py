@@ -27,9 +27,11 @@ def fresh(
 ) -> CheckResult:
     """Warn when an input was last read too long ago, or never."""
     reads = query(connection, "last_read", [read])
+    # A read-only run may go without an input altogether.
     if not reads or reads[0][0] is None:
         return CheckResult(name, asset, "WARN", passed=False, detail=f"{read} have never been read")
     as_of = reads[0][0].replace(tzinfo=UTC)
+    # A clock that was set back must not give a negative age.
     age = max(settings.now - as_of, timedelta())
     detail = f"read {as_of:%Y-%m-%d %H:%M} UTC, {_words(age)} ago; warning after {_words(OLDEST_INPUT)}"
     return CheckResult(name, asset, "WARN", age <= OLDEST_INPUT, detail)
@@ -37,6 +39,7 @@ def fresh(
 
 def _words(age: timedelta) -> str:
     minutes = int(age.total_seconds() // 60)
+    # One unit only, changed where the smaller one gets hard to read.
     if minutes < 120:
         return f"{minutes} min"
     return f"{minutes // 60} h" if minutes < 72 * 60 else f"{minutes // (24 * 60)} days"

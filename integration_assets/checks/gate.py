@@ -63,9 +63,10 @@ def run_gate(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> l
 
 
 def closed_by(results: Iterable[CheckResult]) -> tuple[str, ...]:
-    """Why the gate is closed, one line each; empty when it is open. Warnings do not close it."""
+    """List the reasons why the gate is closed, one line each; empty when it is open. Warnings do not close it."""
     return tuple(
         f"{result.asset}: {result.name}: {result.detail}"
         for result in results
+        # By the severity of the result: a check that may fail as an error may also only warn.
         if not result.passed and result.severity == "ERROR"
     )

@@ -39,12 +39,13 @@ STAGES: dict[str, tuple[str, Spoils]] = {
 
 
 def usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, name: str, stage: str) -> CheckResult:
-    """Whether an input is complete: no stored row lacks its key or title, and not too much was quarantined.
+    """Check that an input is complete: no stored row lacks its key or title, and not too much was quarantined.
 
     A failure that closes the gate names what closed it and nothing else; anything else quarantined is a warning.
     """
     stored = {asset: (total, incomplete) for asset, total, incomplete in query(connection, "incomplete_rows")}
     total, incomplete = stored.get(stage, (0, 0))
+    # A kind whose total is unknown has no limit: a share of it cannot be told.
     kinds = [
         (kind, number, seen, quarantine_limit(seen) if kind in COUNTED and seen is not None else None)
         for row_stage, kind, number, seen in query(connection, "quarantined", [settings.run_id, REQUEST_WITHOUT_ID])
@@ -57,6 +58,7 @@ def usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, nam
         if line.stage == stage
     ]
     if incomplete or too_many:
+        # Only what closed it: a person in a hurry must not have to guess which of many lines is the error.
         spoilt = {kind for kind, *_ in too_many}
         parts = [f"{incomplete:,} of {total:,} rows without key or title"] if incomplete else []
         parts += [f"{_counted(*one[:3])} quarantined, limit {one[3]:,}" for one in too_many]
@@ -67,6 +69,7 @@ def usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, nam
         detail = f"{total:,} rows, all with key and title" if stage in stored else "nothing quarantined"
         return CheckResult(name, stage, "WARN", passed=True, detail=detail)
     parts = [line.text for line in lines[:MOST_NAMED]]
+    # Said, as a line that merely ended would look like all there is.
     parts += [f"and {len(lines) - MOST_NAMED:,} more reasons"] if len(lines) > MOST_NAMED else []
     rows = sample(
         ("kind", "reason", "records", "examples", "remedy"),
@@ -82,6 +85,7 @@ def _counted(kind: str, number: int, seen: int | None) -> str:
 
 def quarantine_limit(seen: int) -> int:
     """Most records of `seen` that may be quarantined with the gate still open."""
+    # With the share alone, one bad record would close the gate of a tenant with fewer than a hundred.
     return max(MOST_QUARANTINED, int(seen * MOST_QUARANTINED_SHARE))
 
 
@@ -100,7 +104,7 @@ def companies_with_arr(connection: duckdb.DuckDBPyConnection, settings: GateSett
 
 
 def _share(total: int, without: int, what: str, warning: float) -> tuple[bool, str]:
-    """Whether few enough rows are without a value, and the share in words."""
+    """Tell whether few enough rows are without a value, and give the share in words."""
     words = f"{without:,} of {total:,} {what} ({percent(without, total)}, warning above {warning:.0%})"
     return without <= total * warning, words
 
@@ -110,6 +114,7 @@ CHECKS = (
         Check(
             name,
             stage,
+            # At worst: most failures of the others are warnings as well.
             "WARN" if spoils == "nothing" else "ERROR",
             "No row lacks its key or title, and at most max(10, 1 %) of requests, votes or companies are quarantined.",
             partial(usable, name=name, stage=stage),

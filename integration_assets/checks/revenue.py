@@ -29,12 +29,14 @@ def rates_complete(connection: duckdb.DuckDBPyConnection, settings: GateSettings
     if not rows:
         detail = f"all ARR is in {settings.base_currency} or converted to it"
         return CheckResult(name, ASSET, "WARN", passed=True, detail=detail)
+    # Cleaned and cut: the property may hold any text, and this line goes into logs and chat.
     currencies = [clip(clean(currency), 20) for currency, has_rate, *_ in rows if not has_rate]
     companies = {company_id for *_, company_ids in rows for company_id in company_ids}
     [(_, _, voting)] = query(connection, "arr_coverage")
     parts = [
         f"{money(amount, clip(clean(currency), 20))} of {number:,} ({', '.join(map(str, ids[:NAMED]))}"
         f"{', …' if number > NAMED else ''})"
+        # Those with a rate too: their amount is lost because of another currency of the same company.
         for currency, _, number, amount, ids in rows[:MOST_CURRENCIES]
     ]
     more = f" and {len(rows) - MOST_CURRENCIES:,} more currencies" if len(rows) > MOST_CURRENCIES else ""
@@ -57,6 +59,7 @@ def _remedy(currencies: list[str], settings: GateSettings) -> str:
             f"{currency}=<{settings.base_currency} for 1 {currency}>" for currency in known[:MOST_CURRENCIES]
         )
         remedies.append(f"set {settings.rates_setting} to {rates}")
+    # No rate mends what is no currency: the value itself is wrong.
     if unknown:
         remedies.append(f"correct the currency of these companies: {', '.join(unknown[:MOST_CURRENCIES])} is no code")
     return " and ".join(remedies)
@@ -81,7 +84,7 @@ def figures_joined(connection: duckdb.DuckDBPyConnection, settings: GateSettings
 
 
 def arr_coverage(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
-    """Whether enough of the companies that voted have an ARR in the base currency. Zero is an ARR."""
+    """Check that enough of the companies that voted have an ARR in the base currency. Zero is an ARR."""
     name = "arr_coverage"
     if not has_table(connection, "resolved", "company_arr"):
         return CheckResult(name, ASSET, "ERROR", passed=False, detail="ARR has not been resolved yet")

@@ -35,9 +35,10 @@ def _portals(connection: duckdb.DuckDBPyConnection) -> dict[str, _Portal]:
 
 
 def schema_as_expected(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
-    """Whether everything we write exists in this environment, as declared."""
+    """Check that everything we write exists in this environment, as declared."""
     portal, drifts = _target(connection, settings)
     if portal is None or portal.schema is None:
+        # What could not be looked at cannot be written to.
         reason = portal.reason if portal else "the schema of this environment was not read"
         return CheckResult("crm_schema_as_expected", ASSET, "ERROR", passed=False, detail=reason)
     errors = [drift for drift in drifts if drift.severity is DriftSeverity.ERROR]
@@ -47,6 +48,7 @@ def schema_as_expected(connection: duckdb.DuckDBPyConnection, settings: GateSett
 def schema_differs(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
     """Warn of what is not as declared and can still be written."""
     _, drifts = _target(connection, settings)
+    # Limits of links have a check of their own, with another remedy.
     warnings = [drift for drift in drifts if drift.severity is DriftSeverity.WARN and drift.remedy != RAISE_LIMIT]
     return _result("crm_schema_differs", "WARN", warnings, "nothing is shown in another way than declared")
 
@@ -59,10 +61,11 @@ def link_limits(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -
 
 
 def environments_agree(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
-    """Whether what was tried in the sandbox is what production will do."""
+    """Check that what was tried in the sandbox is what production will do."""
     portals = _portals(connection)
     target, other = portals.get("target"), portals.get("other")
     production = settings.environment is Environment.PRODUCTION
+    # A warning here: `crm_schema_as_expected` closes the gate for the same reason, and one error is enough.
     if target is None or target.schema is None:
         detail = "not compared: this environment's schema was not read"
         return CheckResult("environments_agree", ASSET, "WARN", passed=False, detail=detail)
@@ -75,6 +78,7 @@ def environments_agree(connection: duckdb.DuckDBPyConnection, settings: GateSett
         company_properties=settings.company_properties,
         why_unreadable=other.reason if other else "it was not read",
     )
+    # The comparison says how bad a difference is: it knows whether production is what will be written to.
     worst: Severity = "ERROR" if any(drift.severity is DriftSeverity.ERROR for drift in drifts) else "WARN"
     return _result("environments_agree", worst, drifts, "sandbox and production agree in what is used")
 
@@ -90,11 +94,13 @@ def _target(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> tu
         link_contacts=settings.link_contacts,
         company_properties=settings.company_properties,
         most_companies=most_companies,
+        # Without links to contacts, however many voters there are, none of them needs room.
         most_contacts=most_contacts if settings.link_contacts else 0,
     )
 
 
 def _most_links(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    # Nothing is linked before the first resolution, so no limit can be too low.
     if not has_table(connection, "resolved", "votes"):
         return 0, 0
     [(companies, voters)] = query(connection, "most_links")

@@ -29,6 +29,7 @@ def volume(
     if base is None:
         return CheckResult(name, asset, "WARN", total > 0, f"{total:,} {what}; no earlier run to compare with")
     lost = base - total
+    # An empty input is never fine, not even where the last run had so little that its loss is within bounds.
     passed = total > 0 and lost <= SHRINK.of(base)
     change = f"{-lost:+,}" if lost else "unchanged"
     return CheckResult(name, asset, "WARN", passed, f"{total:,} {what}, {base:,} in the last good run ({change})")

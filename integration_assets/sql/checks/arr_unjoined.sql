@@ -5,6 +5,7 @@ SELECT
     source,
     reason,
     count(*) AS figures,
+    -- a figure that is no number is reported on its own, and adds nothing here
     coalesce(sum(try_cast(figure AS DECIMAL(38, 2))), 0)::DECIMAL(38, 2) AS amount,
     list(id ORDER BY id) AS ids
 FROM resolved.arr_unjoined

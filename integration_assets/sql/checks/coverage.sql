@@ -4,5 +4,6 @@
 SELECT
     count(*) AS votes,
     count(*) FILTER (company_id IS NOT NULL) AS matched,
+    -- a vote that was matched has no reason
     count(*) FILTER (coalesce(reason = 'own_staff', FALSE)) AS own_staff
 FROM resolved.votes

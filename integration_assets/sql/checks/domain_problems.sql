@@ -6,6 +6,7 @@ WITH asking AS (
         unnest(candidate_company_ids) AS company_id,
         email_domain
     FROM resolved.votes
+    -- of all domains with a problem, only personal ones name the companies their votes might belong to
     WHERE reason = 'personal_email'
 ),
 

@@ -5,6 +5,7 @@ WITH per_request AS (
     SELECT
         request_id,
         count(DISTINCT company_id) AS companies,
+        -- every voter may turn out to be a contact: the most there can be
         count(DISTINCT voter_id) AS voters
     FROM resolved.votes
     GROUP BY request_id

@@ -7,4 +7,5 @@ SELECT
     reason
 FROM sync.quarantine
 WHERE run_id = $1 AND stage = $2
+-- few of the rows are shown: those without a key lead nobody to a record
 ORDER BY trim(coalesce(key, '')) = '', kind ASC, key ASC, reason ASC

@@ -5,6 +5,7 @@ SELECT
     lower(key) AS repeated,
     count(*) AS times
 FROM raw.crm_feature_requests
+-- nothing is written to an archived record: its key beside that of a live one is no clash
 WHERE key IS NOT NULL AND NOT archived
 GROUP BY lower(key)
 HAVING count(*) > 1

@@ -37,5 +37,6 @@ SELECT
     coalesce(votes.votes, 0) AS votes
 FROM resolved.suspected_mail_providers AS suspected
 LEFT JOIN claimants ON suspected.email_domain = claimants.email_domain
+-- a suspected domain whose people voted for nothing is worth the warning too: it costs its companies later votes
 LEFT JOIN votes ON suspected.email_domain = votes.email_domain
 ORDER BY votes DESC, suspected.email_domain ASC

@@ -7,6 +7,7 @@ WITH base AS (
         baselines.votes_read,
         baselines.companies
     FROM sync.baselines AS baselines
+    -- another portal holds other companies: compared with its runs, any first read would look shrunken
     INNER JOIN raw.crm_portals AS portals ON baselines.portal_id = portals.portal_id AND portals.role = 'target'
     ORDER BY baselines.recorded_at DESC
     LIMIT 1
@@ -38,5 +39,6 @@ SELECT
         ELSE base.companies
     END AS base_rows
 FROM now_read
+-- before the first good run there is nothing to compare with, and the rows are shown all the same
 LEFT JOIN base ON TRUE
 ORDER BY now_read.asset

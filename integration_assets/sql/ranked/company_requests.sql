@@ -12,6 +12,7 @@ method_sets AS (
     SELECT
         sets.bits,
         list(method_bits.match_method ORDER BY method_bits.match_method) AS match_methods
+    -- all 31 sets of five methods, so that each pair only looks its own up
     FROM (SELECT unnest(range(1, 32))::INTEGER AS bits) AS sets
     INNER JOIN method_bits ON (sets.bits & method_bits.bit) > 0
     GROUP BY sets.bits

@@ -27,6 +27,7 @@ recent_companies AS (
         count(DISTINCT voters.company_no) AS companies_30d
     FROM resolved.counted_votes AS votes
     INNER JOIN resolved.voters AS voters ON votes.voter_no = voters.voter_no
+    -- up to the read: a vote dated in the future is not recent
     WHERE votes.created_at BETWEEN $as_of::TIMESTAMP - INTERVAL 30 DAY AND $as_of::TIMESTAMP
     GROUP BY votes.request_no
 ),
@@ -49,6 +50,7 @@ all_voting_companies AS (
     FROM ranked.companies
 ),
 
+-- materialised, as it is read twice: numbered anew the second time, numbers would name other domains
 domain_names AS MATERIALIZED (
     SELECT
         registrable_domain,
@@ -101,6 +103,7 @@ totals AS (
         coalesce(vote_totals.voters, 0) AS voters,
         coalesce(company_totals.companies, 0) AS companies,
         coalesce(company_totals.customers, 0) AS customers,
+        -- a request nobody's company voted for earns nothing, and must not sort as unknown
         coalesce(company_totals.arr, 0)::DECIMAL(38, 2) AS arr,
         coalesce(company_totals.companies_without_arr, 0) AS companies_without_arr,
         coalesce(company_totals.companies_without_rate, 0) AS companies_without_rate,
@@ -149,6 +152,7 @@ SELECT
     totals.arr,
     totals.companies_without_arr,
     totals.companies_without_rate,
+    -- a column of the agreed table that nothing fills yet
     NULL::DECIMAL(38, 2) AS open_pipeline,
     totals.votes_30d,
     totals.companies_30d,
@@ -161,6 +165,7 @@ SELECT
     ranks.rank_by_votes,
     ranks.rank_by_votes - ranks.rank_by_arr AS rank_gap,
     CASE
+        -- null where no company has a figure, zero where all earn nothing: there is no share of either
         WHEN all_voting_companies.arr > 0 THEN totals.arr::DOUBLE / all_voting_companies.arr::DOUBLE ELSE 0.0
     END::DOUBLE AS arr_share,
     $as_of::TIMESTAMP AS as_of

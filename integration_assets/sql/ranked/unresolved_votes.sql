@@ -12,6 +12,7 @@ WITH lost AS (
         CASE WHEN voters.voter_no IS NULL THEN 'no_email' ELSE voters.reason END AS reason
     FROM resolved.counted_votes AS votes
     LEFT JOIN resolved.voters AS voters ON votes.voter_no = voters.voter_no
+    -- of voters who are gone as well: the join leaves them without a number
     WHERE voters.company_no IS NULL
 ),
 
@@ -83,5 +84,6 @@ SELECT
     totals.last_vote_at
 FROM totals
 LEFT JOIN candidates
+    -- votes without an address have no domain, and may have candidates through accounts
     ON totals.email_domain IS NOT DISTINCT FROM candidates.email_domain AND totals.reason = candidates.reason
 ORDER BY totals.votes DESC, totals.email_domain ASC NULLS LAST, totals.reason ASC

@@ -11,6 +11,7 @@ WITH lost AS (
         count(*) AS voters
     FROM resolved.counted_votes AS votes
     LEFT JOIN resolved.voters AS voters ON votes.voter_no = voters.voter_no
+    -- of voters who are gone as well: the join leaves them without a number
     WHERE voters.company_no IS NULL
     GROUP BY ALL
 )
@@ -22,6 +23,7 @@ SELECT
     arr,
     arr_status,
     match_methods,
+    -- one voter has one counted vote per request, so the two numbers are the same
     votes AS voters
 FROM ranked.company_requests
 UNION ALL

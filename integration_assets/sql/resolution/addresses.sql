@@ -6,6 +6,7 @@ SELECT
     voters.voter_id,
     CASE
         WHEN hosts.odd THEN hosts.address
+        -- a plain address whose host is none: malformed, and kept as it was written
         WHEN hosts.host IS NULL THEN lower(people.email)
         ELSE lower(split_part(people.email, '@', 1)) || '@' || hosts.host
     END AS address,

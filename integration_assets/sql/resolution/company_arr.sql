@@ -13,5 +13,6 @@ SELECT
     revenues.problem::VARCHAR AS problem
 FROM resolved.company_survivors AS companies
 LEFT JOIN work_company_revenues AS revenues ON companies.company_id = revenues.company_id
+-- one row per live company: merged-away ids are in the table of survivors as well
 WHERE companies.company_id = companies.survivor_id
 ORDER BY companies.company_id

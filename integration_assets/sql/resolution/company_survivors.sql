@@ -7,6 +7,7 @@ SELECT
     companies.company_id AS survivor_id
 FROM raw.crm_companies AS companies
 WHERE
+    -- a list read while two companies were merged may still hold the one that went
     NOT EXISTS (
         SELECT 1 FROM work_company_merges AS merged
         WHERE merged.merged_id = companies.company_id

@@ -11,4 +11,5 @@ SELECT
     votes.created_at
 FROM raw.votes AS votes
 INNER JOIN work_request_ends AS ends ON votes.request_id = ends.request_id
+-- a vote counts although its voter is gone
 LEFT JOIN resolved.voters AS voters ON votes.voter_id = voters.voter_id

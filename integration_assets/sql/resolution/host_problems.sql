@@ -7,6 +7,7 @@
 SELECT DISTINCT
     domains.company_id,
     domains.origin,
+    -- 's' lets the dot match line breaks: a user part above one would stay in the text
     coalesce(texts.problem_host, regexp_replace(domains.domain_text, '^.*@', '', 's')) AS value,
     texts.problem AS reason,
     texts.problem_host AS host

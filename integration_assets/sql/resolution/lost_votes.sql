@@ -33,6 +33,7 @@ WHERE
             met.key IN (followed.request_id, followed.final_request_id)
             AND met.stage = 'raw_feature_requests'
             AND met.kind IN ('feature_request', 'merged_request')
+            -- of the last read only: what an earlier one could not use may be gone by now
             AND met.seen_at >= (
                 SELECT max(reads.as_of) FROM raw.reads AS reads
                 WHERE reads.input = 'feature_requests'

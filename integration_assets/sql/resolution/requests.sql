@@ -6,4 +6,5 @@ SELECT
     row_number() OVER (ORDER BY requests.request_id)::INTEGER AS request_no,
     requests.request_id
 FROM raw.feature_requests AS requests
+-- a merged request may still be listed: its votes count for the one it lives on in
 ANTI JOIN resolved.request_survivors AS merged ON requests.request_id = merged.request_id

@@ -12,6 +12,7 @@ WITH RECURSIVE claims AS (
     SELECT
         hosts.host_no,
         coalesce(hosts.registrable_domain, hosts.host) AS email_domain,
+        -- as the evidence of hosts looks for companies: what leads nowhere needs no suspicion
         coalesce(by_host.company_ids, by_domain.company_ids) AS company_ids
     FROM resolved.address_hosts AS hosts
     LEFT JOIN work_host_companies AS by_host ON hosts.host = by_host.host
@@ -52,6 +53,7 @@ lines AS (
         company_id,
         parent_id AS ancestor_id
     FROM work_parents
+    -- without a crowd the climb through all companies is saved
     WHERE EXISTS (SELECT 1 FROM crowds)
     UNION
     SELECT
@@ -109,6 +111,7 @@ of_accounts AS (
     FROM writers
     SEMI JOIN crowds ON writers.email_domain = crowds.email_domain
     INNER JOIN raw.voter_accounts AS memberships ON writers.voter_id = memberships.voter_id
+    -- accounts that lead to no company are organisations as well
     LEFT JOIN work_account_companies AS companies ON memberships.account_id = companies.account_id
     LEFT JOIN account_domains AS domains ON memberships.account_id = domains.account_id
 ),
@@ -146,6 +149,7 @@ affiliations AS (
         found.email_domain,
         found.voter_id,
         coalesce(
+            -- several accounts of one company or domain are one organisation; what leads nowhere counts by its id
             'company ' || found.company_ids[1], 'domain ' || found.account_domain, 'account ' || found.organisation
         ) AS organisation,
         found.company_ids IS NOT NULL OR found.account_domain IS NOT NULL AS is_known,
@@ -160,6 +164,7 @@ voters AS (
         evidence,
         email_domain,
         voter_id,
+        -- whoever is at home in one account is no stranger for being a guest in others
         bool_or(is_home) AS is_home
     FROM affiliations
     GROUP BY evidence, email_domain, voter_id
@@ -185,15 +190,18 @@ counted AS (
 
 SELECT
     email_domain,
+    -- by accounts or by contacts: either is enough, and the two are never added up
     max(strangers) AS voters,
     max(organisations) AS organisations
 FROM counted
 WHERE
     (
+        -- never more organisations than strangers: one person in many accounts is no crowd
         least(known_organisations, strangers) >= $least_known
         OR least(organisations, strangers) >= $least
     )
     AND organisations * 2 >= strangers
+    -- a fifth of all of them at most: with more at home it is an employer whose people are guests elsewhere
     AND at_home * 4 <= strangers
 GROUP BY email_domain
 ORDER BY email_domain

@@ -9,6 +9,7 @@ SELECT
     votes.created_at,
     companies.company_id,
     voters.match_method,
+    -- whoever is gone has no address any more, and no row to hold a reason
     CASE WHEN voters.voter_no IS NULL THEN 'no_email' ELSE voters.reason END AS reason,
     coalesce(hosts.registrable_domain, hosts.host) AS email_domain,
     coalesce(voters.candidate_company_ids, []::VARCHAR[]) AS candidate_company_ids

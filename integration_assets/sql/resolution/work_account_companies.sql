@@ -9,6 +9,7 @@ WITH keys AS (
         survivor_id AS company_id
     FROM resolved.company_survivors
     WHERE $account_id_is = 'record_id'
+    -- ids that were merged away are in the first branch too: an account may still name one of them
     UNION ALL
     SELECT
         trim(companies.account_id) AS account_id,
@@ -36,6 +37,7 @@ accounts AS (
         memberships.account_id,
         NULL AS domain
     FROM raw.voter_accounts AS memberships
+    -- accounts that are known by their members alone: their id may still lead to a company
     WHERE NOT EXISTS (
         SELECT 1 FROM raw.accounts AS accounts
         WHERE accounts.account_id = memberships.account_id

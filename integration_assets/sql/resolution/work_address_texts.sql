@@ -39,6 +39,7 @@ looked_at AS (
         owner,
         owner_id,
         email,
+        -- null without an address: neither plain nor odd, and no text to understand
         NOT regexp_full_match(email, $plain_address) AS odd
     FROM texts
 )

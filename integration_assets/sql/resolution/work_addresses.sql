@@ -10,6 +10,7 @@ SELECT
     coalesce(hosts.kind, 'none') AS kind,
     CASE
         WHEN texts.odd THEN hosts.address
+        -- a plain address whose host is none: malformed, and kept as it was written
         WHEN hosts.host IS NULL THEN lower(texts.email)
         ELSE lower(split_part(texts.email, '@', 1)) || '@' || hosts.host
     END AS address

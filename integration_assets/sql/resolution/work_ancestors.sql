@@ -7,6 +7,7 @@ WITH RECURSIVE ancestors AS (
         company_id,
         parent_id AS ancestor_id
     FROM work_parents
+    -- only from companies of a tie: the climb from all of a CRM's companies would be for nothing
     WHERE company_id IN (SELECT members.company_id FROM work_tie_members AS members)
     UNION
     SELECT

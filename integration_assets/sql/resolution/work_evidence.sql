@@ -21,6 +21,7 @@ found AS (
         keys.host_no,
         keys.kind,
         accounts.company_ids AS account_company_ids,
+        -- the mapping of one person beats that of the whole domain
         coalesce(mapped_address.company_ids, hosts.by_override) AS by_override,
         -- where a domain is suspected, a CRM that puts each contact into the company of its domain says nothing new
         CASE
@@ -45,6 +46,7 @@ SELECT
     account_company_ids,
     suspected_ids,
     personal_ids,
+    -- a person's word, then the CRM's own record of this person, then the domain; an account says least of an employer
     coalesce(by_override, by_contact, by_domain, account_company_ids) AS company_ids,
     CASE
         WHEN by_override IS NOT NULL THEN 'override'

@@ -25,6 +25,7 @@ WITH found AS (
 SELECT
     host_no,
     by_override,
+    -- a mapping stays: it is the decision that lifts the suspicion
     CASE WHEN NOT is_suspected THEN by_domain END AS by_domain,
     domain_method,
     CASE WHEN is_suspected THEN by_domain END AS suspected_ids,

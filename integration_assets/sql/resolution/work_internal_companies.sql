@@ -6,6 +6,7 @@ WITH found AS (
     SELECT
         internal.row_id,
         coalesce(
+            -- null, not a list of null, where the id is unknown: only then does the domain decide
             CASE WHEN survivors.survivor_id IS NOT NULL THEN [survivors.survivor_id] END,
             by_domain.company_ids
         ) AS company_ids

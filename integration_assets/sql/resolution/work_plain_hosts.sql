@@ -13,6 +13,7 @@ WITH hosts AS (
     WHERE
         len(text) <= 253
         AND regexp_full_match(text, '[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+')
+        -- these have a second spelling, and must be decoded to be checked
         AND NOT contains(text, 'xn--')
 )
 

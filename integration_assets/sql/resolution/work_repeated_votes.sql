@@ -24,12 +24,14 @@ suspects AS (
         votes.rowid AS row_no,
         votes.*
     FROM resolved.counted_votes AS votes
+    -- whoever is known from votes alone has no number to group by, and is looked at by id
     WHERE votes.stranger_id IS NOT NULL
 )
 
 SELECT row_no
 FROM suspects
 QUALIFY row_number() OVER (
+    -- votes with neither number nor id are in no part of `suspects`: who cast them is unknown, so each one counts
     PARTITION BY request_no, voter_no, stranger_id
     ORDER BY created_at ASC NULLS LAST, vote_id ASC
 ) > 1

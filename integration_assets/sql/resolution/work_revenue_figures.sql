@@ -32,12 +32,14 @@ SELECT
     companies.currency,
     []::VARCHAR[] AS candidate_company_ids
 FROM raw.crm_companies AS companies
+-- a company merged away while we read brings no revenue: the survivor's figure is the one that is kept
 SEMI JOIN resolved.company_survivors AS survivors ON companies.company_id = survivors.survivor_id
 WHERE companies.arr IS NOT NULL AND list_contains($sources, 'crm')
 UNION ALL
 SELECT
     led.source,
     led.figure_id,
+    -- the ancestor, never the winner: who wins for votes is decided by revenue
     CASE WHEN len(led.company_ids) = 1 THEN led.company_ids[1] ELSE ties.ancestor_id END AS company_id,
     led.figure,
     led.currency,

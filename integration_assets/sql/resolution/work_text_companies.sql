@@ -16,6 +16,7 @@ at_domain AS (
         unnest(companies.company_ids) AS company_id
     FROM work_domain_texts AS texts
     INNER JOIN work_host_companies AS companies ON texts.registrable_domain = companies.host
+    -- a company at the very host is closer than one that only shares the registrable domain
     WHERE texts.domain_text NOT IN (SELECT at_host.domain_text FROM at_host)
 ),
 

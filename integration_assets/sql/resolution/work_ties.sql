@@ -11,8 +11,10 @@ WITH above_all_others AS (
     INNER JOIN work_ancestors AS ancestors ON members.company_id = ancestors.company_id
     INNER JOIN work_tie_members AS upper_members
         ON members.set_id = upper_members.set_id AND ancestors.ancestor_id = upper_members.company_id
+    -- a company that is its own ancestor is not above itself
     WHERE members.company_id <> ancestors.ancestor_id
     GROUP BY members.set_id, upper_members.company_id
+    -- above every other member: a parent of some of them decides nothing for the rest
     HAVING count(*) = any_value(members.companies) - 1
 ),
 
@@ -22,6 +24,7 @@ tops AS (
         any_value(company_id) AS ancestor_id
     FROM above_all_others
     GROUP BY set_id
+    -- in a circle of parents several are above all others, so none of them is
     HAVING count(*) = 1
 ),
 
