@@ -32,7 +32,7 @@ deleted: only a page that begins with what is known proves that none slipped by 
 
 @dataclass
 class FeedbackWork:
-    """What there was to read of the feedback system, in records. None: the list was not read.
+    """Records there were to read of the feedback system. None: the list was not read.
 
     `votes` and `status_changes` include the first known one that ends an incremental read. `scores_again` are the
     reported votes of each request whose votes were read again; `looked_up` counts records retrieved one by one,
@@ -51,7 +51,7 @@ class FeedbackWork:
 
 @dataclass
 class CrmWork:
-    """What there was to read of the CRM, in records. None: the list was not read.
+    """Records there were to read of the CRM. None: the list was not read.
 
     `schemas` are the calls of reading the schema of each environment that was read. `companies` are those read from the
     list, `company_calls` the calls of whatever way took its place, or of the question whether one could. `link_pages`
@@ -71,21 +71,21 @@ class CrmWork:
 
 @dataclass
 class Work:
-    """What one run had to read of both systems."""
+    """Records one run had to read of both systems."""
 
     feedback: FeedbackWork = field(default_factory=FeedbackWork)
     crm: CrmWork = field(default_factory=CrmWork)
 
 
 class CrmSizes(msgspec.Struct, frozen=True):
-    """How much one call of the CRM carries; see `connectors.crm.base.Crm`."""
+    """Maxima of what one call of the CRM carries; see `connectors.crm.base.Crm`."""
 
     costs: CallCosts
     limits: BatchLimits
 
 
 class Writing(msgspec.Struct, frozen=True):
-    """What a run sent to the CRM: records by action, and the calls that its pairs take, labels towards `targets`.
+    """Writes of a run to the CRM: records by action, and the calls that its pairs take, labels towards `targets`.
 
     `creates` are those after the canary, whose records are `canary`. `asked`: the portal was asked who it is first.
     """
@@ -118,6 +118,7 @@ def feedback_floor(work: FeedbackWork) -> int:
     lists = (work.votes, work.status_changes, work.persons, work.accounts)
     again = sum(_pages(score, FEEDBACK_PAGE) for score in work.scores_again)
     read = request_pages(work.requests) + sum(_pages(records, FEEDBACK_PAGE) for records in lists)
+    # The boards are one call: they come in one page.
     return 1 + read + again + work.looked_up + work.looked_at
 
 
@@ -146,9 +147,11 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
 def writing_floor(work: Writing, sizes: CrmSizes) -> int:
     """Calls of the CRM for writing and reading back; a batch of changes is looked at before it is sent as well."""
     records = sum(
+        # Two calls a batch, the write and its reading back; a change is looked at before as well.
         calls_for(number, sizes.limits.records_per_write) * calls
         for number, calls in ((work.creates, 2), (work.canary, 2), (work.changes, 3))
     )
+    # A run with nothing to write asks nothing of what only a write needs.
     started = sizes.costs.writing if records or work.pair_calls else 0
     return int(work.asked) + started + work.targets * sizes.costs.labels + records + work.pair_calls
 
@@ -159,13 +162,14 @@ def _pages(records: int | None, size: int) -> int:
 
 
 def read_writing(connection: duckdb.DuckDBPyConnection, run_id: str, sizes: CrmSizes, *, canary: int) -> Writing:
-    """What a run has sent, from the ledger. `canary` is how many records a first apply sends ahead, 0 for any other."""
+    """Read from the ledger what a run has sent. `canary`: records a first apply sends ahead, 0 for any other."""
     records = dict(connection.execute(read_sql("sync/written_records"), [run_id]).fetchall())
     creates = records.get("create", 0)
     # With no more records than that, the canary is all there is.
     ahead = canary if creates > canary else 0
     pair_calls, targets = 0, set()
     for batch in pair_batches(_written_pairs(connection, run_id), sizes.limits):
+        # By batches as they were sent, not by the number of pairs: a batch holds pairs of one target only.
         pair_calls += batch_calls(batch, sizes.limits)
         targets.add(batch[0].target)
     return Writing(

@@ -31,17 +31,17 @@ from integration_assets.staging.transactions import transaction
 
 STAGE, TABLE = "raw_crm_companies", "raw.crm_companies"
 OVERLAP = timedelta(minutes=30)
-"""How far before the last read changes are asked for, beyond the lag of the index: clocks differ, indexes get slow."""
+"""Time before the last read from which changes are asked for, beyond the index's lag: clocks differ, indexes slow."""
 PAGES_BEFORE_EXPORT = 5
 """Pages of a first load before an export is thought of: nobody with few companies pays for the question."""
 EXPORT_SAVES = 2
-"""How many times fewer calls an export has to take than what is left of the list: it takes its time, and may fail."""
+"""Factor by which an export has to take fewer calls than the rest of the list: it takes its time, and may fail."""
 READS_IN_FLIGHT = 5
 """Batches of companies or parents read at the same time."""
 
 
 class ChangePlan(msgspec.Struct, frozen=True):
-    """How changes are read: those since `since`, at most `most` of them, within `archived_pages` of archived ones."""
+    """Plan of reading changes: those since `since`, at most `most` of them, within `archived_pages` of archived."""
 
     since: datetime
     most: int
@@ -62,17 +62,20 @@ async def read_companies(
     """Load all companies as they are now; `full` reads them whole whatever an earlier read knows."""
     source, last = source_of(portal_id, mapping), last_read(context.connection)
     changes, plan = crm.company_changes, None
+    # Another portal, mapping or version makes what is stored useless: changes would be laid over other companies.
     if changes is not None and last is not None and last.source == source and not full:
         plan = change_plan(last, stored_companies(context.connection), crm.costs.records_per_page, changes, context)
     counted, asked = last.archived if last else None, 0
     if changes is not None and plan is not None and last is not None:
         try:
             archived = await _read_changes(changes, mapping, plan, context)
+        # Before the permanent errors, of which it is one: a whole read would be refused as well.
         except CredentialError:
             raise
         except (PermanentError, _TooManyError) as reason:
             # A search that is refused or makes no sense is no reason to go without companies.
             context.connection.execute("DELETE FROM loading.crm_companies")
+            # Kept for the next plan, which then knows that changes do not pay.
             counted = getattr(reason, "archived", None) or counted
             asked = int(isinstance(reason, _TooManyError))  # how many have changed, nothing but a search can tell
         else:
@@ -87,6 +90,7 @@ async def read_companies(
 
 def source_of(portal_id: str, mapping: CompanyMapping) -> str:
     """A digest of what is read from where."""
+    # The version too: a newer one may read more of each company than the older one stored.
     text = "\n".join((portal_id, mapping.arr or "", mapping.currency or "", mapping.account_id or "", __version__))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -94,7 +98,7 @@ def source_of(portal_id: str, mapping: CompanyMapping) -> str:
 def change_plan(
     last: CompanyRead, stored: int, page: int, changes: CompanyChanges, context: IngestContext
 ) -> ChangePlan | None:
-    """How to read changes, or None when a whole read is due or takes hardly more calls.
+    """Plan how to read changes; None when a whole read is due or takes hardly more calls.
 
     Changes have to save half of the calls: a whole read sees what an index does not show yet.
     """
@@ -102,9 +106,11 @@ def change_plan(
     if now - last.whole_at >= EVERYTHING_EVERY or not stored:
         return None
     whole, costs = calls_for(stored, page), changes.costs
+    # What it takes although nothing changed: archived companies and parents have no other way to show.
     certain = change_calls(costs, changed=1, archived=last.archived or 0, companies=stored)
     if certain * 2 > whole:
         return None
+    # Calls that are left until a whole read would have been cheaper: there the read of changes gives up.
     left = whole - certain
     # Of what is left, each changed company takes its share of a search and of a read.
     per_company = 1 / costs.ids_per_page + 1 / costs.records_per_read
@@ -137,6 +143,7 @@ async def _read_whole(crm: Crm, mapping: CompanyMapping, context: IngestContext)
             context.take(STAGE, TABLE, page)
             served, pages = served + size_of(page), pages + 1
             advance(len(page.records))
+            # On a first load only: later reads ask for changes.
             if first and pages == PAGES_BEFORE_EXPORT:
                 exported = await _by_export(crm, mapping, served, context)
                 if exported is not None:
@@ -150,6 +157,7 @@ async def _read_whole(crm: Crm, mapping: CompanyMapping, context: IngestContext)
 async def _by_export(crm: Crm, mapping: CompanyMapping, served: int, context: IngestContext) -> int | None:
     """Load all companies from an export, if that is worth it; how many they were, or None: the list has to go on."""
     export, changes, page = crm.company_export, crm.company_changes, crm.costs.records_per_page
+    # An export lacks parents: only the calls of changes bring them.
     if export is None or changes is None or export.scope not in (await crm.granted_scopes() or ()):
         return None
     expected = await export.count()
@@ -164,6 +172,7 @@ async def _by_export(crm: Crm, mapping: CompanyMapping, served: int, context: In
                 exported += size_of(rows)
                 advance(len(rows.records))
     except BulkRefusedError as error:
+        # The list goes on where it stood: what an export gave so far is read once more, and counts once by its key.
         context.inputs.notes.append(f"companies were read page by page, an export was not to be had: {error.message}")
         return None
     await _read_parents(changes, context)
@@ -185,6 +194,7 @@ async def _read_changes(
     """
     with track("changed companies") as advance:
         ids = await changes.modified(plan.since, most=plan.most)
+        # More changed than a whole read would cost: found out before any record is read.
         if ids is None:
             raise _TooManyError
         context.load.carry_over(TABLE)
@@ -193,12 +203,14 @@ async def _read_changes(
         async def read(some: Sequence[str]) -> None:
             page = await changes.read(mapping, some)
             context.take(STAGE, TABLE, page)
+            # The search index shows records that are gone; those it named and the read did not give are not there.
             gone.update(_no_longer_there(some, page))
             advance(size_of(page))
 
         for batches in chunks(list(chunks(ids, changes.costs.records_per_read)), READS_IN_FLIGHT):
             await gather(*(read(some) for some in batches))
         archived = await _archived(changes, plan)
+        # After all reads: a company of one batch may have swallowed one of another.
         forget_companies(context.connection, gone | archived)
         count = await _read_parents(changes, context)
     context.work.crm.company_calls = change_calls(
@@ -221,6 +233,7 @@ async def _archived(changes: CompanyChanges, plan: ChangePlan) -> set[str]:
     async for ids in changes.archived():
         pages += 1
         found.update(ids)
+        # Nothing says how many there are: the list is followed until a whole read would have been cheaper.
         if pages > plan.archived_pages:
             raise _TooManyError(len(found))
     return found
@@ -245,7 +258,7 @@ async def _read_parents(changes: CompanyChanges, context: IngestContext) -> int:
 
 
 def last_read(connection: duckdb.DuckDBPyConnection) -> CompanyRead | None:
-    """What is remembered of the last read of companies."""
+    """Read what is remembered of the last read of companies."""
     rows = connection.execute(
         "SELECT source, whole_at AT TIME ZONE 'UTC', changes_from AT TIME ZONE 'UTC', archived FROM raw.company_reads"
     ).fetchall()

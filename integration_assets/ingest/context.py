@@ -1,4 +1,4 @@
-"""What the readers of both systems share: where pages go, what is gathered beside them, how they are cut."""
+"""Shared ground of the readers of both systems: where pages go, what is gathered beside them, how they are cut."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class CompanyRead(msgspec.Struct, frozen=True):
-    """What is remembered of the last read. `changes_from` and `whole_at` are UTC; `archived` is None if not counted."""
+    """Facts kept of the last read. `changes_from` and `whole_at` are UTC; `archived` is None if not counted."""
 
     source: str
     whole_at: datetime
@@ -58,7 +58,7 @@ class CompanyRead(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, kw_only=True)
 class IngestInputs:
-    """What a read of all systems is given: whose, from where, into which store, and how much of it.
+    """Input of a read of all systems: whose, from where, into which store, and how much of it.
 
     `notes` takes lines for people as they come up, so that they are not lost when the read fails. `full` reads
     everything whole, whatever earlier reads know; `read_only` goes without what only a write needs and the credential
@@ -78,7 +78,7 @@ class IngestInputs:
 
 
 class Ingested(msgspec.Struct, frozen=True):
-    """What a read leaves for those who sum up the run: requests in scope, what there was to read, the CRM's limits."""
+    """Result of a read for those who sum up the run: requests in scope, what there was to read, the CRM's limits."""
 
     identified: int
     work: Work
@@ -136,9 +136,11 @@ class IngestContext:
         """Load one page; whatever cannot be used is kept with its reason, under the asset that met it."""
         self.rejected[stage] += (*page.rejected, *self.load.append(table, page.records))
         for name, count in page.unknown_fields.items():
+            # A system may send field names that are data: kept without end, they would fill memory and the store.
             if name in self.unknown_fields or len(self.unknown_fields) < MOST_UNKNOWN_FIELDS:
                 self.unknown_fields[name] += count
         for name, found in page.unreadable_fields.items():
+            # One reason per field is enough: a field that breaks does so in the same way for thousands of records.
             self.unreadable_fields.setdefault(name, Unreadable(found[0][1])).add([record_id for record_id, _ in found])
 
 
@@ -153,6 +155,7 @@ async def read_pages(
     with track(name) as advance:
         async for page in pages:
             context.take(stage, table, page)
+            # With the unusable ones: the calls were paid for them too.
             served += size_of(page)
             advance(len(page.records))
     if read:

@@ -45,13 +45,17 @@ async def read_crm(crm: Crm, context: IngestContext) -> None:
         other_portal_id=settings.hubspot(target.other)[2],
     )
     if not context.inputs.read_only:
+        # A read-only run changes nothing in the portal, so it may look at one that another tenant keeps.
         check_claim(settings, claim_of(settings, context.inputs.tenant, portal.portal_id))
+    # Before the companies: whether they may be read by their changes depends on it.
     unmapped = await _read_schema(crm, context, portal)
+    # A table, as addresses are compared where they lie: there may be a million.
     context.connection.execute("CREATE OR REPLACE TEMP TABLE asked_addresses (email VARCHAR)")
     await gather(
         # A mapped property that is missing ends a whole read, and would pass for empty in any other.
         read_companies(crm, mapping, portal.portal_id, context, full=context.inputs.full or unmapped),
         _read_records_as_needed(crm, context),
+        # Only where all persons are read at once: otherwise nobody sets the event this one waits for.
         *([_read_contacts_ahead(crm, context)] if context.due >= {"persons", "contacts"} else []),
     )
 
@@ -69,6 +73,7 @@ async def _read_schema(crm: Crm, context: IngestContext, portal: Portal) -> bool
             context.inputs.environment.value, "target", None, unreadable_reason=error.message, portal=portal
         )
         context.load.append("raw.crm_portals", [read])
+        # Taken for unmapped: what could not be looked at may be missing.
         return True
     context.load.append("raw.crm_portals", [PortalRead(context.inputs.environment.value, "target", schema)])
     context.load.note_read("crm_schema", as_of=context.started_at, rows_read=1)
@@ -84,6 +89,7 @@ async def _read_records_as_needed(crm: Crm, context: IngestContext) -> None:
     except CredentialError as error:
         if not context.inputs.read_only:
             raise
+        # Yesterday's rows: empty tables would make every record of ours look deleted.
         for table in ("raw.crm_feature_requests", "raw.crm_links"):
             context.load.carry_over(table)
         context.inputs.notes.append(f"our records in the CRM were not read, the ranking needs none: {error.message}")
@@ -94,6 +100,7 @@ async def _read_records(crm: Crm, context: IngestContext) -> None:
     stage, live = "raw_crm_feature_requests", []
     served = {False: 0, True: 0}
     with track("CRM records") as advance:
+        # The CRM lists archived records apart; only live ones have links to be read.
         for archived in (False, True):
             async for page in crm.feature_requests(FEATURE_REQUEST, archived=archived):
                 context.take(stage, "raw.crm_feature_requests", page)
@@ -116,6 +123,7 @@ async def _read_records(crm: Crm, context: IngestContext) -> None:
             advance(len(links))
 
         for some in chunks(live, crm.records_per_link_read):
+            # Both targets of one batch at a time: the pages of all batches at once would be in memory together.
             await gather(*(read_links(some, target) for target in targets))
     context.load.note_read("crm_feature_requests", as_of=context.started_at)
 
@@ -125,6 +133,7 @@ async def read_other_schema(context: IngestContext) -> None:
     other = context.inputs.environment.other
     schema: LiveSchema | None = None
     reason: str | None = None
+    # Many have one portal only: that is a choice, and no error to tell of.
     if context.inputs.settings.hubspot(other)[0] is None:
         reason = "not configured"
     elif not context.inputs.reads_other_schema:
@@ -150,6 +159,7 @@ async def read_contacts(crm: Crm, context: IngestContext) -> None:
 
     Call once `read_crm` and the read of the feedback system have ended.
     """
+    # Contacts of known addresses change slowly: for those of yesterday the daily whole read is enough.
     if "contacts" not in context.due:
         context.load.carry_over("raw.crm_contacts")
     await _ask_for_contacts(crm, context)

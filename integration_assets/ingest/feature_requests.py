@@ -48,6 +48,7 @@ def scope_of(boards: Sequence[Board], wanted: Sequence[str], unwanted: Sequence[
         ConfigurationError: there is no board of that name.
     """
     for variable, names in (("CANNY_BOARDS", wanted), ("CANNY_EXCLUDE_BOARDS", unwanted)):
+        # A misspelled name left out in silence would rank other boards than were asked for.
         if missing := [name for name in names if not any(_is_named(board, [name]) for board in boards)]:
             raise ConfigurationError(
                 f"{variable}: no board is called {', '.join(missing)}; there are {', '.join(b.name for b in boards)}"
@@ -67,20 +68,24 @@ def _is_named(board: Board, names: Sequence[str]) -> bool:
 
 async def read_requests(feedback: FeedbackSystem, context: IngestContext, boards: Sequence[Board]) -> None:
     """All requests; `boards` are those read before. Sets `requests_unsettled` when no pass can be believed."""
+    # The usual shortfall is of requests in a status that nobody knows: they are counted and never listed.
     counted, usual = _counted(boards), known_shortfall(context.connection)
     before: set[str] | None = None
     for _ in range(MOST_PASSES):
         served, unbroken = await _pass(feedback, context)
+        # More than counted is fine: requests are written while we read.
         if unbroken and len(served) >= counted:
             break
         # Fewer may be right: requests deleted since the boards were counted.
         counted = _counted(await read_boards(feedback, context))
         if unbroken and (len(served) >= counted or counted - len(served - context.unusable) == usual):
             break
+        # Twice the same is what the list holds, whatever the boards count.
         if served == before:
             break
         before = served
     else:
+        # The run goes on with what it has, and must take no record away for a request it may have missed.
         context.requests_unsettled = True
     context.load.note_read("feature_requests", as_of=context.started_at, rows_read=len(context.in_scope))
 
@@ -108,10 +113,12 @@ def _take_requests(context: IngestContext, page: Page[FeatureRequest]) -> None:
     requests = page.records
     inside = [one for one in requests if context.scope is None or one.board_id in context.scope]
     context.in_scope.update(one.request_id for one in inside)
+    # Kept by id: votes on them are not lost, nobody asked for them.
     context.excluded.update({one.request_id for one in requests} - context.in_scope)
     context.merged_away.update(merged for one in requests for merged in one.merged_ids)
     context.scores.update({one.request_id: one.score for one in inside if one.score is not None})
     context.persons_seen.update(one.author_id for one in inside if one.author_id)
+    # A request that cannot be used is there all the same: it must not be retired as gone.
     unusable = _unusable_in_scope(context, page.rejected)
     context.unusable.update(one.key for one in unusable)
     context.take(
@@ -123,6 +130,7 @@ def _unusable_in_scope(context: IngestContext, rejected: Sequence[Rejected]) -> 
     """The requests that cannot be used, and those merged into them; nobody asked for those of other boards."""
     found: list[Rejected] = []
     for one in rejected:
+        # Nothing is known of its board, so it is told rather than left out.
         if not isinstance(one, RejectedRequest):
             found.append(one)
         elif context.scope is not None and one.board_id is not None and one.board_id not in context.scope:
@@ -144,6 +152,7 @@ async def read_missing(feedback: FeedbackSystem, context: IngestContext) -> None
     written = {key.removeprefix(prefix) for key in context.live_keys if key.startswith(prefix)}
     found = context.in_scope | context.excluded | context.merged_away | context.unusable
     missing = sorted((voted_for | written) - found)
+    # So many at once are a fault of the list rather than deletions, and each would cost a call.
     if len(missing) > MOST_MISSING_RETRIEVED:
         context.withheld.append(
             f"{len(missing)} known requests are missing from the list (more than {MOST_MISSING_RETRIEVED}): "

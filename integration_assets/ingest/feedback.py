@@ -52,6 +52,7 @@ async def read_feedback(feedback: FeedbackSystem, context: IngestContext) -> Non
         whole.append(_read_accounts(feedback, context))
     await gather(_read_votes(feedback, context), _read_status_changes(feedback, context), *whole)
     await read_requests(feedback, context, boards)
+    # After the requests, which bring the scores to compare with, and authors that no vote has named.
     await gather(_compare_scores(feedback, context), _read_new_persons(feedback, context))
 
 
@@ -78,6 +79,7 @@ async def _read_all_votes(feedback: FeedbackSystem, context: IngestContext, adva
         advance(len(page.records))
     async for page in feedback.votes(after=checkpoint.cursor):
         _take_votes(context, page)
+        # After it was taken: a page that cannot be loaded must not wait for the next run.
         checkpoint.keep(page, datetime.now(UTC))
         needed += size_of(page)
         advance(len(page.records))
@@ -109,6 +111,7 @@ async def _read_votes_until(
 
 def _take_votes(context: IngestContext, page: Page[Vote]) -> None:
     context.take(VOTES, "raw.votes", page)
+    # Votes and status changes are the only ones to name a custom status: its requests are listed only if asked for.
     context.statuses.update(vote.request_status for vote in page.records if vote.request_status)
     context.persons_seen.update(vote.voter.voter_id for vote in page.records if vote.voter)
 
@@ -143,6 +146,7 @@ async def _until_known(
         ids = [id_of(one) for one in page.records]
         known = known_among(context.connection, stored, ids) if stored and ids else set()
         first = next((place for place, record_id in enumerate(ids, start=1) if record_id in known), None)
+        # Before it ends: new records stand in front of the known one on the same page.
         yield page, first or size_of(page)
         if first:
             return
@@ -156,17 +160,21 @@ async def _compare_scores(feedback: FeedbackSystem, context: IngestContext) -> N
     """
     settled = settled_differences(context.connection)
     differing = _differences(context)
+    # A difference that reading again did not mend would cost its calls in every run.
     suspects = sorted(request_id for request_id, numbers in differing.items() if settled.get(request_id) != numbers)
     calls = sum(1 + differing[request_id][0] // VOTES_PER_CALL for request_id in suspects)
+    # Reading them one by one takes more calls than the whole list: it is read whole instead.
     if calls > sum(context.scores.values()) / VOTES_PER_CALL:
         context.due.add("votes")
         context.connection.execute("DELETE FROM loading.votes")
+        # What a dead run had read is part of what differs now.
         forget_vote_pages(context.connection)
         context.votes_kept = 0
         await _read_votes(feedback, context)
     else:
         await _read_votes_again(feedback, context, suspects)
     if "votes" not in context.due:
+        # Not after a whole read, which has just seen them all.
         await _look_at_votes(feedback, context, next_to_look_at(context.connection, suspects))
     context.differences = _differences(context)
 
@@ -194,9 +202,11 @@ async def _look_at_votes(feedback: FeedbackSystem, context: IngestContext, reque
             if error.status in (400, 404):  # deleted or merged since it was listed: the next run sees it gone
                 return
             raise
+        # One page of newest votes is one call; only a short list shows by it whether older ones are gone.
         whole = page.cursor is None
         if agrees(context.connection, context.in_scope, request_id, page.records, whole=whole):
             return
+        # Older votes may differ as well: they need a read of their own.
         if not whole:
             others.append(request_id)
             return
@@ -215,6 +225,7 @@ async def _look_at_votes(feedback: FeedbackSystem, context: IngestContext, reque
 async def _read_votes_again(feedback: FeedbackSystem, context: IngestContext, request_ids: Sequence[str]) -> None:
     async def read(request_id: str) -> None:
         try:
+            # All pages before the old votes go: a read that fails in the middle must not leave half of them.
             pages = [page async for page in feedback.votes(request_id=request_id)]
         except PermanentError as error:
             # Deleted or merged since it was listed: this run keeps what it read before, the next one sees it gone.
@@ -237,6 +248,7 @@ async def _read_votes_again(feedback: FeedbackSystem, context: IngestContext, re
 
 async def _read_persons(feedback: FeedbackSystem, context: IngestContext) -> None:
     context.work.feedback.persons = await read_pages(feedback.voters(), "persons", VOTES, "raw.voters", context)
+    # Contacts are waiting for this.
     context.persons_read.set()
 
 
@@ -249,6 +261,7 @@ async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) ->
     if "persons" not in context.due:
         known = {voter_id for (voter_id,) in context.connection.execute("SELECT voter_id FROM raw.voters").fetchall()}
         new = sorted(context.persons_seen - known)
+        # A call each: from some number on the whole list is cheaper, and counts as the daily read.
         if len(new) > MOST_NEW_PERSONS:
             context.due.add("persons")
             await _read_persons(feedback, context)
@@ -261,6 +274,7 @@ async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) ->
         unknown = context.connection.execute(
             "SELECT count(*) FROM loading.voter_accounts ANTI JOIN raw.voter_accounts USING (account_id)"
         ).fetchall()
+        # There is no call for a single account: a new one costs the whole list.
         if unknown[0][0]:
             context.due.add("accounts")
             await _read_accounts(feedback, context)
@@ -271,6 +285,7 @@ async def _look_up_persons(feedback: FeedbackSystem, context: IngestContext, vot
     for some in chunks(voter_ids, LOOK_UPS_IN_FLIGHT):
         found: list[Voter | Rejected | None] = []
 
+        # The list as a default: a name of the loop would be the next chunk's by the time it is used.
         async def look_up(voter_id: str, found: list[Voter | Rejected | None] = found) -> None:
             found.append(await feedback.voter(voter_id))
 

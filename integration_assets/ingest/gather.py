@@ -21,6 +21,7 @@ async def gather(*reads: Coroutine[Any, Any, Any]) -> None:
             for read in reads:
                 group.create_task(read)
     except BaseExceptionGroup as failures:
+        # One error, not a group: callers tell errors apart by their type, and people read one line.
         raise min(_leaves(failures), key=_urgency) from None
 
 
@@ -32,9 +33,12 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 def _urgency(error: BaseException) -> int:
+    # A signal or an exit comes first: nothing else matters any more.
     if not isinstance(error, Exception):
         return 0
+    # What a person must mend before what passes by itself: a run that is only tried again would hide it.
     for place, kind in enumerate((ConfigurationError, PermanentError, IntegrationError), start=2):
         if isinstance(error, kind):
             return place
+    # An error that is none of ours is a bug, and has to be seen before all that is expected.
     return 1

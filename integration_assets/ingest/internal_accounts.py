@@ -28,17 +28,21 @@ async def read_internal(context: IngestContext) -> None:
         IntegrationError: one of them cannot be read; names it. Figures of half of the systems would move the ranking.
     """
     settings = context.inputs.settings
+    # Only tenants of the registry have internal systems.
     if not isinstance(settings, TenantSettings) or ArrSource.INTERNAL not in settings.arr_sources:
         return
     used_by = f"run {context.inputs.run_id}"
+    # In a thread: the registry blocks while it works, and all other reads share this loop.
     systems = await asyncio.to_thread(open_internal_systems, settings, context.inputs.tenant, used_by)
     for opened in systems:
         try:
             await _read(opened, context)
         except IntegrationError as error:
+            # Noted before it is raised: whoever looks at the integration finds the reason there.
             _note(context, opened.view.id, error.message, used_by)
             raise _named(error, opened.view.name) from error
         _note(context, opened.view.id, None, used_by)
+    # Without a system there is no input whose age could be told.
     if systems:
         context.load.note_read("internal_accounts", as_of=context.started_at)
 
@@ -63,6 +67,7 @@ def _told(name: str, rejected: Iterable[Rejected]) -> Iterable[Rejected]:
 
 def _named(error: IntegrationError, name: str) -> IntegrationError:
     """The same error with the name that the tenant gave the system."""
+    # Kinds of wrong configuration may take other arguments; the others are all made alike.
     kind = ConfigurationError if isinstance(error, ConfigurationError) else type(error)
     message = f"internal system {name}: {error.message}"
     return kind(message, system=error.system, endpoint=error.endpoint, status=error.status)

@@ -50,11 +50,14 @@ async def ingest(inputs: IngestInputs) -> Ingested:
                 read_other_schema(context),
                 read_internal(context),
             )
+            # Here, inside the block: an error leaves yesterday's tables as they were.
             _refuse_one_portal_for_both(connection)
             await gather(
                 read_contacts(crm, context),
+                # Last, as only after all lists are read is anything known to be missing.
                 read_missing(feedback, context),
             )
+        # While the connector is open, and after its last call.
         quota, crm_sizes = crm.quota, sizes_of(crm)
     connection.execute("DELETE FROM raw.excluded_requests")
     connection.execute(
@@ -72,6 +75,7 @@ async def ingest(inputs: IngestInputs) -> Ingested:
         """INSERT INTO raw.withheld_retirements SELECT unnest(from_json(?, '["VARCHAR"]'))""",
         [text_list(context.withheld)],
     )
+    # From here on after the swap: noted before it, a failed read would count as done until the next day.
     note_full_reads(connection, credential, now, context.due)
     inputs.notes.extend(context.withheld)
     forget_vote_pages(connection)

@@ -1,4 +1,4 @@
-"""What a whole read of votes has read so far: kept in the store, for the run after one that was killed.
+"""Checkpoint of a whole read of votes: kept in the store, for the run after one that was killed.
 
 A cursor of the source says where its list goes on, newest first. What was kept, what comes behind the cursor, and what
 is new at the head since then are the whole list; votes that were taken back meanwhile show by the scores, as always.
@@ -36,6 +36,7 @@ class VoteCheckpoint:
             "SELECT part, cursor, credential, read_at FROM raw.vote_pages ORDER BY part DESC LIMIT 1"
         ).fetchall()
         self.kept, self.cursor = 0, None
+        # By the newest part: its cursor is the one to go on from. Another credential may see other votes.
         if rows and rows[0][2] == credential and now.replace(tzinfo=None) - rows[0][3] < KEPT_FOR:
             self.kept, self.cursor = rows[0][0], rows[0][1]
         elif rows:
@@ -50,9 +51,11 @@ class VoteCheckpoint:
     def keep(self, page: Page[Vote], now: datetime) -> None:
         """Keep a page, together with some before it. The last pages of a list are not kept: the list is at its end."""
         self._waiting.append(page)
+        # Without a cursor nothing could go on from here.
         if len(self._waiting) < PAGES_PER_PART or page.cursor is None:
             return
         self.kept += 1
+        # The fastest level: pages shrink to a fraction even so, and the read must not wait for it.
         packed = zlib.compress(msgspec.json.encode(self._waiting), level=1)
         self._connection.execute(
             "INSERT INTO raw.vote_pages VALUES (?, ?, ?, ?, ?)",

@@ -1,4 +1,4 @@
-"""What earlier runs already know, so that a read can stop there.
+"""Knowledge of earlier runs, so that a read can stop there.
 
 Votes and status changes come newest first: reading ends at the first page that holds a known one. Persons, accounts
 and contacts are read whole once a day, new ones at once. What a source cannot tell (un-votes, edits of old records) is
@@ -67,13 +67,14 @@ def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datet
     fresh = {
         name
         for name, known, finished_at in rows
+        # Another key or another place may see other records: nothing of the last read holds.
         if known == credential and moment - finished_at < every.get(name, timedelta(0))
     }
     return set(FULL_READ_EVERY) if full else set(FULL_READ_EVERY) - fresh
 
 
 def _votes_every(connection: duckdb.DuckDBPyConnection) -> timedelta:
-    """How old a whole read of the votes may get: as few calls a day as one of `VOTES_READ_A_DAY` takes."""
+    """Compute how old a whole read of the votes may get, to cost as many calls a day as `VOTES_READ_A_DAY` votes."""
     [(votes,)] = connection.execute("SELECT count(*) FROM raw.votes").fetchall()
     return min(EVERYTHING_EVERY, timedelta(days=max(1.0, int(votes) / VOTES_READ_A_DAY)))
 
@@ -118,6 +119,7 @@ def known_shortfall(connection: duckdb.DuckDBPyConnection) -> int | None:
             (SELECT count(*) FROM raw.feature_requests) + (SELECT count(*) FROM raw.excluded_requests)
         """
     ).fetchall()
+    # A store without requests has no usual shortfall: everything would be it.
     return int(counted) - int(read) if read else None
 
 
@@ -198,7 +200,7 @@ def agrees(
     *,
     whole: bool,
 ) -> bool:
-    """Whether the votes being loaded of a request are those the source lists, as far back as `newest` reach.
+    """Tell whether the votes being loaded of a request are those the source lists, as far back as `newest` reach.
 
     `whole`: these are all. Merges are followed; `living` are ids of the source's list.
     """
