@@ -1,4 +1,4 @@
-"""What is written into the CRM, and how: plan, guard, apply, verify, and the ledger that remembers it.
+"""Writing into the CRM: plan, guard, apply, verify, and the ledger that remembers it.
 
 The room is pure but for two things it is handed: a DuckDB connection to the staging store (in autocommit) and a `Crm`.
 It may import `connectors.crm.base`, `staging.transactions`, `sql`, `models`, `errors` and `config`; it knows neither

@@ -1,4 +1,4 @@
-"""What the steps of one application share: the CRM, the store, the ledger and the report they fill."""
+"""Shared state of the steps of one application: the CRM, the store, the ledger and the report they fill."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Application(msgspec.Struct):
 
     @property
     def stopped(self) -> bool:
-        """Whether no further batch may be begun."""
+        """Tell whether no further batch may be begun."""
         return self.report.error is not None
 
     def reject(self, kind: str, key: str, reason: str) -> Rejected:
@@ -70,16 +70,19 @@ async def run_batches(
 
     Before each one it is asked whether it may be begun.
     """
+    # one iterator for all workers: a batch is cut when somebody is free for it, so that a plan is never held whole
     queue = iter(batches)
 
     async def worker() -> None:
         for batch in queue:
+            # asked between batches, never within one: what is begun is also read back and recorded
             if application.stopped:
                 return
             try:
                 application.may_write()
                 await work(batch)
             except IntegrationError as error:
+                # the first error is why the work ended; later ones come from batches that were under way by then
                 if application.report.error is None:
                     application.report.error = error
 
@@ -100,6 +103,7 @@ def batched(operations: Iterable[Operation], size: int, records: int | None = No
     batch: list[Operation] = []
     keys: set[str] = set()
     for operation in operations:
+        # a further pair of a record already in the batch does not count towards the limit of records
         full = len(batch) >= size or (records is not None and operation.key not in keys and len(keys) >= records)
         if batch and (full or operation.action != batch[0].action):
             yield list(one_per_place(batch))

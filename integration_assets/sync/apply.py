@@ -75,11 +75,14 @@ async def apply_plan(
     application = Application(
         crm, definition, connection, ledger, report, in_flight, on_progress, pause, now, may_write
     )
+    # before the first write, so that after a crash the next plan knows that this one was begun
     set_status(connection, plan.plan_id, "applying", now=now())
+    # records before links: a pair needs the record's id, which a new record gets by being written
     await _records(application, plan, canary=canary)
     if not application.stopped:
         await _links(application, plan)
     if report.error is None:
+        # judged at the end: one lost answer is no reason to leave the other batches unwritten
         report.error = _remaining_error(report)
     if report.error is None:
         finish(connection, plan, now=now())
@@ -101,6 +104,7 @@ async def _records(application: Application, plan: Plan, *, canary: bool) -> Non
         else:
             await run_batches(application, batched(first, size), work)
             _check_canary(application, len(first))
+            # the one taken out to look ahead goes back to the front
             operations = chain([following], operations)
     if not application.stopped:
         await run_batches(application, batched(operations, size), work)
@@ -109,6 +113,7 @@ async def _records(application: Application, plan: Plan, *, canary: bool) -> Non
 def _check_canary(application: Application, written: int) -> None:
     """Stop when most of the first records did not read back as written: the rest would fare no better."""
     verified = application.report.verified
+    # more than half, so that a single bad record does not stop a first run
     if application.report.error is None and verified * 2 < written:
         reasons = "; ".join(sorted({item.reason for item in application.report.rejected_items})) or "see the ledger"
         application.report.error = PermanentError(
@@ -130,6 +135,7 @@ async def _links(application: Application, plan: Plan) -> None:
     application.on_progress("links", 0)  # from now on, time is spent on links
     operations = read_operations(application.connection, plan.plan_id, PAIR_ACTIONS)
     limits = batch_limits(application.crm)
+    # one kind at a time: how much a call may carry depends on it
     for (action, _, whole), of_one_kind in groupby(operations, lambda one: (one.action, one.target, one.whole)):
         size, records = limits.pairs_of(action, whole=whole)
         await run_batches(application, batched(of_one_kind, size, records), work)
@@ -138,11 +144,13 @@ async def _links(application: Application, plan: Plan) -> None:
 
 
 def _remaining_error(report: ApplyReport) -> PermanentError | TransientError | None:
+    # absent after a second write: running again would not help, a person has to look
     if report.absent:
         return PermanentError(
             f"the CRM says it wrote {len(report.absent)} records that are not there, {report.absent[0]} first: "
             "check the portal before the next run"
         )
+    # worth a repeat: records are written by key and labels as a set, so that nothing is doubled
     if report.unknown:
         return TransientError(f"the answers to {report.unknown} writes were lost: run again, nothing is written twice")
     return None

@@ -48,7 +48,7 @@ class _Item(msgspec.Struct, frozen=True):
 
 
 class _Ends(msgspec.Struct, frozen=True):
-    """How many links the records, and the companies or contacts, of a batch have, its own pairs included."""
+    """Numbers of links of the records, and of the companies or contacts, of a batch, its own pairs included."""
 
     records: Mapping[str, int]
     targets: Mapping[str, int]
@@ -58,7 +58,9 @@ async def apply_links(application: Application, operations: Sequence[Operation])
     """Write one batch of pairs of one action and one target, and verify it."""
     target = operations[0].target
     if target is not None:
+        # ids as of now: records made a moment ago had none when the plan was saved
         record_ids = _record_ids(application, [operation.key for operation in operations])
+        # their record was refused, or is no longer there: what cannot be linked is reported, not dropped
         _reject_orphans(application, [operation for operation in operations if operation.key not in record_ids])
         present = [operation for operation in operations if operation.key in record_ids]
         pairs = [PairWrite(record_ids[one.key], target, one.target_id or "", ()) for one in present]
@@ -79,6 +81,7 @@ async def apply_links(application: Application, operations: Sequence[Operation])
 def _ends(
     application: Application, operations: Sequence[Operation], pairs: Sequence[PairWrite], target: LinkTarget
 ) -> _Ends:
+    # the pairs of this batch count as well: they are in the lists that are read back afterwards
     new = [pair for operation, pair in zip(operations, pairs, strict=True) if not operation.before_labels]
     records, targets = Counter(pair.record_id for pair in new), Counter(pair.target_id for pair in new)
     rows = {
@@ -96,6 +99,7 @@ async def _items(
     application: Application, operations: Sequence[Operation], pairs: Sequence[PairWrite], ends: _Ends
 ) -> list[_Item]:
     made = _made_by_this_run(application, [one.key for one in operations if one.record_id is None])
+    # records of this very run are not read: nobody else can have linked them yet, and most of a first run are such
     old = [pair for operation, pair in zip(operations, pairs, strict=True) if operation.key not in made]
     now = await _read(application, old, ends)
     items = []
@@ -103,6 +107,7 @@ async def _items(
         item = _item(operation, pair, now.get(pair_id(pair), ()))
         if item.labels:
             items.append(item)
+        # somebody has set the labels since the plan: they are there, as wanted
         elif operation.action == "link":
             application.report.links.unchanged += len(operation.changed_labels)
     return items
@@ -111,11 +116,14 @@ async def _items(
 def _item(operation: Operation, pair: PairWrite, now: tuple[str, ...]) -> _Item:
     if operation.action == "link":
         changed = tuple(label for label in operation.added_labels if label not in now)
+        # with the labels others have added since the plan: the call replaces the whole set
         written = tuple(sorted({*now, *operation.added_labels}))
+        # the plain label counts only where it comes alone
         counted = tuple(label for label in changed if label in operation.changed_labels)
     else:
         written = _taken_off(operation, now)
         counted = counted_labels(written)
+    # the ledger gets what is there now, not what the plan saw: an undo goes by it
     sent = msgspec.structs.replace(operation, record_id=pair.record_id, before_labels=now, after_labels=written)
     return _Item(sent, msgspec.structs.replace(pair, labels=written), counted)
 
@@ -179,6 +187,7 @@ def _rejections(application: Application, operation: Operation, labels: Sequence
 
 async def _write_and_verify(application: Application, items: Sequence[_Item], target: LinkTarget, ends: _Ends) -> None:
     """Send pairs of one kind, read them back and commit what came of it."""
+    # on record before it is sent: after a crash nothing is in the CRM that the ledger does not know of
     ids = application.ledger.record_intent([item.operation for item in items], now=application.now())
     batch = _Batch(application, {pair_id(item.pair): item for item in items}, items[0].kind, ends)
     sent = await batch.send([item.pair for item in items])
@@ -195,6 +204,7 @@ async def _write_and_verify(application: Application, items: Sequence[_Item], ta
             rejected += _rejections(application, item.operation, item.labels, reason or "")
         else:
             application.report.unknown += 1
+    # refused pairs are not among them: they were not read back, and are as they were before
     touched = [pair for pair in (*sent.accepted, *sent.unaccounted, *sent.lost) if pair_id(pair) in batch.items]
     application.ledger.record_link_outcomes(
         outcomes,
@@ -233,9 +243,11 @@ async def _read_back(batch: _Batch, sent: Sent[PairWrite]) -> Labels:
     undone = [pair for pair in sent.accepted if batch.problem(pair, labels)]
     if undone:  # said to be written, but not there: once more
         again = {pair_id(pair) for pair in undone}
+        # the fate of the second attempt replaces that of the first
         sent.accepted = [pair for pair in sent.accepted if pair_id(pair) not in again]
         sent.add(await batch.send(undone))
         labels |= await batch.read(undone)
+    # a write without an answer may still arrive: not there yet does not mean refused
     for seconds in LOST_READ_PAUSES_SECONDS:
         missing = [pair for pair in sent.lost if batch.problem(pair, labels)]
         if not missing:
@@ -247,6 +259,7 @@ async def _read_back(batch: _Batch, sent: Sent[PairWrite]) -> Labels:
 
 def _fates(batch: _Batch, sent: Sent[PairWrite], labels: Labels) -> dict[tuple[str, str], tuple[Outcome, str | None]]:
     fates: dict[tuple[str, str], tuple[Outcome, str | None]] = {}
+    # after an answer, a pair that is not as written stays so; without one it may still change
     unless_there: tuple[tuple[list[PairWrite], Outcome], ...] = (
         (sent.accepted, "rejected"),
         (sent.unaccounted, "rejected"),

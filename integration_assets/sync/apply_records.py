@@ -26,7 +26,7 @@ from integration_assets.sync.verify import LOST_READ_PAUSES_SECONDS, new_bases, 
 
 
 class _Findings(msgspec.Struct):
-    """What reading back a batch showed, gathered before it is committed."""
+    """Findings of reading back a batch, gathered before they are committed."""
 
     outcomes: list[IntentOutcome] = []
     bases: dict[str, dict[str, str | None]] = {}
@@ -45,7 +45,9 @@ async def apply_records(application: Application, operations: Sequence[Operation
 
 async def _unmoved(application: Application, operations: Sequence[Operation]) -> list[Operation]:
     """The operations whose before-values are still there; changed fields are left out and reported."""
+    # a create has no values before it to compare with
     changing = [operation for operation in operations if operation.action != "create"]
+    # read anew: hours may lie between the plan and its approval, and people edit meanwhile
     live = await read_records(application.crm, application.definition, [operation.key for operation in changing])
     ready = [operation for operation in operations if operation.action == "create"]
     for operation in changing:
@@ -61,6 +63,7 @@ def _still_to_write(operation: Operation, record: CrmFeatureRequest | None) -> t
         return None, [Conflict(operation.key, field, "moved") for field in operation.after if field != MANAGED_STATE]
     left_out, conflicts = set(), []
     for field, before in operation.before.items():
+        # our own bookkeeping: a change of it alone is nobody's edit
         if field == MANAGED_STATE:
             continue
         live = normalise(field, record.values.get(field))
@@ -73,10 +76,12 @@ def _still_to_write(operation: Operation, record: CrmFeatureRequest | None) -> t
     moved = {conflict.field for conflict in conflicts}
     after = {field: value for field, value in operation.after.items() if field not in left_out}
     if MANAGED_STATE in after:
+        # the state must not vouch for values that are not written
         after[MANAGED_STATE] = state_without(operation.before, operation.after, moved)
     if not after.keys() - {MANAGED_STATE} and moved:
         return None, conflicts
     now = {field: normalise(field, record.values.get(field)) for field in after}
+    # an interrupted run, or somebody by hand, has done it already
     if now == after:
         return None, conflicts
     kept = {field: operation.before[field] for field in after}
@@ -104,6 +109,7 @@ async def _write_and_verify(application: Application, operations: Sequence[Opera
         records=findings.records,
         rejected=findings.rejected,
     )
+    # after the commit and with an intent of its own: should it fail, the outcomes of the batch are kept
     if findings.corrections:
         await _correct(application, findings.corrections)
 
@@ -116,7 +122,7 @@ async def _send(application: Application, operations: Sequence[Operation]) -> Se
 async def _read_back(
     application: Application, sent: Sent[RecordWrite], by_key: Mapping[str, Operation]
 ) -> dict[str, CrmFeatureRequest]:
-    """What the CRM holds of everything that may have been written. May move items of `sent` to another fate."""
+    """Read what the CRM holds of everything that may have been written. May move items of `sent` to another fate."""
     keys = [write.key for write in (*sent.accepted, *sent.unaccounted, *sent.lost)]
     read = await read_records(application.crm, application.definition, keys)
     absent = [write for write in sent.accepted if write.key not in read]
@@ -126,6 +132,7 @@ async def _read_back(
         sent.accepted = [write for write in sent.accepted if write.key in read]
         sent.add(again)
         read |= await read_records(application.crm, application.definition, [write.key for write in absent])
+    # a write without an answer may still arrive: not there yet does not mean refused
     for seconds in LOST_READ_PAUSES_SECONDS:
         missing = [
             write.key
@@ -160,12 +167,14 @@ def _accepted(
         return
     findings.records.append(record)
     findings.bases[operation.key] = new_bases(operation, record)
+    # the answer said it was written; what reads back decides
     unkept = unkept_fields(operation, record)
     if not unkept:
         _verified(application, findings, ledger_id, operation, record)
         return
     reason = f"the CRM did not keep what was written: {', '.join(unkept)}"
     _refused(application, findings, ledger_id, operation.key, reason)
+    # its digests claim values that are not there: the next plan would take the difference for a person's edit
     if MANAGED_STATE in operation.after and MANAGED_STATE not in unkept:
         findings.corrections.append(_corrected_state(operation, record, unkept))
 
@@ -198,10 +207,12 @@ def _unsure(
     *,
     lost: bool,
 ) -> None:
+    # nobody confirmed it, but it is there as written: that is proof enough
     if record is not None and not unkept_fields(operation, record):
         findings.records.append(record)
         findings.bases[operation.key] = new_bases(operation, record)
         _verified(application, findings, ledger_id, operation, record)
+    # no reject: it may still arrive, and running again is harmless
     elif lost:
         findings.outcomes.append(IntentOutcome(ledger_id, "unknown", "the answer was lost and the write was not found"))
         application.report.unknown += 1
@@ -213,6 +224,7 @@ def _unsure(
 def _corrected_state(operation: Operation, record: CrmFeatureRequest, unkept: Sequence[str]) -> Operation:
     """A write of `managed_state` alone, so that it speaks of the values as read back."""
     state = operation.after[MANAGED_STATE]
+    # digests of what is there: the next plan then finds no edit, and writes the wanted values again
     digests = parse_managed_state(state) | {
         field: digest(normalise(field, record.values.get(field))) for field in unkept
     }

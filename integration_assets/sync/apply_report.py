@@ -1,4 +1,4 @@
-"""What applying a plan came to: the numbers of the run summary."""
+"""Results of applying a plan: the numbers of the run summary."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from integration_assets.sync.diff import Conflict
 from integration_assets.sync.plan_store import Plan
 
 FEATURE_REQUEST_KIND = "feature_request"
-"""What a rejected record is called; whatever else was rejected is a link."""
+"""Kind that a rejected record is reported as; whatever else was rejected is a link."""
 
 
 class LinkTally(msgspec.Struct):
@@ -25,7 +25,7 @@ class LinkTally(msgspec.Struct):
 
 
 class ApplyReport(msgspec.Struct):
-    """What was done. Records are counted only once they were read back as written; `verified` is the sum.
+    """Numbers of what was done. Records are counted only once they were read back as written; `verified` is the sum.
 
     `unknown` counts writes whose answer was lost and that could not be found on reading back, `absent` lists the keys
     the CRM said it created and does not have. `written` are keys of records created or updated, `updated_keys` of those
@@ -65,9 +65,11 @@ class ApplyReport(msgspec.Struct):
         done = ("created", "updated", "retired", "verified")
         link_done = ("created", "removed", "verified")
         numbers = {name: getattr(self, name) + getattr(later, name) for name in done}
+        # a record that both wrote was counted by both: once is taken off again
         again = len(self.written & later.updated_keys)
         numbers["updated"] -= again
         numbers["verified"] -= again
+        # refused once more, it is the later one's; written after all, it is no reject any more
         items = [
             item for item in self.rejected_items if item not in later.rejected_items and item.key not in later.written
         ]

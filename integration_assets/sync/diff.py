@@ -42,7 +42,7 @@ class Conflict(msgspec.Struct, frozen=True):
 
 
 class Base(msgspec.Struct, frozen=True):
-    """What both sides had in common last: verified or agreed values of the ledger, and digests of `managed_state`.
+    """Last values both sides had in common: verified or agreed values of the ledger, and digests of `managed_state`.
 
     Of the two the newer one counts, never both. `seen` has, by field, the digest the record carried when the ledger
     learnt its value, where that is not the value's own.
@@ -53,11 +53,11 @@ class Base(msgspec.Struct, frozen=True):
     seen: Mapping[str, str | None]
 
     def known(self, field: str) -> bool:
-        """Whether anything is known of the field's last value."""
+        """Tell whether anything is known of the field's last value."""
         return field in self.values or field in self.digests
 
     def matches(self, field: str, value: str) -> bool:
-        """Whether `value` is what both sides had last."""
+        """Tell whether `value` is what both sides had last."""
         if self._in_ledger(field):
             return self.values[field] == value
         return self.digests.get(field) == digest(value)
@@ -67,18 +67,19 @@ class Base(msgspec.Struct, frozen=True):
         return digest(self.values[field]) if self._in_ledger(field) else self.digests.get(field)
 
     def _in_ledger(self, field: str) -> bool:
-        """Whether the ledger has the newer value.
+        """Tell whether the ledger has the newer value.
 
         A digest it did not see was written after it: by a run whose end this store never learnt, or by one elsewhere.
         """
         if field not in self.values:
             return False
+        # a record without a digest cannot contradict the ledger: it may be damaged, or older than the field
         carried = self.digests.get(field)
         return carried is None or carried in {digest(self.values[field]), self.seen.get(field)}
 
 
 class RecordDiff(msgspec.Struct, frozen=True):
-    """What to write on a live record. `before` has the live values of the fields in `after`, and the base's digests.
+    """Values to write on a live record. `before` has the live values of the fields in `after`, and the base's digests.
 
     `agreed` are fields that both sides changed alike: their value is the new base although nothing is written.
     """
@@ -117,12 +118,14 @@ def compare_record(
     for field in COMPARED_FIELDS:
         if policies[field].kind is FieldKind.KEY:  # records are found by it, so it cannot differ
             continue
+        # a missing field and an empty one mean the same on both sides
         wanted, theirs = desired.get(field, ""), live.get(field, "")
         write, action = _decide(policies[field], field, base, theirs, wanted)
         if write:
             after[field] = wanted
         if action is not None:
             conflicts.append(Conflict(key, field, action))
+        # both sides changed alike: without a new base the next change of either would look like one of both
         if wanted == theirs and not base.matches(field, wanted):
             agreed[field] = wanted
     if after:
@@ -138,18 +141,23 @@ def compare_record(
 def _decide(
     policy: FieldPolicy, field: str, base: Base, theirs: str, wanted: str
 ) -> tuple[bool, ConflictAction | None]:
-    """Whether to write the field, and what to report."""
+    """Decide whether to write the field, and what to report."""
+    # an empty source value says nothing, unless the policy says that it clears the CRM's
     if wanted == theirs or (not wanted and not policy.clear_when_empty):
         return False, None
     edited = base.known(field) and not base.matches(field, theirs)
+    # ours alone, and it changes in the ordinary course of things: nothing to report
     if policy.kind is FieldKind.LIFECYCLE:
         return True, None
+    # ours alone as well, but an edit of it is lost by the write: that is reported
     if policy.kind is FieldKind.COMPUTED:
         return True, "restored" if edited else None
     if not base.known(field):  # nobody knows who wrote what is there
         edited = bool(theirs)
+    # the CRM still has what we wrote last: only our side has changed
     if not edited:
         return True, None
+    # only the CRM's side has changed: the edit stays until the source changes as well
     if base.matches(field, wanted) or policy.on_conflict == "theirs":
         return False, "kept"
     return True, "overwritten"
@@ -169,6 +177,7 @@ def _next_state(
             digests[field] = digest(after[field])
         elif theirs == desired.get(field, ""):
             digests[field] = digest(theirs)
+        # the old base is kept, so that the next plan still sees the edit as one
         elif (known := base.digest(field)) is not None:
             digests[field] = known
     return digests
@@ -182,10 +191,12 @@ def state_without(before: Mapping[str, str], after: Mapping[str, str], left_out:
         if field in old:
             new[field] = old[field]
         else:
+            # there was no digest before: a new one would claim a value we did not write
             del new[field]
     return state_text(new, tenant_mark(after[MANAGED_STATE]))
 
 
 def differing_fields(written: Mapping[str, str], read_back: Mapping[str, str]) -> list[str]:
     """Fields whose read-back value is not what was written."""
+    # what was written is normalised already; the CRM may spell the same value differently
     return [field for field, value in written.items() if normalise(field, read_back.get(field)) != value]

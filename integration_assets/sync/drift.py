@@ -29,7 +29,7 @@ class Severity(StrEnum):
 
 
 LINK = "link "
-"""How the name of a difference begins that is about a link."""
+"""Beginning of the name of a difference that is about a link."""
 RUN_SETUP = "run `setup`"
 """The remedy for what is missing; what exists it does not change."""
 
@@ -76,7 +76,7 @@ _SPOILT_BY: Mapping[Pair, str] = {
     ("enumeration", "checkbox"): "it takes several values, ours is one",
     ("enumeration", "booleancheckbox"): "it knows yes and no only",
 }
-"""Why a pair of the right type cannot hold our values."""
+"""Reasons why a pair of the right type cannot hold our values."""
 
 FIELD_TYPES: Mapping[str, str] = {
     "text": "single-line text",
@@ -86,7 +86,7 @@ FIELD_TYPES: Mapping[str, str] = {
     "select": "dropdown select",
     "radio": "radio select",
 }
-"""How the CRM's settings call the field types we use."""
+"""Names of the field types we use, as in the CRM's settings."""
 
 
 def target_problems(
@@ -98,7 +98,7 @@ def target_problems(
     most_companies: int = 0,
     most_contacts: int = 0,
 ) -> list[Drift]:
-    """What stands between `live`, the portal to be written to, and `expected`.
+    """List what stands between `live`, the portal to be written to, and `expected`.
 
     Args:
         expected: our object as declared.
@@ -122,6 +122,7 @@ def target_problems(
     have = {prop.name for prop in live.properties}
     # What `setup` refuses to touch comes before what it would add.
     drifts.extend(_in_the_way(expected, live))
+    # an archived one is not missing: `setup` must not make it again, and `_in_the_way` has named it
     missing = (wanted.name for wanted in expected.properties if wanted.name not in have)
     drifts.extend(_error(f"{expected.name}.{name}", "the property is missing", RUN_SETUP) for name in missing)
     most = {"company": most_companies, "contact": most_contacts}
@@ -131,13 +132,14 @@ def target_problems(
 
 
 def is_foreign(expected: ObjectDefinition, live: LiveSchema) -> bool:
-    """Whether the portal's object of our name is somebody else's: neither our key nor a property in our group is on it.
+    """Tell whether the portal's object of our name is somebody else's: without our key or a property in our group.
 
     An object without any property of others is ours: `setup` was interrupted right after making it.
     """
     have = {prop.name: prop for prop in live.properties if not prop.archived}
     names = {prop.name for prop in expected.properties}
     key = have.get(expected.key_property)
+    # either sign will do: the key may have lost its uniqueness, or been moved to another group
     marked = (key is not None and key.unique) or any(
         prop.group == expected.group and name in names for name, prop in have.items()
     )
@@ -145,7 +147,7 @@ def is_foreign(expected: ObjectDefinition, live: LiveSchema) -> bool:
 
 
 def _in_the_way(expected: ObjectDefinition, live: LiveSchema) -> Iterator[Drift]:
-    """What exists and is not as we need it: nobody but a person changes that."""
+    """List what exists and is not as we need it: nobody but a person changes that."""
     have = {prop.name: prop for prop in live.properties}
     for wanted in expected.properties:
         if wanted.name in have:
@@ -167,7 +169,7 @@ def environments_differ(
     company_properties: Collection[str] = (),
     why_unreadable: str = "it is not configured",
 ) -> list[Drift]:
-    """What sandbox and production do not have in common, as seen from the environment to be written to.
+    """List what sandbox and production do not have in common, as seen from the environment to be written to.
 
     With `production` as the target a difference is an error (what was tried is not what will be written to), otherwise
     a warning. `other` is None when the other environment could not be read: a warning that says why.
@@ -214,7 +216,7 @@ def _equally_writable(target: LiveSchema, other: LiveSchema, expected: ObjectDef
 
 
 def _how_to_agree(name: str, here: str, there: str, *, missing_here: bool, missing_there: bool) -> str:
-    """What makes two environments agree in one thing."""
+    """Say what makes two environments agree in one thing."""
     if not (missing_here or missing_there):
         return f"make it the same in the CRM's settings of {here} and {there}"
     where = here if missing_here else there
@@ -243,6 +245,7 @@ def _company_property_problems(names: Collection[str], live: LiveSchema) -> Iter
 
 def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterator[tuple[Severity, str, str]]:
     """Severity, what is different, and the remedy, of a property that exists."""
+    # what else is different shows once it is restored: one finding says enough
     if live.archived:
         yield Severity.ERROR, "the property is archived", "restore it in the CRM"
         return
@@ -252,6 +255,7 @@ def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterat
     if not live.writable or live.field_type == "calculation_equation":
         # A calculated property has the field type of its formula as well: one finding says enough.
         yield Severity.ERROR, f"the property is read-only or calculated ({' '.join(pair)})", anew
+    # before the field type, which differs along with the type
     elif live.type != wanted.type:
         yield Severity.ERROR, f"type is {live.type}, expected {wanted.type}", anew
     elif pair not in WRITABLE_PAIRS[as_declared]:
@@ -265,6 +269,7 @@ def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterat
     if live.unique and not wanted.unique:
         yield Severity.ERROR, "values must be unique, which two requests may not be", anew
     missing = _missing_options(wanted, live)
+    # a property of another type has none of the options: the type is the finding then
     if missing and live.type == wanted.type:
         yield (
             Severity.ERROR,
@@ -296,6 +301,7 @@ def _used_links(expected: ObjectDefinition, *, link_contacts: bool) -> list[Link
 def live_link(live: LiveSchema, link: LinkDefinition) -> LiveLink | None:
     """The live definition of `link`: by name, or by label where the portal has yet to show the name."""
     candidates = [have for have in live.links if have.target == link.target]
+    # the name comes first: people may change the text, and give it to a label of their own
     by_name = [have for have in candidates if have.name == link.name]
     by_label = [have for have in candidates if have.name is None and have.label == link.label]
     return next(iter(by_name + by_label), None)
@@ -333,7 +339,7 @@ def _link_name(link: LinkDefinition) -> str:
 def _features(
     schema: LiveSchema, expected: ObjectDefinition, company_properties: Collection[str], *, link_contacts: bool
 ) -> Mapping[str, str]:
-    """What a portal has of what the pipeline uses, as comparable text by name."""
+    """Describe what a portal has of what the pipeline uses, as comparable text by name."""
     have = {prop.name: prop for prop in schema.properties}
     companies = {prop.name: prop for prop in schema.company_properties}
     features = {expected.name: "present" if schema.object_present else "missing"}

@@ -1,4 +1,4 @@
-"""How many calls a plan will take: what comes before the first write, reads before changes, writes, and read-backs."""
+"""Estimate of a plan's calls: those ahead of the first write, reads before changes, writes, and read-backs."""
 
 from __future__ import annotations
 
@@ -40,6 +40,7 @@ class BatchLimits(msgspec.Struct, frozen=True):
         """Most pairs, and most records of ours, of one write of this kind."""
         if whole:
             return self.pairs_per_archive, self.records_per_archive
+        # a pair names one record, so that there is no narrower bound for records here
         size = self.pairs_per_write if action == "link" else self.pairs_per_removal
         return size, size
 
@@ -84,17 +85,21 @@ def estimate_calls(
     for batch in pair_batches(pairs, limits):
         targets.add(batch[0].target)
         calls += batch_calls(batch, limits)
+    # where nothing is written, nothing is read ahead of it either
     return calls and calls + limits.starting + limits.labels * len(targets)
 
 
 def record_calls(creates: int, updates: int, retires: int, *, canary: bool, size: int) -> int:
     """Calls for records: written and read back, and those that were there read before. The canary goes ahead."""
     counts, ahead = [creates, updates, retires], [0, 0, 0]
+    # a plan no larger than the canary is written in one go
     if canary and sum(counts) > CANARY_RECORDS:
+        # in the order of the plan: creates before updates before retirements
         left = CANARY_RECORDS
         for number, count in enumerate(counts):
             ahead[number] = min(count, left)
             left -= ahead[number]
+    # a create is written and read back, the others are read before as well; the canary fills batches of its own
     return sum(
         _batches(part, size) * calls
         for count, first, calls in zip(counts, ahead, (2, 3, 3), strict=True)
@@ -108,6 +113,7 @@ def pair_batches(pairs: Iterable[PairToWrite], limits: BatchLimits) -> Iterator[
     records: set[str] = set()
     for pair in pairs:
         most_pairs, most_records = limits.pairs_of(pair.action, whole=pair.whole)
+        # cut as the application cuts them, or the estimate would drift away from the calls
         full = len(batch) >= most_pairs or (pair.record not in records and len(records) >= most_records)
         if batch and (full or batch[0][:3] != pair[:3]):
             yield batch
@@ -123,8 +129,10 @@ def batch_calls(batch: list[PairToWrite], limits: BatchLimits) -> int:
     record_links: dict[str, int] = defaultdict(int)
     target_links: dict[str, int] = defaultdict(int)
     for pair in batch:
+        # a batch is read back with all its links in place: the largest number decides the pages
         record_links[pair.record] = max(record_links[pair.record], pair.record_links)
         target_links[pair.target_id] = max(target_links[pair.target_id], pair.target_links)
+    # a record that this run makes has no labels to read before
     before = [(pair.record, pair.target_id) for pair in batch if pair.was_there]
     after = [(pair.record, pair.target_id) for pair in batch]
     return 1 + sum(plan_reads(ends, record_links, target_links, limits.reads).calls for ends in (before, after) if ends)

@@ -31,7 +31,7 @@ RETIRED_REASON = "retired_reason"
 
 
 class RetiredReason(StrEnum):
-    """Why a record is no longer kept up to date."""
+    """Reason why a record is no longer kept up to date."""
 
     MERGED = "merged"
     DELETED = "deleted"
@@ -40,7 +40,7 @@ class RetiredReason(StrEnum):
 
 
 class FieldKind(StrEnum):
-    """Who decides a field's value. LIFECYCLE is ours and changes without a report; BOOKKEEPING is never compared."""
+    """Owner of a field's value. LIFECYCLE is ours and changes without a report; BOOKKEEPING is never compared."""
 
     KEY = "key"
     COMPUTED = "computed"
@@ -50,7 +50,7 @@ class FieldKind(StrEnum):
 
 
 class FieldPolicy(msgspec.Struct, frozen=True):
-    """How one field is reconciled.
+    """Rule by which one field is reconciled.
 
     `clear_when_empty`: an absent source value clears the CRM; otherwise it leaves the CRM alone. `on_conflict` decides
     for an EDITABLE field that both sides changed.
@@ -156,6 +156,7 @@ OUR_LABELS = tuple(link.name for link in FEATURE_REQUEST.links)
 _TYPES = {definition.name: definition.type for definition in FEATURE_REQUEST.properties}
 # C0 and C1 controls but tab and line feed, and lone surrogates: neither JSON nor the staging store can carry them.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# the exponent is bounded: written out, a number with a long one would fill the memory
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?")
 _TENANT_MARK = re.compile(r"(?:^|\s)tenant:([a-z0-9][a-z0-9-]{0,62})(?=\s|$)")
 _EPOCH_MILLISECONDS = re.compile(r"-?\d{1,14}")
@@ -187,6 +188,7 @@ def normalise(field: str, value: Any) -> str:
     if kind == "datetime":
         return _iso_milliseconds(value)
     if isinstance(value, (list, tuple)):
+        # the order of a list means nothing: sorted, it is no difference
         value = "\n".join(sorted(str(item) for item in value))
     return _safe_text(str(value))
 
@@ -207,12 +209,14 @@ def _utf16_units(text: str) -> int:
 
 def _plain_number(value: Any) -> str:
     text = str(value).strip()
+    # what is no number stays as it is: one bad value must not end the comparison of all
     if not _NUMBER.fullmatch(text):
         return _safe_text(text)
     try:
         plain = format(Decimal(text), "f")
     except InvalidOperation:
         return _safe_text(text)
+    # 5 and 5.00 are one number
     if "." in plain:
         plain = plain.rstrip("0").rstrip(".")
     return "0" if plain in {"-0", ""} else plain
@@ -222,6 +226,7 @@ def _iso_milliseconds(value: Any) -> str:
     moment = value if isinstance(value, datetime) else _parsed_time(str(value).strip())
     if moment is None:
         return _safe_text(str(value))
+    # without a zone it comes from the staging store, which keeps UTC
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 

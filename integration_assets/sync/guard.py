@@ -27,6 +27,7 @@ class Threshold(msgspec.Struct, frozen=True):
 
     def of(self, whole: int) -> Fraction:
         """The most that passes."""
+        # exact: what is right at the limit must not depend on rounding
         return max(Fraction(self.count), Fraction(whole * self.percent, 100))
 
 
@@ -54,7 +55,7 @@ QUOTA_SHARE = Fraction(1, 2)
 
 
 class PlanEffects(msgspec.Struct, frozen=True):
-    """What a plan does beyond the rest of an interrupted plan that was released. `unlinks` are labels."""
+    """Effects of a plan beyond the rest of an interrupted plan that was released. `unlinks` are labels."""
 
     creates: int
     retirements: int
@@ -70,7 +71,7 @@ class Baseline(msgspec.Struct, frozen=True):
 
 
 class Circumstances(msgspec.Struct, frozen=True):
-    """What else the guard looks at.
+    """Other things the guard looks at.
 
     `budget` is the configured most calls of a run, `calls_left_today` what the CRM's header says, None without one.
     `going_on`: the plan is the rest of one that was released or never held. `changed_settings` names what changed since
@@ -95,16 +96,17 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def held(self) -> bool:
-        """Whether nothing may be written."""
+        """Tell whether nothing may be written."""
         return bool(self.reasons)
 
 
 def guard(plan: Plan, effects: PlanEffects, base: Baseline | None, circumstances: Circumstances) -> Verdict:
-    """Whether the plan may be applied. A plan without operations is judged too: its numbers become a base."""
+    """Judge whether the plan may be applied. A plan without operations is judged too: its numbers become a base."""
     reasons: list[str] = [f"problem: {problem}" for problem in plan.problems]
     warnings: list[str] = list(plan.warnings)
     _inputs(plan, base, reasons, warnings)
     _effects(plan, effects, circumstances, reasons)
+    # where nothing is written, neither the occasion nor the number of calls matters
     if plan.operations:
         _occasions(circumstances, reasons)
         _budget(plan, circumstances, reasons, warnings)
@@ -112,6 +114,7 @@ def guard(plan: Plan, effects: PlanEffects, base: Baseline | None, circumstances
 
 
 def _inputs(plan: Plan, base: Baseline | None, reasons: list[str], warnings: list[str]) -> None:
+    # an undo has none: it reads no inputs
     now = plan.numbers
     if now is None:
         return
@@ -129,6 +132,7 @@ def _inputs(plan: Plan, base: Baseline | None, reasons: list[str], warnings: lis
 
 
 def _shrink(what: str, now: int, base: int, reasons: list[str]) -> None:
+    # on its own: a small portal that reads as empty would stay within the tolerance
     if base > 0 and now == 0:
         reasons.append(f"{what}_empty: none read, {base:,} before")
     elif base - now > SHRINK.of(base):
@@ -138,6 +142,7 @@ def _shrink(what: str, now: int, base: int, reasons: list[str]) -> None:
 def _arr(now: Decimal, base: Baseline, reasons: list[str]) -> None:
     before = base.numbers.voted_arr
     moved = abs(Fraction(now) - Fraction(before))
+    # both: a single large customer may move the sum without anything being wrong
     if moved > Fraction(before) * ARR_MOVE_PERCENT / 100 and base.changed_companies >= ARR_MOVE_COMPANIES:
         reasons.append(
             f"arr_moved: ARR of voting companies is {now:,.2f}, {before:,.2f} before, "
@@ -146,6 +151,7 @@ def _arr(now: Decimal, base: Baseline, reasons: list[str]) -> None:
 
 
 def _unmatched(now: PlanNumbers, base: PlanNumbers, reasons: list[str]) -> None:
+    # with few votes the share jumps with every one of them
     if now.votes < UNMATCHED_VOTES or base.votes == 0:
         return
     share, before = Fraction(now.unmatched_votes, now.votes), Fraction(base.unmatched_votes, base.votes)
@@ -162,13 +168,16 @@ def _effects(plan: Plan, effects: PlanEffects, circumstances: Circumstances, rea
     ):
         if count > threshold.of(whole):
             reasons.append(f"{name}: {count:,} of {whole:,}, at most {int(threshold.of(whole)):,} pass")
+    # a first apply creates everything there is
     if not circumstances.first_apply and effects.creates > CREATES.of(live):
         reasons.append(f"creates: {effects.creates:,} beside {live:,}, at most {int(CREATES.of(live)):,} pass")
 
 
 def _occasions(circumstances: Circumstances, reasons: list[str]) -> None:
+    # before the return below: a release is for the settings it was given under
     if circumstances.changed_settings:
         reasons.append(f"settings_changed: {circumstances.changed_settings} changed since a plan was approved")
+    # the plan that this is the rest of passed these questions, or was released in spite of them
     if circumstances.going_on:
         return
     if circumstances.first_apply and circumstances.production:
@@ -181,6 +190,7 @@ def _occasions(circumstances: Circumstances, reasons: list[str]) -> None:
 
 def _budget(plan: Plan, circumstances: Circumstances, reasons: list[str], warnings: list[str]) -> None:
     budget = circumstances.budget
+    # nothing to compare with: said, but no reason to hold every plan of such a portal
     if budget is None and circumstances.calls_left_today is None:
         warnings.append("no budget: the CRM does not say how many calls are left today")
         return
@@ -212,7 +222,7 @@ def judge(
 
 
 def is_first_apply(connection: duckdb.DuckDBPyConnection, plan: Plan) -> bool:
-    """Whether the portal holds no record of ours, or the first apply to it has yet to finish: begin with a canary."""
+    """Tell whether to begin with a canary: the portal holds no record of ours, or its first apply has yet to finish."""
     set_variables(connection, portal_id=plan.portal_id)
     applied, unfinished, *_ = connection.execute(read_sql("sync/portal_history")).fetchall()[0]
     return plan.records_held == 0 or (applied == 0 and unfinished > 0)
@@ -226,7 +236,7 @@ def guard_inputs(
     budget: int | None,
     calls_left_today: int | None,
 ) -> tuple[PlanEffects, Baseline | None, Circumstances]:
-    """What `guard` needs to know about a plan just made, from the staging store.
+    """Read from the staging store what `guard` needs to know about a plan just made.
 
     The base is the last good run; for the rest of an interrupted plan it is that plan, because its numbers passed.
     """
@@ -243,7 +253,9 @@ def guard_inputs(
     circumstances = Circumstances(
         production=production,
         first_apply=is_first_apply(connection, plan),
+        # without an apply before, there is no mapping that it could differ from
         mapping_changed=mapping is not None and mapping != plan.mapping_version,
+        # a sync would write again what somebody has just taken back
         after_undo=last_undo is not None and (last_sync is None or last_undo > last_sync),
         going_on=released is not None,
         budget=budget,

@@ -28,7 +28,7 @@ Outcome = Literal["verified", "rejected", "unknown"]
 
 
 class IntentOutcome(msgspec.Struct, frozen=True):
-    """What came of one intent. `unknown` is an answer that was lost and a write that could not be found."""
+    """Outcome of one intent. `unknown` is an answer that was lost and a write that could not be found."""
 
     ledger_id: int
     outcome: Outcome
@@ -47,11 +47,13 @@ class Ledger(msgspec.Struct):
     def record_intent(self, operations: Sequence[Operation], *, now: datetime) -> list[int]:
         """Commit the intent to carry out `operations` (with the values as they are about to be sent); return ids."""
         ids = list(range(self.next_id, self.next_id + len(operations)))
+        # taken even if the commit fails: a gap does no harm, an id given twice would
         self.next_id += len(operations)
         rows = operation_rows(
             msgspec.structs.replace(operation, seq=ledger_id)
             for operation, ledger_id in zip(operations, ids, strict=True)
         )
+        # committed, not only written: the request goes out as soon as this returns
         with transaction(self.connection), incoming(self.connection, rows):
             self.connection.execute(
                 """
@@ -80,6 +82,7 @@ class Ledger(msgspec.Struct):
         rejected: Sequence[Rejected] = (),
     ) -> None:
         """Commit what came of record writes: outcomes, new bases by key and field, records as read back, quarantine."""
+        # in one: an outcome without the base and the record that go with it would mislead the next plan
         with transaction(self.connection):
             self._record(outcomes, now)
             store_bases(self.connection, self.plan.portal_id, bases, now=now)
@@ -96,6 +99,7 @@ class Ledger(msgspec.Struct):
         rejected: Sequence[Rejected] = (),
     ) -> None:
         """Commit what came of link writes; `links` are all labels of `pairs` as read back."""
+        # in one: an outcome without the labels it was judged by would mislead the next plan
         with transaction(self.connection):
             self._record(outcomes, now)
             _refresh_links(self.connection, pairs, links)
@@ -104,6 +108,7 @@ class Ledger(msgspec.Struct):
     def _record(self, outcomes: Sequence[IntentOutcome], now: datetime) -> None:
         if not outcomes:
             return
+        # types are given: a batch without a single reason would have a column of no type
         rows = pa.Table.from_pylist(
             [msgspec.structs.asdict(one) for one in outcomes],
             schema=columns(ledger_id=pa.int64(), outcome=pa.string(), reason=pa.string(), record_id=pa.string()),
@@ -138,7 +143,9 @@ class Ledger(msgspec.Struct):
 
 def open_ledger(connection: duckdb.DuckDBPyConnection, run_id: str, plan: Plan) -> Ledger:
     """The ledger for applying `plan`."""
+    # counted on, so that ids are in the order of writing, which an undo relies on
     last = connection.execute("SELECT coalesce(max(ledger_id), 0) FROM sync.ledger").fetchall()[0][0]
+    # there is one writer at a time: nobody else takes these ids
     return Ledger(connection, run_id, plan, last + 1)
 
 
@@ -230,6 +237,7 @@ def _refresh_links(
     )
     if not touched.num_rows:
         return
+    # by pair, those without a label left included: what they carried before must not survive
     with incoming(connection, touched):
         connection.execute(
             """

@@ -63,7 +63,7 @@ class Operation(msgspec.Struct, frozen=True):
 
     @property
     def whole(self) -> bool:
-        """Whether an unlink ends every association of the pair."""
+        """Tell whether an unlink ends every association of the pair."""
         return self.action == "unlink" and PLAIN_LABEL in self.after_labels
 
     @property
@@ -118,6 +118,7 @@ def read_operations(
     with_moved: bool = False,
 ) -> Iterator[Operation]:
     """Operations of a plan in order, a page at a time; those that moved are left out unless asked for."""
+    # page by page, not from one open cursor: the same connection writes the ledger in between
     last = -1
     while True:
         rows = connection.execute(
@@ -143,6 +144,7 @@ def read_operations(
         yield from map(_operation, rows)
         if len(rows) < PAGE:
             return
+        # on by number, not by offset: numbers stay, whatever is marked as moved meanwhile
         last = rows[-1][0]
 
 
@@ -155,6 +157,7 @@ def _operation(row: tuple[Any, ...]) -> Operation:
         record_id,
         target,
         target_id,
+        # the store has NULL where an action has no values, or no labels
         before or {},
         after or {},
         tuple(before_labels or ()),
@@ -165,8 +168,10 @@ def _operation(row: tuple[Any, ...]) -> Operation:
 def plan_hash(header: Mapping[str, str], operations: Iterable[Operation]) -> str:
     """SHA-256 over what the plan is for (`header`) and every operation with its before-values, in order."""
     digest = hashlib.sha256(msgspec.json.encode(header, order="deterministic"))
+    # keys sorted: the hash must not depend on the order in which a map was filled
     encoder = msgspec.json.Encoder(order="deterministic")
     for operation in operations:
+        # a line each, as in a plan file
         digest.update(b"\n")
         digest.update(encoder.encode(operation))
     return digest.hexdigest()
@@ -184,5 +189,6 @@ def one_per_place(operations: Iterable[Operation]) -> Iterator[Operation]:
         known = seen.setdefault(place, operation)
         if known is operation:
             yield operation
+        # their numbers always differ; apart from these, repeats must say the same
         elif msgspec.structs.replace(known, seq=0) != msgspec.structs.replace(operation, seq=0):
             raise ConfigurationError(f"the plan changes {operation.key} twice and differently: make a new plan")

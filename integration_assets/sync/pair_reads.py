@@ -1,4 +1,4 @@
-"""Which side to read the links of given pairs from: a list of links is read whole, a page at a time. Pure.
+"""Choice of the side to read the links of given pairs from: a list of links is read whole, a page at a time. Pure.
 
 Reading a request with 6,000 voters to see two thousand of them takes twelve pages; reading those two thousand contacts,
 who have a few requests each, takes two calls. The other way round for a company that is in very many requests.
@@ -15,7 +15,7 @@ Pair = tuple[str, str]
 
 
 class ReadLimits(msgspec.Struct, frozen=True):
-    """How many records one read of links may name, and how many links of each one answer brings."""
+    """Most records that one read of links may name, and most links of each that one answer brings."""
 
     ids_per_read: int = 1_000
     links_per_page: int = 500
@@ -37,14 +37,17 @@ def plan_reads(
     Either all is read from one side, or from ours all but the records whose links do not fit into one page.
     """
     records = list(dict.fromkeys(record_id for record_id, _ in pairs))
+    # one page is read with many other records in one call: only what is longer may be cheaper from the other end
     hot = {record_id for record_id in records if record_links.get(record_id, 0) > limits.links_per_page}
     light = [record_id for record_id in records if record_id not in hot]
     of_hot = [pair for pair in pairs if pair[0] in hot]
     ways = [Reads(tuple(records), (), _calls(records, record_links, limits))]
+    # three ways are weighed, not every mix: the other side pays off for long lists or for all
     for from_records, from_targets in ((light, of_hot), ([], list(pairs))):
         calls = _calls(from_records, record_links, limits)
         calls += _calls({target_id for _, target_id in from_targets}, target_links, limits)
         ways.append(Reads(tuple(from_records), tuple(from_targets), calls))
+    # of equal ways the first, from our side, which is the simplest to read
     return min(ways, key=lambda way: way.calls)
 
 
@@ -56,4 +59,5 @@ def in_order(ids: Iterable[str], links: Mapping[str, int]) -> list[str]:
 def _calls(ids: Iterable[str], links: Mapping[str, int], limits: ReadLimits) -> int:
     """Calls to read the links of these: as many as the one with most takes, for each lot of ids."""
     sizes = sorted((links.get(one, 0) for one in ids), reverse=True)
+    # a record without links takes a call as well; each lot is led by its longest list, as sorted
     return sum(max(1, -(-most // limits.links_per_page)) for most in sizes[:: limits.ids_per_read])

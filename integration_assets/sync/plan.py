@@ -55,7 +55,7 @@ EXAMPLES = 3
 
 
 class PlanInputs(msgspec.Struct, frozen=True):
-    """What a plan depends on beside the tables.
+    """Inputs of a plan beside the tables.
 
     `excluded` are ids of requests that exist in the source but left the scope, `unusable` of those that exist and could
     not be used this time: their records stay as they are. `retirements_withheld` says that the reader could not make
@@ -83,7 +83,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
 
 
 class _Comparison(msgspec.Struct):
-    """What comparing all records found; filled page by page.
+    """Findings of comparing all records; filled page by page.
 
     `vanished` are records that were verified in this portal once and are neither live nor archived now, with their
     request and what would make them again. `foreign` are keys of records that another tenant keeps. `agreed` has, by
@@ -120,6 +120,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         labels=list(OUR_LABELS),
     )
     found = _compare_records(connection, inputs)
+    # before the operations are numbered: the one may add creates, the other takes retirements out
     warnings = (*_respect_removals(found), *_withhold_retirements(found, inputs))
     plan_id = uuid.uuid4().hex
     records = _numbered([*found.creates, *found.updates, *found.retires])
@@ -153,8 +154,10 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
 
 def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> _Comparison:
     found = _Comparison()
+    # read once, and only where a record is not wanted any more
     reasons = cache(partial(_reasons_to_retire, connection, inputs))
     unusable = {record_key(inputs.source_name, request_id) for request_id in inputs.unusable}
+    # None: earlier versions left no mark
     own = {None, inputs.tenant, *inputs.former_tenants}
     for row in _compared_rows(connection):
         key, copies = row["key"], row["copies"]
@@ -163,12 +166,14 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
             found.foreign.append(key)
             found.counts["identified"] += int(row["is_wanted"])
             continue
+        # which of them people use is not for us to guess: none is written to, and the plan is held
         if copies > 1:
             found.problems.append(f"{copies} records in the CRM have the key {key}: merge or archive them there")
         elif row["wanted_copies"] > 1:
             found.problems.append(f"{row['wanted_copies']} requests of the source share the key {key}")
         elif row["is_wanted"]:
             _compare_wanted(found, row, inputs.tenant)
+        # a request that could not be used this time exists: it must not be retired
         elif copies and key not in unusable:
             _compare_unwanted(found, row, inputs, reasons().get(key, RetiredReason.DELETED))
         found.counts["identified"] += int(row["is_wanted"])
@@ -181,7 +186,7 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
 
 
 def _kept_by_another(keys: Sequence[str], source_name: str) -> str:
-    """What holds a plan that met another tenant's records; tells nothing of who that is."""
+    """Say what holds a plan that met another tenant's records, but not which tenant that is."""
     named = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
     return (
         f"{len(keys):,} records with the source name {source_name} are marked as kept from elsewhere ({named}) and are "
@@ -199,6 +204,7 @@ def _compared_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, 
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE compared_feature_requests AS " + read_sql("sync/compared_feature_requests")
     )
+    # the table is made once: pages cut from it do not shift
     last = 0
     while True:
         connection.execute(
@@ -215,24 +221,27 @@ def _compared_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, 
 
 
 def _reasons_to_retire(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> dict[str, RetiredReason]:
-    """Why a request is not wanted any more, by key; whatever is not listed is gone from the source."""
+    """Read, by key, why a request is not wanted any more; whatever is not listed is gone from the source."""
     excluded = {record_key(inputs.source_name, request_id) for request_id in inputs.excluded}
     out_of_scope = connection.execute(
         "SELECT request_id FROM raw.feature_requests EXCEPT SELECT request_id FROM ranked.feature_requests"
     ).fetchall()
     excluded |= {record_key(inputs.source_name, row[0]) for row in out_of_scope}
     merged = {str(row[0]) for row in connection.execute(read_sql("sync/known_merges")).fetchall()}
+    # of a request that is both, the merge says more: the right side wins
     return dict.fromkeys(excluded, RetiredReason.EXCLUDED) | dict.fromkeys(merged, RetiredReason.MERGED)
 
 
 def _compare_wanted(found: _Comparison, row: Mapping[str, Any], tenant: str) -> None:
     key, record_id = row["key"], row["record_id"]
     desired = {field: normalise(field, row.get(field)) for field in COMPARED_FIELDS}
+    # somebody archived it: making it anew would overrule a person
     if record_id is None and row["archived_copies"]:
         found.counts["archived"] += 1
         return
     if record_id is None:
         create = Operation(0, "create", key, after=new_record(key, desired, tenant))
+        # was verified here once and is gone without a trace: merged away or deleted for good
         if row["base_values"]:
             found.vanished.append((key, row["request_id"], create))
         else:
@@ -264,6 +273,7 @@ def _respect_removals(found: _Comparison) -> tuple[str, ...]:
     said = []
     if found.counts["archived"]:
         said.append(f"{found.counts['archived']:,} records were archived in the CRM and stay so")
+    # no record of ours at all: the portal was emptied as a whole, which is no judgement of single records
     if found.counts["held"] == 0:
         for _, request_id, create in found.vanished:
             _create(found, request_id, create)
@@ -289,6 +299,7 @@ def _is_retired(live: Mapping[str, str]) -> bool:
 
 def _compare_unwanted(found: _Comparison, row: Mapping[str, Any], inputs: PlanInputs, reason: RetiredReason) -> None:
     live = _live_values(row)
+    # once is enough: a second time would only move the date
     if _is_retired(live):
         found.counts["retired_before"] += 1
         return
@@ -319,6 +330,7 @@ def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: i
     columns = [pa.array(values, pa.string()) for values in (keys, request_ids, record_ids)]
     with incoming(connection, pa.table(dict(zip(("key", "request_id", "record_id"), columns, strict=True)))):
         connection.execute("CREATE OR REPLACE TEMP TABLE plan_records AS SELECT * FROM incoming_rows")
+    # each of the statements that follow reads tables that the ones before have made
     connection.execute("CREATE OR REPLACE TEMP TABLE wanted_links AS " + read_sql("sync/desired_links"))
     set_variables(connection, plan_id=plan_id, last_seq=last_seq)
     connection.execute("CREATE OR REPLACE TEMP TABLE compared_links AS " + read_sql("sync/compared_links"))
@@ -365,6 +377,7 @@ def _examples(pairs: Sequence[str]) -> str:
 
 
 def _calls(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs, found: _Comparison) -> int:
+    # the question of `is_first_apply`, which needs a finished plan to ask it
     applied, unfinished, *_ = connection.execute(read_sql("sync/portal_history")).fetchall()[0]
     return estimate_calls(
         creates=len(found.creates),
@@ -416,6 +429,7 @@ def _header(
     return Plan(
         plan_id=plan_id,
         run_id=inputs.run_id,
+        # known once the operations are saved
         hash="",
         kind="sync",
         tenant=inputs.tenant,

@@ -37,6 +37,7 @@ def export_plan(connection: duckdb.DuckDBPyConnection, plan: Plan, path: Path) -
     try:
         with replacing_file(path, mode=READABLE) as file:
             file.write(encoder.encode(_Header(FORMAT, plan)) + b"\n")
+            # those that moved as well: the hash covers them
             for operation in read_operations(connection, plan.plan_id, with_moved=True):
                 file.write(encoder.encode(operation) + b"\n")
     except OSError as error:
@@ -51,11 +52,14 @@ def import_plan(connection: duckdb.DuckDBPyConnection, path: Path, approved_hash
     """
     header = _header(path)
     plan = header.plan
+    # before the operations are read: a plan that nobody approved is not worth the time
     if approved_hash is None or len(approved_hash) < SHORTEST_PREFIX or not plan.hash.startswith(approved_hash.lower()):
         raise ConfigurationError(f"the plan in {path} has the hash {plan.hash[:12]}: approve that with --approve")
+    # the file is read twice rather than held in memory: a plan may have a million operations
     if plan_hash(hash_header(plan), _operations(path)) != plan.hash:
         raise ConfigurationError(f"the plan in {path} does not have the hash it claims: make a new one")
     known = connection.execute("SELECT count(*) FROM sync.plans WHERE plan_id = $id", {"id": plan.plan_id}).fetchall()
+    # a second import of the same file must not add the operations again
     if known[0][0] == 0:
         with transaction(connection):
             insert_header(connection, plan)

@@ -29,7 +29,7 @@ PlanStatus = Literal["planned", "held", "approved", "applying", "applied", "inte
 
 
 class PlanNumbers(msgspec.Struct, frozen=True):
-    """What the inputs of a plan amount to. `voted_arr`: ARR of all distinct companies that voted, base currency."""
+    """Totals of the inputs of a plan. `voted_arr`: ARR of all distinct companies that voted, base currency."""
 
     requests: int
     votes: int
@@ -40,7 +40,7 @@ class PlanNumbers(msgspec.Struct, frozen=True):
 
 
 class PlanCounts(msgspec.Struct, frozen=True):
-    """What a plan does. `link` and `unlink` count labels on pairs; `live` our records and `live_links` our labels now.
+    """Numbers of a plan. `link` and `unlink` count labels on pairs; `live` our records and `live_links` our labels now.
 
     `archived` are wanted records that somebody archived, merged away or deleted in the CRM: respected, never written.
     `written_before` and `links_written_before` are those of the unchanged that the same run wrote by an earlier plan.
@@ -104,7 +104,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def hash_header(plan: Plan) -> dict[str, str]:
-    """What the hash covers beside the operations."""
+    """Return what the hash covers beside the operations."""
     return {
         "tenant": plan.tenant,
         "environment": plan.environment,
@@ -188,6 +188,7 @@ def set_status(
 def finish(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) -> None:
     """The plan is applied: its numbers are those of the last good run, and what was interrupted before is settled."""
     with transaction(connection):
+        # together with its numbers: an applied plan without them would leave the guard with an older base
         set_status(connection, plan.plan_id, "applied", now=now)
         connection.execute(
             "UPDATE sync.plans SET status = 'interrupted' WHERE status = 'applying' AND portal_id = $portal_id",
@@ -215,6 +216,7 @@ def interrupted_plan(connection: duckdb.DuckDBPyConnection, plan: Plan) -> Plan 
     set_variables(connection, portal_id=plan.portal_id, mapping_version=plan.mapping_version)
     rows = connection.execute(read_sql("sync/interrupted_plan")).fetchall()
     begun = _decoded(rows[0][0]) if rows else None
+    # a plan made under other settings was not what somebody released
     return begun if begun is not None and begun.settings == plan.settings else None
 
 
@@ -245,6 +247,7 @@ def approve(
         "SELECT header, status FROM sync.plans WHERE starts_with(hash, $prefix) ORDER BY created_at DESC",
         {"prefix": hash_prefix.lower()},
     ).fetchall()
+    # oldest first, so that of plans with the same hash the newest is the one approved
     plans = {_decoded(header).hash: (_decoded(header), status) for header, status in reversed(rows)}
     if len(plans) != 1:
         found = "no plan" if not plans else f"{len(plans)} plans"
@@ -252,6 +255,7 @@ def approve(
     plan, status = next(iter(plans.values()))
     if plan.kind == "undo":
         raise ConfigurationError(f"plan {plan.hash[:12]} is an undo: apply it with `integration-assets undo --yes`")
+    # what an interrupted one has left is for a new plan, which sees what is there now
     if status in {"applying", "applied"}:
         raise ConfigurationError(f"plan {plan.hash[:12]} was applied already")
     if now - plan.created_at > STALE_AFTER:
@@ -261,6 +265,7 @@ def approve(
             f"plan {plan.hash[:12]} was made before {names} changed: run `plan` and approve the new one"
         )
     with transaction(connection):
+        # one waits at a time: an older release must not be applied after this one
         connection.execute("UPDATE sync.plans SET status = 'planned' WHERE status = 'approved'")
         connection.execute(
             "INSERT INTO sync.approvals VALUES ($plan_id, $hash, $by, $now)",
@@ -292,7 +297,8 @@ def stale_reason(
     tenant: str | None = None,
     changed: Changed = unchanged,
 ) -> str | None:
-    """Why a saved plan must not be applied any more, or must not by this tenant; None when it may."""
+    """Say why a saved plan must not be applied any more, or not by this tenant; None when it may."""
+    # tenant and portal come first: a plan for another place is wrong at any age
     if tenant is not None and plan.tenant != tenant:
         return f"it was made for another tenant than {tenant}"
     if plan.portal_id != portal_id:
@@ -311,6 +317,7 @@ def stale_reason(
 def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
     """Leave out of a saved plan what no longer fits the CRM as just read (`raw.crm_*`); return how many operations."""
     set_variables(connection, plan_id=plan.plan_id)
+    # an archived record is in it without an id: it takes up its key, but nothing can be written to it
     live = {
         key: (values or {}, record_id)
         for key, values, record_id in connection.execute(read_sql("sync/live_records_of_plan")).fetchall()
@@ -336,15 +343,18 @@ def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
 
 
 def _moved(operation: Operation, live: tuple[Mapping[str, str], str | None] | None) -> bool:
+    # somebody has made it meanwhile: the next plan compares it
     if operation.action == "create":
         return live is not None
     if live is None or live[1] is None:  # gone, or archived
         return True
+    # our own bookkeeping: a change of it alone is nobody's edit
     values = {field: value for field, value in operation.before.items() if field != MANAGED_STATE}
     return any(normalise(field, live[0].get(field)) != value for field, value in values.items())
 
 
 def _record_baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) -> None:
+    # an undo has none: it must not become what the guard compares with
     if plan.numbers is None:
         return
     numbers = plan.numbers

@@ -1,4 +1,4 @@
-"""Which portal may be written to: the pin of an environment, and the kind of account it must be.
+"""Check of the portal that may be written to: the pin of an environment, and the kind of account it must be.
 
 Another portal is always a configuration error; no approval releases it.
 """
@@ -49,10 +49,12 @@ def check_portal(
     """
     token = f"HUBSPOT_{environment.value.upper()}_TOKEN"
     setting = f"HUBSPOT_{environment.value.upper()}_PORTAL_ID"
+    # before all else: not even a configured id may lead production and sandbox to one portal
     if other_portal_id == portal.portal_id:
         raise ConfigurationError(
             f"sandbox and production both lead to portal {portal.portal_id}: give each environment its own token"
         )
+    # said by a person, and so before the kind of account, which may then be any
     if configured_id is not None:
         if configured_id != portal.portal_id:
             raise ConfigurationError(
@@ -60,6 +62,7 @@ def check_portal(
                 "correct the token or the variable"
             )
         return PinDecision(portal.portal_id, "configured", f"portal {portal.portal_id} as configured by {setting}")
+    # before a portal is learnt: a token in the wrong variable would tie the environment to it for good
     _check_kind(environment, portal, token, setting)
     if pinned_id is None:
         return PinDecision(
@@ -100,6 +103,7 @@ def pin_portal(
     now: datetime,
 ) -> None:
     """Store the decision; nothing changes when the portal was pinned before."""
+    # the origin and the time of the first run are kept
     if decision.origin == "pinned":
         return
     with transaction(connection):

@@ -63,12 +63,14 @@ async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
     try:
         return await _repeating(items, write, pause)
     except BatchRejectedError as error:
+        # alone, so that the reason is its own and not that of another item
         if len(items) == 1:
             sent.rejected.append((items[0], error.reason))
             return sent
     except UnknownOutcomeError as error:
         return await _isolating(items, write, pause, error)
     except TransientError as error:
+        # a lock may be on one record of many; any other failure is of the server, and halves would fare no better
         if error.status != LOCKED or len(items) == 1:
             raise
     middle = len(items) // 2
@@ -83,32 +85,37 @@ async def _repeating(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[
             return await write(items)
         except UnknownOutcomeError:
             await pause(seconds)
+    # the last attempt lets its error out
     return await write(items)
 
 
 async def _isolating(items: Sequence[T], write: Write[T], pause: Pause, error: UnknownOutcomeError) -> Sent[T]:
     """Find the item a server breaks down over; nothing is to be found where both halves fail, or no answer came."""
     sent: Sent[T] = Sent()
+    # no answer at all says nothing about an item: only a server that answered with a failure may choke on one
     if len(items) == 1 or error.status is None or error.status < SERVER_ERROR:
         sent.lost += items
         return sent
     middle, failed = len(items) // 2, []
     for half in (items[:middle], items[middle:]):
         try:
+            # once each: the whole was repeated already
             sent.add(await write(half))
         except BatchRejectedError:
             sent.add(await send(half, write, pause))
         except UnknownOutcomeError as again:
             failed.append((half, again))
+    # one half got through, so the server works and an item of the other is at fault
     if len(failed) == 1:
         sent.add(await _isolating(failed[0][0], write, pause, failed[0][1]))
     else:
+        # both failed: rather the server than an item, and reading back will tell
         sent.lost += [item for half, _ in failed for item in half]
     return sent
 
 
 def record_writer(crm: Crm, definition: ObjectDefinition) -> Write[RecordWrite]:
-    """How records are sent."""
+    """Return the function that sends records."""
 
     async def write(writes: Sequence[RecordWrite]) -> Sent[RecordWrite]:
         outcome = await crm.upsert(definition, writes)
@@ -128,11 +135,11 @@ def record_writer(crm: Crm, definition: ObjectDefinition) -> Write[RecordWrite]:
 
 
 PairKind = Literal["link", "unlink", "unlink whole"]
-"""What is done to pairs: labels are set, labels are taken off, or every association ends."""
+"""Kind of write on pairs: labels are set, labels are taken off, or every association ends."""
 
 
 def pair_writer(crm: Crm, definition: ObjectDefinition, kind: PairKind) -> Write[PairWrite]:
-    """How pairs are sent."""
+    """Return the function that sends pairs."""
     call = {"link": crm.link, "unlink": crm.unlink, "unlink whole": crm.unlink_whole}[kind]
 
     async def write(pairs: Sequence[PairWrite]) -> Sent[PairWrite]:

@@ -52,6 +52,7 @@ def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properti
         have = {definition.display_property}  # comes with the object
     missing = tuple(prop for prop in definition.properties if prop.name not in have)
     if missing:
+        # before the properties, which name it
         steps.append(SetupStep("group", f"create property group {definition.group} ({definition.group_label})"))
         names = ", ".join(prop.name for prop in missing)
         steps.append(SetupStep("properties", f"create {len(missing)} properties: {names}", properties=missing))
@@ -89,6 +90,7 @@ def _refuse_what_is_in_the_way(definition: ObjectDefinition, live: LiveSchema) -
     problems = [
         drift
         for drift in target_problems(definition, live, link_contacts=True)
+        # what this command mends itself is not in its way
         if drift.severity is Severity.ERROR and drift.remedy != RUN_SETUP
     ]
     if problems:
@@ -97,7 +99,7 @@ def _refuse_what_is_in_the_way(definition: ObjectDefinition, live: LiveSchema) -
 
 
 def differences(definition: ObjectDefinition, live: LiveSchema) -> list[str]:
-    """What is not as declared and can still be written, one line each."""
+    """List what is not as declared and can still be written, one line each."""
     drifts = target_problems(definition, live, link_contacts=True)
     return [drift.text for drift in drifts if drift.severity is Severity.WARN]
 
@@ -120,6 +122,7 @@ async def apply_setup(
     """
     if not steps:
         return
+    # one for all steps: the limit is on the whole setup
     deadline = clock() + SETTLE_SECONDS
     for step in steps:
         on_step(step)
@@ -170,12 +173,15 @@ async def _until(
     while True:
         live = await crm.schema(definition, ())
         fine = good(definition, live)
+        # complete, but not as read before: still flipping, so that counting begins anew
         streak = (streak + 1 if live == previous else 1) if fine else 0
         previous = live if fine else None
         if streak >= reads:
             return
+        # the second equal read is worth more a while later; an incomplete one is asked again soon
         wait = POLL_SECONDS if fine else min(POLL_SECONDS, SOONEST_POLL_SECONDS * 2**misses)
         misses += 1
+        # before the wait: once it cannot succeed any more, nobody has to sit it out
         if clock() + wait > deadline:
             raise TransientError(
                 f"the schema of portal {live.portal.portal_id} did not read back stably within "

@@ -1,4 +1,4 @@
-"""How this room talks to the staging store: variables of its statements, columnar batches, times."""
+"""Access of this room to the staging store: variables of its statements, columnar batches, times."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ def naive_utc(moment: datetime) -> datetime:
     return moment.astimezone(UTC).replace(tzinfo=None)
 
 
+# whole statements by name: the name of a variable cannot be bound as a parameter
 _SET = {
     name: "SET VARIABLE " + name + " = $value"
     for name in (

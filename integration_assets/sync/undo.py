@@ -63,7 +63,7 @@ class _Touched(msgspec.Struct, frozen=True):
 
 
 class _Findings(msgspec.Struct):
-    """What comparing the records with the ledger found, chunk by chunk. `live`: record ids by key."""
+    """Findings of comparing the records with the ledger, chunk by chunk. `live`: record ids by key."""
 
     operations: list[Operation] = []
     conflicts: list[Conflict] = []
@@ -86,6 +86,7 @@ def find_run(connection: duckdb.DuckDBPyConnection, wanted: str) -> UndoableRun:
         if len(wanted) < SHORTEST_PREFIX:
             raise ConfigurationError(f"give at least {SHORTEST_PREFIX} characters of the run's id, or `{LAST}`")
         rows = [row for row in rows if row[0].startswith(wanted.lower())]
+        # a whole id wins over longer ones that begin with it
         rows = [row for row in rows if row[0] == wanted.lower()] or rows
     if not rows:
         raise ConfigurationError(f"there is no run {wanted} in this staging store: see `integration-assets report`")
@@ -109,6 +110,7 @@ def saved_undo(connection: duckdb.DuckDBPyConnection, run: UndoableRun, plan_has
     ).fetchall()
     for (header,) in rows:
         plan = msgspec.json.decode(header, type=Plan)
+        # the hash does not say which run is undone: undos of two runs may have the same
         if plan.undoes == run.run_id:
             return plan
     raise ConfigurationError(f"there is no saved undo of run {run.run_id} with the hash {plan_hash[:12]}")
@@ -131,6 +133,7 @@ async def make_undo_plan(
     Raises:
         ConfigurationError: the run wrote to another portal than `inputs.portal_id`.
     """
+    # before the first call: ids of one portal mean other records in another
     if run.portal_id != inputs.portal_id:
         raise ConfigurationError(
             f"run {run.run_id} wrote to portal {run.portal_id}, this is portal {inputs.portal_id}: nothing was undone"
@@ -151,6 +154,7 @@ async def make_undo_plan(
             refresh_records(connection, live.values())
         _compare(found, chunk, live, _written(connection, chunk), inputs.now)
         on_progress(len(chunk))
+    # links of the others were not touched by the run: reading them would be calls for nothing
     linked = [found.live[one.key] for one in touched if one.linked and one.key in found.live]
     await _read_links(crm, definition, connection, linked)
     return _save(connection, run, inputs, found, plan_id=plan_id, crm=crm)
@@ -173,7 +177,9 @@ def _compare(
 ) -> None:
     for one in chunk:
         record = live.get(one.key)
+        # another record may have the key now: what the run wrote went with the old one
         if record is None or (one.record_id is not None and record.record_id != one.record_id):
+            # where nothing was verified, the record may never have been made: its absence is no news
             if one.certain:
                 found.conflicts.append(Conflict(one.key, KEY, "archived"))
                 found.gone += 1
@@ -216,6 +222,7 @@ def _save(
             updates=counts["update"],
             retires=counts["retire"],
             pairs=planned_pairs(connection),
+            # the portal has taken writes of ours before
             canary=False,
             limits=batch_limits(crm),
         )
@@ -286,6 +293,7 @@ def _header(
             retired_before=0,
         ),
         calls=calls,
+        # an undo reads no inputs, and is no base for the guard of a later run
         numbers=None,
         records_held=live,
         conflicts=tuple(found.conflicts),

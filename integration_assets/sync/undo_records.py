@@ -1,4 +1,4 @@
-"""What one run did to one record, and what would put it back. Pure.
+"""Effect of one run on one record, and the change that puts it back. Pure.
 
 The ledger says what a run meant to write and, if the answer was read, what came of it. Where the answer is missing,
 later runs bear witness: one that found the old value there before it wrote shows that this run's write never arrived.
@@ -42,7 +42,7 @@ class Entry(msgspec.Struct, frozen=True):
 
 
 class WrittenField(msgspec.Struct):
-    """What a run wrote into one field.
+    """Values a run wrote into one field.
 
     `state` is the record's `managed_state` from before the write, None when that write left it alone. `verified` says
     that it was written for certain, `refused` that the CRM refused every attempt.
@@ -57,7 +57,7 @@ class WrittenField(msgspec.Struct):
 
 
 class Written(msgspec.Struct):
-    """What a run did to one record. `created`: it made it; then its fields do not matter, the record is retired."""
+    """Effect of a run on one record. `created`: it made it; then its fields do not matter, the record is retired."""
 
     created: bool = False
     fields: dict[str, WrittenField] = msgspec.field(default_factory=dict)
@@ -85,6 +85,7 @@ def _add(fields: dict[str, WrittenField], entry: Entry) -> None:
     for field, value in entry.after.items():
         if field in {KEY, MANAGED_STATE}:
             continue
+        # the run's first write knows what was there before the run; a repeat only adds what was written
         one = fields.setdefault(field, WrittenField(entry.before.get(field, ""), entry.before.get(MANAGED_STATE)))
         one.written.add(value)
         one.verified |= entry.outcome == "verified"
@@ -98,6 +99,7 @@ def _bear_witness(fields: dict[str, WrittenField], later: Entry) -> None:
         if one.verified or one.witnessed:
             continue
         one.witnessed = True
+        # a later run that found ours shows that it arrived; had it not, there is nothing to put back
         if later.before.get(field, "") in one.written:
             one.verified = True
         else:
@@ -123,8 +125,10 @@ def undo_record(
             continue
         elif live[field] in one.written:
             restored[field] = one.before
+        # refused every time, the field was never ours: what is there is no change of our value
         elif not one.refused:
             conflicts.append(Conflict(key, field, "changed"))
+    # a date without its reason, or the other way round, would be half a retirement
     if any(conflict.field in RETIREMENT for conflict in conflicts):
         restored = {field: value for field, value in restored.items() if field not in RETIREMENT}
     if not restored:
@@ -132,6 +136,7 @@ def undo_record(
     state = _previous_state(written, restored, live[MANAGED_STATE])
     if state != live[MANAGED_STATE]:
         restored[MANAGED_STATE] = state
+    # an undo of a revival retires again, and is counted as that
     retires = restored.get(RETIRED_AT) and restored.keys() <= RETIREMENT | {MANAGED_STATE}
     before = {field: live[field] for field in restored}
     action: Action = "retire" if retires else "update"
@@ -143,6 +148,7 @@ def _undo_create(
 ) -> tuple[Operation | None, list[Conflict]]:
     before = {RETIRED_AT: live[RETIRED_AT], RETIRED_REASON: live[RETIRED_REASON]}
     if all(before.values()):
+        # by an earlier attempt of the same undo: nothing is left to do, and nothing to report
         undone = before[RETIRED_REASON] == RetiredReason.UNDONE
         return None, [] if undone else [Conflict(key, RETIRED_REASON, "changed")]
     after = {RETIRED_AT: normalise(RETIRED_AT, now), RETIRED_REASON: RetiredReason.UNDONE.value}
@@ -154,6 +160,7 @@ def _previous_state(written: Written, restored: Iterable[str], live_state: str) 
     digests = parse_managed_state(live_state)
     for field in restored:
         state = written.fields[field].state
+        # the write left the state alone, so that its digest is still the one from before
         if state is None:
             continue
         previous = parse_managed_state(state).get(field)

@@ -79,16 +79,18 @@ async def read_labels(
         found = await crm.links_of_pairs(definition, [pair for one in some for pair in by_target[one]])
         for link in found.links:
             labels[link.record_id, link.target_id].add(link.label)
+        # what the other end could not tell is read from ours
         from_records |= {pair.record_id for pair in found.unreadable}
     for some in chunks(in_order(from_records, record_links), limits.ids_per_read):
         for link in await crm.links(definition, some, pairs[0].target):
+            # a list is read whole: the rest of it was not asked for
             if (link.record_id, link.target_id) in asked:
                 labels[link.record_id, link.target_id].add(link.label)
     return {pair: tuple(sorted(have)) for pair, have in labels.items()}
 
 
 def link_problem(pair: PairWrite, before: Sequence[str], have: Sequence[str], kind: PairKind) -> str | None:
-    """What is wrong with a pair on reading back, or None. It had the labels `before` and has those in `have`."""
+    """Say what is wrong with a pair on reading back, or None. It had the labels `before` and has those in `have`."""
     if kind == "link":
         missing = [label for label in pair.labels if label not in have]
         return f"does not carry {', '.join(missing)} after it was set" if missing else None
@@ -98,6 +100,7 @@ def link_problem(pair: PairWrite, before: Sequence[str], have: Sequence[str], ki
     if kind == "unlink whole":
         # with another label on it, somebody has associated the two anew: that is theirs
         return "is still associated after the association was removed" if tuple(have) == (PLAIN_LABEL,) else None
+    # the call must not take off more than it was told to
     lost = [label for label in before if label not in pair.labels and label not in have]
     return f"has lost {', '.join(lost)} as well" if lost else None
 
