@@ -130,6 +130,7 @@ async def _links(application: Application, plan: Plan) -> None:
     async def work(batch: Sequence[Operation]) -> None:
         await apply_links(application, batch)
 
+    # before progress is announced: a plan without links spends no time on them
     if not plan.counts.link + plan.counts.unlink:
         return
     application.on_progress("links", 0)  # from now on, time is spent on links

@@ -89,6 +89,7 @@ def _still_to_write(operation: Operation, record: CrmFeatureRequest | None) -> t
 
 
 async def _write_and_verify(application: Application, operations: Sequence[Operation]) -> None:
+    # on record before it is sent: after a crash nothing is in the CRM that the ledger does not know of
     ids = application.ledger.record_intent(operations, now=application.now())
     ledger_ids = {operation.key: ledger_id for operation, ledger_id in zip(operations, ids, strict=True)}
     by_key = {operation.key: operation for operation in operations}

@@ -61,6 +61,7 @@ def import_plan(connection: duckdb.DuckDBPyConnection, path: Path, approved_hash
     known = connection.execute("SELECT count(*) FROM sync.plans WHERE plan_id = $id", {"id": plan.plan_id}).fetchall()
     # a second import of the same file must not add the operations again
     if known[0][0] == 0:
+        # header and operations at once: half an import would be taken for a known plan the next time
         with transaction(connection):
             insert_header(connection, plan)
             _insert(connection, plan, _operations(path))

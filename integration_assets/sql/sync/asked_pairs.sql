@@ -9,6 +9,7 @@ FROM compared_links
 WHERE
     is_plain_only
     OR (
+        -- nothing new is wanted on it, and what would be taken off is all there is beside the plain association
         len(stale_labels) > 0
         AND list_sort(list_concat(stale_labels, ['plain'])) = present_labels
         AND all_labels = present_labels

@@ -20,4 +20,5 @@ base AS (
 SELECT count(*) AS companies
 FROM now
 FULL JOIN base ON now.company_id = base.company_id
+-- a company that one of the plans does not have counts as one without ARR there
 WHERE coalesce(now.arr, 0) <> coalesce(base.arr, 0)

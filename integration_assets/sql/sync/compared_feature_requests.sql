@@ -15,6 +15,7 @@ held AS (
         lower(key) AS key,
         count(*) FILTER (NOT archived) AS copies,
         count(*) FILTER (archived) AS archived_copies,
+        -- with several copies none is written to, so that any of them will do here
         any_value(record_id) FILTER (NOT archived) AS record_id,
         any_value(property_values) FILTER (NOT archived) AS live_values
     FROM raw.crm_feature_requests

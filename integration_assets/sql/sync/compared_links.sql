@@ -11,6 +11,7 @@ WITH ours AS (
     FROM raw.crm_feature_requests
     WHERE NOT archived AND starts_with(lower(key), lower(getvariable('source') || ':'))
     GROUP BY lower(key)
+    -- a key held twice holds the plan: whose links these are cannot be told
     HAVING count(*) = 1
 ),
 

@@ -30,6 +30,7 @@ new_operations AS (
 
 SELECT
     count(*) FILTER (action = 'create') AS creates,
+    -- a merged request lives on in another record: nothing is lost with it
     count(*) FILTER (action = 'retire' AND after_values['retired_reason'] <> 'merged') AS retirements,
     -- the plain association goes with labels; alone it counts as one
     coalesce(

@@ -8,6 +8,7 @@ WHERE
     AND begun.kind = 'sync'
     AND begun.portal_id = getvariable('portal_id')
     AND begun.mapping_version = getvariable('mapping_version')
+    -- an undo counts from its beginning: what is left to do after it, even a partial one, is not the rest of this plan
     AND begun.started_at > coalesce(
         (
             SELECT max(coalesce(ended.finished_at, ended.started_at))

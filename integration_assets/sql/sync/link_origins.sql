@@ -30,6 +30,7 @@ written AS (
     WHERE
         ledger.portal_id = getvariable('portal_id')
         AND ledger.action IN ('link', 'unlink')
+        -- without an outcome, or with an unknown one, it may have been written
         AND ledger.outcome IS DISTINCT FROM 'rejected'
         AND (ledger.record_id, ledger.target, ledger.target_id) IN (
             SELECT (asked_pairs.record_id, asked_pairs.target, asked_pairs.target_id) FROM asked_pairs
@@ -49,6 +50,7 @@ origins AS (
             len(before_labels) = 0 OR coalesce(after_removal, TRUE)
         ) AS was_empty,
         arg_max(
+            -- a link leaves the whole set it wrote, an unlink what it did not take off
             CASE
                 WHEN action = 'link' THEN after_labels
                 ELSE

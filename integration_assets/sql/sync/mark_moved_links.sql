@@ -7,6 +7,7 @@ FROM (
         operations.seq,
         list_sort(list(DISTINCT live.label) FILTER (live.label IS NOT NULL)) AS labels
     FROM sync.plan_operations AS operations
+    -- a record yet to be made has no links, which is what its operations expect
     LEFT JOIN raw.crm_feature_requests AS held
         ON operations.key = lower(held.key) AND NOT held.archived
     LEFT JOIN raw.crm_links AS live

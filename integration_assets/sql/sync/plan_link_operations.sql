@@ -34,6 +34,7 @@ operations AS (
         target,
         target_id,
         present_labels AS before_labels,
+        -- known only of pairs that would keep nothing but the plain association: there it goes as well
         CASE WHEN was_empty THEN present_labels ELSE list_sort(stale_labels) END AS after_labels
     FROM judged
     WHERE len(stale_labels) > 0

@@ -16,6 +16,7 @@ WITH changes AS (
         coalesce(ledger.before_labels, []) AS labels_before,
         coalesce(ledger.outcome = 'verified', FALSE) AS verified,
         unnest(
+            -- an unlink lists what it takes off; a link lists the whole set, of which only what is new is its doing
             CASE
                 WHEN ledger.action = 'unlink' THEN ledger.after_labels
                 ELSE
@@ -52,6 +53,7 @@ done_by_label AS (
     FROM changes
     WHERE list_contains(getvariable('labels'), label) OR label = 'plain'
     GROUP BY key, target, target_id, label
+    -- labels that only later runs wrote are not this run's to undo
     HAVING bool_or(own)
 ),
 
@@ -74,6 +76,7 @@ to_undo AS (
         done_by_label.label,
         done_by_label.labels_before,
         done_by_label.first_id,
+        -- the state before the run is the opposite of what its first write made
         CASE done_by_label.first_action WHEN 'link' THEN 'unlink' ELSE 'link' END AS action,
         coalesce(present.labels, []) AS present_labels
     FROM done_by_label
@@ -142,6 +145,7 @@ operations AS (
         target_id,
         present_labels AS before_labels,
         CASE
+            -- a link writes the whole set, so that labels of others are carried along
             WHEN action = 'link' THEN list_sort(list_distinct(list_concat(present_labels, labels)))
             WHEN is_whole THEN present_labels
             ELSE list_sort(our_labels)

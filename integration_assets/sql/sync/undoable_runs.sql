@@ -29,6 +29,7 @@ FROM wrote
 UNION ALL
 SELECT
     run_id,
+    -- runs without a write are listed as well, so that the user is told this and not that there is no such run
     NULL AS portal_id,
     FALSE AS is_undo,
     NULL AS began_at,

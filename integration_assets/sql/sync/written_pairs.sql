@@ -62,7 +62,8 @@ SELECT
     ended.key,
     ended.target_id,
     created.key IS NULL AS was_there,
-    -- links of either end before the run, and its new ones up to this one
+    -- links of either end before the run, and its new ones up to this one;
+    -- not below zero, because others may have removed links since
     greatest(
         0,
         coalesce(of_record.links, 0)
