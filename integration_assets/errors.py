@@ -37,8 +37,10 @@ class EndState(StrEnum):
 
 EXIT_CODES: dict[EndState, int] = {
     EndState.SUCCEEDED: 0,
+    # Zero, as all that could be written was: a scheduler that saw a failure would repeat it for nothing.
     EndState.SUCCEEDED_WITH_REJECTS: 0,
     EndState.HELD: 3,
+    # EX_TEMPFAIL of sysexits.h: schedulers and mail systems know it as "try again".
     EndState.RETRY_LATER: 75,
     EndState.FAILED: 1,
 }
@@ -54,6 +56,7 @@ class IntegrationError(Exception):
     that it may be asked again, None when it did not.
     """
 
+    # For a kind that does not say its own: no error may pass for a good end.
     state: EndState = EndState.FAILED
 
     def __init__(
@@ -145,4 +148,5 @@ class HeldError(IntegrationError):
 
     def __init__(self, message: str, *, reasons: tuple[str, ...] = ()) -> None:
         super().__init__(message)
+        # Masked like the message: reasons name records, whose titles are people's own words.
         self.reasons = tuple(map(mask_addresses, reasons))

@@ -72,6 +72,7 @@ class Voter(msgspec.Struct, frozen=True):
     """A person who votes or authors. `email` is exactly as the source gave it (never logged)."""
 
     voter_id: str
+    # Never normalised here: `resolution` decides what it means, and a CRM may hold it spelt as it is.
     email: str | None = None
     account_ids: tuple[str, ...] = ()
 
@@ -85,6 +86,7 @@ class Vote(msgspec.Struct, frozen=True):
 
     vote_id: str
     request_id: str
+    # Kept although the person is gone: the vote still counts.
     voter: Voter | None
     created_at: datetime | None
     request_status: str | None = None
@@ -246,6 +248,7 @@ class LiveLink(msgspec.Struct, frozen=True):
     target: LinkTarget
     name: str | None
     label: str | None
+    # Of this portal: another one may have another limit.
     limit: int | None = None
 
 
@@ -293,12 +296,14 @@ class RejectedRequest(Rejected, frozen=True, eq=False):
 
     def __eq__(self, other: object) -> bool:
         """True if both reject one record for one reason."""
+        # Also equal to a plain rejection: the same record met twice, once with less known of it, is told once.
         if not isinstance(other, Rejected):
             return NotImplemented
         return (self.kind, self.key, self.reason) == (other.kind, other.key, other.reason)
 
     def __hash__(self) -> int:
         """Digest of what is compared."""
+        # By the same three as above: board and merged ids are no part of which rejection it is.
         return hash((self.kind, self.key, self.reason))
 
 

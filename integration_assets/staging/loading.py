@@ -47,7 +47,7 @@ _COUNT = Template("SELECT count(*) FROM raw.$name")
 _DROP = Template("DROP TABLE IF EXISTS loading.$name")
 
 _CANNOT_STORE = (UnicodeEncodeError, OverflowError, ValueError, TypeError)
-"""What pyarrow raises for a value that no table can hold (its own errors are ValueErrors and TypeErrors)."""
+"""Errors that pyarrow raises for a value that no table can hold (its own are ValueErrors and TypeErrors)."""
 
 
 class Loader:
@@ -78,11 +78,13 @@ class Loader:
         for record in records:
             rows = self._rows(table, record, rejected)
             for row in rows:
+                # A row without its key cannot be told from another one, and would replace it.
                 if row.blank:
                     rejected.append(_reject(row, row.blank))
                 else:
                     by_table[row.table].append(row)
         for name, rows_of_table in by_table.items():
+            # By table, not by record: one statement for each record would take most of the time of a read.
             rejected += self._insert(name, rows_of_table)
         self._seen[table] += len(records)
         return self._first_reports(rejected)
@@ -115,6 +117,7 @@ class Loader:
     def _rows(self, table: str, record: object, rejected: list[Rejected]) -> list[Row]:
         try:
             rows = list(rows_of(record))
+        # A time that has no moment in UTC costs its record only.
         except OverflowError:
             kind, key = type(record).__name__.lower(), str(getattr(record, _first_field(record)))
             rejected.append(Rejected(kind, _storable(key), "a time outside the years 1 to 9999"))
@@ -130,6 +133,7 @@ class Loader:
         try:
             batch = self._batch(schema, rows)
         except _CANNOT_STORE:
+            # Row by row only now: nearly every page is fine, and looking at each row takes many times as long.
             batch, rejected = self._salvage(schema, rows)
         self._connection.register("_page", batch)
         try:
@@ -153,6 +157,7 @@ class Loader:
         columns += [[row.own for row in rows], range(self._position, self._position + len(rows))]
         arrays = [pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)]
         batch = pa.Table.from_arrays(arrays, schema=schema)
+        # Across all pages and tables: it says which of two rows with one key was read last.
         self._position += len(rows)
         return batch
 
@@ -164,6 +169,7 @@ class Loader:
 
     def prepare(self) -> None:
         """Make the empty side tables. Called by `replacing`."""
+        # Attached once per connection: a second read of the same run uses it again.
         self._connection.execute("ATTACH IF NOT EXISTS ':memory:' AS loading")
         for table in self._tables:
             self._connection.execute(_PREPARE.substitute(name=_name(table)))
@@ -204,6 +210,7 @@ def replacing(connection: duckdb.DuckDBPyConnection, tables: Sequence[str]) -> I
     loader.prepare()
     try:
         yield loader
+        # Only when the block ended well: after an error yesterday's rows stay.
         loader.swap()
     finally:
         loader.discard()
@@ -215,6 +222,7 @@ def quarantine(connection: duckdb.DuckDBPyConnection, run_id: str, stage: str, r
     `stage` is the asset that met them. The same rejection of the same stage and run is kept once, so that a step that
     is tried again does not count twice.
     """
+    # Without rows there are no columns to make.
     if not rejected:
         return 0
     rows = {(record.kind, _storable(record.key), _storable(record.reason)): record.url for record in rejected}

@@ -27,11 +27,11 @@ from integration_assets.whole_files import write_whole
 
 IDENTITY_WAIT_SECONDS = 0.02
 IDENTITY_LOOKS = 10
-"""How often, and how long apart, a refused run looks who holds the lock: a holder signs just after it has taken it."""
+"""Pause and number of looks of a refused run at who holds the lock: a holder signs just after it has taken it."""
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """Who holds a lock. `what` is a run or a command, `number` the fencing number, `since` is UTC."""
+    """Holder of a lock. `what` is a run or a command, `number` the fencing number, `since` is UTC."""
 
     what: str
     pid: int
@@ -45,13 +45,15 @@ class Holder(msgspec.Struct, frozen=True):
         return f"{self.what}, process {self.pid}{where}, since {self.since:%Y-%m-%d %H:%M:%S} UTC"
 
     def alive(self) -> bool:
-        """Whether its process exists, as far as this machine can tell."""
+        """Tell whether its process exists, as far as this machine can tell."""
+        # Process numbers of another machine say nothing here: it is taken for alive.
         if self.host != socket.gethostname():
             return True
         try:
             os.kill(self.pid, 0)
         except ProcessLookupError:
             return False
+        # There is such a process, of another account.
         except PermissionError:
             return True
         return True
@@ -71,18 +73,21 @@ class RunLock:
 
     def guard_store(self) -> None:
         """From now on the store file itself has to stay the same as well. To be called once it is open."""
+        # Not at locking: the store may have to be created first.
         status = self.store.stat()
         self._files[self.store] = (status.st_dev, status.st_ino)
 
     def passed_on(self) -> str | None:
-        """Why the lock is no longer ours, or None while it is."""
+        """Tell why the lock is no longer ours; None while it is."""
         for path, identity in self._files.items():
             try:
                 status = path.stat()
             except OSError as error:
                 return f"{path.name} is gone ({error.strerror})"
+            # Somebody moved the file away and put another in its place: the lock on ours keeps nobody out of that one.
             if (status.st_dev, status.st_ino) != identity:
                 return f"{path.name} was replaced"
+        # Files moved away and back again look untouched; the number still tells that another held the lock meanwhile.
         number = _read_number(fence_path(self.store))
         return None if number == self.number else f"it went from holder {self.number} to {number}"
 
@@ -130,9 +135,11 @@ def run_lock(store: Path, what: str) -> Iterator[RunLock]:
 def _take(store: Path) -> tuple[int, FileIdentity]:
     path = lock_path(store)
     while True:
+        # Not inherited: a child that outlives the run would keep the lock.
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # By identity: the file may have been replaced before we locked it, and a lock on the old one is worthless.
             held = os.fstat(descriptor)
             with suppress(FileNotFoundError):
                 at_path = path.stat()
@@ -157,10 +164,11 @@ def _refusal(store: Path) -> LockError:
 
 
 def _holder(path: Path) -> Holder | None:
-    """Who holds the lock now; None when nobody has signed."""
+    """Read who holds the lock now; None when nobody has signed."""
     for _ in range(IDENTITY_LOOKS):
         with suppress(OSError, msgspec.DecodeError):
             holder = msgspec.json.decode(path.read_bytes(), type=Holder)
+            # A signature may be left over from a holder that was killed, until the new one signs.
             if holder.alive():
                 return holder
         time.sleep(IDENTITY_WAIT_SECONDS)
@@ -176,6 +184,7 @@ def _next_number(store: Path) -> int:
     """One above the last number; safe because only the holder of the lock comes here."""
     path = fence_path(store)
     number = (_read_number(path) or 0) + 1
+    # Whole: after half a number the next holders would get numbers that were given before.
     write_whole(path, f"{number}\n".encode("ascii"))
     return number
 
@@ -186,4 +195,5 @@ def _read_number(path: Path) -> int | None:
         text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError):
         return None
+    # A damaged file counts as none, however long it is: it must not end in an error of its own.
     return int(text) if text.isdecimal() and len(text) <= 18 else None

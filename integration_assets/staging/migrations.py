@@ -32,6 +32,7 @@ class Migration(msgspec.Struct, frozen=True):
 def known_migrations() -> tuple[Migration, ...]:
     """The migrations of this version, in order."""
     directory = resources.files("integration_assets.staging") / "migrations"
+    # As resources of the package: it may lie in an archive.
     found = (entry for entry in directory.iterdir() if entry.name.endswith(".sql"))
     migrations = (
         Migration(int(entry.name[:4]), entry.name.removesuffix(".sql"), entry.read_text("utf-8")) for entry in found
@@ -66,10 +67,12 @@ def _applied(connection: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, str]
 def _check_history(applied: dict[int, tuple[str, str]], migrations: Sequence[Migration]) -> None:
     known = {migration.number: migration for migration in migrations}
     for number, (name, checksum) in sorted(applied.items()):
+        # An older version would leave the tables of the newer one as they are, and they would go stale.
         if number not in known:
             raise ConfigurationError(
                 f"the staging store was written by a newer version (it has migration {name}): install that version"
             )
+        # An edited migration would never run here, and the tables would differ from those the code expects.
         if known[number].checksum != checksum:
             raise ConfigurationError(
                 f"the staging store was made by another build (migration {name} differs): "
@@ -79,6 +82,7 @@ def _check_history(applied: dict[int, tuple[str, str]], migrations: Sequence[Mig
 
 def _run(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     with transaction(connection):
+        # Together with its record: a migration that broke off in the middle has not run at all.
         connection.execute(migration.sql)
         connection.execute(
             "INSERT INTO ops.migrations VALUES (?, ?, ?, now()::TIMESTAMP)",

@@ -68,6 +68,7 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
             _copy(connection)
         unfinished.chmod(0o444)
         _flush(unfinished)
+        # Only once it is on disk: after a power cut, a name that was replaced first could lead to an empty file.
         unfinished.replace(target)
         _flush(target.parent)
     except (OSError, duckdb.IOException) as error:
@@ -80,6 +81,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Non
     connection.execute(f"ATTACH {_text(str(file))} AS {_COPY} (STORAGE_VERSION {_text(STORAGE_VERSION)})")
     try:
         yield
+        # All into the file: a log beside it would not be moved along with it.
         connection.execute(f"CHECKPOINT {_COPY}")
     finally:
         connection.execute(f"DETACH {_COPY}")
@@ -118,6 +120,7 @@ def _masked_texts(
             [pattern],
         ).fetchall()
         mask = mask_addresses if kind == "VARCHAR" else mask_addresses_in_json
+        # The sign alone is no address: most of these texts stay as they are.
         rows += [(column, original, mask(original)) for (original,) in found]
     masked = [row for row in rows if row[1] != row[2]]
     arrays = [pa.array([row[place] for row in masked], pa.string()) for place in range(3)]

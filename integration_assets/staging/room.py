@@ -1,4 +1,4 @@
-"""What a run needs of the machine: room on the disks, looked at before anything is written outside, and open files."""
+"""Room for a run: space on the disks, looked at before anything is written outside, and open files."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from pathlib import Path
 from integration_assets.errors import PermanentError
 
 LEAST_BYTES = 8_000_000
-"""What the first run of a small installation leaves: store, published file, report and Dagster's records."""
+"""Bytes that the first run of a small installation leaves: store, published file, report and Dagster's records."""
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_IN_WORDS = ("database or disk is full", "No space left on device", "Disk quota exceeded", "File too large")
-"""What SQLite and DuckDB make of those errors."""
+"""Words of SQLite and DuckDB for those errors."""
 
 
 def bytes_of(files: Iterable[Path]) -> int:
@@ -38,18 +38,20 @@ def check_room(folders: Iterable[Path], left_by_last_run: Iterable[Path]) -> Non
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error comes from a disk, a quota or a file that can grow no more."""
+    """Tell whether an error comes from a disk, a quota or a file that can grow no more."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _FULL:
             return True
+        # Databases wrap the number of the error into a sentence of their own.
         if any(words in str(error) for words in _FULL_IN_WORDS):
             return True
+        # Up the chain: by the time it gets here it is wrapped by the store, by Dagster, or by both.
         error = error.__cause__ or error.__context__
     return False
 
 
 def has_too_many_open_files(error: BaseException | None) -> bool:
-    """Whether an error comes from the limit of files that a process, or the system, may hold open."""
+    """Tell whether an error comes from the limit of files that a process, or the system, may hold open."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
             return True

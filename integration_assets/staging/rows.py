@@ -130,6 +130,7 @@ def _(record: FeatureRequest) -> Iterator[Row]:
         utc(record.status_changed_at),
     )
     row = _row("raw.feature_requests", "feature_request", record.request_id, values)
+    # A missing id is the worse of the two, and is the one that is named.
     yield row._replace(blank="no title") if not row.blank and is_blank(record.title) else row
     for merged_id in record.merged_ids:
         yield _row("raw.merge_aliases", "merge_alias", merged_id, (merged_id, record.request_id))
@@ -147,6 +148,7 @@ def _(record: Vote) -> Iterator[Row]:
     values = (record.vote_id, record.request_id, voter_id, utc(record.created_at))
     yield _row("raw.votes", "vote", record.vote_id, values)
     if record.voter:
+        # A vote's copy of the person may be older than the person's own record.
         yield from _voter_rows(record.voter, own=False)
 
 
@@ -206,6 +208,7 @@ def _(record: Link) -> Iterator[Row]:
 @rows_of.register
 def _(record: PortalRead) -> Iterator[Row]:
     schema = record.schema
+    # Which portal it was is known even where its schema may not be read.
     portal = schema.portal if schema else record.portal
     values = (
         record.environment,

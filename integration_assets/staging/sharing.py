@@ -1,4 +1,4 @@
-"""Who on this machine may read what of the home: only its owner, or everybody what is published and nothing else.
+"""Access to the home on this machine: for its owner only, or for everybody to what is published and nothing else.
 
 What is published holds no e-mail address. Stores, overrides and messages do; the registry holds sealed secrets.
 """
@@ -26,11 +26,13 @@ def share_published(home: Path) -> None:
         PermanentError: a mode cannot be changed.
     """
     try:
+        # First closed, then opened: in between, nothing private can be reached by its name.
         for entry in exposed(home, passed_through=True):
             entry.chmod(stat.S_IMODE(entry.stat().st_mode) & ~FOR_OTHERS)
         published = home / PUBLISHED
         for folder in (published, *(inside for inside in published.iterdir() if inside.is_dir())):
             folder.chmod(READABLE)
+        # Passed through, not listed: others see nothing but what is published.
         home.chmod(stat.S_IMODE(home.stat().st_mode) & ~FOR_OTHERS | PASS_THROUGH)
     except OSError as error:
         raise PermanentError(
@@ -46,5 +48,6 @@ def exposed(home: Path, *, passed_through: bool = False) -> list[Path]:
     """
     if not home.is_dir() or not (passed_through or home.stat().st_mode & PASS_THROUGH):
         return []
+    # The mode of a link says nothing, and changing it would change its target.
     entries = (entry for entry in home.iterdir() if entry.name != PUBLISHED and not entry.is_symlink())
     return sorted(entry for entry in entries if entry.stat().st_mode & FOR_OTHERS)

@@ -1,4 +1,4 @@
-"""Where the staging store lives and how it is opened: exclusively, migrated, closed whatever happens.
+"""Place and opening of the staging store: exclusively, migrated, closed whatever happens.
 
 Whoever opens the store holds its run lock: a run keeps it from beginning to end, and a second one is refused before it
 has sent anything. DuckDB itself lets one process write a file and shuts every other out, readers included, which keeps
@@ -83,11 +83,13 @@ def _base(home: Path, store_url: str | None) -> Path:
         return home / "staging"
     if store_url.startswith(_DUCKDB_SCHEME):
         directory = store_url.removeprefix(_DUCKDB_SCHEME)
+        # An empty path would mean the root of the file system: a slip rather than a choice.
         if not directory.startswith("/") or directory.strip("/") == "":
             raise ConfigurationError(
                 "INTEGRATION_ASSETS_STORE_URL: duckdb:// takes an absolute directory, as in duckdb:///var/lib/staging"
             )
         return Path("/" + directory.strip("/"))
+    # Two letters at least, so that no drive letter is taken for one.
     if _URL_SCHEME.match(store_url):
         scheme = store_url.partition(":")[0]
         raise ConfigurationError(
@@ -125,9 +127,11 @@ def hold_store(path: Path, what: str) -> Iterator[HeldStore]:
         try:
             # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
             with _clear_errors(path, duckdb.Error):
+                # Before the first change of the file: from here on it must not be swapped under us.
                 lock.guard_store()
                 migrate(connection)
                 yield HeldStore(connection, lock)
+                # Another process may have its store at this place by now: a checkpoint would write into it.
                 if not lock.passed_on():
                     _checkpoint(connection)
         finally:
@@ -152,6 +156,7 @@ def open_store(path: Path, what: str = "a command") -> Iterator[duckdb.DuckDBPyC
 @contextmanager
 def _locked(path: Path, what: str) -> Iterator[RunLock]:
     with ExitStack() as stack:
+        # Around the taking alone: an error of the block inside is not about these files.
         with _clear_errors(path, OSError):
             make_private_directory(path.parent)
             lock = stack.enter_context(run_lock(path.absolute(), what))
@@ -169,6 +174,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
                 "storage_compatibility_version": STORAGE_VERSION,
             },
         )
+    # Whatever the machine's zone: days and ages must not depend on where a run is made.
     connection.execute("SET TimeZone = 'UTC'")
     # DuckDB draws a bar on stdout when a query takes two seconds, even into a pipe: that is where our results go.
     connection.execute("SET enable_progress_bar = false")
@@ -179,6 +185,7 @@ def _connect(path: Path) -> duckdb.DuckDBPyConnection:
 def make_private_directory(directory: Path) -> None:
     """Create a directory and its missing parents, readable by the owner only."""
     missing = [directory, *directory.parents]
+    # One by one: `parents=True` would make the levels above with the usual, wider mode.
     for level in reversed([level for level in missing if not level.exists()]):
         level.mkdir(mode=0o700, exist_ok=True)
 
@@ -189,13 +196,14 @@ def _clear_errors(path: Path, *kinds: type[duckdb.Error | OSError]) -> Iterator[
         yield
     except kinds as error:
         clear = _translate(error, path)
+        # An error of our own SQL is a bug, and keeps its own traceback.
         if clear is None:
             raise
         raise clear from error
 
 
 def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | None:
-    """What a person can do about an error of the file; None for an error of the SQL, which is not about the file."""
+    """Translate an error of the file into what a person can do; None for an error of the SQL."""
     text = str(error)
     if isinstance(error, OSError):
         return PermanentError(
@@ -213,6 +221,7 @@ def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | 
         return PermanentError(
             f"staging store {path} is damaged or no DuckDB file; move it away: the next run rebuilds it"
         )
+    # Last: the cases above are errors of this kind as well, with a better remedy.
     if isinstance(error, duckdb.IOException):
         reason = "the disk is full" if "No space left" in text or "File too large" in text else _first_line(text)
         return PermanentError(f"staging store {path} cannot be read or written: {reason}; fix that and run again")

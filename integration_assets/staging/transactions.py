@@ -24,9 +24,11 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.execute("BEGIN TRANSACTION")
         try:
             yield
+        # A signal as well: half a change must not be committed by whoever comes next.
         except BaseException:
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
     finally:
+        # In any case: the number of a connection that is gone may be given to the next one.
         _in_transaction.discard(id(connection))
