@@ -93,6 +93,7 @@ def held_alerts(path: Path) -> Iterator[Alerts]:
     except OSError as error:
         raise _unwritable(path, error) from error
     with lock:
+        # Waiting, unlike the run lock: holders need moments, and an alert must not be lost for one of them.
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             alerts = read_alerts(path)
@@ -147,6 +148,7 @@ def compare(before: Alert | None, problem: str | None, said: str, now: datetime)
 
 def record_transition(alerts: Alerts, subject: str, transition: AlertTransition) -> None:
     """Keep the state of a subject."""
+    # Forgotten, so that the same problem is told anew should it come back.
     if transition.alert is None:
         alerts.open.pop(subject, None)
     else:
@@ -166,6 +168,7 @@ def run_problem(state: EndState, line: str | None, error: IntegrationError | Non
     """
     if state in WELL:
         return None
+    # An error that nobody raised on purpose names no system.
     system = error.system if error is not None else None
     # The same name as a look at the credential gives it, so that the two do not tell it twice.
     if isinstance(error, CredentialError) and system:
@@ -173,6 +176,7 @@ def run_problem(state: EndState, line: str | None, error: IntegrationError | Non
     # An outage is told once per system, at whichever endpoint each run meets it.
     if state is EndState.RETRY_LATER and system:
         return f"{state} {system}"
+    # Ids of runs and plans go as well: with them each run would look like another problem.
     return f"{state} {_NUMBERS.sub('#', line or '')}"
 
 
@@ -184,6 +188,7 @@ _NUMBERS = re.compile(r"\b[0-9a-f]{8,}\b|\d[\d,.:-]*")
 
 def put_notice(alerts: Alerts, notice: Notice) -> None:
     """Let a message wait. One of the same subject that still waits was never seen: the new one takes its place."""
+    # One that may have arrived stays: it is posted again until it certainly has.
     alerts.notices = [one for one in alerts.notices if one.subject != notice.subject or one.state != "waiting"]
     # The newest are kept: after a long outage of Slack the oldest say nothing that still holds.
     alerts.notices = [*alerts.notices, notice][-KEPT:]
@@ -208,6 +213,7 @@ def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Post
     """
     problem = None
     for notice in list(alerts.notices):
+        # Looked up each time: places move as messages that arrived are taken out.
         place = alerts.notices.index(notice)
         again = notice.state != "waiting"
         alerts.notices[place] = msgspec.structs.replace(notice, state="sending")

@@ -59,12 +59,14 @@ class Line(msgspec.Struct, frozen=True):
 
 def bar_chart(name: str, bars: Sequence[Bar]) -> str:
     """Bars below each other, each with its words above it; negative values have no bar."""
+    # As decimals: sums of ARR are compared exactly, and only the width is a float.
     most = max((Decimal(bar.value) for bar in bars), default=Decimal(0))
     parts = []
     for place, bar in enumerate(bars):
         top = place * ROW
         # Below zero is no bar: a negative width is refused by browsers, and the number says it.
         share = float(max(Decimal(bar.value), Decimal(0)) / most) if most > 0 else 0.0
+        # Label and number share a line: the label gives way.
         room = 60 - len(bar.shown)
         kind = "lost" if bar.lost else "bar"
         parts += [
@@ -85,6 +87,7 @@ def place_chart(name: str, points: Sequence[Point], *, across: str, down: str) -
     """
     left, top, size = 46, 12, WIDTH - 58
     last = max((max(point.x, point.y) for point in points), default=1)
+    # Round places only: on a logarithmic scale even steps would crowd at the end.
     ticks = [tick for tick in _ROUND_PLACES if tick <= last]
 
     def at(place: int) -> float:
@@ -116,6 +119,7 @@ def _dot(point: Point, x: float, y: float) -> str:
     title = f"<title>{_text(point.label)}: {point.x:,} and {point.y:,}</title>"
     if point.mark is None:
         return f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4">{title}</circle>'
+    # The side of the dashed line says the same as the colour, for who cannot tell colours apart.
     side = "above" if point.y < point.x else "below"
     return (
         f'<g>{title}<circle class="mark {side}" cx="{x:.1f}" cy="{y:.1f}" r="8"/>'
@@ -140,6 +144,7 @@ def trend_chart(name: str, lines: Sequence[Line]) -> str:
         return left + ((moment - moments[0]).total_seconds() / span * width if span else width)
 
     def down(place: int) -> float:
+        # With one place only there is no distance to divide by.
         return top + (place - 1) / max(last - 1, 1) * height
 
     parts = []
@@ -148,11 +153,13 @@ def trend_chart(name: str, lines: Sequence[Line]) -> str:
             f'<line class="rule" x1="{left}" y1="{down(tick):.1f}" x2="{left + width}" y2="{down(tick):.1f}"/>',
             f'<text class="soft" x="{left - 8}" y="{down(tick) + 4:.1f}" text-anchor="end">{tick:,}</text>',
         ]
+    # Only the two ends: dates between them would overlap on a phone.
     for moment, anchor in [(one, "start") for one in moments[:1]] + [(one, "end") for one in moments[1:][-1:]]:
         at = f'x="{across(moment):.1f}" y="{top + height + 20}"'
         parts.append(f'<text class="soft" {at} text-anchor="{anchor}">{moment:%Y-%m-%d}</text>')
     for number, line in enumerate(lines, start=1):
         drawn = " ".join(f"{across(moment):.1f},{down(place):.1f}" for moment, place in line.places)
+        # The newest point has the dot: that is the place which counts.
         x, y = drawn.split()[-1].split(",") if drawn else ("0", "0")
         row = top + height + 42 + (number - 1) * 22
         label = fitted(line.label, 44)
@@ -187,6 +194,7 @@ def fitted(text: str, room: int) -> str:
         return shown
     used, kept = 0.0, 0
     for width in columns:
+        # One column is kept for the ellipsis.
         if used + width > room - 1:
             break
         used, kept = used + width, kept + 1
@@ -194,6 +202,7 @@ def fitted(text: str, room: int) -> str:
 
 
 def _columns(letter: str) -> float:
+    # Estimates err on the wide side: a label cut early is better than one written over a number.
     if unicodedata.east_asian_width(letter) in "WF" or letter in "WM@%":
         return 2
     return 1.5 if letter in "mw" else 1.2 if letter.isupper() else 1

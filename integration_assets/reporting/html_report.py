@@ -94,6 +94,7 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
     # Tables without rows: a report of an empty ranking would look like one that lost its data.
     if as_of is None:
         return None
+    # None on the first day, when there is nothing to compare with.
     moved = read_moves(connection, most=MOVERS)
     return Ranking(
         as_of=iso_utc(as_of),
@@ -158,6 +159,7 @@ def keep_report(path: Path, html: str) -> None:
         make_private_directory(path.parent)
     except OSError as error:
         raise PermanentError(f"{path.parent} could not be made: {error.strerror}; check the disk") from error
+    # Before the old ones go: a disk that is full must not cost the reports there are.
     write_report(path, html)
     with suppress(OSError):  # another run may be tidying up as well; what is left over now goes next time
         for old in sorted(path.parent.glob("*.html"), key=lambda one: one.stat().st_mtime, reverse=True)[KEPT:]:
@@ -226,5 +228,6 @@ def _moment(value: datetime | str | None) -> str:
 def _code(advice: str) -> Markup:
     """Our own advice, with what stands between grave accents as code."""
     pieces = advice.split("`")
+    # `format` and `join` of Markup escape each piece: advice may name what a tenant called something.
     marked = (Markup("<code>{}</code>").format(piece) if number % 2 else piece for number, piece in enumerate(pieces))
     return Markup("").join(marked)

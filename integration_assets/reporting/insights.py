@@ -215,6 +215,7 @@ def read_requests(
     connection: duckdb.DuckDBPyConnection, wanted: Filter, *, limit: int, skipped: int = 0
 ) -> list[Request]:
     """A page of a ranking."""
+    # As parameters, never as text of the statement: the words come from the address of a page.
     values = {**msgspec.structs.asdict(wanted), "most_rows": limit, "skipped": skipped}
     return _rows(connection, Request, "requests", values)
 
@@ -317,6 +318,7 @@ def read_plan_changes(connection: duckdb.DuckDBPyConnection, plan_id: str, *, li
 def _plan_change(row: tuple[Any, ...]) -> PlanChange:
     values = dict(zip(PlanChange.__struct_fields__, row, strict=True))
     for side in ("before", "after"):
+        # A link has no values by field, a record no labels: the store has nulls there.
         values[side] = _decoded(values[side])
         values[f"{side}_labels"] = values[f"{side}_labels"] or []
     return PlanChange(**values)
@@ -330,6 +332,7 @@ def _publishes_plans(connection: duckdb.DuckDBPyConnection) -> bool:
     found = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name IN ('plans', 'plan_changes')"
     ).fetchall()
+    # Both or none: a plan without its changes could not be shown.
     return bool(found[0][0] == 2)
 
 

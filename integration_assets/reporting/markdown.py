@@ -49,6 +49,7 @@ def summary_markdown(summary: RunSummary) -> str:
     parts = [
         f"### {safe(title)}{' (dry run)' if summary.dry_run else ''}",
         facts,
+        # Reasons quote titles of requests: as they are, they could bring markup and mentions into the page.
         "\n".join(f"- {safe(reason)}" for reason in summary.plan.reasons),
         _advice(summary, state),
         _numbers(summary),
@@ -65,6 +66,7 @@ def summary_markdown(summary: RunSummary) -> str:
 def _advice(summary: RunSummary, state: EndState) -> str:
     release = release_command(summary)
     hint = f" If the plan is meant, release it: `{release}`." if release else ""
+    # A run that succeeded asks for nothing.
     return f"**What to do:** {TODO[state]}{hint}" if state in TODO else ""
 
 
@@ -111,6 +113,7 @@ def _top(summary: RunSummary) -> str:
 
 
 def _checks(summary: RunSummary) -> str:
+    # By name of the severity: errors stand before warnings in the alphabet too.
     failed = sorted((one for one in summary.checks if not one.passed), key=lambda one: one.severity)
     return _table(["", "check", "seen"], [(one.severity.lower(), one.name, one.detail) for one in failed])
 
@@ -138,6 +141,7 @@ def _calls(summary: RunSummary) -> list[Sequence[object]]:
 
 
 def _writes(calls: SystemCalls) -> object:
+    # Unset for the feedback system, into which nothing is ever written.
     return calls.writes if isinstance(calls.writes, int) else "-"
 
 

@@ -92,6 +92,7 @@ def parse_since(text: str, now: datetime) -> datetime:
 def compare(before: Sequence[RankPosition], now: Sequence[RankPosition], by: HistoryOrder = "arr") -> list[Move]:
     """List changes of rank: movers by how far, then the new ones from the top, then those that are gone."""
     old, new = ({one.request_id: one for one in places} for places in (before, now))
+    # A union that keeps the order of the snapshots: a set would give another one in every run.
     moves = [_move(old.get(key), new.get(key), by) for key in {**old, **new}]
     changed = [one for one in moves if one is not None]
     order = {"up": 0, "down": 0, "new": 1, "gone": 2}
@@ -104,9 +105,11 @@ def _move(old: RankPosition | None, new: RankPosition | None, by: HistoryOrder) 
     # Another title or ARR without another place is no move.
     if before == now:
         return None
+    # Of a request that is gone only the older place is there.
     known = new or old
     kind: Kind = "up"
     if before is None or now is None:
+        # Before the comparison, which needs both places.
         kind = "new" if before is None else "gone"
     elif now > before:
         kind = "down"

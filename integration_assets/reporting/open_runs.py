@@ -114,6 +114,7 @@ def _facts(begun: Begun, state: EndState, error: str | None, *, duration: float)
         started_at=begun.started_at.replace(tzinfo=UTC),
         duration_seconds=duration,
         error=error,
+        # The tables are those of an earlier run, or half of this one's: neither is its result.
         resolved=False,
         ranked=False,
     )
@@ -134,6 +135,7 @@ def _numbers(written: dict[str, tuple[int, int, int]]) -> dict[str, RecordNumber
             updated=updated,
             retired=retired,
             rejected=refused("create", "update", "retire"),
+            # The ledger has them as verified: what was only sent is not counted as created.
             verified=created + updated + retired,
         ),
         "links": LinkNumbers(
@@ -155,4 +157,5 @@ def _seconds_seen(connection: duckdb.DuckDBPyConnection, begun: Begun) -> float:
         "SELECT max(greatest(intent_at, outcome_at)) FROM sync.ledger WHERE run_id = ?", [begun.run_id]
     ).fetchall()
     last: datetime | None = rows[0][0]
+    # A clock that was set back must not give a negative duration.
     return max(0.0, (last - begun.started_at).total_seconds()) if last else 0.0

@@ -72,6 +72,7 @@ def deliver(
     Without a run, what may have arrived is left to the next one: it is repeated once, and not within an outage.
     `post` tries once and never raises. After the first message that does not get through, no other is tried.
     """
+    # First: whoever holds the store now knows that their runs are dead.
     delivery = Delivery(notes=_abandoned(connection, own or ""))
     for message in _waiting(connection, own or ""):
         # A poll comes every few minutes: within an outage it would repeat what is repeated once.
@@ -87,6 +88,7 @@ def deliver(
         elif mine:
             delivery.problem = posting.line
             break
+        # Said where the message may be lost; one that simply waits is tried again without a word.
         elif posting.delivery_status is DeliveryStatus.UNPOSTABLE or message.state == "uncertain":
             delivery.notes.append(f"the late summary of run {message.run_id}: {posting.line}")
         if posting.delivery_status in (DeliveryStatus.NOT_POSTED, DeliveryStatus.UNCERTAIN):
@@ -124,6 +126,7 @@ def _posted(
     connection: duckdb.DuckDBPyConnection, message: OutboxMessage, post: Callable[[OutboxMessage], Posting]
 ) -> Posting:
     """One attempt, on record before it is made and after."""
+    # On record before it leaves: a run that dies while sending cannot say afterwards what it sent.
     connection.execute("UPDATE sync.outbox SET state = 'sending' WHERE run_id = ?", [message.run_id])
     posting = post(message)
     # Repeated once and again without an answer: a third message would be a nuisance, whichever of them arrived.
@@ -131,6 +134,7 @@ def _posted(
     if posting.delivery_status in (DeliveryStatus.POSTED, DeliveryStatus.UNPOSTABLE) or repeated_in_vain:
         connection.execute("DELETE FROM sync.outbox WHERE run_id = ?", [message.run_id])
     else:
+        # A clear refusal leaves it as it was: one that may have arrived before may still have.
         state = "uncertain" if posting.delivery_status is DeliveryStatus.UNCERTAIN else message.state
         connection.execute(
             "UPDATE sync.outbox SET state = ?, problem = ? WHERE run_id = ?", [state, posting.line, message.run_id]

@@ -31,6 +31,7 @@ class Display(Protocol):
 class _Silent:
     @contextlib.contextmanager
     def task(self, name: str, total: int | None) -> Iterator[Advance]:
+        # Callers advance without asking whether anybody looks.
         yield lambda _: None
 
 
@@ -57,7 +58,9 @@ class _Plain:
         self._line(name, done, total, time.monotonic() - began, ended=True)
 
     def _line(self, name: str, done: int, total: int | None, seconds: float, *, ended: bool = False) -> None:
+        # At the end the count is what there was, whatever was expected.
         of = f" of {total:,}" if total is not None and not ended else ""
+        # Over moments a rate says nothing, and over none it is a division by zero.
         rate = f", {done / seconds:,.0f}/s" if seconds >= 0.1 else ""
         self._console.print(f"{name}: {done:,}{of} in {seconds:.1f} s{rate}", highlight=False)
 
@@ -73,11 +76,13 @@ class _Bars:
 
         def advance(count: int) -> None:
             done = self._progress.tasks[self._progress.task_ids.index(task)].completed + count
+            # Never zero: the first page may be there within the resolution of the clock.
             seconds = max(time.monotonic() - began, 0.001)
             self._progress.update(task, advance=count, rate=f"{done / seconds:,.0f}/s")
 
         yield advance
         done = self._progress.tasks[self._progress.task_ids.index(task)].completed
+        # A task whose total was unknown would go on spinning.
         self._progress.update(task, total=done, completed=done)
 
 
@@ -101,12 +106,14 @@ def showing(console: Console) -> Iterator[None]:
                 TextColumn("{task.fields[rate]}"),
                 TimeElapsedColumn(),
                 console=console,
+                # Gone at the end: what stays on the terminal is the result.
                 transient=True,
             )
             display = _Bars(stack.enter_context(progress))
         else:
             display = _Plain(console)
         token = _display.set(display)
+        # A list, as contexts may be nested: the innermost one shows.
         _fallback.append(display)
         try:
             yield

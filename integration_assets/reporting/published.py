@@ -66,6 +66,7 @@ def show_movers(console: Console, settings: Settings, tenant: str, since: str, b
     Raises:
         ConfigurationError: no run has published a ranking yet, or `since` is no moment.
     """
+    # Before the file is opened: a wrong moment is the caller's mistake whatever is published.
     moment = parse_since(since, datetime.now(UTC))
     with open_published(settings, tenant) as connection:
         runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
@@ -112,6 +113,7 @@ def show_report(
         show_unresolved(console, recorded.unresolved)
     else:
         console.print(Text("this run published no ranking: `rankings` shows that of an earlier one, if there is any"))
+    # After the terminal: a file that cannot be written must not cost the view.
     if json:
         write_json(summary, json)
     # The report of that day first: made anew it would show today's ranking under yesterday's numbers.
@@ -131,12 +133,14 @@ def _recorded(settings: Settings, tenant: str, run: str, *, html: bool) -> _Reco
         return _left(settings, tenant, _only(left, run), html=html)
     with open_published(settings, tenant) as connection:
         published = connection.execute(read_sql("reporting/runs"), [run]).fetchall()
+        # Each once: a run that published left its file as well.
         names = list(dict.fromkeys([*(row[0] for row in published), *left]))
         if not names:
             raise ConfigurationError(f"there is no run {run}" if run else "no run has been recorded yet")
         # Also when only one is newest: the beginning of an id that fits two runs must not pick one in silence.
         if run:
             _only(names, run)
+        # Files come newest first.
         newest = next(iter(left), None)
         ending = read_kept_ending(settings.home, settings.environment, tenant, newest) if newest else None
         known = {row[0] for row in published}
@@ -161,6 +165,7 @@ def _only(names: Sequence[str], run: str) -> str:
     """The run meant by the beginning of an id; the newest where none is given."""
     if run and len(names) > 1 and run not in names:
         raise ConfigurationError(f"several runs begin with {run}: give more of the id")
+    # An id given whole is that run, even where another one begins with it.
     return run if run in names else names[0]
 
 
@@ -169,6 +174,7 @@ def _left(settings: Settings, tenant: str, run_id: str, *, html: bool) -> _Recor
     ending = read_kept_ending(settings.home, settings.environment, tenant, run_id)
     if ending is None:
         raise ConfigurationError(f"what run {run_id} left cannot be read: run again")
+    # Stale: the ranking beside it, if any, is of an earlier run.
     facts = ReportFacts(summary=ending.summary, mode="run", error=ending.error, floor=ending.floor, stale=True)
     return _Recorded(
         summary=ending.summary,
@@ -190,6 +196,7 @@ def _rendered(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
         error=error,
         calls=read_calls(connection, run_id),
         floor=read_floor(connection, run_id),
+        # Of an older run the ranking is gone: what is shown is the one of now, and says so.
         stale=run_id != newest,
     )
     return render_report(facts, read_ranking(connection, summary.currency))

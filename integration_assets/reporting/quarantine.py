@@ -118,23 +118,28 @@ def read_quarantine(
 def _example(record: Mapping[str, Any]) -> str:
     details = [record["url"]] if record["url"] else []
     details += [count(record["votes"], "vote")] if record["votes"] else []
+    # A record without id is quarantined for just that, and still has to be named somehow.
     shown = clean(record["key"]) or "without id"
     return clean(f"{shown} ({', '.join(details)})") if details else shown
 
 
 def _remedy(stage: str, kind: str, reason: str) -> str:
+    # What the CRM refused has no remedy by kind: its reason is the CRM's own.
     if stage == _WRITING and kind != "link":
         return _REFUSED
+    # The exact reason first; reasons with values in them are in no table.
     return REMEDIES.get((kind, reason)) or REMEDIES.get((kind, None), "look at the reason")
 
 
 def _arr_remedy(connection: duckdb.DuckDBPyConnection, name: str | None) -> str | None:
     """Name the remedy for figures of a CRM property that are no numbers; None where the property holds numbers."""
     rows = connection.execute("SELECT schema_json FROM raw.crm_portals WHERE role = 'target'").fetchall()
+    # Without a schema nothing is known of the property, and the general remedy stands.
     if name is None or not rows or rows[0][0] is None:
         return None
     schema = msgspec.json.decode(rows[0][0], type=LiveSchema)
     kind = next((item.type for item in schema.company_properties if item.name == name), None)
+    # A number property is mapped well: single figures are wrong, not the mapping.
     if kind is None or kind in NUMBER_TYPES:
         return None
     return f"`{name}` is a {'text' if kind == 'string' else kind} property: map a number property"

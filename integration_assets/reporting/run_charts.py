@@ -82,6 +82,7 @@ def arr_trend(connection: duckdb.DuckDBPyConnection, *, snapshots: int = MOST_SN
         return None
     lines: dict[str, tuple[str, list[tuple[datetime, int]]]] = {}
     for request_id, title, as_of, place in rows:
+        # By id: a request that was renamed is still one line.
         lines.setdefault(request_id, (title or "", []))[1].append((as_of, place))
     return trend_chart("Place by ARR over time", [Line(title, tuple(places)) for title, places in lines.values()])
 

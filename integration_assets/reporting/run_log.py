@@ -36,6 +36,7 @@ def record_run(
         # In this transaction: a run that is recorded without its message would never be announced.
         if message is not None:
             put(connection, message)
+        # A run that is recorded again, for having died or having been repeated, must not be there twice.
         connection.execute("DELETE FROM ops.runs WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.api_calls WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.call_floors WHERE run_id = ?", [summary.run_id])
@@ -60,6 +61,7 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, fact
         "environment": summary.environment,
         "mode": facts.mode,
         "state": summary.state,
+        # Published with the rankings: no address of an error's text may get there.
         "error": clean(facts.error) if facts.error else None,
         "started_at": started_at,
         "finished_at": started_at + timedelta(seconds=summary.duration_seconds),
@@ -104,6 +106,7 @@ def _insert_calls(connection: duckdb.DuckDBPyConnection, run_id: str, calls: Seq
 
 
 def _insert_checks(connection: duckdb.DuckDBPyConnection, run_id: str, checks: Sequence[CheckLine]) -> None:
+    # Arrow cannot tell the types of no rows.
     if not checks:
         return
     connection.register("_checks", pa.Table.from_pylist([msgspec.structs.asdict(check) for check in checks]))

@@ -238,6 +238,7 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
         tenant=facts.tenant,
         environment=facts.environment,
         state=facts.state.value,
+        # Both only plan: their numbers are what would be done.
         dry_run=facts.mode in {"dry_run", "undo_plan"},
         started_at=iso_utc(facts.started_at),
         duration_seconds=round(facts.duration_seconds, 3),
@@ -252,6 +253,7 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
         ),
         rejected=tuple(Rejected(one.kind, clean(one.key), clean(one.reason)) for one in facts.rejected),
         conflicts=tuple(facts.conflicts),
+        # By run id, so that even a run that ended early has only its own.
         quarantined=_quarantined(connection, facts.run_id) if connection else {},
         currency=facts.currency,
         plan=msgspec.structs.replace(facts.plan, reasons=tuple(clean(reason) for reason in facts.plan.reasons)),
@@ -265,6 +267,7 @@ def build_summary(connection: duckdb.DuckDBPyConnection | None, facts: RunFacts)
 def unapplied_changes(summary: RunSummary) -> PlannedChanges | None:
     """Count what a dry run, or a run whose plan is held, would have done; None of a run that did what it planned."""
     records, links = summary.feature_requests, summary.links
+    # A dry run's numbers are the plan's own: nothing of them was written.
     if summary.dry_run:
         return PlannedChanges(records.created, records.updated, records.retired, links.created, links.removed)
     changes = summary.plan.changes

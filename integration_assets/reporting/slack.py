@@ -90,6 +90,7 @@ class SummaryExtras(msgspec.Struct, frozen=True, kw_only=True):
 def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[Block]]:
     """The message of a run: the text of notifications, and the blocks. Within Slack's limits whatever the input."""
     emoji, words = _TITLES[EndState(summary.state)]
+    # Before the retry: what a person stopped is not tried again.
     if extra.is_cancelled:
         emoji, words = ":octagonal_sign:", "cancelled"
     elif extra.is_retried:
@@ -120,6 +121,7 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
         _small(_calls(summary, extra)),
         _small(_freshness(summary)),
     ]
+    # The notification has no emoji: outside Slack they would be names between colons.
     return clip(title, HEADER_LIMIT), blocks
 
 
@@ -130,6 +132,7 @@ def late(
 
     `problem` is why it was not posted then; `maybe`: it may have been posted all the same.
     """
+    # Said first: people must not take it for a second success.
     what = "This may be a repeat" if maybe else "Posted late"
     why = f": {_safe(problem, LINE_LIMIT)}" if problem else ""
     note = _small(f"*{what}*  summary of run {_safe(run_id, 60)}, which ended {moment(iso_utc(ended_at))}{why}")
@@ -216,6 +219,7 @@ def _records(summary: RunSummary, extra: SummaryExtras) -> str:
     if not (records.identified or links.desired or summary.quarantined or summary.plan.hash):
         return ""  # it ended before anything was compared: rows of zeros say less than nothing
     would = unapplied_changes(summary)
+    # A run may have written one plan and hold the next: then both are said, what was done first.
     changed, linked = ([would.records_text], [would.links_text]) if would else ([], [])
     if would is None or has_written(summary):
         changed.insert(0, f"{records.created:,} created, {records.updated:,} updated, {records.retired:,} retired")
@@ -230,6 +234,7 @@ def _records(summary: RunSummary, extra: SummaryExtras) -> str:
     if has_written(summary) or not (summary.dry_run or summary.plan.held):
         lines.append(f"*Verified by reading back*  {records.verified:,} requests, {links.verified:,} links")
     if summary.plan.held:
+        # Where an approved plan was applied before the hold, "nothing" would be wrong.
         nothing = "nothing more was written" if has_written(summary) else "nothing was written"
         held = f"{count(extra.held_changes, 'change')}, " if extra.held_changes else ""
         lines.append(f"*Held*  {held}{count(len(summary.plan.reasons), 'reason')}; {nothing}")
@@ -292,6 +297,7 @@ def _repeats(check: CheckLine, lines: Sequence[QuarantineLine]) -> bool:
 def _with_remedies(heading: str, lines: Sequence[str], *, room: int = REMEDIES_LIMIT) -> str:
     """Lines that end with what to do: examples are shortened before it, and what is left out is counted."""
     room -= len(heading) + 30  # marks, and the line that counts the rest
+    # Fewer lines where there is little room: half a remedy helps less than one whole.
     named = lines[: min(LISTED, max(1, room // (REASON_LIMIT // 2)))]
     each = room // max(1, len(named)) - 3  # the bullet
     shown = [f"• {_with_end(line, each)}" for line in named]
@@ -346,6 +352,7 @@ def _with_end(text: str, limit: int) -> str:
     text, room = clean(text), limit
     # Escaping lengthens the text: so much less of it is kept.
     while len(shown := _safe(clip_middle(text, room), 10 * limit)) > limit and room > 20:
+        # By a fifth of what is over: an escape is at most five characters for one.
         room -= max(1, (len(shown) - limit) // 5)
     return _safe(shown, limit) if len(shown) > limit else shown
 
@@ -360,6 +367,7 @@ def _whole_lines(text: str) -> str:
     lines = text.split("\n")
     most = REMEDIES_LIMIT if lines[0] in _WITH_REMEDIES else PART_LIMIT
     while len("\n".join(lines)) > most - 30:
+        # Whole lines: a cut in the middle of one could break its markup.
         lines.pop()
     left = text.count("\n") + 1 - len(lines)
     return "\n".join(lines) + (f"\n… {count(left, 'line')} more" if left else "")

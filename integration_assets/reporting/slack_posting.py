@@ -76,6 +76,7 @@ def _reason(error: URLError) -> str:
 def _refused(error: SlackApiError) -> DeliveryStatus:
     # Slack's own word before the status: it answers many errors with 200.
     code, status = _code(error), getattr(error.response, "status_code", 0)
+    # The same content would be refused for ever: it must not wait with the others.
     if code in _CONTENT_ERRORS:
         return DeliveryStatus.UNPOSTABLE
     # Slack says of these two errors that some of the work may have succeeded. What answers without Slack's JSON is a
@@ -94,6 +95,7 @@ def check_slack(settings: Settings, *, guard: AddressGuard | None = None) -> str
     token = settings.slack_bot_token.get_secret_value()
     client = slack_client(token, settings.slack_base_url, guard=guard, timeout=CHECK_TIMEOUT_SECONDS)
     try:
+        # It needs no scope and posts nothing.
         client.auth_test()
     except SlackApiError as error:
         return f"Slack refused the token: {_slack_reason(error)}"
@@ -121,6 +123,7 @@ _REMEDIES = {
 
 def _slack_reason(error: SlackApiError) -> str:
     code = _code(error)
+    # No word of Slack's: the status is all that may be shown of it.
     if code is None:
         return f"status {getattr(error.response, 'status_code', 'unknown')}"
     remedy = _REMEDIES.get(code)

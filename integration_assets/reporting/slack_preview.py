@@ -55,6 +55,7 @@ def _mrkdwn(text: str, style: str = "") -> Text:
         elif match["code"]:
             shown.append(_unescaped(match["code"]), style="cyan")
         else:
+            # The label without its address: addresses of runs are long, and Slack shows none either.
             shown.append(_unescaped(match["label"]), style="underline")
         position = match.end()
     return shown.append(_unescaped(text[position:]))

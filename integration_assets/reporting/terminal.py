@@ -120,8 +120,10 @@ def show_summary(
     )
     lines = [heading]
     lines += [Text(clean(error), style="red")] if error else []
+    # The error of a held run names its reasons already.
     lines += [Text(f"held: {reason}", style="yellow") for reason in summary.plan.reasons if reason not in (error or "")]
     facts = Table.grid(padding=(0, 2))
+    # Names whole: the words beside them take what width is left.
     facts.add_column(style="dim", no_wrap=True)
     facts.add_column()
     for name, words in (*_summary_facts(summary, floor or {}), *([("published", published)] if published else [])):
@@ -147,6 +149,7 @@ def _summary_facts(summary: RunSummary, floor: Mapping[str, int]) -> list[tuple[
     records, links, votes, fresh = summary.feature_requests, summary.links, summary.votes, summary.freshness
     would = unapplied_changes(summary)
     record_changes, link_changes = (would.records_text, would.links_text) if would else ("", "")
+    # What was done and what would be done may both be there: an approved plan, and the next one held.
     if would is None or has_written(summary):
         record_changes = _joined(_numbers(records, "created updated retired"), record_changes)
         link_changes = _joined(_numbers(links, "created removed"), link_changes)
@@ -171,6 +174,7 @@ def _summary_facts(summary: RunSummary, floor: Mapping[str, int]) -> list[tuple[
         ("calls", "; ".join(_calls_line(name, calls, floor.get(name)) for name, calls in summary.api_calls.items())),
         ("data as of", f"votes {moment(fresh.votes_as_of)}, companies {moment(fresh.companies_as_of)}"),
     ]
+    # Lines without words say nothing: a run has only those that fit what it was.
     return [(name, words) for name, words in facts if words]
 
 
@@ -211,6 +215,7 @@ def show_quarantine(console: Console, lines: Sequence[QuarantineLine]) -> None:
     print_wide(console, Text("Quarantined", style="bold" if console.is_terminal else ""))
     for line in lines[:REASONS]:
         print_wide(console, Text(f"- {line.text}"))
+    # Counted, with the way to the rest: a list that merely ends would look whole.
     if len(lines) > REASONS:
         print_wide(console, Text(f"and {count(len(lines) - REASONS, 'more reason')}: `--json` names them", style="dim"))
 
@@ -226,6 +231,7 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
 
     The gap is the place by votes minus the place by ARR: above zero, counting votes undersells the request.
     """
+    # The order asked for is the first column already.
     others = [order for order in _ORDERS if order != by]
     places: list[tuple[str, Justify]] = [
         (f"# {'comp.' if other == 'companies' else _ORDERS[other]}", "right") for other in others
@@ -335,6 +341,7 @@ def _add_operation(table: Table, operation: OperationLike) -> None:
 
 def _changes(operation: OperationLike) -> list[tuple[str, Text]]:
     if operation.target is not None:
+        # A sign beside the colour: not everybody sees red and green, and a file has neither.
         sign, style = ("-", "red") if operation.action == "unlink" else ("+", "green")
         labels = ", ".join(operation.changed_labels)
         return [(operation.target, Text.assemble(f"{operation.target_id} ", (f"{sign} {labels}", style)))]
@@ -359,6 +366,7 @@ def _before_after(before: str, after: str) -> Text:
 def show_checks(console: Console, checks: Sequence[CheckLine]) -> None:
     """Checks, failed ones first: errors, then warnings."""
     order = {"ERROR": 0, "WARN": 1}
+    # What failed stands first, and keeps its order otherwise: that of the gate.
     ordered = sorted(checks, key=lambda one: (one.passed, order.get(one.severity, 2)))
     # In a file each check is a line of its own, so that a search finds it with its remedy.
     if not console.is_terminal:
@@ -402,6 +410,7 @@ def show_calls(console: Console, calls: Sequence[CallCount], *, floor: Mapping[s
         ("throttled", "right"),
     )
     for system in dict.fromkeys(call.system for call in calls):
+        # The endpoints that cost most first: they are what somebody would save at.
         rows = sorted((call for call in calls if call.system == system), key=lambda call: -call.total)
         for call in rows:
             table.add_row(system, Text(call.endpoint), *_call_numbers([call]))
@@ -424,6 +433,7 @@ def plain_or_boxed(console: Console, title: str | None, *columns: tuple[str, Jus
         title=title,
         title_justify="left",
         title_style="bold",
+        # Rules are for the eye; in a file they are noise to every search.
         box=box.SIMPLE_HEAD if console.is_terminal else None,
         padding=(0, 1, 0, 0) if console.is_terminal else (0, 1),
         pad_edge=False,
@@ -441,4 +451,5 @@ def print_wide(console: Console, renderable: RenderableType) -> None:
         return
     # A console of its own: rich would wrap at 80 columns where nobody has a width.
     plain = Console(file=console.file, width=PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False)
+    # Texts have no columns to align: they may be as long as they are.
     plain.print(renderable, soft_wrap=isinstance(renderable, Text))

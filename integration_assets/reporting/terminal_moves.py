@@ -38,6 +38,7 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
     for one in moved.moves:
         table.add_row(
             _change(one),
+            # Of a request that is gone only the id is left: titles are not part of the history.
             Text(clip(clean(one.title or f"{one.request_id} (gone)"), 60)),
             *(f"{place:,}" if place is not None else "-" for place in (one.before, one.now)),
             _from_to(one.companies_before, one.companies_now),
@@ -45,6 +46,7 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
             _signed((one.arr_now or Decimal(0)) - (one.arr_before or Decimal(0))),
         )
     print_wide(console, table)
+    # The query counts all and gives the largest only.
     left = moved.found - len(moved.moves)
     if left > 0:
         print_wide(console, Text(f"and {left:,} more: --limit shows them", style="dim"))
@@ -64,6 +66,7 @@ def _change(one: Move) -> Text:
 
 
 def _from_to(before: int | None, now: int | None) -> str:
+    # One number where nothing changed: an arrow would look like a change.
     if before == now or now is None:
         return f"{before:,}" if before is not None else "-"
     return f"{before:,} → {now:,}" if before is not None else f"{now:,}"

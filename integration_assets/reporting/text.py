@@ -47,6 +47,7 @@ def clip_middle(text: str, limit: int) -> str:
     starts = [tail.find(mark) + len(mark) for mark in ("; ", ". ") if mark in tail]
     # From a clause on, or at least from a word: half a command as remedy would be worse than none.
     tail = tail[min(starts) :] if starts else tail.split(" ", 1)[-1]
+    # The beginning gets what the end leaves: it names the problem, the end the remedy.
     return f"{text[: room - len(tail)].rstrip()} … {tail}"
 
 
@@ -82,6 +83,7 @@ def duration(seconds: float) -> str:
     """`4.2 s`, `3 min 20 s`, `2 h 5 min`."""
     if seconds < 60:
         return f"{seconds:.1f} s"
+    # Rounded first: 119.7 seconds are 2 min 0 s, and never 1 min 60 s.
     minutes, rest = divmod(round(seconds), 60)
     # Seconds beside hours say nothing; beside minutes they tell a slow run from a quick one.
     if minutes < 60:
