@@ -50,5 +50,6 @@ def coverage_charts(votes: VoteNumbers) -> dict[str, dg.MetadataValue[str]]:
 
 def picture(name: str, chart: str, named: Sequence[str] = ()) -> dg.MetadataValue[str]:
     """A chart as Dagster shows it: an image in Markdown, whose address holds the drawing, and what its numbers mean."""
+    # Numbered as the chart marks them: there is no room for words beside its points.
     lines = [f"{number}. {words}" for number, words in enumerate(named, start=1)]
     return dg.MetadataValue.md("\n".join([f"![{name}]({as_image(chart)})", "", *lines]))

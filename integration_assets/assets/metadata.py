@@ -35,6 +35,7 @@ def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_b
     (count,) = connection.execute("SELECT count(*) FROM query_table(?)", [table]).fetchall()[0]
     columns = ", ".join(f'"{name}"' for name in shown)
     rows = connection.sql(f"FROM {table}")  # nothing is read yet; a view will do, which it will not for `table()`
+    # Columns last: the order may be by one that is not shown.
     preview = rows.order(order_by).limit(PREVIEW_ROWS).project(columns).fetchall()
     return {
         "dagster/row_count": count,
