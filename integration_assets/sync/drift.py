@@ -184,7 +184,7 @@ def environments_differ(
             ),
         ]
     worst = Severity.ERROR if production else Severity.WARN
-    escape_markdown = _equally_writable(target, other, expected) | {f"company.{name}" for name in company_properties}
+    writable_alike = _equally_writable(target, other, expected) | {f"company.{name}" for name in company_properties}
     here, there = ("production", "sandbox") if production else ("sandbox", "production")
     ours = _features(target, expected, company_properties, link_contacts=link_contacts)
     theirs = _features(other, expected, company_properties, link_contacts=link_contacts)
@@ -192,7 +192,7 @@ def environments_differ(
         Drift(
             name,
             # Company properties are only read, each environment's by its own type.
-            Severity.WARN if name in escape_markdown and "missing" not in (ours[name], theirs[name]) else worst,
+            Severity.WARN if name in writable_alike and "missing" not in (ours[name], theirs[name]) else worst,
             f"{here}: {ours[name]}; {there}: {theirs[name]}",
             _how_to_agree(
                 name, here, there, missing_here=ours[name] == "missing", missing_there=theirs[name] == "missing"

@@ -148,7 +148,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         insert_header(connection, plan)
         set_variables(connection, plan_id=plan_id)
         connection.execute(read_sql("sync/plan_companies"))
-        prune(connection)
+        prune(connection, now=inputs.now)
     return plan
 
 

@@ -138,11 +138,12 @@ def insert_header(connection: duckdb.DuckDBPyConnection, plan: Plan) -> None:
     )
 
 
-def prune(connection: duckdb.DuckDBPyConnection) -> None:
-    """Forget the operations of old plans; those of the newest, of unfinished ones and of the last good one stay."""
+def prune(connection: duckdb.DuckDBPyConnection, *, now: datetime) -> None:
+    """Forget the operations of old plans; those of the newest, of unfinished ones and of any still fresh one stay."""
     if connection.execute("SELECT count(*) FROM sync.plans").fetchall()[0][0] <= KEPT_PLANS:
         return
-    set_variables(connection, kept_plans=KEPT_PLANS)
+    # A person may still approve a plan that is not stale, however many came after it: it must not be applied empty.
+    set_variables(connection, kept_plans=KEPT_PLANS, approvable_since=naive_utc(now - STALE_AFTER))
     connection.execute(read_sql("sync/prune_plan_operations"))
     connection.execute(read_sql("sync/prune_plan_companies"))
 

@@ -20,6 +20,7 @@ def naive_utc(moment: datetime) -> datetime:
 _SET = {
     name: "SET VARIABLE " + name + " = $value"
     for name in (
+        "approvable_since",
         "base_plan_id",
         "followed_plan_id",
         "kept_plans",

@@ -232,7 +232,7 @@ def _save(
         plan = _header(inputs, run, found, counts, plan_id=plan_id, calls=calls, warnings=warnings)
         plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
         insert_header(connection, plan)
-        prune(connection)
+        prune(connection, now=inputs.now)
     return plan
 
 

@@ -175,10 +175,26 @@ def test_a_file_that_was_changed_is_refused(small_world: World, tmp_path: Path):
 
 
 def test_old_plans_are_forgotten_but_for_their_headers(small_world: World):
-    """Operations of the ten newest plans are kept."""
+    """Operations of the ten newest plans are kept, of others once nobody may approve them any more."""
     first = small_world.plan()
+    small_world.now += STALE_AFTER
     for _ in range(10):
         small_world.now += timedelta(minutes=1)
         small_world.plan()
     assert list(read_operations(small_world.connection, first.plan_id)) == []
     assert load_plan(small_world.connection, first.plan_id) == first
+
+
+def test_a_plan_that_may_be_approved_is_whole_however_many_came_after(small_world: World):
+    """Twelve later plans in its four hours do not make an approval one of nothing."""
+    first = small_world.plan()
+    planned = list(read_operations(small_world.connection, first.plan_id))
+    for number in range(12):
+        small_world.now += timedelta(minutes=1)
+        small_world.requests["r1"].title = f"Title {number}"  # else the later plans have its hash as well
+        small_world.plan()
+    approve(small_world.connection, first.hash[:12], "ann", now=small_world.now)
+    waiting = approved_plan(small_world.connection)
+    assert waiting is not None
+    assert waiting.plan_id == first.plan_id
+    assert list(read_operations(small_world.connection, first.plan_id)) == planned != []
