@@ -79,7 +79,7 @@ class AddressError(ConfigurationError):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Where a URL leads: `host` in lower case without final dot (IPv6 without brackets), and the port."""
+    """The end of a URL: `host` in lower case without final dot (IPv6 without brackets), and the port."""
 
     scheme: str
     host: str
@@ -92,7 +92,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
-    """What one kind of integration may ask.
+    """The addresses one kind of integration may ask.
 
     `hosts`: the only names allowed, those of the provider; None for an internal system: any public address. `networks`:
     private networks the operator opened to internal systems. `allowed`: exact `host:port` pairs of the operator that
@@ -105,7 +105,7 @@ class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check_address(url: str, policy: AddressPolicy) -> Target:
-    """Where a URL leads, if its spelling, scheme, port, name and literal address may be asked. No name is resolved.
+    """Read where a URL leads, and check that its spelling, scheme, port and address may be asked; resolve no name.
 
     Raises:
         AddressError: it may not; the reason is fit for the person who typed it.
@@ -118,7 +118,7 @@ def check_address(url: str, policy: AddressPolicy) -> Target:
 
 
 def why_not_public(address: Address) -> str | None:
-    """What an address is instead of a public one; None when it is public."""
+    """Name the kind of an address that is not public; None when it is public."""
     for network, what in NOT_PUBLIC:
         if address.version == network.version and address in network:
             return what
@@ -149,7 +149,7 @@ Resolver = Callable[[str, int], Awaitable[Iterable[str]]]
 
 
 async def system_resolver(host: str, port: int) -> list[str]:
-    """What the operating system says a name's addresses are, in its order of preference."""
+    """Ask the operating system for a name's addresses, in its order of preference."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return [str(where[0]) for _, _, _, _, where in found]
 

@@ -121,7 +121,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _is_complete(body: bytes) -> bool:
-    """Whether the lax parser of the standard library reads the text to its end: msgspec calls a lone surrogate cut."""
+    """True if the standard library's lax parser reads the text to its end: msgspec calls a lone surrogate cut."""
     try:
         json.loads(body)
     except (ValueError, RecursionError):

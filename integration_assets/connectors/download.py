@@ -77,7 +77,7 @@ def _check(url: str, *, from_loopback: bool) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine, without asking a name server."""
+    """Tell whether a host name means this machine, without asking a name server."""
     if host == "localhost":
         return True
     try:

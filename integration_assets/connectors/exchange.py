@@ -251,7 +251,7 @@ def direct_transport(proxy: Proxy | None, connections: int) -> httpx.AsyncHTTPTr
 
 
 def _refused_by(proxy: Proxy | None, error: httpx.ProxyError) -> LostError:
-    """What a proxy's refusal to connect means. Nothing has reached the system."""
+    """Translate a proxy's refusal to connect into an error. Nothing has reached the system."""
     said = str(error)
     status = int(said[:3]) if said[:3].isdigit() else 0
     if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
@@ -264,7 +264,7 @@ def _refused_by(proxy: Proxy | None, error: httpx.ProxyError) -> LostError:
 
 
 def _unconnected(proxy: Proxy | None, error: httpx.ConnectError) -> LostError:
-    """What a connection that came to nothing means: a certificate does not become good by waiting, all else may."""
+    """Translate a failed connection into an error: a certificate does not become good by waiting, all else may."""
     if untrusted := certificate_problem(error):
         return LostError(untrusted, sent=False, permanent=True)
     reason = str(error) or type(error).__name__
@@ -274,7 +274,7 @@ def _unconnected(proxy: Proxy | None, error: httpx.ConnectError) -> LostError:
 
 
 def certificate_problem(error: BaseException) -> str | None:
-    """Why a certificate was refused and what to do, when that is what an error comes from."""
+    """Say why a certificate was refused and what to do, when that is what an error comes from."""
     cause = _caused_by(error, ssl.SSLCertVerificationError)
     if not isinstance(cause, ssl.SSLCertVerificationError):
         return None

@@ -20,7 +20,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,39}")
 
 
 def unknown_fields(records: str, documented: Collection[str], items: Iterable[Any]) -> dict[str, int]:
-    """How many of `items` carry each field that is not among the `documented` ones, as `<records>.<field>`.
+    """Count the `items` that carry each field that is not among the `documented` ones, as `<records>.<field>`.
 
     Empty as a rule. Records with the same fields in the same order, which is nearly all of a page, are looked at once;
     only their own fields are, not those of objects inside them. Items that are no objects have no fields.

@@ -219,7 +219,7 @@ class HttpClient:
     # ------------------------------------------------------------------------------------------------ repeating
 
     def _repeat_after(self, call: Call, error: Exception) -> bool | float:
-        """Whether to send again, or after how many seconds. Called by stamina with what an attempt raised."""
+        """Decide whether to send again, or after how many seconds. Called by stamina with what an attempt raised."""
         if not isinstance(error, _Setback) or self._budget <= 0:
             return False
         if error.maybe_applied and call.writes and not call.repeatable:
@@ -374,7 +374,7 @@ _KINDS: dict[Action, type[IntegrationError]] = {
 
 
 def _redirect_host(location: str) -> str:
-    """Where a redirect leads, for a message: the host of its target if that is one people can read."""
+    """Name where a redirect leads, for a message: the host of its target if that is one people can read."""
     try:
         host = urlsplit(location).hostname or ""
     except ValueError:

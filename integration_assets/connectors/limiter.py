@@ -47,7 +47,7 @@ Windows = Mapping[str, tuple[Window, ...]]
 
 
 class Quota(msgspec.Struct, frozen=True):
-    """What the system last said about the day's calls of this credential's account; None where it said nothing."""
+    """The day's calls of this credential's account, as the system last said; None where it said nothing."""
 
     daily_limit: int | None = None
     daily_remaining: int | None = None

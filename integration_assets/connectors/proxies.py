@@ -132,7 +132,7 @@ def _proxy(variable: str, value: str) -> Proxy:
 
 
 def _bypassed(host: str, port: int) -> bool:
-    """Whether `NO_PROXY` names the host: by `*`, a name it is or is below, its address or network."""
+    """True if `NO_PROXY` names the host: by `*`, a name it is or is below, its address or network."""
     _, value = _variable(NO_PROXY)
     return any(_names(entry, host.lower().rstrip("."), port) for entry in value.replace(",", " ").lower().split())
 

@@ -34,7 +34,7 @@ class Reached(msgspec.Struct, frozen=True):
 
     @property
     def on_this_machine(self) -> bool:
-        """Whether it is a loopback address."""
+        """True if it is a loopback address."""
         return self.address.startswith(LOOPBACK)
 
 

@@ -76,7 +76,7 @@ def _spellings(secret: str) -> set[str]:
 
 
 def _base64_cores(raw: bytes) -> set[str]:
-    """What base64 makes of `raw` wherever it starts inside a longer text, without the characters neighbours change."""
+    """List what base64 makes of `raw` wherever it starts in a longer text, less the characters neighbours change."""
     cores = set()
     for offset in range(3):
         padded = bytes(offset) + raw

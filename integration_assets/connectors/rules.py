@@ -30,7 +30,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Action(Enum):
-    """What to do about an answer that is neither a success nor expected by the caller."""
+    """The action on an answer that is neither a success nor expected by the caller."""
 
     RETRY = "retry"
     """Not applied; send again after a wait. After the last repeat: `TransientError`, for 429 `QuotaError`."""
@@ -130,7 +130,7 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
 
 
 def _servers_clock(headers: Mapping[str, str], now: float | None) -> float:
-    """What time it is where the answer comes from, in seconds since 1970."""
+    """Read the time where the answer comes from, in seconds since 1970."""
     try:
         return parsedate_to_datetime(headers.get("date", "")).timestamp()
     except (ValueError, OverflowError):

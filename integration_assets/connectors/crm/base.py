@@ -134,7 +134,7 @@ class CallCosts(msgspec.Struct, frozen=True):
 
 
 class ChangeCosts(msgspec.Struct, frozen=True):
-    """How much one call of each method of `CompanyChanges` brings."""
+    """Records that one call of each method of `CompanyChanges` brings."""
 
     ids_per_page: int
     records_per_read: int
@@ -143,7 +143,7 @@ class ChangeCosts(msgspec.Struct, frozen=True):
 
 
 class CompanyChanges(Protocol):
-    """What changed among the companies of a portal: for CRMs that can tell it in fewer calls than listing them takes.
+    """Changes among the companies of a portal: for CRMs that can tell it in fewer calls than listing them takes.
 
     A company that is gone shows in one of four ways: `read` does not return it although it was asked for, `archived`
     names it, another one has it among its `merged_ids`, or `read` returns its survivor in its place.
@@ -215,7 +215,7 @@ class Crm(Protocol):
 
     @property
     def quota(self) -> Quota:
-        """What the CRM last said about the calls left today, for the whole account. Empty before the first call."""
+        """Return the calls left today as the CRM last said, for the whole account; empty before the first call."""
 
     async def portal(self) -> Portal:
         """Identity of the portal the credential belongs to."""
@@ -229,7 +229,7 @@ class Crm(Protocol):
     # -- reading
 
     async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
-        """What the portal's schema holds of `definition` and of the named company properties. Read fresh each time."""
+        """Read what the portal's schema holds of `definition` and of the named company properties, fresh each time."""
 
     async def archived_properties(self, definition: ObjectDefinition) -> tuple[str, ...]:
         """Names of our properties that exist archived."""

@@ -52,7 +52,7 @@ T = TypeVar("T")
 
 
 def _error_text(answer: Answer) -> str:
-    """What Canny says is wrong, if it is plain words: those hold no value of a record."""
+    """Return what Canny says is wrong, if it is plain words: those hold no value of a record."""
     text = answer.body.get("error") if isinstance(answer.body, dict) else None
     return text if isinstance(text, str) and re.fullmatch(r"[A-Za-z ,.'-]{1,80}", text) else ""
 

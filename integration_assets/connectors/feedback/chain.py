@@ -21,7 +21,7 @@ SPARE_RECORDS = 200
 
 
 class Chain:
-    """Where to ask for the next page, and what of a page is new.
+    """The place to ask for the next page, and the records of a page that are new.
 
     `skip` is the position to ask for. `unbroken` tells whether every page continued the one before. `endless`: the
     source serves what it served already and says that more follows.
@@ -57,7 +57,7 @@ class Chain:
         return new
 
     def _continuation(self, items: Sequence[Any]) -> Sequence[Any] | None:
-        """What follows the known records a page begins with; None when it begins with a stranger."""
+        """Return what follows the known records a page begins with; None when it begins with a new one."""
         leading = list(takewhile(lambda item: _id(item) is None or _id(item) in self._known, items))
         known = [place for place, item in enumerate(leading) if _id(item) is not None]
         if known:

@@ -27,7 +27,7 @@ REQUIRED = ("row_id", "arr")
 
 
 class Paging(StrEnum):
-    """How a list is cut into pages.
+    """The way a list is cut into pages.
 
     `page`: a number that counts up. `offset`: how many rows to leave out. `cursor`: a value of the answer's body that
     asks for what follows. `next_link`: an address in the answer's body, of the same host.
@@ -76,7 +76,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class FieldMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where a canonical field stands in a row (None: nowhere), and what it is when nothing stands there."""
+    """The path of a canonical field in a row (None: nowhere), and its value when nothing stands there."""
 
     path: str | None = None
     default: str | None = None

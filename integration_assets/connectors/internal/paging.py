@@ -17,7 +17,7 @@ class PagingError(ValueError):
 
 
 class Base(msgspec.Struct, frozen=True):
-    """Where a system is: `origin` (scheme, host, port) and what every path begins with."""
+    """The address of a system: `origin` (scheme, host, port) and what every path begins with."""
 
     origin: str
     prefix: str

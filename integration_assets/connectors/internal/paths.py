@@ -72,7 +72,7 @@ def path_text(path: Path) -> str:
 
 
 def value_at(value: Any, path: Path) -> Any:
-    """What stands there; None when it is null, or absent, or something on the way is.
+    """Return the value at a path; None when it is null, or absent, or something on the way is.
 
     Raises:
         WrongKindError: something on the way is neither absent nor of the kind that has such a step.
@@ -92,7 +92,7 @@ def value_at(value: Any, path: Path) -> Any:
 
 
 def kind_of(value: Any) -> str:
-    """What a JSON value is, in words."""
+    """Name the kind of a JSON value."""
     if isinstance(value, bool):
         return "true or false"
     kinds = {str: "text", int: "a number", float: "a number", list: "a list", dict: "an object", type(None): "nothing"}

@@ -34,12 +34,12 @@ def account(item: Any, mappings: Mappings, *, place: str) -> InternalAccount | R
 
 
 def _key(row_id: str | None, place: str) -> str:
-    """What a rejected row is called: its id, unless that is somebody's address."""
+    """Name a rejected row: by its id, unless that is somebody's address."""
     return place if row_id is None or "@" in row_id else row_id
 
 
 class _UnusableError(ValueError):
-    """What stands there cannot be this field."""
+    """A value that cannot be this field."""
 
 
 def _text(field: str, item: Any, path: Path | None, default: str | None) -> str | None:

@@ -29,7 +29,7 @@ _REFUSALS = frozenset({"invalid_client", "invalid_grant", "unauthorized_client",
 
 
 class Flow(StrEnum):
-    """How an internal system wants to be authenticated to."""
+    """The way an internal system wants to be authenticated to."""
 
     NONE = "none"
     BASIC = "basic"

@@ -105,7 +105,7 @@ class HubSpotCrm:
 
     @property
     def quota(self) -> Quota:
-        """What HubSpot last said about the calls left today, for the whole account."""
+        """Return the calls left today as HubSpot last said, for the whole account."""
         return self._client.quota
 
     async def portal(self) -> Portal:
@@ -129,7 +129,7 @@ class HubSpotCrm:
     # -- reading
 
     async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
-        """What the portal has of ours now; ids are looked up anew on the way.
+        """Read what the portal has of ours now, and look up ids anew on the way.
 
         Only the identity, which a credential has for life, may be one this connector was told before.
         """

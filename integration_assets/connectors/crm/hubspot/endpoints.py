@@ -96,7 +96,7 @@ def association_limit(from_type: str, to_type: str) -> Endpoint:
 
 
 def custom_object_limit() -> Endpoint:
-    """How many custom objects the subscription allows."""
+    """Name the endpoint for the custom objects the subscription allows."""
     return _endpoint(f"/crm/limits/{VERSION}/custom-object-types")
 
 
@@ -131,7 +131,7 @@ def export_start() -> Endpoint:
 
 
 def export_status(task_id: str) -> Endpoint:
-    """How far an export is."""
+    """Name the endpoint for the progress of an export."""
     return _endpoint(f"/crm/exports/{VERSION}/export/async/tasks/{{task_id}}/status", task_id=task_id)
 
 

@@ -47,7 +47,7 @@ class Problem(msgspec.Struct, frozen=True):
 
     @property
     def lacks_scope(self) -> bool:
-        """Whether the token was not granted what the call needs; `scopes` may still be empty."""
+        """True if the token was not granted what the call needs; `scopes` may still be empty."""
         return self.category == "MISSING_SCOPES" or bool(self.scopes)
 
     def reason(self) -> str:

@@ -59,7 +59,7 @@ class HubSpotCompanyExport:
         self._pause = pause
 
     async def count(self) -> int:
-        """How many companies the search index knows."""
+        """Count the companies the search index knows."""
         endpoint = endpoints.object_search(endpoints.COMPANIES)
         body = {"filterGroups": [], "sorts": [], "properties": [RECORD_ID], "limit": 1}
         return (

@@ -75,7 +75,7 @@ async def live_schema(
     *,
     identity: Portal | None = None,
 ) -> tuple[LiveSchema, CompanyProperties | None]:
-    """What the portal has of ours now, and the names of all company properties (None: none was asked for).
+    """Read what the portal has of ours now, and the names of all company properties (None: none was asked for).
 
     `ids` learn what is seen. `identity` is the portal's where it is known.
     """
@@ -293,7 +293,7 @@ def _definition_body(item: PropertyDefinition, *, group: str | None = None) -> d
 
 
 async def _custom_object_limit(session: Session) -> Limit:
-    """How many custom objects the subscription has room for, and how many there are; empty when it does not tell."""
+    """Read how many custom objects the subscription has room for and has; empty when it does not tell."""
     return await session.read_where_told("GET", endpoints.custom_object_limit(), Limit) or Limit()
 
 

@@ -28,7 +28,7 @@ class _Wire(msgspec.Struct, rename="camel"):
 
 
 class NextPage(_Wire):
-    """Where the next page begins; `after` is opaque and goes back unchanged."""
+    """The beginning of the next page; `after` is opaque and goes back unchanged."""
 
     after: WireId
 
@@ -119,7 +119,7 @@ class AssociatedObject(_Wire):
 
 
 class Associations(_Wire):
-    """What one object is associated with; each object pages for itself."""
+    """The objects that one object is associated with; each object pages for itself."""
 
     source: Reference = msgspec.field(name="from")
     to: list[AssociatedObject]
@@ -186,7 +186,7 @@ class Option(_Wire):
 
 
 class ModificationMetadata(_Wire):
-    """What may be changed about a property."""
+    """The parts of a property that may be changed."""
 
     read_only_value: bool = False
 
@@ -206,7 +206,7 @@ class Property(_Wire):
 
     @property
     def writable(self) -> bool:
-        """Whether a value may be written through the API."""
+        """True if a value may be written through the API."""
         return not self.calculated and not (self.modification_metadata and self.modification_metadata.read_only_value)
 
 
@@ -227,7 +227,7 @@ class AccountDetails(_Wire):
 
 
 class SearchTotal(_Wire):
-    """How many records a search finds."""
+    """The number of records a search finds."""
 
     total: int
 
@@ -245,14 +245,14 @@ class ExportTask(_Wire):
 
 
 class ExportStatus(_Wire):
-    """How far an export is; `result` is the address of its file once it is there, and a secret."""
+    """The progress of an export; `result` is the address of its file once it is there, and a secret."""
 
     status: str
     result: str | None = None
 
 
 class TokenInfo(_Wire):
-    """What a token may do."""
+    """The scopes of a token."""
 
     scopes: list[str]
 

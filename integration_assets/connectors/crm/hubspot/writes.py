@@ -198,7 +198,7 @@ _EITHER = ("ids", "id", "objectId", "objectIds")
 
 
 def _is_about(problem: Problem, pair: PairWrite) -> bool:
-    """Whether a batch error names both ends of this pair, side by side when it lists several pairs."""
+    """True if a batch error names both ends of this pair, side by side when it lists several pairs."""
     starts, ends = _named(problem, _FROM), _named(problem, _TO)
     if len(starts) == len(ends):
         return _ends(pair) in zip(starts, ends, strict=True)
@@ -206,7 +206,7 @@ def _is_about(problem: Problem, pair: PairWrite) -> bool:
 
 
 def _touches(problem: Problem, pair: PairWrite) -> bool:
-    """Whether a batch error names one end of this pair and no other end, as one about a record that is gone does."""
+    """True if a batch error names one end of this pair and no other, as one about a record that is gone does."""
     starts, ends, either = _named(problem, _FROM), _named(problem, _TO), _named(problem, _EITHER)
     if starts and ends:
         return False
