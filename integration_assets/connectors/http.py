@@ -222,6 +222,7 @@ class HttpClient:
         """Decide whether to send again, or after how many seconds. Called by stamina with what an attempt raised."""
         if not isinstance(error, _Setback) or self._budget <= 0:
             return False
+        # A write that may have arrived and is not safe to repeat would be made twice: the caller reads back instead.
         if error.maybe_applied and call.writes and not call.repeatable:
             return False
         self._budget -= 1
@@ -232,6 +233,7 @@ class HttpClient:
         """The error that ends a call after its last attempt."""
         note = f" ({attempts} attempts)" if attempts > 1 else ""
         kind, message = type(error), f"{error.message}{note}"
+        # Not a failure: the caller must not send it again before it has looked whether it is there.
         if call.writes and maybe_applied:
             kind, message = UnknownOutcomeError, f"{message}; the write may or may not have been applied: read it back"
         return kind(
@@ -248,15 +250,18 @@ class HttpClient:
         async with self._slots:
             place = await self._limiter.acquire(call.bucket, patience=self._patience)
             try:
+                # The wait for a free call may have been long: the run lock may have passed on meanwhile.
                 if call.writes and self._before_write is not None:
                     self._before_write()
                 self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
                 raw = await self._sent(call)  # asks once more: to get a connection can take long
             finally:
+                # Also after an error: a call without an answer would hold its share of the window until it is given up.
                 self._limiter.over(place)
         self._limiter.learn(call.bucket, raw.headers, self._rules.rate_headers)
         if 200 <= raw.status < 300:
             return Answer(raw.status, raw.headers, self._success_body(call, raw))
+        # Following it would send the credential to an address that nobody configured.
         if 300 <= raw.status < 400:
             target = _redirect_host(raw.headers.get("location", ""))
             redirected = f"answered {raw.status}, a redirect to {target}, not followed; check the base URL"
@@ -284,6 +289,7 @@ class HttpClient:
             )
             outcome = str(raw.status)
         except LostError as lost:
+            # A certificate or a closed address does not become good by trying again.
             if lost.permanent:
                 raise self._error(PermanentError, call, lost.reason) from None
             self._setback(call, lost.reason, maybe_applied=lost.sent)
@@ -301,7 +307,9 @@ class HttpClient:
         if not body or body.isspace():
             if call.writes:
                 return None
+            # A read with nothing in it would look like an empty list, and records would be retired for it.
             self._setback(call, f"answered {status} with an empty body to a read", status=status)
+        # A login page or a maintenance notice in place of the API: it passes, and is no broken contract.
         if raw.headers.get("content-type", "").startswith("text/html") or body[:1024].lstrip()[:1] == b"<":
             log.warning("%s %s: HTML: %s", self._system, call.endpoint, redact(body[:200].decode("utf-8", "replace")))
             self._setback(call, f"answered {status} with a web page instead of JSON", status=status)
@@ -320,7 +328,9 @@ class HttpClient:
             raise error
         wait = self._rules.seconds_before_repeat(answer, rule, attempt)
         if wait is not None:
+            # Clients that were refused together would come back together, and be refused again.
             wait = min(wait * _JITTER.uniform(1.0, 1.1) + _JITTER.uniform(0, 0.1), LONGEST_WAIT)
+            # A refusal for going too fast concerns every call of the bucket: the limiter makes all of them wait.
             if rule.pauses:
                 self._limiter.pause(call.bucket, wait)
                 wait = 0.0
@@ -341,6 +351,7 @@ class HttpClient:
     def _unreadable(self, call: Call, reason: str, status: int, *, large: bool = False) -> NoReturn:
         """Of a write only the receipt is unreadable; a server in trouble may recover; all else is a broken contract."""
         what = f"answered {status} with {reason}"
+        # The write was accepted, only its receipt cannot be read: it is read back, not given up.
         if call.writes or status >= 500:
             self._setback(call, what, status=status)
         raise self._error(LargeAnswerError if large else ContractError, call, what, status)

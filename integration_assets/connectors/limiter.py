@@ -129,6 +129,7 @@ class Limiter:
         """A call has its answer, or will never get one: from now on it leaves the windows one by one."""
         with self._log.held() as buckets:
             bucket = buckets.setdefault(place.bucket, Bucket())
+            # Already gone: the log was reset, or the call took so long that it was given up as lost.
             if bucket.under_way.pop(place.number, None) is not None:
                 bucket.ended.append(self._monotonic())
 
@@ -136,16 +137,19 @@ class Limiter:
         """Let no call of this bucket leave for `seconds`; a longer pause already in force stays."""
         with self._log.held() as buckets:
             kept = buckets.setdefault(bucket, Bucket())
+            # Answers arrive out of order: a short pause of a later one must not cut a longer one short.
             kept.paused_until = max(self._monotonic() + seconds, kept.paused_until)
 
     def learn(self, bucket: str, headers: Mapping[str, str], names: RateHeaders) -> None:
         """Take over what an answer's headers (lower-case names) state about the limits."""
         limit, interval = _number(headers, names.limit), _number(headers, names.interval_ms)
+        # Below a second the window would be rounded to none, and every call be let through.
         if limit and interval and interval >= 1000:
             with self._log.held() as buckets:
                 kept = buckets.setdefault(bucket, Bucket())
                 self._learn_window(bucket, kept, Window(limit, interval // 1000), _number(headers, names.remaining))
         daily_limit, daily = _number(headers, names.daily_limit), _number(headers, names.daily_remaining)
+        # Some answers state one of the two only: what was known of the other stays.
         if bucket == DEFAULT_BUCKET and (daily_limit is not None or daily is not None):
             self._quota = Quota(
                 self._quota.daily_limit if daily_limit is None else daily_limit,
@@ -160,6 +164,7 @@ class Limiter:
         with self._log.held() as buckets:
             kept = buckets.setdefault(place.bucket, Bucket())
             smaller = _smaller(self._in_force(place.bucket, kept), [plan.get(place.bucket, ()) for plan in self._plans])
+            # Ten calls refused at once are one sign, not ten: each step waits for a call that left after the last one.
             if smaller and place.number > kept.stepped_at:
                 kept.windows = tuple((window.calls, window.seconds) for window in smaller)
                 kept.stepped_at = kept.next_number
@@ -173,10 +178,12 @@ class Limiter:
     def _learn_window(self, name: str, bucket: Bucket, stated: Window, remaining: int | None) -> None:
         known = self._in_force(name, bucket)
         if stated not in known:
+            # The system knows its own limit better than a configured number does.
             others = [window for window in known if window.seconds != stated.seconds]
             bucket.windows = tuple((window.calls, window.seconds) for window in [*others, stated])
         if remaining is not None:
             now = self._monotonic()
+            # Others may use the same credential: what the system counts and we did not send takes its share here.
             strangers = min(stated.calls, stated.calls - remaining) - _used(bucket, stated, now)
             bucket.ended += [now] * strangers
 
@@ -190,6 +197,7 @@ class Limiter:
             for window in windows:
                 inside = [at for at in bucket.ended if at > now - window.seconds]
                 excess = len(inside) + len(bucket.under_way) - window.calls
+                # The oldest calls leave the window first: wait until as many have left as are too many.
                 if 0 <= excess < len(inside):
                     waits.append(inside[excess] + window.seconds - now + SLACK)
                 elif excess >= 0:  # all that would have to leave are still on their way
@@ -208,6 +216,7 @@ def _forget(bucket: Bucket, windows: Sequence[Window], now: float) -> None:
     for number, left in list(bucket.under_way.items()):
         if not now - LONGEST_CALL < left <= now:
             del bucket.under_way[number]
+    # The clock counts from the start of the machine: after a restart, times of before lie far ahead.
     if bucket.paused_until > now + LONGEST_PAUSE:
         bucket.paused_until = 0.0
     if bucket.step_until and not now < bucket.step_until <= now + PLAN_SECONDS:
