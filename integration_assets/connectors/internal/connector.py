@@ -171,7 +171,7 @@ async def internal_system(
 
     Args:
         base_url: What the paths of the endpoints are appended to.
-        flow: A value of `credentials.Flow`.
+        flow: A value of `token_source.Flow`.
         auth: What the flow needs beside its secret.
         secret: The flow's one secret.
         endpoints: As `description` says.

@@ -152,7 +152,7 @@ async def association_types(session: Session, object_type: str, target: LinkTarg
 
 
 class PortalIds:
-    """Ids of one portal, looked up at the first need and kept until `forget`. Absence is never kept."""
+    """Ids of one portal, looked up at the first need and kept until `forget_links`. Absence is never kept."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
