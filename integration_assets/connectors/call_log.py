@@ -20,14 +20,15 @@ import msgspec
 class Bucket(msgspec.Struct):
     """Calls of one bucket.
 
-    `ended`: when each call that still counts was over. `under_way`: number of a call that is not → when it left.
+    `ended`: when each call that still counts was over, in order. `under_way`: number of a call that is not → when it
+    left, and from when on it counts as over even if nobody says so.
     `windows`: pairs of calls and seconds that were learnt, in place of the configured ones; those of a smaller plan,
     which took over after call `stepped_at`, until `step_until`. `paused_until`: no call before. `next_number` is never
     used twice.
     """
 
     ended: list[float] = msgspec.field(default_factory=list)
-    under_way: dict[int, float] = msgspec.field(default_factory=dict)
+    under_way: dict[int, tuple[float, float]] = msgspec.field(default_factory=dict)
     windows: tuple[tuple[int, int], ...] | None = None
     paused_until: float = 0.0
     next_number: int = 0

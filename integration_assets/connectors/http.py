@@ -50,6 +50,8 @@ stamina.instrumentation.set_on_retry_hooks(())
 
 EXCHANGE_SECONDS = 120.0
 """From sending to the last byte of the body. Above the 100 s after which large hosts give up themselves (524)."""
+MARGIN_SECONDS = 10.0
+"""For a call's way around its exchange; what is on its way for longer is of a process that died."""
 PATIENCE_SECONDS = 300.0
 """After this much time no further repeat of one call begins."""
 _READABLE_HOST = re.compile(r"[a-z0-9._:-]{1,253}")
@@ -145,6 +147,7 @@ class HttpClient:
         self._limiter = limiter
         self._calls = calls
         self._rules = rules
+        self._longest = deadline + MARGIN_SECONDS
         self._patience = patience
         self._repeats = repeats
         self._budget = retry_budget
@@ -248,7 +251,7 @@ class HttpClient:
 
     async def _attempt(self, call: Call, attempt: int) -> Answer:
         async with self._slots:
-            place = await self._limiter.acquire(call.bucket, patience=self._patience)
+            place = await self._limiter.acquire(call.bucket, patience=self._patience, longest=self._longest)
             try:
                 # The wait for a free call may have been long: the run lock may have passed on meanwhile.
                 if call.writes and self._before_write is not None:

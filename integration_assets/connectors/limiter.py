@@ -7,7 +7,8 @@ configured one, a stated remainder lower than ours means that somebody else spen
 pauses everybody in the bucket, and a 429 without any stated limit means that the credential is on a smaller plan.
 
 A system counts a call when it gets it, which is some time between its leaving and its answer. A call therefore counts
-here until a whole window after it was over: however long each call is on its way, the system never sees too many.
+here until a whole window after it was over: however long each call is on its way, the system never sees too many. One
+of a process that died is over when it could not have lasted any longer.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ DEFAULT_BUCKET = "default"
 SLACK = 0.005
 """Seconds added to each wait, so that the oldest call of a window has left it when we wake."""
 LONGEST_CALL = 130.0
-"""Seconds after which a call that is still under way counts as over: its process has died."""
+"""Seconds after which a call counts as over that was never said to be: its process has died. A caller that allows its
+calls another time says so to `acquire`."""
 PLAN_SECONDS = 24 * 3600.0
 """How long a smaller plan is believed in."""
 LONGEST_PAUSE = 24 * 3600.0
@@ -109,13 +111,17 @@ class Limiter:
         with self._log.held() as buckets:
             return self._in_force(bucket, buckets.get(bucket, Bucket()))
 
-    async def acquire(self, bucket: str = DEFAULT_BUCKET, *, patience: float | None = None) -> Lease:
+    async def acquire(
+        self, bucket: str = DEFAULT_BUCKET, *, patience: float | None = None, longest: float = LONGEST_CALL
+    ) -> Lease:
         """Wait until one more call may leave, and count it until it is said to be over.
+
+        `longest` is the most seconds the call can take: after them it counts as over by itself.
 
         Raises:
             QuotaError: the next free place is more than `patience` seconds away.
         """
-        while not isinstance(found := self._take(bucket), Lease):
+        while not isinstance(found := self._take(bucket, longest), Lease):
             if patience is not None and found > patience:
                 raise QuotaError(
                     f"the {self._name or 'call'} limit leaves no call for {found:.0f} s; run again later",
@@ -129,7 +135,7 @@ class Limiter:
         """A call has its answer, or will never get one: from now on it leaves the windows one by one."""
         with self._log.held() as buckets:
             bucket = buckets.setdefault(place.bucket, Bucket())
-            # Already gone: the log was reset, or the call took so long that it was given up as lost.
+            # Already gone: the log was reset, or the call took so long that it counts as over since then.
             if bucket.under_way.pop(place.number, None) is not None:
                 bucket.ended.append(self._monotonic())
 
@@ -143,11 +149,11 @@ class Limiter:
     def learn(self, bucket: str, headers: Mapping[str, str], names: RateHeaders) -> None:
         """Take over what an answer's headers (lower-case names) state about the limits."""
         limit, interval = _number(headers, names.limit), _number(headers, names.interval_ms)
-        # Below a second the window would be rounded to none, and every call be let through.
-        if limit and interval and interval >= 1000:
+        if limit and interval:
+            stated = Window(limit, _whole_seconds(interval))
             with self._log.held() as buckets:
                 kept = buckets.setdefault(bucket, Bucket())
-                self._learn_window(bucket, kept, Window(limit, interval // 1000), _number(headers, names.remaining))
+                self._learn_window(bucket, kept, stated, _number(headers, names.remaining))
         daily_limit, daily = _number(headers, names.daily_limit), _number(headers, names.daily_remaining)
         # Some answers state one of the two only: what was known of the other stays.
         if bucket == DEFAULT_BUCKET and (daily_limit is not None or daily is not None):
@@ -187,7 +193,7 @@ class Limiter:
             strangers = min(stated.calls, stated.calls - remaining) - _used(bucket, stated, now)
             bucket.ended += [now] * strangers
 
-    def _take(self, name: str) -> Lease | float:
+    def _take(self, name: str, longest: float) -> Lease | float:
         """A place when all windows have room; else the seconds until it is worth asking again."""
         with self._log.held() as buckets:
             bucket, now = buckets.setdefault(name, Bucket()), self._monotonic()
@@ -205,17 +211,20 @@ class Limiter:
             if (wait := max(waits)) > 0:
                 return wait
             bucket.next_number += 1
-            bucket.under_way[bucket.next_number] = now
+            bucket.under_way[bucket.next_number] = (now, now + longest)
             return Lease(name, bucket.next_number)
 
 
 def _forget(bucket: Bucket, windows: Sequence[Window], now: float) -> None:
     """Drop what counts no more: calls older than every window, and times of another life of the machine."""
-    longest = max((window.seconds for window in windows), default=0)
-    bucket.ended = [at for at in bucket.ended if now - longest < at <= now]
-    for number, left in list(bucket.under_way.items()):
-        if not now - LONGEST_CALL < left <= now:
+    for number, (left, over) in list(bucket.under_way.items()):
+        if not left <= now < over:
             del bucket.under_way[number]
+            # The system may have counted it until then, and the windows with it.
+            bucket.ended.append(over)
+    longest = max((window.seconds for window in windows), default=0)
+    # Sorted, as a call that is given up was over before others that were already noted.
+    bucket.ended = sorted(at for at in bucket.ended if now - longest < at <= now)
     # The clock counts from the start of the machine: after a restart, times of before lie far ahead.
     if bucket.paused_until > now + LONGEST_PAUSE:
         bucket.paused_until = 0.0
@@ -235,6 +244,11 @@ def _smaller(current: tuple[Window, ...], plans: Sequence[tuple[Window, ...]]) -
         if shares and all(calls <= known for calls, known in shares) and any(calls < known for calls, known in shares):
             return plan
     return ()
+
+
+def _whole_seconds(milliseconds: int) -> int:
+    """Round up: a window that is shorter than the system's would let more calls through than it allows."""
+    return -(-milliseconds // 1000)
 
 
 def _number(headers: Mapping[str, str], name: str | None) -> int | None:

@@ -601,8 +601,8 @@ def test_an_unknown_outcome_is_not_forgotten_by_a_full_window() -> None:
     has_its_place = asyncio.Event()
     acquire = limiter.acquire
 
-    async def noted(bucket: str = "default", *, patience: float | None = None) -> Lease:
-        place = await acquire(bucket, patience=patience)
+    async def noted(bucket: str = "default", **options: Any) -> Lease:
+        place = await acquire(bucket, **options)
         has_its_place.set()
         return place
 
@@ -781,6 +781,21 @@ def test_a_client_waits_for_its_limiter(clock: FakeClock) -> None:
     outcome = run(OK, work=work, limiter=clock.limiter({"default": (Window(2, 10),)}))
     assert len(outcome.answers) == 3
     assert 10 <= sum(clock.slept) < 10.1
+
+
+@pytest.mark.parametrize("deadline", [1.5, 600.0])
+def test_a_call_is_given_up_only_after_the_time_it_may_take(deadline: float) -> None:
+    """The limiter is told what the settings allow, and a little more."""
+    asked: list[float] = []
+
+    class Noting(Limiter):
+        async def acquire(self, bucket: str = "default", **options: Any) -> Lease:
+            asked.append(options["longest"])
+            return await super().acquire(bucket, **options)
+
+    run(OK, limiter=Noting({}), deadline=deadline)
+    assert len(asked) == 1
+    assert deadline < asked[0] < deadline + 60
 
 
 # -- what may not be sent

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from integration_assets.connectors.call_log import SharedLog
+from integration_assets.connectors.call_log import MemoryLog, SharedLog
 from integration_assets.connectors.limiter import (
     LONGEST_CALL,
     Lease,
@@ -170,7 +170,7 @@ def test_a_call_counts_until_a_window_after_it_was_over(clock: FakeClock) -> Non
 
 
 def test_calls_on_their_way_hold_their_places_until_their_process_must_be_dead(clock: FakeClock) -> None:
-    """Nothing leaves while as many calls as allowed are under way; after two minutes they never come back."""
+    """Nothing leaves while as many calls as allowed are under way; given up, they count for one more window."""
     limiter = clock.limiter({"default": (Window(2, 1),)})
 
     async def story() -> float:
@@ -180,7 +180,48 @@ def test_calls_on_their_way_hold_their_places_until_their_process_must_be_dead(c
         await limiter.acquire()
         return clock.now - start
 
-    assert asyncio.run(story()) == pytest.approx(LONGEST_CALL, abs=0.1)
+    assert asyncio.run(story()) == pytest.approx(LONGEST_CALL + 1, abs=0.1)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_slow_call_counts_for_as_long_as_its_caller_allows_it(shared: bool, tmp_path: Path, clock: FakeClock) -> None:
+    """Ten minutes are no sign of death where ten minutes are allowed, whatever other callers allow theirs."""
+    log = SharedLog(tmp_path / "calls") if shared else MemoryLog()
+    patient, hasty = (clock.limiter({"default": (Window(1, 10),)}, log=log) for _ in range(2))
+
+    async def story() -> None:
+        place = await patient.acquire(longest=610)
+        clock.now += 600
+        with pytest.raises(QuotaError):
+            await hasty.acquire(patience=0.0)
+        patient.over(place)
+        await hasty.acquire(longest=130)
+
+    start = clock.now
+    asyncio.run(story())
+    assert clock.now - start == pytest.approx(610, abs=0.1)
+
+
+def test_a_call_of_a_dead_process_counts_as_over_at_the_latest_moment_it_could_be(clock: FakeClock) -> None:
+    """The system may have counted it as late as that: an hour's window keeps it for an hour from then on."""
+    limiter = clock.limiter({"default": (Window(1, 3600),)})
+
+    async def story() -> None:
+        await limiter.acquire(longest=130)
+        clock.now += 1000
+        await limiter.acquire()
+
+    start = clock.now
+    asyncio.run(story())
+    assert clock.now - start == pytest.approx(3730, abs=0.1)
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [("1999", 2), ("2000", 2), ("2001", 3), ("500", 1), ("1", 1)])
+def test_a_stated_interval_is_rounded_up(interval: str, seconds: int, clock: FakeClock) -> None:
+    """A window shorter than the system's would let more calls through than it allows."""
+    limiter = clock.limiter()
+    limiter.learn("default", {"x-max": "100", "x-interval": interval}, NAMES)
+    assert limiter.windows() == (Window(100, seconds),)
 
 
 PLANS: tuple[Any, ...] = ({"default": (Window(20, 10),)}, {"default": (Window(10, 10),)}, {"default": (Window(5, 10),)})
