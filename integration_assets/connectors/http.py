@@ -195,28 +195,40 @@ class HttpClient:
             CredentialError: the key or token was rejected.
             PermanentError: refused; `ContractError` when the answer is not what the protocol allows.
         """
-        maybe_applied, attempts = False, 0
+        lost, attempts, began = False, 0, time.monotonic()
+
+        def repeat_after(error: Exception) -> bool | float:
+            # Asked about the last attempt as well, which no repeat follows.
+            over = attempts > self._repeats or time.monotonic() - began >= self._patience
+            return False if over else self._repeat_after(call, error)
+
         try:
             async for attempt in stamina.retry_context(
-                on=lambda error: self._repeat_after(call, error),
+                on=repeat_after,
                 attempts=self._repeats + 1,
-                timeout=self._patience,
+                timeout=None,
                 wait_initial=BACKOFF_FIRST_SECONDS,
                 wait_max=BACKOFF_LONGEST_SECONDS,
             ):
                 with attempt:
                     attempts = attempt.num
                     try:
-                        return await self._attempt(call, attempts)
+                        answer = await self._attempt(call, attempts)
+                        # Expected or not, a refused repeat says nothing of the attempt before it.
+                        if lost and not 200 <= answer.status < 300:
+                            raise self._refusal(call, answer, self._rules.rule_for(answer))
+                        return msgspec.structs.replace(answer, after_loss=lost)
                     except _Setback as setback:
-                        maybe_applied = maybe_applied or setback.maybe_applied
+                        lost = lost or (call.writes and setback.maybe_applied)
                         raise
         except _Setback as setback:
-            raise self._final(call, setback.error, attempts, maybe_applied=maybe_applied) from None
+            raise self._final(call, setback.error, attempts, maybe_applied=lost) from None
         except LockError:
             raise  # what forbids a write is no answer of the other side: nothing is added to it
-        except TransientError as error:
-            raise self._final(call, error, attempts, maybe_applied=maybe_applied) from None
+        except IntegrationError as error:
+            if lost or isinstance(error, TransientError):
+                raise self._final(call, error, attempts, maybe_applied=lost) from None
+            raise
         raise ContractError(f"{self._system}: no attempt was made", system=self._system, endpoint=call.endpoint)
 
     # ------------------------------------------------------------------------------------------------ repeating
@@ -237,7 +249,7 @@ class HttpClient:
         note = f" ({attempts} attempts)" if attempts > 1 else ""
         kind, message = type(error), f"{error.message}{note}"
         # Not a failure: the caller must not send it again before it has looked whether it is there.
-        if call.writes and maybe_applied:
+        if maybe_applied:
             kind, message = UnknownOutcomeError, f"{message}; the write may or may not have been applied: read it back"
         return kind(
             message,

@@ -22,11 +22,15 @@ LONGEST_WAIT = 120.0
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """An HTTP answer. Header names are lower-case; `body` is the parsed JSON, or None when empty or not JSON."""
+    """An HTTP answer. Header names are lower-case; `body` is the parsed JSON, or None when empty or not JSON.
+
+    `after_loss`: an earlier attempt at the same write had no usable answer, and may have been applied.
+    """
 
     status: int
     headers: Mapping[str, str]
     body: Any
+    after_loss: bool = False
 
 
 class Action(Enum):

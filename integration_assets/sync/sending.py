@@ -56,7 +56,29 @@ Write = Callable[[Sequence[T]], Awaitable[Sent[T]]]
 
 
 async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
-    """Write `items` in as few requests as it takes."""
+    """Write `items` in as few requests as it takes.
+
+    An item of a request without an answer stays `lost` unless a later request is said to have written it: what refuses
+    a repeat, or leaves it out, says nothing of the request before.
+    """
+    unanswered: set[int] = set()
+
+    async def noting(some: Sequence[T]) -> Sent[T]:
+        try:
+            return await write(some)
+        except UnknownOutcomeError:
+            # by identity: items need be neither hashable nor different from each other
+            unanswered.update(map(id, some))
+            raise
+
+    sent = await _send(items, noting, pause)
+    sent.lost += [item for item in (*sent.unaccounted, *(item for item, _ in sent.rejected)) if id(item) in unanswered]
+    sent.unaccounted = [item for item in sent.unaccounted if id(item) not in unanswered]
+    sent.rejected = [(item, reason) for item, reason in sent.rejected if id(item) not in unanswered]
+    return sent
+
+
+async def _send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
     sent: Sent[T] = Sent()
     if not items:
         return sent
@@ -74,8 +96,8 @@ async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
         if error.status != LOCKED or len(items) == 1:
             raise
     middle = len(items) // 2
-    sent.add(await send(items[:middle], write, pause))
-    sent.add(await send(items[middle:], write, pause))
+    sent.add(await _send(items[:middle], write, pause))
+    sent.add(await _send(items[middle:], write, pause))
     return sent
 
 
@@ -102,7 +124,7 @@ async def _isolating(items: Sequence[T], write: Write[T], pause: Pause, error: U
             # once each: the whole was repeated already
             sent.add(await write(half))
         except BatchRejectedError:
-            sent.add(await send(half, write, pause))
+            sent.add(await _send(half, write, pause))
         except UnknownOutcomeError as again:
             failed.append((half, again))
     # one half got through, so the server works and an item of the other is at fault

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -254,6 +255,29 @@ def test_the_retry_budget_bounds_all_calls_together(clock: FakeClock) -> None:
 
     outcome = run(answer(429, {}, headers={"retry-after": "1"}), work=work, retry_budget=5, clock=clock)
     assert outcome.count.total == 15
+
+
+def test_only_failures_that_are_repeated_are_told_so_and_spend_the_budget(caplog: pytest.LogCaptureFixture) -> None:
+    """Two calls of two attempts each fail to the end: a budget of two is enough for both, and two repeats are told."""
+    caplog.set_level(logging.INFO, logger="integration_assets.connectors.http")
+
+    async def work(client: HttpClient) -> list[Answer]:
+        for _ in range(2):
+            with pytest.raises(TransientError):
+                await client.send(READ)
+        return []
+
+    outcome = run(answer(503, {}), work=work, repeats=1, retry_budget=2)
+    assert outcome.count.total == 4
+    assert sum("sending again" in record.getMessage() for record in caplog.records) == 2
+
+
+def test_a_repeat_that_comes_too_late_is_neither_told_nor_made(caplog: pytest.LogCaptureFixture) -> None:
+    """The patience is over before the first answer: the failure is the last."""
+    caplog.set_level(logging.INFO, logger="integration_assets.connectors.http")
+    outcome = run(answer(503, {}), patience=0.0)
+    assert outcome.count.total == 1
+    assert "sending again" not in caplog.text
 
 
 def test_a_pause_longer_than_the_patience_ends_the_run() -> None:
@@ -591,6 +615,37 @@ def test_an_unknown_outcome_is_not_forgotten_by_a_later_refusal_to_connect() -> 
     """Lost once, throttled ever after: the write may still have been applied."""
     outcome = run(reset(), answer(429, {}), call=WRITE)
     assert isinstance(outcome.error, UnknownOutcomeError)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [answer(400, {}), answer(401, {}), answer(403, {}), answer(409, {}), answer(302, headers={"location": "/login"})],
+    ids=["invalid", "key", "scope", "conflict", "redirect"],
+)
+@pytest.mark.parametrize("expect", [frozenset(), frozenset({400, 409})], ids=["", "expected"])
+def test_an_unknown_outcome_is_not_forgotten_by_a_refused_repeat(refusal: Behaviour, expect: frozenset[int]) -> None:
+    """Lost once, then refused for good, expected or not: the first request may still have been applied."""
+    outcome = run(reset(), refusal, call=msgspec.structs.replace(WRITE, expect=expect))
+    assert isinstance(outcome.error, UnknownOutcomeError)
+    assert outcome.error.message.endswith("the write may or may not have been applied: read it back")
+    assert outcome.count.total == 2
+
+
+def test_a_refused_write_is_no_unknown_outcome_where_nothing_was_lost(clock: FakeClock) -> None:
+    """Throttled, then refused: neither was applied. A read is never unknown."""
+    expecting = msgspec.structs.replace(WRITE, expect=frozenset({409}))
+    assert run(answer(429, {}), answer(409, {}), call=expecting, clock=clock).answers[0].status == 409
+    assert type(run(answer(429, {}), answer(401, {}), call=WRITE, clock=clock).error) is CredentialError
+    assert type(run(reset(), answer(401, {}), call=READ).error) is CredentialError
+
+
+def test_an_answer_tells_that_an_earlier_one_was_lost() -> None:
+    """Whoever reads a partial refusal has to know whether the write may have been applied before."""
+    assert [run(*some, OK, call=WRITE).answers[0].after_loss for some in ((reset(),), (answer(423, {}),), ())] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_an_unknown_outcome_is_not_forgotten_by_a_full_window() -> None:

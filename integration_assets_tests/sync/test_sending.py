@@ -60,8 +60,8 @@ def test_an_answer_that_never_came_is_no_reason_to_halve(status: int | None):
     assert sizes == [100] * (1 + len(REPEAT_PAUSES_SECONDS))
 
 
-def test_a_refusal_met_while_isolating_is_bisected_as_ever():
-    """One item breaks the server, another is refused: both are found."""
+def test_a_refusal_met_while_isolating_is_bisected_and_stays_unknown():
+    """One item breaks the server, another is refused: both are found, and both were in a request without an answer."""
 
     def answer(items: Sequence[int]) -> None:
         breaks_down_over(10)(items)
@@ -69,9 +69,41 @@ def test_a_refusal_met_while_isolating_is_bisected_as_ever():
             raise BatchRejectedError("VALIDATION_ERROR")
 
     sent, _ = sent_to(answer)
-    assert sent.lost == [10]
-    assert [item for item, _ in sent.rejected] == [90]
+    assert (sorted(sent.lost), sent.rejected) == ([10, 90], [])
     assert len(sent.accepted) == 98
+
+
+def test_a_refused_repeat_does_not_make_a_lost_write_a_rejected_one():
+    """The repeat is refused over one item: the rest is written, that one has to be looked for."""
+    requests: list[int] = []
+
+    def answer(items: Sequence[int]) -> None:
+        requests.append(len(items))
+        if len(requests) == 1:
+            raise UnknownOutcomeError("no answer came")
+        if 42 in items:
+            raise BatchRejectedError("CONFLICT")
+
+    sent, _ = sent_to(answer)
+    assert (sent.lost, sent.rejected) == ([42], [])
+    assert sorted(sent.accepted) == [item for item in ITEMS if item != 42]
+
+
+def test_a_refused_part_of_a_repeat_is_lost_and_not_rejected():
+    """Refused in part, or left out of the answer: after a lost answer that says nothing of the request before."""
+    requests: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sent[int]:
+        requests.append(len(items))
+        if len(requests) == 1:
+            raise UnknownOutcomeError("no answer came")
+        return Sent(accepted=[2, 3], rejected=[(0, "CONFLICT")], unaccounted=[1])
+
+    async def no_pause(_seconds: float) -> None:
+        """The waits are not what is tried here."""
+
+    sent = asyncio.run(send(range(4), write, no_pause))
+    assert (sorted(sent.lost), sent.rejected, sent.unaccounted, sent.accepted) == ([0, 1], [], [], [2, 3])
 
 
 def test_a_batch_that_stays_locked_is_made_smaller():

@@ -86,20 +86,20 @@ class Session:
 
         Raises:
             BatchRejectedError: the whole batch is refused; nothing was written.
-            UnknownOutcomeError: accepted, or perhaps accepted, but the receipt was lost or cannot be read.
+            UnknownOutcomeError: accepted, or perhaps accepted, but the receipt was lost or cannot be read, or some
+                inputs were refused to a repeat of it.
         """
         call = _call("POST", endpoint, json=json, bucket=bucket, writes=True, expect=BATCH_REFUSED)
-        body = _accepted(call, await self._client.send(call))
+        answer = await self._client.send(call)
+        body = _accepted(call, answer)
         if body is None:
             return BatchAnswer()
-        try:
-            return decode(body, BatchAnswer, endpoint=call.endpoint)
-        except ContractError as error:
-            raise UnknownOutcomeError(
-                f"{error.message}; the write may have been applied: read it back",
-                system=SYSTEM,
-                endpoint=call.endpoint,
-            ) from error
+        receipt = _receipt(body, BatchAnswer, call)
+        # An input that is refused now may have been written by the attempt whose answer was lost.
+        if answer.after_loss and receipt.errors:
+            reason = parse_problem(receipt.errors[0]).reason()
+            raise _unknown(f"{SYSTEM}, {call.endpoint}: a repeat of a lost write was refused in part: {reason}", call)
+        return receipt
 
     async def define(
         self, method: str, endpoint: Endpoint, json: Any, *, expect: frozenset[int] = frozenset()
@@ -129,6 +129,24 @@ def _call(
         writes=writes,
         repeatable=repeatable,
         expect=expect,
+    )
+
+
+def _receipt(body: Any, kind: type[T], call: Call) -> T:
+    """Decode what a write was answered with.
+
+    Raises:
+        UnknownOutcomeError: it has another form; of a write that was accepted only the receipt cannot be read.
+    """
+    try:
+        return decode(body, kind, endpoint=call.endpoint)
+    except ContractError as error:
+        raise _unknown(error.message, call) from error
+
+
+def _unknown(what: str, call: Call) -> UnknownOutcomeError:
+    return UnknownOutcomeError(
+        f"{what}; the write may have been applied: read it back", system=SYSTEM, endpoint=call.endpoint
     )
 
 

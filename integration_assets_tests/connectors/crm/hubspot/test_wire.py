@@ -370,6 +370,33 @@ def test_a_lost_answer_is_repeated_because_the_key_makes_it_safe() -> None:
     assert server.requests[1].body == server.requests[2].body
 
 
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        answer(400, {"category": "VALIDATION_ERROR"}),
+        answer(409, {"category": "CONFLICT"}),
+        answer(401, {}),
+        answer(403, NO_SCOPE),
+        answer(
+            207,
+            {
+                "results": [],
+                "errors": [{"category": "CONFLICT", "context": {"objectWriteTraceId": ["a"]}}],
+            },
+        ),
+    ],
+    ids=["invalid", "conflict", "token", "scope", "in part"],
+)
+def test_a_refused_repeat_leaves_the_outcome_of_a_lost_write_unknown(refusal: Behaviour) -> None:
+    """What refuses the repeat says nothing of the request before it, which may have been applied."""
+
+    async def work(crm: HubSpotCrm) -> object:
+        return await crm.upsert(REQUEST, [RecordWrite("a", {})])
+
+    with pytest.raises(UnknownOutcomeError, match="read it back"):
+        talk(work, SCHEMAS, answer(524), refusal)
+
+
 def test_all_labels_of_a_pair_are_written_together() -> None:
     """Writing replaces: ours and those read before go as types, the number of ours being the portal's."""
     pair = PairWrite("1", "company", "10", ("voted", "other:HUBSPOT_DEFINED:57", "other:USER_DEFINED:51", "voted"))
