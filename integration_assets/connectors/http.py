@@ -26,7 +26,7 @@ from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.body import BodyError, CutBodyError, LargeBodyError, parse_json
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
-from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Quota
+from integration_assets.connectors.limiter import DEFAULT_BUCKET, Lease, Limiter, Quota
 from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.rules import LONGEST_WAIT, Action, Answer, Rule, StatusRules, retry_after
 from integration_assets.errors import (
@@ -262,18 +262,18 @@ class HttpClient:
     # ------------------------------------------------------------------------------------------------ one attempt
 
     async def _attempt(self, call: Call, attempt: int) -> Answer:
-        async with self._slots:
-            place = await self._limiter.acquire(call.bucket, patience=self._patience, longest=self._longest)
-            try:
-                # The wait for a free call may have been long: the run lock may have passed on meanwhile.
-                if call.writes and self._before_write is not None:
-                    self._before_write()
-                self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
-                raw = await self._sent(call)  # asks once more: to get a connection can take long
-            finally:
-                # Also after an error: a call without an answer would hold its share of the window until it is given up.
-                self._limiter.over(place)
-        self._limiter.learn(call.bucket, raw.headers, self._rules.rate_headers)
+        place = await self._place(call)
+        try:
+            # The wait for a free call may have been long: the run lock may have passed on meanwhile.
+            if call.writes and self._before_write is not None:
+                self._before_write()
+            self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
+            raw = await self._sent(call)  # asks once more: to get a connection can take long
+        finally:
+            self._slots.release()
+            # Also after an error: a call without an answer would hold its share of the window until it is given up.
+            self._noted(lambda: self._limiter.over(place))
+        self._noted(lambda: self._limiter.learn(call.bucket, raw.headers, self._rules.rate_headers))
         if 200 <= raw.status < 300:
             return Answer(raw.status, raw.headers, self._success_body(call, raw))
         # Following it would send the credential to an address that nobody configured.
@@ -284,10 +284,42 @@ class HttpClient:
         answer = Answer(raw.status, raw.headers, _lenient(raw.body))
         if raw.status == 429:
             self._calls.throttled(self._system, call.endpoint)
-            self._limiter.throttled(place)
+            self._noted(lambda: self._limiter.throttled(place))
         if raw.status not in call.expect:
             self._act(call, answer, attempt)
         return answer
+
+    async def _place(self, call: Call) -> Lease:
+        """A place in the limits and one of the slots, both to be given back.
+
+        Raises:
+            QuotaError: the limits leave none in time.
+            PermanentError: the log of calls cannot be used; nothing is sent, as the limits could not be kept.
+        """
+        try:
+            return await self._limiter.acquire(
+                call.bucket, patience=self._patience, longest=self._longest, slots=self._slots
+            )
+        except OSError as error:
+            unusable = f"not sent: the shared log of calls cannot be used ({error.strerror}); mend its directory"
+            raise self._error(PermanentError, call, unusable) from error
+
+    def _noted(self, note: Callable[[], None]) -> bool:
+        """Tell the limiter what an exchange came to; False where the log of calls cannot be written.
+
+        The exchange is over: an error here would hide the answer of a write that was made. Limits stay safe, as a call
+        that was not noted as over counts as under way for as long as it could last.
+        """
+        try:
+            note()
+        except OSError as error:
+            log.warning(
+                "%s: the shared log of calls cannot be written (%s); calls count for longer until it can",
+                self._system,
+                error.strerror,
+            )
+            return False
+        return True
 
     async def _sent(self, call: Call) -> RawAnswer:
         """One exchange, with its line in the request log, and its failures as what they mean for this call."""
@@ -344,10 +376,10 @@ class HttpClient:
         wait = self._rules.seconds_before_repeat(answer, rule, attempt)
         if wait is not None:
             # Clients that were refused together would come back together, and be refused again.
-            wait = min(wait * _JITTER.uniform(1.0, 1.1) + _JITTER.uniform(0, 0.1), LONGEST_WAIT)
+            wait = pause = min(wait * _JITTER.uniform(1.0, 1.1) + _JITTER.uniform(0, 0.1), LONGEST_WAIT)
             # A refusal for going too fast concerns every call of the bucket: the limiter makes all of them wait.
-            if rule.pauses:
-                self._limiter.pause(call.bucket, wait)
+            # Where it cannot be told, this call at least waits.
+            if rule.pauses and self._noted(lambda: self._limiter.pause(call.bucket, pause)):
                 wait = 0.0
         raise _Setback(error, maybe_applied=rule.action is Action.UNKNOWN_OUTCOME, wait=wait)
 

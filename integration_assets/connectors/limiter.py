@@ -112,16 +112,23 @@ class Limiter:
             return self._in_force(bucket, buckets.get(bucket, Bucket()))
 
     async def acquire(
-        self, bucket: str = DEFAULT_BUCKET, *, patience: float | None = None, longest: float = LONGEST_CALL
+        self,
+        bucket: str = DEFAULT_BUCKET,
+        *,
+        patience: float | None = None,
+        longest: float = LONGEST_CALL,
+        slots: asyncio.Semaphore | None = None,
     ) -> Lease:
         """Wait until one more call may leave, and count it until it is said to be over.
 
-        `longest` is the most seconds the call can take: after them it counts as over by itself.
+        `longest` is the most seconds the call can take: after them it counts as over by itself. One of the `slots` is
+        taken along with the place, never while waiting for it, and is the caller's to release.
 
         Raises:
             QuotaError: the next free place is more than `patience` seconds away.
+            OSError: the log of calls cannot be read or written.
         """
-        while not isinstance(found := self._take(bucket, longest), Lease):
+        while not isinstance(found := await self._take_with_slot(bucket, longest, slots), Lease):
             if patience is not None and found > patience:
                 raise QuotaError(
                     f"the {self._name or 'call'} limit leaves no call for {found:.0f} s; run again later",
@@ -132,7 +139,11 @@ class Limiter:
         return found
 
     def over(self, place: Lease) -> None:
-        """A call has its answer, or will never get one: from now on it leaves the windows one by one."""
+        """A call has its answer, or will never get one: from now on it leaves the windows one by one.
+
+        Raises:
+            OSError: the log of calls cannot be written: the call counts as under way for as long as it could last.
+        """
         with self._log.held() as buckets:
             bucket = buckets.setdefault(place.bucket, Bucket())
             # Already gone: the log was reset, or the call took so long that it counts as over since then.
@@ -192,6 +203,20 @@ class Limiter:
             # Others may use the same credential: what the system counts and we did not send takes its share here.
             strangers = min(stated.calls, stated.calls - remaining) - _used(bucket, stated, now)
             bucket.ended += [now] * strangers
+
+    async def _take_with_slot(self, name: str, longest: float, slots: asyncio.Semaphore | None) -> Lease | float:
+        if slots is None:
+            return self._take(name, longest)
+        # The slot first: a place that was taken would count as a call while it waits for one.
+        await slots.acquire()
+        found: Lease | float = 0.0
+        try:
+            found = self._take(name, longest)
+        finally:
+            # Calls that wait for one full bucket must not keep those of another from leaving.
+            if not isinstance(found, Lease):
+                slots.release()
+        return found
 
     def _take(self, name: str, longest: float) -> Lease | float:
         """A place when all windows have room; else the seconds until it is worth asking again."""

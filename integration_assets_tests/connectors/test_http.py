@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import errno
 import gzip
 import json
 import logging
+import math
 import socket
 import ssl
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +20,9 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
+from integration_assets.connectors.call_log import Buckets, MemoryLog
 from integration_assets.connectors.calls import CallCounter
-from integration_assets.connectors.http import Call, HttpClient
+from integration_assets.connectors.http import MARGIN_SECONDS, Call, HttpClient
 from integration_assets.connectors.limiter import Lease, Limiter, RateHeaders, Window
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
 from integration_assets.errors import (
@@ -836,6 +840,115 @@ def test_a_client_waits_for_its_limiter(clock: FakeClock) -> None:
     outcome = run(OK, work=work, limiter=clock.limiter({"default": (Window(2, 10),)}))
     assert len(outcome.answers) == 3
     assert 10 <= sum(clock.slept) < 10.1
+
+
+def test_calls_that_wait_for_a_full_bucket_leave_the_slots_to_others() -> None:
+    """Two slots, two calls waiting for an hour's search window: a call of another bucket leaves nevertheless."""
+    both_wait = asyncio.Event()
+    waiting: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        waiting.append(seconds)
+        if len(waiting) == 2:
+            both_wait.set()
+        await asyncio.Event().wait()
+
+    search = msgspec.structs.replace(READ, bucket="search")
+
+    async def work(client: HttpClient) -> list[Answer]:
+        await client.send(search)
+        held = [asyncio.create_task(client.send(search)) for _ in range(2)]
+        await both_wait.wait()
+        other = await asyncio.wait_for(client.send(READ), PATIENCE_SECONDS)
+        for task in held:
+            task.cancel()
+        await asyncio.gather(*held, return_exceptions=True)
+        return [other, await client.send(READ)]
+
+    limiter = Limiter({"search": (Window(1, 3600),)}, sleep=sleep)
+    outcome = run(OK, work=work, limiter=limiter, in_flight=2, patience=7200.0)
+    assert [got.status for got in outcome.answers] == [200, 200]
+
+
+def test_a_refused_place_gives_its_slot_back() -> None:
+    """A call that runs out of patience holds no slot: the one slot there is serves the next call."""
+    search = msgspec.structs.replace(READ, bucket="search")
+
+    async def work(client: HttpClient) -> list[Answer]:
+        await client.send(search)
+        with pytest.raises(QuotaError):
+            await client.send(search)
+        return [await asyncio.wait_for(client.send(READ), PATIENCE_SECONDS)]
+
+    outcome = run(OK, work=work, limiter=Limiter({"search": (Window(1, 3600),)}), in_flight=1, patience=60.0)
+    assert outcome.answers[0].status == 200
+
+
+class _FullDisk(MemoryLog):
+    """A log that can be written so many times more; what is done to it then is lost."""
+
+    def __init__(self, times: float) -> None:
+        super().__init__()
+        self.times = times
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[Buckets]:
+        self.times -= 1
+        if self.times < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        with super().held() as buckets:
+            yield buckets
+
+
+TAUGHT = StatusRules(rate_headers=RateHeaders(limit="x-max", interval_ms="x-interval"))
+
+
+def test_the_answer_to_a_write_outlives_a_log_of_calls_that_cannot_be_written(
+    caplog: pytest.LogCaptureFixture, clock: FakeClock
+) -> None:
+    """The write was made: its answer is kept, the trouble is told, and the call counts for as long as it could last."""
+    log, start = _FullDisk(1), clock.now
+    limiter = clock.limiter({"default": (Window(1, 10),)}, log=log)
+    outcome = run(
+        answer(200, {"ok": True}, headers={"x-max": "5", "x-interval": "1000"}),
+        call=WRITE,
+        limiter=limiter,
+        rules=TAUGHT,
+        deadline=2.0,
+    )
+    assert outcome.answers[0].body == {"ok": True}
+    assert "the shared log of calls cannot be written (No space left on device)" in caplog.text
+    log.times = math.inf
+    asyncio.run(limiter.acquire())
+    assert clock.now - start == pytest.approx(2 + MARGIN_SECONDS + 10, abs=0.1)
+
+
+def test_a_throttled_call_waits_by_itself_where_the_log_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pause cannot be shared: this call must not come back at once."""
+    waits: list[float | None] = []
+    decide = HttpClient._repeat_after
+
+    def noted(client: HttpClient, call: Call, error: Exception) -> bool | float:
+        waits.append(getattr(error, "wait", None))
+        return decide(client, call, error)
+
+    monkeypatch.setattr(HttpClient, "_repeat_after", noted)
+    limited = answer(429, {}, headers={"retry-after": "7"})
+    outcome = run(limited, limiter=Limiter({}, log=_FullDisk(1)))
+    assert waits
+    assert waits[0] is not None
+    assert 7 <= waits[0] <= 8
+    assert isinstance(outcome.error, PermanentError)
+
+
+def test_nothing_is_sent_without_a_log_of_calls() -> None:
+    """Limits that cannot be kept are no reason to break them; after a lost write its outcome stays unknown."""
+    outcome = run(OK, limiter=Limiter({}, log=_FullDisk(0)))
+    assert type(outcome.error) is PermanentError
+    assert "the shared log of calls cannot be used (No space left on device)" in outcome.error.message
+    assert outcome.requests == []
+    # To leave, to be over: then the disk is full.
+    assert isinstance(run(reset(), call=WRITE, limiter=Limiter({}, log=_FullDisk(2))).error, UnknownOutcomeError)
 
 
 @pytest.mark.parametrize("deadline", [1.5, 600.0])
