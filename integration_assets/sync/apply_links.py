@@ -196,6 +196,9 @@ async def _write_and_verify(application: Application, items: Sequence[_Item], ta
     rejected: list[Rejected] = []
     fates = _fates(batch, sent, labels)
     for ledger_id, (identity, item) in zip(ids, batch.items.items(), strict=True):
+        # an error ended the batch before it: its intent stays open, and the next run reads what is there
+        if identity not in fates:
+            continue
         outcome, reason = fates[identity]
         outcomes.append(IntentOutcome(ledger_id, outcome, reason))
         if outcome == "verified":
@@ -213,6 +216,7 @@ async def _write_and_verify(application: Application, items: Sequence[_Item], ta
         links=as_links(target, touched, labels),
         rejected=rejected,
     )
+    sent.raise_what_ended_it()
 
 
 class _Batch(msgspec.Struct, frozen=True):

@@ -113,6 +113,7 @@ async def _write_and_verify(application: Application, operations: Sequence[Opera
     # after the commit and with an intent of its own: should it fail, the outcomes of the batch are kept
     if findings.corrections:
         await _correct(application, findings.corrections)
+    sent.raise_what_ended_it()
 
 
 async def _send(application: Application, operations: Sequence[Operation]) -> Sent[RecordWrite]:
@@ -242,13 +243,14 @@ def _corrected_state(operation: Operation, record: CrmFeatureRequest, unkept: Se
 async def _correct(application: Application, operations: Sequence[Operation]) -> None:
     """Not counted: the records are reported as rejected already."""
     ids = application.ledger.record_intent(operations, now=application.now())
-    await _send(application, operations)
+    sent = await _send(application, operations)
     read = await read_records(application.crm, application.definition, [operation.key for operation in operations])
     outcomes = [
         IntentOutcome(ledger_id, "verified" if _holds(operation, read.get(operation.key)) else "unknown")
         for operation, ledger_id in zip(operations, ids, strict=True)
     ]
     application.ledger.record_outcomes(outcomes, now=application.now(), bases={}, records=read.values())
+    sent.raise_what_ended_it()
 
 
 def _holds(operation: Operation, record: CrmFeatureRequest | None) -> bool:

@@ -1,4 +1,4 @@
-"""Send one batch of writes so that every item ends in a known state.
+"""Send one batch of writes so that every item ends in a known state, and what got through is known despite an error.
 
 A refused batch is halved until each bad item is alone: at most 2·log2(n) + 2 requests per bad item. A lost answer is
 repeated: the key, or the label set, makes a repeat harmless. A batch the server breaks down over, time and again, is
@@ -19,7 +19,7 @@ from integration_assets.connectors.crm.base import (
     RecordWrite,
     UnknownOutcomeError,
 )
-from integration_assets.errors import TransientError
+from integration_assets.errors import IntegrationError
 from integration_assets.models import ObjectDefinition
 
 T = TypeVar("T")
@@ -37,12 +37,17 @@ Pause = Callable[[float], Awaitable[None]]
 
 
 class Sent(msgspec.Struct, Generic[T]):
-    """Every item in one of four: said to be written, refused with a reason, not in the answer, without an answer."""
+    """Items by what became of them: said to be written, refused with a reason, not in the answer, without an answer.
+
+    `ended_by` is the error that ended the batch before all of it was sent: the items in no list were not written as far
+    as is known. Whoever records the others raises it afterwards.
+    """
 
     accepted: list[T] = msgspec.field(default_factory=list)
     rejected: list[tuple[T, str]] = msgspec.field(default_factory=list)
     unaccounted: list[T] = msgspec.field(default_factory=list)
     lost: list[T] = msgspec.field(default_factory=list)
+    ended_by: IntegrationError | None = None
 
     def add(self, other: Sent[T]) -> None:
         """Take over what another part of the batch came to."""
@@ -50,13 +55,19 @@ class Sent(msgspec.Struct, Generic[T]):
         self.rejected += other.rejected
         self.unaccounted += other.unaccounted
         self.lost += other.lost
+        self.ended_by = self.ended_by or other.ended_by
+
+    def raise_what_ended_it(self) -> None:
+        """Raise the error that ended the batch early, if one did."""
+        if self.ended_by is not None:
+            raise self.ended_by
 
 
 Write = Callable[[Sequence[T]], Awaitable[Sent[T]]]
 
 
 async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
-    """Write `items` in as few requests as it takes.
+    """Write `items` in as few requests as it takes. Errors on purpose are told in the result, none is raised.
 
     An item of a request without an answer stays `lost` unless a later request is said to have written it: what refuses
     a repeat, or leaves it out, says nothing of the request before.
@@ -72,32 +83,38 @@ async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
             raise
 
     sent = await _send(items, noting, pause)
-    sent.lost += [item for item in (*sent.unaccounted, *(item for item, _ in sent.rejected)) if id(item) in unanswered]
+    unanswered -= {id(item) for item in sent.accepted}
+    sent.lost = [item for item in items if id(item) in unanswered]
     sent.unaccounted = [item for item in sent.unaccounted if id(item) not in unanswered]
     sent.rejected = [(item, reason) for item, reason in sent.rejected if id(item) not in unanswered]
     return sent
 
 
 async def _send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
-    sent: Sent[T] = Sent()
+    """Send `items`; those without an answer are in no list of what comes back."""
     if not items:
-        return sent
+        return Sent()
     try:
         return await _repeating(items, write, pause)
-    except BatchRejectedError as error:
+    except IntegrationError as error:
+        return await _despite(error, items, write, pause)
+
+
+async def _despite(error: IntegrationError, items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
+    """Write what can be written of a batch that met this error."""
+    if isinstance(error, UnknownOutcomeError):
+        return await _isolating(items, write, pause, error)
+    if isinstance(error, BatchRejectedError):
         # alone, so that the reason is its own and not that of another item
         if len(items) == 1:
-            sent.rejected.append((items[0], error.reason))
-            return sent
-    except UnknownOutcomeError as error:
-        return await _isolating(items, write, pause, error)
-    except TransientError as error:
-        # a lock may be on one record of many; any other failure is of the server, and halves would fare no better
-        if error.status != LOCKED or len(items) == 1:
-            raise
+            return Sent(rejected=[(items[0], error.reason)])
+    # a lock may be on one record of many; any other failure is of the server, and halves would fare no better
+    elif error.status != LOCKED or len(items) == 1:
+        return Sent(ended_by=error)
     middle = len(items) // 2
-    sent.add(await _send(items[:middle], write, pause))
-    sent.add(await _send(items[middle:], write, pause))
+    sent = await _send(items[:middle], write, pause)
+    if sent.ended_by is None:
+        sent.add(await _send(items[middle:], write, pause))
     return sent
 
 
@@ -116,23 +133,23 @@ async def _isolating(items: Sequence[T], write: Write[T], pause: Pause, error: U
     sent: Sent[T] = Sent()
     # no answer at all says nothing about an item: only a server that answered with a failure may choke on one
     if len(items) == 1 or error.status is None or error.status < SERVER_ERROR:
-        sent.lost += items
         return sent
     middle, failed = len(items) // 2, []
     for half in (items[:middle], items[middle:]):
+        # the rest went out with the whole, and may have arrived: reading back will tell
+        if sent.ended_by is not None:
+            return sent
         try:
             # once each: the whole was repeated already
             sent.add(await write(half))
-        except BatchRejectedError:
-            sent.add(await _send(half, write, pause))
         except UnknownOutcomeError as again:
             failed.append((half, again))
-    # one half got through, so the server works and an item of the other is at fault
-    if len(failed) == 1:
+        except IntegrationError as other:
+            sent.add(await _despite(other, half, write, pause))
+    # one half got through, so the server works and an item of the other is at fault; where both failed it is rather the
+    # server, and reading back will tell
+    if len(failed) == 1 and sent.ended_by is None:
         sent.add(await _isolating(failed[0][0], write, pause, failed[0][1]))
-    else:
-        # both failed: rather the server than an item, and reading back will tell
-        sent.lost += [item for half, _ in failed for item in half]
     return sent
 
 

@@ -23,6 +23,7 @@ from integration_assets.connectors.crm.base import (
     WrittenRecord,
 )
 from integration_assets.connectors.limiter import Quota
+from integration_assets.errors import TransientError
 from integration_assets.models import (
     PLAIN_LABEL,
     Company,
@@ -82,6 +83,8 @@ class FakeCrm:
     unknown_targets: set[str] = field(default_factory=set)
     poison: set[str] = field(default_factory=set)
     refuse_whole_batches: bool = False
+    locked: set[str] = field(default_factory=set)
+    """Keys of records, and ids of companies and contacts, that somebody else writes: a batch with one is refused."""
     dropped: set[tuple[str, str]] = field(default_factory=set)
     unmentioned: set[str] = field(default_factory=set)
     vanishing: dict[str, int] = field(default_factory=dict)
@@ -205,17 +208,19 @@ class FakeCrm:
 
     # -- writing
 
-    def _begin(self, call: str) -> int:
+    def _begin(self, call: str, written: Collection[str]) -> int:
         self.writes += 1
         self.calls.append(call)
         self.fault(self.writes, "before")
+        if self.locked & {*written}:
+            raise TransientError("the records are locked", status=423)
         return self.writes
 
     async def upsert(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> RecordsOutcome:
         keys = [write.key for write in writes]
         if len(keys) > self.records_per_write or len(set(keys)) != len(keys):
             raise BatchRejectedError("too many or duplicate ids")
-        number = self._begin("upsert")
+        number = self._begin("upsert", keys)
         written, rejected = self.put_records(writes)
         self.fault(number, "after")
         said = [one for one in written if one.key not in self.unmentioned]
@@ -259,7 +264,7 @@ class FakeCrm:
     async def link(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         assert 0 < len(pairs) <= self.pairs_per_write
         assert len({pair.target for pair in pairs}) == 1
-        number = self._begin("link")
+        number = self._begin("link", [pair.target_id for pair in pairs])
         outcome = self.put_pairs(pairs)
         self.fault(number, "after")
         return outcome
@@ -282,7 +287,7 @@ class FakeCrm:
 
     async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         assert 0 < len(pairs) <= self.pairs_per_removal
-        number = self._begin("unlink")
+        number = self._begin("unlink", [pair.target_id for pair in pairs])
         self.take_off(pairs)
         self.fault(number, "after")
         return PairsOutcome(tuple(pairs))
@@ -290,7 +295,7 @@ class FakeCrm:
     async def unlink_whole(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         assert 0 < len(pairs) <= self.pairs_per_archive
         assert len({pair.record_id for pair in pairs}) <= self.records_per_archive
-        number = self._begin("unlink whole")
+        number = self._begin("unlink whole", [pair.target_id for pair in pairs])
         self.end_pairs(pairs)
         self.fault(number, "after")
         return PairsOutcome(tuple(pairs))

@@ -513,6 +513,50 @@ def test_quota_in_the_middle_keeps_what_was_done(world: World):
     assert world.sync().created == 10
 
 
+def test_a_lock_in_the_middle_of_a_batch_keeps_what_was_done(world: World):
+    """The records of the batch that got through are verified, counted and on record; the rest is for the next run."""
+    many(world, 8)
+    world.crm.locked = {"canny:r5"}
+    report = world.apply(world.plan(), canary=False)
+    assert (report.created, report.verified) == (5, 5)
+    assert (str(report.error), report.state) == ("the records are locked", EndState.RETRY_LATER)
+    outcomes = world.connection.execute("SELECT outcome, count(*) FROM sync.ledger GROUP BY ALL ORDER BY ALL")
+    assert outcomes.fetchall() == [("verified", 5), (None, 3)]
+    world.crm.locked.clear()
+    assert world.sync().created == 3
+
+
+def test_an_error_of_the_second_attempt_keeps_what_was_done(world: World):
+    """One record was said to be written and is not there; that the repeat fails costs nothing of the others."""
+    many(world, 3)
+    world.crm.vanishing = {"canny:r1": 1}
+
+    def fault(number: int, moment: str) -> None:
+        if (number, moment) == (2, "before"):
+            raise TransientError("quota")
+
+    world.crm.fault = fault
+    report = world.sync()
+    assert (report.created, str(report.error)) == (2, "quota")
+    outcomes = world.connection.execute("SELECT key, outcome FROM sync.ledger ORDER BY key").fetchall()
+    assert outcomes == [("canny:r0", "verified"), ("canny:r1", None), ("canny:r2", "verified")]
+    assert world.sync().created == 1
+
+
+def test_an_error_while_a_dropped_value_is_put_right_ends_the_run(world: World):
+    """The correction of a record's state is a write like any other: its error is not lost."""
+    many(world, 2)
+    world.crm.dropped = {("canny:r1", "status")}
+
+    def fault(number: int, moment: str) -> None:
+        if (number, moment) == (2, "before"):
+            raise TransientError("quota")
+
+    world.crm.fault = fault
+    report = world.sync()
+    assert (report.created, report.rejected, str(report.error)) == (1, 1, "quota")
+
+
 def test_every_write_is_on_record_before_it_is_sent(world: World):
     """When a write begins, its intent is committed, with the values that were there before."""
     many(world, 3)

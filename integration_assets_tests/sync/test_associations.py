@@ -271,6 +271,22 @@ def test_a_lost_answer_to_a_removal_is_looked_up(synced: World):
     assert bolt_and_eve(synced) == (None, None)
 
 
+def test_a_pair_that_stays_locked_keeps_the_links_made_beside_it(small_world: World):
+    """The pairs that got through are verified and on record; the locked one is linked by the next run."""
+    small_world.crm.locked = {"bolt"}
+    report = small_world.sync(run_id=FIRST)
+    assert (str(report.error), report.state) == ("the records are locked", EndState.RETRY_LATER)
+    made = {pair for pair in pairs(small_world.crm) if pair[1] == "company"}
+    assert (len(made), report.links.created) == (1, 1)
+    outcomes = small_world.connection.execute(
+        "SELECT target_id, outcome FROM sync.ledger WHERE action = 'link' ORDER BY ledger_id"
+    ).fetchall()
+    assert outcomes == [("acme", "verified"), ("bolt", None), ("acme", None)]
+    small_world.crm.locked.clear()
+    assert small_world.sync(run_id=SECOND).state is EndState.SUCCEEDED
+    assert bolt_and_eve(small_world) == ({"plain", "voted"}, {"plain", "voter"})
+
+
 def test_whole_pairs_go_a_hundred_records_at_a_time(world: World):
     """250 records with two companies each: three calls for 500 pairs, each read back."""
     world.requests = {f"r{n}": Request(votes=(("ann", "acme"), ("bob", "bolt"))) for n in range(250)}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from integration_assets.connectors.crm.base import BatchRejectedError
-from integration_assets.errors import TransientError, UnknownOutcomeError
+from integration_assets.errors import PermanentError, TransientError, UnknownOutcomeError
 from integration_assets.sync.sending import REPEAT_PAUSES_SECONDS, Sent, send
 
 ITEMS = list(range(100))
@@ -120,11 +120,67 @@ def test_a_batch_that_stays_locked_is_made_smaller():
 
 @pytest.mark.parametrize(("status", "most"), [(503, 1), (423, 0)])
 def test_other_trouble_and_a_single_locked_record_end_the_batch(status: int, most: int):
-    """Nothing smaller is left to try."""
+    """Nothing smaller is left to try: nothing is written, and the error is handed on."""
 
     def answer(items: Sequence[int]) -> None:
         if len(items) > most:
             raise TransientError("not now", status=status)
 
-    with pytest.raises(TransientError, match="not now"):
-        sent_to(answer)
+    sent, _ = sent_to(answer)
+    assert str(sent.ended_by) == "not now"
+    assert sent == Sent(ended_by=sent.ended_by)
+
+
+def test_a_locked_record_does_not_hide_what_was_accepted_before_it():
+    """The halves that got through are told beside the error that ended the batch; nothing is sent after it."""
+
+    def answer(items: Sequence[int]) -> None:
+        if 60 in items:
+            raise TransientError("the records are locked", status=423)
+
+    sent, sizes = sent_to(answer)
+    assert sent.accepted == ITEMS[:60]
+    assert str(sent.ended_by) == "the records are locked"
+    assert sizes[-1] == 1
+
+
+def test_an_error_after_a_refusal_was_halved_keeps_the_half_that_was_accepted():
+    """Whatever ends the second half, the first one was written."""
+
+    def answer(items: Sequence[int]) -> None:
+        if len(items) == len(ITEMS):
+            raise BatchRejectedError("VALIDATION_ERROR")
+        if 99 in items:
+            raise PermanentError("the token was revoked", status=401)
+
+    sent, sizes = sent_to(answer)
+    assert (sent.accepted, str(sent.ended_by)) == (ITEMS[:50], "the token was revoked")
+    assert sizes == [100, 50, 50]
+
+
+def test_a_lock_met_while_isolating_is_halved_and_keeps_what_was_accepted():
+    """The server breaks down over the whole, one half is written, the other stays locked down to one record."""
+
+    def answer(items: Sequence[int]) -> None:
+        if len(items) == len(ITEMS):
+            raise UnknownOutcomeError("the server failed", status=500)
+        if 75 in items:
+            raise TransientError("the records are locked", status=423)
+
+    sent, sizes = sent_to(answer)
+    assert (sent.accepted, sent.lost) == (ITEMS[:75], ITEMS[75:])
+    assert str(sent.ended_by) == "the records are locked"
+    assert sizes[:5] == [100, 100, 100, 50, 50]
+
+
+def test_after_an_error_while_isolating_all_items_are_looked_for():
+    """They were sent with the whole, whose answer was lost: they may be there, and are not sent again."""
+
+    def answer(items: Sequence[int]) -> None:
+        if len(items) == len(ITEMS):
+            raise UnknownOutcomeError("the server failed", status=500)
+        raise TransientError("quota", status=429)
+
+    sent, sizes = sent_to(answer)
+    assert (sent.lost, str(sent.ended_by)) == (ITEMS, "quota")
+    assert sizes == [100, 100, 100, 50]
