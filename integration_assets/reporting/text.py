@@ -54,9 +54,13 @@ def clip_middle(text: str, limit: int) -> str:
 def amount(number: Decimal | str) -> str:
     """A sum of money as people read it: `1,204,500`; cents only below 1,000."""
     value = Decimal(number)
+    # Rounded before it is judged: 999.995 is 1,000, without cents.
+    rounded = value.quantize(Decimal("0.01"), ROUND_HALF_EVEN)
     # Cents of large sums are noise; of small ones they are the difference.
-    cents = abs(value) < 1000 and value != value.to_integral_value()
-    return f"{value.quantize(Decimal('0.01') if cents else Decimal(1), ROUND_HALF_EVEN):,}"
+    cents = abs(rounded) < 1000 and rounded != rounded.to_integral_value()
+    shown = rounded if cents else value.quantize(Decimal(1), ROUND_HALF_EVEN)
+    # Adding zero makes 0 of -0, which rounding leaves of a small negative sum.
+    return f"{shown + 0:,}"
 
 
 def money(number: Decimal | str, currency: str) -> str:
@@ -81,14 +85,15 @@ def percent(part: int, whole: int) -> str:
 
 def duration(seconds: float) -> str:
     """`4.2 s`, `3 min 20 s`, `2 h 5 min`."""
-    if seconds < 60:
+    # Rounded before the unit is chosen: 59.97 seconds are 1 min 0 s, never 60.0 s or, of 119.7, 1 min 60 s.
+    if round(seconds, 1) < 60:
         return f"{seconds:.1f} s"
-    # Rounded first: 119.7 seconds are 2 min 0 s, and never 1 min 60 s.
-    minutes, rest = divmod(round(seconds), 60)
-    # Seconds beside hours say nothing; beside minutes they tell a slow run from a quick one.
-    if minutes < 60:
+    if round(seconds) < 3600:
+        minutes, rest = divmod(round(seconds), 60)
         return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
+    # Seconds beside hours say nothing; beside minutes they tell a slow run from a quick one.
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min"
 
 
 def count(number: int, noun: str, plural: str | None = None) -> str:

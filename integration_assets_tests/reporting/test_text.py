@@ -44,12 +44,34 @@ def test_clean_shows_what_is_written(text):
         ("-12", "-12"),
         ("1000", "1,000"),
         ("5.5", "5.50"),
+        ("999.995", "1,000"),
+        ("-999.995", "-1,000"),
+        ("12.004", "12"),
+        ("-0.001", "0"),
+        ("-1000.4", "-1,000"),
     ],
 )
 def test_amounts(value, words):
     """Sums have thousands separators, and cents only where they matter."""
     assert amount(value) == words
     assert money(value, "EUR") == f"{words} EUR"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (59.94, "59.9 s"),
+        (59.97, "1 min 0 s"),
+        (119.7, "2 min 0 s"),
+        (3599.4, "59 min 59 s"),
+        (3599.7, "1 h 0 min"),
+        (7199, "2 h 0 min"),
+        (7229, "2 h 0 min"),
+    ],
+)
+def test_a_duration_never_shows_a_full_unit_as_the_smaller_one(seconds: float, words: str):
+    """What rounds to a whole minute or hour is shown as one, not as 60 of the unit below."""
+    assert duration(seconds) == words
 
 
 def test_other_words():
