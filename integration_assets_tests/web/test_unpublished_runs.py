@@ -55,5 +55,5 @@ def test_a_run_held_before_the_ranking_is_listed_with_reason_and_remedy(ann: Cli
 @pytest.mark.usefixtures("held")
 def test_another_tenant_sees_nothing_of_it(gus: Client) -> None:
     """Neither in the list nor by its id."""
-    assert "r9" not in gus.http.get("/runs").text
+    assert "request r9" not in gus.http.get("/runs").text
     assert gus.http.get("/runs/held-run").status_code == 404
