@@ -301,8 +301,8 @@ def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine
     rows = connection.execute(read_sql("reporting/insights/plan"), {"hash": plan_hash}).fetchall()
     for plan_id, found, kind, status, portal_id, created_at, reasons, counts, approved_at in rows:
         numbers = msgspec.json.decode(counts)
-        # In the order in which they are shown, whatever order they were stored in.
-        changes = {name: numbers[name] for name in CHANGES}
+        # In the order in which they are shown; a version that did not make a kind of change did not count it either.
+        changes = {name: numbers.get(name, 0) for name in CHANGES}
         return PlanLine(plan_id, found, kind, status, portal_id, created_at, reasons or [], changes, approved_at)
     return None
 

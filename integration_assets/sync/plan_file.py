@@ -48,7 +48,8 @@ def import_plan(connection: duckdb.DuckDBPyConnection, path: Path, approved_hash
     """Read a plan from `path` into the store and return it. `approved_hash` is its hash, or the beginning of it.
 
     Raises:
-        ConfigurationError: the file cannot be read, was changed, or is not the plan that was approved.
+        ConfigurationError: the file cannot be read, was changed, is not the plan that was approved, or has the id of
+            another plan.
     """
     header = _header(path)
     plan = header.plan
@@ -58,12 +59,19 @@ def import_plan(connection: duckdb.DuckDBPyConnection, path: Path, approved_hash
     # the file is read twice rather than held in memory: a plan may have a million operations
     if plan_hash(hash_header(plan), _operations(path)) != plan.hash:
         raise ConfigurationError(f"the plan in {path} does not have the hash it claims: make a new one")
-    known = connection.execute("SELECT count(*) FROM sync.plans WHERE plan_id = $id", {"id": plan.plan_id}).fetchall()
-    # a second import of the same file must not add the operations again
-    if known[0][0] == 0:
-        # header and operations at once: half an import would be taken for a known plan the next time
-        with transaction(connection):
+    stored = connection.execute("SELECT hash FROM sync.plans WHERE plan_id = $id", {"id": plan.plan_id}).fetchall()
+    # what was approved is this file, not what the store has under the same id
+    if stored and stored[0][0] != plan.hash:
+        raise ConfigurationError(f"the store has another plan with the id of the one in {path}: make a new one")
+    operations = connection.execute(
+        "SELECT count(*) FROM sync.plan_operations WHERE plan_id = $id", {"id": plan.plan_id}
+    ).fetchall()
+    # header and operations at once: half an import would be taken for a known plan the next time
+    with transaction(connection):
+        if not stored:
             insert_header(connection, plan)
+        # a second import must not add them again; of an old plan the store has the header alone
+        if operations[0][0] == 0:
             _insert(connection, plan, _operations(path))
     return plan
 

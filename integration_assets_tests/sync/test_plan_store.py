@@ -151,6 +151,32 @@ def test_a_plan_travels_as_a_file(small_world: World, tmp_path: Path):
     other.connection.close()
 
 
+def test_a_plan_whose_operations_were_forgotten_is_whole_again_once_imported(small_world: World, tmp_path: Path):
+    """The store still has the header: the file brings back the rest, once."""
+    plan = small_world.plan()
+    path = tmp_path / "plan.json"
+    export_plan(small_world.connection, plan, path)
+    planned = list(read_operations(small_world.connection, plan.plan_id))
+    small_world.now += STALE_AFTER
+    for _ in range(10):
+        small_world.now += timedelta(minutes=1)
+        small_world.plan()
+    assert list(read_operations(small_world.connection, plan.plan_id)) == []
+    for _ in range(2):
+        assert import_plan(small_world.connection, path, plan.hash) == plan
+        assert list(read_operations(small_world.connection, plan.plan_id)) == planned
+
+
+def test_a_file_with_the_id_of_another_plan_is_refused(small_world: World, tmp_path: Path):
+    """What was approved is this file: the operations the store has under the id are not."""
+    plan = small_world.plan()
+    path = tmp_path / "plan.json"
+    export_plan(small_world.connection, plan, path)
+    small_world.connection.execute("UPDATE sync.plans SET hash = 'another'")
+    with pytest.raises(ConfigurationError, match="another plan"):
+        import_plan(small_world.connection, path, plan.hash)
+
+
 def test_a_file_that_was_changed_is_refused(small_world: World, tmp_path: Path):
     """Edited, cut, foreign or not the approved one: nothing of it gets into the store."""
     plan = small_world.plan()
