@@ -79,7 +79,7 @@ def show_movers(console: Console, settings: Settings, tenant: str, since: str, b
 
 
 class _Recorded(msgspec.Struct, frozen=True):
-    """A run as it is recorded. `unresolved` is None where it published nothing of its own."""
+    """A run as it is recorded. `unresolved` is None where the ranking that is published is not of this run."""
 
     summary: RunSummary
     error: str | None
@@ -108,9 +108,13 @@ def show_report(
     if recorded.calls:
         show_calls(console, recorded.calls, floor=recorded.floor)
     show_checks(console, summary.checks)
-    # A run that published nothing has no such list, and that of another run would pass for its own.
+    # That of another run would pass for its own.
     if recorded.unresolved is not None:
         show_unresolved(console, recorded.unresolved)
+    elif summary.top.by_arr:
+        console.print(
+            Text("this run's ranking and unresolved votes were replaced by those of a later run: `rankings` shows it")
+        )
     else:
         console.print(Text("this run published no ranking: `rankings` shows that of an earlier one, if there is any"))
     # After the terminal: a file that cannot be written must not cost the view.
@@ -156,7 +160,7 @@ def _recorded(settings: Settings, tenant: str, run: str, *, html: bool) -> _Reco
             error=error,
             calls=read_calls(connection, run_id),
             floor=read_floor(connection, run_id),
-            unresolved=read_unresolved(connection),
+            unresolved=read_unresolved(connection) if _has_ranked(connection, run_id) else None,
             rendered=_rendered(connection, run_id) if html else None,
         )
 
@@ -188,7 +192,6 @@ def _left(settings: Settings, tenant: str, run_id: str, *, html: bool) -> _Recor
 def _rendered(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
     """The report of a run whose own is not kept: what was recorded of it, and the ranking as it is now."""
     [(_, mode, error, _, text)] = connection.execute(read_sql("reporting/insights/run"), {"run_id": run_id}).fetchall()
-    [(newest, _, _), *_] = connection.execute(read_sql("reporting/runs"), [""]).fetchall()
     summary = msgspec.json.decode(text, type=RunSummary)
     facts = ReportFacts(
         summary=summary,
@@ -197,9 +200,14 @@ def _rendered(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
         calls=read_calls(connection, run_id),
         floor=read_floor(connection, run_id),
         # Of an older run the ranking is gone: what is shown is the one of now, and says so.
-        stale=run_id != newest,
+        stale=not _has_ranked(connection, run_id),
     )
     return render_report(facts, read_ranking(connection, summary.currency))
+
+
+def _has_ranked(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    """True if the ranking that is published was made by this run."""
+    return connection.execute(read_sql("reporting/ranking_run")).fetchall() == [(run_id,)]
 
 
 def read_calls(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[CallCount]:

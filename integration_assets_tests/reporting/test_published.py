@@ -71,6 +71,28 @@ def test_report_of_a_named_run(settings, console):
     assert "no luck" in shown(console)
 
 
+def test_an_older_run_is_not_shown_the_unresolved_votes_of_a_later_one(settings, console):
+    """Only the last ranking is kept: the votes it lost are shown with the run that made it, and no other."""
+    show_report(console, settings, "default", "run0", None)
+    assert "gmail.com" not in shown(console)
+    assert "were replaced by those of a later run" in shown(console)
+
+
+def test_a_run_that_ranks_nothing_leaves_the_ranking_to_the_run_that_made_it(settings, store, facts, console, tmp_path):
+    """An undo is newer than the ranking: its report says whose it is, and the run before it still has its own."""
+    undo = msgspec.structs.replace(
+        facts, run_id="undo", mode="undo", ranked=False, started_at=facts.started_at.replace(hour=20)
+    )
+    record_run(store, build_summary(store, undo), undo)
+    store.execute("ALTER TABLE ranked.feature_requests ADD COLUMN as_of TIMESTAMP DEFAULT TIMESTAMP '2026-03-01'")
+    publish(store, published_path(settings.home, settings.environment, "default"))
+    show_report(console, settings, "default", "undo", None)
+    assert "this run published no ranking" in shown(console)
+    assert "gmail.com" not in shown(console)
+    show_report(console, settings, "default", "run1", None)
+    assert "gmail.com" in shown(console)
+
+
 @pytest.mark.parametrize(("run", "problem"), [("x", "there is no run x"), ("run", "several runs begin with run")])
 def test_unknown_and_ambiguous_runs(settings, console, run, problem):
     """An id that names no run, or several, is a mistake of the caller."""
