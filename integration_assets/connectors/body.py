@@ -51,11 +51,13 @@ class BodyReader:
             raise BodyError(f"content encoding that was not asked for ({encoding[:20]!r})")
         packed = encoding.lower() not in ("", "identity")
         self._unpacker = zlib.decompressobj(GZIP_OR_ZLIB) if packed else None
+        self._begun = False
         self._cap = cap
         self._body = bytearray()
 
     def feed(self, chunk: bytes) -> None:
         """Add a chunk as it came over the wire."""
+        self._begun = self._begun or bool(chunk)
         if self._unpacker is None:
             self._add(chunk)
             return
@@ -75,8 +77,14 @@ class BodyReader:
             raise LargeBodyError(f"a body of more than {self._cap // (1024 * 1024)} MiB")
 
     def finish(self) -> bytes:
-        """The whole body; the reader has it no longer."""
-        if self._unpacker is not None and self._body and not self._unpacker.eof:
+        """The whole body; the reader has it no longer.
+
+        Raises:
+            CutBodyError: it was packed, and ends before what was packed does.
+        """
+        # No byte at all is an empty body, which answers without content name an encoding for as well; a header alone is
+        # a cut one, and must not pass for an empty answer.
+        if self._unpacker is not None and self._begun and not self._unpacker.eof:
             raise CutBodyError("a compressed body that ends too early")
         body = bytes(self._body)
         self._body.clear()

@@ -55,6 +55,16 @@ def test_a_packed_body_that_is_cut_is_never_whole(kept: float) -> None:
         read("gzip", packed[: int(len(packed) * kept)], 65_536)
 
 
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+def test_a_packed_body_that_is_cut_before_its_first_output_is_no_empty_one(encoding: str) -> None:
+    """A header alone unpacks to nothing; only no byte at all is an empty body."""
+    packed = gzip.compress(b"{}") if encoding == "gzip" else zlib.compress(b"{}")
+    for kept in range(1, len(packed)):
+        with pytest.raises(CutBodyError):
+            read(encoding, packed[:kept], 1)
+    assert read(encoding, b"", 1) == b""
+
+
 @pytest.mark.parametrize("body", [b"[" + b"{}," * MOST_CONTAINERS + b"{}]", b"[" + b"0," * MOST_SEPARATORS + b"0,0]"])
 def test_a_text_of_too_many_values_is_too_large(body: bytes) -> None:
     """A few megabytes of text would be a hundred of values; whoever asked may ask for less."""

@@ -558,6 +558,7 @@ CUT_WITHOUT_LENGTH = HEAD + b'connection: close\r\n\r\n{"posts":[{"id":"1"}'
         raw(HEAD + b"transfer-encoding: chunked\r\n\r\n4\r\n[1,2\r\n"),
         raw(b"garbage\r\n\r\n"),
         answer(200, content=gzip.compress(b'{"a":"' + b"x" * 5000 + b'"}')[:-9], headers={"content-encoding": "gzip"}),
+        answer(200, content=gzip.compress(b"{}")[:10], headers={"content-encoding": "gzip"}),
         answer(200, content=b"<!doctype html><p>Down</p>", kind="text/html"),
         answer(200, content=b"  <html></html>"),
         answer(200),
@@ -571,6 +572,7 @@ CUT_WITHOUT_LENGTH = HEAD + b'connection: close\r\n\r\n{"posts":[{"id":"1"}'
         "cut chunks",
         "no HTTP",
         "cut gzip",
+        "gzip header alone",
         "web page",
         "web page as JSON",
         "empty 200",
@@ -593,7 +595,16 @@ def test_a_lost_answer_to_a_repeatable_write_is_repeated(behaviour: Behaviour) -
     assert (outcome.count.total, outcome.count.writes) == (2, 2)
 
 
-@pytest.mark.parametrize("behaviour", [reset(), raw(CUT), answer(502, {}), answer(200, content=b"<html>")])
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        reset(),
+        raw(CUT),
+        answer(502, {}),
+        answer(200, content=b"<html>"),
+        answer(200, content=gzip.compress(b"")[:10], headers={"content-encoding": "gzip"}),
+    ],
+)
 def test_a_write_whose_answers_are_all_lost_has_an_unknown_outcome(behaviour: Behaviour) -> None:
     """After the last repeat the caller can tell that the write may have been applied."""
     outcome = run(behaviour, call=WRITE)
