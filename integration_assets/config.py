@@ -359,7 +359,7 @@ class Settings(BaseSettings):
 
 
 class Automation(BaseSettings):
-    """Settings of what starts runs by itself, read when the definitions are loaded: the same for all tenants.
+    """Settings of what starts runs by itself: the same for all tenants.
 
     `automation` switches schedules and sensors on from the start; else somebody does, once, in the Dagster UI. Every
     tenant is synced once in `sync_minutes`, and its feedback system asked for changes once in `ask_minutes`.
@@ -387,6 +387,16 @@ def load_automation() -> Automation:
         return Automation()
     except ValidationError as error:
         raise ConfigurationError(f"wrong configuration: {_problems(error)}") from None
+
+
+def automation_or_defaults() -> Automation:
+    """Read what the environment says about automation; the defaults where it is wrong, which every tick then says."""
+    try:
+        return load_automation()
+    # Definitions are built when a code location is loaded: an error here would take down all of a project, which may
+    # hold much besides ours.
+    except ConfigurationError:
+        return Automation.model_construct()
 
 
 class TenantSettings(Settings):

@@ -54,10 +54,10 @@ def check_metadata(
 
 
 def _partitioned(check: Check) -> dg.AssetChecksDefinition:
-    def run(session: RunSession) -> dg.AssetCheckResult:
-        with session.stage(check.name) as state:
+    def run(integration_assets_session: RunSession) -> dg.AssetCheckResult:
+        with integration_assets_session.stage(check.name) as state:
             settings = gate_settings(state)
-            result = check.ask(session.connection, settings)
+            result = check.ask(integration_assets_session.connection, settings)
             # Before Dagster's own result: the gate before the write and the summary look here, even where Dagster's
             # events are lost.
             state.checks[check.name] = result
@@ -65,7 +65,9 @@ def _partitioned(check: Check) -> dg.AssetChecksDefinition:
                 passed=result.passed,
                 severity=_SEVERITY[result.severity],
                 description=escape_markdown(result.detail),
-                metadata=check_metadata(result, session.connection, state.run_id, settings.arr_property),
+                metadata=check_metadata(
+                    result, integration_assets_session.connection, state.run_id, settings.arr_property
+                ),
             )
 
     # Only this warning and only here: tests turn every other one into an error.

@@ -8,6 +8,7 @@ import duckdb
 from integration_assets.assets.metadata import escape_markdown, markdown_table
 from integration_assets.assets.resolved import OWNERS
 from integration_assets.runs.interrupts import interruptible
+from integration_assets.runs.launch import PLAN_STAGE, STAGE_TAG, WRITE_STAGE
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.plan_and_apply import plan_run, write_run
 from integration_assets.runs.session import RunSession
@@ -44,16 +45,17 @@ def plan_preview(connection: duckdb.DuckDBPyConnection, plan_id: str) -> str:
     ],
     group_name="crm",
     partitions_def=TENANTS,
+    op_tags={STAGE_TAG: PLAN_STAGE},
     owners=OWNERS,
     kinds={"python", "duckdb"},
 )
-def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
+def crm_write_plan(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:
     """The plan: every record and link the run would create, update, retire or remove, with before and after values.
 
     It is saved and hashed; a guard holds it when it looks wrong. The whole of a dry run.
     """
-    with session.stage("crm_write_plan"):
-        planned = plan_run(session)
+    with integration_assets_session.stage("crm_write_plan"):
+        planned = plan_run(integration_assets_session)
         counts = planned.plan.counts
         return dg.MaterializeResult(
             metadata={
@@ -71,7 +73,9 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
                 "unlink": counts.unlink,
                 "conflicts": len(planned.plan.conflicts),
                 "calls_estimated": planned.plan.calls,
-                "preview": dg.MetadataValue.md(plan_preview(session.connection, planned.plan.plan_id)),
+                "preview": dg.MetadataValue.md(
+                    plan_preview(integration_assets_session.connection, planned.plan.plan_id)
+                ),
             }
         )
 
@@ -80,15 +84,16 @@ def crm_write_plan(session: RunSession) -> dg.MaterializeResult[None]:
     deps=["crm_write_plan"],
     group_name="crm",
     partitions_def=TENANTS,
+    op_tags={STAGE_TAG: WRITE_STAGE},
     owners=OWNERS,
     kinds={"hubspot", "python"},
 )
-async def crm_feature_requests(session: RunSession) -> dg.MaterializeResult[None]:
+async def crm_feature_requests(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:
     """Applied and verified changes. Asks the gate again before the first write, however it was started."""
-    with session.stage("crm_feature_requests"):
+    with integration_assets_session.stage("crm_feature_requests"):
         # The first signal lets the batch under way be verified; cancelled in the middle, its outcome would be unknown.
-        async with interruptible(session.stop):
-            report = await write_run(session)
+        async with interruptible(integration_assets_session.stop):
+            report = await write_run(integration_assets_session)
         return dg.MaterializeResult(
             metadata={
                 "created": report.created,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
+
+from integration_assets.assets.keys import key_under
 
 _REQUESTS, _VOTES, _COMPANIES = "raw_feature_requests", "raw_votes", "raw_crm_companies"
 _CONTACTS, _INTERNAL = "raw_crm_contacts", "raw_internal_accounts"
@@ -103,11 +105,13 @@ SOURCES: Mapping[str, Mapping[str, Sources]] = {
 """By table and column. Raw tables come from the systems themselves; `as_of` and what is not read yet from nothing."""
 
 
-def column_lineage(columns: Mapping[str, Sources]) -> dg.TableColumnLineage:
-    """The lineage of a table's columns as Dagster keeps it."""
+def column_lineage(columns: Mapping[str, Sources], prefix: Sequence[str] = ()) -> dg.TableColumnLineage:
+    """The lineage of a table's columns as Dagster keeps it, of assets that have this prefix."""
     return dg.TableColumnLineage(
         {
-            column: [dg.TableColumnDep(dg.AssetKey(asset), name) for asset, names in sources.items() for name in names]
+            column: [
+                dg.TableColumnDep(key_under(prefix, asset), name) for asset, names in sources.items() for name in names
+            ]
             for column, sources in columns.items()
         }
     )

@@ -21,10 +21,13 @@ PERSONAL = frozenset({"email", "additional_emails", "details", "property_values"
 _ESCAPES = {"&": "&amp;", "<": "&lt;", **{sign: f"\\{sign}" for sign in "\\|[]*~"}}
 
 
-def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_by: str = "1") -> dict[str, Any]:
+def table_metadata(
+    connection: duckdb.DuckDBPyConnection, table: str, *, order_by: str = "1", prefix: Sequence[str] = ()
+) -> dict[str, Any]:
     """Row count, column schema and lineage, and a Markdown preview of `table` (a schema-qualified name of ours).
 
-    `order_by` is a column list or position of ours, so that the preview shows what matters first. Where a column comes
+    `order_by` is a column list or position of ours, so that the preview shows what matters first; `prefix` is that of
+    our assets in this project. Where a column comes
     from is in its description as well: Dagster's own UI does not draw the lineage of columns.
     """
     described = connection.execute(f"DESCRIBE {table}").fetchall()
@@ -50,7 +53,7 @@ def table_metadata(connection: duckdb.DuckDBPyConnection, table: str, *, order_b
                 if name not in PERSONAL or name in descriptions
             ]
         ),
-        **({"dagster/column_lineage": column_lineage(sources)} if sources else {}),
+        **({"dagster/column_lineage": column_lineage(sources, prefix)} if sources else {}),
         "preview": dg.MetadataValue.md(markdown_table(shown, preview)),
     }
 

@@ -7,10 +7,11 @@ from datetime import timedelta
 import dagster as dg
 
 from integration_assets.assets.charts import ranking_charts, trend_charts
+from integration_assets.assets.keys import key_under, running_prefix
 from integration_assets.assets.metadata import table_metadata
 from integration_assets.assets.resolved import OWNERS
-from integration_assets.config import load_automation
 from integration_assets.resolution.rank import rank, snapshot_history
+from integration_assets.runs.launch import RANK_STAGE, STAGE_TAG
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.resolution_settings import base_currency
 from integration_assets.runs.session import RunSession
@@ -39,10 +40,14 @@ RANKED = {
     ),
 }
 
-_PERIOD = timedelta(minutes=load_automation().sync_minutes)
-FRESH = dg.FreshnessPolicy.time_window(warn_window=2 * _PERIOD, fail_window=3 * _PERIOD)
-"""A held plan or an outage takes a run; with three missing nobody should trust the ranking to be today's. Dagster looks
-at the asset, not at each tenant: a tenant that lags behind the others shows in its own alerts and in `doctor`."""
+
+def freshness(period: timedelta) -> dg.FreshnessPolicy:
+    """When Dagster calls the ranking late, where every tenant is synced once in a period.
+
+    A held plan or an outage takes a run; with three missing nobody should trust the ranking to be today's. Dagster
+    looks at the asset, not at each tenant: one that lags behind the others shows in its own alerts and in `doctor`.
+    """
+    return dg.FreshnessPolicy.time_window(warn_window=2 * period, fail_window=3 * period)
 
 
 @dg.multi_asset(
@@ -54,18 +59,19 @@ at the asset, not at each tenant: a tenant that lags behind the others shows in 
             group_name="ranked",
             owners=OWNERS,
             kinds={"sql", "duckdb"},
-            freshness_policy=FRESH,
         )
         for key, (_, _, description) in RANKED.items()
     ],
     partitions_def=TENANTS,
+    op_tags={STAGE_TAG: RANK_STAGE},
     # One transaction fills all of them: half of them would show two moments side by side.
     can_subset=False,
 )
-def ranked(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
+def ranked(integration_assets_session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
     """Fill the ranked tables, all in one transaction: they describe the same moment."""
-    with session.stage("ranked_feature_requests") as state:
-        connection = session.connection
+    prefix = running_prefix()
+    with integration_assets_session.stage("ranked_feature_requests") as state:
+        connection = integration_assets_session.connection
         rows = connection.execute("SELECT min(as_of) FROM raw.reads").fetchall()
         # The oldest read, since the ranking is no newer than its oldest input; without any, the start of the run.
         as_of = rows[0][0] or state.started_at.replace(tzinfo=None)
@@ -75,10 +81,11 @@ def ranked(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201
             snapshot_history(connection, as_of=as_of)
         # After the commit: from here on the summary and the published database may show this ranking.
         state.ranked = True
+        currency = base_currency(integration_assets_session.settings, connection)
         charts = {
-            "ranked_feature_requests": ranking_charts(connection, base_currency(session.settings, connection)),
+            "ranked_feature_requests": ranking_charts(connection, currency),
             "ranking_history": trend_charts(connection),
         }
         for key, (table, order_by, _) in RANKED.items():
-            metadata = {**table_metadata(connection, table, order_by=order_by), **charts.get(key, {})}
-            yield dg.MaterializeResult(key, metadata=metadata)
+            metadata = {**table_metadata(connection, table, order_by=order_by, prefix=prefix), **charts.get(key, {})}
+            yield dg.MaterializeResult(key_under(prefix, key), metadata=metadata)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import dagster as dg
 
+from integration_assets.assets.keys import key_under, running_prefix
 from integration_assets.assets.metadata import table_metadata
 from integration_assets.assets.resolved import OWNERS
 from integration_assets.ingest.raw_tables import ingest
 from integration_assets.runs.ingest_inputs import ingest_inputs
 from integration_assets.runs.interrupts import interruptible
+from integration_assets.runs.launch import READ_STAGE, STAGE_TAG
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.session import RunSession
 
@@ -72,12 +74,14 @@ _DEPS = {"raw_crm_contacts": ["raw_votes", "raw_feature_requests"]}
         for key, (_, _, description, kind) in RAW.items()
     ],
     partitions_def=TENANTS,
+    op_tags={STAGE_TAG: READ_STAGE},
     # All systems are read at the same time: a company read a day after its votes would be matched by other domains.
     can_subset=False,
 )
-async def raw(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
+async def raw(integration_assets_session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN201 - Dagster takes it for the outputs' type
     """Read the feedback system, the CRM and internal systems at the same time, page by page, into the staging store."""
-    with session.stage("raw") as state:
+    prefix = running_prefix()
+    with integration_assets_session.stage("raw") as state:
         # Reading is cancelled at once: it changes nothing outside, and the next run goes on from the last checkpoint.
         async with interruptible():
             ingested = await ingest(ingest_inputs(state))
@@ -85,4 +89,5 @@ async def raw(session: RunSession):  # type: ignore[no-untyped-def]  # noqa: ANN
         state.identified, state.quota = ingested.identified, ingested.quota
         state.work, state.crm_sizes = ingested.work, ingested.crm_sizes
         for key, (table, order_by, _, _) in RAW.items():
-            yield dg.MaterializeResult(key, metadata=table_metadata(session.connection, table, order_by=order_by))
+            metadata = table_metadata(integration_assets_session.connection, table, order_by=order_by)
+            yield dg.MaterializeResult(key_under(prefix, key), metadata=metadata)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
+from integration_assets.assets.keys import running_prefix
 from integration_assets.assets.metadata import markdown_table, table_metadata
 from integration_assets.models import Rejected
 from integration_assets.resolution.resolve import resolve_votes
+from integration_assets.runs.launch import RESOLVE_STAGE, STAGE_TAG
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.resolution_settings import resolution_settings
 from integration_assets.runs.session import RunSession
@@ -26,20 +28,21 @@ UNUSABLE = (
     deps=["raw_feature_requests", "raw_votes", "raw_crm_companies", "raw_crm_contacts", "raw_internal_accounts"],
     group_name="resolved",
     partitions_def=TENANTS,
+    op_tags={STAGE_TAG: RESOLVE_STAGE},
     owners=OWNERS,
     kinds={"python", "sql", "duckdb"},
 )
-def domain_resolved_votes(session: RunSession) -> dg.MaterializeResult[None]:
+def domain_resolved_votes(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:
     """One row per counted vote: the company, how it was matched, or why it was not.
 
     Evidence in order: an analyst's override, a CRM contact with that address, the address's host, its registrable
     domain, the feedback system's account. Ambiguity is listed, never guessed away.
     """
-    with session.stage("domain_resolved_votes") as state:
-        connection = session.connection
+    with integration_assets_session.stage("domain_resolved_votes") as state:
+        connection = integration_assets_session.connection
         with transaction(connection):
             # Inside the transaction: wrong overrides end the stage before last run's resolution is touched.
-            settings = resolution_settings(session.settings, connection)
+            settings = resolution_settings(integration_assets_session.settings, connection)
             resolve_votes(connection, settings)
         # After the commit: only a whole resolution counts as one of this run.
         state.resolved = True
@@ -64,7 +67,7 @@ def domain_resolved_votes(session: RunSession) -> dg.MaterializeResult[None]:
         matched = connection.execute("SELECT count(company_id) FROM resolved.votes").fetchall()[0][0]
         return dg.MaterializeResult(
             metadata={
-                **table_metadata(connection, "resolved.votes", order_by="request_id, vote_id"),
+                **table_metadata(connection, "resolved.votes", order_by="request_id, vote_id", prefix=running_prefix()),
                 "outcomes": dg.MetadataValue.md(markdown_table(["outcome", "votes"], outcomes)),
                 # A workspace without votes matches none, which is no division by zero.
                 "matched_share": round(matched / total, 4) if total else 0.0,

@@ -13,6 +13,7 @@ from integration_assets.assets.metadata import markdown_table
 from integration_assets.assets.resolved import OWNERS
 from integration_assets.reporting.run_summary import RunSummary
 from integration_assets.runs.finish import finish_run, publish_again
+from integration_assets.runs.launch import STAGE_TAG, SUMMARY_STAGE
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.session import RunSession
 
@@ -21,16 +22,17 @@ from integration_assets.runs.session import RunSession
     deps=["crm_feature_requests", "ranked_feature_requests", "company_feature_requests", "unresolved_votes"],
     group_name="summary",
     partitions_def=TENANTS,
+    op_tags={STAGE_TAG: SUMMARY_STAGE},
     owners=OWNERS,
     kinds={"python", "slack"},
 )
-def run_summary(session: RunSession) -> dg.MaterializeResult[None]:
+def run_summary(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:
     """The run's numbers as JSON, the published database for analysts, and the Slack message.
 
     A run that was stopped before this asset is summed up all the same, when its session closes. Alone, it publishes
     again what the last run left, and shows that run's numbers; nobody is told twice.
     """
-    with session.stage("run_summary") as state:
+    with integration_assets_session.stage("run_summary") as state:
         # Nothing ran: a summary of this run would tell Slack of a success with zero requests.
         if state.scope.only_sums_up:
             summary, published = publish_again(state)

@@ -6,15 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
+from integration_assets.assets.names import Names
 from integration_assets.automation.announcements import Announcement, announce
 from integration_assets.config import load_settings
 from integration_assets.errors import IntegrationError
 from integration_assets.reporting.alerts import credential_problem
-from integration_assets.runs.launch import check_launch
+from integration_assets.runs.launch import JOB_TAG, check_launch
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.tenants.outcomes import BROKEN, EXPIRY_NOTICE, MEANINGS, LookedAt, Outcome
 from integration_assets.tenants.settings import settings_for
 
+CHECK_CREDENTIALS = "check_credentials"
+"""Our name of the job."""
 WHAT_TO_DO = "Replace it where it comes from and here, then run again. `integration-assets doctor` checks all of it."
 
 
@@ -111,10 +114,13 @@ async def look_at_each_credential() -> None:
         raise dg.Failure(description=error.message, allow_retries=False) from error
 
 
-check_credentials = dg.GraphDefinition("look_at_credentials", node_defs=[look_at_each_credential]).to_job(
-    name="check_credentials",
-    description="Try each credential with the cheapest read there is, and look when it expires; tell what changed.",
-    partitions_def=TENANTS,
-    # The sensor asks for the next look by itself; a retry would try a refused credential again at once.
-    tags={"dagster/max_retries": "0"},
-)
+def credentials_job(names: Names) -> dg.JobDefinition:
+    """The job that tries each credential of a tenant."""
+    return dg.GraphDefinition(names.of("look_at_credentials"), node_defs=[look_at_each_credential]).to_job(
+        name=names.of(CHECK_CREDENTIALS),
+        description="Try each credential with the cheapest read there is, and look when it expires; tell what changed.",
+        partitions_def=TENANTS,
+        executor_def=dg.in_process_executor,
+        # The sensor asks for the next look by itself; a retry would try a refused credential again at once.
+        tags={JOB_TAG: CHECK_CREDENTIALS, "dagster/max_retries": "0"},
+    )

@@ -15,6 +15,7 @@ from typing import Any
 import dagster as dg
 import duckdb
 
+from integration_assets.assets.names import Names
 from integration_assets.automation.announcements import announce, post_what_waits
 from integration_assets.automation.credentials import refused
 from integration_assets.config import Settings, load_settings
@@ -23,13 +24,15 @@ from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.errors import CredentialError, IntegrationError, LockError, TransientError
 from integration_assets.models import Page
 from integration_assets.reporting.outbox import deliver
-from integration_assets.runs.launch import check_launch
+from integration_assets.runs.launch import JOB_TAG, check_launch
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.slack_delivery import slack_poster
 from integration_assets.staging.store import open_store, store_path
 from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for, require_configured
 from integration_assets.tenants.settings import settings_for
 
+FEEDBACK_CHANGES = "feedback_changes"
+"""Our name of the job."""
 ANSWER_TAG = "integration_assets/answer"
 """Tag of an asking run: its answer."""
 
@@ -147,9 +150,12 @@ def _warn(context: dg.OpExecutionContext, line: str | None) -> None:
         context.log.warning(line)
 
 
-feedback_changes = dg.GraphDefinition("ask_whether_anything_changed", node_defs=[ask_feedback_system]).to_job(
-    name="feedback_changes",
-    description="Ask the feedback system whether anything changed: three calls, nothing written anywhere.",
-    partitions_def=TENANTS,
-    tags={"dagster/max_retries": "0"},
-)
+def asking_job(names: Names) -> dg.JobDefinition:
+    """The job that asks a tenant's feedback system for changes."""
+    return dg.GraphDefinition(names.of("ask_whether_anything_changed"), node_defs=[ask_feedback_system]).to_job(
+        name=names.of(FEEDBACK_CHANGES),
+        description="Ask the feedback system whether anything changed: three calls, nothing written anywhere.",
+        partitions_def=TENANTS,
+        executor_def=dg.in_process_executor,
+        tags={JOB_TAG: FEEDBACK_CHANGES, "dagster/max_retries": "0"},
+    )

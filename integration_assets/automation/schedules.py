@@ -9,14 +9,12 @@ from datetime import UTC, datetime
 import dagster as dg
 import msgspec
 
-from integration_assets.automation.polling import feedback_changes
-from integration_assets.config import load_automation, load_settings
+from integration_assets.assets.jobs import Job
+from integration_assets.assets.names import Names
+from integration_assets.config import Automation, load_automation, load_settings
 from integration_assets.runs.partitions import DEFAULT_TENANT, TENANTS
-from integration_assets.runs.state import Mode
 from integration_assets.tenants.integrations import missing_variables
 
-AUTOMATION = load_automation()
-SWITCHED = dg.DefaultScheduleStatus.RUNNING if AUTOMATION.automation else dg.DefaultScheduleStatus.STOPPED
 SLOT_MINUTES = 5
 """Tenants whose turn falls into the same slot start together. Periods of another length have slots of a minute."""
 
@@ -41,10 +39,6 @@ class Period(msgspec.Struct, frozen=True):
     def cron(self) -> str:
         """Cron expression of the beginnings of the slots, at which it is looked whose turn it is."""
         return "* * * * *" if self.slot_minutes == 1 else f"*/{self.slot_minutes} * * * *"
-
-
-SYNC = Period(AUTOMATION.sync_minutes)
-ASK = Period(AUTOMATION.ask_minutes)
 
 
 def slot_of(tenant: str, period: Period) -> int:
@@ -75,7 +69,30 @@ def scheduled_tenants(partitions: Iterable[str]) -> list[str]:
     return tenants
 
 
-def schedule_of_turns(name: str, job_name: str, period: Period, description: str) -> dg.ScheduleDefinition:
+def schedules(names: Names, automation: Automation, *, sync: Job, asking: Job) -> list[dg.ScheduleDefinition]:
+    """The schedules that start these jobs of ours; on from the start where `automation` says so."""
+    status = dg.DefaultScheduleStatus.RUNNING if automation.automation else dg.DefaultScheduleStatus.STOPPED
+    return [
+        schedule_of_turns(
+            names.of("sync_schedule"),
+            sync,
+            Period(automation.sync_minutes),
+            status,
+            f"A sync of every tenant once in {automation.sync_minutes} minutes, each at a time of its own.",
+        ),
+        schedule_of_turns(
+            names.of("asking_schedule"),
+            asking,
+            Period(automation.ask_minutes),
+            status,
+            f"Once in {automation.ask_minutes} minutes, the feedback system of every tenant is asked for changes.",
+        ),
+    ]
+
+
+def schedule_of_turns(
+    name: str, job: Job, period: Period, status: dg.DefaultScheduleStatus, description: str
+) -> dg.ScheduleDefinition:
     """A schedule that runs a job for each tenant once in a period, when it is its turn.
 
     A turn that was missed is made up by the next one, not twice.
@@ -83,13 +100,14 @@ def schedule_of_turns(name: str, job_name: str, period: Period, description: str
 
     @dg.schedule(
         name=name,
-        job_name=job_name,
+        job=job,
         cron_schedule=period.cron,
         execution_timezone="UTC",
-        default_status=SWITCHED,
+        default_status=status,
         description=description,
     )
     def whose_turn(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        load_automation()  # what is wrong there is said by the tick: the definitions were built with the defaults
         moment = context.scheduled_execution_time.astimezone(UTC)
         tenants = scheduled_tenants(context.instance.get_dynamic_partitions(str(TENANTS.name)))
         due = due_tenants(tenants, moment, period)
@@ -100,17 +118,3 @@ def schedule_of_turns(name: str, job_name: str, period: Period, description: str
             yield dg.RunRequest(run_key=f"{tenant} {slot_start(moment, period):%Y-%m-%dT%H:%MZ}", partition_key=tenant)
 
     return whose_turn
-
-
-sync_schedule = schedule_of_turns(
-    "sync_schedule",
-    Mode.SYNC.value,
-    SYNC,
-    f"A sync of every tenant once in {SYNC.minutes} minutes, each at a time of its own.",
-)
-asking_schedule = schedule_of_turns(
-    "asking_schedule",
-    feedback_changes.name,
-    ASK,
-    f"Once in {ASK.minutes} minutes, the feedback system of every tenant is asked for changes.",
-)

@@ -12,29 +12,29 @@ from pathlib import Path
 
 import dagster as dg
 
-from integration_assets.assets.jobs import sync
+from integration_assets.assets.jobs import Job
+from integration_assets.assets.names import Names
 from integration_assets.automation.announcements import Announcement, announce
-from integration_assets.automation.credentials import check_credentials
-from integration_assets.automation.polling import ANSWER_TAG, Changed, feedback_changes
-from integration_assets.automation.schedules import AUTOMATION, scheduled_tenants
-from integration_assets.config import Environment, Settings, load_settings
+from integration_assets.automation.polling import ANSWER_TAG, Changed
+from integration_assets.automation.schedules import scheduled_tenants
+from integration_assets.config import Automation, Environment, Settings, load_automation, load_settings
 from integration_assets.errors import EndState, IntegrationError
 from integration_assets.reporting.alerts import RUNS, START, run_problem
 from integration_assets.runs.abandoned import PROCESS_TAG, STARTED_STATUSES
 from integration_assets.runs.alert_transition import RETRY_TAG, retries_so_far
+from integration_assets.runs.launch import JOB_TAG, job_of, scope_of
 from integration_assets.runs.partitions import PARTITION_TAG, TENANTS, tenant_of
 from integration_assets.runs.result import RunResult, read_result
 from integration_assets.runs.state import Mode
 from integration_assets.tenants.settings import settings_for
 
-SWITCHED = dg.DefaultSensorStatus.RUNNING if AUTOMATION.automation else dg.DefaultSensorStatus.STOPPED
 WATCHING = dg.DefaultSensorStatus.RUNNING
 """Default of sensors that only watch, or go on with what somebody began: on from the start."""
 LONGEST_APPOINTMENT = timedelta(days=8)
 """Runs older than this are not looked at any more: no time that another side names is further off."""
 UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *STARTED_STATUSES]
 WILL_RETRY = "dagster/will_retry"
-OURS = frozenset({Mode.SYNC.value, Mode.UNDO.value, "__ASSET_JOB"})
+FOLLOWED = frozenset({Mode.SYNC.value, Mode.UNDO.value})
 """Jobs whose runs people follow."""
 
 
@@ -43,19 +43,10 @@ OURS = frozenset({Mode.SYNC.value, Mode.UNDO.value, "__ASSET_JOB"})
 
 def is_under_way(instance: dg.DagsterInstance, tenant: str) -> bool:
     """True if a sync of this tenant waits in the queue or runs."""
-    wanted = dg.RunsFilter(job_name=Mode.SYNC.value, statuses=UNFINISHED, tags={PARTITION_TAG: tenant})
+    wanted = dg.RunsFilter(statuses=UNFINISHED, tags={JOB_TAG: Mode.SYNC.value, PARTITION_TAG: tenant})
     return bool(instance.get_runs(wanted, limit=1))
 
 
-@dg.run_status_sensor(
-    name="sync_on_change",
-    run_status=dg.DagsterRunStatus.SUCCESS,
-    monitored_jobs=[feedback_changes],
-    request_job=sync,
-    minimum_interval_seconds=15,
-    default_status=SWITCHED,
-    description="A sync of the tenant whose feedback system said that something changed.",
-)
 def sync_on_change(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
     """Start a sync where an asking run answered that something changed and none waits or runs."""
     run = context.dagster_run
@@ -84,7 +75,7 @@ def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iter
     for tenant in instance.get_dynamic_partitions(str(TENANTS.name)):
         # The newest only: a later run, good or bad, has taken over what this one left.
         syncs = dg.RunsFilter(
-            job_name=Mode.SYNC.value, tags={PARTITION_TAG: tenant}, updated_after=now - LONGEST_APPOINTMENT
+            tags={JOB_TAG: Mode.SYNC.value, PARTITION_TAG: tenant}, updated_after=now - LONGEST_APPOINTMENT
         )
         run = next((record.dagster_run for record in instance.get_run_records(syncs, limit=1)), None)  # the newest
         # A newer sync that waits, runs or succeeded makes the retry pointless.
@@ -102,13 +93,6 @@ def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iter
             )
 
 
-@dg.sensor(
-    name="retry_later",
-    job_name=Mode.SYNC.value,
-    minimum_interval_seconds=30,
-    default_status=WATCHING,
-    description="A new sync at the time at which one that could not finish said it can be tried again; three at most.",
-)
 def retry_later(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """One new run per tenant, when the time has come and no other run has come in between."""
     due = list(due_retries(context.instance, load_settings().home, datetime.now(UTC)))
@@ -120,11 +104,16 @@ def retry_later(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest |
 # -------------------------------------------------------------------------------------------------------- of dead runs
 
 
+def is_followed(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
+    """True if people follow runs of this kind: our syncs and undos, and whatever else runs stages of ours."""
+    job = job_of(run)
+    # Polls and looks at credentials tell their own problems. A selection of assets, or a job of the project that loads
+    # ours, counts as ours where a stage of ours is in it; what else the project runs is not ours to tell.
+    return job in FOLLOWED if job else bool(scope_of(run, instance).stages)
+
+
 def why_silent(run: dg.DagsterRun, ending: RunResult | None) -> str | None:
-    """Return the reason for which nobody has to be told of this failed run; None when somebody has."""
-    # Polls and looks at credentials tell their own problems; a backfill or a job of somebody else is not ours to tell.
-    if run.job_name not in OURS:
-        return f"a run of {run.job_name}"
+    """Return the reason for which nobody has to be told of this failed run of ours; None when somebody has."""
     if PROCESS_TAG in run.tags:
         return "whoever typed it has seen it"
     # Its next attempt tells how it ended; an alert now would be over a minute later.
@@ -140,11 +129,13 @@ def had_no_voice(ending: RunResult) -> bool:
     return ending.stage == "start" and not ending.message.posted and ending.message.problem is None
 
 
-def speak_for(run: dg.DagsterRun, operator: Settings) -> str:
+def speak_for(run: dg.DagsterRun, operator: Settings, instance: dg.DagsterInstance) -> str:
     """Tell people of a failed run that could not tell it itself; returns what was done, one line.
 
     Where the tenant's settings do not open, whoever operates the installation is told, by the Slack of the environment.
     """
+    if not is_followed(run, instance):
+        return f"run {run.run_id}: a run of {run.job_name}"
     tenant = tenant_of(run)
     ending = result_of(operator.home, tenant, run.run_id)
     silent = why_silent(run, ending)
@@ -179,16 +170,10 @@ def _of_start(tenant: str, ending: RunResult) -> Announcement:
     )
 
 
-@dg.run_failure_sensor(
-    name="dead_runs",
-    minimum_interval_seconds=15,
-    default_status=WATCHING,
-    description="Tells Slack of runs that died without a word: killed, out of memory, or never started. Once.",
-)
 def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
     """Tell people of a run that left no ending of its own, or could not say it."""
     try:
-        return dg.SkipReason(speak_for(context.dagster_run, load_settings()))
+        return dg.SkipReason(speak_for(context.dagster_run, load_settings(), context.instance))
     # A sensor that raises is retried by Dagster with every tick, and would hide the other dead runs behind this one.
     except IntegrationError as error:
         return dg.SkipReason(f"nobody could be told of run {context.dagster_run.run_id}: {error.message}")
@@ -205,13 +190,48 @@ def due_looks(instance: dg.DagsterInstance, now: datetime) -> list[dg.RunRequest
     return [dg.RunRequest(run_key=f"{tenant} {half}", partition_key=tenant) for tenant in tenants]
 
 
-@dg.sensor(
-    name="credentials",
-    job=check_credentials,
-    minimum_interval_seconds=600,
-    default_status=WATCHING,
-    description="Twice a day, a look at every credential: does it work, and does it expire within 30, 14, 7 or 1 days.",
-)
 def credentials(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
     """One look per tenant and half day: Dagster starts no second run for a run key."""
+    load_automation()  # the one that always ticks says what is wrong there: definitions were built with the defaults
     yield from due_looks(context.instance, datetime.now(UTC))
+
+
+# --------------------------------------------------------------------------------------------------------- all of them
+
+
+def sensors(
+    names: Names, automation: Automation, *, sync: Job, asking: Job, credentials_check: Job
+) -> list[dg.SensorDefinition]:
+    """The sensors that watch and start these jobs of ours; `automation` switches on what writes by itself."""
+    switched = dg.DefaultSensorStatus.RUNNING if automation.automation else dg.DefaultSensorStatus.STOPPED
+    return [
+        dg.run_status_sensor(
+            name=names.of("sync_on_change"),
+            run_status=dg.DagsterRunStatus.SUCCESS,
+            monitored_jobs=[asking],
+            request_job=sync,
+            minimum_interval_seconds=15,
+            default_status=switched,
+            description="A sync of the tenant whose feedback system said that something changed.",
+        )(sync_on_change),
+        dg.sensor(
+            name=names.of("retry_later"),
+            job=sync,
+            minimum_interval_seconds=30,
+            default_status=WATCHING,
+            description="A new sync when one that could not finish said it can be tried again; three at most.",
+        )(retry_later),
+        dg.run_failure_sensor(
+            name=names.of("dead_runs"),
+            minimum_interval_seconds=15,
+            default_status=WATCHING,
+            description="Tells Slack of runs that died without a word: killed, out of memory, or never started. Once.",
+        )(dead_runs),
+        dg.sensor(
+            name=names.of("credentials"),
+            job=credentials_check,
+            minimum_interval_seconds=600,
+            default_status=WATCHING,
+            description="Twice a day, each credential: does it work, and does it expire within 30, 14, 7 or 1 days.",
+        )(credentials),
+    ]

@@ -34,10 +34,12 @@ class Schedules(msgspec.Struct, frozen=True):
 
 async def schedule(context: DoctorContext) -> CheckOutcome:
     """23: the schedule and the age of the last run."""
+    # First of all: a wrong variable is met by the defaults where the definitions are built, and told here.
+    period = timedelta(minutes=load_automation().sync_minutes)
     known = await in_thread(lambda: _schedules(context.operator.home))
     facts = await known_store(context)
     last = facts.last_run if facts else None
-    looks = [_switched(known, context.now()), _age(last, context.now(), scheduled=bool(known.on))]
+    looks = [_switched(known, context.now()), _age(last, context.now(), period if known.on else None)]
     worst = worst_of(looks)
     # Both looks fine: said in one line, since the age alone does not say whether anything starts runs.
     if worst.fix:
@@ -59,12 +61,11 @@ def _switched(known: Schedules, now: datetime) -> CheckOutcome:
     return ok(f"{', '.join(known.on)} is on")
 
 
-def _age(last: tuple[datetime, str] | None, now: datetime, *, scheduled: bool) -> CheckOutcome:
+def _age(last: tuple[datetime, str] | None, now: datetime, period: timedelta | None) -> CheckOutcome:
     if last is None:
         return ok("no run yet")
     ended, state = last
-    period = timedelta(minutes=load_automation().sync_minutes)
-    age, longest = now - ended, MISSED * period if scheduled else LONG_BY_HAND
+    age, longest = now - ended, LONG_BY_HAND if period is None else MISSED * period
     seen = f"the last run ended {_long(age)} ago ({state})"
     return ok(seen) if age <= longest else warn(seen, "`integration-assets sync`, and see why none was started")
 

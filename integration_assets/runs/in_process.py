@@ -21,6 +21,7 @@ from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.runs.abandoned import close_abandoned_runs, run_tags
 from integration_assets.runs.partitions import DEFAULT_TENANT, PARTITION_TAG, align_partitions
 from integration_assets.runs.result import RunResult, has_result, read_result
+from integration_assets.runs.session import SESSION
 from integration_assets.runs.state import Mode
 from integration_assets.staging.room import is_disk_full
 from integration_assets.staging.store import make_private_directory
@@ -149,7 +150,7 @@ def run_job(
             tags=run_tags(),
             run_config={
                 "resources": {
-                    "session": {
+                    SESSION: {
                         "config": {
                             "mode": mode.value,
                             "environment": settings.environment.value,

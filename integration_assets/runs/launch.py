@@ -21,8 +21,12 @@ PLAN_STAGE = "crm_write_plan"
 WRITE_STAGE = "crm_feature_requests"
 SUMMARY_STAGE = "run_summary"
 STAGES = (READ_STAGE, RESOLVE_STAGE, RANK_STAGE, PLAN_STAGE, WRITE_STAGE, SUMMARY_STAGE)
-"""Steps of the asset graph that make something, in flow order. The others are checks."""
+"""Stages of the asset graph, a step each, in flow order. The other steps are checks, or somebody else's."""
 UNDO_STEP = "undo"
+STAGE_TAG = "integration_assets/stage"
+"""Tag of a step: the stage it is. Its name does not say it: a project that loads ours may have a step of that name."""
+JOB_TAG = "integration_assets/job"
+"""Tag of our jobs and their runs: the job's own name, without what a project put before it."""
 
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 """Tags of a backfill that puts several partitions into one run."""
@@ -34,7 +38,7 @@ LINE_LIMIT = 300
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """The steps a run executes: all of its job, or a selection of them."""
+    """The stages a run executes: all of its job, or a selection of them."""
 
     steps: frozenset[str]
 
@@ -77,15 +81,22 @@ WHOLE = Scope(frozenset(STAGES))
 
 
 def scope_of(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None) -> Scope:
-    """The steps Dagster planned for a run. Without a run (a resource opened by hand) none."""
+    """The stages Dagster planned for a run. Without a run (a resource opened by hand) none."""
     if run is None:
         return Scope(frozenset())
-    steps = run.step_keys_to_execute
-    if steps is None and instance is not None and run.execution_plan_snapshot_id is not None:
+    if instance is not None and run.execution_plan_snapshot_id is not None:
+        plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
         # Dagster's command line names no steps of a run; the plan it has saved does.
-        steps = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id).step_keys_to_execute
+        chosen = frozenset(run.step_keys_to_execute or plan.step_keys_to_execute)
+        stages = ((step.tags or {}).get(STAGE_TAG) for step in plan.steps if step.key in chosen)
+        return Scope(frozenset(stage for stage in stages if stage is not None))
     # Neither the run nor a saved plan names steps: Dagster executes the whole job then.
-    return WHOLE if steps is None else Scope(frozenset(steps))
+    return WHOLE if run.step_keys_to_execute is None else Scope(frozenset(run.step_keys_to_execute))
+
+
+def job_of(run: dg.DagsterRun | None) -> str:
+    """Our own name of the job a run belongs to; empty for a job of somebody else and a selection of assets."""
+    return run.tags.get(JOB_TAG, "") if run is not None else ""
 
 
 def check_launch(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None) -> None:
@@ -121,7 +132,7 @@ def check_launch(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None)
     if instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_WORKER_STARTING):
         raise LaunchError(
             "this run has a process for each step: its stages share one staging store, which one process holds; "
-            "use Dagster's in_process_executor; nothing was read"
+            "launch our job `sync`, or give your Definitions Dagster's in_process_executor; nothing was read"
         )
 
 

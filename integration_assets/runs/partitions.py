@@ -8,7 +8,9 @@ import dagster as dg
 
 DEFAULT_TENANT = "default"
 PARTITION_TAG = "dagster/partition"
-TENANTS = dg.DynamicPartitionsDefinition(name="tenants")
+PARTITIONS = "integration_assets_tenants"
+"""Name of the partitions in a Dagster instance, which keeps those of all projects in one place."""
+TENANTS = dg.DynamicPartitionsDefinition(name=PARTITIONS)
 
 
 def tenant_of(run: dg.DagsterRun | None) -> str:
@@ -19,9 +21,9 @@ def tenant_of(run: dg.DagsterRun | None) -> str:
 def align_partitions(instance: dg.DagsterInstance, tenants: Collection[str] | None) -> None:
     """Give an instance one partition per tenant, and `default`. None: no registry, so what else is there stays."""
     wanted = {DEFAULT_TENANT, *(tenants or ())}
-    there = set(instance.get_dynamic_partitions("tenants"))
+    there = set(instance.get_dynamic_partitions(PARTITIONS))
     if missing := sorted(wanted - there):
-        instance.add_dynamic_partitions("tenants", missing)
+        instance.add_dynamic_partitions(PARTITIONS, missing)
     # Only when the registry could say who is there: an installation without one may have partitions made by hand.
     for tenant in sorted(there - wanted) if tenants is not None else ():
-        instance.delete_dynamic_partition("tenants", tenant)
+        instance.delete_dynamic_partition(PARTITIONS, tenant)

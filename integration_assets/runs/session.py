@@ -16,6 +16,7 @@ import traceback
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Literal
 
 import dagster as dg
 import duckdb
@@ -44,6 +45,7 @@ from integration_assets.runs.launch import (
     Scope,
     check_launch,
     failed_step,
+    job_of,
     scope_of,
     stop_reason,
 )
@@ -60,11 +62,16 @@ from integration_assets.sync.undo import LAST
 from integration_assets.tenants.registry.words import Provider
 from integration_assets.tenants.settings import note_outcomes, settings_for
 
+ModeChoice = Literal["", "sync", "dry_run", "read_only", "undo_plan", "undo"]
+EnvironmentChoice = Literal["", "sandbox", "production"]
+"""Values that the launchpad offers and Dagster checks. Literals: of an enum it would take the names, not the values."""
 LET_GO_SECONDS = GRACE_SECONDS + 25.0
 """Longest wait for a run that Dagster counts as over to let go of the staging store: it may finish what it has begun,
 and then tell how it ended."""
 LET_GO_POLL_SECONDS = 0.5
 MORE_FILES = "raise the limit of open files (`ulimit -n`), then run it again"
+SESSION = "integration_assets_session"
+"""Key of the session among the resources of a project."""
 RUN_HOLDER = "run "
 """Prefix of the holder of a run lock when it is a run; its id follows."""
 
@@ -74,13 +81,14 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
 
     `mode` is `sync`, `dry_run` (plan, write nothing), `read_only` (rank, ask nothing of the CRM), `undo_plan` (plan the
     undo of a run) or `undo`; empty means that of the job. `environment` is `sandbox` or `production`; empty means
-    `INTEGRATION_ASSETS_ENVIRONMENT`. `plan_file` and `approved_hash` apply a plan that was saved to a file elsewhere.
+    `INTEGRATION_ASSETS_ENVIRONMENT`. Dagster checks both before a run begins. `plan_file` and `approved_hash` apply a
+    plan that was saved to a file elsewhere.
     `full_read` reads everything whole, whatever earlier runs know. `undo_run` is the run to undo: its id, the beginning
     of it, or `last`; `approved_hash` is then the whole hash of the saved undo to apply, empty for a new one.
     """
 
-    mode: str = ""
-    environment: str = ""
+    mode: ModeChoice = ""
+    environment: EnvironmentChoice = ""
     plan_file: str = ""
     approved_hash: str = ""
     full_read: bool = False
@@ -113,7 +121,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             full_read=self.full_read,
             undo_run=self.undo_run,
             scope=scope,
-            job=run.job_name if run else "",
+            job=job_of(run),
             tags=dict(run.tags) if run else {},
         )
         self._state = state
@@ -379,7 +387,8 @@ def wanted_mode(configured: str, run: dg.DagsterRun | None) -> Mode:
     """
     if configured:
         return Mode(configured)
-    return Mode(run.job_name) if run is not None and run.job_name in set(Mode) else Mode.SYNC
+    job = job_of(run)
+    return Mode(job) if job in set(Mode) else Mode.SYNC
 
 
 def _check_mode(mode: Mode, scope: Scope) -> None:

@@ -16,15 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_assets.automation.schedules import (
-    ASK,
-    SYNC,
     Period,
-    asking_schedule,
     due_tenants,
     slot_of,
     slot_start,
-    sync_schedule,
 )
+from integration_assets.errors import ConfigurationError
+
+SYNC, ASK = Period(240), Period(15)
 
 SLOT = timedelta(minutes=SYNC.slot_minutes)
 NIGHT = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
@@ -39,15 +38,14 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def asked(
-    instance: dg.DagsterInstance, moment: datetime, schedule: dg.ScheduleDefinition = sync_schedule
+    instance: dg.DagsterInstance, moment: datetime, schedule: str = "sync_schedule"
 ) -> tuple[list[dg.RunRequest], str | None]:
     """The runs a tick asks for, or why it asks for none."""
     from integration_assets.definitions import defs
 
-    context = dg.build_schedule_context(
-        instance=instance, scheduled_execution_time=moment, repository_def=defs.get_repository_def()
-    )
-    found = schedule.evaluate_tick(context)
+    repository = defs.get_repository_def()
+    context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment, repository_def=repository)
+    found = repository.get_schedule_def(schedule).evaluate_tick(context)
     return list(found.run_requests or ()), found.skip_message
 
 
@@ -82,7 +80,7 @@ def test_a_tick_asks_for_the_runs_of_those_whose_turn_it_is(instance, monkeypatc
     """In their own partitions; the same slot asks with the same key, so that nobody is run twice; others wait."""
     monkeypatch.setenv("CANNY_API_KEY", "k")
     monkeypatch.setenv("HUBSPOT_SANDBOX_TOKEN", "t")
-    instance.add_dynamic_partitions("tenants", ["default", "acme", "beta"])
+    instance.add_dynamic_partitions("integration_assets_tenants", ["default", "acme", "beta"])
     seen: Counter[str] = Counter()
     for number in range(SYNC.slots):
         tick = NIGHT + number * SLOT
@@ -100,7 +98,7 @@ def test_a_tick_asks_for_the_runs_of_those_whose_turn_it_is(instance, monkeypatc
 def test_the_default_tenant_is_left_out_where_only_others_are_configured(instance, monkeypatch, tenants, run):
     """With nobody else, its run is made and says what is missing: a schedule that is on never does nothing quietly."""
     monkeypatch.delenv("CANNY_API_KEY", raising=False)
-    instance.add_dynamic_partitions("tenants", tenants)
+    instance.add_dynamic_partitions("integration_assets_tenants", tenants)
     runs = [one for number in range(SYNC.slots) for one in asked(instance, NIGHT + number * SLOT)[0]]
     assert sorted(str(one.partition_key) for one in runs) == run
 
@@ -109,9 +107,9 @@ def test_every_tenant_is_asked_for_changes_more_often_than_it_is_synced(instance
     """In a period of the asking schedule each tenant has one turn, of the short job."""
     monkeypatch.setenv("CANNY_API_KEY", "k")
     monkeypatch.setenv("HUBSPOT_SANDBOX_TOKEN", "t")
-    instance.add_dynamic_partitions("tenants", ["default", "acme"])
+    instance.add_dynamic_partitions("integration_assets_tenants", ["default", "acme"])
     ticks = [NIGHT + timedelta(minutes=number * ASK.slot_minutes) for number in range(ASK.slots)]
-    runs = [run for tick in ticks for run in asked(instance, tick, asking_schedule)[0]]
+    runs = [run for tick in ticks for run in asked(instance, tick, "asking_schedule")[0]]
     assert sorted(str(run.partition_key) for run in runs) == ["acme", "default"]
     assert ASK.minutes < SYNC.minutes
 
@@ -130,22 +128,56 @@ def test_what_writes_by_itself_is_off_until_somebody_wants_it():
     }
     off |= {one.name: one.job_name for one in sensors if one.default_status is dg.DefaultSensorStatus.STOPPED}
     assert off == SWITCHED_BY_PEOPLE
-    assert {one.name for one in sensors} - off.keys() == {"retry_later", "dead_runs", "credentials"}
+    assert {one.name for one in sensors} - off.keys() == {"retry_later", "dead_runs", "credentials", "tenants"}
 
 
 def test_one_variable_switches_everything_on():
-    """A server that is set up by its environment needs no hand in the UI; a wrong value ends the loading, named."""
+    """A server that is set up by its environment needs no hand in the UI."""
     look = (
         "from integration_assets.definitions import defs; r = defs.get_repository_def();"
         "print(sorted(o.name for o in (*r.schedule_defs, *r.sensor_defs) if o.default_status.value == 'RUNNING'));"
         "print(r.get_schedule_def('sync_schedule').cron_schedule)"
     )
     on = loaded(look, INTEGRATION_ASSETS_AUTOMATION="on", INTEGRATION_ASSETS_SYNC_MINUTES="7")
-    everything = sorted([*SWITCHED_BY_PEOPLE, "retry_later", "dead_runs", "credentials"])
+    everything = sorted([*SWITCHED_BY_PEOPLE, "retry_later", "dead_runs", "credentials", "tenants"])
     assert on.stdout.split("\n")[:2] == [str(everything), "* * * * *"]
-    wrong = loaded(look, INTEGRATION_ASSETS_SYNC_MINUTES="0")
-    assert wrong.returncode == 1
-    assert "INTEGRATION_ASSETS_SYNC_MINUTES" in wrong.stderr
+
+
+WRONG = {
+    "INTEGRATION_ASSETS_AUTOMATION": "perhaps",
+    "INTEGRATION_ASSETS_SYNC_MINUTES": "0",
+    "INTEGRATION_ASSETS_ASK_MINUTES": "often",
+    "INTEGRATION_ASSETS_ENVIRONMENT": "moon",
+    "INTEGRATION_ASSETS_HOME": "~nobody/x",
+    "INTEGRATION_ASSETS_DATABASE_URL": "nonsense",
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_variable_does_not_keep_the_definitions_from_being_loaded(name):
+    """They may be those of a whole project. Nothing starts by itself then, and the defaults are in force."""
+    look = (
+        "from integration_assets.definitions import defs; r = defs.get_repository_def();"
+        "print(r.get_schedule_def('sync_schedule').cron_schedule, r.get_schedule_def('sync_schedule').default_status)"
+    )
+    told = loaded(look, **{name: WRONG[name]})
+    assert (told.returncode, told.stdout) == (0, "*/5 * * * * DefaultScheduleStatus.STOPPED\n"), told.stderr
+
+
+@pytest.mark.parametrize("name", [name for name in WRONG if name.endswith(("_MINUTES", "AUTOMATION"))])
+def test_each_tick_says_what_is_wrong(instance, monkeypatch, name):
+    """Those of the schedules, and that of the sensor that is always on, name the variable."""
+    from integration_assets.definitions import defs
+
+    instance.add_dynamic_partitions("integration_assets_tenants", ["default"])
+    monkeypatch.setenv(name, WRONG[name])
+    for schedule in ("sync_schedule", "asking_schedule"):
+        with pytest.raises(Exception, match="Error occurred during the evaluation") as failed:
+            asked(instance, NIGHT, schedule)
+        assert name in str(failed.value.__cause__)
+    sensor = defs.get_repository_def().get_sensor_def("credentials")
+    with pytest.raises(ConfigurationError, match=name):
+        sensor.evaluate_tick(dg.build_sensor_context(instance=instance, definitions=defs))
 
 
 def loaded(code: str, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -15,6 +15,7 @@ from integration_assets.config import Environment
 from integration_assets.errors import EXIT_CODES, EndState
 from integration_assets.reporting.result_files import result_path
 from integration_assets.reporting.run_summary import RunFacts, build_summary
+from integration_assets.runs.launch import JOB_TAG
 from integration_assets.runs.result import Message, RunResult
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -24,7 +25,7 @@ FAILED, GOOD, UNDER_WAY = dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.SUCCE
 @pytest.fixture
 def instance() -> Iterator[dg.DagsterInstance]:
     with dg.DagsterInstance.ephemeral() as made:
-        made.add_dynamic_partitions("tenants", ["default", "acme"])
+        made.add_dynamic_partitions("integration_assets_tenants", ["default", "acme"])
         yield made
 
 
@@ -40,7 +41,11 @@ def ran(
     retries: int = 0,
 ) -> None:
     """A run as Dagster has it, with the ending it left when it could not finish."""
-    tags = {"dagster/partition": tenant, **({"integration_assets/retry": str(retries)} if retries else {})}
+    tags = {
+        "dagster/partition": tenant,
+        JOB_TAG: job,
+        **({"integration_assets/retry": str(retries)} if retries else {}),
+    }
     instance.add_run(dg.DagsterRun(job_name=job, run_id=run_id, status=status, tags=tags))
     if retry_at is None:
         return

@@ -25,7 +25,7 @@ def dagster_in_memory() -> Iterator[None]:
 def instance() -> Iterator[dg.DagsterInstance]:
     """Dagster's records in memory, with the default tenant."""
     with dg.DagsterInstance.ephemeral() as made:
-        made.add_dynamic_partitions("tenants", ["default"])
+        made.add_dynamic_partitions("integration_assets_tenants", ["default"])
         yield made
 
 

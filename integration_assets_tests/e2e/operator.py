@@ -22,6 +22,7 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from integration_assets.definitions import defs
 from integration_assets.reporting.alerts import RUNS, alerts_path, read_alerts
 from integration_assets.runs.partitions import PARTITION_TAG
+from integration_assets.runs.session import SESSION
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import store_path
@@ -104,7 +105,7 @@ class Operator:
 
     def run_in_process(self, job: str, **session: object) -> dg.DagsterRun:
         """Execute a job of ours with this configuration of its session."""
-        return self._executed(job, {"resources": {"session": {"config": session}}})
+        return self._executed(job, {"resources": {SESSION: {"config": session}}})
 
     def _executed(self, job: Any, run_config: dict[str, Any] | None = None) -> dg.DagsterRun:
         known = isinstance(job, str)
@@ -219,5 +220,5 @@ def operating(world: World, **variables: str) -> Iterator[Operator]:
         mock.patch.dict(os.environ, world.environment(**variables), clear=True),
         dg.DagsterInstance.ephemeral() as instance,
     ):
-        instance.add_dynamic_partitions("tenants", ["default"])
+        instance.add_dynamic_partitions("integration_assets_tenants", ["default"])
         yield Operator(world, instance)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dagster as dg
 
 from integration_assets.definitions import defs as ours
-from integration_assets.runs.session import RunSession
+from integration_assets.runs.session import SESSION, RunSession
 
 defs = dg.Definitions(
     assets=ours.assets,
     asset_checks=ours.asset_checks,
-    resources={"session": RunSession()},
+    resources={SESSION: RunSession()},
     executor=dg.multiprocess_executor,
 )

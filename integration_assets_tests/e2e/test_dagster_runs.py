@@ -121,7 +121,7 @@ def test_a_run_for_no_tenant_says_so_before_any_call(operator: Operator) -> None
 
 def test_a_run_for_a_partition_that_was_deleted_says_so_before_any_call(operator: Operator) -> None:
     """The remedy is named."""
-    operator.instance.delete_dynamic_partition("tenants", "default")
+    operator.instance.delete_dynamic_partition("integration_assets_tenants", "default")
     operator.world.forget_requests()
     run = operator.run()
     assert run.status is FAILURE
@@ -132,7 +132,7 @@ def test_a_run_for_a_partition_that_was_deleted_says_so_before_any_call(operator
 
 def test_a_run_for_several_tenants_says_so_before_any_call(operator: Operator) -> None:
     """A backfill in a single run: the same staging store cannot be that of two."""
-    operator.instance.add_dynamic_partitions("tenants", ["acme"])
+    operator.instance.add_dynamic_partitions("integration_assets_tenants", ["acme"])
     operator.world.forget_requests()
     tags = {"dagster/asset_partition_range_start": "acme", "dagster/asset_partition_range_end": "default"}
     run = operator.run(tags=tags)
@@ -143,7 +143,7 @@ def test_a_run_for_several_tenants_says_so_before_any_call(operator: Operator) -
 
 def test_a_tenant_that_does_not_exist_says_so_before_any_call(operator: Operator) -> None:
     """A partition somebody added by hand is no tenant."""
-    operator.instance.add_dynamic_partitions("tenants", ["no_tenant"])
+    operator.instance.add_dynamic_partitions("integration_assets_tenants", ["no_tenant"])
     operator.world.forget_requests()
     run = operator.run(tags={PARTITION_TAG: "no_tenant"})
     assert run.status is FAILURE
@@ -319,7 +319,7 @@ def test_a_process_for_each_step_is_refused_before_any_call(synced: World, tmp_p
         operating(synced),
         dg.DagsterInstance.local_temp(str(tmp_path)) as instance,
     ):
-        instance.add_dynamic_partitions("tenants", ["default"])
+        instance.add_dynamic_partitions("integration_assets_tenants", ["default"])
         operator = Operator(synced, instance, "integration_assets_tests.e2e.other_executor")
         rows, told = operator.rows(), operator.messages()
         synced.forget_requests()

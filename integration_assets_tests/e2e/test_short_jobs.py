@@ -10,13 +10,16 @@ from unittest import mock
 import dagster as dg
 import pytest
 
-from integration_assets.automation.credentials import check_credentials
-from integration_assets.automation.polling import ANSWER_TAG, feedback_changes
+from integration_assets.assets.names import Names
+from integration_assets.automation.credentials import credentials_job
+from integration_assets.automation.polling import ANSWER_TAG, asking_job
 from integration_assets.automation.sensors import due_looks
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import hold_store
 from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.short_waits import short_waits
+
+CHECK_CREDENTIALS, FEEDBACK_CHANGES = credentials_job(Names()), asking_job(Names())
 
 
 def run(world: World, job: dg.JobDefinition, instance: dg.DagsterInstance) -> dict[str, str]:
@@ -30,7 +33,7 @@ def run(world: World, job: dg.JobDefinition, instance: dg.DagsterInstance) -> di
 
 def ask(world: World, instance: dg.DagsterInstance) -> str | None:
     """What an asking run answers; None when it failed."""
-    return run(world, feedback_changes, instance).get(ANSWER_TAG)
+    return run(world, FEEDBACK_CHANGES, instance).get(ANSWER_TAG)
 
 
 def titles(world: World) -> list[str]:
@@ -95,11 +98,11 @@ def test_a_refused_key_is_told_once_and_its_recovery(synced: World, instance: dg
     key, synced.canny.api_key = synced.canny.api_key, "another key"
     assert ask(synced, instance) is None
     assert ask(synced, instance) is None
-    assert run(synced, check_credentials, instance)["success"] == "True"
+    assert run(synced, CHECK_CREDENTIALS, instance)["success"] == "True"
     assert titles(synced) == ["A credential does not work: canny → sandbox"]
     synced.canny.api_key = key
-    run(synced, check_credentials, instance)
-    run(synced, check_credentials, instance)
+    run(synced, CHECK_CREDENTIALS, instance)
+    run(synced, CHECK_CREDENTIALS, instance)
     assert titles(synced)[1:] == ["A credential works again: canny → sandbox"]
 
 
@@ -108,13 +111,13 @@ def test_a_key_that_a_run_found_refused_is_told_by_runs_alone(synced: World, ins
     key, synced.canny.api_key = synced.canny.api_key, "another key"
     assert synced.run("sync").code == 1
     assert ask(synced, instance) is None
-    run(synced, check_credentials, instance)
+    run(synced, CHECK_CREDENTIALS, instance)
     synced.canny.api_key = key
-    run(synced, check_credentials, instance)
+    run(synced, CHECK_CREDENTIALS, instance)
     assert titles(synced) == ["Feature requests → sandbox: failed"]
     synced.sync()
     assert titles(synced)[1:] == ["Feature requests → sandbox: recovered, succeeded"]
-    run(synced, check_credentials, instance)
+    run(synced, CHECK_CREDENTIALS, instance)
     assert len(titles(synced)) == 2
 
 
@@ -143,7 +146,7 @@ def test_messages_of_an_outage_go_out_with_the_next_question(synced: World, inst
 def test_a_look_asks_each_system_and_writes_nothing(synced: World, instance: dg.DagsterInstance) -> None:
     """One cheap read each; all is well, so nothing is said."""
     synced.forget_requests()
-    assert run(synced, check_credentials, instance)["success"] == "True"
+    assert run(synced, CHECK_CREDENTIALS, instance)["success"] == "True"
     sandbox = synced.sandbox
     asked = [one.path for system in (sandbox.canny, sandbox.hubspot_sandbox, sandbox.slack) for one in system.requests]
     assert [path.rpartition("/")[2] for path in asked] == ["list", "details", "auth.test"]
@@ -154,7 +157,7 @@ def test_a_look_asks_each_system_and_writes_nothing(synced: World, instance: dg.
 def test_a_token_the_crm_refuses_is_told(synced: World, instance: dg.DagsterInstance) -> None:
     """By name, with what to do, without the token; at once when it is met by a look and no run."""
     synced.portal.token = "another one since, with 20 characters"
-    run(synced, check_credentials, instance)
+    run(synced, CHECK_CREDENTIALS, instance)
     [message] = synced.sandbox.team.messages[1:]
     assert message["text"] == "A credential does not work: hubspot → sandbox"
     assert "Replace it where it comes from" in str(message["blocks"])

@@ -71,10 +71,10 @@ def test_a_fresh_home_has_our_configuration_and_the_default_partition(tmp_path, 
     assert folder == tmp_path / "dagster"
     assert (folder / "dagster.yaml").read_bytes() == config_file("dagster.yaml").read_bytes()
     with prepared_instance(folder) as instance:
-        assert instance.get_dynamic_partitions("tenants") == ["default"]
+        assert instance.get_dynamic_partitions("integration_assets_tenants") == ["default"]
         assert not instance.telemetry_enabled
     with prepared_instance(folder) as instance:
-        assert instance.get_dynamic_partitions("tenants") == ["default"]
+        assert instance.get_dynamic_partitions("integration_assets_tenants") == ["default"]
 
 
 def test_a_dagster_home_that_is_configured_is_used_as_it_is(tmp_path, monkeypatch):

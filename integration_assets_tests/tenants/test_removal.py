@@ -195,12 +195,12 @@ def test_its_runs_in_dagster_are_forgotten(sqlite_settings: Settings, monkeypatc
     """With their events; those of others stay."""
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
 
-    @dg.asset(partitions_def=dg.DynamicPartitionsDefinition(name="tenants"))
+    @dg.asset(partitions_def=dg.DynamicPartitionsDefinition(name="integration_assets_tenants"))
     def seen() -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata={"said": "what the tenant's customers want"})
 
     with dg.DagsterInstance.from_config(str(dagster_home(sqlite_settings.home))) as instance:
-        instance.add_dynamic_partitions("tenants", ["acme", "globex"])
+        instance.add_dynamic_partitions("integration_assets_tenants", ["acme", "globex"])
         for tenant in ("acme", "globex"):
             assert dg.materialize([seen], partition_key=tenant, instance=instance).success
     assert forget_runs(sqlite_settings, "acme") == 1

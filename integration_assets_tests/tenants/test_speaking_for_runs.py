@@ -13,6 +13,7 @@ import pytest
 from integration_assets.automation.sensors import speak_for
 from integration_assets.config import load_settings
 from integration_assets.runs.abandoned import PROCESS_TAG
+from integration_assets.runs.launch import JOB_TAG
 from integration_assets.tenants.registry.master import generate
 from integration_assets_tests.support.installation import Installation, installation
 from integration_assets_tests.support.snapshots import folder
@@ -35,15 +36,18 @@ def spoken(made: Installation, run: dg.DagsterRun, **variables: str) -> tuple[st
     own = world.addresses.environment()
     slack = {name: own[name] for name in ("SLACK_BOT_TOKEN", "SLACK_CHANNEL", "SLACK_BASE_URL")}
     environment = world.environment(**made._seen({**slack, **variables}))
-    with mock.patch.dict(os.environ, environment, clear=True):
-        done = speak_for(run, load_settings())
+    with mock.patch.dict(os.environ, environment, clear=True), dg.DagsterInstance.ephemeral() as instance:
+        done = speak_for(run, load_settings(), instance)
     return done, [str(message["text"]) for message in world.sandbox.team.messages[before:]]
 
 
 def failed(run_id: str, job: str = "sync", **tags: str) -> dg.DagsterRun:
     """A failed run of the tenant."""
     return dg.DagsterRun(
-        job_name=job, run_id=run_id, status=dg.DagsterRunStatus.FAILURE, tags={"dagster/partition": TENANT, **tags}
+        job_name=job,
+        run_id=run_id,
+        status=dg.DagsterRunStatus.FAILURE,
+        tags={"dagster/partition": TENANT, JOB_TAG: job, **tags},
     )
 
 
@@ -89,7 +93,7 @@ def _a_run(made: Installation, key: str) -> str:
 
     environment = made.worlds[TENANT].environment(**made._seen({"INTEGRATION_ASSETS_KEY": key}))
     with dg.DagsterInstance.ephemeral() as instance, mock.patch.dict(os.environ, environment, clear=True):
-        instance.add_dynamic_partitions("tenants", [TENANT])
+        instance.add_dynamic_partitions("integration_assets_tenants", [TENANT])
         result = defs.resolve_job_def("sync").execute_in_process(
             instance=instance, partition_key=TENANT, raise_on_error=False, tags={"dagster/schedule_name": "s"}
         )

@@ -11,7 +11,8 @@ from unittest import mock
 
 import dagster as dg
 
-from integration_assets.automation.credentials import check_credentials
+from integration_assets.assets.names import Names
+from integration_assets.automation.credentials import credentials_job
 from integration_assets.automation.sensors import due_looks
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.tenants.outcomes import EXPIRY_NOTICE
@@ -32,7 +33,7 @@ def longest_pause(days: int) -> timedelta:
     """Between two looks at one tenant's credentials, when nothing else happens. `days` of ticks are gone through."""
     begin, looked, seen = datetime(2026, 3, 1, 0, 7, tzinfo=UTC), [], set()
     with dg.DagsterInstance.ephemeral() as instance:
-        instance.add_dynamic_partitions("tenants", [TENANT])
+        instance.add_dynamic_partitions("integration_assets_tenants", [TENANT])
         for number in range(int(timedelta(days=days) / TICK)):
             for request in due_looks(instance, begin + number * TICK):
                 if request.run_key not in seen:
@@ -51,8 +52,9 @@ def look(made: Practice) -> list[str]:
     team = made.world.sandbox.team
     before = len(team.messages)
     with dg.DagsterInstance.ephemeral() as instance, mock.patch.dict(os.environ, seen(made), clear=True):
-        instance.add_dynamic_partitions("tenants", [TENANT])
-        result = check_credentials.execute_in_process(instance=instance, partition_key=TENANT, raise_on_error=False)
+        instance.add_dynamic_partitions("integration_assets_tenants", [TENANT])
+        job = credentials_job(Names())
+        result = job.execute_in_process(instance=instance, partition_key=TENANT, raise_on_error=False)
     assert result.success
     return [str(message["text"]) for message in team.messages[before:]]
 
