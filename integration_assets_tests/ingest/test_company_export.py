@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import io
 import logging
+import random
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.crm.base import BulkRefusedError, CompanyMapping
 from integration_assets.connectors.crm.hubspot import exports
+from integration_assets.connectors.crm.hubspot.exports import HubSpotCompanyExport
+from integration_assets.connectors.crm.hubspot.session import Session
+from integration_assets.connectors.http import HttpClient
+from integration_assets.connectors.limiter import Limiter
 from integration_assets.connectors.redaction import redact
+from integration_assets.connectors.rules import StatusRules
+from integration_assets.errors import ContractError
 from integration_assets.sandbox.hubspot import Portal, PortalOptions
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.sandbox.sample_data import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY
@@ -157,6 +171,41 @@ def torn(reader: Reader) -> None:
     fault(reader, b"PK\x03\x04 half an archive")
 
 
+def packed(member: bytes = b"Record ID,name\n" * 100) -> bytearray:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("companies.csv", member)
+    return bytearray(file.getvalue())
+
+
+def garbled(reader: Reader) -> None:
+    archive = packed()
+    start = 30 + len("companies.csv")  # the packed bytes begin after the local header
+    archive[start : start + 4] = b"\xff\xff\xff\xff"
+    fault(reader, bytes(archive))
+
+
+def encrypted(reader: Reader) -> None:
+    archive = packed()
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        archive[archive.index(header) + flags] |= 1
+    fault(reader, bytes(archive))
+
+
+def packed_oddly(reader: Reader) -> None:
+    archive = packed()
+    for header, method in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        archive[archive.index(header) + method] = 99
+    fault(reader, bytes(archive))
+
+
+def misplaced(reader: Reader) -> None:
+    archive = packed()
+    place = archive.index(b"PK\x05\x06") + 16  # where the list of members begins
+    archive[place : place + 4] = b"\xff\xff\xff\x00"
+    fault(reader, bytes(archive))
+
+
 def cut(reader: Reader) -> None:
     server = reader.served.sandbox.hubspot_sandbox
     server.faults.append(Fault(lambda request: FETCH in request.path, status=200, body=b"x" * 100_000, close=True))
@@ -186,6 +235,10 @@ class Everything(set[str]):
         (short, "1 of 2,300"),
         (lacking, "lacks"),
         (torn, "lacks"),
+        (garbled, "cannot be read"),
+        (encrypted, "cannot be read"),
+        (packed_oddly, "cannot be read"),
+        (misplaced, "cannot be read"),
         (cut, "broke"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -204,3 +257,48 @@ def test_whatever_is_wrong_with_an_export_the_list_is_read(
     assert said in note
     assert FETCH not in note
     assert not [record for record in caplog.records if FETCH in redact(record.getMessage())]
+
+
+def test_a_damaged_archive_is_an_error_of_the_tree_wherever_it_is_damaged(tmp_path: Path) -> None:
+    """Bytes changed anywhere: it reads as before, or it is a broken contract."""
+    dice, file, names = random.Random(7), tmp_path / "companies", ("hs_object_id", "name")
+    archive = packed(b"hs_object_id,name\n" + b"".join(b"%d,Company %d\n" % (row, row) for row in range(200)))
+    refused_ones = 0
+    for _ in range(500):
+        damaged = bytearray(archive)
+        for _ in range(3):
+            # The list of members at the end is short, and what matters most.
+            damaged[dice.choice((dice.randrange(len(archive)), -dice.randrange(1, 100)))] = dice.randrange(256)
+        file.write_bytes(damaged)
+        try:
+            list(exports._records(file, names))
+        except ContractError:
+            refused_ones += 1
+    assert refused_ones > 200
+
+
+@pytest.mark.parametrize("broken", ["folder", "file"])
+def test_a_disk_without_room_for_the_file_refuses_the_export(broken: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list needs no file: whatever this machine lacks, the caller can go on with it."""
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def fetch(*_args: object) -> None:
+        refuse()
+
+    if broken == "folder":
+        monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    else:
+        monkeypatch.setattr(HubSpotCompanyExport, "_fetch", fetch)
+
+    async def story() -> None:
+        client = HttpClient(
+            system="test", base_url="http://127.0.0.1:1", limiter=Limiter({}), calls=CallCounter(), rules=StatusRules()
+        )
+        export = HubSpotCompanyExport(Session(client), "http://127.0.0.1:1", CallCounter())
+        async for _ in export.companies(CompanyMapping(), expected=1):
+            raise AssertionError("nothing of it may be handed out")
+
+    with pytest.raises(BulkRefusedError, match="No space left on device"):
+        asyncio.run(story())

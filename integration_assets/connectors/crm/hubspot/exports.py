@@ -10,8 +10,11 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import lzma
+import struct
 import tempfile
 import zipfile
+import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import islice
@@ -42,6 +45,21 @@ ROWS_PER_PAGE = 1_000
 LEAST_SHARE = 0.99
 """Of the companies the portal counts, the share a file must hold to be believed; the count itself lags a little."""
 
+DAMAGED = (
+    csv.Error,
+    UnicodeDecodeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    # Of `zipfile`: an encrypted member, and one packed in a way that it does not know (NotImplementedError).
+    RuntimeError,
+    # Of the disk, or of `zipfile` where damage leads it to a place before the start of the file.
+    OSError,
+)
+"""Errors of reading a file that is not what it should be."""
+
 Pause = Callable[[float], Awaitable[None]]
 
 
@@ -69,13 +87,15 @@ class HubSpotCompanyExport:
     async def companies(self, mapping: CompanyMapping, *, expected: int) -> AsyncIterator[Page[Company]]:
         """All live companies, in pages of 1,000, without their parents."""
         names = tuple(dict.fromkeys((RECORD_ID, *translate.COMPANY_PROPERTIES, *mapping.names())))
-        with tempfile.TemporaryDirectory(prefix="export-") as folder:
-            file = Path(folder) / "companies"
+        with _folder() as folder:
+            file = folder / "companies"
             try:
                 await self._fetch(names, file)
                 rows = await asyncio.to_thread(_count_rows, file, names)
             except IntegrationError as error:
                 raise BulkRefusedError(error.message, system=SYSTEM) from error
+            except OSError as error:
+                raise _unkept(error) from error
             if rows < expected * LEAST_SHARE:
                 raise BulkRefusedError(f"the file holds {rows:,} of {expected:,} companies", system=SYSTEM)
             entries = _records(file, names)
@@ -112,6 +132,25 @@ class HubSpotCompanyExport:
 
 
 @contextmanager
+def _folder() -> Iterator[Path]:
+    """A folder for the file, gone with it afterwards.
+
+    Raises:
+        BulkRefusedError: this machine has no place for one.
+    """
+    try:
+        made = tempfile.TemporaryDirectory(prefix="export-")
+    except OSError as error:
+        raise _unkept(error) from error
+    with made as folder:
+        yield Path(folder)
+
+
+def _unkept(error: OSError) -> BulkRefusedError:
+    return BulkRefusedError(f"the file of the export cannot be kept on this machine ({error.strerror})", system=SYSTEM)
+
+
+@contextmanager
 def _tables(file: Path) -> Iterator[Iterator[io.TextIOBase]]:
     """The CSV texts of a file: itself, or, when it is an archive, what it holds."""
     if not zipfile.is_zipfile(file):
@@ -136,7 +175,7 @@ def _records(file: Path, names: Sequence[str]) -> Iterator[Record]:
             for table in tables:
                 with table:
                     yield from _rows(table, names)
-    except (csv.Error, UnicodeDecodeError, zipfile.BadZipFile, EOFError) as error:
+    except DAMAGED as error:
         raise ContractError(f"the export cannot be read ({type(error).__name__})", system=SYSTEM) from None
 
 
