@@ -155,7 +155,10 @@ async def contacts(session: Session, emails: Sequence[str]) -> Page[Contact]:
 
 
 async def _contacts_by_email(session: Session, emails: Sequence[str]) -> tuple[list[Any], list[Rejected]]:
-    """Records found, and addresses refused: a batch that HubSpot refuses whole is halved until the bad one is alone."""
+    """Records found, and addresses refused.
+
+    A batch that HubSpot refuses whole, or in part without naming an address, is halved until the bad one is alone.
+    """
     if not emails:
         return [], []
     try:
@@ -163,21 +166,26 @@ async def _contacts_by_email(session: Session, emails: Sequence[str]) -> tuple[l
     except BatchRejectedError as error:
         if len(emails) == 1:
             return [], [Rejected("contact", address_key(emails[0]), error.reason)]
-        middle = len(emails) // 2
-        async with gather() as group:
-            halves = [
-                group.create_task(_contacts_by_email(session, half)) for half in (emails[:middle], emails[middle:])
-            ]
-        (entries, rejected), (more_entries, more_rejected) = (half.result() for half in halves)
-        return [*entries, *more_entries], [*rejected, *more_rejected]
-    problems = [parse_problem(entry) for entry in answer.errors]
+        return await _halved(session, emails)
+    problems = [one for one in map(parse_problem, answer.errors) if one.category != NOT_FOUND]
+    # Passed over, such an error would make an address that could not be read look like one that nobody has.
+    if len(emails) > 1 and not all(problem.context.get("ids") for problem in problems):
+        return await _halved(session, emails)
     rejected = [
         Rejected("contact", address_key(address), problem.reason())
         for problem in problems
-        if problem.category != NOT_FOUND
-        for address in problem.context.get("ids", ())
+        for address in problem.context.get("ids") or emails
     ]
     return answer.results, rejected
+
+
+async def _halved(session: Session, emails: Sequence[str]) -> tuple[list[Any], list[Rejected]]:
+    """The same for both halves of these addresses."""
+    middle = len(emails) // 2
+    async with gather() as group:
+        halves = [group.create_task(_contacts_by_email(session, half)) for half in (emails[:middle], emails[middle:])]
+    (entries, rejected), (more_entries, more_rejected) = (half.result() for half in halves)
+    return [*entries, *more_entries], [*rejected, *more_rejected]
 
 
 def address_key(email: str) -> str:

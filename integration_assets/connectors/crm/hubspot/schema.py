@@ -8,7 +8,7 @@ from typing import Any
 from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.ids import PortalIds, association_types, find_object
-from integration_assets.connectors.crm.hubspot.session import Session, gather
+from integration_assets.connectors.crm.hubspot.session import Session, gather, receipt, unknown_outcome
 from integration_assets.connectors.crm.hubspot.wire import (
     SYSTEM,
     AccountDetails,
@@ -207,6 +207,7 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
     Raises:
         ConfigurationError: the subscription has no custom objects.
         PermanentError: an object of this name exists, or the request is refused.
+        UnknownOutcomeError: the answer was lost or cannot be read: the object may have been created.
     """
     display = next(item for item in definition.properties if item.name == definition.display_property)
     body = {
@@ -224,7 +225,7 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
     if answer.status in FORBIDDEN | REFUSED:
         limit = Limit(limit=0) if answer.status in FORBIDDEN else await _custom_object_limit(session)
         raise _object_refused(answer, definition.name, endpoint.template, limit)
-    ids.remember_object(definition, decode(answer.body, Schema, endpoint=endpoint.template))
+    ids.remember_object(definition, receipt(answer.body, Schema, endpoint=endpoint.template))
 
 
 async def create_group(session: Session, object_type: str, definition: ObjectDefinition) -> None:
@@ -240,12 +241,13 @@ async def create_properties(
 
     Raises:
         PermanentError: HubSpot refuses one of them; names it.
+        UnknownOutcomeError: the answer was lost, cannot be read, or says nothing of some: they may have been created.
     """
     if properties:
         endpoint = endpoints.property_batch_create(object_type)
         body = {"inputs": [_definition_body(item, group=definition.group) for item in properties]}
         answer = await session.define("POST", endpoint, body)
-        _all_created(decode(answer.body, BatchAnswer, endpoint=endpoint.template), properties, endpoint.template)
+        _all_created(receipt(answer.body, BatchAnswer, endpoint=endpoint.template), properties, endpoint.template)
     if definition.display_property in {item.name for item in properties}:
         return
     display = await _properties(session, object_type, {definition.display_property})
@@ -323,15 +325,19 @@ def _object_refused(answer: Answer, name: str, endpoint: str, limit: Limit) -> I
 
 
 def _all_created(answer: BatchAnswer, properties: Iterable[PropertyDefinition], endpoint: str) -> None:
-    """Raise when one of the properties was not created."""
+    """Raise when one of the properties was not created, or it cannot be told whether it was."""
     properties = tuple(properties)
-    created = {decode(entry, NamedProperty, endpoint=endpoint).name for entry in answer.results}
+    created = {receipt(entry, NamedProperty, endpoint=endpoint).name for entry in answer.results}
     missing = [item.name for item in properties if item.name not in created]
     if not missing:
         return
-    reasons = "; ".join(dict.fromkeys(parse_problem(entry).reason() for entry in answer.errors)) or "no reason given"
+    which = f"{len(missing)} of {len(properties)} properties ({', '.join(missing)})"
+    # Neither confirmed nor refused: the request was accepted, so they may be there.
+    if not answer.errors:
+        raise unknown_outcome(f"hubspot's answer says nothing of {which}", endpoint=endpoint)
+    reasons = "; ".join(dict.fromkeys(parse_problem(entry).reason() for entry in answer.errors))
     raise PermanentError(
-        f"hubspot did not create {len(missing)} of {len(properties)} properties ({', '.join(missing)}): {reasons}",
+        f"hubspot did not create {which}: {reasons}",
         system=SYSTEM,
         endpoint=endpoint,
     )

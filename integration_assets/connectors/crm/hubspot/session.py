@@ -94,12 +94,13 @@ class Session:
         body = _accepted(call, answer)
         if body is None:
             return BatchAnswer()
-        receipt = _receipt(body, BatchAnswer, call)
+        read = receipt(body, BatchAnswer, endpoint=call.endpoint)
         # An input that is refused now may have been written by the attempt whose answer was lost.
-        if answer.after_loss and receipt.errors:
-            reason = parse_problem(receipt.errors[0]).reason()
-            raise _unknown(f"{SYSTEM}, {call.endpoint}: a repeat of a lost write was refused in part: {reason}", call)
-        return receipt
+        if answer.after_loss and read.errors:
+            reason = parse_problem(read.errors[0]).reason()
+            refused = f"{SYSTEM}, {call.endpoint}: a repeat of a lost write was refused in part: {reason}"
+            raise unknown_outcome(refused, endpoint=call.endpoint)
+        return read
 
     async def define(
         self, method: str, endpoint: Endpoint, json: Any, *, expect: frozenset[int] = frozenset()
@@ -132,21 +133,22 @@ def _call(
     )
 
 
-def _receipt(body: Any, kind: type[T], call: Call) -> T:
-    """Decode what a write was answered with.
+def receipt(body: Any, kind: type[T], *, endpoint: str) -> T:
+    """Check what an accepted write was answered with against a shape.
 
     Raises:
-        UnknownOutcomeError: it has another form; of a write that was accepted only the receipt cannot be read.
+        UnknownOutcomeError: it has another form: of the write only the receipt cannot be read.
     """
     try:
-        return decode(body, kind, endpoint=call.endpoint)
+        return decode(body, kind, endpoint=endpoint)
     except ContractError as error:
-        raise _unknown(error.message, call) from error
+        raise unknown_outcome(error.message, endpoint=endpoint) from error
 
 
-def _unknown(what: str, call: Call) -> UnknownOutcomeError:
+def unknown_outcome(what: str, *, endpoint: str) -> UnknownOutcomeError:
+    """The error of a write of which it cannot be told whether it was applied."""
     return UnknownOutcomeError(
-        f"{what}; the write may have been applied: read it back", system=SYSTEM, endpoint=call.endpoint
+        f"{what}; the write may have been applied: read it back", system=SYSTEM, endpoint=endpoint
     )
 
 

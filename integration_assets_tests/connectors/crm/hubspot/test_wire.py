@@ -19,13 +19,14 @@ from integration_assets.connectors.crm.base import (
     UnknownOutcomeError,
 )
 from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm, hubspot
+from integration_assets.connectors.crm.hubspot.reads import address_key
 from integration_assets.connectors.crm.hubspot.status_rules import RULES
 from integration_assets.connectors.http import HttpClient, LargeAnswerError
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import ConfigurationError, ContractError, CredentialError, PermanentError, TransientError
 from integration_assets.models import Company, Contact, Link, Page, PortalKind, Rejected
 from integration_assets_tests.connectors.crm.sample import REQUEST
-from integration_assets_tests.support.fault_server import Behaviour, FaultServer, answer, fault_server
+from integration_assets_tests.support.fault_server import Behaviour, FaultServer, Request, answer, fault_server
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -196,6 +197,36 @@ def test_a_refused_address_is_isolated_and_named_by_its_digest() -> None:
     assert rejected.reason == "VALIDATION_ERROR: bad address"
     assert rejected.key.startswith("address:")
     assert "bad" not in rejected.key
+
+
+def test_a_part_of_a_batch_that_fails_without_a_name_is_isolated() -> None:
+    """An error that names no address is not passed over: the batch is halved until it is known whose it is."""
+    found = {"id": 5, "properties": {"email": "good@x.io"}}
+    ends: dict[str, list[object]] = {"results": []}
+
+    def results_for(request: Request) -> Behaviour:
+        if "associations" in request.line:
+            return answer(200, ends)
+        asked = [entry["id"] for entry in request.json["inputs"]]
+        results = [found] if "good@x.io" in asked else []
+        errors = [{"category": "INTERNAL_ERROR"}] if "odd@x.io" in asked else []
+        missing = [{"category": "OBJECT_NOT_FOUND", "context": {"ids": ["none@x.io"]}}] if "none@x.io" in asked else []
+        return answer(207, {"results": results, "errors": errors + missing})
+
+    async def behave(writer: asyncio.StreamWriter) -> None:
+        await results_for(servers[0].requests[-1])(writer)
+
+    servers: list[FaultServer] = []
+
+    async def story() -> Page[Contact]:
+        async with fault_server(behave) as server:
+            servers.append(server)
+            async with hubspot(base_url=server.url, token=SecretStr(TOKEN), calls=CallCounter()) as crm:
+                return await crm.contacts(["good@x.io", "none@x.io", "odd@x.io"])
+
+    page = asyncio.run(story())
+    assert [contact.contact_id for contact in page.records] == ["5"]
+    assert [(one.key, one.reason) for one in page.rejected] == [(address_key("odd@x.io"), "INTERNAL_ERROR")]
 
 
 def test_a_batch_read_that_fails_in_part_is_no_absence() -> None:
@@ -502,6 +533,34 @@ def test_a_label_that_exists_unseen_asks_for_patience() -> None:
 
     with pytest.raises(TransientError, match="run setup again in ten minutes"):
         talk(work, SCHEMAS, answer(409, {"category": "CONFLICT"}))
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [answer(201, {"name": 5}), answer(201), answer(201, {"name": "wish", "objectTypeId": None}), answer(201, [])],
+)
+def test_an_unreadable_receipt_of_a_creation_leaves_its_outcome_unknown(unreadable: Behaviour) -> None:
+    """The object may have been created: the next setup reads the schema and finds out."""
+
+    async def work(crm: HubSpotCrm) -> None:
+        await crm.create_object(REQUEST)
+
+    with pytest.raises(UnknownOutcomeError, match="read it back"):
+        talk(work, unreadable)
+
+
+@pytest.mark.parametrize(
+    "unreadable",
+    [answer(201, {"results": "many"}), answer(201), answer(201, {"results": [{"name": 5}]}), answer(201, {})],
+)
+def test_an_unreadable_receipt_of_properties_leaves_their_outcome_unknown(unreadable: Behaviour) -> None:
+    """They may have been created; nothing says that one was refused."""
+
+    async def work(crm: HubSpotCrm) -> None:
+        await crm.create_properties(REQUEST, REQUEST.properties)
+
+    with pytest.raises(UnknownOutcomeError, match="read it back"):
+        talk(work, SCHEMAS, unreadable)
 
 
 def test_properties_that_were_not_created_are_named() -> None:
