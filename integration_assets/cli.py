@@ -30,7 +30,7 @@ from integration_assets.commands.shared import (
 )
 
 if TYPE_CHECKING:
-    from integration_assets.config import Settings
+    from integration_assets.config import LogLevel, Settings
     from integration_assets.runs.result import RunResult
     from integration_assets.runs.state import Mode
 
@@ -95,11 +95,37 @@ def _progress() -> Iterator[None]:
         yield
 
 
+SERVICES = frozenset({"serve", "dev"})
+"""Commands that stay: nobody looks at their terminal all the time, so that their log tells more from the start."""
+
+
 @app.callback(invoke_without_command=True)
-def _version(version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False) -> None:
+def _options_of_all(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and exit.")] = False,
+    verbose: Annotated[
+        int, typer.Option("--verbose", "-v", count=True, help="Log on stderr what is done; -vv: every call as well.")
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Log errors only, and show no progress.")] = False,
+) -> None:
     if version:
         typer.echo(__version__)
         raise typer.Exit
+    _begin_log(verbose, quiet=quiet, service=context.invoked_subcommand in SERVICES)
+
+
+def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
+    from integration_assets.errors import ConfigurationError
+    from integration_assets.logs import configure
+
+    if quiet and verbose:
+        raise ConfigurationError("--quiet and --verbose exclude each other")
+    level: LogLevel | None = None
+    if quiet:
+        level = "error"
+    elif verbose:
+        level = "info" if verbose == 1 else "debug"
+    configure(level, default="info" if service else "warning")
 
 
 @app.command()

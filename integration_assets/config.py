@@ -399,6 +399,41 @@ def automation_or_defaults() -> Automation:
         return Automation.model_construct()
 
 
+LogLevel = Literal["debug", "info", "warning", "error"]
+LOG_LEVEL_VARIABLE = "INTEGRATION_ASSETS_LOG_LEVEL"
+
+
+class LogSettings(BaseSettings):
+    """Settings of the log, read where a process begins: the same for all tenants.
+
+    `style` is the shape of a line on stderr, `level` the least level of it; None leaves that to the command.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
+
+    style: Literal["text", "json"] = Field(default="text", validation_alias="INTEGRATION_ASSETS_LOG")
+    level: LogLevel | None = Field(default=None, validation_alias=LOG_LEVEL_VARIABLE)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: Any) -> Any:
+        meant = _unwrapped(value)
+        # Levels are written in capitals nearly everywhere else.
+        return meant.lower() if isinstance(meant, str) else meant
+
+
+def load_log_settings() -> LogSettings:
+    """Read what the environment says about the log.
+
+    Raises:
+        ConfigurationError: one line that names each wrong variable and what it must be.
+    """
+    try:
+        return LogSettings()
+    except ValidationError as error:
+        raise ConfigurationError(f"wrong configuration: {_problems(error)}") from None
+
+
 class TenantSettings(Settings):
     """Settings of a tenant whose integrations are in the registry: the environment is never asked for them."""
 

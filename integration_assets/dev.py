@@ -15,8 +15,9 @@ from types import FrameType
 from rich.console import Console
 from rich.text import Text
 
-from integration_assets.config import load_settings, variable
+from integration_assets.config import LOG_LEVEL_VARIABLE, load_settings, variable
 from integration_assets.demo import served, show_setup, variables, wait_for_interrupt
+from integration_assets.logs import output
 from integration_assets.runs.in_process import config_file, dagster_home, prepared_instance
 from integration_assets.sandbox.internal import Billing
 from integration_assets.tenants.registry.database import has_registry
@@ -92,12 +93,19 @@ def _serve_ui(
         pass
     console.print(Text(f"Dagster UI on http://{HOST}:{port}, on {on_what}; Ctrl-C stops it."))
     workspace = str(config_file("workspace.yaml"))
+    log = output()
     command = [sys.executable, "-m", "dagster", "dev", "-w", workspace, "-h", HOST, "-p", str(port)]
+    # Of the daemon and the web server; runs and their code location say their lines themselves.
+    if log is not None and log.style == "json":
+        command += ["--log-format", "json"]
     # From its own folder, Dagster does not pick up a stray .env: UI and command line see the same variables.
     settings = {"DAGSTER_HOME": str(folder.resolve()), "INTEGRATION_ASSETS_HOME": str(home.resolve())}
     # Links in messages lead to this UI, unless somebody named a public address.
     if load_settings().ui_url is None:
         settings[variable("ui_url")] = f"http://{HOST}:{port}"
+    # What was typed is for this process; the runs are others.
+    if log is not None and log.chosen:
+        settings[LOG_LEVEL_VARIABLE] = log.level
     return run_to_its_end(command, {**environment, **settings}, folder)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import typer
 
 from integration_assets.cli import app
-from integration_assets.config import Automation, Settings
+from integration_assets.config import Automation, LogSettings, Settings
 from integration_assets.connectors.crm.hubspot.connector import (
     LINK_COMPANIES_SCOPES,
     LINK_CONTACTS_SCOPES,
@@ -42,7 +42,7 @@ def first_cells(text: str) -> set[str]:
 
 def test_every_variable_is_documented_and_read() -> None:
     """The README's variables are exactly those the settings read."""
-    fields = {**Settings.model_fields, **Automation.model_fields}
+    fields = {**Settings.model_fields, **Automation.model_fields, **LogSettings.model_fields}
     read = {str(field.validation_alias) for field in fields.values()}
     assert first_cells(section("### Variables")) == read
 

@@ -6,6 +6,7 @@ is pinned below its next minor version.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from typing import Any
 
@@ -20,6 +21,8 @@ from integration_assets.reporting.quarantine import read_quarantine
 from integration_assets.runs.gate_settings import gate_settings
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.session import RunSession
+
+log = logging.getLogger(__name__)
 
 ABOUT_RECORDS = frozenset(nulls.STAGES)
 """Checks of what could not be used: they name the records."""
@@ -53,14 +56,25 @@ def check_metadata(
     return shown
 
 
+def _log_result(result: CheckResult) -> None:
+    fields = {"check": result.name, "asset": result.asset, "severity": result.severity, "passed": result.passed}
+    if result.passed:
+        log.info("check %s of %s: ok, %s", result.name, result.asset, result.detail, extra=fields)
+        return
+    level = logging.ERROR if result.severity == "ERROR" else logging.WARNING
+    log.log(level, "check %s of %s: failed, %s", result.name, result.asset, result.detail, extra=fields)
+
+
 def _partitioned(check: Check) -> dg.AssetChecksDefinition:
     def run(integration_assets_session: RunSession) -> dg.AssetCheckResult:
-        with integration_assets_session.stage(check.name) as state:
+        # The line of its result says that it was asked.
+        with integration_assets_session.stage(check.name, level=logging.DEBUG) as state:
             settings = gate_settings(state)
             result = check.ask(integration_assets_session.connection, settings)
             # Before Dagster's own result: the gate before the write and the summary look here, even where Dagster's
             # events are lost.
             state.checks[check.name] = result
+            _log_result(result)
             return dg.AssetCheckResult(
                 passed=result.passed,
                 severity=_SEVERITY[result.severity],

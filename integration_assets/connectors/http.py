@@ -65,6 +65,8 @@ REPEATS_PER_CLIENT = 500
 BODY_BYTES = 32 * 1024 * 1024
 """Largest decoded body."""
 IN_FLIGHT = 10
+LONG_WAIT_SECONDS = 10.0
+"""From here on a wait is worth a line that shows without being asked for."""
 LONGEST_NAMED = 7 * 86_400.0
 """Seconds. A moment further off than a week is no appointment but a mistake."""
 
@@ -92,13 +94,15 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Setback(Exception):  # noqa: N818 - a passing state of one call, turned into an error of the tree when it is final
-    """An attempt failed. `wait` seconds before a repeat, or None for backoff."""
+    """The attempt with the number `attempt` failed. `wait` seconds before a repeat, or None for at least `backoff`."""
 
     def __init__(self, error: IntegrationError, *, maybe_applied: bool, wait: float | None = None) -> None:
         super().__init__(error.message)
         self.error = error
         self.maybe_applied = maybe_applied
         self.wait = wait
+        self.attempt = 1
+        self.backoff = 0.0
 
 
 class HttpClient:
@@ -220,6 +224,7 @@ class HttpClient:
                         return msgspec.structs.replace(answer, after_loss=lost)
                     except _Setback as setback:
                         lost = lost or (call.writes and setback.maybe_applied)
+                        setback.attempt, setback.backoff = attempt.num, attempt.next_wait
                         raise
         except _Setback as setback:
             raise self._final(call, setback.error, attempts, maybe_applied=lost) from None
@@ -241,7 +246,23 @@ class HttpClient:
         if error.maybe_applied and call.writes and not call.repeatable:
             return False
         self._budget -= 1
-        log.info("%s; sending again", error.error.message)
+        seconds = error.backoff if error.wait is None else error.wait
+        log.log(
+            # A wait that a person notices.
+            logging.WARNING if seconds >= LONG_WAIT_SECONDS else logging.INFO,
+            "%s; sending again %s",
+            # The advice of most rules is for the person who gets the error, should it come to that.
+            error.error.message.removesuffix("; run again later"),
+            # A refusal for going too fast makes every call wait: the limiter says for how long.
+            f"after {seconds:.1f} s" if seconds else "when the limit allows it",
+            extra={
+                "system": self._system,
+                "endpoint": call.endpoint,
+                "status": error.error.status,
+                "attempt": error.attempt,
+                "wait_seconds": round(seconds, 3),
+            },
+        )
         return True if error.wait is None else error.wait
 
     def _final(self, call: Call, error: IntegrationError, attempts: int, *, maybe_applied: bool) -> IntegrationError:
@@ -268,7 +289,7 @@ class HttpClient:
             if call.writes and self._before_write is not None:
                 self._before_write()
             self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
-            raw = await self._sent(call)  # asks once more: to get a connection can take long
+            raw = await self._sent(call, attempt)  # asks once more: to get a connection can take long
         finally:
             self._slots.release()
             # Also after an error: a call without an answer would hold its share of the window until it is given up.
@@ -321,7 +342,7 @@ class HttpClient:
             return False
         return True
 
-    async def _sent(self, call: Call) -> RawAnswer:
+    async def _sent(self, call: Call, attempt: int) -> RawAnswer:
         """One exchange, with its line in the request log, and its failures as what they mean for this call."""
         started, outcome = time.monotonic(), "no answer"
         try:
@@ -345,7 +366,24 @@ class HttpClient:
             self._unreadable(call, unreadable.reason, unreadable.status, large=unreadable.large)
         finally:
             spent = (time.monotonic() - started) * 1000
-            log.debug("%s %s %s %s %.0f ms", self._system, self.host, call.endpoint, outcome, spent)
+            log.debug(
+                "%s %s %s %s %.0f ms%s",
+                self._system,
+                self.host,
+                # The template: a path holds ids of records, its query what was asked for.
+                call.endpoint,
+                outcome,
+                spent,
+                f", attempt {attempt}" if attempt > 1 else "",
+                extra={
+                    "system": self._system,
+                    "method": call.method,
+                    "endpoint": call.endpoint,
+                    "status": outcome,
+                    "ms": round(spent),
+                    "attempt": attempt,
+                },
+            )
         return raw
 
     def _success_body(self, call: Call, raw: RawAnswer) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,9 +26,13 @@ import msgspec
 from integration_assets.connectors.call_log import Bucket, CallLog, MemoryLog, SharedLog
 from integration_assets.errors import QuotaError
 
+log = logging.getLogger(__name__)
+
 DEFAULT_BUCKET = "default"
 SLACK = 0.005
 """Seconds added to each wait, so that the oldest call of a window has left it when we wake."""
+LONG_WAIT_SECONDS = 10.0
+"""A wait from here on is told: shorter ones are how a window works, and there may be one before each call."""
 LONGEST_CALL = 130.0
 """Seconds after which a call counts as over that was never said to be: its process has died. A caller that allows its
 calls another time says so to `acquire`."""
@@ -135,6 +140,13 @@ class Limiter:
                     system=self._name or None,
                     retry_after=found,
                 )
+            log.log(
+                logging.INFO if found >= LONG_WAIT_SECONDS else logging.DEBUG,
+                "%s: the limit allows the next call in %.1f s",
+                self._name,
+                found,
+                extra={"system": self._name, "bucket": bucket, "wait_seconds": round(found, 3)},
+            )
             await self._sleep(found)
         return found
 
@@ -154,8 +166,18 @@ class Limiter:
         """Let no call of this bucket leave for `seconds`; a longer pause already in force stays."""
         with self._log.held() as buckets:
             kept = buckets.setdefault(bucket, Bucket())
+            until, before = self._monotonic() + seconds, kept.paused_until
             # Answers arrive out of order: a short pause of a later one must not cut a longer one short.
-            kept.paused_until = max(self._monotonic() + seconds, kept.paused_until)
+            kept.paused_until = max(until, before)
+        # Calls refused together all ask for a pause, and it is one and the same.
+        if until > before + 1.0:
+            log.log(
+                logging.WARNING if seconds >= LONG_WAIT_SECONDS else logging.INFO,
+                "%s refuses calls for going too fast: none for %.1f s",
+                self._name,
+                seconds,
+                extra={"system": self._name, "bucket": bucket, "wait_seconds": round(seconds, 3)},
+            )
 
     def learn(self, bucket: str, headers: Mapping[str, str], names: RateHeaders) -> None:
         """Take over what an answer's headers (lower-case names) state about the limits."""
@@ -186,6 +208,12 @@ class Limiter:
                 kept.windows = tuple((window.calls, window.seconds) for window in smaller)
                 kept.stepped_at = kept.next_number
                 kept.step_until = self._monotonic() + PLAN_SECONDS
+                log.warning(
+                    "%s refuses calls its plan should allow: for a day, at most %s",
+                    self._name,
+                    ", ".join(f"{window.calls} calls in {window.seconds} s" for window in smaller),
+                    extra={"system": self._name, "bucket": place.bucket},
+                )
 
     def _in_force(self, name: str, bucket: Bucket) -> tuple[Window, ...]:
         if bucket.windows is None:

@@ -1,7 +1,8 @@
 """Registered secrets and e-mail addresses, and their removal from every text that could leave the process.
 
 A secret is registered once, where it is opened. `redact` then replaces it in any text, raw or in the forms it takes
-on its way through URLs, base64 headers and JSON. `RedactingFilter` does so for log records.
+on its way through URLs, base64 headers and JSON. `RedactingFilter` does so for log records, `fields_of` tells what
+such a record has beside its message.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import json
 import logging
 import re
 import threading
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 from integration_assets.masking import mask_addresses
@@ -41,12 +44,39 @@ def redact(text: str) -> str:
     return mask_addresses(_pattern.sub(MASK, text) if _pattern else text)
 
 
+_STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
+"""What the standard library keeps in a record; whatever else is there came with `extra`."""
+_OF_DAGSTER = "dagster_"
+"""Prefix of what Dagster keeps in a record for itself: objects of its own, which no handler of ours writes."""
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    """The fields that came with a record's `extra`."""
+    return {
+        name: value
+        for name, value in vars(record).items()
+        if name not in _STANDARD and not name.startswith(_OF_DAGSTER)
+    }
+
+
+def _redacted(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {redact(str(name)): _redacted(one) for name, one in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_redacted(one) for one in value]
+    # An error or a path too: as text, since a formatter would make the same text of it after we have looked.
+    return redact(str(value))
+
+
 class RedactingFilter(logging.Filter):
-    """Replaces registered secrets and addresses in the message and the traceback of each record. Attach to handlers."""
+    """Replaces registered secrets and addresses in the message, fields and traceback of each record, for handlers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Redact the record in place; always keep it."""
         record.msg, record.args = redact(record.getMessage()), ()
+        vars(record).update({name: _redacted(value) for name, value in fields_of(record).items()})
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:

@@ -10,6 +10,7 @@ whenever the portal, the mapped properties or the version of the product is anot
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -28,6 +29,8 @@ from integration_assets.models import Company, Page
 from integration_assets.reporting.progress import track
 from integration_assets.staging.texts import text_list
 from integration_assets.staging.transactions import transaction
+
+log = logging.getLogger(__name__)
 
 STAGE, TABLE = "raw_crm_companies", "raw.crm_companies"
 OVERLAP = timedelta(minutes=30)
@@ -75,6 +78,8 @@ async def read_companies(
         except (PermanentError, _TooManyError) as reason:
             # A search that is refused or makes no sense is no reason to go without companies.
             context.connection.execute("DELETE FROM loading.crm_companies")
+            why = reason.message if isinstance(reason, PermanentError) else "more has changed than a whole read costs"
+            log.info("companies are read whole, not only what changed: %s", why)
             # Kept for the next plan, which then knows that changes do not pay.
             counted = getattr(reason, "archived", None) or counted
             asked = int(isinstance(reason, _TooManyError))  # how many have changed, nothing but a search can tell
@@ -172,6 +177,7 @@ async def _by_export(crm: Crm, mapping: CompanyMapping, served: int, context: In
                 exported += size_of(rows)
                 advance(len(rows.records))
     except BulkRefusedError as error:
+        log.warning("companies are read page by page, an export was not to be had: %s", error.message)
         # The list goes on where it stood: what an export gave so far is read once more, and counts once by its key.
         context.inputs.notes.append(f"companies were read page by page, an export was not to be had: {error.message}")
         return None

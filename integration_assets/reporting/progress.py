@@ -6,6 +6,7 @@ The work calls `track`; whoever runs it (the command line) chooses with `showing
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
@@ -13,6 +14,10 @@ from typing import Protocol
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from integration_assets.logs import shows_progress
+
+log = logging.getLogger(__name__)
 
 PLAIN_LINE_SECONDS = 5.0
 """Without a terminal, a running task prints a line at most this often."""
@@ -93,7 +98,10 @@ _fallback: list[Display] = []
 
 @contextlib.contextmanager
 def showing(console: Console) -> Iterator[None]:
-    """Show progress on this console (stderr) while the context is open."""
+    """Show progress on this console (stderr) while the context is open, unless the log tells as much or as little."""
+    if not shows_progress():
+        yield
+        return
     with contextlib.ExitStack() as stack:
         display: Display
         # Bars redraw their line, which leaves nothing but control characters in a file.
@@ -122,8 +130,23 @@ def showing(console: Console) -> Iterator[None]:
             _display.reset(token)
 
 
-def track(name: str, total: int | None = None) -> contextlib.AbstractContextManager[Advance]:
-    """The context of one task, shown while it is open: `advance(100)` says that 100 more units are done."""
+@contextlib.contextmanager
+def track(name: str, total: int | None = None) -> Iterator[Advance]:
+    """The context of one task, shown while it is open: `advance(100)` says that 100 more units are done.
+
+    That it ended well is a line of the log, with its count and time.
+    """
     # Silent without a command line: in Dagster the progress would be lines in the log of each step.
     display = _display.get() or (_fallback[-1] if _fallback else _Silent())
-    return display.task(name, total)
+    began, done = time.monotonic(), 0
+
+    with display.task(name, total) as show:
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            show(count)
+
+        yield advance
+    seconds = round(time.monotonic() - began, 3)
+    log.info("%s: %s in %.1f s", name, f"{done:,}", seconds, extra={"task": name, "units": done, "seconds": seconds})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime
 from pathlib import Path
 
@@ -48,6 +49,8 @@ from integration_assets.runs.slack_delivery import new_message, send_message, sl
 from integration_assets.runs.state import UNDO_MODES, RunState, first_line
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.sharing import share_published
+
+log = logging.getLogger(__name__)
 
 UNDO_AGAIN = "Say the same undo again: it goes on where this one stopped."
 """No other run goes on with it."""
@@ -142,7 +145,27 @@ def _finish(state: RunState) -> RunResult:
         report=str(report) if report else None,
         retry_at=conclusion.retry_at,
     )
+    _log_end(result)
     return keep_result(state, result)
+
+
+def _log_end(result: RunResult) -> None:
+    summary = result.summary
+    level = {EndState.FAILED: logging.ERROR, EndState.HELD: logging.WARNING, EndState.RETRY_LATER: logging.WARNING}
+    log.log(
+        level.get(EndState(summary.state), logging.INFO),
+        "the run ended %s in %.1f s%s",
+        summary.state,
+        summary.duration_seconds,
+        f": {result.error}" if result.error else "",
+        extra={
+            "end_state": summary.state,
+            "exit_code": result.exit_code,
+            "seconds": summary.duration_seconds,
+            "failed_stage": result.stage,
+            "retry_at": result.retry_at,
+        },
+    )
 
 
 def _conclude(state: RunState) -> _Conclusion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -24,11 +25,13 @@ from integration_assets.sync.feature_request_object import FEATURE_REQUEST, MAPP
 from integration_assets.sync.guard import is_first_apply, judge
 from integration_assets.sync.plan import PlanInputs, make_plan
 from integration_assets.sync.plan_file import import_plan
-from integration_assets.sync.plan_store import approved_plan, drop_moved, set_status, stale_reason
+from integration_assets.sync.plan_store import Plan, approved_plan, drop_moved, set_status, stale_reason
 from integration_assets.sync.portal import check_portal, pin_portal, pinned_portal
 from integration_assets.tenants.integrations import crm_for
 from integration_assets.tenants.plan_settings import changed_settings, plan_settings
 from integration_assets.tenants.portal_claims import claim_of, claim_portal
+
+log = logging.getLogger(__name__)
 
 
 def plan_run(session: RunSession) -> Planned:
@@ -85,11 +88,13 @@ def _released(session: RunSession, portal: Portal, now_set: Mapping[str, str]) -
     if stale and from_file:
         raise ConfigurationError(f"the plan in {state.plan_file} must not be applied: {stale}; make a new one")
     if stale:
+        log.warning("the approved plan %s is not applied: %s", plan.hash[:12], stale, extra={"plan_hash": plan.hash})
         set_status(connection, plan.plan_id, "planned", now=datetime.now(UTC))
         state.notes.append(f"approved plan {plan.hash[:12]} was not applied: {stale}; a new one was made")
         return changed
     moved = drop_moved(connection, plan)
     note = f"applying the approved plan {plan.hash[:12]}"
+    log.info("%s: %s do not fit any more", note, f"{moved:,} changes", extra={"plan_hash": plan.hash, "moved": moved})
     state.notes.append(f"{note}; {moved:,} of its changes no longer fit the CRM and are left out" if moved else note)
     return Planned(plan, first_apply=is_first_apply(connection, plan), released=True)
 
@@ -129,7 +134,34 @@ def _new(
         changed_settings=changed,
     )
     state.notes += verdict.warnings
+    log_plan(plan)
+    if verdict.held:
+        fields = {"plan_hash": plan.hash, "reasons": verdict.reasons}
+        log.warning("the guard holds plan %s: %s", plan.hash[:12], "; ".join(verdict.reasons), extra=fields)
     return Planned(plan, verdict.reasons, is_first_apply(connection, plan))
+
+
+def log_plan(plan: Plan) -> None:
+    """Say in the log what a plan just made would do, in numbers."""
+    counts = plan.counts
+    log.info(
+        "plan %s: create %s, update %s, retire %s, unchanged %s; link %s, unlink %s; about %s calls",
+        plan.hash[:12],
+        *(f"{one:,}" for one in (counts.create, counts.update, counts.retire, counts.unchanged)),
+        *(f"{one:,}" for one in (counts.link, counts.unlink, plan.calls)),
+        extra={
+            "plan_id": plan.plan_id,
+            "plan_hash": plan.hash,
+            "create": counts.create,
+            "update": counts.update,
+            "retire": counts.retire,
+            "unchanged": counts.unchanged,
+            "link": counts.link,
+            "unlink": counts.unlink,
+            "conflicts": len(plan.conflicts),
+            "calls": plan.calls,
+        },
+    )
 
 
 def _unusable(session: RunSession) -> list[str]:
@@ -155,7 +187,9 @@ async def write_run(session: RunSession) -> ApplyReport:
     results = run_gate(connection, gate_settings(state))
     state.checks.update({result.name: result for result in results})
     if reasons := closed_by(results):
+        log.error("the gate is closed: %s", "; ".join(reasons), extra={"reasons": reasons, "checks": len(results)})
         raise HeldError(f"the gate is closed, nothing was written: {'; '.join(reasons)}", reasons=reasons)
+    log.info("the gate is open: %d checks asked", len(results), extra={"checks": len(results)})
     planned = state.planned or plan_run(session)
     _refuse_held(planned, session.target)
     async with crm_for(session.settings, session.target, state.calls, before_write=session.check_lock) as crm:

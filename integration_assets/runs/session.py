@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import sys
 import time
@@ -25,6 +26,7 @@ from pydantic import PrivateAttr
 from integration_assets.config import Environment, Settings, TenantSettings, load_settings, tenant_settings
 from integration_assets.errors import (
     CredentialError,
+    EndState,
     IntegrationError,
     LaunchError,
     LockError,
@@ -32,6 +34,7 @@ from integration_assets.errors import (
     RunStoppedError,
     TransientError,
 )
+from integration_assets.logs import ensure_forwarded, run_fields
 from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_runs, forget_run
 from integration_assets.reporting.text import count
 from integration_assets.runs.finish import finish_run
@@ -61,6 +64,8 @@ from integration_assets.staging.store import HeldStore, hold_store, store_path
 from integration_assets.sync.undo import LAST
 from integration_assets.tenants.registry.words import Provider
 from integration_assets.tenants.settings import note_outcomes, settings_for
+
+log = logging.getLogger(__name__)
 
 ModeChoice = Literal["", "sync", "dry_run", "read_only", "undo_plan", "undo"]
 EnvironmentChoice = Literal["", "sandbox", "production"]
@@ -95,6 +100,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
     undo_run: str = LAST
 
     _state: RunState | None = PrivateAttr(default=None)
+    _fields: dict[str, str] = PrivateAttr(default_factory=dict)
     _instance: dg.DagsterInstance | None = PrivateAttr(default=None)
 
     @contextlib.contextmanager
@@ -125,14 +131,17 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             tags=dict(run.tags) if run else {},
         )
         self._state = state
+        ensure_forwarded()
         with contextlib.ExitStack() as stack:
+            self._fields = stack.enter_context(run_fields(tenant=state.tenant, run_id=state.run_id))
             try:
                 self._open(state, stack, run)
             except IntegrationError as error:
                 state.error, state.error_stage = error, "start"
-            if state.error is not None and context.log is not None:
-                # A step that Dagster itself cannot start hides the line the first stage would give.
-                context.log.error(state.error.message)
+                # At once: a step that Dagster itself cannot start hides the line the first stage would give.
+                log.error("the run cannot begin: %s", error.message, extra={"job": state.job, "mode": state.mode})  # noqa: TRY400 - a known end needs no stack trace
+            else:
+                _note_begin(state)
             try:
                 yield self
             finally:
@@ -144,6 +153,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         values = {"environment": self.environment} if self.environment else {}
         operator = load_settings(**values)
         state.environment = operator.environment
+        self._fields["environment"] = operator.environment.value
         # Until it is known whose credentials this run uses, it has none: not even for a message that it failed.
         state.settings = tenant_settings(operator, state.tenant)
         # Before the registry is asked for any secret: a refused launch needs none.
@@ -171,7 +181,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             LockError: it is held by anything else, or not let go in time.
             RunStoppedError: this run was cancelled meanwhile.
         """
-        deadline = time.monotonic() + LET_GO_SECONDS
+        deadline, is_told = time.monotonic() + LET_GO_SECONDS, False
         while True:
             try:
                 return stack.enter_context(hold_store(path, f"{RUN_HOLDER}{state.run_id}"))
@@ -183,6 +193,9 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
                 )
                 if not is_over or time.monotonic() > deadline:
                     raise
+                if not is_told:
+                    log.info("waiting for %s, which is over, to let go of the staging store", error.holder)
+                    is_told = True
             # Whoever cancels this run while it waits must not wait for the other one as well.
             if reason := stop_reason(self._instance, state.run_id):
                 raise reason
@@ -223,9 +236,12 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             self._note(self._stopped_between_stages(sys.exception()), "end")
         if state.error or state.failed_gate() or state.scope.writes:
             finish_run(state)
+            return
         # A run of a few assets that went well leaves no line among the runs: readers count whole runs there.
-        elif state.connection is not None:
+        if state.connection is not None:
             forget_run(state.connection, state.run_id)
+        seconds = round(time.monotonic() - state.clock_start, 3)
+        log.info("the run ended in %.1f s: its stages did what they do", seconds, extra={"seconds": seconds})
 
     def _is_incomplete(self, state: RunState) -> bool:
         """True if a run without a summary stage stopped before its last stage."""
@@ -327,17 +343,24 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         return self.state.opened_store()
 
     @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[RunState]:
-        """Run one stage; turn what stops it into one line, kept for the summary, that Dagster does not retry."""
-        state = self.state
+    def stage(self, name: str, *, level: int = logging.INFO) -> Iterator[RunState]:
+        """Run one stage; turn what stops it into one line, kept for the summary, that Dagster does not retry.
+
+        `level` is that of the lines of the log which say that it begins and ends.
+        """
+        state, began = self.state, time.monotonic()
         try:
             # Dagster starts stages that do not depend on the failed one; they would work on half of the data.
             _raise_again(state.error)
+            log.log(level, "%s begins", name, extra={"stage": name})
             yield state
+            seconds = round(time.monotonic() - began, 3)
+            log.log(level, "%s ended in %.1f s", name, seconds, extra={"stage": name, "seconds": seconds})
         except dg.Failure:
             raise  # a stage that has told its end itself
         except BaseException as error:
             problem = self._problem(error, name)
+            _note_stop(state, name, problem, round(time.monotonic() - began, 3))
             self._note(problem, name)
             if isinstance(problem, RunStoppedError):
                 # As a failure of the step it would become one of the run, whatever Dagster made of it before.
@@ -420,6 +443,27 @@ def _taken_over(scope: Scope) -> list[str]:
     if not any(scope.takes_over(stage) for stage in (READ_STAGE, RESOLVE_STAGE, RANK_STAGE)):
         return []
     return [f"only {', '.join(scope.stages)} ran: what they go on from is as earlier runs left it"]
+
+
+def _note_begin(state: RunState) -> None:
+    log.info(
+        "a run begins: tenant %s, %s, mode %s",
+        state.tenant,
+        state.environment,
+        state.mode,
+        extra={"job": state.job, "mode": state.mode, "stages": state.scope.stages},
+    )
+
+
+def _note_stop(state: RunState, stage: str, problem: IntegrationError, seconds: float) -> None:
+    fields = {"stage": stage, "seconds": seconds, "end_state": problem.state, "error": type(problem).__name__}
+    # A stage that was not even begun, because an earlier one failed, is no news.
+    if problem is state.error:
+        log.info("%s is left out: the run has failed already", stage, extra=fields)
+        return
+    # What is held or tried again is an end that was meant.
+    level = logging.ERROR if problem.state is EndState.FAILED else logging.WARNING
+    log.log(level, "%s stopped after %.1f s: %s", stage, seconds, problem.message, extra=fields)
 
 
 def note_use(state: RunState) -> None:

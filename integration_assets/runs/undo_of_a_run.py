@@ -9,7 +9,7 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError
 from integration_assets.models import Portal
 from integration_assets.reporting.progress import track
-from integration_assets.runs.plan_and_apply import apply_planned, make_sure_of_portal
+from integration_assets.runs.plan_and_apply import apply_planned, log_plan, make_sure_of_portal
 from integration_assets.runs.session import RunSession
 from integration_assets.runs.state import Mode, Planned
 from integration_assets.sync.diff import Conflict
@@ -37,6 +37,7 @@ async def undo_run(session: RunSession) -> None:
         portal = await make_sure_of_portal(session, crm)
         plan = await _plan(session, crm, run, portal)
         state.planned = Planned(plan)
+        log_plan(plan)
         state.notes.append(f"undo of run {run.run_id}, which began writing at {run.began_at:%Y-%m-%d %H:%M} UTC")
         state.notes += [*_left_alone(plan.conflicts), *plan.warnings]
         if not plan.operations:

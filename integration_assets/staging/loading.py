@@ -12,6 +12,7 @@ transaction; after an error yesterday's rows are still there.
 
 from __future__ import annotations
 
+import logging
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ import pyarrow as pa
 from integration_assets.models import Rejected
 from integration_assets.staging.rows import SATELLITES, TABLE_KEYS, Row, rows_of, utc
 from integration_assets.staging.transactions import transaction
+
+log = logging.getLogger(__name__)
 
 _PREPARE = Template("""
 CREATE OR REPLACE TABLE loading.$name AS
@@ -46,6 +49,8 @@ _CARRY = Template("INSERT INTO loading.$name SELECT *, TRUE AS _own, -1 AS _posi
 _COUNT = Template("SELECT count(*) FROM raw.$name")
 _DROP = Template("DROP TABLE IF EXISTS loading.$name")
 
+NAMED_REASONS = 5
+"""Most reasons for which records were kept out that one line of the log names, the most frequent ones."""
 _CANNOT_STORE = (UnicodeEncodeError, OverflowError, ValueError, TypeError)
 """Errors that pyarrow raises for a value that no table can hold (its own are ValueErrors and TypeErrors)."""
 
@@ -242,7 +247,21 @@ def quarantine(connection: duckdb.DuckDBPyConnection, run_id: str, stage: str, r
         ).fetchall()
     finally:
         connection.unregister("_rejected")
+    _log_quarantine(stage, Counter(reason for _, _, reason in rows))
     return int(count)
+
+
+def _log_quarantine(stage: str, reasons: Counter[str]) -> None:
+    named = [f"{number:,} {reason}" for reason, number in reasons.most_common(NAMED_REASONS)]
+    # Without the records: a key of a contact is made of an address, and the summary and the report name them all.
+    log.warning(
+        "%s: %s kept out: %s%s",
+        stage,
+        f"{reasons.total():,} records",
+        "; ".join(named),
+        f"; {len(reasons) - len(named):,} more reasons" if len(reasons) > len(named) else "",
+        extra={"stage": stage, "records": reasons.total(), "reasons": dict(reasons.most_common(NAMED_REASONS))},
+    )
 
 
 def _name(table: str) -> str:

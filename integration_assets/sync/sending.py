@@ -7,6 +7,7 @@ halved as well, as long as one half gets through; so is one whose records stay l
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Literal, TypeVar
 
@@ -21,6 +22,8 @@ from integration_assets.connectors.crm.base import (
 )
 from integration_assets.errors import IntegrationError
 from integration_assets.models import ObjectDefinition
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -112,6 +115,7 @@ async def _despite(error: IntegrationError, items: Sequence[T], write: Write[T],
     elif error.status != LOCKED or len(items) == 1:
         return Sent(ended_by=error)
     middle = len(items) // 2
+    log.info("a batch of %d writes is halved to find what is refused", len(items), extra={"writes": len(items)})
     sent = await _send(items[:middle], write, pause)
     if sent.ended_by is None:
         sent.add(await _send(items[middle:], write, pause))
@@ -122,7 +126,13 @@ async def _repeating(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[
     for seconds in REPEAT_PAUSES_SECONDS:
         try:
             return await write(items)
-        except UnknownOutcomeError:
+        except UnknownOutcomeError as error:
+            log.info(
+                "the answer to %d writes was lost; sending them again after %.1f s",
+                len(items),
+                seconds,
+                extra={"writes": len(items), "status": error.status, "wait_seconds": seconds},
+            )
             await pause(seconds)
     # the last attempt lets its error out
     return await write(items)
@@ -135,6 +145,12 @@ async def _isolating(items: Sequence[T], write: Write[T], pause: Pause, error: U
     if len(items) == 1 or error.status is None or error.status < SERVER_ERROR:
         return sent
     middle, failed = len(items) // 2, []
+    log.info(
+        "a batch of %d writes is halved: the server answers it with %d",
+        len(items),
+        error.status,
+        extra={"writes": len(items), "status": error.status},
+    )
     for half in (items[:middle], items[middle:]):
         # the rest went out with the whole, and may have arrived: reading back will tell
         if sent.ended_by is not None:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 import uvicorn
 
 from integration_assets.config import Settings
-from integration_assets.connectors.redaction import protect
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import registry
 from integration_assets.web.app import create_app
@@ -33,8 +30,6 @@ def run_pages(settings: Settings, *, host: str, port: int, origin: str | None, p
     with registry(settings) as opened:
         if opened is None:
             raise ConfigurationError("there is no registry yet: `integration-assets tenants add` makes one")
-        # Before the first request: what a library logs by default holds whole addresses.
-        prepare_logging()
         server = uvicorn.Server(server_config(Site(settings, opened, seen_as), host=host, port=port, proxy=proxy))
         server.run()
 
@@ -60,12 +55,3 @@ def server_config(site: Site, *, host: str, port: int, proxy: str | None = None)
         timeout_graceful_shutdown=STOP_SECONDS,
         h11_max_incomplete_event_size=HEAD_BYTES,
     )
-
-
-def prepare_logging() -> None:
-    """One line per request on stderr, without what was asked or typed."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    # They log the address of every request at INFO, which may hold what is not ours to write down.
-    for noisy in ("httpx", "httpcore"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
-    protect()

@@ -812,6 +812,7 @@ def test_an_error_page_stays_the_refusal_it_is() -> None:
 def test_no_secret_reaches_a_log_line_or_an_error(behaviour: Behaviour, caplog: pytest.LogCaptureFixture) -> None:
     """Whatever goes wrong, neither logs at DEBUG nor the error with its causes hold the key or the request path."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="integration_assets")
     rules = StatusRules(describe=lambda got: str(got.body))
     call = Call(method="POST", path=f"/v1/things/{SECRET}", endpoint="POST /v1/things/{id}", json={})
     outcome = run(

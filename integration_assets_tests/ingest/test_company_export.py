@@ -248,6 +248,7 @@ def test_whatever_is_wrong_with_an_export_the_list_is_read(
 ) -> None:
     """All companies are there, a line says why there was no export, and the address of the file is nowhere."""
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, logger="integration_assets")
     assert callable(trouble)
     trouble(reader)
     calls, notes = reader.read_with_notes()

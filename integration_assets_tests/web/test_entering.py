@@ -362,6 +362,7 @@ def test_the_right_password_gets_in_beside_guesses_from_elsewhere(pages: Served)
 def test_what_a_stranger_types_is_no_secret_of_ours(pages: Served, caplog: pytest.LogCaptureFixture) -> None:
     """It is not kept for masking, where it could blank the log and cost time for ever; no line of the log has it."""
     pages.site.logins.limits.update(account=100, address=100)
+    caplog.set_level(logging.DEBUG, logger="integration_assets")
     with Client(pages.site.origin) as stranger, caplog.at_level(logging.DEBUG):
         for typed in ("POST /login", "integration_assets.web", "long " * 13_000):
             assert stranger.log_in("nobody@acme.example", typed).status_code in (401, 413)

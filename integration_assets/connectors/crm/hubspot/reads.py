@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any
@@ -154,6 +155,9 @@ async def contacts(session: Session, emails: Sequence[str]) -> Page[Contact]:
     )
 
 
+log = logging.getLogger(__name__)
+
+
 async def _contacts_by_email(session: Session, emails: Sequence[str]) -> tuple[list[Any], list[Rejected]]:
     """Records found, and addresses refused.
 
@@ -182,6 +186,7 @@ async def _contacts_by_email(session: Session, emails: Sequence[str]) -> tuple[l
 async def _halved(session: Session, emails: Sequence[str]) -> tuple[list[Any], list[Rejected]]:
     """The same for both halves of these addresses."""
     middle = len(emails) // 2
+    log.info("a batch of %d addresses is halved to find what is refused", len(emails), extra={"reads": len(emails)})
     async with gather() as group:
         halves = [group.create_task(_contacts_by_email(session, half)) for half in (emails[:middle], emails[middle:])]
     (entries, rejected), (more_entries, more_rejected) = (half.result() for half in halves)
@@ -375,6 +380,7 @@ async def _association_pages(session: Session, endpoint: Endpoint, inputs: Seque
         if len(inputs) == 1:
             raise
         middle = len(inputs) // 2
+        log.info("a batch of %d records is halved: the answer is too large", len(inputs), extra={"reads": len(inputs)})
         halves = [await _association_pages(session, endpoint, half) for half in (inputs[:middle], inputs[middle:])]
         return [entry for half in halves for entry in half]
     _only_missing(answer.errors, endpoint.template)
