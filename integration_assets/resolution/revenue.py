@@ -14,7 +14,7 @@ from integration_assets.resolution.settings import ResolutionSettings
 
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 LARGEST_ARR = Decimal(10) ** 11
-"""A figure above this is a mistake, in any currency."""
+"""A figure above this is a mistake in any currency, and so is a sum that is above it in each of its currencies."""
 MONTHS = {"accounts": Decimal(12)}
 """Periods in a year of the sources whose figures are not annual."""
 _EXACT = Context(prec=400)
@@ -163,6 +163,10 @@ def _converted(
     for code, sum_in_currency in by_currency.items():
         # Rounded once, at the end: cents lost per currency would not add up to the source's total.
         total = _EXACT.add(total, _EXACT.multiply(sum_in_currency, rates.get(code, Decimal(0))))
+    # Judged in the strongest of its currencies: a base currency of small units makes no mistake of a fair sum.
+    strongest = max((rates[code] for code, sum_in_currency in by_currency.items() if sum_in_currency), default=Decimal(1))
+    if total > _EXACT.multiply(LARGEST_ARR, strongest):
+        return CompanyRevenue(company_id, source, None, None, None, "too_large")
     return CompanyRevenue(company_id, source, _rounded(total), amount, currency)
 
 

@@ -85,6 +85,22 @@ def test_a_yearly_sum_above_the_limit_is_a_mistake():
     assert sorted(problems) == [("accounts", "too_large"), ("crm", "negative")]
 
 
+def test_a_sum_over_currencies_above_the_limit_is_a_mistake():
+    """No currency alone is above it, all of them together are: the next source decides."""
+    found, problems = revenue(("internal", "9e10"), ("internal", "9e10", "EUR"), ("accounts", "1"))
+    assert (found.source, problems) == ("accounts", [("internal", "too_large")])
+
+
+def test_a_base_currency_of_small_units_makes_no_mistake_of_a_fair_sum():
+    """Ten million dollars and euros are more than 10¹¹ rupiah; what counts is the sum in its own currencies."""
+    rates = {"USD": Decimal(16_000), "EUR": Decimal(17_500)}
+    rupiah = ResolutionSettings(base_currency="IDR", currency_rates=rates)
+    found, problems = revenue(("internal", "5e6", "USD"), ("internal", "5e6", "EUR"), settings=rupiah)
+    assert (found.arr, problems) == (Decimal("167500000000.00"), [])
+    found, problems = revenue(("internal", "9e10", "USD"), ("internal", "9e10", "EUR"), settings=rupiah)
+    assert (found, problems) == (None, [("internal", "too_large")])
+
+
 def test_currencies():
     """Per source and by a company property; converted at configured rates only, two places at the end."""
     settings = ResolutionSettings(
