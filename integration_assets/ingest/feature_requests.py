@@ -2,8 +2,8 @@
 
 A list that changes while it is paged, or that a server cuts short, must not look like requests that are gone. A pass is
 believed when its pages continue each other and it holds at least what the boards count, or falls short of that by as
-much as the last run did (a status nobody knows hides requests). Otherwise the list is read again, until two passes
-agree. When they never do, this run retires nothing.
+much as the last run did (a status nobody knows hides requests). Otherwise the list is read again, until a pass whose
+pages continue each other agrees with the one before. When none does, this run retires nothing.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ async def read_requests(feedback: FeedbackSystem, context: IngestContext, boards
         counted = _counted(await read_boards(feedback, context))
         if unbroken and (len(served) >= counted or counted - len(served - context.unusable) == usual):
             break
-        # Twice the same is what the list holds, whatever the boards count.
-        if served == before:
+        # Twice the same is what the list holds, whatever the boards count; but twice the same gap proves nothing.
+        if unbroken and served == before:
             break
         before = served
     else:

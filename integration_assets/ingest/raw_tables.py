@@ -66,8 +66,8 @@ async def ingest(inputs: IngestInputs) -> Ingested:
     )
     if context.requests_unsettled:
         context.withheld.append(
-            f"the list of requests was read {context.passes} times and was another one each time: nothing is retired "
-            "this run"
+            f"the list of requests was read {context.passes} times and was incomplete or another one each time: "
+            "nothing is retired this run"
         )
     # In the store, as whoever plans from these tables may be another run.
     connection.execute("DELETE FROM raw.withheld_retirements")
