@@ -21,6 +21,7 @@ A message says what happened, to what, and what to do. It never carries a secret
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Self
 
 from integration_assets.masking import mask_addresses
 
@@ -75,6 +76,15 @@ class IntegrationError(Exception):
         self.endpoint = endpoint
         self.status = status
         self.retry_after = retry_after
+
+    def reworded(self, message: str) -> Self:
+        """The same error, of the same kind and with all it carries, under another message."""
+        # Not made anew by its class: kinds take arguments of their own.
+        error = type(self).__new__(type(self))
+        error.__dict__.update(self.__dict__)
+        error.message = mask_addresses(message)
+        error.args = (error.message,)
+        return error
 
     @property
     def exit_code(self) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from integration_assets.config import ArrSource, TenantSettings
-from integration_assets.errors import ConfigurationError, IntegrationError
+from integration_assets.errors import IntegrationError
 from integration_assets.ingest.context import IngestContext
 from integration_assets.models import InternalAccount, Page, Rejected
 from integration_assets.reporting.progress import track
@@ -40,7 +40,7 @@ async def read_internal(context: IngestContext) -> None:
         except IntegrationError as error:
             # Noted before it is raised: whoever looks at the integration finds the reason there.
             _note(context, opened.view.id, error.message, used_by)
-            raise _named(error, opened.view.name) from error
+            raise error.reworded(f"internal system {opened.view.name}: {error.message}") from error
         _note(context, opened.view.id, None, used_by)
     # Without a system there is no input whose age could be told.
     if systems:
@@ -63,14 +63,6 @@ def _owned(name: str, records: Iterable[InternalAccount]) -> Iterable[InternalAc
 
 def _told(name: str, rejected: Iterable[Rejected]) -> Iterable[Rejected]:
     return (msgspec.structs.replace(one, key=f"{name}:{one.key}") for one in rejected)
-
-
-def _named(error: IntegrationError, name: str) -> IntegrationError:
-    """The same error with the name that the tenant gave the system."""
-    # Kinds of wrong configuration may take other arguments; the others are all made alike.
-    kind = ConfigurationError if isinstance(error, ConfigurationError) else type(error)
-    message = f"internal system {name}: {error.message}"
-    return kind(message, system=error.system, endpoint=error.endpoint, status=error.status)
 
 
 def _note(context: IngestContext, record_id: str, problem: str | None, used_by: str) -> None:

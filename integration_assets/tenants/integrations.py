@@ -139,9 +139,7 @@ async def _naming(name: str, provider: str, opening: AbstractAsyncContextManager
         # Another system's refusal passes through here as well, and a message names its variable once.
         if error.system != provider or name in error.message:
             raise
-        raise CredentialError(
-            f"{error.message} (it is in {name})", system=error.system, endpoint=error.endpoint, status=error.status
-        ) from error
+        raise error.reworded(f"{error.message} (it is in {name})") from error
 
 
 def company_mapping(settings: Settings) -> CompanyMapping:
