@@ -164,7 +164,9 @@ def _converted(
         # Rounded once, at the end: cents lost per currency would not add up to the source's total.
         total = _EXACT.add(total, _EXACT.multiply(sum_in_currency, rates.get(code, Decimal(0))))
     # Judged in the strongest of its currencies: a base currency of small units makes no mistake of a fair sum.
-    strongest = max((rates[code] for code, sum_in_currency in by_currency.items() if sum_in_currency), default=Decimal(1))
+    strongest = max(
+        (rates[code] for code, sum_in_currency in by_currency.items() if sum_in_currency), default=Decimal(1)
+    )
     if total > _EXACT.multiply(LARGEST_ARR, strongest):
         return CompanyRevenue(company_id, source, None, None, None, "too_large")
     return CompanyRevenue(company_id, source, _rounded(total), amount, currency)

@@ -7,13 +7,38 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
+
 from integration_assets.errors import PermanentError
 
 LEAST_BYTES = 8_000_000
 """Bytes that the first run of a small installation leaves: store, published file, report and Dagster's records."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_FULL_IN_WORDS = ("database or disk is full", "No space left on device", "Disk quota exceeded", "File too large")
-"""Words of SQLite and DuckDB for those errors."""
+
+
+class _Shortage(msgspec.Struct, frozen=True):
+    """Something a machine has run out of: the system's numbers for it, and the words of SQLite and DuckDB."""
+
+    numbers: frozenset[int]
+    words: tuple[str, ...]
+
+    def is_behind(self, error: BaseException | None) -> bool:
+        """Tell whether an error, or one it was raised from, says so."""
+        while error is not None:
+            if isinstance(error, OSError) and error.errno in self.numbers:
+                return True
+            # Databases wrap the number of the error into a sentence of their own.
+            if any(words in str(error) for words in self.words):
+                return True
+            # Up the chain: by the time it gets here it is wrapped by the store, by Dagster, or by both.
+            error = error.__cause__ or error.__context__
+        return False
+
+
+_DISK = _Shortage(
+    frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG}),
+    ("database or disk is full", "No space left on device", "Disk quota exceeded", "File too large"),
+)
+_OPEN_FILES = _Shortage(frozenset({errno.EMFILE, errno.ENFILE}), ("Too many open files",))
 
 
 def bytes_of(files: Iterable[Path]) -> int:
@@ -39,24 +64,12 @@ def check_room(folders: Iterable[Path], left_by_last_run: Iterable[Path]) -> Non
 
 def is_disk_full(error: BaseException | None) -> bool:
     """Tell whether an error comes from a disk, a quota or a file that can grow no more."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in _FULL:
-            return True
-        # Databases wrap the number of the error into a sentence of their own.
-        if any(words in str(error) for words in _FULL_IN_WORDS):
-            return True
-        # Up the chain: by the time it gets here it is wrapped by the store, by Dagster, or by both.
-        error = error.__cause__ or error.__context__
-    return False
+    return _DISK.is_behind(error)
 
 
 def has_too_many_open_files(error: BaseException | None) -> bool:
     """Tell whether an error comes from the limit of files that a process, or the system, may hold open."""
-    while error is not None:
-        if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
+    return _OPEN_FILES.is_behind(error)
 
 
 def _existing(folder: Path) -> Path:

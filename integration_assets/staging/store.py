@@ -19,6 +19,7 @@ from integration_assets.config import Environment, expanded, why_no_home
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
 from integration_assets.staging.lock import RunLock, run_lock
 from integration_assets.staging.migrations import migrate
+from integration_assets.staging.room import is_disk_full
 from integration_assets.staging.transactions import transaction
 
 __all__ = [
@@ -205,6 +206,10 @@ def _clear_errors(path: Path, *kinds: type[duckdb.Error | OSError]) -> Iterator[
 def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | None:
     """Translate an error of the file into what a person can do; None for an error of the SQL."""
     text = str(error)
+    if is_disk_full(error):
+        return PermanentError(
+            f"staging store {path} cannot be read or written: the disk is full; free some space and run again"
+        )
     if isinstance(error, OSError):
         return PermanentError(
             f"staging store {path}: {error.strerror or text}; check the directory and its permissions"
@@ -223,8 +228,9 @@ def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | 
         )
     # Last: the cases above are errors of this kind as well, with a better remedy.
     if isinstance(error, duckdb.IOException):
-        reason = "the disk is full" if "No space left" in text or "File too large" in text else _first_line(text)
-        return PermanentError(f"staging store {path} cannot be read or written: {reason}; fix that and run again")
+        return PermanentError(
+            f"staging store {path} cannot be read or written: {_first_line(text)}; fix that and run again"
+        )
     return None
 
 

@@ -13,7 +13,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from sqlalchemy.exc import OperationalError
 
 from integration_assets.errors import PermanentError
-from integration_assets.staging.room import LEAST_BYTES, check_room, is_disk_full
+from integration_assets.staging.room import LEAST_BYTES, check_room, has_too_many_open_files, is_disk_full
 from integration_assets_tests.support.harness import World
 
 MB = 1_000_000
@@ -95,3 +95,14 @@ def test_a_full_disk_is_known_by_whatever_it_raises() -> None:
     assert is_disk_full(error)
     assert not is_disk_full(OSError(13, "Permission denied"))
     assert not is_disk_full(None)
+
+
+def test_a_limit_of_open_files_is_known_by_whatever_it_raises() -> None:
+    """The system's own error, DuckDB's words, and what was raised from them; never taken for a full disk."""
+    for error in (OSError(24, "Too many open files"), duckdb.IOException("Cannot open file: Too many open files")):
+        wrapped = ValueError("unexpected")
+        wrapped.__cause__ = error
+        assert has_too_many_open_files(wrapped)
+        assert not is_disk_full(wrapped)
+    assert not has_too_many_open_files(OSError(28, "No space left on device"))
+    assert not has_too_many_open_files(None)

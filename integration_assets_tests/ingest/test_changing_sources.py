@@ -190,7 +190,9 @@ def test_a_list_that_is_another_one_each_time_retires_nothing(paged: Reader) -> 
     withheld, notes = unsettled(paged)
     assert passes == [0, 0, 0]
     assert withheld
-    assert any("was read 3 times and was incomplete or another one each time: nothing is retired" in note for note in notes)
+    assert any(
+        "was read 3 times and was incomplete or another one each time: nothing is retired" in note for note in notes
+    )
 
 
 def test_two_short_lists_that_agree_are_believed(paged: Reader) -> None:

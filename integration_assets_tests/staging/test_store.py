@@ -1,5 +1,7 @@
 """Where the staging store lives, who may open it, and what a person reads when it cannot be opened."""
 
+import errno
+import os
 import stat
 import subprocess
 import sys
@@ -154,6 +156,22 @@ except PermanentError as error:
     assert "run again" in done.stdout
     with open_store(store_file) as connection:
         assert connection.execute("SELECT board_id FROM raw.boards").fetchall() == [("b",)]
+
+
+@pytest.mark.parametrize("words", ["No space left on device", "Disk quota exceeded", "File too large"])
+@pytest.mark.parametrize("function", ["duckdb.connect", "make_private_directory"])
+def test_a_full_disk_is_called_that_whoever_says_it(store_file, monkeypatch, function: str, words: str):
+    """DuckDB has it in words, the system by number; a quota is a full disk as well."""
+    numbers = {os.strerror(number): number for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
+
+    def full(*_arguments: object, **_options: object) -> None:
+        if function == "duckdb.connect":
+            raise duckdb.IOException(f"IO Error: Could not write file: {words}")
+        raise OSError(numbers[words], words)
+
+    monkeypatch.setattr(f"integration_assets.staging.store.{function}", full)
+    with pytest.raises(PermanentError, match="the disk is full; free some space and run again"), open_store(store_file):
+        pass
 
 
 def test_transaction_is_all_or_nothing(store):
