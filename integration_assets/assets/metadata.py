@@ -10,14 +10,37 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from integration_assets.assets.columns import COLUMNS, PREVIEWED
 from integration_assets.assets.lineage import SOURCES, Sources, column_lineage
 from integration_assets.masking import mask_addresses
+from integration_assets.staging.descriptions import COLUMNS
 
 PREVIEW_ROWS = 10
 CELL_WIDTH = 60
 PERSONAL = frozenset({"email", "additional_emails", "details", "property_values", "schema_json"})
 """Columns that never appear in a preview: personal data, or text of people that may hold some."""
+PREVIEWED: Mapping[str, tuple[str, ...]] = {
+    "raw.feature_requests": ("title", "source_status", "board", "category", "score", "created_at", "request_id"),
+    "raw.crm_companies": ("name", "domain", "additional_domains", "arr", "currency", "lifecycle_stage", "company_id"),
+    "raw.crm_portals": ("environment", "role", "readable", "kind", "portal_id", "unreadable_reason"),
+    "resolved.votes": ("created_at", "email_domain", "match_method", "reason", "company_id", "request_id", "voter_id"),
+    "ranked.feature_requests": (
+        "rank_by_arr",
+        "title",
+        "arr",
+        "companies_without_rate",
+        "companies",
+        "customers",
+        "votes",
+        "rank_by_companies",
+        "rank_by_votes",
+        "status",
+        "board",
+    ),
+    "ranked.company_requests": ("company_name", "domain", "arr", "title", "status", "votes", "match_methods"),
+    "ranked.unresolved_votes": ("email_domain", "reason", "votes", "requests", "candidate_company_ids"),
+    "ranked.rank_history": ("as_of", "rank_by_arr", "rank_by_companies", "companies", "arr", "request_id"),
+}
+"""Columns a preview shows first, where a table has more than a person can read across. Never personal data."""
 _ESCAPES = {"&": "&amp;", "<": "&lt;", **{sign: f"\\{sign}" for sign in "\\|[]*~"}}
 
 

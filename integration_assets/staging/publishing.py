@@ -17,6 +17,7 @@ import pyarrow as pa
 from integration_assets.config import Environment
 from integration_assets.errors import PermanentError
 from integration_assets.masking import ADDRESS_SIGN, mask_addresses, mask_addresses_in_json
+from integration_assets.staging.descriptions import COLUMNS, TABLES
 from integration_assets.staging.store import STORAGE_VERSION, check_tenant, make_private_directory
 
 PUBLISHED_SCHEMAS = ("ranked", "ops")
@@ -99,6 +100,20 @@ def _copy(connection: duckdb.DuckDBPyConnection) -> None:
             )
             copied = f"AS SELECT {projection} FROM {relation}"  # noqa: S608  # nosec B608  # quoted names
             connection.execute(f"CREATE TABLE {_COPY}.{relation} {copied}")
+        _describe(connection, f"{schema}.{name}", {column for column, _ in columns})
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, table: str, columns: set[str]) -> None:
+    """Give a published table and its columns their descriptions, as comments that every client shows."""
+    statements = [f"COMMENT ON TABLE {_COPY}.{table} IS {_text(TABLES[table])}"] if table in TABLES else []
+    statements += [
+        f"COMMENT ON COLUMN {_COPY}.{table}.{_identifier(column)} IS {_text(description)}"
+        for column, description in COLUMNS.get(table, {}).items()
+        # the file may be made of a store that an earlier version ranked, which lacks what was added since
+        if column in columns
+    ]
+    if statements:
+        connection.execute(";".join(statements))
 
 
 @contextmanager

@@ -9,16 +9,17 @@ import dagster as dg
 import duckdb
 import pytest
 
-from integration_assets.assets.columns import COLUMNS, PREVIEWED
 from integration_assets.assets.metadata import (
     CELL_WIDTH,
     PERSONAL,
     PREVIEW_ROWS,
+    PREVIEWED,
     escape_markdown,
     markdown_table,
     shown_table,
     table_metadata,
 )
+from integration_assets.staging.descriptions import COLUMNS
 from integration_assets.staging.store import open_store
 
 

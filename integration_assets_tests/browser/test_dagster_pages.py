@@ -19,15 +19,15 @@ import playwright.sync_api as playwright
 import pytest
 from playwright.sync_api import Browser, Locator, Page
 
-from integration_assets.assets.columns import COLUMNS, PREVIEWED
 from integration_assets.assets.crm import PREVIEW_OPERATIONS
 from integration_assets.assets.lineage import SOURCES
-from integration_assets.assets.metadata import CELL_WIDTH, PREVIEW_ROWS
+from integration_assets.assets.metadata import CELL_WIDTH, PREVIEW_ROWS, PREVIEWED
 from integration_assets.assets.ranked import RANKED
 from integration_assets.assets.raw import RAW
 from integration_assets.checks.base import SAMPLE_ROWS
 from integration_assets.checks.gate import CHECKS
 from integration_assets.definitions import defs
+from integration_assets.staging.descriptions import COLUMNS
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets_tests.browser.conftest import FAILED, shoot
 from integration_assets_tests.support.crm_state import crm_state

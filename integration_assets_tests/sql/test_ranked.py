@@ -72,9 +72,9 @@ COLUMNS = {
 
 @pytest.mark.parametrize("table", COLUMNS)
 def test_columns_are_an_interface(table):
-    """Names, order and types, of empty tables too."""
+    """Names, order and types stay, of empty tables too. A new column may stand anywhere."""
     described = resolved({}).execute(f"DESCRIBE ranked.{table}").fetchall()
-    assert [(name, kind) for name, kind, *_ in described] == list(COLUMNS[table].items())
+    assert [(name, kind) for name, kind, *_ in described if name in COLUMNS[table]] == list(COLUMNS[table].items())
 
 
 def test_a_company_counts_once_per_request_and_its_arr_too():

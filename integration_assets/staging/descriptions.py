@@ -1,4 +1,4 @@
-"""Descriptions of the columns of each asset's main table, for the column schemas in the Dagster UI."""
+"""Descriptions of tables and columns: shown in the Dagster UI, and comments in the published database."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 _REQUEST = "Id of the feature request in the feedback system"
 _COMPANY = "Id of the company in the CRM"
+_RUN = "Id of the run"
+_PLAN = "Id of the plan"
 _AS_OF = "Start of the read this row comes from, UTC"
 
 COLUMNS: Mapping[str, Mapping[str, str]] = {
@@ -143,28 +145,138 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "arr": "ARR at that time, in the base currency",
         "companies_without_rate": "Companies whose ARR lacked a rate at that time; null: not recorded yet",
     },
+    "ranked.companies": {
+        "company_id": _COMPANY,
+        "company_name": "Name of the company",
+        "domain": "Domain of the company",
+        "arr": "ARR of the company in the base currency; null without a figure or a rate",
+        "arr_status": "known, no_figure, or no_rate: there is a figure, in a currency without a rate",
+        "requests": "Distinct requests its people voted for",
+        "open_requests": "Of those, requests that are open",
+        "shipped_requests": "Of those, requests that are complete",
+        "last_vote_at": "Newest vote of its people, UTC",
+    },
+    "ranked.why": {
+        "request_id": _REQUEST,
+        "company_id": "Id of the company in the CRM; null for votes that count for none",
+        "company_name": "Name of the company",
+        "arr": "ARR of the company in the base currency; null without a figure or a rate",
+        "arr_status": "known, no_figure, or no_rate: there is a figure, in a currency without a rate",
+        "match_methods": "Evidence that tied the votes to the company; without a company, the reason",
+        "voters": "Distinct persons; without a company also those who are gone, one per vote",
+    },
+    "ops.runs": {
+        "run_id": _RUN,
+        "tenant": "Tenant the run was for",
+        "environment": "sandbox or production",
+        "mode": "sync, dry_run, read_only, undo_plan or undo",
+        "state": "How it ended: SUCCEEDED, SUCCEEDED_WITH_REJECTS, HELD, RETRY_LATER or FAILED",
+        "error": "Why it did not succeed, in one line; null when it did",
+        "started_at": "Start, UTC",
+        "finished_at": "End, UTC; null: it has not ended yet",
+        "duration_seconds": "Duration in seconds",
+        "plan_hash": "Hash of its plan; null without a plan",
+        "held": "True when the plan was held and nothing was written",
+        "currency": "Base currency of its totals",
+        "requests_identified": "Requests in the feedback system",
+        "votes_total": "Votes that count",
+        "votes_matched": "Of those, votes with a company",
+        "records_created": "Records created, read back; of a dry run: planned",
+        "records_updated": "Records updated, read back; of a dry run: planned",
+        "links_created": "Links created, read back; of a dry run: planned",
+        "links_removed": "Links removed, read back; of a dry run: planned",
+        "rejected": "Records and links the CRM refused",
+        "summary": "The whole run summary, version 1",
+    },
+    "ops.api_calls": {
+        "run_id": _RUN,
+        "system": "canny, hubspot, slack or internal",
+        "endpoint": "Method and path template",
+        "total": "Calls, repeats included",
+        "writes": "Calls that can change the CRM",
+        "retried": "Of the calls, repeats",
+        "throttled": "Answers that asked to slow down (429)",
+    },
+    "ops.call_floors": {
+        "run_id": _RUN,
+        "system": "canny or hubspot",
+        "calls": "The fewest calls that the run's work takes",
+    },
+    "ops.checks": {
+        "run_id": _RUN,
+        "name": "Name of the check",
+        "asset": "Asset it is about",
+        "severity": "ERROR closes the gate, WARN does not",
+        "passed": "True when nothing was found",
+        "detail": "What was seen, with numbers, examples and the remedy",
+    },
+    "ops.freshness": {
+        "input": "Input, for example votes or companies",
+        "as_of": "Start of the last complete read, UTC",
+        "finished_at": "End of it, UTC",
+        "rows_read": "Rows it read",
+    },
+    "ops.unknown_fields": {
+        "field": "System, record and field that nobody documented",
+        "run_id": "Run that saw it first",
+        "first_seen_at": "When it was seen first, UTC",
+        "records": "Records that had it then",
+    },
+    "ops.unreadable_fields": {
+        "run_id": _RUN,
+        "field": "Optional field that could not be read",
+        "records": "Records it was left out of",
+        "examples": "Ids of three of them",
+        "reason": "What was wrong with it",
+    },
+    "ops.plans": {
+        "plan_id": _PLAN,
+        "run_id": "Run that made it",
+        "hash": "Hash over its operations and the values before them; what an approval names",
+        "kind": "sync or undo",
+        "status": "How far it came",
+        "portal_id": "Portal it is for",
+        "created_at": "When it was made, UTC",
+        "held_reasons": "Why it was held; empty when it was not",
+        "counts": "Operations by action",
+        "approved_at": "When somebody approved it, UTC",
+    },
+    "ops.plan_changes": {
+        "plan_id": _PLAN,
+        "seq": "Place within the plan",
+        "action": "create, update, link, unlink or retire",
+        "key": "Key of the record",
+        "target": "What a link leads to: company or contact; null for records",
+        "target_id": "Id of it in the CRM",
+        "before_values": "Values of the fields before",
+        "after_values": "Values of the fields after",
+        "before_labels": "Labels of the link before",
+        "after_labels": "Labels of the link after",
+    },
+    "ops.migrations": {
+        "number": "Number of the migration",
+        "name": "Its name",
+        "checksum": "Digest of its text",
+        "applied_at": "When it was applied, UTC",
+    },
 }
 
-PREVIEWED: Mapping[str, tuple[str, ...]] = {
-    "raw.feature_requests": ("title", "source_status", "board", "category", "score", "created_at", "request_id"),
-    "raw.crm_companies": ("name", "domain", "additional_domains", "arr", "currency", "lifecycle_stage", "company_id"),
-    "raw.crm_portals": ("environment", "role", "readable", "kind", "portal_id", "unreadable_reason"),
-    "resolved.votes": ("created_at", "email_domain", "match_method", "reason", "company_id", "request_id", "voter_id"),
-    "ranked.feature_requests": (
-        "rank_by_arr",
-        "title",
-        "arr",
-        "companies_without_rate",
-        "companies",
-        "customers",
-        "votes",
-        "rank_by_companies",
-        "rank_by_votes",
-        "status",
-        "board",
-    ),
-    "ranked.company_requests": ("company_name", "domain", "arr", "title", "status", "votes", "match_methods"),
-    "ranked.unresolved_votes": ("email_domain", "reason", "votes", "requests", "candidate_company_ids"),
-    "ranked.rank_history": ("as_of", "rank_by_arr", "rank_by_companies", "companies", "arr", "request_id"),
+TABLES: Mapping[str, str] = {
+    "ranked.feature_requests": "The ranking, one row per request",
+    "ranked.company_requests": "One row per company and request its people voted for",
+    "ranked.companies": "Every company that voted for anything",
+    "ranked.why": "What the place of a request rests on: one row per company, and one per reason for votes without one",
+    "ranked.unresolved_votes": "Votes that count for no company, by domain and reason",
+    "ranked.rank_history": "The ranking over time: one snapshot per day, the last of the day",
+    "ops.runs": "Every run that has ended, and the one under way",
+    "ops.api_calls": "Calls of each run by endpoint",
+    "ops.call_floors": "The fewest calls each run could have made",
+    "ops.checks": "Checks of each run",
+    "ops.freshness": "When each input was last read whole",
+    "ops.unknown_fields": "Fields that a system sends and nobody documented",
+    "ops.unreadable_fields": "Optional fields that could not be read, by run",
+    "ops.plans": "Plans of the last runs",
+    "ops.plan_changes": "Operations of those plans, one by one",
+    "ops.migrations": "Changes of the staging store's layout",
 }
-"""Columns a preview shows first, where a table has more than a person can read across. Never personal data."""
+"""What each published table holds, most wanted first."""
