@@ -16,6 +16,7 @@ import typer
 
 from integration_assets import __version__
 from integration_assets.commands import keys, overrides, reports, serve, tenants
+from integration_assets.commands.help import CommandsInOrder, examples
 from integration_assets.commands.shared import (
     DEFAULT,
     Environment,
@@ -36,21 +37,34 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="integration-assets",
+    cls=CommandsInOrder,
     help="Which feature requests did this customer make, and which matter most, by companies and by revenue?",
+    epilog=examples("demo", "doctor", "plan", "rankings --by companies"),
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
-app.command("serve")(serve.serve)
-app.command("rankings")(reports.rankings)
-app.command("report")(reports.report)
+app.command(
+    "serve",
+    short_help="Serve the tenants' pages and API.",
+    epilog=examples("serve", "serve --origin https://requests.acme.example --proxy 10.0.0.5"),
+)(serve.serve)
+app.command(
+    "rankings",
+    short_help="Show the ranking of the last run, or what moved.",
+    epilog=examples("rankings", "rankings --by companies --limit 50", "rankings --since 7d"),
+)(reports.rankings)
+app.command(
+    "report",
+    short_help="Show what a run did.",
+    epilog=examples("report", "report --html report.html", "report --run 3f2a"),
+)(reports.report)
 
 
-FullRead = Annotated[bool, typer.Option("--full", help="Read everything whole, whatever earlier runs know.")]
+FullRead = Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")]
 JsonFile = Annotated[Path | None, typer.Option("--json", help="Write the result as JSON to this file.")]
 INTERRUPTED = 130
 """Exit code typer makes of a KeyboardInterrupt."""
@@ -128,19 +142,28 @@ def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
     configure(level, default="info" if service else "warning")
 
 
-@app.command()
+@app.command(
+    short_help="Run everything on embedded stand-ins, without an account.",
+    epilog=examples("demo", "demo --keep"),
+)
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the sandbox servers running at the end.")] = False,
 ) -> None:
-    """Run the main job on the embedded sandbox: setup, dry run, sync, a second sync that writes nothing."""
+    """Run everything on embedded stand-ins for Canny, HubSpot and Slack: setup, dry run, sync, and a second sync.
+
+    The second sync finds nothing changed and writes nothing. Results are left in .integration_assets/demo.
+    """
     from integration_assets.demo import run_demo
 
     raise SystemExit(run_demo(results_console(), keep=keep))
 
 
-@app.command()
+@app.command(
+    short_help="Check keys, scopes, schema and machine. Writes nothing.",
+    epilog=examples("doctor", "doctor --environment production --json doctor.json"),
+)
 def doctor(tenant: Tenant = DEFAULT, environment: Environment = None, json: JsonFile = None) -> None:
-    """Check 26 things a run depends on, each for real, in at most 15 seconds; write nothing to any system."""
+    """Check 26 things a run depends on, each for real, in at most 15 seconds. Writes nothing to any system."""
     import asyncio
 
     from integration_assets.doctor.examination import examine
@@ -158,14 +181,20 @@ def doctor(tenant: Tenant = DEFAULT, environment: Environment = None, json: Json
     raise SystemExit(exit_code(examined.findings))
 
 
-@app.command()
+@app.command(
+    short_help="Create what the CRM portal lacks.",
+    epilog=examples("setup", "setup --environment production --yes"),
+)
 def setup(
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
     yes: Annotated[bool, typer.Option("--yes", help="Create what is missing without asking.")] = False,
     json: JsonFile = None,
 ) -> None:
-    """Create what is missing in the CRM portal: our object, its properties and link labels. Changes nothing else."""
+    """Create what the CRM portal lacks: our object, its properties and link labels. Changes nothing that exists.
+
+    Shows what it would create, and asks.
+    """
     import asyncio
 
     from integration_assets.tenants.portal_setup import set_up
@@ -187,7 +216,10 @@ def setup(
         keep_file(json, lambda: json.write_bytes(result.to_json()))
 
 
-@app.command()
+@app.command(
+    short_help="Show what a sync would change. Writes nothing.",
+    epilog=examples("plan", "plan --environment production --out plan.json"),
+)
 def plan(
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
@@ -201,18 +233,29 @@ def plan(
     _run(settings_of(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out, full=full)
 
 
-@app.command()
+@app.command(
+    short_help="Read, rank, plan, write, verify, report.",
+    epilog=examples(
+        "sync",
+        "sync --read-only",
+        "sync --environment production --json result.json",
+        "sync --plan plan.json --approve 3f2a9c",
+    ),
+)
 def sync(
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan, write nothing.")] = False,
-    read_only: Annotated[bool, typer.Option("--read-only", help="Rank and publish; ask nothing of the CRM.")] = False,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Rank and publish; plan and write nothing.")] = False,
     plan: Annotated[Path | None, typer.Option("--plan", help="Apply the plan saved in this file.")] = None,
-    approve: Annotated[str | None, typer.Option("--approve", help="Hash of that plan, as you saw it.")] = None,
+    approve: Annotated[str | None, typer.Option("--approve", help="Hash of that plan, as it was shown.")] = None,
     full: FullRead = False,
     json: JsonFile = None,
 ) -> None:
-    """Read, resolve, rank, check, plan, write, verify, sum up."""
+    """Read both systems, resolve votes, rank, check, plan, write into the CRM, read back, and report.
+
+    A run that finds nothing changed writes nothing. A plan that looks wrong is held until it is approved.
+    """
     from integration_assets.errors import ConfigurationError
     from integration_assets.runs.state import Mode
 
@@ -281,7 +324,10 @@ def _usage(line: str | None) -> Exception:
     return ConfigurationError(line or "wrong configuration")
 
 
-@app.command()
+@app.command(
+    short_help="Release a held plan.",
+    epilog=examples("approve 3f2a9c", "approve 3f2a9c --environment production --by ann"),
+)
 def approve(
     plan_hash: Annotated[
         str, typer.Argument(metavar="HASH", help="Hash of the held plan; its first 6 digits suffice.")
@@ -296,17 +342,24 @@ def approve(
     typer.echo(approve_plan(settings_of(environment), tenant, plan_hash, by))
 
 
-@app.command()
+@app.command(
+    short_help="Restore what a run changed.",
+    epilog=examples("undo last", "undo last --yes", "undo 3f2a --environment production"),
+)
 def undo(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Id of the run or its beginning, or `last`: the last run that wrote.")
+        str,
+        typer.Argument(metavar="RUN", help="Id of the run, its beginning, or `last`: the last run that wrote."),
     ],
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
     yes: Annotated[bool, typer.Option("--yes", help="Apply it without asking.")] = False,
     json: JsonFile = None,
 ) -> None:
-    """Take back what a run wrote, as far as nobody changed it since. Shows the plan first; the next plan is held."""
+    """Restore what a run changed, where nobody changed it since. Shows the plan first.
+
+    The next plan of that environment is held, so that a schedule does not write everything again.
+    """
     from integration_assets.commands.run_output import show_result, show_undo
     from integration_assets.reporting.run_summary import write_json
 
@@ -343,13 +396,17 @@ def _undo(settings: Settings, tenant: str, run: str, *, apply: bool, shown: str 
     return ending
 
 
-@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+@app.command(
+    short_help="Serve the embedded stand-ins alone.",
+    epilog=examples("sandbox --port 9000", "sandbox --setup -- integration-assets sync"),
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)
 def sandbox(
     context: typer.Context,
     port: Annotated[int, typer.Option("--port", help="First of five ports in a row; 0 takes free ones.")] = 0,
     with_setup: Annotated[bool, typer.Option("--setup", help="Set the sandbox portal up first.")] = False,
 ) -> None:
-    """Serve look-alikes of Canny, two HubSpot portals, Slack and a billing system, with sample data, on loopback.
+    """Serve stand-ins for Canny, two HubSpot portals, Slack and a billing system, with sample data, on loopback.
 
     With a command behind `--`, run it with the variables that point the product at them, and stop when it ends.
     """
@@ -358,9 +415,9 @@ def sandbox(
     raise SystemExit(run_sandbox(context.args, port=port, with_setup=with_setup))
 
 
-@app.command(hidden=True)
+@app.command(short_help="Serve the Dagster UI and its daemon.", epilog=examples("dev", "dev --port 3001"))
 def dev(port: Annotated[int, typer.Option("--port", help="Port of the UI on 127.0.0.1.")] = 3000) -> None:
-    """Serve the Dagster UI: what `make dev` calls. Without CANNY_API_KEY, on the embedded sandbox."""
+    """Serve the Dagster UI and its daemon on 127.0.0.1. Without CANNY_API_KEY, on the embedded stand-ins."""
     from integration_assets.dev import run_dev
 
     raise SystemExit(run_dev(port))

@@ -6,12 +6,12 @@ import typer
 
 from integration_assets.commands.shared import actor, existing_registry, settings_of
 
-app = typer.Typer(help="The keys of the registry's secrets.", no_args_is_help=True)
+app = typer.Typer(help="Manage the keys that seal the tenants' secrets.", no_args_is_help=True)
 
 
 @app.command()
 def generate() -> None:
-    """Make a master key and print it, to be kept where INTEGRATION_ASSETS_KEY or _KEY_FILE finds it, with a copy."""
+    """Make a master key and print it. Put it where INTEGRATION_ASSETS_KEY or _KEY_FILE finds it; keep a copy."""
     from integration_assets.commands.streams import stdout_problem
     from integration_assets.errors import PermanentError
     from integration_assets.tenants.registry.master import generate as generated
@@ -23,7 +23,7 @@ def generate() -> None:
 
 @app.command()
 def status() -> None:
-    """Show which keys are in use, which may go, and how much they seal. Shows no key."""
+    """Show which keys are in use and which may go. Says how much each seals; shows no key."""
     from integration_assets.tenants.registry.rotation import key_status
 
     with existing_registry(settings_of()) as registry:
@@ -39,7 +39,7 @@ def status() -> None:
 
 @app.command()
 def rotate() -> None:
-    """Seal all data keys by the new master key: give the new key first, then the old one. Killed, run it again."""
+    """Seal all data keys with a new master key. Give the new one first, then the old; safe to run again if killed."""
     from integration_assets.tenants.registry.rotation import key_status
     from integration_assets.tenants.registry.rotation import rotate as rotated
 
@@ -53,7 +53,7 @@ def rotate() -> None:
 
 @app.command()
 def reencrypt() -> None:
-    """Replace every tenant's data key and seal every secret anew. Killed, run it again."""
+    """Replace every tenant's data key and seal all secrets anew. Safe to run again if killed."""
     from rich.console import Console
 
     from integration_assets.reporting.progress import showing

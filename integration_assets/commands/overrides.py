@@ -11,7 +11,7 @@ from integration_assets.commands.shared import DEFAULT, Tenant, settings_of
 if TYPE_CHECKING:
     from integration_assets.config import Settings
 
-app = typer.Typer(help="An analyst's mappings of an address or a domain to a company.", no_args_is_help=True)
+app = typer.Typer(help="Map an address or a domain to a company.", no_args_is_help=True)
 
 
 @app.command("list")
@@ -37,7 +37,7 @@ def overrides_add(
     note: Annotated[str, typer.Option("--note", help="Why, for the next reader.")] = "",
     tenant: Tenant = DEFAULT,
 ) -> None:
-    """Map an address or a domain to a company; replaces an earlier mapping of the same."""
+    """Map an address or a domain to a company. Replaces an earlier mapping of the same."""
     from integration_assets.resolution.overrides import Override, add_override, company_id_repair
     from integration_assets.staging.store import make_private_directory
 

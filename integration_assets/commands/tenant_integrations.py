@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from integration_assets.tenants.registry.views import InternalView, SecretView, TenantView, ThirdPartyView
     from integration_assets.tenants.registry.words import Provider, Scope
 
-app = typer.Typer(help="A tenant's keys and tokens. They come from a prompt or stdin.", no_args_is_help=True)
+app = typer.Typer(help="Manage a tenant's keys and tokens. They are read from a prompt or stdin.", no_args_is_help=True)
 
 NEVER = "never"
 Slug = Annotated[str, typer.Argument(metavar="TENANT", help="Whose.")]
@@ -66,7 +66,7 @@ def add(
     settings: Choices = None,
     expires: Expires = None,
 ) -> None:
-    """Add an integration; its key or token comes from the prompt or stdin."""
+    """Add an integration. Its key or token is read from a prompt or stdin."""
     from integration_assets.pasted import unwrapped
     from integration_assets.tenants.address_policies import check_third_party_url
     from integration_assets.tenants.portal_claims import refuse_operators_portal
@@ -159,7 +159,7 @@ def remove(slug: Slug, provider: ProviderName, environment: ForEnvironment = Non
 
 @app.command("test")
 def try_integration(slug: Slug, provider: ProviderName, environment: ForEnvironment = None) -> None:
-    """Make the cheapest authenticated read with an integration; exit 1 when it does not work."""
+    """Test an integration. Makes the cheapest authenticated read; exit code 1 when it does not work."""
     import asyncio
 
     from integration_assets.tenants.connection_trials import test_third_party_connection

@@ -8,7 +8,7 @@ import typer
 
 from integration_assets.commands.shared import Yes, actor, ask, confidential, existing_registry, settings_of
 
-app = typer.Typer(help="Who may log in. Passwords come from a prompt or stdin.", no_args_is_help=True)
+app = typer.Typer(help="Manage who may log in. Passwords are read from a prompt or stdin.", no_args_is_help=True)
 
 Login = Annotated[str, typer.Argument(help="What they log in with; an address, say.")]
 OfTenant = Annotated[str | None, typer.Option("--tenant", help="Whose admin.")]

@@ -10,7 +10,7 @@ from integration_assets.commands.shared import Yes, actor, ask, existing_registr
 from integration_assets.commands.tenant_integrations import app as integrations
 from integration_assets.commands.tenant_users import app as users
 
-app = typer.Typer(help="Tenants with their own credentials.", no_args_is_help=True)
+app = typer.Typer(help="Manage tenants, their keys and their users.", no_args_is_help=True)
 app.add_typer(users, name="user")
 app.add_typer(integrations, name="integrations")
 
@@ -53,7 +53,7 @@ def list_tenants() -> None:
 
 @app.command()
 def show(slug: Slug) -> None:
-    """Show a tenant: its settings, users, integrations, and the newest entries of its audit trail."""
+    """Show a tenant's settings, users and integrations. Ends with the newest entries of its audit trail."""
     from integration_assets.commands.tenant_integrations import lines_of
     from integration_assets.tenants.registry.directory import directory
     from integration_assets.tenants.registry.repository import tenant_repository
@@ -77,7 +77,7 @@ def show(slug: Slug) -> None:
 
 @app.command()
 def remove(slug: Slug, yes: Yes = False) -> None:
-    """Remove a tenant with its users, integrations, keys and everything it left in files. CRM and audit trail stay."""
+    """Remove a tenant and everything it left in files. Users, integrations and keys go; CRM and audit trail stay."""
     from integration_assets.runs.in_process import forget_runs, update_partitions
     from integration_assets.tenants.registry.directory import directory
     from integration_assets.tenants.removal import files_that_go, remove_tenant
@@ -113,7 +113,7 @@ def set_setting(
     name: Annotated[str, typer.Argument(help="As in own_domains, arr_sources, currency_rates, base_currency.")],
     value: Annotated[str | None, typer.Argument(help="As in the variable of that name; none takes it away.")] = None,
 ) -> None:
-    """Set one of a tenant's own choices, that for `default` are environment variables."""
+    """Set one of a tenant's own settings. For `default` they are environment variables."""
     from integration_assets.tenants.registry.directory import directory
     from integration_assets.tenants.settings import check_tenant_settings
 
@@ -129,7 +129,7 @@ def audit(
     slug: Annotated[str | None, typer.Argument(metavar="[TENANT]", help="Default: the installation itself.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many entries to show, newest first.")] = 50,
 ) -> None:
-    """Check the whole audit trail, and show its newest entries about a tenant or the installation."""
+    """Check the audit trail and show its newest entries. They are about a tenant, or about the installation."""
     from integration_assets.tenants.registry.directory import directory
 
     with existing_registry(settings_of()) as registry, directory(registry, actor()) as tenants:
