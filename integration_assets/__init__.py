@@ -7,7 +7,7 @@ for its assets. They are imported when they are asked for, so that the command l
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 _EXPORTED = {"build_defs": "integration_assets.project"}
 
 

@@ -6,13 +6,16 @@ import platform
 import re
 import shutil
 import sys
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+
+from packaging.requirements import Requirement
 
 from integration_assets import __version__
 from integration_assets.config import variable
 from integration_assets.doctor.context import DoctorContext, NotTriedError, in_thread
-from integration_assets.doctor.findings import CheckOutcome, fail, failed, ok, unknown, warn
+from integration_assets.doctor.findings import CheckOutcome, fail, failed, ok, warn
 from integration_assets.doctor.store import StoreFacts, bytes_of, store_facts
 from integration_assets.errors import IntegrationError
 from integration_assets.staging.sharing import exposed
@@ -22,9 +25,9 @@ OLDEST_PYTHON, FIRST_UNTRIED_PYTHON = (3, 11), (3, 14)
 SYSTEMS = ("Linux", "Darwin")
 """Systems on which the locks of the staging store are known to work."""
 LOCK = "requirements.lock"
-_PACKAGE = Path(__file__).parents[1]
-LOCK_PLACES = (_PACKAGE / LOCK, _PACKAGE.parent / LOCK)
-"""Inside the package when installed from a wheel, beside it in a checkout."""
+LOCK_OF_CHECKOUT = Path(__file__).parents[2] / LOCK
+"""Beside the package in a checkout, which `make install` installs from it. A wheel has none: pip chose the versions."""
+DISTRIBUTION = "integration-assets"
 LITTLE_BYTES = 1_000_000_000
 RUNS_OF_ROOM = 2
 """A run writes the store anew in the worst case, and what it publishes."""
@@ -32,7 +35,7 @@ _PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTI
 
 
 async def installation(_case: DoctorContext) -> CheckOutcome:
-    """1: Python, system and packages, against the lock."""
+    """1: Python, system and packages, against the lock of a checkout or the ranges that a wheel declares."""
     return await in_thread(_installation)
 
 
@@ -42,15 +45,34 @@ def _installation() -> CheckOutcome:
         return fail(f"{here}: Python 3.11 to 3.13 is needed", "make clean install PYTHON=python3.12")
     if platform.system() not in SYSTEMS:
         return warn(f"{here}: never tried on this system", "use Linux or macOS")
-    # The lock is missing where somebody installed by other means: the versions cannot be judged then.
-    lock = next((place for place in LOCK_PLACES if place.is_file()), None)
-    if lock is None:
-        return unknown(f"{here}; {LOCK} is not here, so the packages were not compared with it")
-    others = different_packages(lock.read_text(encoding="utf-8"))
-    if others:
-        named = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if len(others) > 5 else "")
-        return warn(f"{here}; not as locked: {named}", "make install")
-    return ok(f"{here}, packages as locked")
+    if LOCK_OF_CHECKOUT.is_file():
+        others = different_packages(LOCK_OF_CHECKOUT.read_text(encoding="utf-8"))
+        return warn(f"{here}; not as locked: {_few(others)}", "make install") if others else ok(f"{here}, as locked")
+    outside = packages_outside(requires(DISTRIBUTION) or [])
+    if outside:
+        return warn(f"{here}; not what it was tried with: {_few(outside)}", f"pip install --upgrade {DISTRIBUTION}")
+    return ok(f"{here}, packages within the declared ranges")
+
+
+def _few(packages: list[str]) -> str:
+    return ", ".join(packages[:5]) + (f" and {len(packages) - 5} more" if len(packages) > 5 else "")
+
+
+def packages_outside(requirements: Iterable[str]) -> list[str]:
+    """Packages that are missing or of a version outside the range of a requirement, as metadata writes it (PEP 508)."""
+    outside = []
+    for requirement in map(Requirement, requirements):
+        # another system's or Python's, or an extra that nobody asked for
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            have = version(requirement.name)
+        except PackageNotFoundError:
+            outside.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(have, prereleases=True):
+            outside.append(f"{requirement.name} {have} instead of {requirement.specifier}")
+    return outside
 
 
 def different_packages(lock: str) -> list[str]:

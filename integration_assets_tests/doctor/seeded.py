@@ -111,7 +111,7 @@ def instead(thing: object, attribute: str, value: object) -> Iterator[Variables]
 def another_lock(practice: Practice) -> Iterator[Variables]:
     lock = practice.home / "other.lock"
     lock.write_text("msgspec==0.0.1 \\\n    --hash=sha256:00\n")
-    with _patched("integration_assets.doctor.machine.LOCK_PLACES", (lock,)) as variables:
+    with _patched("integration_assets.doctor.machine.LOCK_OF_CHECKOUT", lock) as variables:
         yield variables
 
 

@@ -46,7 +46,7 @@ from integration_assets.doctor.findings import (
     warn,
     worst_of,
 )
-from integration_assets.doctor.machine import different_packages, size
+from integration_assets.doctor.machine import _installation, different_packages, packages_outside, size
 from integration_assets.doctor.network import _host
 from integration_assets.doctor.plaintext import RULES, known_secrets, search
 from integration_assets.doctor.store import LedgerFacts, _facts
@@ -368,6 +368,25 @@ def test_packages_are_compared_with_what_was_locked() -> None:
     assert different_packages(f"msgspec=={have} \\\n    --hash=sha256:00\nnobody-has-this==1.0\n") == []
     assert different_packages(f"msgspec==0.0.1 ; python_version < '3.12' \\\nmsgspec=={have} ; x\n") == []
     assert different_packages("msgspec==0.0.1\n") == [f"msgspec {have} instead of 0.0.1"]
+
+
+def test_packages_of_a_wheel_are_compared_with_the_declared_ranges() -> None:
+    """What pip chose within them is right; what is for another system is not asked for."""
+    have = version("msgspec")
+    assert packages_outside([f"msgspec>={have}", "nobody-has-this>=1; sys_platform == 'win32'"]) == []
+    assert packages_outside(["nobody-has-this>=1; extra == 'more'"]) == []
+    assert packages_outside(["msgspec<0.1", "nobody-has-this>=1"]) == [
+        f"msgspec {have} instead of <0.1",
+        "nobody-has-this is missing",
+    ]
+
+
+def test_a_wheel_is_not_scolded_for_having_no_lock(tmp_path: Path) -> None:
+    """Installed by pip elsewhere, from its own metadata."""
+    with mock.patch("integration_assets.doctor.machine.LOCK_OF_CHECKOUT", tmp_path / "none"):
+        found = _installation()
+    assert found.verdict is Verdict.OK, found
+    assert "within the declared ranges" in found.seen
 
 
 def test_a_store_that_is_new_has_nothing_wrong(tmp_path: Path) -> None:
