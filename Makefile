@@ -9,7 +9,7 @@ JOBS ?= 2
 # The tool that makes mutants is kept apart from the locked packages, and installed when it is asked for.
 TOOL := $(if $(findstring mutations,$(NAMES)),$(VENV)/mutation-tool)
 
-.PHONY: ci bench demo test proofs lint dev install lock format clean
+.PHONY: ci bench demo docs test proofs lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -40,7 +40,10 @@ $(VENV)/mutation-tool: $(VENV)/installed
 		cosmic-ray==8.7.0 parso==0.8.7 attrs==26.1.0 stevedore==5.10.0
 	touch $@
 
-lint: install ## imports, style, types, SQL, workflows, security
+docs: install ## the documentation as a site in build/docs; a link that leads nowhere fails it
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs build/docs
+
+lint: install ## imports, style, types, SQL, workflows, security, links of the documentation
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -48,6 +51,7 @@ lint: install ## imports, style, types, SQL, workflows, security
 	$(BIN)/sqlfluff lint --processes 2 integration_assets/sql
 	$(BIN)/zizmor --offline --quiet --persona auditor .github
 	$(BIN)/bandit --quiet -c pyproject.toml -r integration_assets
+	$(BIN)/sphinx-build --quiet --fail-on-warning --builder html docs build/docs
 
 # Without CANNY_API_KEY it runs on the embedded sandbox, which starts empty each time; with it, on the systems that the
 # environment variables name. Dagster's records lie under .integration_assets; `default` is always among the partitions.

@@ -117,7 +117,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--jobs", type=int, default=1, help="proofs run at the same time")
     parser.add_argument("--list", action="store_true", help="print what would be run, and run nothing")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows there as well")
-    parser.add_argument("--table", action="store_true", help="print the README's table of faults, and run nothing")
+    parser.add_argument("--table", action="store_true", help="print the documented table of faults, and run nothing")
     return parser
 
 

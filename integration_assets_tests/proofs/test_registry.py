@@ -72,18 +72,19 @@ def test_the_small_form_has_every_kind_and_every_group_of_faults() -> None:
             assert one.name in said
 
 
-def test_the_readme_has_the_table_of_faults() -> None:
+def test_the_documentation_has_the_table_of_faults() -> None:
     """Groups, numbers and examples are those of the registry, and every fault is in a group."""
-    assert "\n".join(markdown()) in (root() / "README.md").read_text(encoding="utf-8")
+    assert "\n".join(markdown()) in (root() / "docs" / "development" / "faults.md").read_text(encoding="utf-8")
     assert {fault_id[0] for fault_id in cases()} == GROUPS.keys()
 
 
-def test_what_the_readme_tells_people_to_run_is_there() -> None:
+def test_what_the_documentation_tells_people_to_run_is_there() -> None:
     """Every name behind `NAMES=` chooses a proof, and every target of `make` is in the Makefile."""
-    readme = (root() / "README.md").read_text(encoding="utf-8")
+    pages = [root() / "README.md", root() / "CONTRIBUTING.md", *(root() / "docs").rglob("*.md")]
+    text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     targets = set(re.findall(r"^([a-z]+):", (root() / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
-    assert set(re.findall(r"`make ([a-z]+)", readme)) <= targets
-    quoted = [words for one in re.findall(r'NAMES=("[^"]+"|[^\s`]+)', readme) for words in one.strip('"').split()]
+    assert set(re.findall(r"`make ([a-z]+)", text)) <= targets
+    quoted = [words for one in re.findall(r'NAMES=("[^"]+"|[^\s`]+)', text) for words in one.strip('"').split()]
     assert "faults" in quoted
     assert choose([one for one in quoted if one != "--list"], ())
 

@@ -1,4 +1,4 @@
-"""The faults by group, as a Markdown table: what the README shows."""
+"""The faults by group, as a Markdown table: what docs/development/faults.md shows."""
 
 from __future__ import annotations
 
