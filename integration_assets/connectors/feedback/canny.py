@@ -62,6 +62,12 @@ def _key_is_rejected(answer: Answer) -> bool:
     return answer.status in (401, 403) or "invalid api key" in _error_text(answer).lower()
 
 
+def _says_it_is_gone(kind: str, said: str) -> bool:
+    """True if an error text says, with nothing else beside it, that there is no such post or user."""
+    texts = rf"invalid {kind} ?id|({kind} )?not found|{kind} does not exist|no such {kind}"
+    return re.fullmatch(rf"({texts})\.?", said, re.IGNORECASE) is not None
+
+
 class CannyFeedback:
     """A Canny workspace as a `FeedbackSystem`. Use as an async context manager.
 
@@ -187,17 +193,15 @@ class CannyFeedback:
     ) -> T | Rejected | None:
         """One record by id, or why it cannot be used. `kind` is Canny's word for it, `name` ours.
 
-        None on 404, or 400 with a text about such a record or its id. The exact text is not documented, so any other
-        400 is an error.
+        None on 404, or 400 with a text that says so of such a record. The exact text is not documented, so any other
+        400 is an error: a refusal of the request must not pass for a record that is gone.
         """
         path = f"/v1/{kind}s/retrieve"
         answer = await self._client.send(_call(path, {"id": record_id}, expect=frozenset({400, 404})))
         if _key_is_rejected(answer):
             raise CredentialError(self._advice, system=SYSTEM, endpoint=f"POST {path}", status=answer.status)
         said = _error_text(answer)
-        if answer.status == 404 or (
-            answer.status == 400 and re.search(rf"\b({kind}|id|not found)\b", said, re.IGNORECASE)
-        ):
+        if answer.status == 404 or (answer.status == 400 and _says_it_is_gone(kind, said)):
             return None
         if answer.status == 400:
             raise PermanentError(

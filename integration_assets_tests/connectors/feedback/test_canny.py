@@ -319,6 +319,19 @@ def test_members_of_several_companies_keep_all_of_them() -> None:
     assert page.records == (Voter("u1", None, ("b", "a")),)
 
 
+@pytest.mark.parametrize("said", ["invalid post id", "Invalid postID", "Post not found.", "not found", "no such post"])
+def test_an_unknown_post_is_none_in_every_plain_text_of_it(said: str) -> None:
+    """The text is not documented; one that says nothing but this is believed."""
+    assert talk(lambda system: system.feature_request("p1"), (400, {"error": said}))[0] is None
+
+
+def test_an_unknown_user_is_none_and_a_refusal_over_a_post_is_not() -> None:
+    """Each kind of record has its own text."""
+    assert talk(lambda system: system.voter("u1"), (400, {"error": "invalid user id"}))[0] is None
+    with pytest.raises(PermanentError, match="invalid post id"):
+        talk(lambda system: system.voter("u1"), (400, {"error": "invalid post id"}))
+
+
 @pytest.mark.parametrize("refusal", [(400, {"error": "invalid post id"}), (404, {"error": "not found"}), (404, None)])
 def test_an_unknown_post_is_none_however_it_is_refused(refusal: Any) -> None:
     """The documentation does not say; all plausible answers are understood."""
@@ -332,6 +345,11 @@ def test_an_unknown_post_is_none_however_it_is_refused(refusal: Any) -> None:
     [
         ((400, {"error": "too many things"}), PermanentError),
         ((400, None), PermanentError),
+        ((400, {"error": "invalid id"}), PermanentError),
+        ((400, {"error": "invalid user id"}), PermanentError),
+        ((400, {"error": "too many posts asked for, wait"}), PermanentError),
+        ((400, {"error": "your company may not retrieve a post"}), PermanentError),
+        ((400, {"error": "company not found"}), PermanentError),
         ((400, {"error": "invalid api key"}), CredentialError),
         ((401, {"error": "nope"}), CredentialError),
         ({**POST, "id": "p2"}, ContractError),
