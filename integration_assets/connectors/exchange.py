@@ -22,7 +22,14 @@ from pydantic import SecretStr
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.body import BodyError, BodyReader, CutBodyError, LargeBodyError
 from integration_assets.connectors.guarded import guarded_pool
-from integration_assets.connectors.proxies import CERT_FILE, NO_PROXY, Proxy, proxy_for, trusted_authorities
+from integration_assets.connectors.proxies import (
+    CERT_FILE,
+    NO_PROXY,
+    Proxy,
+    proxy_for,
+    public_authorities,
+    trusted_authorities,
+)
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, PermanentError
 
@@ -160,7 +167,7 @@ class Exchange:
         except httpx.ProxyError as error:
             raise _refused_by(self._proxy, error) from None
         except httpx.ConnectError as error:
-            raise _unconnected(self._proxy, error) from None
+            raise _unconnected(self._proxy, error, guarded=self._guard is not None) from None
         except (httpx.LocalProtocolError, httpx.UnsupportedProtocol, httpx.InvalidURL) as error:
             kind = type(error).__name__
             raise PermanentError(f"a {self._system} request cannot be written as HTTP ({kind})") from None
@@ -234,7 +241,7 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
     """
 
     def __init__(self, guard: AddressGuard, connections: int) -> None:
-        context = httpx.create_ssl_context(trust_env=False)
+        context = public_authorities()
         super().__init__(verify=context, trust_env=False)
         self._pool = guarded_pool(guard, context, connections)
 
@@ -263,9 +270,9 @@ def _refused_by(proxy: Proxy | None, error: httpx.ProxyError) -> LostError:
     return LostError(f"{what} ({status or 'no answer of HTTP'})", sent=False)
 
 
-def _unconnected(proxy: Proxy | None, error: httpx.ConnectError) -> LostError:
+def _unconnected(proxy: Proxy | None, error: httpx.ConnectError, *, guarded: bool) -> LostError:
     """Translate a failed connection into an error: a certificate does not become good by waiting, all else may."""
-    if untrusted := certificate_problem(error):
+    if untrusted := certificate_problem(error, guarded=guarded):
         return LostError(untrusted, sent=False, permanent=True)
     reason = str(error) or type(error).__name__
     # Without an inner TLS error it is the proxy that was dialled, and nothing else.
@@ -273,8 +280,11 @@ def _unconnected(proxy: Proxy | None, error: httpx.ConnectError) -> LostError:
     return LostError(f"{missing}: {reason}", sent=False)
 
 
-def certificate_problem(error: BaseException) -> str | None:
-    """Say why a certificate was refused and what to do, when that is what an error comes from."""
+def certificate_problem(error: BaseException, *, guarded: bool = False) -> str | None:
+    """Say why a certificate was refused and what to do, when that is what an error comes from.
+
+    `guarded`: it is of an address that the guard checks, where the authorities of the environment are not trusted.
+    """
     cause = _caused_by(error, ssl.SSLCertVerificationError)
     if not isinstance(cause, ssl.SSLCertVerificationError):
         return None
@@ -284,6 +294,8 @@ def certificate_problem(error: BaseException) -> str | None:
         )
     if cause.verify_code in (X509_OTHER_HOST, X509_OTHER_ADDRESS):
         return f"its certificate is another host's ({cause.verify_message}): check the base URL"
+    if guarded:
+        return f"its certificate is not trusted ({cause.verify_message}): it must be of a public authority"
     return (
         f"its certificate is not trusted ({cause.verify_message}): if a proxy or the system has an authority of its "
         f"own, name the file of its certificate in {CERT_FILE}"

@@ -17,7 +17,7 @@ import httpcore
 from integration_assets.connectors.address_guard import AddressGuard
 
 MOST_DIALLED = 8
-"""Addresses of one name that are tried. The time there is to connect is shared out between those that are left."""
+"""Most addresses of one name that are tried. The time there is to connect is shared out between those that are left."""
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):

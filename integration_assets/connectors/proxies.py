@@ -68,6 +68,11 @@ def proxy_for(url: str) -> Proxy | None:
     return None
 
 
+def public_authorities() -> ssl.SSLContext:
+    """A TLS context that trusts the bundled public authorities alone: for what the guard checks."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def trusted_authorities() -> ssl.SSLContext:
     """A TLS context that trusts `SSL_CERT_FILE` and `SSL_CERT_DIR`; without either, the bundled public authorities.
 
@@ -76,7 +81,7 @@ def trusted_authorities() -> ssl.SSLContext:
     """
     file, folder = os.environ.get(CERT_FILE), os.environ.get(CERT_DIR)
     if not file and not folder:
-        return httpx.create_ssl_context(trust_env=False)
+        return public_authorities()
     if folder and not Path(folder).is_dir():
         raise ConfigurationError(f"{CERT_DIR}: there is no folder {folder}")
     try:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from contextlib import suppress
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -17,11 +19,13 @@ import msgspec
 
 from integration_assets.connectors.address_guard import AddressGuard, system_resolver
 from integration_assets.connectors.exchange import certificate_problem
-from integration_assets.connectors.proxies import Proxy, proxy_for, trusted_authorities
+from integration_assets.connectors.guarded import MOST_DIALLED
+from integration_assets.connectors.proxies import Proxy, proxy_for, public_authorities, trusted_authorities
 from integration_assets.errors import TransientError
 
 LARGEST_HEAD = 16_384
 LOOPBACK = ("127.", "::1")
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 class Reached(msgspec.Struct, frozen=True):
@@ -44,6 +48,7 @@ async def reach(
     """Resolve the host of a URL, connect, shake hands, and read the time off an answer to `HEAD /`.
 
     Without a `guard` the address is the operator's own, and asked through the proxy of the environment if there is one.
+    `context` is by default what a run trusts: the authorities of the environment, behind a guard the public ones alone.
 
     Raises:
         TransientError: one of these did not work; says which.
@@ -53,7 +58,8 @@ async def reach(
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
     proxy = proxy_for(url) if guard is None else None
-    context = context or trusted_authorities()
+    context = context or (trusted_authorities() if guard is None else public_authorities())
+    began = time.monotonic()
     try:
         async with asyncio.timeout(seconds):
             if proxy is not None:
@@ -61,8 +67,8 @@ async def reach(
                 reader, writer = await _through(proxy, host, port, context)
             else:
                 resolve = guard.addresses_of if guard is not None else system_resolver
-                address, *_ = await resolve(host, port)
-                reader, writer = await asyncio.open_connection(address, port)
+                addresses = list(dict.fromkeys(await resolve(host, port)))[:MOST_DIALLED]
+                address, (reader, writer) = await _dialled(addresses, port, began + seconds)
             try:
                 if secure:
                     await writer.start_tls(context, server_hostname=host)
@@ -75,13 +81,29 @@ async def reach(
                     await writer.wait_closed()
     except (OSError, TimeoutError) as error:
         through = f"through {proxy}: " if proxy else ""
-        raise TransientError(f"{parts.netloc}: {through}{_reason(error, seconds)}") from None
+        raise TransientError(f"{parts.netloc}: {through}{_reason(error, seconds, guarded=guard is not None)}") from None
     return Reached(parts.netloc, address, until, at)
 
 
-async def _through(
-    proxy: Proxy, host: str, port: int, context: ssl.SSLContext
-) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _dialled(addresses: Sequence[str], port: int, until: float) -> tuple[str, Connection]:
+    """The first of these addresses that lets itself be connected to, as a run tries them, and the connection.
+
+    Raises:
+        OSError: none of them does before the monotonic clock shows `until`; of the last one.
+    """
+    problem = OSError("the name has no address")
+    for place, address in enumerate(addresses):
+        # What is left is shared out: one that never answers must not take the time of those behind it.
+        share = max(until - time.monotonic(), 0.01) / (len(addresses) - place)
+        try:
+            async with asyncio.timeout(share):
+                return address, await asyncio.open_connection(address, port)
+        except OSError as error:  # a timeout is one
+            problem = error
+    raise problem
+
+
+async def _through(proxy: Proxy, host: str, port: int, context: ssl.SSLContext) -> Connection:
     """A tunnel to the host.
 
     Raises:
@@ -96,11 +118,14 @@ async def _through(
     )
     where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     login = f"Proxy-Authorization: {proxy.authorization}\r\n" if proxy.authorization else ""
-    writer.write(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{login}\r\n".encode())
-    status = (await _head(reader))[:12].decode("latin-1").rpartition(" ")[2]
-    if not status.startswith("2"):
-        writer.close()
-        raise ConnectionError(f"it answers {status or 'nothing'}")
+    with ExitStack() as unless_made:
+        # Also where the time is over: nobody else knows of the connection, and it would stay open.
+        unless_made.callback(writer.close)
+        writer.write(f"CONNECT {where} HTTP/1.1\r\nHost: {where}\r\n{login}\r\n".encode())
+        status = (await _head(reader))[:12].decode("latin-1").rpartition(" ")[2]
+        if not status.startswith("2"):
+            raise ConnectionError(f"it answers {status or 'nothing'}")
+        unless_made.pop_all()
     return reader, writer
 
 
@@ -144,8 +169,8 @@ def _until(certificate: dict[str, Any] | None) -> datetime | None:
     return datetime.fromtimestamp(ssl.cert_time_to_seconds(certificate["notAfter"]), UTC)
 
 
-def _reason(error: OSError | TimeoutError, seconds: float) -> str:
-    if untrusted := certificate_problem(error):
+def _reason(error: OSError | TimeoutError, seconds: float, *, guarded: bool) -> str:
+    if untrusted := certificate_problem(error, guarded=guarded):
         return untrusted
     if isinstance(error, ssl.SSLError):
         return "no TLS connection could be made"

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from integration_assets.config import Settings
 from integration_assets.connectors.address_guard import AddressGuard
-from integration_assets.connectors.proxies import trusted_authorities
+from integration_assets.connectors.proxies import public_authorities, trusted_authorities
 from integration_assets.connectors.reaching import Reached, answer_to_get, reach
 from integration_assets.doctor.context import DoctorContext
 from integration_assets.doctor.findings import CheckOutcome, fail, ok, unknown, warn, worst_of
@@ -44,8 +44,13 @@ async def _all_ways(context: DoctorContext) -> list[Reached | IntegrationError]:
     # One look per host: lists of one system share it, and its certificate.
     by_origin = {url.split("/", 3)[2]: (url, guard) for url, guard in to}
     # In a thread: reading the system's certificates takes long enough to delay the other checks.
-    authorities = await asyncio.to_thread(trusted_authorities)
-    return list(await asyncio.gather(*(_one_way(url, guard, authorities) for url, guard in by_origin.values())))
+    own, public = await asyncio.to_thread(lambda: (trusted_authorities(), public_authorities()))
+    return list(
+        await asyncio.gather(
+            # A run trusts the authorities of the environment for the operator's own hosts only.
+            *(_one_way(url, guard, own if guard is None else public) for url, guard in by_origin.values())
+        )
+    )
 
 
 def _third_party(settings: Settings) -> list[Way]:

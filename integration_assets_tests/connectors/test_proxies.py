@@ -23,13 +23,14 @@ from integration_assets.connectors.download import download
 from integration_assets.connectors.http import Call, HttpClient
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.connectors.proxies import check_outgoing, proxy_for
-from integration_assets.connectors.reaching import reach
+from integration_assets.connectors.reaching import Reached, reach
 from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.rules import StatusRules
 from integration_assets.connectors.slack import slack_client
 from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError, TransientError
 from integration_assets.reporting.slack_posting import DeliveryStatus, post_message
 from integration_assets_tests.support.company_network import Authority, asked_to_connect, join, listening
+from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -223,6 +224,83 @@ def test_slack_the_doctor_and_files_go_the_same_way(authority: Authority, tmp_pa
         ["HEAD", "/"],
         ["GET", "/file"],
     ]
+
+
+def test_behind_the_guard_the_doctor_trusts_whom_a_run_trusts(authority: Authority) -> None:
+    """`SSL_CERT_FILE` is the operator's word for its own systems; a tenant's host needs a public certificate."""
+    network = Network(authority.server(HOST))
+
+    async def here(_host: str, _port: int) -> list[str]:
+        return ["127.0.0.1"]
+
+    async def work() -> list[str]:
+        pair = f"{HOST}:{network.system}"
+        guard = AddressGuard(AddressPolicy(allowed=frozenset({pair})), here)
+        said = []
+        for ask in (reach(f"https://{pair}/api", guard=guard, seconds=10), asked(f"https://{pair}/api", guard=guard)):
+            with pytest.raises(IntegrationError) as caught:
+                await ask
+            said.append(caught.value.message)
+        return said
+
+    said = through(network, lambda _: {"SSL_CERT_FILE": str(authority.file)}, work)
+    for message in said:
+        assert re.search(r"its certificate is not trusted \(.*\): it must be of a public authority", message)
+    assert network.requests == []
+
+
+@pytest.mark.parametrize("first", ["refuses", "never answers"])
+def test_the_doctor_tries_every_address_of_a_name(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a run does: one address that is not there does not make a host unreachable."""
+    tried: list[str] = []
+    connect = asyncio.open_connection
+
+    async def open_connection(address: str, port: int, **options: Any) -> Any:
+        tried.append(address)
+        if address == "192.0.2.1":
+            if first == "never answers":
+                await asyncio.Event().wait()
+            raise ConnectionRefusedError("nobody is there")
+        return await connect(address, port, **options)
+
+    async def two(_host: str, _port: int) -> list[str]:
+        return ["192.0.2.1", "127.0.0.1"]
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+    monkeypatch.setattr(asyncio, "open_connection", open_connection)
+
+    async def work() -> Reached:
+        async with listening(answer) as port:
+            guard = AddressGuard(AddressPolicy(allowed=frozenset({f"{HOST}:{port}"})), two)
+            return await reach(f"http://{HOST}:{port}/", guard=guard, seconds=4)
+
+    assert asyncio.run(work()).address == "127.0.0.1"
+    assert tried == ["192.0.2.1", "127.0.0.1"]
+
+
+def test_a_proxy_that_does_not_answer_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is over while the tunnel is waited for: the connection to the proxy does not stay open."""
+
+    async def work() -> None:
+        left = asyncio.Event()
+
+        async def hang(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.read()
+            left.set()
+
+        async with listening(hang) as port:
+            monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+            # Kept, as a frame of the traceback would keep it: nothing but its end may close the connection.
+            with pytest.raises(TransientError, match="no answer within") as caught:
+                await reach(f"https://{HOST}/", seconds=0.3)
+            await asyncio.wait_for(left.wait(), PATIENCE_SECONDS)
+            assert caught.value.message.startswith(HOST)
+
+    asyncio.run(work())
 
 
 def test_slack_says_why_it_could_not_be_reached(authority: Authority) -> None:

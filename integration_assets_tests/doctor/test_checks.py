@@ -26,8 +26,9 @@ from typer.testing import CliRunner
 
 from integration_assets.cli import app
 from integration_assets.config import Settings, load_settings
+from integration_assets.connectors.address_guard import AddressGuard, AddressPolicy
 from integration_assets.connectors.reaching import Reached, reach
-from integration_assets.doctor import examination
+from integration_assets.doctor import examination, network
 from integration_assets.doctor.context import DoctorContext
 from integration_assets.doctor.crm import _drift
 from integration_assets.doctor.examination import examine
@@ -357,6 +358,27 @@ def test_a_host_that_is_not_there_is_named_with_the_reason(url: str, reason: str
     """One line: which host, and at which step it ended."""
     with pytest.raises(TransientError, match=reason):
         asyncio.run(reach(url, seconds=5))
+
+
+def test_tenants_hosts_are_looked_at_with_the_authorities_that_runs_trust(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The operator's own hosts with those of the environment, what the guard checks with the public ones."""
+    seen: dict[str, ssl.SSLContext] = {}
+    own, public = ssl.create_default_context(), ssl.create_default_context()
+    guard = AddressGuard(AddressPolicy(hosts=frozenset({"canny.io"})))
+
+    async def note(url: str, *, context: ssl.SSLContext, **_: object) -> Reached:
+        seen[url] = context
+        return Reached(url, "203.0.113.1", None, None)
+
+    monkeypatch.setattr(network, "reach", note)
+    monkeypatch.setattr(network, "trusted_authorities", lambda: own)
+    monkeypatch.setattr(network, "public_authorities", lambda: public)
+    ways = [("https://canny.io/api", guard), ("https://api.hubapi.com", None)]
+    monkeypatch.setattr(network, "_third_party", lambda _settings: ways)
+    asyncio.run(network.ways(DoctorContext(load_settings(home=tmp_path), "default")))
+    assert seen == {"https://canny.io/api": public, "https://api.hubapi.com": own}
 
 
 # -- this machine
