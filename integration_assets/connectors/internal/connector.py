@@ -88,12 +88,16 @@ class InternalSystem:
         """
         used: list[InternalAccount] = []
         rejected: list[Rejected] = []
-        async for page in self.accounts():
-            used += page.records
-            rejected += page.rejected
-            if len(used) + len(rejected) >= rows:
+        for endpoint in self._description.endpoints:
+            missing = rows - len(used) - len(rejected)
+            if missing <= 0:
                 break
-        return Preview(tuple(used[:rows]), tuple(rejected[:rows]))
+            async for page in self._pages(endpoint, most=missing):
+                used += page.records
+                rejected += page.rejected
+                if len(used) + len(rejected) >= rows:
+                    break
+        return Preview(tuple(used), tuple(rejected))
 
     async def check(self) -> int:
         """Read the first page of every endpoint; return how many rows they have.
@@ -108,7 +112,8 @@ class InternalSystem:
                 break
         return seen
 
-    async def _pages(self, endpoint: Endpoint) -> AsyncIterator[Page[InternalAccount]]:
+    async def _pages(self, endpoint: Endpoint, *, most: int | None = None) -> AsyncIterator[Page[InternalAccount]]:
+        """The pages of a list; of `most` rows at most, however many a page brings."""
         request: PageRequest | None = first_request(endpoint, self._base)
         asked, before, read = {_digest(request)}, b"", 0
         while request is not None:
@@ -118,7 +123,7 @@ class InternalSystem:
                 request = next_request(endpoint, self._base, request, body, rows)
             except PagingError as error:
                 raise _broken(endpoint, str(error)) from None
-            yield self._page(rows, read, endpoint)
+            yield self._page(rows if most is None else rows[: max(most - read, 0)], read, endpoint)
             read += len(rows)
             now = _digest(rows)
             if request is not None:

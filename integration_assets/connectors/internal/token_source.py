@@ -99,7 +99,9 @@ class TokenSource:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._path = urlsplit(token_url).path or "/"
+        parts = urlsplit(token_url)
+        # With its query, in which some systems are told whose token, or which version of their API, is asked for.
+        self._path = f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/"
         self._form = dict(form)
         self._clock = clock
         self._lock = asyncio.Lock()

@@ -9,7 +9,11 @@ from typing import Any
 import pytest
 
 from integration_assets.connectors.address_guard import AddressError
-from integration_assets.connectors.internal.connector import internal_system
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.http import HttpClient
+from integration_assets.connectors.internal.connector import Preview, internal_system
+from integration_assets.connectors.internal.token_source import TOKEN_RULES, TokenSource
+from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import (
     ConfigurationError,
     ContractError,
@@ -21,6 +25,7 @@ from integration_assets.errors import (
 from integration_assets.models import InternalAccount
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets_tests.connectors.internal.conftest import BY_PAGE, MAPPINGS, Served, accounts, read_all
+from integration_assets_tests.support.fault_server import answer, fault_server
 
 ALL = {"path": "/v1/all"}
 OFFSET = {
@@ -347,11 +352,52 @@ def test_a_preview_reads_no_more_than_it_shows(served: Served) -> None:
     async def read() -> None:
         async with served.open() as system:
             preview = await system.preview(15)
-        assert len(preview.rows) == 15
+        assert [one.row_id for one in preview.rows] == [f"acct_{number:03}" for number in range(1, 16) if number != 4]
         assert [one.reason for one in preview.rejected] == ["row_id: nothing stands at `id`"]
 
     asyncio.run(read())
     assert len(served.paths()) == 2
+
+
+def test_a_preview_shows_no_row_beyond_the_first(served: Served) -> None:
+    """A bad row that stands further down the page is none of the first ones."""
+    served.billing.accounts[8]["id"] = None
+
+    async def read() -> Preview:
+        async with served.open((BY_PAGE, ALL)) as system:
+            return await system.preview(5)
+
+    preview = asyncio.run(read())
+    assert (len(preview.rows), preview.rejected) == (5, ())
+    assert served.paths() == ["/v1/accounts"]
+
+
+def test_a_preview_goes_on_in_the_next_list(served: Served) -> None:
+    """Where the first list has too few rows."""
+
+    async def read() -> Preview:
+        async with served.open((BY_PAGE, ALL)) as system:
+            return await system.preview(30)
+
+    assert len(asyncio.run(read()).rows) == 30
+
+
+def test_the_query_of_a_token_endpoint_is_sent(served: Served) -> None:
+    """Some systems are told there whose token is asked for."""
+    requests: list[str] = []
+
+    async def story() -> None:
+        async with fault_server(answer(200, {"access_token": "a-token-of-an-hour", "token_type": "Bearer"})) as server:
+            client = HttpClient(
+                system="internal", base_url=server.url, limiter=Limiter({}), calls=CallCounter(), rules=TOKEN_RULES
+            )
+            async with client:
+                for query in ("?api-version=2&realm=a%20b", ""):
+                    await TokenSource(client, f"{server.url}/token{query}", {"grant_type": "x"}).token()
+            requests.extend(request.line for request in server.requests)
+
+    asyncio.run(story())
+    assert requests == ["POST /token?api-version=2&realm=a%20b HTTP/1.1", "POST /token HTTP/1.1"]
 
 
 def test_a_check_reads_one_page_of_each_list(served: Served) -> None:
