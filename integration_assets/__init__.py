@@ -8,7 +8,11 @@ from importlib import import_module
 from typing import Any
 
 __version__ = "0.2.0"
-_EXPORTED = {"build_defs": "integration_assets.project"}
+_EXPORTED = {
+    "FeatureRequestSync": "integration_assets.component",
+    "build_defs": "integration_assets.project",
+    "published_rankings": "integration_assets.reporting.published",
+}
 
 
 def __getattr__(name: str) -> Any:

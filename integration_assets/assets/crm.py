@@ -6,10 +6,9 @@ import dagster as dg
 import duckdb
 
 from integration_assets.assets.metadata import escape_markdown, markdown_table
-from integration_assets.assets.resolved import OWNERS
+from integration_assets.assets.placing import stage_asset
 from integration_assets.runs.interrupts import interruptible
-from integration_assets.runs.launch import PLAN_STAGE, STAGE_TAG, WRITE_STAGE
-from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.launch import PLAN_STAGE, WRITE_STAGE
 from integration_assets.runs.plan_and_apply import plan_run, write_run
 from integration_assets.runs.session import RunSession
 from integration_assets.sync.operations import read_operations
@@ -34,7 +33,8 @@ def plan_preview(connection: duckdb.DuckDBPyConnection, plan_id: str) -> str:
     return markdown_table(["action", "key", "title or target", "fields or labels"], rows)
 
 
-@dg.asset(
+@stage_asset(
+    PLAN_STAGE,
     deps=[
         "ranked_feature_requests",
         "company_feature_requests",
@@ -44,9 +44,6 @@ def plan_preview(connection: duckdb.DuckDBPyConnection, plan_id: str) -> str:
         "raw_crm_schema",
     ],
     group_name="crm",
-    partitions_def=TENANTS,
-    op_tags={STAGE_TAG: PLAN_STAGE},
-    owners=OWNERS,
     kinds={"python", "duckdb"},
 )
 def crm_write_plan(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:
@@ -80,12 +77,10 @@ def crm_write_plan(integration_assets_session: RunSession) -> dg.MaterializeResu
         )
 
 
-@dg.asset(
+@stage_asset(
+    WRITE_STAGE,
     deps=["crm_write_plan"],
     group_name="crm",
-    partitions_def=TENANTS,
-    op_tags={STAGE_TAG: WRITE_STAGE},
-    owners=OWNERS,
     kinds={"hubspot", "python"},
 )
 async def crm_feature_requests(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
-from integration_assets.assets.keys import key_under
+from integration_assets.assets.placing import key_under
 
 _REQUESTS, _VOTES, _COMPANIES = "raw_feature_requests", "raw_votes", "raw_crm_companies"
 _CONTACTS, _INTERNAL = "raw_crm_contacts", "raw_internal_accounts"

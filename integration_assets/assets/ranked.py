@@ -7,9 +7,8 @@ from datetime import timedelta
 import dagster as dg
 
 from integration_assets.assets.charts import ranking_charts, trend_charts
-from integration_assets.assets.keys import key_under, running_prefix
 from integration_assets.assets.metadata import table_metadata
-from integration_assets.assets.resolved import OWNERS
+from integration_assets.assets.placing import OWNERS, key_under, running_prefix, step_name
 from integration_assets.resolution.rank import rank, snapshot_history
 from integration_assets.runs.launch import RANK_STAGE, STAGE_TAG
 from integration_assets.runs.partitions import TENANTS
@@ -51,6 +50,7 @@ def freshness(period: timedelta) -> dg.FreshnessPolicy:
 
 
 @dg.multi_asset(
+    name=step_name(RANK_STAGE),
     specs=[
         dg.AssetSpec(
             key,

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from integration_assets.assets.keys import key_under, running_prefix
 from integration_assets.assets.metadata import table_metadata
-from integration_assets.assets.resolved import OWNERS
+from integration_assets.assets.placing import OWNERS, key_under, running_prefix, step_name
 from integration_assets.ingest.raw_tables import ingest
 from integration_assets.runs.ingest_inputs import ingest_inputs
 from integration_assets.runs.interrupts import interruptible
@@ -62,6 +61,7 @@ _DEPS = {"raw_crm_contacts": ["raw_votes", "raw_feature_requests"]}
 
 
 @dg.multi_asset(
+    name=step_name(READ_STAGE),
     specs=[
         dg.AssetSpec(
             key,

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import dagster as dg
 
-from integration_assets.assets.keys import running_prefix
 from integration_assets.assets.metadata import markdown_table, table_metadata
+from integration_assets.assets.placing import running_prefix, stage_asset
 from integration_assets.models import Rejected
 from integration_assets.resolution.resolve import resolve_votes
-from integration_assets.runs.launch import RESOLVE_STAGE, STAGE_TAG
-from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.launch import RESOLVE_STAGE
 from integration_assets.runs.resolution_settings import resolution_settings
 from integration_assets.runs.session import RunSession
 from integration_assets.staging.loading import quarantine
 from integration_assets.staging.store import transaction
 
-OWNERS = ["team:integration-assets"]
 UNUSABLE = (
     ("vote", "SELECT vote_id, reason FROM resolved.lost_votes"),
     ("arr", "SELECT source || ':' || id, reason FROM resolved.arr_problems"),
@@ -24,12 +22,10 @@ UNUSABLE = (
 """Queries of what resolution could not use, by kind of record; each names the record with the reason."""
 
 
-@dg.asset(
+@stage_asset(
+    RESOLVE_STAGE,
     deps=["raw_feature_requests", "raw_votes", "raw_crm_companies", "raw_crm_contacts", "raw_internal_accounts"],
     group_name="resolved",
-    partitions_def=TENANTS,
-    op_tags={STAGE_TAG: RESOLVE_STAGE},
-    owners=OWNERS,
     kinds={"python", "sql", "duckdb"},
 )
 def domain_resolved_votes(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:

@@ -10,20 +10,17 @@ import msgspec
 
 from integration_assets.assets.charts import coverage_charts
 from integration_assets.assets.metadata import markdown_table
-from integration_assets.assets.resolved import OWNERS
+from integration_assets.assets.placing import stage_asset
 from integration_assets.reporting.run_summary import RunSummary
 from integration_assets.runs.finish import finish_run, publish_again
-from integration_assets.runs.launch import STAGE_TAG, SUMMARY_STAGE
-from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.launch import SUMMARY_STAGE
 from integration_assets.runs.session import RunSession
 
 
-@dg.asset(
+@stage_asset(
+    SUMMARY_STAGE,
     deps=["crm_feature_requests", "ranked_feature_requests", "company_feature_requests", "unresolved_votes"],
     group_name="summary",
-    partitions_def=TENANTS,
-    op_tags={STAGE_TAG: SUMMARY_STAGE},
-    owners=OWNERS,
     kinds={"python", "slack"},
 )
 def run_summary(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:

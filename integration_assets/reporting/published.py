@@ -9,10 +9,11 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
-from integration_assets.config import Settings
+from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.reporting.html_report import (
@@ -46,6 +47,8 @@ AND NOT EXISTS (
     WHERE columns.schema_name = 'ranked' AND columns.column_name = 'companies_without_rate'
 )
 """
+
+_RANKED_TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'ranked' ORDER BY table_name"
 
 
 def show_rankings(console: Console, settings: Settings, tenant: str, by: Order, limit: int) -> None:
@@ -222,6 +225,35 @@ def read_floor(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, 
     ).fetchall()
     # What an earlier version published has no such table.
     return dict(connection.execute(read_sql("reporting/call_floor"), [run_id]).fetchall()) if told else {}
+
+
+def published_rankings(
+    tenant: str = "default", environment: str | None = None, *, table: str = "feature_requests"
+) -> pa.Table:
+    """The ranking that the last run of a tenant published, for assets and notebooks downstream of it.
+
+        ranking = integration_assets.published_rankings("default")
+
+    Nobody is in the way of anybody: a run that publishes meanwhile puts a new file in the place of the one read here.
+
+    Args:
+        tenant: whose; `default` where there is no registry of tenants.
+        environment: `sandbox` or `production`; by default INTEGRATION_ASSETS_ENVIRONMENT.
+        table: of the schema `ranked`: `feature_requests`, a row per request in the order of `rank_by_arr`;
+            `company_requests`, `unresolved_votes`, `rank_history`, or another one that is published.
+
+    Raises:
+        ConfigurationError: no run has published anything yet, or there is no such table.
+        PermanentError: the published file is damaged.
+    """
+    settings = load_settings(**({"environment": environment} if environment else {}))
+    with open_published(settings, tenant) as connection:
+        there = [name for (name,) in connection.execute(_RANKED_TABLES).fetchall()]
+        # Before it is part of a query: a name from outside is only ever one of these.
+        if table not in there:
+            raise ConfigurationError(f"there is no table {table} in the published ranking: {', '.join(there)}")
+        order = " ORDER BY rank_by_arr" if table == "feature_requests" else ""
+        return connection.sql(f'FROM ranked."{table}"{order}').to_arrow_table()
 
 
 @contextmanager

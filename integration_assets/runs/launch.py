@@ -84,14 +84,14 @@ def scope_of(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None) -> 
     """The stages Dagster planned for a run. Without a run (a resource opened by hand) none."""
     if run is None:
         return Scope(frozenset())
-    if instance is not None and run.execution_plan_snapshot_id is not None:
-        plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
-        # Dagster's command line names no steps of a run; the plan it has saved does.
-        chosen = frozenset(run.step_keys_to_execute or plan.step_keys_to_execute)
-        stages = ((step.tags or {}).get(STAGE_TAG) for step in plan.steps if step.key in chosen)
-        return Scope(frozenset(stage for stage in stages if stage is not None))
-    # Neither the run nor a saved plan names steps: Dagster executes the whole job then.
-    return WHOLE if run.step_keys_to_execute is None else Scope(frozenset(run.step_keys_to_execute))
+    # Without a saved plan nobody has chosen any steps: Dagster executes the whole job then.
+    if instance is None or run.execution_plan_snapshot_id is None:
+        return WHOLE
+    plan = instance.get_execution_plan_snapshot(run.execution_plan_snapshot_id)
+    # Dagster's command line names no steps of a run; the plan it has saved does.
+    chosen = frozenset(run.step_keys_to_execute or plan.step_keys_to_execute)
+    stages = ((step.tags or {}).get(STAGE_TAG) for step in plan.steps if step.key in chosen)
+    return Scope(frozenset(stage for stage in stages if stage is not None))
 
 
 def job_of(run: dg.DagsterRun | None) -> str:

@@ -1,0 +1,1 @@
+"""A Dagster project that loads the feature requests, and builds on their ranking."""
