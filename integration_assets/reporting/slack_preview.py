@@ -17,6 +17,9 @@ _EMOJI = {
     ":raised_hand:": "✋",
     ":hourglass:": "⌛",
     ":x:": "❌",
+    ":octagonal_sign:": "🛑",
+    ":large_green_circle:": "🟢",
+    ":rotating_light:": "🚨",
 }
 _MARKUP = re.compile(r"\*(?P<bold>[^*\n]+)\*|`(?P<code>[^`\n]+)`|<(?P<url>[^|>]+)\|(?P<label>[^>]+)>")
 _UNESCAPED = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))

@@ -1,6 +1,7 @@
 """The Slack message says what happened, fits Slack's limits whatever the input, and never changes a run's result."""
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,7 @@ from slack_sdk.models.blocks import Block
 from integration_assets.config import load_settings
 from integration_assets.errors import EndState
 from integration_assets.models import Rejected
+from integration_assets.reporting.alerts import AlertTransition
 from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.run_summary import (
     CheckLine,
@@ -34,7 +36,7 @@ from integration_assets.reporting.run_summary import (
     TopRequest,
     VoteNumbers,
 )
-from integration_assets.reporting.slack import SummaryExtras, late, slack_blocks
+from integration_assets.reporting.slack import SummaryExtras, alert_blocks, late, slack_blocks
 from integration_assets.reporting.slack_posting import DeliveryStatus, check_slack, post_message
 from integration_assets.reporting.slack_preview import show_slack
 from integration_assets.sandbox.slack.blocks import check_blocks
@@ -355,6 +357,25 @@ def test_preview_shows_the_message_as_read(summary, terminal):
     assert "Top by ARR" in shown
     assert "*Top" not in shown
     assert ":warning:" not in shown
+
+
+def test_preview_knows_every_emoji_of_the_messages(summary):
+    """Whatever a message begins with: its name between colons is never shown."""
+    recovered = AlertTransition(change="recovered")
+    headers = [
+        slack_blocks(msgspec.structs.replace(summary, state=state.value), extra)[1][0]
+        for state in EndState
+        for extra in (SummaryExtras(), SummaryExtras(is_cancelled=True), SummaryExtras(transition=recovered))
+    ]
+    for over in (True, False):
+        _, blocks = alert_blocks(
+            "Title", recovered=over, happened="", advice=None, tenant="t", environment="e", at=STARTED
+        )
+        headers += Block.parse_all(blocks[:1])
+    for header in headers:
+        out = StringIO()
+        show_slack(Console(file=out, width=100, color_system=None), "", [header])
+        assert not re.search(r":[a-z_]+:", out.getvalue()), out.getvalue()
 
 
 def test_the_remedy_of_what_is_quarantined_is_never_cut_off(summary):
