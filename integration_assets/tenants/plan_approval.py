@@ -5,17 +5,25 @@ from __future__ import annotations
 import getpass
 from datetime import UTC, datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from integration_assets.config import Settings, TenantSettings
 from integration_assets.errors import ConfigurationError
 from integration_assets.staging.store import open_store, store_path
 from integration_assets.sync.plan_store import Changed, approve, unchanged
 from integration_assets.tenants.plan_settings import changed_settings, plan_settings
-from integration_assets.tenants.settings import settings_without_secrets
+from integration_assets.tenants.settings import opened_registry, settings_without_secrets
+
+if TYPE_CHECKING:
+    from integration_assets.tenants.registry.database import Registry
 
 
-def approve_plan(settings: Settings, tenant: str, plan_hash: str, by: str | None) -> str:
+def approve_plan(
+    settings: Settings, tenant: str, plan_hash: str, by: str | None, registry: Registry | None = None
+) -> str:
     """Approve the saved plan whose hash begins with `plan_hash`; return a line that says so.
+
+    A `registry` that is open already is used as it is.
 
     Raises:
         ConfigurationError: no such plan, several, one that was applied already, one older than four hours, or one made
@@ -23,10 +31,11 @@ def approve_plan(settings: Settings, tenant: str, plan_hash: str, by: str | None
     """
     # the settings of a registry tenant are the same wherever one asks; an environment may be that of this shell only,
     # and the sync that is to apply the plan compares it with its own
-    own = settings_without_secrets(settings, tenant)
     changed: Changed = unchanged
-    if isinstance(own, TenantSettings):
-        changed = partial(changed_settings, own, now=plan_settings(own, tenant))
+    with opened_registry(settings, registry) as opened:
+        own = settings_without_secrets(settings, tenant, opened)
+        if isinstance(own, TenantSettings):
+            changed = partial(changed_settings, own, now=plan_settings(own, tenant, opened))
     path = store_path(settings.home, settings.store_url, settings.environment, tenant)
     if not path.exists():
         raise ConfigurationError(f"there is no staging store at {path}: run `integration-assets plan` first")

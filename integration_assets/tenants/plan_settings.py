@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import msgspec
 from pydantic import SecretStr
@@ -12,16 +13,20 @@ from integration_assets.config import NOT_IN_PLANS, ArrSource, Settings, TenantS
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.settings import internal_systems
 
+if TYPE_CHECKING:
+    from integration_assets.tenants.registry.database import Registry
+
 CREDENTIAL = "canny_api_key"
 """Another key may lead to another workspace."""
 OVERRIDES, INTERNAL_SYSTEMS = "overrides", "internal_systems"
 _DIGITS = 12
 
 
-def plan_settings(settings: Settings, tenant: str) -> dict[str, str]:
+def plan_settings(settings: Settings, tenant: str, registry: Registry | None = None) -> dict[str, str]:
     """A digest by name of every setting that changes what a plan would write.
 
-    What is not known here is left out: a credential where `settings` were made without secrets.
+    What is not known here is left out: a credential where `settings` were made without secrets. A `registry` that is
+    open already is used as it is.
 
     Raises:
         ConfigurationError: the overrides file or the registry cannot be read.
@@ -37,7 +42,7 @@ def plan_settings(settings: Settings, tenant: str) -> dict[str, str]:
     # Not taken for an empty file: the approval would then be judged by mappings that are not those of the run.
     except OSError as error:
         raise ConfigurationError(f"the overrides file {path} cannot be read: {error.strerror}") from error
-    systems = internal_systems(settings, tenant) if isinstance(settings, TenantSettings) else ()
+    systems = internal_systems(settings, tenant, registry) if isinstance(settings, TenantSettings) else ()
     found[INTERNAL_SYSTEMS] = _digest(
         [(one.name, one.base_url, one.auth_flow.value, one.auth, one.endpoints, one.mappings) for one in systems]
     )

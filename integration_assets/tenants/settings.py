@@ -62,7 +62,7 @@ def registry_tenants(settings: Settings) -> tuple[str, ...] | None:
     Raises:
         ConfigurationError: the registry cannot be opened: no key, a wrong one, half of a rotation.
     """
-    with _opened(settings) as opened:
+    with opened_registry(settings) as opened:
         if opened is None:
             return None
         with _directory(opened) as tenants:
@@ -78,7 +78,7 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
         TamperedError: a sealed secret does not open.
     """
     check_outgoing()
-    with _opened(settings) as opened:
+    with opened_registry(settings) as opened:
         found = _entries(opened, tenant)
         if opened is None or found is None:
             return settings
@@ -93,13 +93,15 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
     return built_settings(settings, view, integrations)
 
 
-def settings_without_secrets(settings: Settings, tenant: str) -> Settings:
-    """As `settings_for`, for work that asks no system: nothing is opened, and nothing noted.
+def settings_without_secrets(settings: Settings, tenant: str, registry: Registry | None = None) -> Settings:
+    """As `settings_for`, for work that asks no system: no secret is opened, and nothing noted.
+
+    A `registry` that is open already is used as it is.
 
     Raises:
         ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration.
     """
-    with _opened(settings) as opened:
+    with opened_registry(settings, registry) as opened:
         found = _entries(opened, tenant)
     if found is None:
         return settings
@@ -114,7 +116,7 @@ def check_configured(settings: Settings, tenant: str) -> None:
         ConfigurationError: it has not; names what is missing.
     """
     check_outgoing()
-    with _opened(settings) as opened:
+    with opened_registry(settings) as opened:
         found = _entries(opened, tenant)
     if found is None:
         require_configured(settings)
@@ -139,7 +141,7 @@ def open_internal_systems(settings: Settings, tenant: str, used_by: str) -> tupl
         ConfigurationError: the registry cannot be opened.
         TamperedError: a sealed secret does not open.
     """
-    with _opened(settings) as opened:
+    with opened_registry(settings) as opened:
         view = _tenant(opened, tenant)
         if opened is None or view is None:
             return ()
@@ -153,13 +155,15 @@ def open_internal_systems(settings: Settings, tenant: str, used_by: str) -> tupl
         )
 
 
-def internal_systems(settings: Settings, tenant: str) -> tuple[InternalView, ...]:
-    """The enabled internal systems of a tenant, by name; nothing is opened. None without a registry.
+def internal_systems(settings: Settings, tenant: str, registry: Registry | None = None) -> tuple[InternalView, ...]:
+    """The enabled internal systems of a tenant, by name; no secret is opened. None without a registry.
+
+    A `registry` that is open already is used as it is.
 
     Raises:
         ConfigurationError: the registry cannot be opened.
     """
-    with _opened(settings) as opened:
+    with opened_registry(settings, registry) as opened:
         view = _tenant(opened, tenant)
         if opened is None or view is None:
             return ()
@@ -169,7 +173,7 @@ def internal_systems(settings: Settings, tenant: str) -> tuple[InternalView, ...
 
 def note_outcomes(settings: Settings, tenant: str, problems: Mapping[Provider, str | None], used_by: str) -> None:
     """Note beside a tenant's integrations of this environment how a run fared with them: None, or what went wrong."""
-    with _opened(settings) as opened:
+    with opened_registry(settings) as opened:
         found = _entries(opened, tenant)
         if opened is None or found is None:
             return
@@ -189,7 +193,7 @@ def note_internal_outcome(settings: Settings, tenant: str, record_id: str, probl
     Raises:
         NotFoundError: somebody removed it meanwhile.
     """
-    with _opened(settings) as opened:
+    with opened_registry(settings) as opened:
         view = _tenant(opened, tenant)
         if opened is not None and view is not None:
             _in_repository(opened, view.id, used_by, lambda repository: repository.note_internal(record_id, problem))
@@ -309,11 +313,21 @@ def _tenant(opened: Registry | None, tenant: str) -> TenantView | None:
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[Registry | None]:
+def opened_registry(settings: Settings, opened: Registry | None = None) -> Iterator[Registry | None]:
+    """The registry of this installation for several questions, None where there is none.
+
+    One that is open already is used as it is, and stays open.
+
+    Raises:
+        ConfigurationError: the registry cannot be opened.
+    """
     from integration_assets.tenants.registry.database import registry  # noqa: PLC0415
 
-    with registry(settings) as opened:
+    if opened is not None:
         yield opened
+        return
+    with registry(settings) as own:
+        yield own
 
 
 @contextmanager

@@ -139,7 +139,7 @@ def approve(context: RequestContext) -> Response:
     if found is None or not _HASH.fullmatch(plan_hash) or found[2].plan.hash != plan_hash:
         raise _missing()
     try:
-        approve_plan(context.settings, context.own.slug, plan_hash, context.who.login)
+        approve_plan(context.settings, context.own.slug, plan_hash, context.who.login, context.registry)
     except LockError:
         # A run holds the store and may be planning anew: its plan is the one to look at.
         raise Problem(
