@@ -15,7 +15,7 @@ import copy
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -139,8 +139,10 @@ class StderrHandler(logging.Handler):
         self.addFilter(RedactingFilter())
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write one line."""
-        sys.stderr.write(f"{self.format(record)}\n")
+        """Write one line, if stderr can still be written: the work that the line is about goes on without it."""
+        # Closed by whoever read it, or full, or none at all: there is nowhere else to tell that.
+        with suppress(OSError, ValueError, AttributeError):
+            sys.stderr.write(f"{self.format(record)}\n")
 
 
 class RunLogHandler(logging.Handler):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
 import re
+import sys
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -266,3 +268,18 @@ def test_progress_is_shown_only_where_the_log_is_as_quiet_as_by_default(capsys: 
     ]
     assert " INFO " in shown["info"][0]
     assert shown["warning"][0].startswith("votes: 1,200 in")
+
+
+@pytest.mark.parametrize("stream", [None, "closed", "full"])
+def test_a_log_that_cannot_be_written_breaks_nothing(stream: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever read stderr has gone, or there is none: the code that logs goes on."""
+
+    class Full(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    closed = io.StringIO()
+    closed.close()
+    monkeypatch.setattr(sys, "stderr", {None: None, "closed": closed, "full": Full()}[stream])
+    record = logging.makeLogRecord({"msg": "a line", "levelno": logging.WARNING, "levelname": "WARNING"})
+    assert logs.StderrHandler("text").handle(record)

@@ -63,26 +63,46 @@ def _redacted(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
-        return {redact(str(name)): _redacted(one) for name, one in value.items()}
+        return {_writable(str(name)): _redacted(one) for name, one in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_redacted(one) for one in value]
     # An error or a path too: as text, since a formatter would make the same text of it after we have looked.
-    return redact(str(value))
+    return _writable(str(value))
+
+
+def _field(value: Any) -> Any:
+    try:
+        return _redacted(value)
+    except Exception as error:  # noqa: BLE001 - whatever its own `__str__` raises; a log line must not end the work
+        return f"(a {type(value).__name__} that cannot be shown: {type(error).__name__})"
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return _writable(record.getMessage())
+    except Exception as error:  # noqa: BLE001 - as above, and arguments that do not fit the format
+        shown = record.msg if isinstance(record.msg, str) else type(record.msg).__name__
+        return _writable(f"{shown} (its arguments cannot be shown: {type(error).__name__})")
+
+
+def _writable(text: str) -> str:
+    """Redact, and spell out what no stream can encode: half of a surrogate pair, as of an odd file name."""
+    return redact(text).encode("utf-8", "backslashreplace").decode()
 
 
 class RedactingFilter(logging.Filter):
     """Replaces registered secrets and addresses in the message, fields and traceback of each record, for handlers."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Redact the record in place; always keep it."""
-        record.msg, record.args = redact(record.getMessage()), ()
-        vars(record).update({name: _redacted(value) for name, value in fields_of(record).items()})
+        """Redact the record in place; always keep it. Never raises: filters run in the code that logs."""
+        record.msg, record.args = _message(record), ()
+        vars(record).update({name: _field(value) for name, value in fields_of(record).items()})
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
-            record.exc_text = redact(record.exc_text)
+            record.exc_text = _writable(record.exc_text)
         if record.stack_info:
-            record.stack_info = redact(record.stack_info)
+            record.stack_info = _writable(record.stack_info)
         return True
 
 

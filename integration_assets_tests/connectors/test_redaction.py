@@ -6,6 +6,7 @@ import base64
 import io
 import json
 import logging
+from typing import Any
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -86,3 +87,40 @@ def test_log_records_are_redacted_with_their_arguments_and_tracebacks() -> None:
     assert text.startswith("key *** of 2\n")
     assert "ValueError: invalid literal for int() with base 10:" in text
     assert sum(isinstance(known, RedactingFilter) for known in handler.filters) == 1
+
+
+class _Unprintable:
+    """Has a text that cannot be made."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+
+@pytest.mark.parametrize(
+    ("message", "arguments", "written"),
+    [
+        ("%d of %d", ("one",), "%d of %d (its arguments cannot be shown: TypeError)"),
+        ("key %s", (_Unprintable(),), "key %s (its arguments cannot be shown: RuntimeError)"),
+        (_Unprintable(), (), "_Unprintable (its arguments cannot be shown: RuntimeError)"),
+        (f"{SECRET} %d", ("one",), "*** %d (its arguments cannot be shown: TypeError)"),
+        ("half an \ud83d", (), "half an \\ud83d"),
+    ],
+)
+def test_a_line_that_cannot_be_made_breaks_nothing(message: object, arguments: Any, written: str) -> None:
+    """A filter runs in the code that logs: whatever is wrong with a line, it is written as well as it can be."""
+    register(SECRET)
+    record = logging.LogRecord("x", logging.INFO, "x.py", 1, message, arguments, None)
+    assert RedactingFilter().filter(record)
+    assert (record.getMessage(), record.args) == (written, ())
+    record.getMessage().encode()
+
+
+def test_a_field_that_cannot_be_shown_is_named_by_its_kind() -> None:
+    """The other fields of the line are as ever."""
+    endless: list[object] = []
+    endless.append(endless)
+    record = logging.makeLogRecord({"msg": "m", "odd": _Unprintable(), "endless": endless, "fine": [1, "\udc00"]})
+    RedactingFilter().filter(record)
+    assert vars(record)["odd"] == "(a _Unprintable that cannot be shown: RuntimeError)"
+    assert vars(record)["endless"] == "(a list that cannot be shown: RecursionError)"
+    assert vars(record)["fine"] == [1, "\\udc00"]
