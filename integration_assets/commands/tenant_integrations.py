@@ -162,14 +162,14 @@ def try_integration(slug: Slug, provider: ProviderName, environment: ForEnvironm
     """Test an integration. Makes the cheapest authenticated read; exit code 1 when it does not work."""
     import asyncio
 
-    from integration_assets.tenants.connection_trials import test_third_party_connection
+    from integration_assets.tenants.connection_trials import check_third_party_connection
     from integration_assets.tenants.outcomes import MEANINGS, Outcome
 
     settings = settings_of()
     with existing_registry(settings) as registry:
         tenant = _tenant(registry, slug)
         found = _find(registry, tenant, provider, environment)
-        outcome = asyncio.run(test_third_party_connection(registry, settings, tenant, found.id, actor()))
+        outcome = asyncio.run(check_third_party_connection(registry, settings, tenant, found.id, actor()))
     typer.echo(f"{outcome}: {MEANINGS[outcome]}")
     raise SystemExit(0 if outcome is Outcome.OK else 1)
 

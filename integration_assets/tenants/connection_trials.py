@@ -30,13 +30,13 @@ FLOOR_SECONDS = 0.3
 """No try is over sooner."""
 
 
-async def test_settings_connection(settings: Settings, provider: Provider) -> Outcome:
+async def check_settings_connection(settings: Settings, provider: Provider) -> Outcome:
     """Make the cheapest authenticated read of one system with these settings, a tenant's or the environment's."""
     hasty = settings.model_copy(update={"patience_seconds": PATIENCE_SECONDS})
     return await _outcome_of(_ask(hasty, provider))
 
 
-async def test_third_party_connection(
+async def check_third_party_connection(
     registry: Registry, settings: Settings, tenant: TenantView, record_id: str, actor: Actor
 ) -> Outcome:
     """Make the cheapest authenticated read with a stored integration, and note the outcome beside it.
@@ -48,13 +48,13 @@ async def test_third_party_connection(
     with tenant_repository(registry, tenant.id, actor) as repository:
         # The transaction ends before the call: a slow system must not keep the registry's only lock.
         opened = repository.open_third_party(record_id)
-    outcome = await _not_too_soon(_outcome_of(_test_third_party(settings, tenant, opened)))
+    outcome = await _not_too_soon(_outcome_of(_ask_third_party(settings, tenant, opened)))
     with tenant_repository(registry, tenant.id, actor) as repository:
         repository.note_third_party(record_id, None if outcome is Outcome.OK else MEANINGS[outcome])
     return outcome
 
 
-async def test_internal_connection(
+async def check_internal_connection(
     registry: Registry, settings: Settings, tenant: TenantView, record_id: str, actor: Actor
 ) -> Outcome:
     """Read the first page of each list of a stored internal system, and note the outcome beside it.
@@ -68,7 +68,7 @@ async def test_internal_connection(
         opened = repository.open_internal(record_id)
     # Before the call: a description that cannot be used is no outcome of the other side.
     describe(opened.view.endpoints, opened.view.mappings)
-    outcome = await _not_too_soon(_outcome_of(_test_internal(settings, tenant, opened)))
+    outcome = await _not_too_soon(_outcome_of(_ask_internal(settings, tenant, opened)))
     with tenant_repository(registry, tenant.id, actor) as repository:
         repository.note_internal(record_id, None if outcome is Outcome.OK else MEANINGS[outcome])
     return outcome
@@ -105,7 +105,7 @@ async def preview_internal(
     )
     describe(changed.endpoints, changed.mappings)
     found: list[Preview] = []
-    attempt = _test_internal(settings, tenant, OpenedInternal(changed, opened.secret), rows=rows, found=found)
+    attempt = _ask_internal(settings, tenant, OpenedInternal(changed, opened.secret), rows=rows, found=found)
     outcome = await _not_too_soon(_outcome_of(attempt))
     return outcome, found[0] if found else None
 
@@ -140,7 +140,7 @@ async def _outcome_of(attempt: Coroutine[Any, Any, Outcome]) -> Outcome:
         return Outcome.TOO_SLOW
 
 
-async def _test_internal(
+async def _ask_internal(
     settings: Settings,
     tenant: TenantView,
     opened: OpenedInternal,
@@ -161,7 +161,7 @@ async def _test_internal(
     return Outcome.OK
 
 
-async def _test_third_party(settings: Settings, tenant: TenantView, opened: OpenedThirdParty) -> Outcome:
+async def _ask_third_party(settings: Settings, tenant: TenantView, opened: OpenedThirdParty) -> Outcome:
     if opened.secret is None:
         return Outcome.NOT_SET
     scope = opened.view.environment

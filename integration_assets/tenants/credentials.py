@@ -14,9 +14,9 @@ import msgspec
 from integration_assets.config import Settings
 from integration_assets.errors import IntegrationError
 from integration_assets.tenants.connection_trials import (
-    test_internal_connection,
-    test_settings_connection,
-    test_third_party_connection,
+    check_internal_connection,
+    check_settings_connection,
+    check_third_party_connection,
 )
 from integration_assets.tenants.outcomes import LookedAt, Outcome
 from integration_assets.tenants.registry.audit import Actor
@@ -77,7 +77,7 @@ async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> 
         systems.append(Provider.SLACK)
     return [
         LookedAt(
-            system=provider.value, name=provider.capitalize(), outcome=await test_settings_connection(own, provider)
+            system=provider.value, name=provider.capitalize(), outcome=await check_settings_connection(own, provider)
         )
         for provider in systems
     ]
@@ -88,10 +88,10 @@ async def _look_at_registered(opened: Registry, settings: Settings, in_use: InUs
     found = []
     for third in in_use.third_party:
         system = third.provider.value if third.environment in own else f"{third.provider} {third.environment}"
-        attempt = test_third_party_connection(opened, settings, in_use.tenant, third.id, who)
+        attempt = check_third_party_connection(opened, settings, in_use.tenant, third.id, who)
         found.append(await _looked_at(third, system, attempt))
     for one in in_use.internal:
-        attempt = test_internal_connection(opened, settings, in_use.tenant, one.id, who)
+        attempt = check_internal_connection(opened, settings, in_use.tenant, one.id, who)
         found.append(await _looked_at(one, f"internal {one.name}", attempt))
     return found
 

@@ -24,7 +24,7 @@ from integration_assets.web.api_bodies import (
     Tried,
     decoded,
 )
-from integration_assets.web.connection_tests import test_internal, test_third_party
+from integration_assets.web.connection_tests import check_internal, check_third_party
 from integration_assets.web.problems import Problem
 from integration_assets.web.request_context import RequestContext
 
@@ -77,10 +77,10 @@ def delete_third_party(context: RequestContext) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def test_third_party_connection(context: RequestContext) -> Response:
+def check_third_party_connection(context: RequestContext) -> Response:
     """Test the connection, as it is stored."""
     _without_body(context)
-    return _json(Tried(*test_third_party(context, context.path("record_id"))))
+    return _json(Tried(*check_third_party(context, context.path("record_id"))))
 
 
 def switch_third_party(*, enabled: bool) -> Callable[[RequestContext], Response]:
@@ -126,10 +126,10 @@ def delete_internal(context: RequestContext) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-def test_internal_connection(context: RequestContext) -> Response:
+def check_internal_connection(context: RequestContext) -> Response:
     """Test the connection, as it is stored."""
     _without_body(context)
-    return _json(Tried(*test_internal(context, context.path("record_id"))))
+    return _json(Tried(*check_internal(context, context.path("record_id"))))
 
 
 def switch_internal(*, enabled: bool) -> Callable[[RequestContext], Response]:

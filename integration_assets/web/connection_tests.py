@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from integration_assets.connectors.internal.connector import Preview
 from integration_assets.connectors.internal.description import DescriptionError
 from integration_assets.tenants.connection_trials import (
+    check_internal_connection,
+    check_third_party_connection,
     preview_internal,
-    test_internal_connection,
-    test_third_party_connection,
 )
 from integration_assets.tenants.outcomes import MEANINGS, Outcome
 from integration_assets.tenants.registry.changes import FieldError
@@ -27,20 +27,20 @@ PREVIEWED = 20
 T = TypeVar("T")
 
 
-def test_third_party(context: RequestContext, record: str) -> Said:
+def check_third_party(context: RequestContext, record: str) -> Said:
     """Make the cheapest read with a stored third-party integration.
 
     Raises:
         NotFoundError: it is not this tenant's.
         Problem: too many tests within a minute.
     """
-    attempt = test_third_party_connection(
+    attempt = check_third_party_connection(
         context.registry, context.settings, context.own, record_id(record), context.actor
     )
     return _said(_run(context, attempt))
 
 
-def test_internal(context: RequestContext, record: str) -> Said:
+def check_internal(context: RequestContext, record: str) -> Said:
     """Read the first page of each list of a stored internal system.
 
     Raises:
@@ -48,7 +48,7 @@ def test_internal(context: RequestContext, record: str) -> Said:
         FieldError: its description cannot be used.
         Problem: too many tests within a minute.
     """
-    attempt = test_internal_connection(
+    attempt = check_internal_connection(
         context.registry, context.settings, context.own, record_id(record), context.actor
     )
     return _said(_run(context, attempt))
@@ -60,7 +60,7 @@ def preview(
     """The first rows of a stored internal system, as another description would read them.
 
     Raises:
-        As `test_internal`.
+        As `check_internal`.
     """
     attempt = preview_internal(
         context.registry,

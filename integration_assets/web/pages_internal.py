@@ -124,10 +124,10 @@ def switch(*, enabled: bool) -> Callable[[RequestContext], Response]:
     return handler
 
 
-def test_connection(context: RequestContext) -> Response:
+def check_connection(context: RequestContext) -> Response:
     """Test the connection as it is stored."""
     view = integration_changes.internal(context, context.path("record_id"))
-    outcome, _ = connection_tests.test_internal(context, view.id)
+    outcome, _ = connection_tests.check_internal(context, view.id)
     return redirect(f"{PATH}/{view.id}?tested={outcome}")
 
 

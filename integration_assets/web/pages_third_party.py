@@ -16,7 +16,7 @@ from integration_assets.tenants.registry.views import UNSET, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
 from integration_assets.web import integration_changes
 from integration_assets.web.answers import redirect
-from integration_assets.web.connection_tests import test_third_party
+from integration_assets.web.connection_tests import check_third_party
 from integration_assets.web.form_values import NO_SECRET, below, expiry, flat, shown_expiry, typed
 from integration_assets.web.problems import Problem, problem_of, refuse
 from integration_assets.web.rendering import render
@@ -141,10 +141,10 @@ def switch(*, enabled: bool) -> Callable[[RequestContext], Response]:
     return handler
 
 
-def test_connection(context: RequestContext) -> Response:
+def check_connection(context: RequestContext) -> Response:
     """Test the connection as it is stored."""
     view = integration_changes.third_party(context, context.path("record_id"))
-    outcome, _ = test_third_party(context, view.id)
+    outcome, _ = check_third_party(context, view.id)
     return redirect(f"{PATH}/{view.id}?tested={outcome}")
 
 

@@ -109,7 +109,7 @@ class Tenant:
         limiter._limiters.clear()
         with self.registry() as opened:
             return asyncio.run(
-                connection_trials.test_internal_connection(
+                connection_trials.check_internal_connection(
                     opened, self.settings, self.view(opened), self.integration, ACTOR
                 )
             )
