@@ -362,7 +362,8 @@ class Automation(BaseSettings):
     """Settings of what starts runs by itself: the same for all tenants.
 
     `automation` switches schedules and sensors on from the start; else somebody does, once, in the Dagster UI. Every
-    tenant is synced once in `sync_minutes`, and its feedback system asked for changes once in `ask_minutes`.
+    tenant is synced once in `sync_minutes`, and its feedback system asked for changes once in `ask_minutes`. Runs stay
+    in Dagster's records for `keep_runs_days`.
     """
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)
@@ -370,6 +371,7 @@ class Automation(BaseSettings):
     automation: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_AUTOMATION")
     sync_minutes: int = Field(default=240, ge=1, le=1440, validation_alias="INTEGRATION_ASSETS_SYNC_MINUTES")
     ask_minutes: int = Field(default=15, ge=1, le=1440, validation_alias="INTEGRATION_ASSETS_ASK_MINUTES")
+    keep_runs_days: int = Field(default=30, ge=1, le=3650, validation_alias="INTEGRATION_ASSETS_KEEP_RUNS_DAYS")
 
     @field_validator("*", mode="before")
     @classmethod

@@ -14,11 +14,13 @@ from integration_assets.assets.names import Names
 from integration_assets.assets.undo import undo_jobs
 from integration_assets.automation.credentials import credentials_job
 from integration_assets.automation.polling import asking_job
+from integration_assets.automation.run_history import prune_job, prune_schedule
 from integration_assets.automation.schedules import schedules
 from integration_assets.automation.sensors import sensors
 from integration_assets.automation.tenant_partitions import tenants_sensor
 from integration_assets.config import Automation, automation_or_defaults
 from integration_assets.errors import ConfigurationError
+from integration_assets.logs import ensure_forwarded
 from integration_assets.runs.session import SESSION, RunSession
 
 _STAGES = (raw, resolved, ranked, crm, summary)
@@ -43,7 +45,7 @@ def build_defs(
     No executor is among them: our jobs bring their own, in-process one. The only resource is
     `integration_assets_session`, the only partitions are `integration_assets_tenants`. Everything else is configured
     by the environment variables of the process that executes a run or evaluates a tick, none of which is needed to load
-    the definitions.
+    the definitions. What our loggers say from INFO on is in the log of the run; stderr is the project's own.
 
     Args:
         key_prefix: put before the key of every asset of ours; everything that refers to one follows.
@@ -59,6 +61,8 @@ def build_defs(
     Raises:
         ConfigurationError: a prefix cannot be one.
     """
+    # Here, where every process that executes one of our runs passes.
+    ensure_forwarded()
     prefix = _parts(key_prefix)
     names = Names(_name_prefix(prefix, name_prefix))
     settings = automation_or_defaults()
@@ -66,12 +70,14 @@ def build_defs(
         settings = settings.model_copy(update={"automation": automation})
     assets = _assets(prefix, group_name, settings)
     jobs = asset_jobs([key for asset in assets for key in asset.keys], names)
-    asking, look = asking_job(names), credentials_job(names)
+    asking, look, prune = asking_job(names), credentials_job(names), prune_job(names)
     return dg.Definitions(
         assets=assets,
         asset_checks=dg.load_asset_checks_from_modules([*_STAGES, asset_checks], asset_key_prefix=prefix or None),
-        jobs=[jobs.sync, jobs.dry_run, jobs.read_only, *undo_jobs(names), asking, look],
-        schedules=schedules(names, settings, sync=jobs.sync, asking=asking) if include_schedules else [],
+        jobs=[jobs.sync, jobs.dry_run, jobs.read_only, *undo_jobs(names), asking, look, prune],
+        schedules=[*schedules(names, settings, sync=jobs.sync, asking=asking), prune_schedule(names, prune)]
+        if include_schedules
+        else [],
         sensors=[
             *sensors(names, settings, sync=jobs.sync, asking=asking, credentials_check=look),
             tenants_sensor(names),

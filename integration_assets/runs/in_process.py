@@ -21,6 +21,7 @@ from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.runs.abandoned import close_abandoned_runs, run_tags
 from integration_assets.runs.partitions import DEFAULT_TENANT, PARTITION_TAG, align_partitions
 from integration_assets.runs.result import RunResult, has_result, read_result
+from integration_assets.runs.run_records import erase_run
 from integration_assets.runs.session import SESSION
 from integration_assets.runs.state import Mode
 from integration_assets.staging.room import is_disk_full
@@ -112,9 +113,7 @@ def forget_runs(settings: Settings, tenant: str) -> int:
     with prepared_instance(dagster_home(settings.home)) as instance:
         run_ids = instance.get_run_ids(dg.RunsFilter(tags={PARTITION_TAG: tenant}))
         for run_id in run_ids:
-            # The logs first: once the run is deleted nothing leads to them any more.
-            instance.compute_log_manager.delete_logs(prefix=[run_id])
-            instance.delete_run(run_id)
+            erase_run(instance, run_id)
     return len(run_ids)
 
 

@@ -34,7 +34,7 @@ from integration_assets.errors import (
     RunStoppedError,
     TransientError,
 )
-from integration_assets.logs import ensure_forwarded, run_fields
+from integration_assets.logs import run_fields
 from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_runs, forget_run
 from integration_assets.reporting.text import count
 from integration_assets.runs.finish import finish_run
@@ -131,7 +131,6 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             tags=dict(run.tags) if run else {},
         )
         self._state = state
-        ensure_forwarded()
         with contextlib.ExitStack() as stack:
             self._fields = stack.enter_context(run_fields(tenant=state.tenant, run_id=state.run_id))
             try:

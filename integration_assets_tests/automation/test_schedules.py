@@ -139,7 +139,8 @@ def test_one_variable_switches_everything_on():
         "print(r.get_schedule_def('sync_schedule').cron_schedule)"
     )
     on = loaded(look, INTEGRATION_ASSETS_AUTOMATION="on", INTEGRATION_ASSETS_SYNC_MINUTES="7")
-    everything = sorted([*SWITCHED_BY_PEOPLE, "retry_later", "dead_runs", "credentials", "tenants"])
+    on_anyway = ["retry_later", "dead_runs", "credentials", "tenants", "prune_run_history"]
+    everything = sorted([*SWITCHED_BY_PEOPLE, *on_anyway])
     assert on.stdout.split("\n")[:2] == [str(everything), "* * * * *"]
 
 

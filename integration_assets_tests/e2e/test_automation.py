@@ -246,6 +246,7 @@ def test_no_tick_failed(office: Office) -> None:
     assert set(states) == {
         "sync_schedule",
         "asking_schedule",
+        "prune_run_history",
         "sync_on_change",
         "retry_later",
         "dead_runs",

@@ -203,7 +203,11 @@ def test_its_runs_in_dagster_are_forgotten(sqlite_settings: Settings, monkeypatc
         instance.add_dynamic_partitions("integration_assets_tenants", ["acme", "globex"])
         for tenant in ("acme", "globex"):
             assert dg.materialize([seen], partition_key=tenant, instance=instance).success
+        [acme] = instance.get_run_ids(dg.RunsFilter(tags={PARTITION_TAG: "acme"}))
+    folder = dagster_home(sqlite_settings.home)
+    assert list(folder.rglob(f"*{acme}*")) != []
     assert forget_runs(sqlite_settings, "acme") == 1
+    assert list(folder.rglob(f"*{acme}*")) == []
     with dg.DagsterInstance.from_config(str(dagster_home(sqlite_settings.home))) as instance:
         assert [run.tags[PARTITION_TAG] for run in instance.get_runs()] == ["globex"]
         assert instance.get_materialized_partitions(seen.key) == {"globex"}
