@@ -40,7 +40,9 @@ def build_defs(
 ) -> dg.Definitions:
     """Our assets, checks, jobs, schedules and sensors, to be merged with the definitions of a project.
 
-        defs = dg.Definitions.merge(project_defs, integration_assets.build_defs(key_prefix="feature_requests"))
+        defs = dg.Definitions.merge(
+            dg.Definitions(assets=[...]), integration_assets.build_defs(key_prefix="feature_requests")
+        )
 
     No executor is among them: our jobs bring their own, in-process one. The only resource is
     `integration_assets_session`, the only partitions are `integration_assets_tenants`. Everything else is configured

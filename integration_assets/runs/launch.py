@@ -125,8 +125,8 @@ def check_launch(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None)
     if not instance.has_dynamic_partition(str(TENANTS.name), tenant):
         raise LaunchError(
             f"tenant {tenant} is not among Dagster's partitions: it was deleted there, or does not exist; "
-            f"add it to the partitions `{TENANTS.name}` in the Dagster UI, or start `integration-assets dev`, which "
-            "adds every tenant there is; nothing was read"
+            f"add it to the partitions `{TENANTS.name}` in the Dagster UI, or wait a minute where Dagster's daemon "
+            "runs, whose sensor `tenants` adds every tenant there is; nothing was read"
         )
     # Only executors that start a process per step leave this event, and they leave it before the step begins.
     if instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_WORKER_STARTING):
