@@ -42,6 +42,7 @@ from integration_assets.runs.alert_transition import (
 )
 from integration_assets.runs.interrupts import undisturbed
 from integration_assets.runs.launch import RANK_STAGE
+from integration_assets.runs.prerequisites import was_ranked
 from integration_assets.runs.result import Message, RunResult, keep_result
 from integration_assets.runs.run_facts import facts_of, quota_share
 from integration_assets.runs.run_report import leave_report
@@ -291,18 +292,6 @@ def _publish(state: RunState) -> Path | None:
             state.error, state.error_stage = error, "run_summary"
         return None
     return target
-
-
-def was_ranked(connection: duckdb.DuckDBPyConnection) -> bool:
-    """True if a run has ever ranked into this store: its tables are made by the first one that does."""
-    return bool(
-        connection.execute(
-            """
-            SELECT 1 FROM duckdb_tables() WHERE database_name = current_database()
-                AND schema_name = 'ranked' AND table_name = 'rank_history'
-            """
-        ).fetchall()
-    )
 
 
 def _outcome(state: RunState) -> tuple[EndState, int, str | None]:

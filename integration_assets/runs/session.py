@@ -54,6 +54,7 @@ from integration_assets.runs.launch import (
 )
 from integration_assets.runs.memory_limit import memory_bound
 from integration_assets.runs.partitions import tenant_of
+from integration_assets.runs.prerequisites import check_prerequisites
 from integration_assets.runs.resolution_settings import overrides
 from integration_assets.runs.result import left_result
 from integration_assets.runs.state import UNDO_MODES, Mode, RunState, first_line
@@ -201,8 +202,13 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             time.sleep(LET_GO_POLL_SECONDS)
 
     def _begin(self, state: RunState, settings: Settings, connection: duckdb.DuckDBPyConnection) -> None:
-        """Note that this run has begun, and record the end of those that died."""
+        """Note that this run has begun, and record the end of those that died.
+
+        Raises:
+            LaunchError: the selected stages go on from what no run has made yet.
+        """
         environment = settings.environment
+        check_prerequisites(state.scope, connection, state.tenant, environment.value)
         if not state.scope.only_sums_up:
             state.notes += _taken_over(state.scope)
         # This run before the dead ones: if ending them fails, this one is still found and ended by the next.

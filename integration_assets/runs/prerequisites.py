@@ -1,0 +1,73 @@
+"""What a run of some stages goes on from: the tables that earlier stages leave in the staging store."""
+
+from __future__ import annotations
+
+import duckdb
+
+from integration_assets.errors import LaunchError
+from integration_assets.runs.launch import PLAN_STAGE, RANK_STAGE, READ_STAGE, RESOLVE_STAGE, WRITE_STAGE, Scope
+
+READ_ASSETS = "raw_feature_requests, raw_votes, raw_crm_companies"
+READ_INPUTS = ("feature_requests", "votes", "companies")
+"""Inputs of resolution, as `raw.reads` calls them. Contacts and internal accounts may be missing."""
+SCHEMA_ASSETS = "raw_crm_schema, raw_crm_feature_requests"
+SCHEMA_INPUTS = ("crm_schema", "crm_feature_requests")
+"""Inputs of the plan, beside the ranking."""
+
+
+def check_prerequisites(scope: Scope, connection: duckdb.DuckDBPyConnection, tenant: str, environment: str) -> None:
+    """Return when everything is there that the selected stages need and do not make themselves.
+
+    Without this, a single asset of a new tenant would resolve nothing without a word, or fail over a table that is not
+    there.
+
+    Raises:
+        LaunchError: something is missing; it names the assets to materialise before.
+    """
+    missing = next((assets for assets in _needed(scope) if not _is_there(connection, assets)), None)
+    if missing is None:
+        return
+    raise LaunchError(
+        f"{scope.stages[0]} needs {missing}, which no run of tenant {tenant} in the {environment} environment has made "
+        "yet: materialise that first, or launch the job `sync`"
+    )
+
+
+def _needed(scope: Scope) -> list[str]:
+    """The assets that an earlier run must have made, those made first at the front."""
+    selected = set(scope.stages)
+    needed = []
+    if RESOLVE_STAGE in selected and READ_STAGE not in selected:
+        needed.append(READ_ASSETS)
+    if RANK_STAGE in selected and RESOLVE_STAGE not in selected:
+        needed.append(RESOLVE_STAGE)
+    if selected & {PLAN_STAGE, WRITE_STAGE}:
+        needed += [SCHEMA_ASSETS] if READ_STAGE not in selected else []
+        needed += ["ranked_feature_requests"] if RANK_STAGE not in selected else []
+    return needed
+
+
+def _is_there(connection: duckdb.DuckDBPyConnection, assets: str) -> bool:
+    if assets in (READ_ASSETS, SCHEMA_ASSETS):
+        inputs = READ_INPUTS if assets == READ_ASSETS else SCHEMA_INPUTS
+        read = {name for (name,) in connection.execute("SELECT input FROM raw.reads").fetchall()}
+        return read >= set(inputs)
+    return was_resolved(connection) if assets == RESOLVE_STAGE else was_ranked(connection)
+
+
+def was_resolved(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True if a run has ever resolved votes in this store."""
+    return _has_table(connection, "resolved", "counted_votes")
+
+
+def was_ranked(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True if a run has ever ranked in this store: its tables are made by the first one that does."""
+    return _has_table(connection, "ranked", "rank_history")
+
+
+def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
+        [schema, table],
+    ).fetchall()
+    return bool(found)
