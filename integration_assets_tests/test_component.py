@@ -62,8 +62,8 @@ def test_what_is_written_is_loaded(params: dict[str, object] | None, attributes:
         with sandbox.load_component_and_build_defs(path) as (_, defs):
             prefix = str(attributes["key_prefix"])
             assert dg.AssetKey([prefix, next(iter(RAW))]) in set(defs.resolve_asset_graph().get_all_asset_keys())
-            on = {one.default_status is dg.DefaultScheduleStatus.RUNNING for one in defs.schedules or ()}
-            assert on == {attributes["automation"]}
+            syncs = defs.get_repository_def().get_schedule_def(f"{prefix}_sync_schedule")
+            assert (syncs.default_status is dg.DefaultScheduleStatus.RUNNING) == attributes["automation"]
 
 
 def test_every_attribute_reaches_the_definitions() -> None:

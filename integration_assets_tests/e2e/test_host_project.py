@@ -205,11 +205,13 @@ def test_prefixes_that_cannot_be_one_are_refused() -> None:
 
 def test_what_starts_runs_can_be_left_out_or_switched_on() -> None:
     """By parameters, whatever the environment says."""
+
+    def status(defs: dg.Definitions) -> dg.DefaultScheduleStatus:
+        return defs.get_repository_def().get_schedule_def("sync_schedule").default_status
+
     with mock.patch.dict(os.environ, {"INTEGRATION_ASSETS_AUTOMATION": "on"}):
-        off = integration_assets.build_defs(automation=False)
-        assert [one.default_status for one in off.schedules or ()] == [dg.DefaultScheduleStatus.STOPPED] * 2
-    on = integration_assets.build_defs(automation=True)
-    assert [one.default_status for one in on.schedules or ()] == [dg.DefaultScheduleStatus.RUNNING] * 2
+        assert status(integration_assets.build_defs(automation=False)) is dg.DefaultScheduleStatus.STOPPED
+    assert status(integration_assets.build_defs(automation=True)) is dg.DefaultScheduleStatus.RUNNING
     bare = integration_assets.build_defs(include_schedules=False, include_sensors=False, group_name="requests")
     assert (list(bare.schedules or ()), list(bare.sensors or ())) == ([], [])
     assert {spec.group_name for spec in bare.resolve_all_asset_specs()} == {"requests"}
