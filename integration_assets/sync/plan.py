@@ -336,14 +336,23 @@ def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: i
     connection.execute("CREATE OR REPLACE TEMP TABLE compared_links AS " + read_sql("sync/compared_links"))
     connection.execute("CREATE OR REPLACE TEMP TABLE asked_pairs AS " + read_sql("sync/asked_pairs"))
     connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("sync/link_origins"))
-    connection.execute("INSERT INTO sync.plan_operations " + read_sql("sync/plan_link_operations"))
-    counts: Counter[str] = Counter(dict(connection.execute(read_sql("sync/plan_link_counts")).fetchall()))
+    counts = store_link_operations(connection, read_sql("sync/plan_link_operations"))
     counts["desired"] = connection.execute("SELECT count(*) FROM wanted_links").fetchall()[0][0]
     counts["live"] = connection.execute(read_sql("sync/live_link_labels")).fetchall()[0][0]
     counts["records written"], counts["labels written"] = connection.execute(
         read_sql("sync/written_before")
     ).fetchall()[0]
     return counts
+
+
+def store_link_operations(connection: duckdb.DuckDBPyConnection, operations: str) -> Counter[str]:
+    """Number and store the operations on pairs that a query finds; return labels by action.
+
+    Reads the variables `plan_id` and `last_seq`, the number of the plan's last operation on a record.
+    """
+    connection.execute("CREATE OR REPLACE TEMP TABLE link_operations AS " + operations)
+    connection.execute("INSERT INTO sync.plan_operations " + read_sql("sync/numbered_link_operations"))
+    return Counter(dict(connection.execute(read_sql("sync/plan_link_counts")).fetchall()))
 
 
 def kept_associations(connection: duckdb.DuckDBPyConnection) -> tuple[Conflict, ...]:

@@ -25,7 +25,13 @@ from integration_assets.sync.estimate import batch_limits, estimate_calls
 from integration_assets.sync.feature_request_object import KEY, MAPPING_VERSION, OUR_LABELS
 from integration_assets.sync.ledger import refresh_records, replace_links
 from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
-from integration_assets.sync.plan import PlanInputs, association_warnings, kept_associations, planned_pairs
+from integration_assets.sync.plan import (
+    PlanInputs,
+    association_warnings,
+    kept_associations,
+    planned_pairs,
+    store_link_operations,
+)
 from integration_assets.sync.plan_store import (
     SHORTEST_PREFIX,
     Plan,
@@ -246,9 +252,7 @@ def _save_links(
     set_variables(connection, plan_id=plan_id, last_seq=last_seq)
     connection.execute("CREATE OR REPLACE TEMP TABLE asked_pairs AS " + read_sql("sync/undone_pairs"))
     connection.execute("CREATE OR REPLACE TEMP TABLE link_origins AS " + read_sql("sync/link_origins"))
-    connection.execute("INSERT INTO sync.plan_operations " + read_sql("sync/undo_link_operations"))
-    counts: Counter[str] = Counter(dict(connection.execute(read_sql("sync/plan_link_counts")).fetchall()))
-    return counts
+    return store_link_operations(connection, read_sql("sync/undo_link_operations"))
 
 
 def _header(

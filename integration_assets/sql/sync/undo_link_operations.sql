@@ -2,9 +2,9 @@
 -- A label that is as it was before needs nothing. Where the answer to a write was never read, the first later write of
 -- the same label tells: the same change made again shows that this run's did not arrive. The plain association goes
 -- with the last label where the pair was empty before the run, or before us.
--- grain: one link or unlink of one pair; key: action, key, target, target_id; columns as sync.plan_operations
+-- grain: one link or unlink of one pair; key: action, key, target, target_id
 -- inputs: sync.ledger, temp undo_records, temp link_origins, raw.crm_links;
--- variables undone_run, portal_id, plan_id, last_seq, labels (ours)
+-- variables undone_run, portal_id, labels (ours)
 WITH changes AS (
     SELECT
         ledger.ledger_id,
@@ -134,40 +134,21 @@ judged AS (
             by_pair.record_id = link_origins.record_id
             AND by_pair.target = link_origins.target
             AND by_pair.target_id = link_origins.target_id
-),
-
-operations AS (
-    SELECT
-        action,
-        key,
-        record_id,
-        target,
-        target_id,
-        present_labels AS before_labels,
-        CASE
-            -- a link writes the whole set, so that labels of others are carried along
-            WHEN action = 'link' THEN list_sort(list_distinct(list_concat(present_labels, labels)))
-            WHEN is_whole THEN present_labels
-            ELSE list_sort(our_labels)
-        END AS after_labels
-    FROM judged
 )
 
 SELECT
-    getvariable('plan_id') AS plan_id,
-    -- links before unlinks, companies before contacts, labels before whole pairs
-    getvariable('last_seq') + row_number() OVER (
-        ORDER BY action, target, action = 'unlink' AND list_contains(after_labels, 'plain'), key, target_id
-    ) AS seq,
     action,
     key,
     record_id,
     target,
     target_id,
-    NULL AS before_values,
-    NULL AS after_values,
-    before_labels,
-    after_labels,
-    FALSE AS moved
-FROM operations
-WHERE len(after_labels) > 0
+    present_labels AS before_labels,
+    CASE
+        -- a link writes the whole set, so that labels of others are carried along
+        WHEN action = 'link' THEN list_sort(list_distinct(list_concat(present_labels, labels)))
+        WHEN is_whole THEN present_labels
+        ELSE list_sort(our_labels)
+    END AS after_labels
+FROM judged
+-- the plain association alone goes only with a whole pair
+WHERE action = 'link' OR is_whole OR len(our_labels) > 0
