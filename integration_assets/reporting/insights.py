@@ -110,7 +110,7 @@ class Company(msgspec.Struct, frozen=True):
     open_requests: int
     shipped_requests: int
     last_vote_at: datetime | None
-    found: int = 1
+    found: int
 
 
 class CompanyRequest(msgspec.Struct, frozen=True):
@@ -245,12 +245,14 @@ def read_neighbours(connection: duckdb.DuckDBPyConnection, request_id: str) -> l
 
 def read_companies(connection: duckdb.DuckDBPyConnection, words: str, *, limit: int, skipped: int = 0) -> list[Company]:
     """A page of the companies that voted."""
-    return _rows(connection, Company, "companies", {"words": words, "most_rows": limit, "skipped": skipped})
+    values = {"words": words, "company_id": None, "most_rows": limit, "skipped": skipped}
+    return _rows(connection, Company, "companies", values)
 
 
 def read_company(connection: duckdb.DuckDBPyConnection, company_id: str) -> Company | None:
     """A company by id."""
-    return _first(_rows(connection, Company, "company", {"company_id": company_id}))
+    values = {"words": "", "company_id": company_id, "most_rows": 1, "skipped": 0}
+    return _first(_rows(connection, Company, "companies", values))
 
 
 def read_company_requests(

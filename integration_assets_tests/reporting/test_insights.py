@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from integration_assets.reporting.insights import read_plan
+from integration_assets.reporting.insights import read_companies, read_company, read_plan
 from integration_assets.staging.publishing import publish
 
 
@@ -25,3 +25,21 @@ def test_a_published_plan_without_a_kind_of_change_has_none_of_it(
         found = read_plan(published, "abc")
     assert found is not None
     assert found.counts == {"create": 1, "update": 2, "retire": 0, "link": 3, "unlink": 4}
+
+
+def test_companies_are_found_by_words_and_one_by_id(empty_store: duckdb.DuckDBPyConnection) -> None:
+    """Those with most ARR first, and how many there are; a company alone is found by its whole id."""
+    empty_store.execute("""
+        CREATE TABLE ranked.companies AS
+        SELECT *, 2 AS requests, 1 AS open_requests, 1 AS shipped_requests, NULL::TIMESTAMP AS last_vote_at
+        FROM (VALUES
+            ('c1', 'Acme', 'acme.com', 5::DECIMAL(38, 2), 'known'), ('c2', 'Bolt', 'bolt.io', 7, 'known'),
+            ('c3', NULL, NULL, NULL, 'no_figure')
+        ) AS t (company_id, company_name, domain, arr, arr_status);
+    """)
+    assert [one.company_id for one in read_companies(empty_store, "", limit=9)] == ["c2", "c1", "c3"]
+    [second] = read_companies(empty_store, "", limit=1, skipped=1)
+    assert (second.company_id, second.found) == ("c1", 3)
+    [found] = read_companies(empty_store, "ACME", limit=9)
+    assert read_company(empty_store, "c1") == found
+    assert [read_company(empty_store, unknown) for unknown in ("", "c", "acme")] == [None, None, None]

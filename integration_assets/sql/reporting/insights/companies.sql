@@ -1,7 +1,7 @@
 -- Companies that voted, one page of them, those with most ARR first.
 -- grain: one company; key: company_id
 -- inputs: ranked.companies
--- $words: what the name or domain holds, "" for anything
+-- $words: what the name or domain holds, "" for anything; $company_id: the only one, NULL for all
 SELECT
     company_id,
     company_name,
@@ -14,7 +14,9 @@ SELECT
     last_vote_at,
     count(*) OVER () AS found
 FROM ranked.companies
-WHERE contains(lower(concat_ws(' ', company_name, domain)), lower($words))
+WHERE
+    contains(lower(concat_ws(' ', company_name, domain)), lower($words))
+    AND company_id = coalesce($company_id, company_id)
 ORDER BY arr DESC NULLS LAST, requests DESC, company_name ASC NULLS LAST, company_id ASC
 LIMIT
     $most_rows
