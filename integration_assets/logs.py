@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -29,8 +30,6 @@ PRODUCT = "integration_assets"
 """Name of the logger above all of ours."""
 _CAPTURED_BY_DAGSTER = "dagster.builtin"
 """Name of Dagster's logger to which it attaches, while a step is at work, what writes into the log of its run."""
-FORWARDED = "dagster_forwarded"
-"""Mark of a record that was handed to Dagster: whoever prints what Dagster logs would print it a second time."""
 _SERVER = "uvicorn"
 """Logger of the web server, whose lines are the operator's as much as ours."""
 _LEVELS: dict[LogLevel, int] = {
@@ -163,12 +162,28 @@ class RunLogHandler(logging.Handler):
         copied.exc_info, copied.exc_text = None, None
         if record.exc_text:
             copied.msg = f"{record.getMessage()}\n{record.exc_text}"
-        setattr(copied, FORWARDED, True)
-        for handler in logging.getLogger(_CAPTURED_BY_DAGSTER).handlers:
+        for handler in _dagsters_handlers():
             try:
                 handler.handle(copied)
             except Exception as error:  # noqa: BLE001 - a line that cannot be kept must not end the run it is about
                 sys.stderr.write(f"a line could not be written into the run's log ({type(error).__name__})\n")
+
+
+def _dagsters_handlers() -> list[logging.Handler]:
+    """What Dagster captures the step at work with; empty outside of one."""
+    return logging.getLogger(_CAPTURED_BY_DAGSTER).handlers
+
+
+def _is_not_printed_by_dagster(_: logging.LogRecord) -> bool:
+    return not _dagsters_handlers()
+
+
+_LINK = re.compile(r"\s*\(?https?://[^\s)]+\)?")
+
+
+def without_links(text: str) -> str:
+    """A text without the links in it: the address of a request in the feedback system is made of its title."""
+    return _LINK.sub("", text)
 
 
 _output: LogOutput | None = None
@@ -200,8 +215,12 @@ def _apply(settings: LogSettings, level: LogLevel | None, *, default: LogLevel, 
     ours.setLevel(min(shown, logging.INFO))
     logging.getLogger(_SERVER).setLevel(shown)
     _attach(ours, RunLogHandler())
-    # Of a code location, Dagster prints the lines of libraries itself.
-    _attach(logging.getLogger() if everybody else ours, StderrHandler(settings.style, shown))
+    stderr = StderrHandler(settings.style, shown)
+    # Of a code location, Dagster prints the lines of libraries itself, and in a step ours as well. Objects are for
+    # whoever collects them, which cannot read what Dagster prints.
+    if not everybody and settings.style == "text":
+        stderr.addFilter(_is_not_printed_by_dagster)
+    _attach(logging.getLogger() if everybody else ours, stderr)
 
 
 def ensure_configured() -> None:

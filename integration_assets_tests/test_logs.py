@@ -236,6 +236,35 @@ def test_a_wrong_variable_is_named(name: str, value: str, monkeypatch: pytest.Mo
     assert value not in raised.value.message
 
 
+@pytest.mark.parametrize(("style", "written"), [("text", 1), ("json", 2)])
+def test_in_a_step_of_a_code_location_a_line_of_text_is_printed_once(
+    style: str, written: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Dagster prints it there. An object is written all the same: nobody can collect what Dagster prints."""
+    monkeypatch.setenv("INTEGRATION_ASSETS_LOG", style)
+    logs.configure(default="info", everybody=False)
+
+    @dg.op
+    def speaking() -> None:
+        OURS.info("only once")
+
+    @dg.job
+    def job() -> None:
+        speaking()
+
+    with dg.DagsterInstance.ephemeral() as instance:
+        job.execute_in_process(instance=instance)
+    assert sum("only once" in line for line in spoken(capsys)) == written
+    OURS.info("outside of a step")
+    assert len(spoken(capsys)) == 1
+
+
+def test_links_are_left_out() -> None:
+    """Their addresses are made of titles; what stands around them stays."""
+    text = "2 requests, no title: 68ab (https://acme.canny.io/admin/board/a/p/dark-mode), 68cd; see https://x.example/a"
+    assert logs.without_links(text) == "2 requests, no title: 68ab, 68cd; see"
+
+
 def test_a_code_location_with_a_wrong_variable_loads_and_says_so(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -17,6 +17,7 @@ from integration_assets.assets.metadata import escape_markdown, shown_table
 from integration_assets.checks import nulls
 from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, query
 from integration_assets.checks.gate import CHECKS
+from integration_assets.logs import without_links
 from integration_assets.reporting.quarantine import read_quarantine
 from integration_assets.runs.gate_settings import gate_settings
 from integration_assets.runs.partitions import TENANTS
@@ -58,11 +59,12 @@ def check_metadata(
 
 def _log_result(result: CheckResult) -> None:
     fields = {"check": result.name, "asset": result.asset, "severity": result.severity, "passed": result.passed}
+    detail = without_links(result.detail)
     if result.passed:
-        log.info("check %s of %s: ok, %s", result.name, result.asset, result.detail, extra=fields)
+        log.info("check %s of %s: ok, %s", result.name, result.asset, detail, extra=fields)
         return
     level = logging.ERROR if result.severity == "ERROR" else logging.WARNING
-    log.log(level, "check %s of %s: failed, %s", result.name, result.asset, result.detail, extra=fields)
+    log.log(level, "check %s of %s: failed, %s", result.name, result.asset, detail, extra=fields)
 
 
 def _partitioned(check: Check) -> dg.AssetChecksDefinition:

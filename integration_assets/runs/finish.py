@@ -20,6 +20,7 @@ from integration_assets.errors import (
     RunCancelledError,
     RunStoppedError,
 )
+from integration_assets.logs import without_links
 from integration_assets.reporting.alerts import AlertTransition
 from integration_assets.reporting.open_runs import forget_run
 from integration_assets.reporting.outbox import OutboxMessage
@@ -158,7 +159,7 @@ def _log_end(result: RunResult) -> None:
         "the run ended %s in %.1f s%s",
         summary.state,
         summary.duration_seconds,
-        f": {result.error}" if result.error else "",
+        f": {without_links(result.error)}" if result.error else "",
         extra={
             "end_state": summary.state,
             "exit_code": result.exit_code,

@@ -14,6 +14,7 @@ from integration_assets.checks.gate import closed_by, run_gate
 from integration_assets.config import Environment
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, CredentialError, HeldError
+from integration_assets.logs import without_links
 from integration_assets.models import Portal
 from integration_assets.reporting.progress import track
 from integration_assets.runs.gate_settings import gate_settings
@@ -187,7 +188,8 @@ async def write_run(session: RunSession) -> ApplyReport:
     results = run_gate(connection, gate_settings(state))
     state.checks.update({result.name: result for result in results})
     if reasons := closed_by(results):
-        log.error("the gate is closed: %s", "; ".join(reasons), extra={"reasons": reasons, "checks": len(results)})
+        told = [without_links(reason) for reason in reasons]
+        log.error("the gate is closed: %s", "; ".join(told), extra={"reasons": told, "checks": len(results)})
         raise HeldError(f"the gate is closed, nothing was written: {'; '.join(reasons)}", reasons=reasons)
     log.info("the gate is open: %d checks asked", len(results), extra={"checks": len(results)})
     planned = state.planned or plan_run(session)

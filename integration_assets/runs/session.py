@@ -34,7 +34,7 @@ from integration_assets.errors import (
     RunStoppedError,
     TransientError,
 )
-from integration_assets.logs import run_fields
+from integration_assets.logs import run_fields, without_links
 from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_runs, forget_run
 from integration_assets.reporting.text import count
 from integration_assets.runs.finish import finish_run
@@ -468,7 +468,7 @@ def _note_stop(state: RunState, stage: str, problem: IntegrationError, seconds: 
         return
     # What is held or tried again is an end that was meant.
     level = logging.ERROR if problem.state is EndState.FAILED else logging.WARNING
-    log.log(level, "%s stopped after %.1f s: %s", stage, seconds, problem.message, extra=fields)
+    log.log(level, "%s stopped after %.1f s: %s", stage, seconds, without_links(problem.message), extra=fields)
 
 
 def note_use(state: RunState) -> None:

@@ -108,9 +108,13 @@ def test_every_line_is_one_object_that_names_the_run(outage: World) -> None:
 
 
 def told_in_the_ui(operator: Operator, run: dg.DagsterRun) -> list[tuple[str | None, str, str]]:
-    """Step, level and text of each line in a run's log that is no event of Dagster's own."""
+    """Step, level and text of each line in a run's log that is no event of Dagster's own. Steps of stages as stages."""
     return [
-        (entry.step_key, logging.getLevelName(int(entry.level)), entry.user_message)
+        (
+            entry.step_key and entry.step_key.removeprefix("integration_assets_"),
+            logging.getLevelName(int(entry.level)),
+            entry.user_message,
+        )
         for entry in operator.instance.all_logs(run.run_id)
         if entry.dagster_event is None
     ]
