@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import dagster as dg
-from dagster.components.component_scaffolding import scaffold_component
 from pydantic import BaseModel, Field
 
 from integration_assets.project import build_defs
@@ -38,7 +37,7 @@ class FeatureRequestSyncScaffolder(dg.Scaffolder[FeatureRequestSyncParams]):
 
     def scaffold(self, request: dg.ScaffoldRequest[FeatureRequestSyncParams]) -> None:
         """Write the file."""
-        scaffold_component(request, request.params.model_dump())
+        dg.scaffold_component(request, request.params.model_dump())
 
 
 @dg.scaffold_with(FeatureRequestSyncScaffolder)

@@ -20,7 +20,7 @@ LONG_BY_HAND = timedelta(days=7)
 DAEMON_SILENCE = timedelta(minutes=5)
 """Dagster's daemon says every half minute that it lives."""
 SYNC_SCHEDULE = "sync_schedule"
-"""Without this one nothing is synced, whatever else is on."""
+"""Without this one nothing is synced, whatever else is on. A project may have put something before its name."""
 SCHEDULES = Path("schedules", "schedules.db")
 
 
@@ -52,7 +52,7 @@ def _switched(known: Schedules, now: datetime) -> CheckOutcome:
     if not known.on and not known.off:
         return ok("no schedule on this machine")
     # The other schedule only asks for changes: without a sync nothing comes of it.
-    if not known.on or SYNC_SCHEDULE in known.off:
+    if not known.on or any(name.endswith(SYNC_SCHEDULE) for name in known.off):
         return warn(f"switched off: {', '.join(known.off)}", "Dagster UI → Automation: switch the schedule on")
     # A schedule that is on does nothing by itself: it is the daemon that starts runs.
     if known.looked_at is None or now - known.looked_at > DAEMON_SILENCE:

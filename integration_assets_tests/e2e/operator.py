@@ -80,12 +80,14 @@ class Operator:
         job: str | None = None,
         tags: dict[str, str] | None = None,
         repeat: str | None = None,
+        config: dict[str, Any] | None = None,
     ) -> dg.DagsterRun:
         """Execute a job, a selection of assets, or what is left of the failed run `repeat`."""
         before = {run.run_id for run in self.instance.get_runs()}
         with dg.execute_job(
             self._repository.get_reconstructable_job(job or ("sync" if assets is None else ASSET_JOB)),
             instance=self.instance,
+            run_config=config,
             tags=FOR_DEFAULT if tags is None else tags,
             asset_selection=[dg.AssetKey(key) for key in assets] if assets is not None else None,
             reexecution_options=dg.ReexecutionOptions.from_failure(repeat, self.instance) if repeat else None,

@@ -251,6 +251,7 @@ def test_no_tick_failed(office: Office) -> None:
         "retry_later",
         "dead_runs",
         "credentials",
+        "tenants",
     }
     for name, state in states.items():
         assert state["ticks"], name

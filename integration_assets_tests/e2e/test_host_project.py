@@ -166,6 +166,26 @@ def test_steps_of_the_project_are_not_taken_for_ours(begun: Operator) -> None:
     assert not is_followed(theirs, begun.instance)
 
 
+def test_assets_run_by_the_executor_that_whoever_launches_them_chose(ready: World) -> None:
+    """Where the project names none, the launchpad offers the in-process one, by which everything is a whole run."""
+    with operating(ready) as operator:
+        chooser = Operator(ready, operator.instance, "integration_assets_tests.e2e.default_executor")
+        run = chooser.run(EVERYTHING, config={"execution": {"config": {"in_process": {}}}})
+        assert run.status is SUCCESS, operator.failures(run)
+        assert [(row.mode, row.state) for row in operator.rows()] == [("sync", "SUCCEEDED")]
+
+
+def test_two_of_them_load_side_by_side() -> None:
+    """Under different prefixes, in one project, with a job over all there is."""
+    defs = dg.Definitions.merge(
+        integration_assets.build_defs(key_prefix="a"),
+        integration_assets.build_defs(key_prefix="b"),
+        dg.Definitions(jobs=[dg.define_asset_job("all_of_it")]),
+    )
+    dg.Definitions.validate_loadable(defs)
+    assert len(set(defs.resolve_job_def("all_of_it").asset_layer.executable_asset_keys)) == 2 * len(EVERYTHING)
+
+
 def test_the_tenants_get_their_partitions(begun: Operator) -> None:
     """The sensor asks for those that are missing, and deletes none."""
     begun.instance.delete_dynamic_partition("integration_assets_tenants", "default")
