@@ -21,7 +21,7 @@ from typing import Literal
 
 import dagster as dg
 import duckdb
-from pydantic import PrivateAttr
+from pydantic import Field, PrivateAttr
 
 from integration_assets.config import Environment, Settings, TenantSettings, load_settings, tenant_settings
 from integration_assets.errors import (
@@ -85,20 +85,28 @@ RUN_HOLDER = "run "
 class RunSession(dg.ConfigurableResource["RunSession"]):
     """Settings, staging store, call counts and outcome of one run.
 
-    `mode` is `sync`, `dry_run` (plan, write nothing), `read_only` (rank, ask nothing of the CRM), `undo_plan` (plan the
-    undo of a run) or `undo`; empty means that of the job. `environment` is `sandbox` or `production`; empty means
-    `INTEGRATION_ASSETS_ENVIRONMENT`. Dagster checks both before a run begins. `plan_file` and `approved_hash` apply a
-    plan that was saved to a file elsewhere.
-    `full_read` reads everything whole, whatever earlier runs know. `undo_run` is the run to undo: its id, the beginning
-    of it, or `last`; `approved_hash` is then the whole hash of the saved undo to apply, empty for a new one.
+    The fields are what somebody may say who launches one; Dagster shows their descriptions in its launchpad, and checks
+    the values before the run begins.
     """
 
-    mode: ModeChoice = ""
-    environment: EnvironmentChoice = ""
-    plan_file: str = ""
-    approved_hash: str = ""
-    full_read: bool = False
-    undo_run: str = LAST
+    mode: ModeChoice = Field(
+        default="",
+        description="sync; dry_run: plan, write nothing; read_only: rank, ask nothing of the CRM; undo_plan: plan the "
+        "undo of a run; undo. Empty: that of the job.",
+    )
+    environment: EnvironmentChoice = Field(
+        default="", description="The CRM portal to write to. Empty: as INTEGRATION_ASSETS_ENVIRONMENT says."
+    )
+    plan_file: str = Field(default="", description="A plan that was saved to a file elsewhere, to be applied.")
+    approved_hash: str = Field(
+        default="",
+        description="With plan_file: the approved hash of that plan. In an undo: the whole hash of the saved undo to "
+        "apply; empty for a new one.",
+    )
+    full_read: bool = Field(default=False, description="Read everything, whatever earlier runs know.")
+    undo_run: str = Field(
+        default=LAST, description="In an undo, the run to take back: its id, the beginning of it, or `last`."
+    )
 
     _state: RunState | None = PrivateAttr(default=None)
     _fields: dict[str, str] = PrivateAttr(default_factory=dict)
