@@ -1,4 +1,4 @@
-"""Which addresses a tenant may have us ask: the address guard.
+"""The address guard: the addresses a tenant may have us ask.
 
 `check_address` is asked when an address is saved, and again when a client is made for it; `AddressGuard.addresses_of`
 when a connection is opened, so that what is dialled is what was checked. The table of networks is our own, because the
@@ -66,7 +66,7 @@ _ISATAP = frozenset({0x00005EFE, 0x02005EFE})
 _NETLOC = re.compile(r"(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(?::(?P<port>[0-9]{1,5}))?")
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _ENDS_IN_A_NUMBER = re.compile(r"(.*\.)?(0[xX][0-9A-Fa-f]*|[0-9]+)\.?")
-"""What resolvers read as an IPv4 address, in whatever spelling (WHATWG URL, "ends in a number")."""
+"""Hosts that resolvers read as an IPv4 address, in whatever spelling (WHATWG URL, "ends in a number")."""
 _NAMES_OF_THIS_NETWORK = ("localhost", "localdomain", "local", "internal", "home.arpa")
 
 
@@ -112,6 +112,7 @@ def check_address(url: str, policy: AddressPolicy) -> Target:
     """
     target = _parsed(url)
     _check_target(target, policy)
+    # Without TLS, whoever sits in between reads the credential and answers in the system's place.
     if target.scheme != "https" and target.pair not in policy.allowed:
         raise AddressError(target.host, "it must begin with https://")
     return target
@@ -122,9 +123,11 @@ def why_not_public(address: Address) -> str | None:
     for network, what in NOT_PUBLIC:
         if address.version == network.version and address in network:
             return what
+    # Beyond the table only the global block is handed out; what lies outside it is nobody's public address.
     if isinstance(address, IPv6Address):
         if address not in _GLOBAL_V6:
             return "reserved"
+        # ISATAP hides the IPv4 address in the lower half, under any prefix: no network of the table can name it.
         if (int(address) >> 32) & 0xFFFFFFFF in _ISATAP:
             return "an embedded IPv4 address"
     return None
@@ -137,6 +140,7 @@ def check_literal(host: str, address: Address, policy: AddressPolicy) -> None:
         AddressError: it may not.
     """
     what = why_not_public(address)
+    # The operator's networks open private ones only: no list opens loopback or a metadata service.
     if what is None or (what in ALLOWABLE and any(_holds(network, address) for network in policy.networks)):
         return
     raise AddressError(host, f"it leads to {what}, which is not the public internet")
@@ -172,16 +176,20 @@ class AddressGuard:
             AddressError: one of them may not be asked, or the host and port may not.
             OSError: the name has no address.
         """
+        # The spelling that the policy is written in; `Host.` and `host` are one machine.
         name = (host.decode("ascii") if isinstance(host, bytes) else host).strip("[]").lower().removesuffix(".")
         target = Target("", name, port)
+        # Again at use, so that what is dialled is what was checked, whatever the client was made for.
         _check_target(target, self.policy)
         if (literal := _literal(name)) is not None:
             return [str(literal)]
+        # Resolved once, and the answers are what is dialled: a name cannot lead elsewhere after it was checked.
         answers = list(dict.fromkeys(await self._resolver(name, port)))
         if not answers:
             raise OSError("the name has no address")
         if len(answers) > MOST_ANSWERS:
             raise AddressError(name, f"it has more than {MOST_ANSWERS} addresses")
+        # Every answer, not the first alone: which one is dialled depends on which of them is up.
         if target.pair not in self.policy.allowed:
             for answer in answers:
                 check_literal(name, _answered(name, answer), self.policy)
@@ -199,6 +207,7 @@ def _answered(host: str, answer: str) -> Address:
 
 
 def _parsed(url: str) -> Target:
+    # Everything below is about spellings that parsers read in different ways; the plain ones are left.
     if len(url) > LONGEST_URL:
         raise AddressError("given", f"it must have at most {LONGEST_URL:,} characters")
     if not url.isascii() or not url.isprintable() or set(url) & set(" \\<>\"'`{}|^"):
@@ -207,8 +216,10 @@ def _parsed(url: str) -> Target:
         parts = urlsplit(url)
     except ValueError:
         raise AddressError("given", "it must look like https://host/path") from None
+    # A user before the host makes another host look like the one that is asked.
     if "@" in parts.netloc:
         raise AddressError("given", "it must have no user or password in it")
+    # Looked for in the text: urlsplit shows an empty query or fragment as none.
     if "?" in url or "#" in url:
         raise AddressError("given", "it must have no query or fragment in it")
     found = _NETLOC.fullmatch(parts.netloc)
@@ -221,6 +232,7 @@ def _parsed(url: str) -> Target:
 
 def _check_target(target: Target, policy: AddressPolicy) -> None:
     """Host and port by themselves: everything but the scheme and what the name resolves to."""
+    # The operator's word, for a look-alike on loopback for one: it stands above all that follows.
     if target.pair in policy.allowed:
         return
     if target.port not in PORTS:
@@ -237,6 +249,7 @@ def _check_target(target: Target, policy: AddressPolicy) -> None:
 
 def _literal(host: str) -> Address | None:
     """The address a host is in its usual spelling; None when it is a name."""
+    # What ends in a number is no name to a resolver, but an address in some spelling.
     if ":" not in host and not _ENDS_IN_A_NUMBER.fullmatch(host):
         return None
     try:
@@ -249,8 +262,10 @@ def _check_name(host: str) -> None:
     labels = host.split(".")
     if len(host) > LONGEST_HOST or not all(_LABEL.fullmatch(label) for label in labels):
         raise AddressError(host[:LONGEST_HOST], "it is no name of a host")
+    # Before anything is resolved: what such a name leads to differs from network to network.
     if any(host == name or host.endswith(f".{name}") for name in _NAMES_OF_THIS_NETWORK):
         raise AddressError(host, "it is a name that means another machine on every network")
+    # A bare name is completed by the resolver with the search domains of this machine's own network.
     if len(labels) < 2:
         raise AddressError(host, "it must be a whole name, such as billing.example.com")
 

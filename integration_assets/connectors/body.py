@@ -47,6 +47,7 @@ class BodyReader:
     """Collects a body chunk by chunk, unpacking it, and stops as soon as it grows beyond `cap` bytes."""
 
     def __init__(self, encoding: str, cap: int) -> None:
+        # An encoding we cannot unpack would reach the JSON parser as noise, and be told as malformed JSON.
         if encoding.lower() not in ("", "identity", "gzip", "x-gzip", "deflate"):
             raise BodyError(f"content encoding that was not asked for ({encoding[:20]!r})")
         packed = encoding.lower() not in ("", "identity")
@@ -63,9 +64,11 @@ class BodyReader:
             return
         try:
             while not self._unpacker.eof:
+                # At most a piece at a time: the cap must be noticed before a bomb is whole in memory.
                 piece = self._unpacker.decompress(chunk, PIECE)
                 self._add(piece)
                 chunk = self._unpacker.unconsumed_tail
+                # Less than a piece came out and nothing is left to go in: the rest is in chunks to come.
                 if not chunk and len(piece) < PIECE:
                     return
         except zlib.error:
@@ -99,16 +102,21 @@ def parse_json(body: bytes) -> Any:
         LargeBodyError: it holds more values than we have memory for.
         BodyError: any other reason to refuse it.
     """
+    # Counted in the bytes, brackets inside texts included: an upper bound, had before any memory is spent.
     if body.count(b"{") + body.count(b"[") > MOST_CONTAINERS or body.count(b",") > MOST_SEPARATORS:
         raise LargeBodyError("JSON of more values than one answer may hold")
+    # Looked for first: the replacement makes the whole body anew.
     if SURROGATE.search(body):
         body = ESCAPES.sub(_paired, body)
     try:
+        # Twice: msgspec is strict and fast but keeps the last of two equal keys, which only the other can be made to
+        # see.
         value = msgspec.json.decode(body)
         json.loads(body, object_pairs_hook=_without_duplicates)
     except msgspec.ValidationError:
         raise BodyError("JSON with a number out of range") from None
     except msgspec.DecodeError as error:
+        # msgspec tells a cut text by its message alone; a whole one is not worth another try.
         if "truncated" in str(error) and not _is_complete(body):
             raise CutBodyError("JSON that ends too early") from None
         raise BodyError("malformed JSON") from None

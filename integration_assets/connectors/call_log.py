@@ -1,4 +1,4 @@
-"""Where a limiter keeps which calls left when: in this process, or in a file that several processes share.
+"""The log in which a limiter keeps when calls left: in this process, or in a file that several processes share.
 
 Times are those of the machine's monotonic clock, which all its processes have in common and which is never set back. A
 file from before a restart of the machine holds times that mean nothing any more; they are forgotten or harmless.
@@ -88,15 +88,19 @@ class SharedLog:
             OSError: the file cannot be opened, read or written.
         """
         with self._thread:
+            # Opened anew each time: a file that was moved away meanwhile must not be written on unseen.
             descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
                 buckets = _decoded(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
                 yield buckets
+                # Only when the block ended well: what an error left half changed is not kept.
                 content = _ENCODER.encode(buckets)
+                # In place, not by a new file: the lock is on this one, and others wait for it.
                 os.pwrite(descriptor, content, 0)
                 os.ftruncate(descriptor, len(content))
             finally:
+                # Gives the lock back as well, as the end of the process would.
                 os.close(descriptor)
 
 

@@ -34,10 +34,12 @@ class CallCounter:
 
     def sent(self, system: str, endpoint: str, *, writes: bool, repeat: bool) -> None:
         """Count one request about to be sent."""
+        # Counted before it leaves: one that breaks on the way has cost a call of the quota all the same.
         self._add(CallCount(system, endpoint, 1, int(writes), int(repeat)))
 
     def throttled(self, system: str, endpoint: str) -> None:
         """Count one answer 429 to a request counted before."""
+        # Its total was counted when it was sent.
         self._add(CallCount(system, endpoint, throttled=1))
 
     def snapshot(self) -> tuple[CallCount, ...]:

@@ -31,9 +31,11 @@ async def download(url: str, target: Path, *, most_bytes: int, seconds: float, f
         PermanentError: the address is none we ask, the answer is no file, or it is larger than `most_bytes`.
         TransientError: the transfer broke or took too long.
     """
+    # Before anything can fail: an error of the library below may hold the address.
     register(url)
     _check(url, from_loopback=from_loopback)
     timeout = httpx.Timeout(None, connect=min(CONNECT_SECONDS, seconds)).as_dict()
+    # Not packed on the way: the cap is on the bytes as they are stored.
     request = httpx.Request("GET", url, headers={"accept-encoding": "identity"}, extensions={"timeout": timeout})
     try:
         async with (
@@ -42,6 +44,7 @@ async def download(url: str, target: Path, *, most_bytes: int, seconds: float, f
         ):
             response = await transport.handle_async_request(request)
             try:
+                # Redirects included: the address was checked, the one it leads to was not.
                 if response.status_code != httpx.codes.OK:
                     raise PermanentError(f"the file cannot be fetched: its address answers {response.status_code}")
                 await _store(response, target, most_bytes)
@@ -60,6 +63,7 @@ async def _store(response: httpx.Response, target: Path, most_bytes: int) -> Non
     with target.open("wb") as file:
         async for chunk in response.aiter_bytes():
             received += len(chunk)
+            # Before it is written: the cap is there to keep the disk free.
             if received > most_bytes:
                 raise PermanentError(f"the file is larger than {most_bytes // (1024 * 1024)} MiB")
             file.write(chunk)
@@ -71,6 +75,7 @@ def _check(url: str, *, from_loopback: bool) -> None:
         host = parts.hostname or ""
     except ValueError:
         raise PermanentError("the address of the file is none") from None
+    # The file holds the whole portal, and the address alone opens it.
     secure = parts.scheme == "https" or (parts.scheme == "http" and from_loopback and is_loopback(host))
     if not secure or not host or "@" in parts.netloc:
         raise PermanentError("the address of the file is not one that is asked: it must be https")
@@ -78,6 +83,7 @@ def _check(url: str, *, from_loopback: bool) -> None:
 
 def is_loopback(host: str) -> bool:
     """Tell whether a host name means this machine, without asking a name server."""
+    # By name and number only: asking a name server would let its answer decide.
     if host == "localhost":
         return True
     try:

@@ -109,6 +109,7 @@ class Exchange:
         self._body_bytes = body_bytes
         self._proxy: Proxy | None = None
         self._transport: httpx.AsyncHTTPTransport | None = None
+        # Registered where they are first held: from here on they could get into a text.
         for value in (*headers.values(), *body_fields.values()):
             if isinstance(value, SecretStr):
                 _register(value.get_secret_value())
@@ -119,6 +120,7 @@ class Exchange:
         Raises:
             ConfigurationError: the environment names a proxy or authorities that cannot be used.
         """
+        # No proxy behind the guard: it would resolve the name itself, and go round what was checked.
         if self._guard is not None:
             self._transport = _GuardedTransport(self._guard, self._connections)
         else:
@@ -160,7 +162,9 @@ class Exchange:
                 sending = self._sending(json, form, headers)
                 return await self._answer(self._transport, method, path, params, sending, _traced(before_bytes))
         except TimeoutError:
+            # The request may have arrived: only the steps before its first byte can say that it did not.
             raise LostError(f"gave no complete answer within {self._deadline:g} s") from None
+        # A connection that never stood carried no byte of the request.
         except httpx.ConnectTimeout:
             through = f"; {self._proxy} is in between" if self._proxy else ""
             raise LostError(f"cannot be reached: connecting took too long{through}", sent=False) from None
@@ -205,12 +209,14 @@ class Exchange:
                 async for chunk in response.aiter_raw():
                     reader.feed(chunk)
                 return RawAnswer(response.status_code, received, reader.finish())
+            # A broken transfer, as a reset is: it is told to `send`, which knows what it means for a write.
             except CutBodyError:
                 raise
             except BodyError as error:
                 large = isinstance(error, LargeBodyError)
                 raise UnreadableError(str(error), response.status_code, large=large) from None
         finally:
+            # Also after a body that was refused: its connection is in the middle of it, and must be given up.
             await response.aclose()
 
     def _sending(
@@ -221,6 +227,7 @@ class Exchange:
     ) -> tuple[bytes | None, dict[str, str]]:
         """Body and headers of a request, with their secrets in them."""
         unwrapped = {name: _revealed(value) for name, value in {**self._headers, **(headers or {})}.items()}
+        # Secrets of a form travel in it, and need no body fields beside it.
         if form is not None:
             body = urlencode({name: _revealed(value) for name, value in form.items()}).encode()
             return body, {**unwrapped, "content-type": "application/x-www-form-urlencoded"}
@@ -228,6 +235,7 @@ class Exchange:
         return content, unwrapped if content is None else {**unwrapped, "content-type": "application/json"}
 
     def _content(self, json: Any | None) -> bytes | None:
+        # Added at the last moment, so that a call can be shown without its keys.
         if self._body_fields:
             secrets = {name: value.get_secret_value() for name, value in self._body_fields.items()}
             return msgspec.json.encode({**(json or {}), **secrets})
@@ -259,11 +267,14 @@ def direct_transport(proxy: Proxy | None, connections: int) -> httpx.AsyncHTTPTr
 
 def _refused_by(proxy: Proxy | None, error: httpx.ProxyError) -> LostError:
     """Translate a proxy's refusal to connect into an error. Nothing has reached the system."""
+    # httpx tells the status of a proxy by the text of its error alone.
     said = str(error)
     status = int(said[:3]) if said[:3].isdigit() else 0
+    # A person has to act: the password does not become right by waiting.
     if status == httpx.codes.PROXY_AUTHENTICATION_REQUIRED:
         return LostError(f"{proxy} asks for a user and a password, or refuses them (407)", sent=False, permanent=True)
     what = f"cannot be reached: {proxy} does not connect to it"
+    # A rule of the proxy, but for 429, which passes.
     if 400 <= status < 500 and status != httpx.codes.TOO_MANY_REQUESTS:
         advice = f"have it allowed there, or name the host in {NO_PROXY}"
         return LostError(f"{what} ({status}): {advice}", sent=False, permanent=True)
@@ -304,6 +315,7 @@ def certificate_problem(error: BaseException, *, guarded: bool = False) -> str |
 
 def _caused_by(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
     """The first error of a kind among an error and what it was raised from."""
+    # httpx and httpcore wrap what ssl raised; its code is on the innermost error.
     while error is not None and not isinstance(error, kind):
         error = error.__cause__ or error.__context__
     return error
@@ -315,6 +327,7 @@ def _traced(before_bytes: Callable[[], None] | None) -> dict[str, Any]:
         return {}
 
     async def trace(event: str, _info: Mapping[str, Any]) -> None:
+        # Before the head, and before the body once more: without its body the peer has no whole request.
         if event in ("http11.send_request_headers.started", "http11.send_request_body.started"):
             before_bytes()
 
@@ -331,6 +344,7 @@ def _checked_base_url(system: str, base_url: str, guard: AddressGuard | None) ->
         fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
     except ValueError:
         fine = False
+    # A path is appended to it: behind a query or fragment it would be lost.
     if not fine or "@" in parts.netloc or parts.query or parts.fragment:
         raise ConfigurationError(
             f"the {system} base URL must look like https://host/path, with no user, query or fragment"
@@ -341,6 +355,7 @@ def _checked_base_url(system: str, base_url: str, guard: AddressGuard | None) ->
 def _checked_header(system: str, name: str, value: SecretStr | str) -> SecretStr | str:
     """The value as it was given. A key pasted with a line break in it would fail only while sending, every time."""
     text = _revealed(value)
+    # The value itself is not told: it is a secret.
     if not (text.isascii() and text.isprintable()) or text != text.strip():
         raise ConfigurationError(
             f"the {system} key or token ({name} header) holds a line break or another odd character"

@@ -26,9 +26,11 @@ def unknown_fields(records: str, documented: Collection[str], items: Iterable[An
     only their own fields are, not those of objects inside them. Items that are no objects have no fields.
     """
     found: dict[str, int] = {}
+    # By the whole set of names: nearly all records of a page have the same one.
     for names, count in Counter(tuple(item) for item in items if isinstance(item, dict)).items():
         for name in names:
             if name not in documented:
+                # A field name may be somebody's address, and is told in reports.
                 known_as = f"{records}.{name if _NAME.fullmatch(name) else OTHERS}"
                 if known_as not in found and len(found) >= MOST_NAMES:
                     known_as = f"{records}.{OTHERS}"

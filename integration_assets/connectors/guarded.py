@@ -42,10 +42,12 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
             httpcore.ConnectError, httpcore.ConnectTimeout: none of them answers in time.
         """
         began = time.monotonic()
+        # Resolved here and dialled as numbers: httpcore would resolve the name once more, unchecked.
         addresses = (await self._resolved(host, port, timeout))[:MOST_DIALLED]
         problem: Exception = httpcore.ConnectError("no address")
         for place, address in enumerate(addresses):
             left = None if timeout is None else max(timeout - (time.monotonic() - began), 0.01)
+            # Shared out: an address that never answers must not take the time of those behind it.
             share = None if left is None else left / (len(addresses) - place)
             try:
                 return await self._inner.connect_tcp(
@@ -62,6 +64,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None,  # noqa: ASYNC109 - handed on to asyncio.timeout
     ) -> list[str]:
         try:
+            # A name server that never answers counts towards the same limit as a host that does not.
             async with asyncio.timeout(timeout):
                 return await self._guard.addresses_of(host, port)
         except TimeoutError:

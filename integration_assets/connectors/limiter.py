@@ -37,7 +37,7 @@ LONGEST_CALL = 130.0
 """Seconds after which a call counts as over that was never said to be: its process has died. A caller that allows its
 calls another time says so to `acquire`."""
 PLAN_SECONDS = 24 * 3600.0
-"""How long a smaller plan is believed in."""
+"""Time for which a smaller plan is believed in."""
 LONGEST_PAUSE = 24 * 3600.0
 """A pause that is further away is of another life of the machine."""
 

@@ -1,4 +1,4 @@
-"""How the operator's own connections leave this machine: by which proxy, trusting whom. Read from the environment.
+"""The way the operator's own connections leave this machine: the proxy and the authorities that the environment names.
 
 `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` mean what they mean to curl and
 OpenSSL; of a proxy's variables the lower-case one wins. What a tenant has named never comes here: its addresses are
@@ -63,6 +63,7 @@ def proxy_for(url: str) -> Proxy | None:
     parts = urlsplit(url)
     for name in _PROXY_VARIABLES.get(parts.scheme, ()):
         variable, value = _variable(name)
+        # An empty variable is one that is not set, as curl reads it.
         if value and not _bypassed(parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]):
             return _proxy(variable, value)
     return None
@@ -80,8 +81,10 @@ def trusted_authorities() -> ssl.SSLContext:
         ConfigurationError: one of them holds no certificates.
     """
     file, folder = os.environ.get(CERT_FILE), os.environ.get(CERT_DIR)
+    # Without a word of the operator the bundled list holds, not that of the machine.
     if not file and not folder:
         return public_authorities()
+    # OpenSSL takes a folder that is not there without a word, and then trusts nobody.
     if folder and not Path(folder).is_dir():
         raise ConfigurationError(f"{CERT_DIR}: there is no folder {folder}")
     try:
@@ -112,6 +115,7 @@ def _variable(name: str) -> tuple[str, str]:
 
 
 def _proxy(variable: str, value: str) -> Proxy:
+    # Without a scheme it is an HTTP proxy, as curl reads it.
     url = value if "://" in value else f"http://{value}"
     try:
         parts = urlsplit(url)
@@ -122,6 +126,7 @@ def _proxy(variable: str, value: str) -> Proxy:
         raise ConfigurationError(f"{variable}: must look like http://proxy.example:3128")
     if parts.scheme not in ("http", "https", *_SOCKS):
         raise ConfigurationError(f"{variable}: {parts.scheme}:// is no kind of proxy that is known: use http://")
+    # Found out here, where the variable can be named, and not while sending.
     if parts.scheme in _SOCKS and find_spec("socksio") is None:
         raise ConfigurationError(
             f"{variable}: {parts.scheme}:// needs the package socksio (`pip install 'httpx[socks]'`): install it, or "
@@ -129,6 +134,7 @@ def _proxy(variable: str, value: str) -> Proxy:
         )
     shown = f"[{host}]" if ":" in host else host
     proxy = Proxy(SecretStr(url), variable, f"{shown}:{port}" if port else shown)
+    # In each form it has on the way: as written, decoded, in the header, and within the address.
     if parts.password:
         sent = (proxy.authorization or "").partition(" ")[2]
         for secret in (parts.password, unquote(parts.password), sent, url):
@@ -149,6 +155,7 @@ def _names(entry: str, host: str, port: int) -> bool:
         return ip_address(host) in ip_network(entry.strip("[]"), strict=False)
     except ValueError:  # one of the two is a name
         name, colon, digits = entry.rpartition(":")
+        # An entry with a port is about that port alone.
         if colon and digits.isdigit():
             if int(digits) != port:
                 return False

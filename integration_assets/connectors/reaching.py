@@ -1,4 +1,4 @@
-"""Whether a host is there at all: its name, address, certificate and clock. Nothing is asked of it but HEAD.
+"""A look at a host: its name, address, certificate and clock. Nothing is asked of it but HEAD.
 
 What the outgoing client hides on purpose (certificates, the time of an answer) is looked at here, without a credential.
 """
@@ -57,6 +57,7 @@ async def reach(
     parts = urlsplit(url)
     host, secure = parts.hostname or "", parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
+    # A run uses none behind the guard either.
     proxy = proxy_for(url) if guard is None else None
     context = context or (trusted_authorities() if guard is None else public_authorities())
     began = time.monotonic()
@@ -71,6 +72,7 @@ async def reach(
                 address, (reader, writer) = await _dialled(addresses, port, began + seconds)
             try:
                 if secure:
+                    # Against the name, although an address was dialled.
                     await writer.start_tls(context, server_hostname=host)
                 until = _until(writer.get_extra_info("peercert"))
                 writer.write(f"HEAD / HTTP/1.1\r\nHost: {parts.netloc}\r\nConnection: close\r\n\r\n".encode())
@@ -111,6 +113,7 @@ async def _through(proxy: Proxy, host: str, port: int, context: ssl.SSLContext) 
     """
     url = urlsplit(proxy.url.get_secret_value())
     secure = url.scheme == "https"
+    # SOCKS is another protocol, which only the client of a run speaks.
     if url.scheme not in ("http", "https"):
         raise ConnectionError(f"{url.scheme} proxies cannot be tried here; a run can use them")
     reader, writer = await asyncio.open_connection(
@@ -137,6 +140,7 @@ async def answer_to_get(address: str, port: int, path: str, *, seconds: float) -
             reader, writer = await asyncio.open_connection(address, port)
             try:
                 writer.write(f"GET {path} HTTP/1.0\r\nHost: {address}:{port}\r\n\r\n".encode())
+                # Enough to know it by; a server without end must not fill the memory.
                 while len(received) < LARGEST_HEAD and (more := await reader.read(LARGEST_HEAD)):
                     received += more
             finally:
@@ -172,6 +176,7 @@ def _until(certificate: dict[str, Any] | None) -> datetime | None:
 def _reason(error: OSError | TimeoutError, seconds: float, *, guarded: bool) -> str:
     if untrusted := certificate_problem(error, guarded=guarded):
         return untrusted
+    # After the certificate: its error is an SSL error as well, with a reason of its own.
     if isinstance(error, ssl.SSLError):
         return "no TLS connection could be made"
     if isinstance(error, TimeoutError):

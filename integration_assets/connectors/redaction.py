@@ -34,6 +34,7 @@ def register(secret: str) -> None:
         return
     with _lock:
         _forms.update(_spellings(secret))
+        # A secret may hold another one; the shorter match would leave the rest of it.
         longest_first = sorted(_forms, key=len, reverse=True)
         _pattern = re.compile("|".join(re.escape(form) for form in longest_first))
 
@@ -45,7 +46,7 @@ def redact(text: str) -> str:
 
 
 _STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
-"""What the standard library keeps in a record; whatever else is there came with `extra`."""
+"""Attributes the standard library keeps in a record; whatever else is there came with `extra`."""
 _OF_DAGSTER = "dagster_"
 """Prefix of what Dagster keeps in a record for itself: objects of its own, which no handler of ours writes."""
 
@@ -97,6 +98,7 @@ class RedactingFilter(logging.Filter):
         """Redact the record in place; always keep it. Never raises: filters run in the code that logs."""
         record.msg, record.args = _message(record), ()
         vars(record).update({name: _field(value) for name, value in fields_of(record).items()})
+        # Made here, before a formatter would make it anew without us.
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
         if record.exc_text:
@@ -109,6 +111,7 @@ class RedactingFilter(logging.Filter):
 def protect(logger: logging.Logger | None = None) -> None:
     """Attach a `RedactingFilter` to every handler of `logger` (default: the root logger) that has none yet."""
     for handler in (logger or logging.getLogger()).handlers:
+        # Once each, however often it is called.
         if not any(isinstance(known, RedactingFilter) for known in handler.filters):
             handler.addFilter(RedactingFilter())
 

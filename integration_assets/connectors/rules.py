@@ -1,4 +1,4 @@
-"""What a client does on which HTTP status: a table per system, not `if`s.
+"""Tables of what a client does on which HTTP status, one per system, in place of `if`s.
 
 A system's own rules come first; `COMMON_RULES` cover what the rest of the web agrees on. A status nobody lists is
 `PERMANENT` below 500 and `RETRY` from 500 on.
@@ -90,6 +90,7 @@ class StatusRules(msgspec.Struct, frozen=True, kw_only=True):
 
     def rule_for(self, answer: Answer) -> Rule:
         """The rule that decides about this answer."""
+        # The system's own rows first: a 403 or 429 may mean something special there.
         for rule in (*self.rules, *COMMON_RULES):
             if answer.status in rule.statuses and (rule.when is None or rule.when(answer)):
                 return rule
@@ -102,6 +103,7 @@ class StatusRules(msgspec.Struct, frozen=True, kw_only=True):
             asked = self.wait(answer, attempt)
         if asked is None and rule.wait is None:
             return None
+        # The rule is the least, whatever was asked; a date in the past asks for a negative time.
         return min(max(asked or 0.0, rule.wait or 0.0, 0.0), LONGEST_WAIT)
 
 
@@ -127,9 +129,11 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
         seconds = float(text)
     except ValueError:
         try:
+            # Both by the server's clock: ours may be off by more than the wait.
             seconds = parsedate_to_datetime(text).timestamp() - _servers_clock(headers, now)
         except (ValueError, OverflowError):
             return None
+    # "nan" is a number to `float`, and compares with nothing.
     return None if math.isnan(seconds) else seconds
 
 

@@ -54,6 +54,7 @@ class _Client(WebClient):
         headers = Message()
         for name, value in raw.headers.items():
             headers[name] = value
+        # As the standard library would, since `slack_sdk` handles its errors.
         if not 200 <= raw.status < 300:
             raise HTTPError(url, raw.status, f"status {raw.status}", headers, io.BytesIO(raw.body))
         return {"status": raw.status, "headers": headers, "body": raw.body.decode("utf-8", "replace")}
@@ -88,6 +89,7 @@ class _Client(WebClient):
         except IntegrationError as error:
             raise URLError(ConnectionError(error.message)) from None
         except LostError as lost:
+            # Told apart, as a message that may have arrived must not be posted a second time.
             if not lost.sent:
                 raise URLError(ConnectionError(lost.reason)) from None
             raise ConnectionResetError(lost.reason) from None

@@ -150,7 +150,7 @@ class CompanyChanges(Protocol):
     """
 
     lag: timedelta
-    """How late a change may show: what was changed within that time before `modified` may be missing from it."""
+    """Longest time until a change shows: one made within that time before `modified` may be missing from it."""
     costs: ChangeCosts
 
     async def modified(self, since: datetime, *, most: int) -> tuple[str, ...] | None:
@@ -203,11 +203,11 @@ class Crm(Protocol):
     records_per_link_read: int
     """Most record ids one `links` may carry."""
     costs: CallCosts
-    """What calls it takes at least."""
+    """Calls it takes at least."""
     company_changes: CompanyChanges | None
-    """How changed companies are told; None where only listing all of them tells."""
+    """The way to read changed companies alone; None where only listing all of them tells."""
     company_export: CompanyExport | None
-    """How all companies come at once; None where they do not."""
+    """The way to read all companies at once; None where there is none."""
 
     @property
     def name(self) -> str:

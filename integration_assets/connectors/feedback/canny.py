@@ -53,6 +53,7 @@ T = TypeVar("T")
 
 def _error_text(answer: Answer) -> str:
     """Return what Canny says is wrong, if it is plain words: those hold no value of a record."""
+    # Proxies answer with bodies of other forms.
     text = answer.body.get("error") if isinstance(answer.body, dict) else None
     return text if isinstance(text, str) and re.fullmatch(r"[A-Za-z ,.'-]{1,80}", text) else ""
 
@@ -157,20 +158,24 @@ class CannyFeedback:
         path, reader, chain = "/v1/posts/list", records.Reader("feature_request", records.feature_request), Chain()
         # The list of statuses is comma-separated: a status with a comma in its name cannot be asked for.
         own = {status.strip().lower(): status.strip() for status in statuses if "," not in status}
+        # A built-in status comes once, in Canny's own spelling, also where the settings name it.
         wanted = {**own, **{status: status for status in records.STATUSES}}.values()
         more = True
         while more:
             query = {"sort": "oldest", "status": ",".join(wanted), "limit": PAGE, "skip": chain.skip}
             body = await self._answer(path, query)
             items, continues = _field(body, "posts", list, path), _field(body, "hasMore", bool, path)
+            # There is no place to go on from; the list would be asked for the same page for ever.
             if continues and not items:
                 _broken(path, "$.posts is empty although $.hasMore is true")
             new = chain.take(items, more=continues)
+            # The page did not continue the one before: it is asked for again, further back.
             if new is None:
                 continue
             if chain.endless:
                 _broken(path, "$.posts repeats earlier pages and $.hasMore stays true")
             more = continues
+            # Told page by page: what was served until the break was read in one piece.
             yield msgspec.structs.replace(reader.page(new), doubtful=not chain.unbroken)
 
     async def newest_feature_requests(self) -> Page[FeatureRequest]:
@@ -198,6 +203,7 @@ class CannyFeedback:
         """
         path = f"/v1/{kind}s/retrieve"
         answer = await self._client.send(_call(path, {"id": record_id}, expect=frozenset({400, 404})))
+        # A 400 is expected here, and with it that of a key: it must not pass for a record that is gone.
         if _key_is_rejected(answer):
             raise CredentialError(self._advice, system=SYSTEM, endpoint=f"POST {path}", status=answer.status)
         said = _error_text(answer)
@@ -208,6 +214,7 @@ class CannyFeedback:
                 f"Canny refused POST {path}: {said or 'no reason given'}", system=SYSTEM, endpoint=path, status=400
             )
         given = _field(answer.body, "id", str, path)
+        # Another record under this id would be taken for the one that was asked for.
         if given != record_id:
             _broken(path, "$.id is not the one that was asked for")
         page: Page[T] = records.Reader(name, read).page([answer.body])
@@ -218,6 +225,7 @@ class CannyFeedback:
 
         Behind the cursor `after`, or from the beginning where Canny refuses it.
         """
+        # Without a post the list is that of all boards.
         query = {"postID": request_id} if request_id else {}
         return self._cursor_pages("/v2/votes/list", "items", records.Reader("vote", records.vote), query, after)
 
@@ -244,6 +252,7 @@ class CannyFeedback:
         cursor: str | None = None,
     ) -> AsyncIterator[Page[Any]]:
         followed: set[str] = set()
+        # Once: a source whose every cursor expires would be read for ever.
         restarts_left = 1
         while True:
             try:
@@ -256,6 +265,7 @@ class CannyFeedback:
                 if not expired or not restarts_left:
                     raise
                 restarts_left, cursor = restarts_left - 1, None
+                # From the beginning all cursors come again, and are no sign of a circle.
                 followed.clear()
                 continue
             page = reader.page(_field(body, key, list, path))
@@ -264,6 +274,7 @@ class CannyFeedback:
                 return
             cursor = _field(body, "cursor", str, path)
             yield msgspec.structs.replace(page, cursor=cursor)
+            # A cursor that comes back would be followed for ever.
             if cursor in followed:
                 _broken(path, "$.cursor repeats an earlier one")
             followed.add(cursor)

@@ -1,4 +1,4 @@
-"""What Canny's records look like, and what they mean to us.
+"""The shapes of Canny's records, and their meaning to us.
 
 Only an id is required, a post's title and the post of a vote or status change; keys we do not use are ignored, and so
 is everything a record may leave out or set to null. A value of another type than documented costs the record that
@@ -140,7 +140,7 @@ class UnusableError(ValueError):
 
 
 _FIELD = re.compile(r" - at `\$\.(\w+(?:\.\w+)*)")
-"""Where msgspec says what it could not read; of what is in a list only the list."""
+"""The place in msgspec's message of a field that it could not read; of one in a list only the list."""
 
 
 def _read(raw: Any, kind: type[T], unreadable: dict[str, str]) -> T:
@@ -152,8 +152,11 @@ def _read(raw: Any, kind: type[T], unreadable: dict[str, str]) -> T:
     try:
         return msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
+        # The first is what is told in the end: later ones are about what was left over.
         first = reason = error
+    # A copy: the record as it came is looked at again, for fields that are not documented.
     rest = copy.deepcopy(raw)
+    # One field at a time, as msgspec stops at the first it cannot read.
     while _leave_out(rest, str(reason), unreadable):
         try:
             return msgspec.convert(rest, kind)
@@ -182,11 +185,13 @@ def _leave_out(record: Any, reason: str, unreadable: dict[str, str]) -> bool:
 def feature_request(raw: Any, unreadable: dict[str, str]) -> FeatureRequest:
     """A post. One without a title is unusable."""
     post = _read(raw, _Post, unreadable)
+    # Blank to the eye is no title either; where the title could not be read, that is the reason.
     if is_blank(post.title or ""):
         raise UnusableError(unreadable.get("title", "no title"))
     return FeatureRequest(
         request_id=post.id,
         title=post.title or "",
+        # A workspace's own statuses mean nothing we could know; the word is kept beside it.
         status=STATUSES.get((post.status or "").strip().lower(), Status.UNKNOWN),
         source_status=post.status,
         board_id=post.board.id if post.board else None,
@@ -221,8 +226,10 @@ def voter(raw: Any, unreadable: dict[str, str]) -> Voter:
 def vote(raw: Any, unreadable: dict[str, str]) -> Vote:
     """A vote. Its voter knows no companies, and is None when the person is gone."""
     vote = _read(raw, _Vote, unreadable)
+    # A vote for nothing cannot be counted, and is told.
     if not vote.post.id:
         raise UnusableError(REQUEST_WITHOUT_ID)
+    # The vote stands, although the person who gave it is gone.
     voter = _voter_of(vote.voter) if vote.voter else None
     return Vote(vote.id, vote.post.id, voter, _utc(vote.created, "created", unreadable), vote.post.status)
 
@@ -245,6 +252,7 @@ def _utc(moment: datetime | None, field: str, unreadable: dict[str, str]) -> dat
         return None
     try:
         return moment.astimezone(UTC)
+    # Years 1 and 9999 may leave the calendar on the way to UTC.
     except OverflowError:
         unreadable[field] = "a time beyond the calendar"
         return None
@@ -264,9 +272,11 @@ class Reader:
         records, rejected, new = [], [], []
         left_out: dict[str, list[tuple[str, str]]] = {}
         for item in items:
+            # Counted over all pages: it is the only name of a record without an id.
             self._position += 1
             given = item.get("id") if isinstance(item, dict) else None
             key = given if isinstance(given, str) and given else f"item {self._position} {WITHOUT_ID}"
+            # Lists that move while they are read serve a record twice.
             if key in self._seen:
                 continue
             self._seen.add(key)
@@ -287,6 +297,8 @@ class Reader:
         )
 
     def _rejected(self, key: str, reason: str, item: Any) -> Rejected:
+        # With what is known of it: its board decides whether anybody asked for it, and what was merged into it is not
+        # gone.
         if self._kind != "feature_request" or not isinstance(item, dict):
             return Rejected(self._kind, key, reason)
         return RejectedRequest(

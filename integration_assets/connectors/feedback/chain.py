@@ -43,12 +43,15 @@ class Chain:
         """The records of a raw page that are new, or None when the page has to be asked for again, further back."""
         new = self._continuation(items)
         if new is None:
+            # Twice as far each time: a few calls reach over any number of deletions.
             if self._steps_left > 0:
                 self._steps_left -= 1
                 self.skip, self._step = max(0, self.skip - self._step), self._step * 2
                 return None
+            # The source has no order to rely on: what it serves is taken, and told as doubtful.
             self.unbroken, new = False, items
         self._step = FIRST_STEP_BACK
+        # Each page that brought something pays for one more step back.
         self._steps_left += bool(new) and self.skip > 0
         self._known.update(_ids(new))
         self._taken += len(new)
@@ -64,8 +67,10 @@ class Chain:
             # Records without an id that came behind the last known one are recognised by their place alone.
             taken = self._nameless if _id(items[known[-1]]) == self._last else 0
             return items[min(known[-1] + 1 + taken, len(leading)) :]
+        # The first page has nothing before it that it could continue.
         if self.skip == 0:
             return items
+        # The page before could not be overlapped, so nothing tells if this one follows it.
         if not self._overlaps:
             self.unbroken = False
             return items
@@ -74,8 +79,10 @@ class Chain:
     def _move_on(self, items: Sequence[Any]) -> None:
         """Set `skip` to the last record of this page that has an id, or behind the page when that leads nowhere."""
         places = [place for place, item in enumerate(items) if _id(item) is not None]
+        # Records without an id are counted from the last one that has one.
         if places:
             self._last, self._nameless = _id(items[places[-1]]), len(items) - 1 - places[-1]
+        # A step to the first record of this page would ask for the same page for ever.
         self._overlaps = bool(places and places[-1] > 0)
         self.skip += places[-1] if self._overlaps else len(items)
 

@@ -95,6 +95,7 @@ class InternalSystem:
             async for page in self._pages(endpoint, most=missing):
                 used += page.records
                 rejected += page.rejected
+                # No further page is asked for: a preview is for a person who waits.
                 if len(used) + len(rejected) >= rows:
                     break
         return Preview(tuple(used), tuple(rejected))
@@ -115,6 +116,7 @@ class InternalSystem:
     async def _pages(self, endpoint: Endpoint, *, most: int | None = None) -> AsyncIterator[Page[InternalAccount]]:
         """The pages of a list; of `most` rows at most, however many a page brings."""
         request: PageRequest | None = first_request(endpoint, self._base)
+        # Digests, as a list may have thousands of pages.
         asked, before, read = {_digest(request)}, b"", 0
         while request is not None:
             body = (await self._answer(endpoint, request)).body
@@ -123,6 +125,7 @@ class InternalSystem:
                 request = next_request(endpoint, self._base, request, body, rows)
             except PagingError as error:
                 raise _broken(endpoint, str(error)) from None
+            # After the next request was made out: a page that leads nowhere is broken, however good its rows are.
             yield self._page(rows if most is None else rows[: max(most - read, 0)], read, endpoint)
             read += len(rows)
             now = _digest(rows)
@@ -131,8 +134,10 @@ class InternalSystem:
             before = now
 
     def _check_it_ends(self, endpoint: Endpoint, *, again: bool, asked: set[bytes], request: PageRequest) -> None:
+        # A system that does not know the name of the page parameter answers the first page every time.
         if again:
             raise _broken(endpoint, "one page after another holds the same rows: check the name of the page parameter")
+        # Cursors and links may lead in a circle through several pages.
         if (digest := _digest(request)) in asked:
             raise _broken(endpoint, "what leads to the next page leads back to one read before")
         if len(asked) >= MOST_PAGES:
@@ -142,6 +147,7 @@ class InternalSystem:
     def _page(self, rows: Sequence[Any], read: int, endpoint: Endpoint) -> Page[InternalAccount]:
         made = [
             account(row, self._description.mappings, place=f"row {number} of {endpoint.path}")
+            # Counted over all pages: it names a row that has no usable id.
             for number, row in enumerate(rows, read + 1)
         ]
         used: Iterable[InternalAccount] = (one for one in made if isinstance(one, InternalAccount))
@@ -153,6 +159,7 @@ class InternalSystem:
             return await self._client.send(_call(endpoint, request, None))
         token = await self._tokens.token()
         answer = await self._client.send(_call(endpoint, request, token, expect=frozenset({401})))
+        # Expected once: tokens are taken back before their time, and a new one tells that apart from a wrong secret.
         if answer.status != 401:
             return answer
         return await self._client.send(_call(endpoint, request, await self._tokens.instead_of(token)))
@@ -193,6 +200,7 @@ async def internal_system(
     description, how = describe(endpoints, mappings), Flow(flow)
 
     def client(url: str, headers: Mapping[str, SecretStr | str], rules: StatusRules) -> HttpClient:
+        # By host and secret: the token endpoint may be another machine with limits of its own.
         known_as = credential_digest(url, secret.get_secret_value() if secret else "")
         return HttpClient(
             system=SYSTEM,
@@ -217,6 +225,7 @@ async def internal_system(
             headers, form = token_request(auth, needed(secret))
             asking = client(Base.of(auth["token_url"]).origin, headers, TOKEN_RULES)
             tokens = TokenSource(await stack.enter_async_context(asking), auth["token_url"], form)
+        # The origin alone: links to further pages are paths from the root of the host.
         reading = client(base.origin, fixed_headers(how, auth, secret), RULES)
         yield InternalSystem(await stack.enter_async_context(reading), tokens, base, description)
 
@@ -232,6 +241,7 @@ def _call(
         method=endpoint.method,
         path=request.path,
         endpoint=endpoint.label,
+        # A POST carries its parameters in the body, as `Endpoint` says.
         json=request.params if posted else None,
         params=None if posted else query or None,
         headers=None if token is None else {"authorization": SecretStr(f"Bearer {token.get_secret_value()}")},

@@ -1,4 +1,4 @@
-"""What may be configured of an internal system, checked as a whole before anything is asked of it.
+"""The configuration of an internal system, checked as a whole before anything is asked of it.
 
 endpoints = [{"path": "/v1/accounts", "items": "data", "paging": "page", "size_param": "per_page"}]
 mappings = {"row_id": "id", "domain": "customer.domains[0]", "arr": "subscription.arr",
@@ -113,8 +113,10 @@ def describe(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping[str, Any]
 
 def _endpoint(field: str, values: Mapping[str, Any]) -> Endpoint:
     try:
+        # Not strictly: numbers of a form come as text.
         endpoint = msgspec.convert(dict(values), Endpoint, strict=False)
     except msgspec.ValidationError as error:
+        # The field and not only the reason: a form shows the message beside it.
         said, _, where = str(error).partition(" - at `$")
         raise DescriptionError(f"{field}{where.rstrip('`')[:80]}", said[:200]) from None
     _check_path(f"{field}.path", endpoint.path)
@@ -133,6 +135,7 @@ def _endpoint(field: str, values: Mapping[str, Any]) -> Endpoint:
 
 
 def _check_path(field: str, path: str) -> None:
+    # Two slashes would begin the name of another host.
     fine = path.startswith("/") and not path.startswith("//") and path.isascii() and path.isprintable()
     if not fine or len(path) > LONGEST_TEXT or set(path) & set(" \\#@?") or ".." in path.split("/"):
         raise DescriptionError(field, "must be a path below the base URL, such as /v1/accounts, without parameters")
@@ -152,6 +155,7 @@ def _mappings(values: Mapping[str, Any]) -> dict[str, tuple[Path | None, str | N
     for name, value in values.items():
         if name not in FIELDS:
             raise DescriptionError(f"mappings.{name:.40}", f"there is no such field: use {', '.join(FIELDS)}")
+        # An empty field of the form is one that is not mapped.
         if value in (None, "", {}):
             continue
         checked[name] = _mapping(f"mappings.{name}", value)

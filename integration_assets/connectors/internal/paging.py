@@ -39,6 +39,7 @@ class PageRequest(msgspec.Struct, frozen=True):
 def first_request(endpoint: Endpoint, base: Base) -> PageRequest:
     """The request for the first page."""
     params = dict(endpoint.params)
+    # Without a name for it the system's own page size holds.
     if endpoint.size_param:
         params[endpoint.size_param] = endpoint.page_size
     if endpoint.paging is Paging.PAGE:
@@ -77,19 +78,24 @@ def next_request(
     if endpoint.paging is Paging.NONE or (endpoint.more and not _flag(endpoint, body)):
         return None
     if endpoint.paging in (Paging.PAGE, Paging.OFFSET):
+        # The first empty page is the end; a short one is not, as some systems give less than they are asked for.
         if not rows:
             return None
+        # By the rows that came, not by those that were asked for: there may have been fewer.
         step = 1 if endpoint.paging is Paging.PAGE else len(rows)
         return PageRequest(
             current.path, {**current.params, endpoint.position: int(current.params[endpoint.position]) + step}
         )
     leads_on = _value(endpoint, endpoint.next, body)
+    # Systems say in each of these ways that nothing follows.
     if leads_on in (None, "", False):
         return None
+    # True is an int to Python, and leads nowhere.
     if isinstance(leads_on, bool) or not isinstance(leads_on, str | int):
         raise PagingError(f"`{endpoint.next}` should be text or a number and is {kind_of(leads_on)}")
     if endpoint.paging is Paging.CURSOR:
         return PageRequest(current.path, {**current.params, endpoint.position: leads_on})
+    # A link has its parameters in it.
     return PageRequest(_path_of_link(base, current, str(leads_on)), {})
 
 
@@ -110,6 +116,7 @@ def _value(endpoint: Endpoint, text: str, body: Any) -> Any:
 
 def _path_of_link(base: Base, current: PageRequest, link: str) -> str:
     """Path and query of a link, which must stay at the host: the credential goes with every request."""
+    # Characters that parsers read in different ways could hide another host.
     odd = not link.isascii() or not link.isprintable() or set(link) & set(" \\")
     try:
         parts = urlsplit(urljoin(base.origin + current.path, link))
@@ -117,6 +124,7 @@ def _path_of_link(base: Base, current: PageRequest, link: str) -> str:
     except ValueError:
         odd, parts, port = True, urlsplit(base.origin), None
     home = urlsplit(base.origin)
+    # A link may name the port that is meant anyway.
     usual = {"https": 443, "http": 80}.get(parts.scheme)
     there = (parts.scheme, (parts.hostname or "").removesuffix("."), port or usual, parts.username)
     if odd or there != (home.scheme, (home.hostname or "").removesuffix("."), home.port or usual, None):

@@ -21,6 +21,7 @@ Mappings = Mapping[str, tuple[Path | None, str | None]]
 def account(item: Any, mappings: Mappings, *, place: str) -> InternalAccount | Rejected:
     """The row an item makes. `place` names it where it has no usable id of its own."""
     values: dict[str, str | None] = {}
+    # The id first: what is wrong with the other fields is told under it.
     for field in ("row_id", *(name for name in mappings if name != "row_id")):
         path, default = mappings[field]
         try:
@@ -45,12 +46,15 @@ class _UnusableError(ValueError):
 def _text(field: str, item: Any, path: Path | None, default: str | None) -> str | None:
     """The value as text, or None. Numbers keep every digit that JSON gave them."""
     value = None if path is None else value_at(item, path)
+    # An empty text is no value: the default stands in for it as for none.
     if value is None or value == "":
         value = default
     if value is None:
         return None
     where = f"`{path_text(path)}`" if path else "the default"
+    # True is an int to Python, and no figure.
     number = isinstance(value, int | float) and not isinstance(value, bool)
+    # A fraction is no id: as text it would depend on how it was written.
     if number and (field in _NUMBERS or (field in _IDS and isinstance(value, int))):
         return str(value)
     if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""How requests to an internal system say who asks: nothing, a name and password, a key, or a token that is renewed.
+"""Credentials of requests to an internal system: nothing, a name and password, a key, or a token that is renewed.
 
 Tokens are had by the OAuth 2.0 client credentials grant (RFC 6749, section 4.4): the endpoint is asked once under a
 lock, before a token expires and when one is refused. An endpoint that refuses the client is not asked again.
@@ -117,6 +117,7 @@ class TokenSource:
             ContractError: what it answers is no token.
             TransientError: it cannot be reached.
         """
+        # Under the lock, so that requests at the same time ask for one token together.
         async with self._lock:
             if self._token is None or self._clock() >= self._renew_at:
                 return await self._renewed()
@@ -129,6 +130,7 @@ class TokenSource:
             CredentialError, ContractError, TransientError: as `token`.
         """
         async with self._lock:
+            # Somebody else was refused with the same one, and has a new one already.
             if self._token is not None and self._token is not refused:
                 return self._token
             return await self._renewed()
@@ -136,6 +138,7 @@ class TokenSource:
     async def _renewed(self) -> SecretStr:
         if self._broken is not None:
             raise self._broken
+        # From before the request: its life began at some moment on the way, the earliest is the safe one.
         asked = self._clock()
         try:
             answer = await self._client.send(
@@ -157,6 +160,7 @@ def token_request(
     form |= {name: auth[name] for name in ("scope", "audience") if auth.get(name)}
     if auth.get("credentials_in") == "form":
         return {}, {**form, "client_id": auth["client_id"], "client_secret": secret}
+    # Encoded as a form first, as RFC 6749 wants it (section 2.3.1).
     password = quote_plus(secret.get_secret_value())
     return {"authorization": SecretStr(_basic(quote_plus(auth["client_id"]), password))}, form
 
@@ -172,9 +176,11 @@ def _token_of(body: Any) -> tuple[SecretStr, float]:
         or kind.lower() != "bearer"
     ):
         raise ContractError("the token endpoint answered with no bearer token: check the token URL", system="internal")
+    # Some systems send the number as text.
     seconds = body.get("expires_in")
     if isinstance(seconds, str) and seconds.isascii() and seconds.isdigit() and len(seconds) < 10:
         seconds = int(seconds)
     known = isinstance(seconds, int | float) and not isinstance(seconds, bool) and seconds > 0
+    # A secret like the one it was had for, from its first moment.
     register(token)
     return SecretStr(token), float(seconds) if known else float("inf")

@@ -1,4 +1,4 @@
-"""What changed among the companies of a portal since a moment, in fewer calls than reading all of them takes.
+"""Changes among the companies of a portal since a moment, in fewer calls than reading all of them takes.
 
 Three sources, none of which is enough alone. The search index names what was modified; it lags behind ("Search the
 CRM"), so only ids are taken from it, and the records are read by id, which is consistent. It shows neither archived nor
@@ -63,7 +63,9 @@ class HubSpotCompanyChanges:
 
     async def read(self, mapping: CompanyMapping, ids: Sequence[str]) -> Page[Company]:
         """These companies as they are now, at most 100 of them, without their parents."""
+        # Each once: a mapped property may be one of those that are read anyway.
         names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *mapping.names())))
+        # By id and not from the search page: the index lags behind, a read by id does not.
         answer = await reads.records_by_id(self._session, endpoints.COMPANIES, names, ids)
         return translate.translate(answer.results, "company", lambda record: translate.company(record, mapping))
 
@@ -80,6 +82,7 @@ class HubSpotCompanyChanges:
 
 def _modified_query(since: datetime, found: Sequence[str]) -> dict[str, Any]:
     filters = [{"propertyName": MODIFIED, "operator": "GTE", "value": str(int(since.timestamp() * 1000))}]
+    # From the last id on, instead of by a cursor, which ends at the 10,000th result.
     if found:
         filters.append({"propertyName": RECORD_ID, "operator": "GT", "value": found[-1]})
     return {
@@ -91,5 +94,6 @@ def _modified_query(since: datetime, found: Sequence[str]) -> dict[str, Any]:
 
 
 def _ascending(ids: Sequence[str]) -> bool:
+    # As numbers: as text 10 would come before 9.
     numbers = [int(one) if one.isdecimal() else -1 for one in ids]
     return all(number >= 0 for number in numbers) and all(one < other for one, other in pairwise(numbers))

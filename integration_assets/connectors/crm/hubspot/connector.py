@@ -110,17 +110,20 @@ class HubSpotCrm:
 
     async def portal(self) -> Portal:
         """Identity of the portal, asked anew."""
+        # Asked anew by whoever wants to be sure of it, kept for `schema`, which need not ask a second time.
         self._identity = await schema.portal(self._session)
         return self._identity
 
     async def granted_scopes(self) -> frozenset[str] | None:
         """Scopes of the token; None where HubSpot does not tell (tokens of OAuth apps, for one)."""
+        # In the body, as this one endpoint wants it: no log or error holds the body of a request.
         body = {"tokenKey": self._token.get_secret_value()}
         info = await self._session.read_where_told("POST", endpoints.token_info(), TokenInfo, json=body)
         return frozenset(info.scopes) if info else None
 
     def needed_scopes(self, *, setup: bool, link_contacts: bool) -> frozenset[str]:
         """Scopes a run needs, and setup with it."""
+        # A link is a write to both of its ends.
         scopes = RUN_SCOPES | LINK_COMPANIES_SCOPES
         if link_contacts:
             scopes |= LINK_CONTACTS_SCOPES
@@ -136,12 +139,14 @@ class HubSpotCrm:
         live, properties = await schema.live_schema(
             self._session, self._ids, definition, company_properties, identity=self._identity
         )
+        # A look at the schema without a mapped property reads none of the names; what was known of them stays.
         self._identity, self._company_properties = live.portal, properties or self._company_properties
         return live
 
     async def archived_properties(self, definition: ObjectDefinition) -> tuple[str, ...]:
         """Names of our properties that exist archived; none when the object does not exist."""
         object_type = await self._ids.object_type(definition)
+        # Without the object there is no address to ask for its properties at.
         return await schema.archived_properties(self._session, object_type, definition) if object_type else ()
 
     def companies(self, mapping: CompanyMapping) -> AsyncIterator[Page[Company]]:
@@ -173,6 +178,7 @@ class HubSpotCrm:
         """The live records with these keys."""
         _check_size(keys, self.records_per_write, "keys")
         object_type = await self._ids.object_type(definition)
+        # Nothing can be there of an object that is not: a first plan is made before setup has created it.
         return await reads.feature_requests_by_key(self._session, object_type, definition, keys) if object_type else {}
 
     async def links(
@@ -201,6 +207,7 @@ class HubSpotCrm:
     async def upsert(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> RecordsOutcome:
         """Create or update records by our key."""
         _check_size(writes, self.records_per_write, "records")
+        # From here on the object must be there: a write without it is held, with the advice to run setup.
         object_type = await self._ids.required_object_type(definition)
         return await writing.upsert(self._session, object_type, definition, writes)
 
@@ -227,6 +234,7 @@ class HubSpotCrm:
     async def unlink_whole(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         """End every association of pairs, all of one target."""
         _check_size(pairs, self.pairs_per_archive, "pairs")
+        # Two limits: of the pairs and of the records at their start, of which the call takes fewer.
         _check_size({pair.record_id for pair in pairs}, self.records_per_archive, "records")
         if not pairs:
             return PairsOutcome(())
@@ -281,6 +289,7 @@ async def hubspot(
         limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
     """
     digest = credential_digest(base_url, token.get_secret_value())
+    # By a digest: the name of the credential's file must give nothing of it away.
     limiter = limiter_for(SYSTEM, digest, WINDOWS, directory=limits_in)
     client = HttpClient(
         system=SYSTEM,
@@ -288,6 +297,7 @@ async def hubspot(
         limiter=limiter,
         calls=calls,
         rules=RULES,
+        # Still a secret: it is unwrapped only while sending.
         headers={"authorization": SecretStr(f"Bearer {token.get_secret_value()}")},
         before_write=before_write,
         deadline=deadline,

@@ -1,4 +1,4 @@
-"""Where HubSpot is called, and how much one call may carry.
+"""Addresses of HubSpot's calls, and the most one call may carry.
 
 Every function returns an `Endpoint`: the path to call and its template, the name under which calls are counted.
 """
@@ -142,4 +142,5 @@ def account_details() -> Endpoint:
 
 def token_info() -> Endpoint:
     """Scopes of a private-app token or service key; this one call exists only in its old form."""
+    # Without a version in its path: see `VERSION` for all others.
     return _endpoint("/oauth/v2/private-apps/get/access-token-info")

@@ -1,4 +1,4 @@
-"""What HubSpot says when it refuses: error bodies, and the error entries of partly successful batches.
+"""Refusals in HubSpot's own words: error bodies, and the error entries of partly successful batches.
 
 Every field of these bodies is optional, messages change without notice and quote values, so nothing is decided by a
 message. `reason` builds one from categories, codes and names; only where there is nothing but a category that says too
@@ -56,6 +56,7 @@ class Problem(msgspec.Struct, frozen=True):
             f"{detail.code} ({', '.join(detail.properties)})" if detail.properties else detail.code
             for detail in dict.fromkeys(self.details)
         )
+        # A category is HubSpot's own code; a message is free text and may quote values.
         head = self.category or "refused without a category"
         if self.sub_category and not details:
             head = f"{head} ({self.sub_category})"
@@ -66,8 +67,10 @@ class Problem(msgspec.Struct, frozen=True):
 
 def parse_problem(entry: Any) -> Problem:
     """Read an error body or error entry; what is absent or of another form stays empty. Never raises."""
+    # Proxies answer with pages of their own: whatever it is, it must be fit to be told.
     if not isinstance(entry, dict):
         return Problem()
+    # Codes and scopes may be one level further down, in a list of errors.
     nested = [item for item in _list(entry.get("errors")) if isinstance(item, dict)]
     contexts = [_mapping(entry.get("context")), *(_mapping(item.get("context")) for item in nested)]
     return Problem(
@@ -93,6 +96,7 @@ def _told(message: Any) -> str:
 
 def _details(entries: list[dict[str, Any]]) -> Iterator[Detail]:
     for entry in entries:
+        # Some entries have a code, others only a sub-category: either says what is wrong.
         code = _text(entry.get("code")) or _text(entry.get("subCategory"))
         context = _mapping(entry.get("context"))
         names = (*_texts(context.get("propertyName")), *_texts(context.get("properties")), *_texts(entry.get("in")))
@@ -107,6 +111,7 @@ def _details_in_message(message: Any) -> Iterator[Detail]:
     if start < 0:
         return
     try:
+        # More text may follow the list, so only its beginning is known.
         entries, _ = json.JSONDecoder().raw_decode(text, start)
     except ValueError:
         return
@@ -121,6 +126,7 @@ def _text(value: Any) -> str | None:
 
 def _texts(value: Any) -> tuple[str, ...]:
     """Scalars and lists of scalars as text."""
+    # Contexts hold lists, single texts and numbers under the same names.
     items = value if isinstance(value, list) else [value]
     return tuple(str(item) for item in items if isinstance(item, str | int) and not isinstance(item, bool))
 

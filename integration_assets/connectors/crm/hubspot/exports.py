@@ -33,7 +33,7 @@ from integration_assets.models import Company, Page
 
 SCOPE = "crm.export"
 COMPLETE, OVER = "COMPLETE", frozenset({"CANCELED", "FAILED"})
-"""What a task says when its file is there, and when it will never be."""
+"""Status of a task whose file is there, and statuses of one that will never have any."""
 FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 2.0, 15.0
 """Between two looks at a task; each wait is half as long again as the one before."""
 PATIENCE_SECONDS = 300.0
@@ -79,6 +79,7 @@ class HubSpotCompanyExport:
     async def count(self) -> int:
         """Count the companies the search index knows."""
         endpoint = endpoints.object_search(endpoints.COMPANIES)
+        # One record, as only the total of the answer counts.
         body = {"filterGroups": [], "sorts": [], "properties": [RECORD_ID], "limit": 1}
         return (
             await self._session.read("POST", endpoint, SearchTotal, json=body, bucket=endpoints.SEARCH_BUCKET)
@@ -86,18 +87,23 @@ class HubSpotCompanyExport:
 
     async def companies(self, mapping: CompanyMapping, *, expected: int) -> AsyncIterator[Page[Company]]:
         """All live companies, in pages of 1,000, without their parents."""
+        # With the record id by its internal name, as the other columns are found by theirs.
         names = tuple(dict.fromkeys((RECORD_ID, *translate.COMPANY_PROPERTIES, *mapping.names())))
         with _folder() as folder:
             file = folder / "companies"
             try:
                 await self._fetch(names, file)
+                # Read once to its end before anything is handed out: a file that is cut shows it at its end only. In a
+                # thread, as it may be large.
                 rows = await asyncio.to_thread(_count_rows, file, names)
             except IntegrationError as error:
                 raise BulkRefusedError(error.message, system=SYSTEM) from error
             except OSError as error:
                 raise _unkept(error) from error
+            # A file may be short without a sign of it: taken for whole, the missing companies would look deleted.
             if rows < expected * LEAST_SHARE:
                 raise BulkRefusedError(f"the file holds {rows:,} of {expected:,} companies", system=SYSTEM)
+            # The second reading, a page at a time: all rows at once may be more than memory holds.
             entries = _records(file, names)
             while page := await asyncio.to_thread(lambda: list(islice(entries, ROWS_PER_PAGE))):
                 yield Page(tuple(translate.company(record, mapping) for record in page))
@@ -113,8 +119,10 @@ class HubSpotCompanyExport:
             "associatedObjectType": [],
             "exportInternalValuesOptions": ["NAMES", "VALUES"],
         }
+        # Never repeated after a lost answer: exports are counted by the day.
         task = await self._session.start(endpoints.export_start(), ExportTask, json=body)
         url = await self._finished(str(task.id))
+        # Counted here, as the file may be on a host that no client of ours talks to.
         self._calls.sent(SYSTEM, "GET export file", writes=False, repeat=False)
         await download(url, file, most_bytes=MOST_BYTES, seconds=DOWNLOAD_SECONDS, from_loopback=self._from_loopback)
 
@@ -124,6 +132,7 @@ class HubSpotCompanyExport:
             await self._pause(wait)
             waited, wait = waited + wait, min(wait * 1.5, LONGEST_POLL_SECONDS)
             task = await self._session.read("GET", endpoints.export_status(task_id), ExportStatus)
+            # Complete without an address is not ready yet: without one there is nothing to fetch.
             if task.status == COMPLETE and task.result:
                 return task.result
             if task.status in OVER:
@@ -153,14 +162,17 @@ def _unkept(error: OSError) -> BulkRefusedError:
 @contextmanager
 def _tables(file: Path) -> Iterator[Iterator[io.TextIOBase]]:
     """The CSV texts of a file: itself, or, when it is an archive, what it holds."""
+    # By its content: the address says nothing of the form, and a small export comes unpacked.
     if not zipfile.is_zipfile(file):
         with file.open(encoding="utf-8-sig", newline="") as text:
             yield iter([text])
         return
     with zipfile.ZipFile(file) as archive:
         members = [member for member in archive.infolist() if member.filename.lower().endswith(".csv")]
+        # As the archive states it, before anything is unpacked; more than stated is never read of a member.
         if sum(member.file_size for member in members) > MOST_UNPACKED_BYTES:
             raise ContractError("the export unpacks to more than it may", system=SYSTEM)
+        # One after the other: a large export comes in several files.
         yield (io.TextIOWrapper(archive.open(member), encoding="utf-8-sig", newline="") for member in members)
 
 
@@ -182,10 +194,12 @@ def _records(file: Path, names: Sequence[str]) -> Iterator[Record]:
 def _rows(table: io.TextIOBase, names: Sequence[str]) -> Iterator[Record]:
     reader = csv.reader(table, strict=True)
     header = next(reader, [])
+    # A property left out would read as empty for every company.
     if missing := [name for name in names if name not in header]:
         raise ContractError(f"the export lacks {', '.join(missing)}", system=SYSTEM)
     places = {name: header.index(name) for name in names}
     for row in reader:
+        # The last line of a file that was cut has fewer cells, or a part of an id.
         if len(row) != len(header) or not row[places[RECORD_ID]].isdecimal():
             raise ContractError(f"line {reader.line_num} of the export is no record", system=SYSTEM)
         values = {name: row[place] or None for name, place in places.items()}

@@ -1,4 +1,4 @@
-"""What one portal calls our object and our labels.
+"""The ids by which one portal knows our object and our labels.
 
 Object type ids and association type ids are assigned per portal, and the numbers of association types repeat across
 categories and pairs: everything is looked up by name, and a type is told by (from, to, category, number), never by its
@@ -46,6 +46,7 @@ class LinkTypes(msgspec.Struct, frozen=True):
 
     def label(self, key: TypeKey) -> str:
         """The label of a type: our link name, `PLAIN_LABEL`, or `other:<category>:<type id>`."""
+        # Plain first: a type without a label is no label of anybody's.
         if key in self.plain:
             return PLAIN_LABEL
         return next((name for name, known in self.ours.items() if known == key), f"{OTHER}:{key[0]}:{key[1]}")
@@ -56,10 +57,12 @@ class LinkTypes(msgspec.Struct, frozen=True):
         Raises:
             HeldError: the portal does not define this label of ours, or no association without a label.
         """
+        # Ours by name, whatever number this portal gave it.
         if (known := self.ours.get(label)) is not None:
             return known
         if label == PLAIN_LABEL and self.plain:
             return self.plain[0]
+        # A label of somebody else names its type itself: it is written back as it was read.
         prefix, _, rest = label.partition(":")
         category, _, number = rest.partition(":")
         if prefix == OTHER and category and number.isdecimal():
@@ -90,12 +93,14 @@ def name_links(
     every = shown_names(object_type, target, definitions)
     shown = {type_id: name for type_id, name in every.items() if name in names}
     own = [entry for entry in types if entry.category == USER_DEFINED]
+    # Numbers repeat across categories: only a type that people defined can be one of ours.
     by_name = {entry.type_id for entry in own} & shown.keys()
     found = {shown[type_id] for type_id in by_name}
     named: dict[TypeKey, str | None] = {(entry.category, entry.type_id): None for entry in types}
     for entry in own:
         if entry.type_id in by_name:
             named[entry.category, entry.type_id] = shown[entry.type_id]
+        # By its text only where no name is shown for the type, and the link was not found by name already.
         elif entry.type_id not in every and (by_text := texts.get(entry.label or "")) not in found:
             named[entry.category, entry.type_id] = by_text
     return named
@@ -103,6 +108,7 @@ def name_links(
 
 def shown_names(object_type: str, target: LinkTarget, definitions: Definitions) -> dict[int, str]:
     """The names of all association types from our object to a target, as far as the schema shows them."""
+    # Both ends, as the schema lists the types to all objects, in both directions.
     ends = (object_type, endpoints.TARGET_TYPE_IDS[target])
     return {
         int(one.id): one.name
@@ -127,6 +133,7 @@ def inverse_types(
                 there[one.name].append(int(one.id))
             elif (one.to_object_type_id, one.from_object_type_id) == ends:
                 back[one.name].append(int(one.id))
+    # The schema names no category: the list of labels tells which numbers are of a user-defined type.
     own = {entry.type_id for entry in types if entry.category == USER_DEFINED}
     return {
         (USER_DEFINED, back[name][0]): (USER_DEFINED, numbers[0])
@@ -138,6 +145,7 @@ def inverse_types(
 async def find_object(session: Session, name: str, *, archived: bool = False) -> Schema | None:
     """Our object in the portal's list of custom objects; reading it alone answers old states for a minute or more."""
     endpoint = endpoints.schemas()
+    # With the definitions of its associations: lists of labels never tell their names.
     params = {"archived": str(archived).lower(), "includeAssociationDefinitions": "true"}
     listing = await session.read("GET", endpoint, Listing, params=params)
     schemas = (decode(entry, Schema, endpoint=endpoint.template) for entry in listing.results)
@@ -163,10 +171,12 @@ class PortalIds:
 
     async def object_type(self, definition: ObjectDefinition) -> str | None:
         """Object type id of our object; None when the portal does not have it."""
+        # Under a lock, so that readings at the same time look up once.
         async with self._lock:
             if (known := self._object_types.get(definition.name)) is not None:
                 return known
             schema = await find_object(self._session, definition.name)
+            # Absence is not kept: setup may create the object a moment later.
             if schema is not None:
                 self.remember_object(definition, schema)
             return schema.object_type_id if schema else None
@@ -216,6 +226,8 @@ class PortalIds:
         self, definition: ObjectDefinition, object_type: str, target: LinkTarget, types: Iterable[AssociationType]
     ) -> LinkTypes:
         """Keep the types just read, unless one of our labels is missing: it may be on its way."""
+        # In one order, whatever order the answer has: which of several types without a label is written must not
+        # change.
         ordered = sorted(types, key=lambda entry: -entry.type_id)
         named = self.names(definition, object_type, target, ordered)
         known = LinkTypes(
@@ -223,6 +235,7 @@ class PortalIds:
             tuple((entry.category, entry.type_id) for entry in ordered if not entry.label),
             inverse_types(object_type, target, ordered, self._definitions.get(object_type, ())),
         )
+        # Kept only when complete: lists of labels lag behind a creation by minutes.
         if set(known.ours) == {link.name for link in definition.links if link.target == target}:
             self._link_types[(object_type, target)] = known
         return known

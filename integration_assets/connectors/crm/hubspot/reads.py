@@ -1,4 +1,4 @@
-"""What is read of a portal: companies, contacts, our records, and their links."""
+"""Reads of a portal: companies, contacts, our records, and their links."""
 
 from __future__ import annotations
 
@@ -63,6 +63,7 @@ async def companies(
     Raises:
         ConfigurationError: a mapped property does not exist (HubSpot would silently leave it out).
     """
+    # Asked for where it is not defined, a property is silently left out: no company would have a parent.
     has_parent = translate.PARENT_PROPERTY in await known_company_properties(session, mapping.names(), known)
     parent = (translate.PARENT_PROPERTY,) if has_parent else ()
     names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *parent, *mapping.names())))
@@ -70,6 +71,7 @@ async def companies(
         translate.translate(entries, "company", lambda record: translate.company(record, mapping))
         async for entries in record_pages(session, endpoints.COMPANIES, names)
     )
+    # From the property where there is one: it costs no further call.
     async for page in pages if has_parent else _with_parents(session, pages):
         yield page
 
@@ -82,6 +84,7 @@ async def known_company_properties(
     if known is None:
         listing = await session.read("GET", endpoint, Listing, params={"archived": "false"})
         known = frozenset(decode(entry, NamedProperty, endpoint=endpoint.template).name for entry in listing.results)
+    # HubSpot would leave it out without a word, and every company would be without a figure.
     if missing := [name for name in mapped if name not in known]:
         raise ConfigurationError(
             f"the portal has no company property {', '.join(missing)}; correct the setting that names it "
@@ -97,6 +100,7 @@ async def _with_parents(session: Session, pages: AsyncIterator[Page[Company]]) -
     waiting: list[Page[Company]] = []
     async for page in pages:
         waiting.append(page)
+        # As many pages as one read of associations takes.
         if len(waiting) == PARENT_PAGES:
             for ready in await _add_parents(session, waiting):
                 yield ready
@@ -132,6 +136,7 @@ async def contacts(session: Session, emails: Sequence[str]) -> Page[Contact]:
 
     The addresses are asked for 100 at a time, all at once; the primary companies of whoever is found in one call.
     """
+    # Each once: HubSpot refuses a batch that names one twice.
     wanted = tuple(dict.fromkeys(email.strip().lower() for email in emails))
     size = endpoints.RECORDS_PER_CALL
     async with gather() as group:
@@ -141,9 +146,11 @@ async def contacts(session: Session, emails: Sequence[str]) -> Page[Contact]:
         ]
     entries = [entry for task in reading for entry in task.result()[0]]
     rejected = [refused for task in reading for refused in task.result()[1]]
+    # Without their companies, which are asked for below, for all contacts in one call.
     found = translate.translate(entries, "contact", lambda record: translate.contact(record, {}))
     ids = list(dict.fromkeys(contact.contact_id for contact in found.records))
     companies_of = await _associated(session, endpoints.CONTACTS, endpoints.COMPANIES, ids, PRIMARY_COMPANY)
+    # A contact is found once for each of its addresses that was asked for.
     unique = {contact.contact_id: contact for contact in found.records}
     return msgspec.structs.replace(
         found,
@@ -224,12 +231,14 @@ async def feature_requests_by_key(
     if not wanted:
         return {}
     names = tuple(item.name for item in definition.properties)
+    # By the key and never by search, whose index lags behind what was just written.
     answer = await _batch_read(session, object_type, names, definition.key_property, wanted)
     endpoint = endpoints.object_batch(object_type, "read").template
     _only_missing(answer.errors, endpoint)
     page = translate.translate(
         answer.results, "feature_request", lambda record: translate.feature_request(record, definition)
     )
+    # A record that is there and cannot be read is not missing: it would be created a second time.
     if page.rejected:
         first = page.rejected[0]
         raise ContractError(f"hubspot record {first.key}: {first.reason}", system=SYSTEM, endpoint=endpoint)
@@ -254,6 +263,7 @@ async def record_pages(
         after = page.after()
         if after is None:
             return
+        # A cursor that comes back would be followed for ever.
         if after in followed:
             raise ContractError(
                 "hubspot repeats a page cursor; the list has no end", system=SYSTEM, endpoint=endpoint.template
@@ -280,6 +290,7 @@ async def _batch_read(
         "propertiesWithHistory": [],
         "inputs": [{"id": value} for value in values],
     }
+    # Without it HubSpot takes the values for record ids.
     if id_property is not None:
         body["idProperty"] = id_property
     endpoint = endpoints.object_batch(object_type, "read")
@@ -316,6 +327,7 @@ async def links_of_pairs(
     for pair in pairs:
         keys = [types.inverse.get(key) for key in found.get(pair.target_id, {}).get(pair.record_id, ())]
         labels = [types.label(key) for key in keys if key is not None]
+        # One type unknown makes the whole pair unreadable: written back without it, somebody's label would be gone.
         if len(labels) < len(keys):
             unreadable.append(pair)
         else:
@@ -329,6 +341,7 @@ async def _associated(
     """The one object each id is associated with by this type; the smallest id should there be several."""
     found = await _associations(session, from_type, to_type, ids)
     ends = {
+        # The same one in every run, whatever order the answer has.
         start: min((end for end, keys in pairs.items() if key in keys), key=_numeric, default=None)
         for start, pairs in found.items()
     }
@@ -336,6 +349,7 @@ async def _associated(
 
 
 def _numeric(text: str) -> tuple[int, str]:
+    # Ids are numbers as text: the longer one is the larger.
     return len(text), text
 
 
@@ -347,6 +361,7 @@ async def _associations(session: Session, from_type: str, to_type: str, ids: Seq
     """Associations of these objects, read to the end of each one's own pages. Objects without any are left out."""
     endpoint = endpoints.association_batch(from_type, to_type, "read")
     found: Pairs = defaultdict(lambda: defaultdict(dict))
+    # Each object pages for itself: the next round asks only for those that have more.
     inputs: list[dict[str, str]] = [{"id": item} for item in dict.fromkeys(ids)]
     followed: set[tuple[str, str]] = set()
     while inputs:
@@ -358,6 +373,7 @@ async def _associations(session: Session, from_type: str, to_type: str, ids: Seq
             for item in page.to:
                 for kind in item.association_types:
                     found[start][str(item.to_object_id)][(kind.category, kind.type_id)] = None
+            # As with lists: a cursor that comes back has no end.
             if after is not None and (start, after) in followed:
                 raise ContractError(
                     "hubspot repeats an association cursor; the list has no end",
@@ -377,8 +393,10 @@ async def _association_pages(session: Session, endpoint: Endpoint, inputs: Seque
             "POST", endpoint, BatchAnswer, json={"inputs": inputs}, bucket=endpoints.ASSOCIATION_BUCKET
         )
     except LargeAnswerError:
+        # One object alone is too large: there is nothing left to halve.
         if len(inputs) == 1:
             raise
+        # Halves, until each answer fits: how much an object brings is known afterwards only.
         middle = len(inputs) // 2
         log.info("a batch of %d records is halved: the answer is too large", len(inputs), extra={"reads": len(inputs)})
         halves = [await _association_pages(session, endpoint, half) for half in (inputs[:middle], inputs[middle:])]

@@ -41,10 +41,10 @@ from integration_assets.models import (
 )
 
 EXISTS = 409
-"""What creating something that exists answers."""
+"""Answer to creating something that exists."""
 FORBIDDEN = frozenset({402, 403})
 REFUSED = frozenset({400, EXISTS})
-"""How creating a custom object is refused. The reference does not say which of them a portal without the subscription
+"""Refusals to create a custom object. The reference does not say which of them a portal without the subscription
 gives."""
 
 
@@ -54,6 +54,7 @@ gives."""
 async def portal(session: Session) -> Portal:
     """Identity of the portal."""
     details = await session.read("GET", endpoints.account_details(), AccountDetails)
+    # HubSpot may add kinds; one we do not know is no reason to stop.
     known = details.account_type in PortalKind.__members__
     return Portal(
         portal_id=str(details.portal_id),
@@ -85,9 +86,11 @@ async def live_schema(
         of_companies = group.create_task(_company_properties(session, company_properties))
     schema, (mapped, names) = found.result(), of_companies.result()
     if schema is None:
+        # Setup has to say so: it does not create ours beside an archived one.
         archived = await find_object(session, definition.name, archived=True)
         return LiveSchema(who.result(), False, archived is not None, (), (), mapped), names
     ids.remember_object(definition, schema)
+    # Several of our links may lead to one target, whose labels come in one list.
     targets = tuple(dict.fromkeys(link.target for link in definition.links))
     async with gather() as group:
         properties = group.create_task(_our_properties(session, schema, definition))
@@ -122,6 +125,7 @@ async def _our_properties(
 
     Beside them the names of all properties that neither HubSpot nor our definition brings along.
     """
+    # Required ones of others as well: a record without them would be refused.
     required, ours = frozenset(schema.required_properties), {item.name for item in definition.properties}
     found, entries = await _named_properties(session, schema.object_type_id, ours | required)
     others = sorted(name for name, entry in entries.items() if name not in ours and not entry.hubspot_defined)
@@ -132,6 +136,7 @@ async def _company_properties(
     session: Session, names: Collection[str]
 ) -> tuple[tuple[LiveProperty, ...], CompanyProperties | None]:
     """The named ones that exist, and the names of all there are."""
+    # Nothing is mapped: a call less.
     if not names:
         return (), None
     found, entries = await _named_properties(session, endpoints.COMPANIES, frozenset(names))
@@ -151,6 +156,7 @@ async def _named_properties(
     """The named definitions that exist, and the names of all there are, with whose they are."""
     endpoint = endpoints.properties(object_type)
     listing = await session.read("GET", endpoint, Listing, params={"archived": str(archived).lower()})
+    # First the names alone: a definition of somebody else may have any form.
     named = [(decode(entry, NamedProperty, endpoint=endpoint.template), entry) for entry in listing.results]
     wanted = {
         one.name: decode(entry, Property, endpoint=endpoint.template) for one, entry in named if one.name in names
@@ -165,6 +171,7 @@ def _live(item: Property, *, required: bool = False) -> LiveProperty:
         field_type=item.field_type,
         unique=item.has_unique_value,
         writable=item.writable,
+        # Options kept elsewhere are not in the answer: none there does not mean that none is allowed.
         options=None if item.external_options else tuple(option.value for option in item.options or ()),
         group=item.group_name,
         required=required,
@@ -179,6 +186,7 @@ async def _links(
         limit = group.create_task(_link_limit(session, schema.object_type_id, target))
     types = reading.result()
     ids.remember_links(definition, schema.object_type_id, target, types)
+    # By what was just remembered: the list of labels tells texts only, and people change those.
     names = ids.names(definition, schema.object_type_id, target, types)
     others = ids.type_names(schema.object_type_id, target)
     return [
@@ -209,6 +217,7 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
         PermanentError: an object of this name exists, or the request is refused.
         UnknownOutcomeError: the answer was lost or cannot be read: the object may have been created.
     """
+    # An object is born with the one property it is shown by; the others follow once it can be found.
     display = next(item for item in definition.properties if item.name == definition.display_property)
     body = {
         "name": definition.name,
@@ -223,6 +232,7 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
     endpoint = endpoints.schemas()
     answer = await session.define("POST", endpoint, body, expect=FORBIDDEN | REFUSED)
     if answer.status in FORBIDDEN | REFUSED:
+        # Forbidden says enough; a 400 may mean many things, and the limit tells.
         limit = Limit(limit=0) if answer.status in FORBIDDEN else await _custom_object_limit(session)
         raise _object_refused(answer, definition.name, endpoint.template, limit)
     ids.remember_object(definition, receipt(answer.body, Schema, endpoint=endpoint.template))
@@ -231,6 +241,7 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
 async def create_group(session: Session, object_type: str, definition: ObjectDefinition) -> None:
     """Create our property group; an existing one is left as it is."""
     body = {"name": definition.group, "label": definition.group_label, "displayOrder": -1}
+    # A setup that was interrupted meets its own group.
     await session.define("POST", endpoints.property_groups(object_type), body, expect=frozenset({EXISTS}))
 
 
@@ -248,9 +259,11 @@ async def create_properties(
         body = {"inputs": [_definition_body(item, group=definition.group) for item in properties]}
         answer = await session.define("POST", endpoint, body)
         _all_created(receipt(answer.body, BatchAnswer, endpoint=endpoint.template), properties, endpoint.template)
+    # It was made just now, in our group.
     if definition.display_property in {item.name for item in properties}:
         return
     display = await _properties(session, object_type, {definition.display_property})
+    # Only out of the group HubSpot puts it in: where somebody has moved it, it stays.
     if any(item.group_name == f"{definition.name}_information" for item in display):
         endpoint = endpoints.property_definition(object_type, definition.display_property)
         await session.define("PATCH", endpoint, {"groupName": definition.group})
@@ -265,6 +278,7 @@ async def create_link(session: Session, object_type: str, link: LinkDefinition) 
     body = {"name": link.name, "label": link.label, "inverseLabel": link.inverse_label}
     endpoint = endpoints.association_labels(object_type, endpoints.TARGETS[link.target])
     answer = await session.define("POST", endpoint, body, expect=frozenset({EXISTS}))
+    # It may be ours, from a setup that was interrupted: labels show late in the schema.
     if answer.status == EXISTS:
         raise TransientError(
             f"the portal has a {link.target} label named {link.name!r} or with the text {link.label!r}, and its schema "
@@ -284,6 +298,7 @@ def _definition_body(item: PropertyDefinition, *, group: str | None = None) -> d
         "description": item.description,
         "hasUniqueValue": item.unique,
     }
+    # A new object has no group of ours yet: its first property comes without one.
     if group is not None:
         body["groupName"] = group
     if item.options:
@@ -301,7 +316,9 @@ async def _custom_object_limit(session: Session) -> Limit:
 
 def _object_refused(answer: Answer, name: str, endpoint: str, limit: Limit) -> IntegrationError:
     problem = parse_problem(answer.body)
+    # Either number may be missing; a limit that is not told is no reason.
     full = limit.limit is not None and limit.usage is not None and limit.usage >= limit.limit
+    # Before the subscription: a token without the scope is refused with the same status.
     if answer.status in FORBIDDEN and problem.lacks_scope:
         scopes = ", ".join(problem.scopes) or "crm.schemas.custom.write"
         kind: type[IntegrationError] = CredentialError

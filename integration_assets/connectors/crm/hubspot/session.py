@@ -52,6 +52,7 @@ class Session:
         """Like `read`; None when the portal does not have the endpoint, or does not open it to this credential."""
         call = _call(method, endpoint, json=json, expect=NOT_TOLD)
         answer = await self._client.send(call)
+        # Absent and forbidden alike: either way it is not told here, and the caller goes on without.
         return None if answer.status in NOT_TOLD else decode(answer.body, kind, endpoint=call.endpoint)
 
     async def start(self, endpoint: Endpoint, kind: type[T], *, json: Any) -> T:
@@ -61,6 +62,7 @@ class Session:
             QuotaError: no further one may be started for now. Jobs are counted by the day, so it is not waited for.
             ContractError: the answer has another form.
         """
+        # The client would sit out a 429; that of a job lasts until another day.
         call = _call("POST", endpoint, json=json, repeatable=False, expect=THROTTLED)
         answer = await self._client.send(call)
         if answer.status in THROTTLED:
@@ -78,6 +80,7 @@ class Session:
         Raises:
             BatchRejectedError: HubSpot refuses the batch because of at least one of the ids.
         """
+        # Handed back instead of raised: which of the inputs is at fault is found by halving.
         call = _call("POST", endpoint, json=json, params=params, expect=BATCH_REFUSED)
         return decode(_accepted(call, await self._client.send(call)), BatchAnswer, endpoint=call.endpoint)
 
@@ -92,6 +95,7 @@ class Session:
         call = _call("POST", endpoint, json=json, bucket=bucket, writes=True, expect=BATCH_REFUSED)
         answer = await self._client.send(call)
         body = _accepted(call, answer)
+        # No body is a receipt as well: removals of labels answer 204.
         if body is None:
             return BatchAnswer()
         read = receipt(body, BatchAnswer, endpoint=call.endpoint)
@@ -168,4 +172,5 @@ async def gather() -> AsyncIterator[asyncio.TaskGroup]:
         async with asyncio.TaskGroup() as group:
             yield group
     except BaseExceptionGroup as failures:
+        # The first is the cause: a group cancels its other tasks when one fails.
         raise failures.exceptions[0] from None

@@ -1,4 +1,4 @@
-"""What each HTTP status of HubSpot means: a table.
+"""The table of HubSpot's HTTP statuses and their meanings.
 
 Source: "Error handling" (https://developers.hubspot.com/docs/api-reference/error-handling) and "API usage guidelines
 and limits" of HubSpot's developer documentation, unless a row says otherwise. Statuses not listed follow the common
@@ -45,11 +45,13 @@ def _lacks_scope(answer: Answer) -> bool:
 
 def describe(answer: Answer) -> str:
     """An error answer in words: missing scopes, the reason in HubSpot's codes, how long a migration asks to wait."""
+    # How long the move takes is in the header alone.
     if answer.status == 477:
         seconds = retry_after(answer.headers)
         wait = "an unknown time" if seconds is None else f"{max(seconds, 0):.0f} s"
         return f"the account is being moved to another data centre, which takes {wait}"
     problem = parse_problem(answer.body)
+    # Scopes and policies before the reason: they say what to do.
     if problem.scopes:
         return f"the token lacks a scope, one of: {', '.join(sorted(problem.scopes))}"
     if problem.policy:
@@ -59,10 +61,12 @@ def describe(answer: Answer) -> str:
 
 def wait(answer: Answer, _attempt: int) -> float | None:
     """Seconds until a limit has room again; None for everything but 429."""
+    # All else backs off exponentially.
     if answer.status != 429:
         return None
     if parse_problem(answer.body).policy == SECONDLY:
         return SECONDLY_WAIT
+    # No longer than the rolling window: whatever else is stated, it has room again then.
     stated = answer.headers.get("x-hubspot-ratelimit-interval-milliseconds", "")
     interval = int(stated) / 1000 if stated.isascii() and stated.isdigit() else ROLLING_WAIT
     return min(interval, ROLLING_WAIT)

@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 PARENT_PROPERTY = "hs_parent_company_id"
 COMPANY_PROPERTIES = ("name", "domain", "hs_additional_domains", "lifecyclestage", "hs_merged_object_ids")
-"""What is read of every company, beside the parent and the mapped properties."""
+"""Properties read of every company, beside the parent and the mapped ones."""
 CONTACT_PROPERTIES = ("email", "hs_additional_emails")
 
 
@@ -30,6 +30,7 @@ def translate(entries: Sequence[Any], kind: str, meaning: Callable[[Record], T])
     rejected: list[Rejected] = []
     for entry in entries:
         record = decode_entry(entry, Record)
+        # One entry of another form costs itself only, not its page.
         if isinstance(record, Record):
             records.append(meaning(record))
         else:
@@ -49,6 +50,7 @@ def company(record: Record, mapping: CompanyMapping) -> Company:
         currency=record.value(mapping.currency),
         lifecycle_stage=record.value("lifecyclestage"),
         parent_id=record.value(PARENT_PROPERTY),
+        # Ids this company swallowed: whoever still has one of them is led here.
         merged_ids=split(record.value("hs_merged_object_ids")),
         account_id=record.value(mapping.account_id),
         modified_at=record.updated_at,
@@ -60,6 +62,7 @@ def contact(record: Record, primary_companies: Mapping[str, str]) -> Contact:
     email = record.value("email")
     return Contact(
         contact_id=str(record.id),
+        # In lower case, as addresses are asked for.
         email=email.strip().lower() if email else None,
         additional_emails=tuple(address.lower() for address in split(record.value("hs_additional_emails"))),
         primary_company_id=primary_companies.get(str(record.id)),

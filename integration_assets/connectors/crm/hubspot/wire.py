@@ -1,4 +1,4 @@
-"""What HubSpot's answers look like: the fields that are used, and no others.
+"""The shapes of HubSpot's answers: the fields that are used, and no others.
 
 Unknown fields are ignored, because HubSpot adds some without notice; the type of every used field is checked. Lists
 whose entries stand for themselves are left as they came, so that one bad entry does not cost the others.
@@ -72,6 +72,7 @@ class Record(_Wire):
 
     def value(self, name: str | None) -> str | None:
         """A property's value; None when not asked for, unset, or cleared (which reads as an empty string)."""
+        # A cleared property reads as an empty string, an unset one as null: both are no value.
         return (self.properties.get(name) or None) if name else None
 
 
@@ -91,7 +92,7 @@ RECORD_FIELDS = frozenset(
         "warnings",
     }
 )
-"""What a record of any type may hold, used or not. Source: HubSpot API reference, CRM objects, version 2026-09."""
+"""Fields a record of any type may hold, used or not. Source: HubSpot API reference, CRM objects, version 2026-09."""
 
 
 # ------------------------------------------------------------------------------------------------------ associations
@@ -168,6 +169,7 @@ class Schema(_Wire):
 
     def definitions(self) -> tuple[AssociationDefinition, ...]:
         """The association types that can be read."""
+        # Those that cannot be read are left out: they may be of an object that is none of our business.
         decoded = (decode_entry(entry, AssociationDefinition) for entry in self.associations)
         return tuple(one for one in decoded if isinstance(one, AssociationDefinition))
 
@@ -267,6 +269,7 @@ def decode(body: Any, kind: type[T], *, endpoint: str) -> T:
         ContractError: a used field is absent or has another type; names the field's path, never its value.
     """
     try:
+        # The path of the field is in msgspec's message, its value is not.
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
         raise ContractError(

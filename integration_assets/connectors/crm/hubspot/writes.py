@@ -1,4 +1,4 @@
-"""What is written into a portal: our records, and their links. Nothing else is ever written.
+"""Writes into a portal: our records, and their links. Nothing else is ever written.
 
 Answers are matched by what identifies an input (trace id, key, ids of both ends), never by position: HubSpot answers in
 any order, and may leave an input out without a word.
@@ -61,12 +61,15 @@ def account_for_records(keys: Sequence[str], answer: BatchAnswer, key_property: 
         record = decode_entry(entry, Record)
         if not isinstance(record, Record):
             continue  # its key stays unaccounted, and is read back
+        # By either of the two: an answer may leave the properties out, or the trace id.
         key = next((name for name in (record.object_write_trace_id, record.value(key_property)) if name in asked), None)
+        # Without `new` it cannot be told whether it was created: its key stays unaccounted, and is read back.
         if key is not None and record.new is not None:
             written[key] = WrittenRecord(key, str(record.id), record.new)
     refused: dict[str, str] = {}
     for problem in map(parse_problem, answer.errors):
         named = [key for name in ("objectWriteTraceId", "ids") for key in problem.context.get(name, ()) if key in asked]
+        # An error that names nobody can be about the only input alone.
         alone = list(asked) if len(asked) == 1 else []
         refused.update(dict.fromkeys(named or alone, problem.reason()))
     return RecordsOutcome(
@@ -124,6 +127,7 @@ async def unlink_whole(
     """
     if not pairs:
         return PairsOutcome(())
+    # One input for each record: the limit of the call is on those.
     ends: dict[str, list[str]] = defaultdict(list)
     for pair in pairs:
         ends[pair.record_id].append(pair.target_id)
@@ -140,6 +144,7 @@ def _removed(pairs: Sequence[PairWrite], answer: BatchAnswer) -> PairsOutcome:
     """Sort pairs by the answer to a removal, which need not name those it removed."""
     problems = [parse_problem(entry) for entry in answer.errors]
     confirmed = _confirmed(answer.results)
+    # Silence is success only where every error can be placed: one that names nobody may be about any pair.
     if all(any(_is_about(problem, pair) or _touches(problem, pair) for pair in pairs) for problem in problems):
         confirmed |= {_ends(pair) for pair in pairs if not any(_touches(problem, pair) for problem in problems)}
     return account_for_pairs(pairs, confirmed, problems)
@@ -154,7 +159,9 @@ def account_for_pairs(
     rejected: list[tuple[PairWrite, str]] = []
     unaccounted: list[PairWrite] = []
     for pair in pairs:
+        # A refusal that names both ends outweighs a confirmation.
         problem = next((item for item in problems if len(pairs) == 1 or _is_about(item, pair)), None)
+        # One that names a single end counts only where nothing confirms the pair.
         if problem is None and _ends(pair) not in done:
             problem = next((item for item in problems if _touches(item, pair)), None)
         if problem is not None:
@@ -178,6 +185,7 @@ def _pair_inputs(types: LinkTypes, pairs: Sequence[PairWrite]) -> dict[str, Any]
                 "to": {"id": pair.target_id},
                 "types": [
                     {"associationCategory": category, "associationTypeId": number}
+                    # Each type once, although two labels may be of one.
                     for category, number in dict.fromkeys(types.key(label) for label in pair.labels)
                 ],
             }
@@ -200,6 +208,7 @@ _EITHER = ("ids", "id", "objectId", "objectIds")
 def _is_about(problem: Problem, pair: PairWrite) -> bool:
     """True if a batch error names both ends of this pair, side by side when it lists several pairs."""
     starts, ends = _named(problem, _FROM), _named(problem, _TO)
+    # Side by side: the first start belongs to the first end.
     if len(starts) == len(ends):
         return _ends(pair) in zip(starts, ends, strict=True)
     return pair.record_id in starts and pair.target_id in ends and 1 in (len(starts), len(ends))
@@ -208,6 +217,7 @@ def _is_about(problem: Problem, pair: PairWrite) -> bool:
 def _touches(problem: Problem, pair: PairWrite) -> bool:
     """True if a batch error names one end of this pair and no other, as one about a record that is gone does."""
     starts, ends, either = _named(problem, _FROM), _named(problem, _TO), _named(problem, _EITHER)
+    # It names a pair, and so is no error about a record alone.
     if starts and ends:
         return False
     return pair.record_id in (*starts, *either) or pair.target_id in (*ends, *either)
