@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from integration_assets.config import Settings
+from integration_assets.errors import EndState
 from integration_assets.reporting.alerts import (
     RUNS,
     START,
@@ -20,6 +21,7 @@ from integration_assets.reporting.alerts import (
     post_notices,
     put_notice,
     record_transition,
+    run_problem,
 )
 from integration_assets.reporting.slack import alert_blocks
 from integration_assets.runs.slack_delivery import notice_poster
@@ -41,16 +43,30 @@ class Announcement(msgspec.Struct, frozen=True, kw_only=True):
     advice: str | None = None
 
 
-def announce(settings: Settings, tenant: str, announcement: Announcement) -> tuple[AlertTransition, str | None]:
+def cannot_begin(tenant: str, state: EndState, line: str) -> Announcement:
+    """That runs of a tenant cannot begin, for whoever operates the installation; the same, whoever finds it."""
+    return Announcement(
+        subject=START,
+        problem=run_problem(state, line, None),
+        title="Feature requests: runs cannot begin",
+        happened=f"tenant {tenant}: {line}",
+        advice=f"Mend what the line names. `integration-assets doctor --tenant {tenant}` checks all of it.",
+    )
+
+
+def announce(
+    settings: Settings, tenant: str, announcement: Announcement, *, patient: bool = True
+) -> tuple[AlertTransition, str | None]:
     """Keep the state, and post a message when it is another one than people know; messages that waited go along.
 
-    Returns how the state compares, and why something still waits, if it does. `settings` are the tenant's.
+    Returns how the state compares, and why something still waits, if it does. `settings` are the tenant's; not
+    `patient`: for work that others wait for.
 
     Raises:
         PermanentError: the state cannot be kept.
     """
     now, path = datetime.now(UTC), alerts_path(settings.home, settings.environment.value, tenant)
-    post = notice_poster(settings)
+    post = notice_poster(settings, patient=patient)
     with held_alerts(path) as alerts:
         transition = compare(alerts.open.get(announcement.subject), announcement.problem, announcement.happened, now)
         unseen = never_told(alerts, announcement.subject)
@@ -74,13 +90,16 @@ def announce(settings: Settings, tenant: str, announcement: Announcement) -> tup
         return transition, post_notices(path, alerts, post)
 
 
-def post_what_waits(settings: Settings, tenant: str) -> str | None:
+def post_what_waits(settings: Settings, tenant: str, *, patient: bool = True) -> str | None:
     """Post the alerts that Slack has not confirmed; None, or why some still wait. `settings` are the tenant's.
+
+    Not `patient`: for work that others wait for.
 
     Raises:
         PermanentError: the state cannot be kept.
     """
-    post, path = notice_poster(settings), alerts_path(settings.home, settings.environment.value, tenant)
+    path = alerts_path(settings.home, settings.environment.value, tenant)
+    post = notice_poster(settings, patient=patient)
     # Without a file nothing was ever announced; holding it would create one for every tenant.
     if post is None or not path.exists():
         return None

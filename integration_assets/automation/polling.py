@@ -1,57 +1,111 @@
-"""The short job that asks the feedback system whether anything changed. A sensor starts a run on its answer.
+"""Asking one tenant's feedback system whether anything changed: three calls, nothing written there.
 
-Three calls: the newest requests, votes and status changes. Something changed when one of them is not stored yet and was
-not the newest one when it was last asked: what a run could not use must not start one every time. Votes taken back and
-edited titles show in the full runs only.
+Asked for are the newest request, vote and status change. Something changed when one of them is not stored yet, and no
+run has been started for it: what a run could not use must not start one every time. Votes taken back and edited titles
+show in the full runs only.
+
+What was newest is kept in a small file per tenant, so that a tenant of whom there is no news costs three calls and the
+reading of that file. Its staging store is opened when there is news, and once after each run, for messages that wait.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from datetime import UTC, datetime
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import dagster as dg
 import duckdb
+import msgspec
 
-from integration_assets.assets.names import Names
-from integration_assets.automation.announcements import announce, post_what_waits
+from integration_assets.automation.announcements import announce, cannot_begin, post_what_waits
 from integration_assets.automation.credentials import refused
-from integration_assets.config import Settings, load_settings
+from integration_assets.config import Settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback.base import FeedbackSystem
-from integration_assets.errors import CredentialError, IntegrationError, LockError, TransientError
+from integration_assets.errors import CredentialError, EndState, LockError, PermanentError
 from integration_assets.models import Page
+from integration_assets.reporting.alerts import alerts_path, read_alerts
 from integration_assets.reporting.outbox import deliver
-from integration_assets.runs.launch import JOB_TAG, check_launch
-from integration_assets.runs.partitions import TENANTS
+from integration_assets.runs.abandoned import STARTED_STATUSES
+from integration_assets.runs.launch import JOB_TAG
+from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.runs.slack_delivery import slack_poster
-from integration_assets.staging.store import open_store, store_path
-from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for, require_configured
+from integration_assets.runs.state import Mode
+from integration_assets.staging.store import make_private_directory, open_store, store_path
+from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for
 from integration_assets.tenants.settings import settings_for
+from integration_assets.whole_files import write_whole
 
-FEEDBACK_CHANGES = "feedback_changes"
-"""Our name of the job."""
-ANSWER_TAG = "integration_assets/answer"
-"""Tag of an asking run: its answer."""
+WHO = "the sensor sync_on_change"
+"""As the audit trail names whoever opens a secret here, and the run lock whoever holds the store."""
+REQUEST_SECONDS = 5.0
+PATIENCE_SECONDS = 8.0
+"""Of one call here; a run waits longer. A system that is slow now is asked again in its next turn."""
+UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *STARTED_STATUSES]
+RUN_KEY_TAG = "dagster/run_key"
+"""Dagster's tag of a run that a sensor asked for."""
 
 
 class Changed(StrEnum):
-    """Answer of the job. `unknown`: a run was under way, or the other side did not answer; it is asked again."""
+    """What a tenant's turn found out. `unknown`: a run is under way, which reads what changed anyway."""
 
     YES = "changed"
     NO = "unchanged"
     UNKNOWN = "unknown"
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """Answer of a tenant's turn: the `run_key` of the run to start when something changed, and lines worth a log."""
+
+    changed: Changed
+    run_key: str | None = None
+    notes: tuple[str, ...] = ()
+
+
 Newest = Mapping[str, str | None]
 """List of the feedback system → id of its newest record; None when it is empty."""
+FileState = tuple[int, int, int]
+"""Number, size in bytes and time of the last change of a file: the same ones, the same content."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What a tenant's feedback system said when all of it was stored or a run had been started for it.
+
+    `store`: the staging store as it was when no message waited in it; None: look again.
+    """
+
+    newest: dict[str, str | None] = {}
+    store: FileState | None = None
+
+
 _STORED = {
     "feature_requests": "SELECT 1 FROM raw.feature_requests WHERE request_id = ?",
     "votes": "SELECT 1 FROM raw.votes WHERE vote_id = ?",
     "status_changes": "SELECT 1 FROM raw.status_changes WHERE change_id = ?",
 }
+
+
+class Runs:
+    """What Dagster knows of our runs."""
+
+    def __init__(self, instance: dg.DagsterInstance) -> None:
+        self._instance = instance
+
+    def is_under_way(self, tenant: str) -> bool:
+        """True if a sync of this tenant waits in the queue or runs."""
+        return self._any(dg.RunsFilter(statuses=UNFINISHED, tags={JOB_TAG: Mode.SYNC.value, PARTITION_TAG: tenant}))
+
+    def was_started(self, run_key: str) -> bool:
+        """True if there is a run that was asked for by this key."""
+        return self._any(dg.RunsFilter(tags={RUN_KEY_TAG: run_key}))
+
+    def _any(self, wanted: dg.RunsFilter) -> bool:
+        return bool(self._instance.get_runs(wanted, limit=1))
 
 
 async def newest_records(feedback: FeedbackSystem) -> Newest:
@@ -66,96 +120,168 @@ async def newest_records(feedback: FeedbackSystem) -> Newest:
     }
 
 
-async def _first_page(pages: AsyncIterator[Page[Any]]) -> Page[Any] | None:
+async def _first_page(pages: Any) -> Page[Any] | None:
     # Newest first, so that one page is enough; going on would read everything at every poll.
-    return await anext(pages, None)
+    async with aclosing(cast("AsyncGenerator[Page[Any]]", pages)) as generator:
+        return await anext(generator, None)
 
 
-def compare_newest(connection: duckdb.DuckDBPyConnection, newest: Newest, now: datetime) -> Changed:
-    """Tell whether something has come since the last run and since the last time; keep what is newest. `now` is UTC."""
-    asked = dict(connection.execute("SELECT list, newest_id FROM sync.newest_asked").fetchall())
-    new = [
-        name
+async def ask_tenant(tenant: str, operator: Settings, settings_of: Callable[[str], Settings], runs: Runs) -> Answer:
+    """Find out whether anything changed at a tenant since the last run; post its messages that wait.
+
+    `settings_of` gives the tenant's settings with the secret of its feedback system.
+
+    Raises:
+        IntegrationError: its settings do not open, or the system refuses its key or gives no answer. People were told
+            of what lasts until somebody mends it.
+    """
+    # Only here: it loads the cryptography, which a process that only reads the definitions does not need.
+    from integration_assets.tenants.registry.vault import TamperedError  # noqa: PLC0415
+
+    try:
+        settings = await asyncio.to_thread(settings_of, tenant)
+    # Told here, as a run would be the next to find it, perhaps hours later; whoever comes second adds nothing.
+    except TamperedError as error:
+        news = cannot_begin(tenant, EndState.FAILED, error.message)
+        await asyncio.to_thread(announce, operator, tenant, news, patient=False)
+        raise
+    try:
+        async with feedback_for(_hasty(settings), CallCounter()) as feedback:
+            newest = await newest_records(feedback)
+    # Told at once: asking again would be refused for as long as nobody replaces the key.
+    except CredentialError as error:
+        await asyncio.to_thread(_tell_refusal, operator, tenant, error.message)
+        raise
+    path = asked_path(settings, tenant)
+    asked = read_asked(path)
+    store = store_path(settings.home, settings.store_url, settings.environment, tenant)
+    notes: list[str] = []
+    answer = Answer(Changed.NO)
+    # A store that is as it was holds no message that waits: what does not change need not be opened.
+    if newest != asked.newest or file_state(store) != asked.store:
+        # A run holds the store or is about to, and reads what changed anyway; it must not find the store taken.
+        if runs.is_under_way(tenant):
+            return Answer(Changed.UNKNOWN, notes=(f"{tenant}: a sync is under way, it reads what changed",))
+        try:
+            new, waits = await asyncio.to_thread(_look_into_store, operator, tenant, store, asked, newest, notes)
+        except LockError as error:
+            return Answer(Changed.UNKNOWN, notes=(f"{tenant}: {error.message}",))
+        run_key = _run_key(tenant, new) if new else None
+        if run_key is not None and not runs.was_started(run_key):
+            # Kept only once Dagster has the run: what is asked for in vain is asked for again.
+            answer = Answer(Changed.YES, run_key)
+        else:
+            write_asked(path, Asked(dict(newest), None if waits else file_state(store)))
+    await asyncio.to_thread(_post_alerts, operator, tenant, notes)
+    return msgspec.structs.replace(answer, notes=tuple(f"{tenant}: {note}" for note in notes))
+
+
+def _hasty(settings: Settings) -> Settings:
+    return settings.model_copy(
+        update={
+            "request_seconds": min(settings.request_seconds, REQUEST_SECONDS),
+            "patience_seconds": min(settings.patience_seconds, PATIENCE_SECONDS),
+        }
+    )
+
+
+def _tell_refusal(operator: Settings, tenant: str, line: str) -> None:
+    # Opened only here: what goes well needs no secret of Slack, and each opening is noted.
+    announce(settings_for(operator, tenant, WHO), tenant, refused(FEEDBACK_PROVIDER, line), patient=False)
+
+
+def _look_into_store(
+    operator: Settings, tenant: str, store: Path, asked: Asked, newest: Newest, notes: list[str]
+) -> tuple[dict[str, str], bool]:
+    """The newest records that are not stored and were not seen before, by list; and whether messages still wait."""
+    # Opening it would make one, for a tenant that perhaps nobody ever runs.
+    if not store.exists():
+        return {name: record_id for name, record_id in newest.items() if record_id is not None}, False
+    with open_store(store, f"{WHO}, asking for changes") as connection:
+        new = unseen(connection, asked.newest, newest)
+        if not _waiting(connection):
+            return new, False
+        post = slack_poster(settings_for(operator, tenant, WHO), patient=False)
+        # Without Slack the messages stay in the outbox, for the day somebody configures it.
+        if post is None:
+            return new, False
+        delivery = deliver(connection, lambda message: post(message, True), own=None)
+        notes += [line for line in (*delivery.notes, delivery.problem) if line is not None]
+        return new, _waiting(connection)
+
+
+def unseen(connection: duckdb.DuckDBPyConnection, before: Newest, newest: Newest) -> dict[str, str]:
+    """The newest records, by list, that are neither stored nor were the newest ones `before`."""
+    return {
+        name: record_id
         for name, record_id in newest.items()
         if record_id is not None
-        # A record that no run can use is never stored: without this it would start a run at every poll.
-        and asked.get(name) != record_id
+        and before.get(name) != record_id
         and not connection.execute(_STORED[name], [record_id]).fetchall()
-    ]
-    # Whole, so that a list the system no longer offers leaves nothing behind to be compared with.
-    connection.execute("DELETE FROM sync.newest_asked")
-    for name, record_id in newest.items():
-        connection.execute("INSERT INTO sync.newest_asked VALUES (?, ?, ?::TIMESTAMP)", [name, record_id, now])
-    return Changed.YES if new else Changed.NO
+    }
 
 
-@dg.op
-async def ask_feedback_system() -> None:
-    """Ask whether anything changed, and note the answer as a tag of this run. Messages that wait are posted."""
-    context = dg.OpExecutionContext.get()
+def _waiting(connection: duckdb.DuckDBPyConnection) -> bool:
+    # Not those that may have arrived: the next run repeats them, once.
+    return bool(connection.execute("SELECT 1 FROM sync.outbox WHERE state != 'uncertain' LIMIT 1").fetchall())
+
+
+def _run_key(tenant: str, new: Mapping[str, str]) -> str:
+    """The same key for the same records: Dagster starts one run for it, however often it is asked for."""
+    return f"{tenant} {hashlib.sha256(msgspec.json.encode(sorted(new.items()))).hexdigest()[:16]}"
+
+
+def _post_alerts(operator: Settings, tenant: str, notes: list[str]) -> None:
     try:
-        check_launch(context.run, context.instance)
-        tenant, run_id = context.partition_key, context.run_id
-        settings = settings_for(load_settings(), tenant, f"run {run_id}")
-        # One line with the missing variables, instead of a refused call that reads like a bad credential.
-        require_configured(settings)
-        answer = await _ask(context, settings, tenant)
-    except IntegrationError as error:
-        raise dg.Failure(description=error.message, allow_retries=False) from error
-    # As a tag, which sensors can read without opening the store or the run's events.
-    context.instance.add_run_tags(run_id, {ANSWER_TAG: answer.value})
-    context.log.info(f"{FEEDBACK_PROVIDER}: {answer.value}")
-
-
-async def _ask(context: dg.OpExecutionContext, settings: Settings, tenant: str) -> Changed:
-    try:
-        async with feedback_for(settings, CallCounter()) as feedback:
-            newest = await newest_records(feedback)
-        path = store_path(settings.home, settings.store_url, settings.environment, tenant)
-        # After the calls: the store is held for milliseconds, and a run that starts meanwhile need not wait for the
-        # network.
-        with open_store(path, f"run {context.run_id}, asking for changes") as connection:
-            answer = compare_newest(connection, newest, datetime.now(UTC))
-            _post_late_summaries(context, settings, connection)
-        _warn(context, post_what_waits(settings, tenant))
-    # Before TransientError and told at once: asking again would be refused for as long as nobody replaces it.
-    except CredentialError as error:
-        _, problem = announce(settings, tenant, refused(FEEDBACK_PROVIDER, error.message))
-        _warn(context, problem)
-        raise
-    # Not a failure: the run that holds the store reads what changed anyway.
-    except LockError as error:
-        _warn(context, f"a run is under way, it reads what changed: {error.message}")
-        return Changed.UNKNOWN
-    except TransientError as error:
-        _warn(context, error.message)
-        return Changed.UNKNOWN
-    return answer
-
-
-def _post_late_summaries(
-    context: dg.OpExecutionContext, settings: Settings, connection: duckdb.DuckDBPyConnection
-) -> None:
-    post = slack_poster(settings)
-    # Without Slack the messages stay in the outbox, for the day somebody configures it.
-    if post is None:
+        waiting = read_alerts(alerts_path(operator.home, operator.environment.value, tenant)).notices
+    except OSError as error:
+        notes.append(f"the open alerts cannot be read: {error.strerror}")
         return
-    delivery = deliver(connection, lambda message: post(message, True), own=None)
-    for line in (*delivery.notes, delivery.problem):
-        _warn(context, line)
+    if waiting and (line := post_what_waits(settings_for(operator, tenant, WHO), tenant, patient=False)):
+        notes.append(line)
 
 
-def _warn(context: dg.OpExecutionContext, line: str | None) -> None:
-    if line is not None:
-        context.log.warning(line)
+# ------------------------------------------------------------------------------------------------------ what was newest
 
 
-def asking_job(names: Names) -> dg.JobDefinition:
-    """The job that asks a tenant's feedback system for changes."""
-    return dg.GraphDefinition(names.of("ask_whether_anything_changed"), node_defs=[ask_feedback_system]).to_job(
-        name=names.of(FEEDBACK_CHANGES),
-        description="Ask the feedback system whether anything changed: three calls, nothing written anywhere.",
-        partitions_def=TENANTS,
-        executor_def=dg.in_process_executor,
-        tags={JOB_TAG: FEEDBACK_CHANGES, "dagster/max_retries": "0"},
-    )
+def asked_path(settings: Settings, tenant: str) -> Path:
+    """File of what a tenant's feedback system said: `<home>/asked/<environment>/<tenant>.json`."""
+    return settings.home / "asked" / settings.environment.value / f"{tenant}.json"
+
+
+def read_asked(path: Path) -> Asked:
+    """What was newest; nothing when there is no file, or one that cannot be used: then all that is not stored is new.
+
+    Raises:
+        PermanentError: there is a file and it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Asked)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return Asked()
+    except OSError as error:
+        raise PermanentError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
+
+
+def write_asked(path: Path, asked: Asked) -> None:
+    """Keep what was newest.
+
+    Raises:
+        PermanentError: the file cannot be written.
+    """
+    try:
+        make_private_directory(path.parent)
+        write_whole(path, msgspec.json.encode(asked))
+    except OSError as error:
+        raise PermanentError(
+            f"{path} cannot be written: {error.strerror}; check the disk and its permissions"
+        ) from error
+
+
+def file_state(path: Path) -> FileState | None:
+    """State of a file; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns

@@ -11,7 +11,6 @@ from sqlalchemy.exc import OperationalError
 
 from integration_assets.assets.names import Names
 from integration_assets.automation.credentials import CHECK_CREDENTIALS
-from integration_assets.automation.polling import FEEDBACK_CHANGES
 from integration_assets.config import load_automation
 from integration_assets.errors import ConfigurationError
 from integration_assets.runs.launch import JOB_TAG
@@ -28,7 +27,7 @@ MOST_RUNS = 2_000
 """Runs one turn removes; it takes under a minute. What is more waits for the next turn."""
 PAGE = 500
 """Runs asked for at a time."""
-OUR_JOBS = (*(mode.value for mode in Mode), FEEDBACK_CHANGES, CHECK_CREDENTIALS, PRUNE_RUN_HISTORY)
+OUR_JOBS = (*(mode.value for mode in Mode), CHECK_CREDENTIALS, PRUNE_RUN_HISTORY)
 """Names in `JOB_TAG` of the jobs whose runs are removed. The runs of all other jobs are not ours to judge."""
 ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 

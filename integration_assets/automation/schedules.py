@@ -2,62 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, timedelta
 
 import dagster as dg
-import msgspec
 
 from integration_assets.assets.jobs import Job
 from integration_assets.assets.names import Names
+from integration_assets.automation.turns import Turns
 from integration_assets.config import Automation, load_automation, load_settings
 from integration_assets.runs.partitions import DEFAULT_TENANT, TENANTS
 from integration_assets.tenants.integrations import missing_variables
 
 SLOT_MINUTES = 5
-"""Tenants whose turn falls into the same slot start together. Periods of another length have slots of a minute."""
+"""Longest time between two looks at whose turn it is: a sync starts at most so much later than its turn."""
 
 
-class Period(msgspec.Struct, frozen=True):
-    """A length of time in which every tenant has its turn once, and the slots it is divided into."""
-
-    minutes: int
-
-    @property
-    def slot_minutes(self) -> int:
-        """Length of a slot."""
-        # A period of, say, 7 minutes would have a last slot shorter than the others, and cron could not express it.
-        return 1 if self.minutes % SLOT_MINUTES else SLOT_MINUTES
-
-    @property
-    def slots(self) -> int:
-        """Slots in the period."""
-        return self.minutes // self.slot_minutes
-
-    @property
-    def cron(self) -> str:
-        """Cron expression of the beginnings of the slots, at which it is looked whose turn it is."""
-        return "* * * * *" if self.slot_minutes == 1 else f"*/{self.slot_minutes} * * * *"
+def slot_minutes(period_minutes: int) -> int:
+    """Minutes between two looks at whose turn it is, in a period of so many minutes."""
+    # A short period is its own slot: then cron says what a person set. One that five does not divide is looked at every
+    # minute, or the times between two turns of a tenant would differ.
+    if period_minutes <= SLOT_MINUTES:
+        return period_minutes
+    return 1 if period_minutes % SLOT_MINUTES else SLOT_MINUTES
 
 
-def slot_of(tenant: str, period: Period) -> int:
-    """Choose a tenant's slot in each period: always the same, and spread evenly over many tenants."""
-    # A hash of the name, not its place in the list: a tenant that is added or removed must not move the others.
-    return int.from_bytes(hashlib.sha256(tenant.encode()).digest()[:4]) % period.slots
-
-
-def slot_start(moment: datetime, period: Period) -> datetime:
-    """Return the beginning, UTC, of the slot in which a moment (with time zone) lies."""
-    seconds = int(moment.timestamp())
-    return datetime.fromtimestamp(seconds - seconds % (period.slot_minutes * 60), UTC)
-
-
-def due_tenants(tenants: Iterable[str], moment: datetime, period: Period) -> list[str]:
-    """The tenants whose turn is in the slot of this moment (with time zone)."""
-    # Counted from the epoch, so that it goes on over midnight and restarts; a period need not divide the day.
-    slot = int(slot_start(moment, period).timestamp()) // (period.slot_minutes * 60) % period.slots
-    return sorted(tenant for tenant in tenants if slot_of(tenant, period) == slot)
+def every(minutes: int) -> str:
+    """A period as people say it: "every 4 hours", "every 90 minutes", "every day"."""
+    for unit, length in (("day", 1440), ("hour", 60)):
+        if minutes % length == 0:
+            return f"every {unit}" if minutes == length else f"every {minutes // length} {unit}s"
+    return "every minute" if minutes == 1 else f"every {minutes} minutes"
 
 
 def scheduled_tenants(partitions: Iterable[str]) -> list[str]:
@@ -69,52 +44,42 @@ def scheduled_tenants(partitions: Iterable[str]) -> list[str]:
     return tenants
 
 
-def schedules(names: Names, automation: Automation, *, sync: Job, asking: Job) -> list[dg.ScheduleDefinition]:
-    """The schedules that start these jobs of ours; on from the start where `automation` says so."""
+def schedules(names: Names, automation: Automation, *, sync: Job) -> list[dg.ScheduleDefinition]:
+    """The schedules that start this job of ours; on from the start where `automation` says so."""
     status = dg.DefaultScheduleStatus.RUNNING if automation.automation else dg.DefaultScheduleStatus.STOPPED
-    return [
-        schedule_of_turns(
-            names.of("sync_schedule"),
-            sync,
-            Period(automation.sync_minutes),
-            status,
-            f"A sync of every tenant once in {automation.sync_minutes} minutes, each at a time of its own.",
-        ),
-        schedule_of_turns(
-            names.of("asking_schedule"),
-            asking,
-            Period(automation.ask_minutes),
-            status,
-            f"Once in {automation.ask_minutes} minutes, the feedback system of every tenant is asked for changes.",
-        ),
-    ]
+    return [turns_schedule(names.of("sync_schedule"), sync, automation.sync_minutes, status)]
 
 
-def schedule_of_turns(
-    name: str, job: Job, period: Period, status: dg.DefaultScheduleStatus, description: str
-) -> dg.ScheduleDefinition:
-    """A schedule that runs a job for each tenant once in a period, when it is its turn.
+def turns_schedule(name: str, job: Job, minutes: int, status: dg.DefaultScheduleStatus) -> dg.ScheduleDefinition:
+    """A schedule that runs a sync of each tenant once in so many minutes, when it is its turn.
 
     A turn that was missed is made up by the next one, not twice.
     """
+    slot = slot_minutes(minutes)
+    description = f"A sync of each tenant {every(minutes)} (INTEGRATION_ASSETS_SYNC_MINUTES), each at its own time."
+    # The period itself cannot be the cron schedule: all tenants would start at the same minute.
+    if slot != minutes:
+        description += f" The cron schedule is how often Dagster looks whose turn it is: {every(slot)}."
 
     @dg.schedule(
         name=name,
         job=job,
-        cron_schedule=period.cron,
+        cron_schedule="* * * * *" if slot == 1 else f"*/{slot} * * * *",
         execution_timezone="UTC",
         default_status=status,
         description=description,
     )
     def whose_turn(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         load_automation()  # what is wrong there is said by the tick: the definitions were built with the defaults
-        moment = context.scheduled_execution_time.astimezone(UTC)
+        turns, moment = Turns(timedelta(minutes=minutes)), context.scheduled_execution_time.astimezone(UTC)
         tenants = scheduled_tenants(context.instance.get_dynamic_partitions(str(TENANTS.name)))
-        due = due_tenants(tenants, moment, period)
-        if not due:
-            yield dg.SkipReason(f"nobody's turn: {len(tenants)} tenants have theirs at other times")
-        for tenant in due:
-            # One key per slot: a tick that Dagster evaluates twice, as after a restart, starts one run.
-            yield dg.RunRequest(run_key=f"{tenant} {slot_start(moment, period):%Y-%m-%dT%H:%MZ}", partition_key=tenant)
+        due = turns.between(tenants, moment - timedelta(minutes=slot), moment)
+        if not due and (coming := turns.next(tenants, moment)) is not None:
+            yield dg.SkipReason(
+                f"nobody's turn among {len(tenants)} tenants; next is {coming.tenant} at {coming.at:%Y-%m-%d %H:%M} UTC"
+            )
+        for turn in due:
+            # One key per turn: a tick that Dagster evaluates twice, as after a restart, starts one run.
+            yield dg.RunRequest(run_key=f"{turn.tenant} {turn.at:%Y-%m-%dT%H:%M:%SZ}", partition_key=turn.tenant)
 
     return whose_turn

@@ -1,7 +1,7 @@
-"""Sensors: start a run on an answer or at a named time, and tell people of runs that cannot tell it themselves.
+"""Sensors: start a run on a change or at a named time, and tell people of runs that cannot tell it themselves.
 
-Sensors read Dagster's own records and our small files only: everything that asks another system is a job. The one
-exception is a message to Slack about a dead run, which must not depend on another process being able to start.
+A tick of a sensor costs next to nothing, a run some seconds of a process and a megabyte of history. So what is asked
+every few minutes is asked by a tick, within a bounded time (`poll_tick`); what writes, or takes long, is a job.
 """
 
 from __future__ import annotations
@@ -11,16 +11,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import msgspec
 
 from integration_assets.assets.jobs import Job
 from integration_assets.assets.names import Names
-from integration_assets.automation.announcements import Announcement, announce
-from integration_assets.automation.polling import ANSWER_TAG, Changed
-from integration_assets.automation.schedules import scheduled_tenants
+from integration_assets.automation.announcements import Announcement, announce, cannot_begin
+from integration_assets.automation.poll_tick import tick
+from integration_assets.automation.polling import Runs
+from integration_assets.automation.schedules import every, scheduled_tenants
 from integration_assets.config import Automation, Environment, Settings, load_automation, load_settings
 from integration_assets.errors import EndState, IntegrationError
-from integration_assets.reporting.alerts import RUNS, START, run_problem
-from integration_assets.runs.abandoned import PROCESS_TAG, STARTED_STATUSES
+from integration_assets.reporting.alerts import RUNS
+from integration_assets.runs.abandoned import PROCESS_TAG
 from integration_assets.runs.alert_transition import RETRY_TAG, retries_so_far
 from integration_assets.runs.launch import JOB_TAG, job_of, scope_of
 from integration_assets.runs.partitions import PARTITION_TAG, TENANTS, tenant_of
@@ -32,7 +34,6 @@ WATCHING = dg.DefaultSensorStatus.RUNNING
 """Default of sensors that only watch, or go on with what somebody began: on from the start."""
 LONGEST_APPOINTMENT = timedelta(days=8)
 """Runs older than this are not looked at any more: no time that another side names is further off."""
-UNFINISHED = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, *STARTED_STATUSES]
 WILL_RETRY = "dagster/will_retry"
 FOLLOWED = frozenset({Mode.SYNC.value, Mode.UNDO.value})
 """Jobs whose runs people follow."""
@@ -41,24 +42,43 @@ FOLLOWED = frozenset({Mode.SYNC.value, Mode.UNDO.value})
 # ---------------------------------------------------------------------------------------------------------- on changes
 
 
-def is_under_way(instance: dg.DagsterInstance, tenant: str) -> bool:
-    """True if a sync of this tenant waits in the queue or runs."""
-    wanted = dg.RunsFilter(statuses=UNFINISHED, tags={JOB_TAG: Mode.SYNC.value, PARTITION_TAG: tenant})
-    return bool(instance.get_runs(wanted, limit=1))
+class Cursor(msgspec.Struct, frozen=True):
+    """Memory of a sensor between its ticks: the moment, UTC, up to which all turns have been taken.
+
+    It is as long for a thousand tenants as for one: Dagster keeps a copy of it with each tick.
+    """
+
+    taken: datetime
 
 
-def sync_on_change(context: dg.RunStatusSensorContext) -> dg.RunRequest | dg.SkipReason:
-    """Start a sync where an asking run answered that something changed and none waits or runs."""
-    run = context.dagster_run
-    tenant, answer = tenant_of(run), run.tags.get(ANSWER_TAG, Changed.UNKNOWN.value)
-    # Also `unknown`: it is asked again a few minutes later, and a run would only meet the same trouble.
-    if answer != Changed.YES.value:
-        return dg.SkipReason(f"tenant {tenant}: {answer}")
-    # A second sync would queue behind the first, which reads the change as well.
-    if is_under_way(context.instance, tenant):
-        return dg.SkipReason(f"tenant {tenant}: changed, and a sync is under way")
-    # Named after the asking run: the sensor may see it twice, the sync starts once.
-    return dg.RunRequest(run_key=f"change seen by {run.run_id}", partition_key=tenant)
+def taken_until(cursor: str | None) -> datetime | None:
+    """Read a cursor; None when there is none, or one that another version of the sensor wrote."""
+    try:
+        return msgspec.json.decode(cursor or "", type=Cursor).taken
+    except msgspec.DecodeError:
+        return None
+
+
+def cursor_of(taken: datetime) -> str:
+    """Write a cursor."""
+    return msgspec.json.encode(Cursor(taken)).decode()
+
+
+def sync_on_change(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """Ask the feedback systems of the tenants that are due, and start a sync where something changed."""
+    period = timedelta(minutes=load_automation().ask_minutes)
+    tenants = scheduled_tenants(context.instance.get_dynamic_partitions(str(TENANTS.name)))
+    now, taken = datetime.now(UTC), taken_until(context.cursor)
+    found = tick(tenants, taken, now, period, load_settings(), Runs(context.instance))
+    for line in (*found.notes, *(f"{tenant}: {reason}" for tenant, reason in sorted(found.failed.items()))):
+        context.log.warning(line)
+    context.log.info(found.line)
+    requests = [dg.RunRequest(run_key=key, partition_key=tenant) for tenant, key in sorted(found.changed.items())]
+    return dg.SensorResult(
+        run_requests=requests,
+        skip_reason=None if requests else dg.SkipReason(found.line),
+        cursor=cursor_of(found.taken),
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- at named times
@@ -107,8 +127,8 @@ def retry_later(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest |
 def is_followed(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
     """True if people follow runs of this kind: our syncs and undos, and whatever else runs stages of ours."""
     job = job_of(run)
-    # Polls and looks at credentials tell their own problems. A selection of assets, or a job of the project that loads
-    # ours, counts as ours where a stage of ours is in it; what else the project runs is not ours to tell.
+    # Looks at credentials tell their own problems. A selection of assets, or a job of the project that loads ours,
+    # counts as ours where a stage of ours is in it; what else the project runs is not ours to tell.
     return job in FOLLOWED if job else bool(scope_of(run, instance).stages)
 
 
@@ -146,7 +166,10 @@ def speak_for(run: dg.DagsterRun, operator: Settings, instance: dg.DagsterInstan
     # The tenant's settings are what is broken, so only the operator can be told.
     except IntegrationError:
         settings = operator
-    _, problem = announce(settings, tenant, _of_start(tenant, ending) if ending else _of_death(run))
+    news = _of_death(run)
+    if ending is not None:
+        news = cannot_begin(tenant, EndState(ending.summary.state), ending.error or "")
+    _, problem = announce(settings, tenant, news, patient=False)
     return f"run {run.run_id}: {problem or 'told'}"
 
 
@@ -157,16 +180,6 @@ def _of_death(run: dg.DagsterRun) -> Announcement:
         title="Feature requests: a run died",
         happened=f"run {run.run_id} ({run.job_name}) ended without a word: killed, out of memory, or never started.",
         advice="Look at it in the Dagster UI. The next run goes on where this one stood.",
-    )
-
-
-def _of_start(tenant: str, ending: RunResult) -> Announcement:
-    return Announcement(
-        subject=START,
-        problem=run_problem(EndState(ending.summary.state), ending.error, None),
-        title="Feature requests: runs cannot begin",
-        happened=f"tenant {tenant}: {ending.error}",
-        advice=f"Mend what the line names. `integration-assets doctor --tenant {tenant}` checks all of it.",
     )
 
 
@@ -199,20 +212,17 @@ def credentials(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
 # --------------------------------------------------------------------------------------------------------- all of them
 
 
-def sensors(
-    names: Names, automation: Automation, *, sync: Job, asking: Job, credentials_check: Job
-) -> list[dg.SensorDefinition]:
+def sensors(names: Names, automation: Automation, *, sync: Job, credentials_check: Job) -> list[dg.SensorDefinition]:
     """The sensors that watch and start these jobs of ours; `automation` switches on what writes by itself."""
     switched = dg.DefaultSensorStatus.RUNNING if automation.automation else dg.DefaultSensorStatus.STOPPED
     return [
-        dg.run_status_sensor(
+        dg.sensor(
             name=names.of("sync_on_change"),
-            run_status=dg.DagsterRunStatus.SUCCESS,
-            monitored_jobs=[asking],
-            request_job=sync,
-            minimum_interval_seconds=15,
+            job=sync,
+            minimum_interval_seconds=30,
             default_status=switched,
-            description="A sync of the tenant whose feedback system said that something changed.",
+            description=f"Asks each tenant's feedback system {every(automation.ask_minutes)} whether anything changed "
+            "(INTEGRATION_ASSETS_ASK_MINUTES), and starts a sync where something has. Asking itself starts no run.",
         )(sync_on_change),
         dg.sensor(
             name=names.of("retry_later"),

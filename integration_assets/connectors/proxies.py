@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import ssl
 from base64 import b64encode
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -69,9 +70,18 @@ def proxy_for(url: str) -> Proxy | None:
     return None
 
 
+# Reading authorities takes some 20 ms of processor time, which a client for each of a thousand tenants would multiply.
+
+
+@cache
 def public_authorities() -> ssl.SSLContext:
-    """A TLS context that trusts the bundled public authorities alone: for what the guard checks."""
+    """A TLS context that trusts the bundled public authorities alone: for what the guard checks. One per process."""
     return httpx.create_ssl_context(trust_env=False)
+
+
+@lru_cache(maxsize=4)
+def _named_authorities(file: str | None, folder: str | None, _written: int) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=file, capath=folder)
 
 
 def trusted_authorities() -> ssl.SSLContext:
@@ -88,7 +98,9 @@ def trusted_authorities() -> ssl.SSLContext:
     if folder and not Path(folder).is_dir():
         raise ConfigurationError(f"{CERT_DIR}: there is no folder {folder}")
     try:
-        return ssl.create_default_context(cafile=file or None, capath=folder or None)
+        # A file that was replaced since counts at once, as it does for a process that starts now.
+        written = Path(file).stat().st_mtime_ns if file else 0
+        return _named_authorities(file or None, folder or None, written)
     except ssl.SSLError:
         raise ConfigurationError(f"{CERT_FILE}: {file} holds no certificate in PEM form") from None
     except OSError as error:

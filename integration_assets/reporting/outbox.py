@@ -75,7 +75,7 @@ def deliver(
     # First: whoever holds the store now knows that their runs are dead.
     delivery = Delivery(notes=_abandoned(connection, own or ""))
     for message in _waiting(connection, own or ""):
-        # A poll comes every few minutes: within an outage it would repeat what is repeated once.
+        # Changes are asked for every few minutes: within an outage it would repeat what is repeated once.
         if own is None and message.state == "uncertain":
             continue
         posting = _posted(connection, message, post)

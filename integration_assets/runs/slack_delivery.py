@@ -23,6 +23,8 @@ from integration_assets.tenants.address_policies import guard_for
 from integration_assets.tenants.registry.words import Provider
 
 TIMEOUT_SECONDS = 10
+HASTY_SECONDS = 4
+"""Of one message, where others wait for the end of it: a tick of a sensor has a minute for everything."""
 
 
 class Slack(SlackResource):
@@ -30,12 +32,14 @@ class Slack(SlackResource):
 
     base_url: str = "https://slack.com/api/"
 
-    def get_client(self, guard: AddressGuard | None = None) -> WebClient:
+    def get_client(self, guard: AddressGuard | None = None, *, patient: bool = True) -> WebClient:
         """A client that waits as told when it is throttled, and repeats only what certainly did not arrive.
 
         The default would also repeat a message whose answer was lost, and show it twice. With a `guard` only what it
-        lets pass is asked.
+        lets pass is asked. Not `patient`: it neither waits nor repeats.
         """
+        if not patient:
+            return slack_client(self.token, self.base_url, guard=guard, timeout=HASTY_SECONDS)
         return slack_client(
             self.token,
             self.base_url,
@@ -49,17 +53,20 @@ class Slack(SlackResource):
         )
 
 
-def _place(settings: Settings | None) -> tuple[WebClient, str] | None:
+def _place(settings: Settings | None, *, patient: bool) -> tuple[WebClient, str] | None:
     """A client and the channel it posts to; None when Slack is not configured."""
     if settings is None or settings.slack_bot_token is None or settings.slack_channel is None:
         return None
     resource = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_base_url)
-    return resource.get_client(guard_for(settings, Provider.SLACK)), settings.slack_channel
+    return resource.get_client(guard_for(settings, Provider.SLACK), patient=patient), settings.slack_channel
 
 
-def slack_poster(settings: Settings | None) -> Callable[[OutboxMessage, bool], Posting] | None:
-    """Return a function that posts a message once, as itself or (true) as a late one; None without Slack."""
-    place = _place(settings)
+def slack_poster(settings: Settings | None, *, patient: bool = True) -> Callable[[OutboxMessage, bool], Posting] | None:
+    """Return a function that posts a message once, as itself or (true) as a late one; None without Slack.
+
+    Not `patient`: what Slack does not take at once is not posted.
+    """
+    place = _place(settings, patient=patient)
     if place is None:
         return None
     client, channel = place
@@ -81,9 +88,12 @@ def slack_poster(settings: Settings | None) -> Callable[[OutboxMessage, bool], P
     return post
 
 
-def notice_poster(settings: Settings) -> Callable[[Notice, bool], Posting] | None:
-    """Return a function that posts an alert once, as itself or (true) as a possible repeat; None without Slack."""
-    place = _place(settings)
+def notice_poster(settings: Settings, *, patient: bool = True) -> Callable[[Notice, bool], Posting] | None:
+    """Return a function that posts an alert once, as itself or (true) as a possible repeat; None without Slack.
+
+    Not `patient`: what Slack does not take at once is not posted.
+    """
+    place = _place(settings, patient=patient)
     if place is None:
         return None
     client, channel = place

@@ -93,6 +93,36 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
     return built_settings(settings, view, integrations)
 
 
+@contextmanager
+def feedback_settings(settings: Settings, used_by: str) -> Iterator[Callable[[str], Settings]]:
+    """Settings of one tenant after another, each with the secret of its feedback system alone.
+
+    The registry is opened once for all of them; `used_by` is noted for each secret. Safe to call from several threads.
+
+    Raises:
+        As `settings_for`: at once what concerns the registry, when its settings are asked for what concerns a tenant.
+            A `ConfigurationError` as well where a run of the tenant would miss a credential.
+    """
+    check_outgoing()
+    with opened_registry(settings) as opened:
+
+        def settings_of(tenant: str) -> Settings:
+            found = _entries(opened, tenant)
+            if opened is None or found is None:
+                require_configured(settings)
+                return settings
+            view, entries = found
+            chosen = chosen_integrations(entries, settings.environment)
+            _require_integrations(settings, tenant, chosen)
+            place = (Provider.CANNY, settings.environment)
+            secret = _in_repository(
+                opened, view.id, used_by, lambda repository: repository.open_third_party(chosen[place].id)
+            )
+            return built_settings(settings, view, {place: secret})
+
+        yield settings_of
+
+
 def settings_without_secrets(settings: Settings, tenant: str, registry: Registry | None = None) -> Settings:
     """As `settings_for`, for work that asks no system: no secret is opened, and nothing noted.
 
@@ -121,7 +151,10 @@ def check_configured(settings: Settings, tenant: str) -> None:
     if found is None:
         require_configured(settings)
         return
-    chosen = chosen_integrations(found[1], settings.environment)
+    _require_integrations(settings, tenant, chosen_integrations(found[1], settings.environment))
+
+
+def _require_integrations(settings: Settings, tenant: str, chosen: Chosen) -> None:
     missing = [
         f"{PROVIDERS[provider].label} for {settings.environment}"
         for provider in (Provider.CANNY, Provider.HUBSPOT)

@@ -7,28 +7,20 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from integration_assets.automation.schedules import (
-    Period,
-    due_tenants,
-    slot_of,
-    slot_start,
-)
+from integration_assets.assets.names import Names
+from integration_assets.automation.schedules import schedules
+from integration_assets.config import Automation
 from integration_assets.errors import ConfigurationError
 
-SYNC, ASK = Period(240), Period(15)
-
-SLOT = timedelta(minutes=SYNC.slot_minutes)
+SLOT = timedelta(minutes=5)
+SLOTS = 48
 NIGHT = datetime(2026, 3, 29, 0, 0, tzinfo=UTC)
-PERIODS = st.sampled_from([Period(240), Period(15), Period(7), Period(1), Period(1440)])
-NAMES = st.from_regex(r"[a-z0-9][a-z0-9-]{0,20}", fullmatch=True)
 
 
 @pytest.fixture
@@ -37,43 +29,37 @@ def instance(tmp_path: Path) -> Iterator[dg.DagsterInstance]:
         yield one
 
 
-def asked(
-    instance: dg.DagsterInstance, moment: datetime, schedule: str = "sync_schedule"
-) -> tuple[list[dg.RunRequest], str | None]:
+def asked(instance: dg.DagsterInstance, moment: datetime) -> tuple[list[dg.RunRequest], str | None]:
     """The runs a tick asks for, or why it asks for none."""
     from integration_assets.definitions import defs
 
     repository = defs.get_repository_def()
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment, repository_def=repository)
-    found = repository.get_schedule_def(schedule).evaluate_tick(context)
+    found = repository.get_schedule_def("sync_schedule").evaluate_tick(context)
     return list(found.run_requests or ()), found.skip_message
 
 
-@given(NAMES, st.integers(0, 10**9), PERIODS)
-def test_every_tenant_has_one_turn_in_each_period(tenant, seconds, period):
-    """From any moment on, exactly one of the ticks of a period is a tenant's, whatever the clocks of the place do."""
-    moment = NIGHT + timedelta(seconds=seconds)
-    ticks = [moment + timedelta(minutes=number * period.slot_minutes) for number in range(period.slots)]
-    assert sum(due_tenants([tenant], tick, period) == [tenant] for tick in ticks) == 1
-    elsewhere = moment.astimezone(timezone(timedelta(hours=5, minutes=45)))
-    assert due_tenants([tenant], elsewhere, period) == due_tenants([tenant], moment, period)
-
-
 @pytest.mark.parametrize(
-    ("minutes", "slots", "cron"),
-    [(240, 48, "*/5 * * * *"), (15, 3, "*/5 * * * *"), (7, 7, "* * * * *"), (1, 1, "* * * * *")],
+    ("minutes", "cron", "said"),
+    [
+        (240, "*/5 * * * *", "every 4 hours"),
+        (90, "*/5 * * * *", "every 90 minutes"),
+        (1440, "*/5 * * * *", "every day"),
+        (60, "*/5 * * * *", "every hour"),
+        (7, "* * * * *", "every 7 minutes"),
+        (5, "*/5 * * * *", "every 5 minutes"),
+        (3, "*/3 * * * *", "every 3 minutes"),
+        (1, "* * * * *", "every minute"),
+    ],
 )
-def test_slots_fill_their_period(minutes, slots, cron):
-    """Five minutes each where that divides the period, else a minute: no part of a period is without a slot."""
-    period = Period(minutes)
-    assert (period.slots, period.cron, period.slots * period.slot_minutes) == (slots, cron, minutes)
-
-
-def test_turns_are_spread():
-    """Of a thousand tenants no five minutes get many times their share."""
-    counted = Counter(slot_of(f"tenant-{number}", SYNC) for number in range(1_000))
-    assert len(counted) == SYNC.slots
-    assert max(counted.values()) < 4 * 1_000 / SYNC.slots
+def test_the_schedule_shows_what_a_person_set(minutes, cron, said):
+    """In words, and as cron where that can say it; else it says what cron stands for."""
+    automation = Automation.model_construct(sync_minutes=minutes)
+    [schedule] = schedules(Names(), automation, sync=dg.define_asset_job("sync"))
+    assert schedule.cron_schedule == cron
+    description = str(schedule.description)
+    assert description.startswith(f"A sync of each tenant {said} (INTEGRATION_ASSETS_SYNC_MINUTES)")
+    assert ("cron" in description) == (minutes not in (1, 3, 5))
 
 
 def test_a_tick_asks_for_the_runs_of_those_whose_turn_it_is(instance, monkeypatch):
@@ -82,15 +68,17 @@ def test_a_tick_asks_for_the_runs_of_those_whose_turn_it_is(instance, monkeypatc
     monkeypatch.setenv("HUBSPOT_SANDBOX_TOKEN", "t")
     instance.add_dynamic_partitions("integration_assets_tenants", ["default", "acme", "beta"])
     seen: Counter[str] = Counter()
-    for number in range(SYNC.slots):
+    announced = ""
+    for number in range(SLOTS):
         tick = NIGHT + number * SLOT
         runs, reason = asked(instance, tick)
-        late, _ = asked(instance, tick + timedelta(minutes=2))
-        assert [run.run_key for run in late] == [run.run_key for run in runs]
+        again, _ = asked(instance, tick)
+        assert [run.run_key for run in again] == [run.run_key for run in runs]
         assert bool(runs) != bool(reason)
-        for run in runs:
-            assert run.run_key == f"{run.partition_key} {slot_start(tick, SYNC):%Y-%m-%dT%H:%MZ}"
-            seen[str(run.partition_key)] += 1
+        # Whoever reads why nothing was started also reads who is next, and when.
+        assert announced in f"next is {runs[0].partition_key} at " if runs else "next is " in str(reason)
+        announced = str(reason).partition("; ")[2].partition("at ")[0] if reason else ""
+        seen.update(str(run.partition_key) for run in runs)
     assert seen == {"default": 1, "acme": 1, "beta": 1}
 
 
@@ -99,22 +87,11 @@ def test_the_default_tenant_is_left_out_where_only_others_are_configured(instanc
     """With nobody else, its run is made and says what is missing: a schedule that is on never does nothing quietly."""
     monkeypatch.delenv("CANNY_API_KEY", raising=False)
     instance.add_dynamic_partitions("integration_assets_tenants", tenants)
-    runs = [one for number in range(SYNC.slots) for one in asked(instance, NIGHT + number * SLOT)[0]]
+    runs = [one for number in range(SLOTS) for one in asked(instance, NIGHT + number * SLOT)[0]]
     assert sorted(str(one.partition_key) for one in runs) == run
 
 
-def test_every_tenant_is_asked_for_changes_more_often_than_it_is_synced(instance, monkeypatch):
-    """In a period of the asking schedule each tenant has one turn, of the short job."""
-    monkeypatch.setenv("CANNY_API_KEY", "k")
-    monkeypatch.setenv("HUBSPOT_SANDBOX_TOKEN", "t")
-    instance.add_dynamic_partitions("integration_assets_tenants", ["default", "acme"])
-    ticks = [NIGHT + timedelta(minutes=number * ASK.slot_minutes) for number in range(ASK.slots)]
-    runs = [run for tick in ticks for run in asked(instance, tick, "asking_schedule")[0]]
-    assert sorted(str(run.partition_key) for run in runs) == ["acme", "default"]
-    assert ASK.minutes < SYNC.minutes
-
-
-SWITCHED_BY_PEOPLE = {"sync_schedule": "sync", "asking_schedule": "feedback_changes", "sync_on_change": "sync"}
+SWITCHED_BY_PEOPLE = {"sync_schedule": "sync", "sync_on_change": "sync"}
 
 
 def test_what_writes_by_itself_is_off_until_somebody_wants_it():
@@ -170,18 +147,19 @@ def test_a_wrong_variable_does_not_keep_the_definitions_from_being_loaded(name):
 
 @pytest.mark.parametrize("name", [name for name in WRONG if name.endswith(("_MINUTES", "AUTOMATION"))])
 def test_each_tick_says_what_is_wrong(instance, monkeypatch, name):
-    """Those of the schedules, and that of the sensor that is always on, name the variable."""
+    """Those of the schedule, of the sensor that asks and of one that is always on name the variable."""
     from integration_assets.definitions import defs
 
     instance.add_dynamic_partitions("integration_assets_tenants", ["default"])
     monkeypatch.setenv(name, WRONG[name])
-    for schedule in ("sync_schedule", "asking_schedule"):
-        with pytest.raises(Exception, match="Error occurred during the evaluation") as failed:
-            asked(instance, NIGHT, schedule)
-        assert name in str(failed.value.__cause__)
-    sensor = defs.get_repository_def().get_sensor_def("credentials")
-    with pytest.raises(ConfigurationError, match=name):
-        sensor.evaluate_tick(dg.build_sensor_context(instance=instance, definitions=defs))
+    with pytest.raises(Exception, match="Error occurred during the evaluation") as failed:
+        asked(instance, NIGHT)
+    assert name in str(failed.value.__cause__)
+    for sensor in ("sync_on_change", "credentials"):
+        with pytest.raises(ConfigurationError, match=name):
+            defs.get_repository_def().get_sensor_def(sensor).evaluate_tick(
+                dg.build_sensor_context(instance=instance, definitions=defs)
+            )
 
 
 def loaded(code: str, **variables: str) -> subprocess.CompletedProcess[str]:

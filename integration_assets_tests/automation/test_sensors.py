@@ -115,5 +115,5 @@ def test_other_jobs_and_endings_without_an_appointment_are_left_alone(
 ) -> None:
     """A run that failed for good, one that left nothing, one that asks for changes."""
     ran(instance, tmp_path, "one")
-    ran(instance, tmp_path, "two", job="feedback_changes", tenant="acme", retry_at=NOW)
+    ran(instance, tmp_path, "two", job="check_credentials", tenant="acme", retry_at=NOW)
     assert asked(instance, tmp_path, NOW) == []

@@ -1,10 +1,13 @@
-"""The short jobs against the look-alikes: what they ask, what they answer, and what Slack gets of it."""
+"""Ticks and short jobs against the look-alikes: what they ask, what they answer, and what Slack gets of it."""
 
 from __future__ import annotations
 
 import itertools
 import os
+import re
+import shutil
 from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 from unittest import mock
 
 import dagster as dg
@@ -12,14 +15,14 @@ import pytest
 
 from integration_assets.assets.names import Names
 from integration_assets.automation.credentials import credentials_job
-from integration_assets.automation.polling import ANSWER_TAG, asking_job
-from integration_assets.automation.sensors import due_looks
+from integration_assets.automation.sensors import due_looks, sync_on_change
+from integration_assets.runs.launch import JOB_TAG
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import hold_store
 from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.short_waits import short_waits
 
-CHECK_CREDENTIALS, FEEDBACK_CHANGES = credentials_job(Names()), asking_job(Names())
+CHECK_CREDENTIALS = credentials_job(Names())
 
 
 def run(world: World, job: dg.JobDefinition, instance: dg.DagsterInstance) -> dict[str, str]:
@@ -31,9 +34,37 @@ def run(world: World, job: dg.JobDefinition, instance: dg.DagsterInstance) -> di
     return {**found.tags, "success": str(result.success)}
 
 
-def ask(world: World, instance: dg.DagsterInstance) -> str | None:
-    """What an asking run answers; None when it failed."""
-    return run(world, FEEDBACK_CHANGES, instance).get(ANSWER_TAG)
+class Ticked(NamedTuple):
+    """What a tick of the sensor led to: what it says, and the run it asks for."""
+
+    answer: str
+    line: str
+    run: dg.RunRequest | None
+    cursor: str
+
+
+def tick(world: World, instance: dg.DagsterInstance, cursor: str | None = None) -> Ticked:
+    """A tick of the sensor; without a cursor the default tenant is due."""
+    with mock.patch.dict(os.environ, world.environment(), clear=True):
+        result = sync_on_change(dg.build_sensor_context(instance=instance, cursor=cursor))
+    assert isinstance(result, dg.SensorResult)
+    line = result.skip_reason.skip_message if result.skip_reason else ""
+    words = {"asked 1 of 1 tenants: 0 changed, 0 failed": "unchanged", "1 with a run under way": "unknown"}
+    answer = next((answer for said, answer in words.items() if said in str(line)), "failed")
+    run = next(iter(result.run_requests or ()), None)
+    return Ticked("changed" if run else answer, str(line), run, str(result.cursor))
+
+
+def ask(world: World, instance: dg.DagsterInstance) -> str:
+    """What asking the default tenant led to: `changed`, `unchanged`, `unknown` or `failed`."""
+    return tick(world, instance).answer
+
+
+def started(instance: dg.DagsterInstance, request: dg.RunRequest | None, status: dg.DagsterRunStatus) -> None:
+    """Dagster's record of the run that was asked for."""
+    assert request is not None
+    tags = {JOB_TAG: "sync", "dagster/run_key": str(request.run_key), "dagster/partition": str(request.partition_key)}
+    instance.add_run(dg.DagsterRun(job_name="sync", status=status, tags=tags))
 
 
 def titles(world: World) -> list[str]:
@@ -58,23 +89,75 @@ def test_asking_takes_three_calls_and_writes_nothing(synced: World, instance: dg
 
 
 @pytest.mark.parametrize("what", ["a vote", "a request", "a status"])
-def test_what_is_new_is_seen_once(synced: World, instance: dg.DagsterInstance, what: str) -> None:
-    """The answer is `changed`, until a run has read it, and no second time for what a run cannot use."""
+def test_what_is_new_starts_one_run(synced: World, instance: dg.DagsterInstance, what: str) -> None:
+    """With the same key until Dagster has that run, and no second one for what a run cannot use."""
     if what == "a vote":
         synced.vote("themes", "bob")
     elif what == "a request":
         synced.add_request("Webhooks")
     else:
         synced.canny.change_status(synced.request_id("themes"), synced.person("ann"), "planned")
-    assert ask(synced, instance) == "changed"
+    first, again = tick(synced, instance), tick(synced, instance)
+    assert first.run is not None
+    assert again.run is not None
+    assert first.run.partition_key == "default"
+    assert first.run.run_key == again.run.run_key
+    started(instance, first.run, dg.DagsterRunStatus.FAILURE)
     assert ask(synced, instance) == "unchanged"
+    synced.sync()
+    assert ask(synced, instance) == "unchanged"
+    synced.vote("dark mode", "gus")
+    later = tick(synced, instance)
+    assert later.run is not None
+    assert later.run.run_key != first.run.run_key
+
+
+def test_what_a_run_has_read_meanwhile_starts_none(synced: World, instance: dg.DagsterInstance) -> None:
+    """It is stored, whoever read it."""
+    synced.vote("themes", "bob")
     synced.sync()
     assert ask(synced, instance) == "unchanged"
 
 
+@pytest.mark.parametrize("status", [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTED])
+def test_while_dagster_has_a_run_none_is_asked_for(
+    synced: World, instance: dg.DagsterInstance, status: dg.DagsterRunStatus
+) -> None:
+    """It reads the change as well; its store is not opened, so that it never finds it taken."""
+    synced.vote("themes", "bob")
+    instance.add_run(
+        dg.DagsterRun(job_name="sync", status=status, tags={JOB_TAG: "sync", "dagster/partition": "default"})
+    )
+    with mock.patch("integration_assets.automation.polling.open_store", side_effect=AssertionError):
+        assert ask(synced, instance) == "unknown"
+
+
+def test_an_idle_tenant_costs_three_calls_and_no_store(synced: World, instance: dg.DagsterInstance) -> None:
+    """Once after a run the store is looked into, for messages that wait; then it stays closed."""
+    assert ask(synced, instance) == "unchanged"
+    with mock.patch("integration_assets.automation.polling.open_store", side_effect=AssertionError):
+        assert ask(synced, instance) == "unchanged"
+        assert ask(synced, instance) == "unchanged"
+    assert instance.get_runs() == []
+
+
+def test_between_its_turns_a_tenant_is_left_alone(synced: World, instance: dg.DagsterInstance) -> None:
+    """A tick says when the next one is due, and asks nobody; a cursor of another version counts as none."""
+    first = tick(synced, instance)
+    synced.forget_requests()
+    second = tick(synced, instance, first.cursor)
+    assert re.fullmatch(
+        r"asked 0 of 1 tenants: 0 changed, 0 failed; next due default at \d\d:\d\d:\d\d UTC", second.line
+    )
+    assert synced.sandbox.canny.requests == []
+    assert tick(synced, instance, '{"record_id": 7}').line.startswith("asked 1 of 1")
+
+
 def test_before_the_first_sync_everything_is_new(ready: World, instance: dg.DagsterInstance) -> None:
-    """A fresh installation begins with a run."""
+    """A fresh installation begins with a run. Asking makes no store."""
+    shutil.rmtree(ready.home / "staging")
     assert ask(ready, instance) == "changed"
+    assert not (ready.home / "staging").exists()
 
 
 def test_while_a_run_is_under_way_nothing_is_known(synced: World, instance: dg.DagsterInstance) -> None:
@@ -89,15 +172,18 @@ def test_an_outage_is_no_change_and_no_alarm(synced: World, instance: dg.Dagster
     """Asked again in a quarter of an hour: the runs say what is worth saying."""
     synced.sandbox.canny.faults.append(Fault(lambda _: True, times=None, status=503))
     with short_waits():
-        assert ask(synced, instance) == "unknown"
+        failed = tick(synced, instance)
+    assert failed.answer == "failed"
+    assert "0 changed, 1 failed (default: canny (" in failed.line
+    assert "answered 503" in failed.line
     assert titles(synced) == []
 
 
 def test_a_refused_key_is_told_once_and_its_recovery(synced: World, instance: dg.DagsterInstance) -> None:
     """By whoever meets it first; a run that fails for it later adds nothing, and the first good one ends it."""
     key, synced.canny.api_key = synced.canny.api_key, "another key"
-    assert ask(synced, instance) is None
-    assert ask(synced, instance) is None
+    assert ask(synced, instance) == "failed"
+    assert ask(synced, instance) == "failed"
     assert run(synced, CHECK_CREDENTIALS, instance)["success"] == "True"
     assert titles(synced) == ["A credential does not work: canny → sandbox"]
     synced.canny.api_key = key
@@ -110,7 +196,7 @@ def test_a_key_that_a_run_found_refused_is_told_by_runs_alone(synced: World, ins
     """Neither a look at it nor a question adds a word; the first good run says that it is over."""
     key, synced.canny.api_key = synced.canny.api_key, "another key"
     assert synced.run("sync").code == 1
-    assert ask(synced, instance) is None
+    assert ask(synced, instance) == "failed"
     run(synced, CHECK_CREDENTIALS, instance)
     synced.canny.api_key = key
     run(synced, CHECK_CREDENTIALS, instance)
@@ -128,7 +214,7 @@ def test_messages_of_an_outage_go_out_with_the_next_question(synced: World, inst
     synced.vote("themes", "bob")
     synced.sync()
     key, synced.canny.api_key = synced.canny.api_key, "another key"
-    assert ask(synced, instance) is None
+    assert ask(synced, instance) == "failed"
     assert titles(synced) == []
     synced.canny.api_key = key
     synced.sandbox.slack.faults.remove(down)

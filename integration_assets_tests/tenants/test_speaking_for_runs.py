@@ -64,7 +64,7 @@ def test_a_dead_run_is_told_once(made: Installation) -> None:
     [
         (failed("r", **{"dagster/will_retry": "true"}), "Dagster tries it again"),
         (failed("r", **{PROCESS_TAG: "host/1"}), "whoever typed it has seen it"),
-        (failed("r", "feedback_changes"), "a run of feedback_changes"),
+        (failed("r", "check_credentials"), "a run of check_credentials"),
     ],
 )
 def test_of_some_nobody_has_to_be_told(made: Installation, run: dg.DagsterRun, why: str) -> None:
