@@ -10,6 +10,7 @@ automation: false
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import dagster as dg
 from pydantic import BaseModel, Field
@@ -40,6 +41,12 @@ class FeatureRequestSyncScaffolder(dg.Scaffolder[FeatureRequestSyncParams]):
         dg.scaffold_component(request, request.params.model_dump())
 
 
+def _described(text: str) -> dg.Resolver:
+    # A description of pydantic's own field would not reach the schema that editors and `dg` show.
+    resolver: dg.Resolver = dg.Resolver.default(description=text)
+    return resolver
+
+
 @dg.scaffold_with(FeatureRequestSyncScaffolder)
 class FeatureRequestSync(dg.Component, dg.Model, dg.Resolvable):
     """Feature requests and votes, ranked by companies and revenue, and written safely into the CRM.
@@ -47,23 +54,23 @@ class FeatureRequestSync(dg.Component, dg.Model, dg.Resolvable):
     Everything else is configured by environment variables, as for `integration_assets.build_defs`.
     """
 
-    key_prefix: str | Sequence[str] | None = Field(
-        default=None, description="Put before the key of every asset: one part, or a list of them."
-    )
-    name_prefix: str | None = Field(
-        default=None,
-        description="Put before the names of jobs, schedules and sensors; by default the key prefix.",
-    )
-    group_name: str | None = Field(
-        default=None, description="One group for all assets; by default one per stage, from raw to summary."
-    )
-    automation: bool | None = Field(
-        default=None,
-        description="Whether syncs start by themselves from the beginning; by default as INTEGRATION_ASSETS_AUTOMATION "
-        "says.",
-    )
-    include_schedules: bool = Field(default=True, description="Whether the schedules are among the definitions.")
-    include_sensors: bool = Field(default=True, description="Whether the sensors are among the definitions.")
+    key_prefix: Annotated[
+        str | Sequence[str] | None, _described("Put before the key of every asset: one part, or a list of them.")
+    ] = None
+    name_prefix: Annotated[
+        str | None, _described("Put before the names of jobs, schedules and sensors; by default the key prefix.")
+    ] = None
+    group_name: Annotated[
+        str | None, _described("One group for all assets; by default one per stage, from raw to summary.")
+    ] = None
+    automation: Annotated[
+        bool | None,
+        _described(
+            "Whether syncs start by themselves from the beginning; by default as INTEGRATION_ASSETS_AUTOMATION says."
+        ),
+    ] = None
+    include_schedules: Annotated[bool, _described("Whether the schedules are among the definitions.")] = True
+    include_sensors: Annotated[bool, _described("Whether the sensors are among the definitions.")] = True
 
     def build_defs(self, context: dg.ComponentLoadContext) -> dg.Definitions:
         """The definitions, as `integration_assets.build_defs` makes them."""

@@ -83,6 +83,21 @@ def test_every_attribute_reaches_the_definitions() -> None:
     assert (list(defs.schedules or ()), list(defs.sensors or ())) == ([], [])
 
 
+def test_every_attribute_is_described_and_may_be_a_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the schema that editors and Dagster's command line show; a value may come from the environment."""
+    model = FeatureRequestSync.get_model_cls()
+    assert model is not None
+    properties = model.model_json_schema()["properties"]
+    assert properties.keys() == FeatureRequestSync.model_fields.keys()
+    assert [name for name, one in properties.items() if not one.get("description")] == []
+    monkeypatch.setenv("PREFIX_OF_THE_TEAM", "team")
+    defs = loaded(
+        {"key_prefix": ["{{ env.PREFIX_OF_THE_TEAM }}", "requests"], "name_prefix": "{{ env.PREFIX_OF_THE_TEAM }}"}
+    )
+    assert {spec.key.path[0] for spec in defs.resolve_all_asset_specs()} == {"team"}
+    assert "team_sync" in {job.name for job in defs.resolve_all_job_defs()}
+
+
 def test_an_attribute_that_there_is_not_is_refused() -> None:
     """By its name."""
     with pytest.raises(Exception, match="Error while loading component") as failed:

@@ -75,7 +75,10 @@ def test_the_project_loads_with_what_is_its_own() -> None:
 
 
 def test_a_sync_there_leaves_the_projects_own_assets_alone_and_they_read_its_ranking(begun: Operator) -> None:
-    """With its keys in everything that refers to one; the asset downstream has what the CRM got."""
+    """With its keys in everything that refers to one; the asset downstream follows, with what the CRM got."""
+    downstream_only = dg.AssetSelection.assets("roadmap_candidates")
+    before = dg.evaluate_automation_conditions(defs=host, instance=begun.instance, asset_selection=downstream_only)
+    assert before.total_requested == 0
     run = executed(begun, host, "feature_requests_sync")
     assert run.status is SUCCESS, begun.failures(run)
     made = materialized(begun, run)
@@ -87,6 +90,11 @@ def test_a_sync_there_leaves_the_projects_own_assets_alone_and_they_read_its_ran
     [row] = begun.rows()
     assert (row.run_id, row.mode, row.state, row.records_created) == (run.run_id, "sync", "SUCCEEDED", 5)
     assert begun.messages() == ["sandbox: succeeded"]
+    after = dg.evaluate_automation_conditions(
+        defs=host, instance=begun.instance, asset_selection=downstream_only, cursor=before.cursor
+    )
+    assert after.get_requested_partitions(dg.AssetKey("roadmap_candidates")) == {"default"}
+    assert after.total_requested == 1
     downstream = materialized(begun, executed(begun, host, "roadmap"))[dg.AssetKey("roadmap_candidates")]
     titles = {record["title"] for record in begun.world.in_crm().records.values()}
     assert downstream["dagster/row_count"].value == 3
