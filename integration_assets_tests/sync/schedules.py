@@ -68,7 +68,7 @@ class Stage:
     def keep(self) -> Kept:
         """The world as it is now."""
         connection = self.world.connection
-        memory = {name: connection.execute(f"SELECT * FROM sync.{name}").to_arrow_table() for name in MEMORY}
+        memory = {name: connection.sql(f"SELECT * FROM sync.{name}").to_arrow_table() for name in MEMORY}
         return Kept(copy.deepcopy(self.world.crm), self.world.now, memory)
 
     def put_back(self, kept: Kept) -> World:
