@@ -16,8 +16,8 @@ def unknown_fields(connection: duckdb.DuckDBPyConnection, settings: GateSettings
     # Told once, by the run that met the field first: said in every run, nobody would read it any more.
     new = [(field, records) for field, records, run_id in rows if run_id == settings.run_id]
     if not new:
-        known = f"; {len(rows):,} that earlier runs told of" if rows else ""
-        return CheckResult(NAME, ASSET, "WARN", passed=True, detail=f"no new fields{known}")
+        earlier = f"; {len(rows):,} that earlier runs told of" if rows else ""
+        return CheckResult(NAME, ASSET, "WARN", passed=True, detail=f"no new fields{earlier}")
     named = ", ".join(f"{field} ({records:,})" for field, records in new[:MOST_NAMED])
     more = f" and {len(new) - MOST_NAMED:,} more" if len(new) > MOST_NAMED else ""
     detail = f"new fields seen: {named}{more}; they are not used, and this is said once"

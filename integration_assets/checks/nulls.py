@@ -61,7 +61,9 @@ def usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, nam
         # Only what closed it: a person in a hurry must not have to guess which of many lines is the error.
         spoilt = {kind for kind, *_ in too_many}
         parts = [f"{incomplete:,} of {total:,} rows without key or title"] if incomplete else []
-        parts += [f"{_counted(*one[:3])} quarantined, limit {one[3]:,}" for one in too_many]
+        parts += [
+            f"{_counted(kind, number, seen)} quarantined, limit {limit:,}" for kind, number, seen, limit in too_many
+        ]
         parts += [line.text for line in lines if line.kind in spoilt][:MOST_NAMED]
         rows = sample(("kind", "quarantined", "seen", "limit"), too_many)
         return CheckResult(name, stage, "ERROR", passed=False, detail="; ".join(parts), rows=rows)

@@ -51,17 +51,17 @@ def rates_complete(connection: duckdb.DuckDBPyConnection, settings: GateSettings
 
 
 def _remedy(currencies: list[str], settings: GateSettings) -> str:
-    known = [currency for currency in currencies if _CURRENCY_CODE.fullmatch(currency)]
-    unknown = [repr(currency) for currency in currencies if currency not in known]
+    codes = [currency for currency in currencies if _CURRENCY_CODE.fullmatch(currency)]
+    not_codes = [repr(currency) for currency in currencies if currency not in codes]
     remedies = []
-    if known:
+    if codes:
         rates = ",".join(
-            f"{currency}=<{settings.base_currency} for 1 {currency}>" for currency in known[:MOST_CURRENCIES]
+            f"{currency}=<{settings.base_currency} for 1 {currency}>" for currency in codes[:MOST_CURRENCIES]
         )
         remedies.append(f"set {settings.rates_setting} to {rates}")
     # No rate mends what is no currency: the value itself is wrong.
-    if unknown:
-        remedies.append(f"correct the currency of these companies: {', '.join(unknown[:MOST_CURRENCIES])} is no code")
+    if not_codes:
+        remedies.append(f"correct the currency of these companies: {', '.join(not_codes[:MOST_CURRENCIES])} is no code")
     return " and ".join(remedies)
 
 

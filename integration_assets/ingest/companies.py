@@ -206,15 +206,15 @@ async def _read_changes(
         context.load.carry_over(TABLE)
         gone: set[str] = set()
 
-        async def read(some: Sequence[str]) -> None:
-            page = await changes.read(mapping, some)
+        async def read(batch: Sequence[str]) -> None:
+            page = await changes.read(mapping, batch)
             context.take(STAGE, TABLE, page)
             # The search index shows records that are gone; those it named and the read did not give are not there.
-            gone.update(_no_longer_there(some, page))
+            gone.update(_no_longer_there(batch, page))
             advance(size_of(page))
 
         for batches in chunks(list(chunks(ids, changes.costs.records_per_read)), READS_IN_FLIGHT):
-            await gather(*(read(some) for some in batches))
+            await gather(*(read(batch) for batch in batches))
         archived = await _archived(changes, plan)
         # After all reads: a company of one batch may have swallowed one of another.
         forget_companies(context.connection, gone | archived)
@@ -251,11 +251,11 @@ async def _read_parents(changes: CompanyChanges, context: IngestContext) -> int:
     ids = [company_id for (company_id,) in rows]
     parents: dict[str, str] = {}
 
-    async def read(some: Sequence[str]) -> None:
-        parents.update(await changes.parents(some))
+    async def read(batch: Sequence[str]) -> None:
+        parents.update(await changes.parents(batch))
 
     for batches in chunks(list(chunks(ids, changes.costs.parents_per_call)), READS_IN_FLIGHT):
-        await gather(*(read(some) for some in batches))
+        await gather(*(read(batch) for batch in batches))
     set_parents(context.connection, parents)
     return len(ids)
 

@@ -113,18 +113,18 @@ async def _read_records(crm: Crm, context: IngestContext) -> None:
     targets: tuple[LinkTarget, ...] = ("company", "contact")
     with track("CRM links") as advance:
 
-        async def read_links(some: list[str], target: LinkTarget) -> None:
-            links = await crm.links(FEATURE_REQUEST, some, target)
+        async def read_links(record_ids: list[str], target: LinkTarget) -> None:
+            links = await crm.links(FEATURE_REQUEST, record_ids, target)
             context.take(stage, "raw.crm_links", Page(links))
             # A pair with several labels is one entry of a page.
-            of_record = Counter(record_id for record_id, _ in {(one.record_id, one.target_id) for one in links})
+            of_record = Counter(record_id for record_id, _ in {(link.record_id, link.target_id) for link in links})
             most = max(of_record.values(), default=0)
             context.work.crm.link_pages += max(1, calls_for(most, crm.costs.links_per_page)) - 1
             advance(len(links))
 
-        for some in chunks(live, crm.records_per_link_read):
+        for record_ids in chunks(live, crm.records_per_link_read):
             # Both targets of one batch at a time: the pages of all batches at once would be in memory together.
-            await gather(*(read_links(some, target) for target in targets))
+            await gather(*(read_links(record_ids, target) for target in targets))
     context.load.note_read("crm_feature_requests", as_of=context.started_at)
 
 
@@ -190,18 +190,18 @@ async def _ask_for_contacts(crm: Crm, context: IngestContext) -> None:
     spellings = {spelling for (email,) in rows for spelling in other_spellings(email)} - addresses
     with track("contacts", len(addresses) + len(spellings)) as advance:
 
-        async def read(some: Sequence[str], *, normalised: bool) -> None:
-            found = await crm.contacts(some)
+        async def read(batch: Sequence[str], *, normalised: bool) -> None:
+            found = await crm.contacts(batch)
             if not normalised:
                 # A spelling the CRM refuses is one it cannot hold; the address itself was asked for as well.
                 found = msgspec.structs.replace(found, rejected=())
             context.work.crm.contacts += len(found.records)
             context.take("raw_crm_contacts", "raw.crm_contacts", found)
-            advance(len(some))
+            advance(len(batch))
 
         context.work.crm.addresses += len(addresses)
         context.work.crm.address_spellings += len(spellings)
-        batches = [(some, True) for some in chunks(sorted(addresses), crm.addresses_per_read)]
-        batches += [(some, False) for some in chunks(sorted(spellings), crm.addresses_per_read)]
+        batches = [(batch, True) for batch in chunks(sorted(addresses), crm.addresses_per_read)]
+        batches += [(batch, False) for batch in chunks(sorted(spellings), crm.addresses_per_read)]
         for in_flight in chunks(batches, BATCHES_IN_FLIGHT):
-            await gather(*(read(some, normalised=normalised) for some, normalised in in_flight))
+            await gather(*(read(batch, normalised=normalised) for batch, normalised in in_flight))

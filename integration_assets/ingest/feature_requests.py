@@ -111,16 +111,16 @@ async def _pass(feedback: FeedbackSystem, context: IngestContext) -> tuple[set[s
 
 def _take_requests(context: IngestContext, page: Page[FeatureRequest]) -> None:
     requests = page.records
-    inside = [one for one in requests if context.scope is None or one.board_id in context.scope]
-    context.in_scope.update(one.request_id for one in inside)
+    inside = [request for request in requests if context.scope is None or request.board_id in context.scope]
+    context.in_scope.update(request.request_id for request in inside)
     # Kept by id: votes on them are not lost, nobody asked for them.
-    context.excluded.update({one.request_id for one in requests} - context.in_scope)
-    context.merged_away.update(merged for one in requests for merged in one.merged_ids)
-    context.scores.update({one.request_id: one.score for one in inside if one.score is not None})
-    context.persons_seen.update(one.author_id for one in inside if one.author_id)
+    context.excluded.update({request.request_id for request in requests} - context.in_scope)
+    context.merged_away.update(merged for request in requests for merged in request.merged_ids)
+    context.scores.update({request.request_id: request.score for request in inside if request.score is not None})
+    context.persons_seen.update(request.author_id for request in inside if request.author_id)
     # A request that cannot be used is there all the same: it must not be retired as gone.
     unusable = _unusable_in_scope(context, page.rejected)
-    context.unusable.update(one.key for one in unusable)
+    context.unusable.update(rejected.key for rejected in unusable)
     context.take(
         REQUESTS, "raw.feature_requests", msgspec.structs.replace(page, records=tuple(inside), rejected=unusable)
     )
@@ -129,17 +129,18 @@ def _take_requests(context: IngestContext, page: Page[FeatureRequest]) -> None:
 def _unusable_in_scope(context: IngestContext, rejected: Sequence[Rejected]) -> tuple[Rejected, ...]:
     """The requests that cannot be used, and those merged into them; nobody asked for those of other boards."""
     found: list[Rejected] = []
-    for one in rejected:
+    for record in rejected:
         # Nothing is known of its board, so it is told rather than left out.
-        if not isinstance(one, RejectedRequest):
-            found.append(one)
-        elif context.scope is not None and one.board_id is not None and one.board_id not in context.scope:
-            context.excluded.update((one.key, *one.merged_ids))
+        if not isinstance(record, RejectedRequest):
+            found.append(record)
+        elif context.scope is not None and record.board_id is not None and record.board_id not in context.scope:
+            context.excluded.update((record.key, *record.merged_ids))
         else:
-            found.append(one)
+            found.append(record)
             # Without the record nothing else says where these went: they would be looked up, and count as deleted.
             found += [
-                Rejected(MERGED, merged, f"merged into {one.key}, which cannot be used") for merged in one.merged_ids
+                Rejected(MERGED, merged, f"merged into {record.key}, which cannot be used")
+                for merged in record.merged_ids
             ]
     return tuple(found)
 
@@ -171,9 +172,9 @@ async def read_missing(feedback: FeedbackSystem, context: IngestContext) -> None
             _take_requests(context, Page((request,)))
 
     with track("missing requests", len(missing)) as advance:
-        for some in chunks(missing, LOOK_UPS_IN_FLIGHT):
-            await gather(*(look_up(request_id) for request_id in some))
-            advance(len(some))
+        for batch in chunks(missing, LOOK_UPS_IN_FLIGHT):
+            await gather(*(look_up(request_id) for request_id in batch))
+            advance(len(batch))
     context.work.feedback.looked_up += len(missing)
     gone = set(missing) - context.in_scope - context.excluded - context.unusable
     # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.

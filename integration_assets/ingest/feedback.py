@@ -143,9 +143,9 @@ async def _until_known(
     had to be read: all, or those to the first known one.
     """
     async for page in pages:
-        ids = [id_of(one) for one in page.records]
-        known = known_among(context.connection, stored, ids) if stored and ids else set()
-        first = next((place for place, record_id in enumerate(ids, start=1) if record_id in known), None)
+        ids = [id_of(record) for record in page.records]
+        stored_ids = known_among(context.connection, stored, ids) if stored and ids else set()
+        first = next((position for position, record_id in enumerate(ids, start=1) if record_id in stored_ids), None)
         # Before it ends: new records stand in front of the known one on the same page.
         yield page, first or size_of(page)
         if first:
@@ -214,9 +214,9 @@ async def _look_at_votes(feedback: FeedbackSystem, context: IngestContext, reque
         _take_votes(context, page)
 
     with track("votes looked at", len(request_ids)) as advance:
-        for some in chunks(request_ids, LOOK_UPS_IN_FLIGHT):
-            await gather(*(look(request_id) for request_id in some))
-            advance(len(some))
+        for batch in chunks(request_ids, LOOK_UPS_IN_FLIGHT):
+            await gather(*(look(request_id) for request_id in batch))
+            advance(len(batch))
     context.looked_at = list(request_ids)
     context.work.feedback.looked_at = len(request_ids)
     await _read_votes_again(feedback, context, others)
@@ -238,9 +238,9 @@ async def _read_votes_again(feedback: FeedbackSystem, context: IngestContext, re
             _take_votes(context, page)
 
     with track("votes read again", len(request_ids)) as advance:
-        for some in chunks(request_ids, LOOK_UPS_IN_FLIGHT):
-            await gather(*(read(request_id) for request_id in some))
-            advance(len(some))
+        for batch in chunks(request_ids, LOOK_UPS_IN_FLIGHT):
+            await gather(*(read(request_id) for request_id in batch))
+            advance(len(batch))
 
 
 # ------------------------------------------------------------------------------------------------ persons, accounts
@@ -259,8 +259,10 @@ async def _read_accounts(feedback: FeedbackSystem, context: IngestContext) -> No
 async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) -> None:
     """Persons and accounts when they are not due: those of yesterday, and whoever appears for the first time."""
     if "persons" not in context.due:
-        known = {voter_id for (voter_id,) in context.connection.execute("SELECT voter_id FROM raw.voters").fetchall()}
-        new = sorted(context.persons_seen - known)
+        known_voters = {
+            voter_id for (voter_id,) in context.connection.execute("SELECT voter_id FROM raw.voters").fetchall()
+        }
+        new = sorted(context.persons_seen - known_voters)
         # A call each: from some number on the whole list is cheaper, and counts as the daily read.
         if len(new) > MOST_NEW_PERSONS:
             context.due.add("persons")
@@ -282,14 +284,14 @@ async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) ->
 
 async def _look_up_persons(feedback: FeedbackSystem, context: IngestContext, voter_ids: Sequence[str]) -> None:
     context.work.feedback.looked_up += len(voter_ids)
-    for some in chunks(voter_ids, LOOK_UPS_IN_FLIGHT):
+    for batch in chunks(voter_ids, LOOK_UPS_IN_FLIGHT):
         found: list[Voter | Rejected | None] = []
 
         # The list as a default: a name of the loop would be the next chunk's by the time it is used.
         async def look_up(voter_id: str, found: list[Voter | Rejected | None] = found) -> None:
             found.append(await feedback.voter(voter_id))
 
-        await gather(*(look_up(voter_id) for voter_id in some))
+        await gather(*(look_up(voter_id) for voter_id in batch))
         usable = tuple(voter for voter in found if isinstance(voter, Voter))
         unusable = tuple(voter for voter in found if isinstance(voter, Rejected))
         context.take(VOTES, "raw.voters", Page(usable, unusable))

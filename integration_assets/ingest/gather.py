@@ -37,8 +37,8 @@ def _urgency(error: BaseException) -> int:
     if not isinstance(error, Exception):
         return 0
     # What a person must mend before what passes by itself: a run that is only tried again would hide it.
-    for place, kind in enumerate((ConfigurationError, PermanentError, IntegrationError), start=2):
+    for urgency, kind in enumerate((ConfigurationError, PermanentError, IntegrationError), start=2):
         if isinstance(error, kind):
-            return place
+            return urgency
     # An error that is none of ours is a bug, and has to be seen before all that is expected.
     return 1

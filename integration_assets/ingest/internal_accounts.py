@@ -52,17 +52,19 @@ async def _read(opened: OpenedInternal, context: IngestContext) -> None:
     with track(name) as advance:
         async with internal_for(context.inputs.settings, context.inputs.tenant, opened, context.inputs.calls) as system:
             async for page in system.accounts():
-                context.take(STAGE, TABLE, Page(tuple(_owned(name, page.records)), tuple(_told(name, page.rejected))))
+                context.take(
+                    STAGE, TABLE, Page(tuple(_records_of(name, page.records)), tuple(_rejected_of(name, page.rejected)))
+                )
                 advance(len(page.records))
 
 
-def _owned(name: str, records: Iterable[InternalAccount]) -> Iterable[InternalAccount]:
+def _records_of(name: str, records: Iterable[InternalAccount]) -> Iterable[InternalAccount]:
     """Rows under the name of their system: two systems may give one id to two things."""
-    return (msgspec.structs.replace(one, row_id=f"{name}:{one.row_id}") for one in records)
+    return (msgspec.structs.replace(record, row_id=f"{name}:{record.row_id}") for record in records)
 
 
-def _told(name: str, rejected: Iterable[Rejected]) -> Iterable[Rejected]:
-    return (msgspec.structs.replace(one, key=f"{name}:{one.key}") for one in rejected)
+def _rejected_of(name: str, rejected: Iterable[Rejected]) -> Iterable[Rejected]:
+    return (msgspec.structs.replace(record, key=f"{name}:{record.key}") for record in rejected)
 
 
 def _note(context: IngestContext, record_id: str, problem: str | None, used_by: str) -> None:

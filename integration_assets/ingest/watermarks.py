@@ -57,7 +57,8 @@ class Unreadable:
     def add(self, record_ids: Sequence[str]) -> None:
         """Count more records."""
         self.records += len(record_ids)
-        self.examples += [one for one in record_ids if one not in self.examples][: EXAMPLES - len(self.examples)]
+        new = [record_id for record_id in record_ids if record_id not in self.examples]
+        self.examples += new[: EXAMPLES - len(self.examples)]
 
 
 def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datetime, *, full: bool) -> set[str]:
@@ -66,9 +67,9 @@ def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datet
     moment, every = now.replace(tzinfo=None), {**FULL_READ_EVERY, "votes": _votes_every(connection)}
     fresh = {
         name
-        for name, known, finished_at in rows
+        for name, read_with, finished_at in rows
         # Another key or another place may see other records: nothing of the last read holds.
-        if known == credential and moment - finished_at < every.get(name, timedelta(0))
+        if read_with == credential and moment - finished_at < every.get(name, timedelta(0))
     }
     return set(FULL_READ_EVERY) if full else set(FULL_READ_EVERY) - fresh
 

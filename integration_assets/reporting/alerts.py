@@ -214,19 +214,19 @@ def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Post
     problem = None
     for notice in list(alerts.notices):
         # Looked up each time: places move as messages that arrived are taken out.
-        place = alerts.notices.index(notice)
+        position = alerts.notices.index(notice)
         again = notice.state != "waiting"
-        alerts.notices[place] = msgspec.structs.replace(notice, state="sending")
+        alerts.notices[position] = msgspec.structs.replace(notice, state="sending")
         # Before it is sent: killed in between, the next attempt knows that it may be a repeat.
         keep_alerts(path, alerts)
         posting = post(notice, again)
         # What Slack refuses for its content is done as well: it would be refused for ever and block all others.
         done = posting.delivery_status in (DeliveryStatus.POSTED, DeliveryStatus.UNPOSTABLE)
         if done:
-            del alerts.notices[place]
+            del alerts.notices[position]
         else:
             unsure = again or posting.delivery_status is DeliveryStatus.UNCERTAIN
-            alerts.notices[place] = msgspec.structs.replace(notice, state="uncertain" if unsure else "waiting")
+            alerts.notices[position] = msgspec.structs.replace(notice, state="uncertain" if unsure else "waiting")
         keep_alerts(path, alerts)
         problem = posting.line if posting.delivery_status is not DeliveryStatus.POSTED else problem
         if not done:

@@ -91,22 +91,22 @@ def parse_since(text: str, now: datetime) -> datetime:
 
 def compare(before: Sequence[RankPosition], now: Sequence[RankPosition], by: HistoryOrder = "arr") -> list[Move]:
     """List changes of rank: movers by how far, then the new ones from the top, then those that are gone."""
-    old, new = ({one.request_id: one for one in places} for places in (before, now))
+    old, new = ({position.request_id: position for position in places} for places in (before, now))
     # A union that keeps the order of the snapshots: a set would give another one in every run.
     moves = [_move(old.get(key), new.get(key), by) for key in {**old, **new}]
-    changed = [one for one in moves if one is not None]
+    changed = [move for move in moves if move is not None]
     order = {"up": 0, "down": 0, "new": 1, "gone": 2}
     # By distance first and by place then, so that the order is the same in every run.
-    return sorted(changed, key=lambda one: (order[one.kind], -abs(one.change), one.now or one.before or 0))
+    return sorted(changed, key=lambda move: (order[move.kind], -abs(move.change), move.now or move.before or 0))
 
 
 def _move(old: RankPosition | None, new: RankPosition | None, by: HistoryOrder) -> Move | None:
-    before, now = (_place(one, by) for one in (old, new))
+    before, now = (_place(position, by) for position in (old, new))
     # Another title or ARR without another place is no move.
     if before == now:
         return None
     # Of a request that is gone only the older place is there.
-    known = new or old
+    latest = new or old
     kind: Kind = "up"
     if before is None or now is None:
         # Before the comparison, which needs both places.
@@ -115,8 +115,8 @@ def _move(old: RankPosition | None, new: RankPosition | None, by: HistoryOrder) 
         kind = "down"
     return Move(
         kind,
-        known.request_id if known else "",
-        known.title if known else None,
+        latest.request_id if latest else "",
+        latest.title if latest else None,
         before,
         now,
         old.arr if old else None,
@@ -126,10 +126,10 @@ def _move(old: RankPosition | None, new: RankPosition | None, by: HistoryOrder) 
     )
 
 
-def _place(one: RankPosition | None, by: HistoryOrder) -> int | None:
-    if one is None:
+def _place(position: RankPosition | None, by: HistoryOrder) -> int | None:
+    if position is None:
         return None
-    return one.by_arr if by == "arr" else one.by_companies
+    return position.by_arr if by == "arr" else position.by_companies
 
 
 def read_moves(

@@ -76,12 +76,12 @@ def end_dead_runs(
 
 
 def _end(
-    connection: duckdb.DuckDBPyConnection, begun: Begun, known: tuple[RunSummary, str | None] | None, memory: str
+    connection: duckdb.DuckDBPyConnection, begun: Begun, ending: tuple[RunSummary, str | None] | None, memory: str
 ) -> str:
     started = begun.started_at.replace(tzinfo=UTC)
     # The run had ended and only could not record it: its own numbers are better than what the ledger can tell.
-    if known is not None:
-        summary, error = known
+    if ending is not None:
+        summary, error = ending
         facts = _facts(begun, EndState(summary.state), error, duration=summary.duration_seconds)
         record_run(connection, summary, facts)
         return f"run {begun.run_id} ended {summary.state} and could not record it; that is mended"
@@ -92,7 +92,7 @@ def _end(
         ).fetchall()
     }
     # From the ledger, which was written before each send: it is all a killed run could leave.
-    verified, unsure = (sum(numbers[place] for numbers in written.values()) for place in (0, 2))
+    verified, unsure = (sum(numbers[column] for numbers in written.values()) for column in (0, 2))
     error = (
         f"died before it ended (killed, out of memory, or the machine stopped; it may use {memory}): "
         f"{count(verified, 'write')} verified, {unsure:,} on their way; the next run goes on where it stood"

@@ -150,10 +150,14 @@ def _recorded(settings: Settings, tenant: str, run: str, *, html: bool) -> _Reco
         # Files come newest first.
         newest = next(iter(left), None)
         ending = read_kept_ending(settings.home, settings.environment, tenant, newest) if newest else None
-        known = {row[0] for row in published}
+        published_ids = {row[0] for row in published}
         last = msgspec.json.decode(published[0][2], type=RunSummary) if published else None
         # A run that a check held before the ranking is in no published database: what it left is newer.
-        if ending is not None and newest not in known and (last is None or ending.summary.started_at > last.started_at):
+        if (
+            ending is not None
+            and newest not in published_ids
+            and (last is None or ending.summary.started_at > last.started_at)
+        ):
             return _left(settings, tenant, ending.summary.run_id, html=html)
         if last is None:
             raise ConfigurationError(f"what run {names[0]} left cannot be read: run again")
@@ -220,11 +224,11 @@ def read_calls(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[CallC
 
 def read_floor(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, int]:
     """The fewest calls the work of a run takes, by system; empty where it is not known."""
-    [(told,)] = connection.execute(
+    [(has_floors,)] = connection.execute(
         "SELECT count(*) FROM duckdb_tables() WHERE schema_name = 'ops' AND table_name = 'call_floors'"
     ).fetchall()
     # What an earlier version published has no such table.
-    return dict(connection.execute(read_sql("reporting/call_floor"), [run_id]).fetchall()) if told else {}
+    return dict(connection.execute(read_sql("reporting/call_floor"), [run_id]).fetchall()) if has_floors else {}
 
 
 def published_rankings(
@@ -248,10 +252,10 @@ def published_rankings(
     """
     settings = load_settings(**({"environment": environment} if environment else {}))
     with open_published(settings, tenant) as connection:
-        there = [name for (name,) in connection.execute(_RANKED_TABLES).fetchall()]
+        tables = [name for (name,) in connection.execute(_RANKED_TABLES).fetchall()]
         # Before it is part of a query: a name from outside is only ever one of these.
-        if table not in there:
-            raise ConfigurationError(f"there is no table {table} in the published ranking: {', '.join(there)}")
+        if table not in tables:
+            raise ConfigurationError(f"there is no table {table} in the published ranking: {', '.join(tables)}")
         order = " ORDER BY rank_by_arr" if table == "feature_requests" else ""
         return connection.sql(f'FROM ranked."{table}"{order}').to_arrow_table()
 

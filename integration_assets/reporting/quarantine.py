@@ -106,7 +106,7 @@ def read_quarantine(
             reason=clean(reason),
             records=records,
             votes=votes,
-            examples=tuple(_example(one) for one in examples),
+            examples=tuple(_example(example) for example in examples),
             # One remedy for the property instead of one for each figure: it is the mapping that is wrong.
             remedy=(arr_remedy if source == "crm" and reason == "not_a_number" else None)
             or _remedy(stage, kind, reason),

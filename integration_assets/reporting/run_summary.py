@@ -277,8 +277,9 @@ def unapplied_changes(summary: RunSummary) -> PlannedChanges | None:
 
 def has_written(summary: RunSummary) -> bool:
     """True if the run changed anything in the CRM: one that applied an approved plan may hold the next one."""
-    told = not summary.plan.held or isinstance(summary.plan.changes, PlannedChanges)  # else of an earlier version
-    return told and not summary.dry_run and bool(summary.feature_requests.verified or summary.links.verified)
+    # Summaries of earlier versions do not say what a held plan would have changed.
+    knows_changes = not summary.plan.held or isinstance(summary.plan.changes, PlannedChanges)
+    return knows_changes and not summary.dry_run and bool(summary.feature_requests.verified or summary.links.verified)
 
 
 def conflict_words(conflicts: Sequence[ConflictLine]) -> str:

@@ -196,8 +196,8 @@ def _ending(summary: RunSummary, extra: SummaryExtras) -> str:
         return ""
     reasons = summary.plan.reasons
     # The error of a held run repeats its reasons: they are listed once.
-    said = bool(reasons) and all(reason in (extra.error or "") for reason in reasons)
-    happened = [extra.error] if extra.error and not said else []
+    is_repeated = bool(reasons) and all(reason in (extra.error or "") for reason in reasons)
+    happened = [extra.error] if extra.error and not is_repeated else []
     # our own advice has code marks in it, which escaping would take away
     advice = _with_end(extra.advice, REASON_LIMIT) if extra.advice else TODO[state]
     # Runs by schedule tell a change only: people have to know that silence is not success.

@@ -128,15 +128,17 @@ def show_summary(
     facts.add_column()
     for name, words in (*_summary_facts(summary, floor or {}), *([("published", published)] if published else [])):
         facts.add_row(name, Text(words))
-    said = [Text(f"note: {clean(note)}", style="dim") for note in notes]
+    note_lines = [Text(f"note: {clean(note)}", style="dim") for note in notes]
     if console.is_terminal:
-        print_wide(console, Panel(Group(*lines, Text(), facts, *said), border_style=STATE_STYLES[state], expand=False))
+        print_wide(
+            console, Panel(Group(*lines, Text(), facts, *note_lines), border_style=STATE_STYLES[state], expand=False)
+        )
     else:
         # Each on one line of its own, whole: a wrapped line cannot be searched.
         for line in (*lines, Text()):
             print_wide(console, line)
         print_wide(console, facts)
-        for line in said:
+        for line in note_lines:
             print_wide(console, line)
     _show_top(console, summary)
     show_quarantine(console, summary.quarantine)
@@ -248,17 +250,17 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
         *places,
         ("gap", "right"),
     )
-    for one in requests:
-        rank = {"arr": one.rank_by_arr, "companies": one.rank_by_companies, "votes": one.rank_by_votes}
+    for request in requests:
+        rank = {"arr": request.rank_by_arr, "companies": request.rank_by_companies, "votes": request.rank_by_votes}
         table.add_row(
             f"{rank[by]:,}",
-            Text(clip(clean(one.title), 60)),
-            one.status.replace("_", " "),
-            f"{amount(one.arr)}{lacking_rate(one.companies_without_rate)}",
-            f"{one.companies:,}",
-            f"{one.votes:,}",
+            Text(clip(clean(request.title), 60)),
+            request.status.replace("_", " "),
+            f"{amount(request.arr)}{lacking_rate(request.companies_without_rate)}",
+            f"{request.companies:,}",
+            f"{request.votes:,}",
             *(f"{rank[other]:,}" for other in others),
-            _gap(one.rank_gap),
+            _gap(request.rank_gap),
         )
     print_wide(console, table)
 
@@ -279,15 +281,15 @@ def show_unresolved(console: Console, domains: Sequence[UnresolvedDomain]) -> No
         ("requests", "right"),
         ("candidates", "left"),
     )
-    for one in domains:
+    for domain in domains:
         # Four are enough to see what nothing decided between; the pages show all.
-        candidates = ", ".join(one.candidate_company_ids[:4])
-        more = f" and {len(one.candidate_company_ids) - 4} more" if len(one.candidate_company_ids) > 4 else ""
+        candidates = ", ".join(domain.candidate_company_ids[:4])
+        more = f" and {len(domain.candidate_company_ids) - 4} more" if len(domain.candidate_company_ids) > 4 else ""
         table.add_row(
-            Text(clean(one.email_domain or "(no address)")),
-            one.reason.replace("_", " "),
-            f"{one.votes:,}",
-            f"{one.requests:,}",
+            Text(clean(domain.email_domain or "(no address)")),
+            domain.reason.replace("_", " "),
+            f"{domain.votes:,}",
+            f"{domain.requests:,}",
             Text(clean(candidates + more)),
         )
     print_wide(console, table)

@@ -35,15 +35,15 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
         (f"ARR {currency}", "right"),
         ("ARR change", "right"),
     )
-    for one in moved.moves:
+    for move in moved.moves:
         table.add_row(
-            _change(one),
+            _change(move),
             # Of a request that is gone only the id is left: titles are not part of the history.
-            Text(clip(clean(one.title or f"{one.request_id} (gone)"), 60)),
-            *(f"{place:,}" if place is not None else "-" for place in (one.before, one.now)),
-            _from_to(one.companies_before, one.companies_now),
-            f"{amount(one.arr_now)}{lacking_rate(one.companies_without_rate)}" if one.arr_now is not None else "-",
-            _signed((one.arr_now or Decimal(0)) - (one.arr_before or Decimal(0))),
+            Text(clip(clean(move.title or f"{move.request_id} (gone)"), 60)),
+            *(f"{place:,}" if place is not None else "-" for place in (move.before, move.now)),
+            _from_to(move.companies_before, move.companies_now),
+            f"{amount(move.arr_now)}{lacking_rate(move.companies_without_rate)}" if move.arr_now is not None else "-",
+            _signed((move.arr_now or Decimal(0)) - (move.arr_before or Decimal(0))),
         )
     print_wide(console, table)
     # The query counts all and gives the largest only.
@@ -60,9 +60,9 @@ def _name(by: HistoryOrder) -> str:
     return "ARR" if by == "arr" else "companies"
 
 
-def _change(one: Move) -> Text:
-    words = f"{one.kind} {abs(one.change):,}" if one.change else one.kind
-    return Text(words, style=_STYLES[one.kind])
+def _change(move: Move) -> Text:
+    words = f"{move.kind} {abs(move.change):,}" if move.change else move.kind
+    return Text(words, style=_STYLES[move.kind])
 
 
 def _from_to(before: int | None, now: int | None) -> str:

@@ -180,9 +180,9 @@ def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDom
         "work_domain_texts",
         text_schema("domain_text", "host", "registrable_domain", "problem", "problem_host"),
         (
-            (text, one.host, one.registrable_domain, one.problem, one.problem_host)
+            (text, company_host.host, company_host.registrable_domain, company_host.problem, company_host.problem_host)
             for text in _other_texts(connection)
-            for one in clean_company_hosts(text, domains)
+            for company_host in clean_company_hosts(text, domains)
         ),
     )
     connection.execute("INSERT INTO work_domain_texts SELECT text, text, pair, NULL, NULL FROM work_plain_hosts")
@@ -197,13 +197,13 @@ def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDo
     """Every distinct host, and every address that is not plain, is understood once; SQL does the rest."""
     create_table(connection, "work_address_texts", parameters={"plain_address": PLAIN_ADDRESS})
     # Millions of addresses are plain; only what is not goes through Python one by one.
-    odd = connection.execute("SELECT DISTINCT text FROM work_address_texts WHERE odd").fetchall()
+    not_plain = connection.execute("SELECT DISTINCT text FROM work_address_texts WHERE odd").fetchall()
     _find_plain_hosts(connection, "SELECT DISTINCT text FROM work_address_texts WHERE NOT odd")
     [(plain,)] = connection.execute("SELECT count(*) FROM work_plain_hosts").fetchall()
     # The plain hosts take the numbers below, in the statement at the end.
     numbers = count(plain)
     hosts = (_host_row(next(numbers), text, domains) for text in _other_texts(connection))
-    addresses = (_odd_row(next(numbers), text, domains) for (text,) in odd)
+    addresses = (_address_row(next(numbers), text, domains) for (text,) in not_plain)
     create_table_of_rows(connection, "resolved.address_hosts", _ADDRESS_HOSTS, chain(hosts, addresses))
     connection.execute(
         """
@@ -247,9 +247,9 @@ def _host_row(number: int, text: str, domains: MailDomains) -> HostRow:
     return number, text, False, None, host, registrable, domains.kind(host, registrable)
 
 
-def _odd_row(number: int, text: str, domains: MailDomains) -> HostRow:
-    one = parse_address(text, domains)
-    return number, text, True, one.address, one.host, one.registrable_domain, one.kind
+def _address_row(number: int, text: str, domains: MailDomains) -> HostRow:
+    parsed = parse_address(text, domains)
+    return number, text, True, parsed.address, parsed.host, parsed.registrable_domain, parsed.kind
 
 
 def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings, domains: MailDomains) -> None:
@@ -365,7 +365,10 @@ def _join_revenue(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         connection,
         "work_company_revenues",
         _REVENUES,
-        ((one.company_id, one.source, one.arr, one.currency, one.amount, one.problem) for one in revenues),
+        (
+            (revenue.company_id, revenue.source, revenue.arr, revenue.currency, revenue.amount, revenue.problem)
+            for revenue in revenues
+        ),
     )
     create_table(connection, "resolved.company_arr")
     create_table_of_rows(
@@ -373,9 +376,9 @@ def _join_revenue(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         "resolved.arr_without_rate",
         _LEFT_OUT,
         (
-            (each.company_id, each.source, each.currency, each.amount, each.has_rate)
-            for one in revenues
-            for each in one.left_out
+            (figure.company_id, figure.source, figure.currency, figure.amount, figure.has_rate)
+            for revenue in revenues
+            for figure in revenue.left_out
         ),
     )
     create_table_of_rows(

@@ -63,18 +63,18 @@ async def apply_links(application: Application, operations: Sequence[Operation])
         # their record was refused, or is no longer there: what cannot be linked is reported, not dropped
         _reject_orphans(application, [operation for operation in operations if operation.key not in record_ids])
         present = [operation for operation in operations if operation.key in record_ids]
-        pairs = [PairWrite(record_ids[one.key], target, one.target_id or "", ()) for one in present]
+        pairs = [PairWrite(record_ids[operation.key], target, operation.target_id or "", ()) for operation in present]
         ends = _ends(application, present, pairs, target)
         items = await _items(application, present, pairs, ends)
         # what is not removed whole after all fits as many pairs into a call as other labels do
         most = application.crm.pairs_per_removal
-        for some in (
+        for batch in (
             [item for item in items if item.kind == "link"],
             [item for item in items if item.kind == "unlink whole"],
             *chunks([item for item in items if item.kind == "unlink"], most),
         ):
-            if some:
-                await _write_and_verify(application, some, target, ends)
+            if batch:
+                await _write_and_verify(application, batch, target, ends)
     application.on_progress("links", len(operations))
 
 

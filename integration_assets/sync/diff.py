@@ -133,7 +133,7 @@ def compare_record(
     before = {field: live.get(field, "") for field in after}
     if after:
         # an undo puts these back: what both sides had in common then, which the record itself may not know
-        digests = {field: known for field in STATE_FIELDS if (known := base.digest(field))}
+        digests = {field: last_digest for field in STATE_FIELDS if (last_digest := base.digest(field))}
         before[MANAGED_STATE] = state_text(digests, tenant_mark(live.get(MANAGED_STATE, "")))
     return RecordDiff(before, after, tuple(conflicts), agreed)
 
@@ -178,8 +178,8 @@ def _next_state(
         elif theirs == desired.get(field, ""):
             digests[field] = digest(theirs)
         # the old base is kept, so that the next plan still sees the edit as one
-        elif (known := base.digest(field)) is not None:
-            digests[field] = known
+        elif (last_digest := base.digest(field)) is not None:
+            digests[field] = last_digest
     return digests
 
 

@@ -185,7 +185,7 @@ def environments_differ(
         ]
     worst = Severity.ERROR if production else Severity.WARN
     writable_alike = _equally_writable(target, other, expected) | {f"company.{name}" for name in company_properties}
-    here, there = ("production", "sandbox") if production else ("sandbox", "production")
+    environment, other_environment = ("production", "sandbox") if production else ("sandbox", "production")
     ours = _features(target, expected, company_properties, link_contacts=link_contacts)
     theirs = _features(other, expected, company_properties, link_contacts=link_contacts)
     return [
@@ -193,9 +193,13 @@ def environments_differ(
             name,
             # Company properties are only read, each environment's by its own type.
             Severity.WARN if name in writable_alike and "missing" not in (ours[name], theirs[name]) else worst,
-            f"{here}: {ours[name]}; {there}: {theirs[name]}",
+            f"{environment}: {ours[name]}; {other_environment}: {theirs[name]}",
             _how_to_agree(
-                name, here, there, missing_here=ours[name] == "missing", missing_there=theirs[name] == "missing"
+                name,
+                environment,
+                other_environment,
+                missing=ours[name] == "missing",
+                missing_in_other=theirs[name] == "missing",
             ),
         )
         for name in ours
@@ -215,11 +219,11 @@ def _equally_writable(target: LiveSchema, other: LiveSchema, expected: ObjectDef
     return frozenset(names - spoilt)
 
 
-def _how_to_agree(name: str, here: str, there: str, *, missing_here: bool, missing_there: bool) -> str:
+def _how_to_agree(name: str, environment: str, other_environment: str, *, missing: bool, missing_in_other: bool) -> str:
     """Say what makes two environments agree in one thing."""
-    if not (missing_here or missing_there):
-        return f"make it the same in the CRM's settings of {here} and {there}"
-    where = here if missing_here else there
+    if not (missing or missing_in_other):
+        return f"make it the same in the CRM's settings of {environment} and {other_environment}"
+    where = environment if missing else other_environment
     return f"create it in {where}" if name.startswith("company.") else f"{RUN_SETUP} for {where}"
 
 

@@ -185,10 +185,10 @@ def one_per_place(operations: Iterable[Operation]) -> Iterator[Operation]:
     """
     seen: dict[tuple[str, str | None, str | None], Operation] = {}
     for operation in operations:
-        place = (operation.key, operation.target, operation.target_id)
-        known = seen.setdefault(place, operation)
-        if known is operation:
+        identity = (operation.key, operation.target, operation.target_id)
+        first = seen.setdefault(identity, operation)
+        if first is operation:
             yield operation
         # their numbers always differ; apart from these, repeats must say the same
-        elif msgspec.structs.replace(known, seq=0) != msgspec.structs.replace(operation, seq=0):
+        elif msgspec.structs.replace(first, seq=0) != msgspec.structs.replace(operation, seq=0):
             raise ConfigurationError(f"the plan changes {operation.key} twice and differently: make a new plan")

@@ -270,9 +270,9 @@ def _respect_removals(found: _Comparison) -> tuple[str, ...]:
 
     A portal without any record of ours was emptied or set up anew: there everything is made again.
     """
-    said = []
+    warnings = []
     if found.counts["archived"]:
-        said.append(f"{found.counts['archived']:,} records were archived in the CRM and stay so")
+        warnings.append(f"{found.counts['archived']:,} records were archived in the CRM and stay so")
     # no record of ours at all: the portal was emptied as a whole, which is no judgement of single records
     if found.counts["held"] == 0:
         for _, request_id, create in found.vanished:
@@ -281,11 +281,11 @@ def _respect_removals(found: _Comparison) -> tuple[str, ...]:
     if found.vanished:
         found.counts["archived"] += len(found.vanished)
         named = ", ".join(key for key, *_ in found.vanished[:3])
-        said.append(
+        warnings.append(
             f"{len(found.vanished):,} records were merged into others or deleted for good in the CRM and are not made "
             f"again ({named}{', ...' if len(found.vanished) > 3 else ''})"
         )
-    return tuple(said)
+    return tuple(warnings)
 
 
 def _live_values(row: Mapping[str, Any]) -> dict[str, str]:

@@ -77,12 +77,12 @@ async def send(items: Sequence[T], write: Write[T], pause: Pause) -> Sent[T]:
     """
     unanswered: set[int] = set()
 
-    async def noting(some: Sequence[T]) -> Sent[T]:
+    async def noting(batch: Sequence[T]) -> Sent[T]:
         try:
-            return await write(some)
+            return await write(batch)
         except UnknownOutcomeError:
             # by identity: items need be neither hashable nor different from each other
-            unanswered.update(map(id, some))
+            unanswered.update(map(id, batch))
             raise
 
     sent = await _send(items, noting, pause)

@@ -181,17 +181,17 @@ def _compare(
     written: Mapping[str, Written],
     now: datetime,
 ) -> None:
-    for one in chunk:
-        record = live.get(one.key)
+    for touched in chunk:
+        record = live.get(touched.key)
         # another record may have the key now: what the run wrote went with the old one
-        if record is None or (one.record_id is not None and record.record_id != one.record_id):
+        if record is None or (touched.record_id is not None and record.record_id != touched.record_id):
             # where nothing was verified, the record may never have been made: its absence is no news
-            if one.certain:
-                found.conflicts.append(Conflict(one.key, KEY, "archived"))
+            if touched.certain:
+                found.conflicts.append(Conflict(touched.key, KEY, "archived"))
                 found.gone += 1
             continue
-        found.live[one.key] = record.record_id
-        operation, conflicts = undo_record(one.key, written.get(one.key, Written()), record, now=now)
+        found.live[touched.key] = record.record_id
+        operation, conflicts = undo_record(touched.key, written.get(touched.key, Written()), record, now=now)
         found.conflicts += conflicts
         if operation is not None:
             found.operations.append(operation)

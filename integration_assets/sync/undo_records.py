@@ -86,22 +86,24 @@ def _add(fields: dict[str, WrittenField], entry: Entry) -> None:
         if field in {KEY, MANAGED_STATE}:
             continue
         # the run's first write knows what was there before the run; a repeat only adds what was written
-        one = fields.setdefault(field, WrittenField(entry.before.get(field, ""), entry.before.get(MANAGED_STATE)))
-        one.written.add(value)
-        one.verified |= entry.outcome == "verified"
-        one.refused &= entry.outcome == "rejected"
+        written_field = fields.setdefault(
+            field, WrittenField(entry.before.get(field, ""), entry.before.get(MANAGED_STATE))
+        )
+        written_field.written.add(value)
+        written_field.verified |= entry.outcome == "verified"
+        written_field.refused &= entry.outcome == "rejected"
 
 
 def _bear_witness(fields: dict[str, WrittenField], later: Entry) -> None:
     """The first later write of a field says what it found there: only that settles an answer that was never read."""
     for field in later.after.keys() & fields.keys():
-        one = fields[field]
-        if one.verified or one.witnessed:
+        written_field = fields[field]
+        if written_field.verified or written_field.witnessed:
             continue
-        one.witnessed = True
+        written_field.witnessed = True
         # a later run that found ours shows that it arrived; had it not, there is nothing to put back
-        if later.before.get(field, "") in one.written:
-            one.verified = True
+        if later.before.get(field, "") in written_field.written:
+            written_field.verified = True
         else:
             del fields[field]
 
@@ -118,15 +120,15 @@ def undo_record(
         return _undo_create(key, record.record_id, live, now)
     restored: dict[str, str] = {}
     conflicts: list[Conflict] = []
-    for field, one in written.fields.items():
+    for field, written_field in written.fields.items():
         if field not in live:  # not managed any more
             conflicts.append(Conflict(key, field, "kept"))
-        elif live[field] == one.before:
+        elif live[field] == written_field.before:
             continue
-        elif live[field] in one.written:
-            restored[field] = one.before
+        elif live[field] in written_field.written:
+            restored[field] = written_field.before
         # refused every time, the field was never ours: what is there is no change of our value
-        elif not one.refused:
+        elif not written_field.refused:
             conflicts.append(Conflict(key, field, "changed"))
     # a date without its reason, or the other way round, would be half a retirement
     if any(conflict.field in RETIREMENT for conflict in conflicts):

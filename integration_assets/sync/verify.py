@@ -75,14 +75,16 @@ async def read_labels(
     by_target: dict[str, list[PairWrite]] = defaultdict(list)
     for identity in reads.pairs:
         by_target[identity[1]].append(asked[identity])
-    for some in chunks(in_order(by_target, target_links), limits.ids_per_read):
-        found = await crm.links_of_pairs(definition, [pair for one in some for pair in by_target[one]])
+    for target_ids in chunks(in_order(by_target, target_links), limits.ids_per_read):
+        found = await crm.links_of_pairs(
+            definition, [pair for target_id in target_ids for pair in by_target[target_id]]
+        )
         for link in found.links:
             labels[link.record_id, link.target_id].add(link.label)
         # what the other end could not tell is read from ours
         from_records |= {pair.record_id for pair in found.unreadable}
-    for some in chunks(in_order(from_records, record_links), limits.ids_per_read):
-        for link in await crm.links(definition, some, pairs[0].target):
+    for record_ids in chunks(in_order(from_records, record_links), limits.ids_per_read):
+        for link in await crm.links(definition, record_ids, pairs[0].target):
             # a list is read whole: the rest of it was not asked for
             if (link.record_id, link.target_id) in asked:
                 labels[link.record_id, link.target_id].add(link.label)
