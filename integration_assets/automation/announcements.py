@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime
 
 import msgspec
@@ -25,6 +26,8 @@ from integration_assets.reporting.alerts import (
 )
 from integration_assets.reporting.slack import alert_blocks
 from integration_assets.runs.slack_delivery import notice_poster
+
+log = logging.getLogger(__name__)
 
 NO_SLACK = "nobody was told: Slack is not configured (SLACK_BOT_TOKEN and SLACK_CHANNEL)"
 
@@ -69,6 +72,9 @@ def announce(
     post = notice_poster(settings, patient=patient)
     with held_alerts(path) as alerts:
         transition = compare(alerts.open.get(announcement.subject), announcement.problem, announcement.happened, now)
+        if transition.change in ("new", "recovered"):
+            fields = {"tenant": tenant, "subject": announcement.subject, "change": transition.change}
+            log.info("alert %s: %s", transition.change, announcement.title, extra=fields)
         unseen = never_told(alerts, announcement.subject)
         record_transition(alerts, announcement.subject, transition)
         runs = alerts.open.get(RUNS)

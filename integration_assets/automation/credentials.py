@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
@@ -18,6 +19,8 @@ from integration_assets.tenants.settings import settings_for
 
 CHECK_CREDENTIALS = "check_credentials"
 """Our name of the job."""
+log = logging.getLogger(__name__)
+
 WHAT_TO_DO = "Replace it where it comes from and here, then run again. `integration-assets doctor` checks all of it."
 
 
@@ -89,6 +92,13 @@ def _left(days: int) -> str:
     return "a day or less is left" if days == 1 else f"{days} days or less are left"
 
 
+def _log_look(tenant: str, looked: LookedAt) -> None:
+    result = looked.problem or (MEANINGS[looked.outcome] if looked.outcome else "")
+    level = logging.WARNING if looked.problem or looked.outcome in BROKEN else logging.INFO
+    fields = {"tenant": tenant, "system": looked.system, "outcome": looked.outcome, "expires_at": looked.expires_at}
+    log.log(level, "%s: %s", looked.name, result, extra=fields)
+
+
 @dg.op
 async def look_at_each_credential() -> None:
     """Try each credential of the tenant, and tell people what changed."""
@@ -102,14 +112,13 @@ async def look_at_each_credential() -> None:
         # Before any look: a tenant without readable settings has no Slack of its own to tell.
         settings = settings_for(operator, tenant, who)
         for looked in await look_at_credentials(operator, tenant, who):
-            result = looked.problem or (MEANINGS[looked.outcome] if looked.outcome else "")
-            context.log.info(f"{looked.name}: {result}")
+            _log_look(tenant, looked)
             for announcement in (credential_announcement(looked), expiry_announcement(looked, datetime.now(UTC))):
                 _, problem = announce(settings, tenant, announcement) if announcement is not None else (None, None)
                 # That Slack could not be told is no failure of the look: the notice waits and goes along with the next
                 # one.
                 if problem is not None:
-                    context.log.warning(problem)
+                    log.warning("%s", problem, extra={"tenant": tenant})
     except IntegrationError as error:
         raise dg.Failure(description=error.message, allow_retries=False) from error
 

@@ -45,8 +45,8 @@ def redact(text: str) -> str:
     return mask_addresses(_pattern.sub(MASK, text) if _pattern else text)
 
 
-_STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"))
-"""Attributes the standard library keeps in a record; whatever else is there came with `extra`."""
+_STANDARD = frozenset((*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "color_message"))
+"""Attributes the standard library keeps in a record, and uvicorn its coloured message; the rest came with `extra`."""
 _OF_DAGSTER = "dagster_"
 """Prefix of what Dagster keeps in a record for itself: objects of its own, which no handler of ours writes."""
 

@@ -127,6 +127,7 @@ def _finish(state: RunState) -> RunResult:
     message = _post(
         state, conclusion, recorded=recorded
     )  # before the notes are taken: what Slack refused is one of them
+    _log_message(message)
     _keep_alert_transition(state, conclusion)
     report = None
     # A refused launch read and wrote nothing, and has nothing to report.
@@ -149,6 +150,16 @@ def _finish(state: RunState) -> RunResult:
     )
     _log_end(result)
     return keep_result(state, result)
+
+
+def _log_message(message: Message) -> None:
+    if message.posted:
+        log.info("the summary was posted to Slack")
+    elif message.problem in (SEEN_BY_ITS_STARTER, SAID_BEFORE):
+        log.info("the summary was %s", message.problem)
+    # No problem: Slack is not configured, and nobody expects a message.
+    elif message.problem:
+        log.warning("the summary was not posted to Slack: %s", message.problem)
 
 
 def _log_end(result: RunResult) -> None:

@@ -98,13 +98,22 @@ class _Answer:
 
     def log(self) -> None:
         """One line, without the path as asked: it may hold what somebody typed."""
-        route = self._scope.get("route")
+        # A made-up method is text of a stranger and could forge a line of the log.
+        method = self._scope["method"] if self._scope["method"] in METHODS else "-"
+        route = getattr(self._scope.get("route"), "path", "-")
+        spent = (time.monotonic() - self._began) * 1000
         log.info(
             "%s %s %s %d ms %s",
-            # A made-up method is text of a stranger and could forge a line of the log.
-            self._scope["method"] if self._scope["method"] in METHODS else "-",
-            getattr(route, "path", "-"),
+            method,
+            route,
             self.status,
-            (time.monotonic() - self._began) * 1000,
+            spent,
             self.request_id,
+            extra={
+                "method": method,
+                "route": route,
+                "status": self.status,
+                "ms": round(spent),
+                "request_id": self.request_id,
+            },
         )

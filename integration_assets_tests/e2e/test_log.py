@@ -138,6 +138,7 @@ def test_the_log_of_a_held_run_in_the_ui_tells_its_story(outage: World) -> None:
         ("crm_write_plan", "WARNING", r"the guard holds plan [0-9a-f]{12}: budget: the plan takes about \d+ calls, .+"),
         ("crm_feature_requests", "INFO", r"the gate is open: \d+ checks asked"),
         ("crm_feature_requests", "WARNING", r"crm_feature_requests stopped after .+ s: plan [0-9a-f]{12} is held, .+"),
+        (None, "INFO", "the summary was posted to Slack"),
         (None, "WARNING", r"the run ended HELD in .+ s: plan [0-9a-f]{12} is held, nothing was written: budget: .+"),
     ]
     _in_this_order(told, story)
@@ -159,6 +160,21 @@ def test_the_log_of_a_run_with_a_closed_gate_in_the_ui_tells_its_story(ready: Wo
         (None, "WARNING", r"the run ended HELD in .+ s: the gate is closed, .+ 11 of 16 requests .+"),
     ]
     _in_this_order(told, story)
+
+
+def test_the_look_at_credentials_is_told_in_the_ui(synced: World) -> None:
+    """A warning for the one that is refused, none for the others, and that people were told; no secret."""
+    key, synced.canny.api_key = synced.canny.api_key, "another key"
+    with operating(synced) as operator:
+        run = operator.run(job="check_credentials")
+        told = told_in_the_ui(operator, run)
+    assert run.status is dg.DagsterRunStatus.SUCCESS
+    step = "look_at_each_credential"
+    canny = [(level, line) for one, level, line in told if one == step and "anny" in line and level != "DEBUG"]
+    assert [level for level, _ in canny] == ["WARNING", "INFO"]
+    assert canny[1][1] == "alert new: A credential does not work: canny"
+    assert {level for one, level, line in told if one == step and line.startswith("Hubspot")} == {"INFO"}
+    assert not any(key in line for _, _, line in told)
 
 
 def test_a_run_that_cannot_begin_says_why_in_the_ui(ready: World) -> None:
