@@ -103,12 +103,24 @@ def run_demo(console: Console, *, keep: bool = False) -> int:
         writes = ending.summary.api_calls["hubspot"]
         console.print(Text(f"\nThe second sync made {getattr(writes, 'writes', 0)} write calls."))
         console.print(Text(f"The demo took {time.monotonic() - began:.0f} s."))
+        _headline(console, "Look at the results")
+        console.print(Text("\n".join(next_commands())), soft_wrap=True)
         # The promise of the product: the demo fails loudly rather than showing the opposite.
         if getattr(writes, "writes", 0):
             raise PermanentError("the second sync wrote although nothing had changed: this is a bug")
         if keep:
             wait_for_interrupt(console, environment)
     return 0
+
+
+def next_commands() -> list[str]:
+    """Commands that show what the demo left, as they can be typed in the folder it ran in; the README has the same."""
+    program = ".venv/bin/integration-assets" if Path(".venv/bin/integration-assets").exists() else "integration-assets"
+    return [
+        f"export {variable('home')}={DEMO_HOME}",
+        f"{program} rankings --by companies",
+        f"{program} report --html report.html",
+    ]
 
 
 def _run(settings: Settings, mode: Mode) -> RunResult:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 from unittest import mock
 
@@ -9,11 +13,13 @@ import pytest
 
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import Sandbox, build_sandbox
-from integration_assets_tests.support.harness import World, is_write
+from integration_assets_tests.support.harness import PREFIXES, World, is_write
 from integration_assets_tests.support.snapshots import PROMPT
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+DEMO = ".integration_assets/demo"
 LISTING = ("GET", "/crm/objects/2026-09/{type}")
 SHOWN = (
     "create object feature_request",
@@ -59,9 +65,29 @@ def test_the_demo_shows_the_main_job_whatever_else_is_configured(
         assert words in ran.out, words
     assert not (home / "somebodys-store").exists()
     [sandbox] = made
+    check_what_the_readme_shows_next(home, ran.out)
     # the second sync read all companies again, and nothing was written from then on
     requests = sandbox.hubspot_sandbox.requests
     last_write = max(number for number, request in enumerate(requests) if is_write(request))
     assert [request for request in requests[last_write:] if (request.method, request.template) == LISTING]
     assert len(sandbox.sandbox.portal.records("feature_request")) == 39
     assert len(sandbox.team.messages) == 3
+
+
+def check_what_the_readme_shows_next(folder: Path, shown: str) -> None:
+    """The commands of the README that follow the demo do as they stand what it says, in the folder the demo ran in."""
+    [block] = [
+        one for one in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL) if "export" in one and DEMO in one
+    ]
+    commands = [line.split("  #")[0].strip() for line in block.splitlines()]
+    assert {command.replace(".venv/bin/", "") for command in commands[:3]} <= set(shown.splitlines())
+    own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)}
+    # the folder of the tests' own program stands for the one that `make install` fills
+    script = "\n".join(commands).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    ran = subprocess.run(
+        ["bash", "-euc", script], cwd=folder, env=own, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert "Requests by companies" in ran.stdout
+    assert re.search(r"│\s+title\s+│\s+companies\s+│\s+arr\s+│", ran.stdout)  # the table that DuckDB draws
+    assert "<svg" in (folder / "report.html").read_text(encoding="utf-8")
