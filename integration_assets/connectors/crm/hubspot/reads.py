@@ -19,7 +19,7 @@ from integration_assets.connectors.crm.hubspot.session import Session, gather
 from integration_assets.connectors.crm.hubspot.wire import (
     SYSTEM,
     Associations,
-    BatchAnswer,
+    BatchRead,
     Listing,
     NamedProperty,
     decode,
@@ -271,7 +271,7 @@ async def record_pages(
         followed.add(after)
 
 
-async def records_by_id(session: Session, object_type: str, names: Sequence[str], ids: Sequence[str]) -> BatchAnswer:
+async def records_by_id(session: Session, object_type: str, names: Sequence[str], ids: Sequence[str]) -> BatchRead:
     """The live records with these record ids, at most 100; those that are not there are left out.
 
     Raises:
@@ -284,7 +284,7 @@ async def records_by_id(session: Session, object_type: str, names: Sequence[str]
 
 async def _batch_read(
     session: Session, object_type: str, names: Sequence[str], id_property: str | None, values: Sequence[str]
-) -> BatchAnswer:
+) -> BatchRead:
     body: dict[str, Any] = {
         "properties": list(names),
         "propertiesWithHistory": [],
@@ -390,7 +390,7 @@ async def _association_pages(session: Session, endpoint: Endpoint, inputs: Seque
     """The next page of each object; asked for in halves where all of them together are too large for one answer."""
     try:
         answer = await session.read(
-            "POST", endpoint, BatchAnswer, json={"inputs": inputs}, bucket=endpoints.ASSOCIATION_BUCKET
+            "POST", endpoint, BatchRead, json={"inputs": inputs}, bucket=endpoints.ASSOCIATION_BUCKET
         )
     except LargeAnswerError:
         # One object alone is too large: there is nothing left to halve.

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from integration_assets.connectors.crm.base import BatchRejectedError, UnknownOutcomeError
 from integration_assets.connectors.crm.hubspot.endpoints import DEFAULT_BUCKET, Endpoint
 from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
-from integration_assets.connectors.crm.hubspot.wire import SYSTEM, BatchAnswer, decode
+from integration_assets.connectors.crm.hubspot.wire import SYSTEM, BatchAnswer, BatchRead, decode
 from integration_assets.connectors.http import Answer, Call, HttpClient
 from integration_assets.errors import ContractError, QuotaError
 
@@ -74,7 +74,7 @@ class Session:
             )
         return decode(answer.body, kind, endpoint=f"POST {endpoint.template}")
 
-    async def read_batch(self, endpoint: Endpoint, json: Any, *, params: Mapping[str, str]) -> BatchAnswer:
+    async def read_batch(self, endpoint: Endpoint, json: Any, *, params: Mapping[str, str]) -> BatchRead:
         """Read many records by an id.
 
         Raises:
@@ -82,7 +82,7 @@ class Session:
         """
         # Handed back instead of raised: which of the inputs is at fault is found by halving.
         call = _call("POST", endpoint, json=json, params=params, expect=BATCH_REFUSED)
-        return decode(_accepted(call, await self._client.send(call)), BatchAnswer, endpoint=call.endpoint)
+        return decode(_accepted(call, await self._client.send(call)), BatchRead, endpoint=call.endpoint)
 
     async def write_batch(self, endpoint: Endpoint, json: Any, *, bucket: str = DEFAULT_BUCKET) -> BatchAnswer:
         """Write many inputs, in a way that may be repeated. An answer without body is an empty `BatchAnswer`.

@@ -50,8 +50,18 @@ class Listing(_Wire):
         return str(self.paging.next.after) if self.paging and self.paging.next else None
 
 
+class BatchRead(_Wire):
+    """Answer to a batch read: what was found, and, with status 207, what was not.
+
+    Without `results` it is none: everything that was asked for would look absent.
+    """
+
+    results: list[Any]
+    errors: list[Any] = []
+
+
 class BatchAnswer(_Wire):
-    """Answer to a batch call: what succeeded, and, with status 207, what did not."""
+    """Answer to a batch write: what succeeded, and, with status 207, what did not."""
 
     results: list[Any] = []
     errors: list[Any] = []

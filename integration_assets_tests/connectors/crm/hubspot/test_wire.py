@@ -241,6 +241,8 @@ def test_a_batch_read_that_fails_in_part_is_no_absence() -> None:
     broken = answer(207, {"results": [], "errors": [missing, {"category": "INTERNAL_ERROR"}]})
     with pytest.raises(ContractError, match="INTERNAL_ERROR"):
         talk(work, SCHEMAS, broken)
+    with pytest.raises(ContractError, match="missing required field `results`"):
+        talk(work, SCHEMAS, answer(200, {"status": "COMPLETE"}))
     with pytest.raises(ContractError, match=r"record 8.*properties"):
         talk(work, SCHEMAS, answer(200, {"results": [{"id": "8", "properties": []}]}))
 
