@@ -146,7 +146,7 @@ def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
         level = "error"
     elif verbose:
         level = "info" if verbose == 1 else "debug"
-    configure(level, default="info" if service else "warning")
+    configure(level, default="info" if service else "warning", shows_result=not service)
 
 
 @app.command(

@@ -190,19 +190,28 @@ _output: LogOutput | None = None
 _attached: list[tuple[logging.Logger, logging.Handler]] = []
 
 
-def configure(level: LogLevel | None = None, *, default: LogLevel = "warning", everybody: bool = True) -> None:
+def configure(
+    level: LogLevel | None = None,
+    *,
+    default: LogLevel = "warning",
+    everybody: bool = True,
+    shows_result: bool = False,
+) -> None:
     """Say where lines go from now on. Called again, it takes the place of the call before.
 
     `level` is what somebody typed; else `INTEGRATION_ASSETS_LOG_LEVEL` counts, else `default`. `everybody`: warnings of
-    other libraries are shown as well, in the same shape.
+    other libraries are shown as well, in the same shape. `shows_result`: the command ends with what its run found,
+    which is not shown a second time unless somebody chose a level.
 
     Raises:
         ConfigurationError: a variable of the log is wrong; names it.
     """
-    _apply(load_log_settings(), level, default=default, everybody=everybody)
+    _apply(load_log_settings(), level, default=default, everybody=everybody, shows_result=shows_result)
 
 
-def _apply(settings: LogSettings, level: LogLevel | None, *, default: LogLevel, everybody: bool) -> None:
+def _apply(
+    settings: LogSettings, level: LogLevel | None, *, default: LogLevel, everybody: bool, shows_result: bool = False
+) -> None:
     global _output  # noqa: PLW0603 - there is one stderr per process, and one way to it
     chosen = level or settings.level
     _output = LogOutput(chosen or default, settings.style, chosen is not None)
@@ -220,7 +229,19 @@ def _apply(settings: LogSettings, level: LogLevel | None, *, default: LogLevel, 
     # whoever collects them, which cannot read what Dagster prints.
     if not everybody and settings.style == "text":
         stderr.addFilter(_is_not_printed_by_dagster)
+    if shows_result and not chosen and settings.style == "text":
+        stderr.addFilter(_is_not_in_the_result)
     _attach(logging.getLogger() if everybody else ours, stderr)
+
+
+_IN_THE_RESULT = tuple(
+    f"{PRODUCT}.{module}" for module in ("assets.asset_checks", "staging.loading", "runs.finish", "runs.plan_and_apply")
+)
+"""Loggers of what a command shows at its end: checks, records kept out, the plan and its guard, how the run ended."""
+
+
+def _is_not_in_the_result(record: logging.LogRecord) -> bool:
+    return record.name not in _IN_THE_RESULT
 
 
 def ensure_configured() -> None:

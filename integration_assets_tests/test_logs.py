@@ -77,6 +77,18 @@ def test_what_was_typed_counts_then_the_variable_then_the_default(
     assert [line.rsplit(" ", 1)[1] for line in spoken(capsys)] == shown
 
 
+@pytest.mark.parametrize(("variable", "shown"), [(None, ["waits"]), ("warning", ["failed", "waits"])])
+def test_what_the_result_shows_is_logged_only_for_whoever_asked(
+    variable: str | None, shown: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command ends with its checks; a level that somebody chose has them on stderr as well."""
+    with mock.patch.dict(os.environ, {"INTEGRATION_ASSETS_LOG_LEVEL": variable} if variable else {}):
+        logs.configure(shows_result=True)
+    logging.getLogger("integration_assets.assets.asset_checks").warning("failed")
+    logging.getLogger("integration_assets.connectors.limiter").warning("waits")
+    assert [line.rsplit(" ", 1)[1] for line in spoken(capsys)] == shown
+
+
 def test_a_line_of_text_has_time_level_logger_and_message(capsys: pytest.CaptureFixture[str]) -> None:
     """What follows a line break is indented: nobody can forge a line."""
     logs.configure("info")

@@ -61,7 +61,7 @@ def _log_result(result: CheckResult) -> None:
     fields = {"check": result.name, "asset": result.asset, "severity": result.severity, "passed": result.passed}
     detail = without_links(result.detail)
     if result.passed:
-        log.info("check %s of %s: ok, %s", result.name, result.asset, detail, extra=fields)
+        log.debug("check %s of %s: ok, %s", result.name, result.asset, detail, extra=fields)
         return
     level = logging.ERROR if result.severity == "ERROR" else logging.WARNING
     log.log(level, "check %s of %s: failed, %s", result.name, result.asset, detail, extra=fields)
