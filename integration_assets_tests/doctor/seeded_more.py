@@ -99,6 +99,12 @@ def stopped_schedule(practice: Practice) -> AbstractContextManager[Variables]:
     return _schedule(practice, "STOPPED")
 
 
+@contextmanager
+def wrong_period(practice: Practice) -> Iterator[Variables]:
+    del practice
+    yield {"INTEGRATION_ASSETS_SYNC_MINUTES": "0"}
+
+
 def no_daemon(practice: Practice) -> AbstractContextManager[Variables]:
     return _schedule(practice, "RUNNING")
 
@@ -117,6 +123,7 @@ MORE: dict[str, tuple[int, Seeded]] = {
     "nobody said": (21, Seeded(nobody_said_when, "warn", "nobody said when Slack (any) expires", 0)),
     "failed last time": (22, Seeded(failed_last_time, "warn", "did not work last time: no answer", 0)),
     "stopped schedule": (23, Seeded(stopped_schedule, "warn", "switched off: every_four_hours", 0)),
+    "wrong period": (23, Seeded(wrong_period, "fail", "INTEGRATION_ASSETS_SYNC_MINUTES", 2)),
     "no daemon": (23, Seeded(no_daemon, "warn", "no daemon has looked at it yet", 0)),
 }
 """The check that must find it, and the fault."""
