@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from integration_assets import demo
-from integration_assets.dev import run_sandbox, run_to_its_end
+from integration_assets.dev import run_dev, run_sandbox, run_to_its_end
+from integration_assets.logs import LogOutput
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.support.processes import clean_environment
@@ -79,3 +80,26 @@ def test_sigterm_is_passed_on_and_the_command_waited_for(tmp_path, interrupts):
     finally:
         process.kill()
         process.wait()
+
+
+@pytest.mark.parametrize(
+    ("typed", "style", "handed_on", "format_options"),
+    [("debug", "text", "debug", []), (None, "json", None, ["--log-format", "json"])],
+)
+def test_what_was_asked_of_the_log_reaches_the_processes_that_dagster_starts(
+    home, monkeypatch, typed, style, handed_on, format_options
+):
+    """Runs are other processes than the one somebody typed `-vv` for; objects are asked of Dagster as well."""
+    started = []
+
+    def start(command, environment, folder=None):
+        started.append((command, environment))
+        return 0
+
+    monkeypatch.setattr("integration_assets.dev.run_to_its_end", start)
+    monkeypatch.setattr("integration_assets.dev.output", lambda: LogOutput(typed or "info", style, typed is not None))
+    monkeypatch.setenv("CANNY_API_KEY", "key-of-somebody")
+    assert run_dev(3000) == 0
+    [(command, environment)] = started
+    assert environment.get("INTEGRATION_ASSETS_LOG_LEVEL") == handed_on
+    assert command[command.index("3000") + 1 :] == format_options

@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 PRUNE_RUN_HISTORY = "prune_run_history"
 AT = "17 3 * * *"
 """Cron expression, UTC: once a day, at an hour and minute that few others have chosen."""
-MOST_RUNS = 2_000
-"""Runs one turn removes; it takes under a minute. What is more waits for the next turn."""
+MOST_RUNS = 1_000
+"""Runs one turn removes, of more than a hundred tenants: a few minutes of work. What is more waits for the next one."""
 PAGE = 500
 """Runs asked for at a time."""
 OUR_JOBS = (*(mode.value for mode in Mode), CHECK_CREDENTIALS, PRUNE_RUN_HISTORY)
