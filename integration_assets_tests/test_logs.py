@@ -30,8 +30,7 @@ def fresh_log(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Variables of the machine do not count, and each test has its own register; the log of before comes back."""
     monkeypatch.delenv("INTEGRATION_ASSETS_LOG", raising=False)
     monkeypatch.delenv("INTEGRATION_ASSETS_LOG_LEVEL", raising=False)
-    monkeypatch.setattr(redaction, "_forms", set())
-    monkeypatch.setattr(redaction, "_pattern", None)
+    monkeypatch.setattr(redaction, "_forms_by_start", {})
     loggers = [logging.getLogger(name) for name in ("", "integration_assets", "uvicorn")]
     before = [(logger, logger.level, list(logger.handlers)) for logger in loggers]
     attached, output = list(logs._attached), logs._output

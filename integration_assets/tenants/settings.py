@@ -6,6 +6,7 @@ or a choice of the environment.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -97,16 +98,23 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
 def feedback_settings(settings: Settings, used_by: str) -> Iterator[Callable[[str], Settings]]:
     """Settings of one tenant after another, each with the secret of its feedback system alone.
 
-    The registry is opened once for all of them; `used_by` is noted for each secret. Safe to call from several threads.
+    The registry is opened once for all of them; `used_by` is noted for each secret. Safe to call from several threads,
+    which wait for each other.
 
     Raises:
         As `settings_for`: at once what concerns the registry, when its settings are asked for what concerns a tenant.
             A `ConfigurationError` as well where a run of the tenant would miss a credential.
     """
     check_outgoing()
+    # The database lets one transaction in at a time anyway, and SQLite's own wait for it passes some over for long.
+    one_at_a_time = threading.Lock()
     with opened_registry(settings) as opened:
 
         def settings_of(tenant: str) -> Settings:
+            with one_at_a_time:
+                return opened_settings(tenant)
+
+        def opened_settings(tenant: str) -> Settings:
             found = _entries(opened, tenant)
             if opened is None or found is None:
                 require_configured(settings)

@@ -22,8 +22,7 @@ SECRET = 'pa/t+ "quoted"\\é-0042=='
 @pytest.fixture(autouse=True)
 def empty_register(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each test has its own register."""
-    monkeypatch.setattr(redaction, "_forms", set())
-    monkeypatch.setattr(redaction, "_pattern", None)
+    monkeypatch.setattr(redaction, "_forms_by_start", {})
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,8 @@ def test_no_tick_failed(office: Office) -> None:
         "tenants",
     }
     for name, state in states.items():
-        assert state["ticks"], name
+        # Once a day, at night: this day is shorter.
+        assert state["ticks"] or name == "prune_run_history", name
         assert [tick["error"] for tick in state["ticks"] if tick["status"] == "FAILURE"] == [], name
     assert [run.status for run in office.runs("check_credentials")] == ["SUCCESS"]
     # More than an hour of the intervals a fresh installation has: a quarter of a sync, and no run for a question.
