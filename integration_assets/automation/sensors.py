@@ -6,6 +6,7 @@ every few minutes is asked by a tick, within a bounded time (`poll_tick`); what 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,21 +20,26 @@ from integration_assets.automation.announcements import Announcement, announce, 
 from integration_assets.automation.poll_tick import tick
 from integration_assets.automation.polling import Runs
 from integration_assets.automation.schedules import every, scheduled_tenants
+from integration_assets.automation.turns import Turns
 from integration_assets.config import Automation, Environment, Settings, load_automation, load_settings
 from integration_assets.errors import EndState, IntegrationError
 from integration_assets.reporting.alerts import RUNS
 from integration_assets.runs.abandoned import PROCESS_TAG
 from integration_assets.runs.alert_transition import RETRY_TAG, retries_so_far
+from integration_assets.runs.appointments import appointments
 from integration_assets.runs.launch import JOB_TAG, job_of, scope_of
 from integration_assets.runs.partitions import PARTITION_TAG, TENANTS, tenant_of
 from integration_assets.runs.result import RunResult, read_result
 from integration_assets.runs.state import Mode
 from integration_assets.tenants.settings import settings_for
 
+log = logging.getLogger(__name__)
 WATCHING = dg.DefaultSensorStatus.RUNNING
 """Default of sensors that only watch, or go on with what somebody began: on from the start."""
-LONGEST_APPOINTMENT = timedelta(days=8)
-"""Runs older than this are not looked at any more: no time that another side names is further off."""
+LONGEST_LATE = timedelta(days=2)
+"""An appointment that nobody kept for so long, as while the daemon was off, is given up: the schedule takes over."""
+MOST_REQUESTS = 100
+"""Most runs one tick asks for: Dagster creates some eight a second. What is more follows with the next ticks."""
 WILL_RETRY = "dagster/will_retry"
 FOLLOWED = frozenset({Mode.SYNC.value, Mode.UNDO.value})
 """Jobs whose runs people follow."""
@@ -84,25 +90,31 @@ def sync_on_change(context: dg.SensorEvaluationContext) -> dg.SensorResult:
 # ------------------------------------------------------------------------------------------------------- at named times
 
 
-def result_of(home: Path, tenant: str, run_id: str) -> RunResult | None:
-    """Read what a run of this machine left, of whichever environment; None when it left nothing."""
-    found = (read_result(home, environment, tenant, run_id) for environment in Environment)
-    return next((ending for ending in found if ending is not None), None)
-
-
 def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iterator[dg.RunRequest]:
-    """A new run for each tenant whose last sync could not finish and whose named time has come. `now` is UTC."""
-    for tenant in instance.get_dynamic_partitions(str(TENANTS.name)):
-        # The newest only: a later run, good or bad, has taken over what this one left.
-        syncs = dg.RunsFilter(
-            tags={JOB_TAG: Mode.SYNC.value, PARTITION_TAG: tenant}, updated_after=now - LONGEST_APPOINTMENT
-        )
-        run = next((record.dagster_run for record in instance.get_run_records(syncs, limit=1)), None)  # the newest
-        # A newer sync that waits, runs or succeeded makes the retry pointless.
-        if run is None or run.status is not dg.DagsterRunStatus.FAILURE:
-            continue
-        ending = result_of(home, tenant, run.run_id)
-        if ending is not None and ending.retry_at is not None and ending.retry_at <= now:
+    """A new run for each tenant whose last sync could not finish and whose named time has come. `now` is UTC.
+
+    At most `MOST_REQUESTS`, those that wait longest first. Appointments that are over are removed.
+    """
+    due: list[tuple[datetime, str, Path, str]] = []
+    for path, appointment in appointments(home):
+        # Without this an appointment nobody can keep would be looked at for ever.
+        if appointment is None or appointment.at < now - LONGEST_LATE:
+            log.warning("removed %s: it cannot be read, or nobody has kept it for days", path.name)
+            path.unlink(missing_ok=True)
+        elif appointment.at <= now:
+            due.append((appointment.at, path.stem, path, appointment.run_id))
+    asked_for = 0
+    for _, tenant, path, run_id in sorted(due):
+        if asked_for == MOST_REQUESTS:
+            return
+        syncs = dg.RunsFilter(tags={JOB_TAG: Mode.SYNC.value, PARTITION_TAG: tenant})
+        run = next(iter(instance.get_runs(syncs, limit=1)), None)  # the newest
+        # A newer sync, good or bad, has taken over what this one left, and so has the retry itself.
+        if run is None or run.run_id != run_id:
+            path.unlink(missing_ok=True)
+        # Its process has told its end and Dagster has not noticed yet: the next tick will find it.
+        elif run.status is dg.DagsterRunStatus.FAILURE:
+            asked_for += 1
             yield dg.RunRequest(
                 # One retry per failed run, however often the sensor looks.
                 run_key=f"retry of {run.run_id}",
@@ -122,6 +134,20 @@ def retry_later(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest |
 
 
 # -------------------------------------------------------------------------------------------------------- of dead runs
+
+
+def result_of(home: Path, tenant: str, run_id: str) -> RunResult | None:
+    """Read what a run of this machine left, of whichever environment; None when it left nothing that can be read."""
+    for environment in Environment:
+        try:
+            ending = read_result(home, environment, tenant, run_id)
+        # Told as a run without an ending: better than a run of which nobody is told.
+        except (OSError, msgspec.DecodeError) as error:
+            log.warning("the ending of run %s cannot be read: %s", run_id, type(error).__name__)
+            continue
+        if ending is not None:
+            return ending
+    return None
 
 
 def is_followed(run: dg.DagsterRun, instance: dg.DagsterInstance) -> bool:
@@ -187,7 +213,7 @@ def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
     """Tell people of a run that left no ending of its own, or could not say it."""
     try:
         return dg.SkipReason(speak_for(context.dagster_run, load_settings(), context.instance))
-    # A sensor that raises is retried by Dagster with every tick, and would hide the other dead runs behind this one.
+    # Dagster goes on with the next run either way; of an error that is raised only the log of the dead run would tell.
     except IntegrationError as error:
         return dg.SkipReason(f"nobody could be told of run {context.dagster_run.run_id}: {error.message}")
 
@@ -195,18 +221,36 @@ def dead_runs(context: dg.RunFailureSensorContext) -> dg.SkipReason:
 # ------------------------------------------------------------------------------------------------------ of credentials
 
 
-def due_looks(instance: dg.DagsterInstance, now: datetime) -> list[dg.RunRequest]:
-    """A look at the credentials of each tenant in each half of a day: none is left alone for a whole one. UTC."""
+LOOKS = Turns(timedelta(hours=12))
+"""Each credential is tried twice a day, each tenant's at a time of its own."""
+
+
+def due_looks(
+    instance: dg.DagsterInstance, taken: datetime | None, now: datetime
+) -> tuple[list[dg.RunRequest], datetime]:
+    """A look at the credentials of each tenant that is due at `now`, where turns were taken up to `taken`. UTC.
+
+    Returns also up to when turns are taken then: at most `MOST_REQUESTS` are asked for.
+    """
     tenants = scheduled_tenants(instance.get_dynamic_partitions(str(TENANTS.name)))
-    # Part of the run key: the sensor may look every ten minutes, a credential is tried twice a day.
-    half = f"{now:%Y-%m-%d} {'early' if now.hour < 12 else 'late'}"
-    return [dg.RunRequest(run_key=f"{tenant} {half}", partition_key=tenant) for tenant in tenants]
+    due = LOOKS.between(tenants, LOOKS.resume(taken, now), now)
+    # One key per turn: a tick that Dagster evaluates twice, as after a restart, starts one run.
+    looks = [
+        dg.RunRequest(run_key=f"{turn.tenant} {turn.at:%Y-%m-%dT%H:%M:%SZ}", partition_key=turn.tenant)
+        for turn in due[:MOST_REQUESTS]
+    ]
+    return looks, due[MOST_REQUESTS - 1].at if len(due) > MOST_REQUESTS else now
 
 
-def credentials(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest]:
-    """One look per tenant and half day: Dagster starts no second run for a run key."""
+def credentials(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+    """One look per tenant and half day."""
     load_automation()  # the one that always ticks says what is wrong there: definitions were built with the defaults
-    yield from due_looks(context.instance, datetime.now(UTC))
+    looks, taken = due_looks(context.instance, taken_until(context.cursor), datetime.now(UTC))
+    return dg.SensorResult(
+        run_requests=looks,
+        skip_reason=None if looks else dg.SkipReason("no credential is due for a look"),
+        cursor=cursor_of(taken),
+    )
 
 
 # --------------------------------------------------------------------------------------------------------- all of them

@@ -11,6 +11,7 @@ import msgspec
 from integration_assets.config import Environment
 from integration_assets.reporting.result_files import result_path
 from integration_assets.reporting.run_summary import RunSummary
+from integration_assets.runs.appointments import Appointment, appointment_path, make_appointment
 from integration_assets.runs.state import RunState
 from integration_assets.staging.store import make_private_directory
 from integration_assets.whole_files import write_whole
@@ -79,6 +80,9 @@ def keep_result(state: RunState, result: RunResult) -> RunResult:
         try:
             make_private_directory(path.parent)
             write_whole(path, msgspec.json.encode(result))
+            if result.retry_at is not None:
+                place = appointment_path(state.settings.home, state.environment, state.tenant)
+                make_appointment(place, Appointment(state.run_id, result.retry_at))
         # The result is in memory already; the run's own end must not turn into that of its file.
         except OSError as error:
             note = f"the ending of the run could not be kept in {path}: {error.strerror}"

@@ -37,6 +37,7 @@ MEANINGS = {
     "reports": "HTML reports",
     "runs": "how runs ended",
     "alerts": "open alerts",
+    "retries": "when a run is tried again",
     "asked": "what its feedback system said last",
     "overrides": "mappings made by hand",
     CLAIMS: "the portals it keeps records in",
