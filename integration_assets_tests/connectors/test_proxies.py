@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import os
 import re
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -22,7 +23,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.download import download
 from integration_assets.connectors.http import Call, HttpClient
 from integration_assets.connectors.limiter import Limiter
-from integration_assets.connectors.proxies import check_outgoing, proxy_for
+from integration_assets.connectors.proxies import check_outgoing, proxy_for, trusted_authorities
 from integration_assets.connectors.reaching import Reached, reach
 from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.rules import StatusRules
@@ -376,3 +377,19 @@ def test_what_cannot_be_used_is_wrong_configuration(
     with pytest.raises(ConfigurationError, match=said) as wrong:
         check_outgoing()
     assert "hush" not in str(wrong.value)
+
+
+def test_authorities_are_read_once_until_their_file_is_replaced(
+    authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client for each of a thousand tenants must not read them a thousand times."""
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.delenv("SSL_CERT_DIR", raising=False)
+    assert trusted_authorities() is trusted_authorities()
+    file = tmp_path / "authorities.pem"
+    file.write_bytes(authority.file.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    first = trusted_authorities()
+    assert trusted_authorities() is first
+    os.utime(file, ns=(0, 1))
+    assert trusted_authorities() is not first

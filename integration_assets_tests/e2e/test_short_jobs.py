@@ -15,8 +15,9 @@ import pytest
 
 from integration_assets.assets.names import Names
 from integration_assets.automation.credentials import credentials_job
-from integration_assets.automation.sensors import due_looks, sync_on_change
+from integration_assets.automation.sensors import due_looks, due_retries, sync_on_change
 from integration_assets.runs.launch import JOB_TAG
+from integration_assets.sandbox.hubspot.faults import migrating
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import hold_store
 from integration_assets_tests.support.harness import World
@@ -224,6 +225,27 @@ def test_messages_of_an_outage_go_out_with_the_next_question(synced: World, inst
     assert len(heard) == 2
     assert heard[0].endswith("Feature requests → sandbox: succeeded")
     assert heard[1].endswith("A credential does not work: canny → sandbox")
+
+
+# ---------------------------------------------------------------------------------------------------------- retries
+
+
+def test_a_run_that_is_to_be_tried_again_leaves_an_appointment(synced: World, instance: dg.DagsterInstance) -> None:
+    """A real one, of a real run: a retry is due when the time has come, and no more once another run has come."""
+    from integration_assets.definitions import defs
+
+    away = migrating(lambda _request: True, 60, times=None)
+    synced.sandbox.hubspot_sandbox.faults.append(away)
+    with short_waits():
+        assert run(synced, defs.resolve_job_def("sync"), instance)["success"] == "False"
+    synced.sandbox.hubspot_sandbox.faults.remove(away)
+    later = datetime.now(UTC) + timedelta(hours=1)
+    assert list(due_retries(instance, synced.home, datetime.now(UTC) - timedelta(minutes=1))) == []
+    [retry] = due_retries(instance, synced.home, later)
+    assert (retry.partition_key, retry.tags["integration_assets/retry"]) == ("default", "1")
+    assert run(synced, defs.resolve_job_def("sync"), instance)["success"] == "True"
+    assert list(due_retries(instance, synced.home, later)) == []
+    assert not list((synced.home / "retries").glob("*/*.json"))
 
 
 # -------------------------------------------------------------------------------------------------------- credentials

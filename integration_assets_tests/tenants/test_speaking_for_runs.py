@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from unittest import mock
 
 import dagster as dg
 import pytest
 
-from integration_assets.automation.sensors import speak_for
+from integration_assets.automation.sensors import speak_for, sync_on_change
 from integration_assets.config import load_settings
 from integration_assets.runs.abandoned import PROCESS_TAG
 from integration_assets.runs.launch import JOB_TAG
@@ -85,6 +87,34 @@ def test_whoever_operates_it_hears_that_runs_cannot_begin(made: Installation) ->
     assert "tenant acme: " in message
     assert wrong not in message
     assert made.key not in message
+
+
+def test_a_secret_that_does_not_open_is_told_once_whoever_meets_it(made: Installation) -> None:
+    """The sensor that asks, twice, and a run after it: one message, to whoever operates the installation."""
+    file = made.home / "registry.sqlite"
+    query = "SELECT secret FROM third_party_integrations WHERE provider = ?"
+    change = "UPDATE third_party_integrations SET secret = ? WHERE provider = 'canny'"
+    with closing(sqlite3.connect(file)) as registry:
+        [(kept,)], [(other,)] = (registry.execute(query, [name]).fetchall() for name in ("canny", "slack"))
+        registry.execute(change, [other])
+        registry.commit()
+    world = made.worlds[TENANT]
+    before = len(world.sandbox.team.messages)
+    own = world.addresses.environment()
+    slack = {name: own[name] for name in ("SLACK_BOT_TOKEN", "SLACK_CHANNEL", "SLACK_BASE_URL")}
+    with dg.DagsterInstance.ephemeral() as instance:
+        instance.add_dynamic_partitions("integration_assets_tenants", ["default", TENANT])
+        with mock.patch.dict(os.environ, world.environment(**made._seen(slack)), clear=True):
+            for _ in range(2):
+                ticked = sync_on_change(dg.build_sensor_context(instance=instance))
+                assert "asked 1 of 1 tenants: 0 changed, 1 failed (acme: " in str(ticked.skip_reason)
+    spoken(made, failed(_a_run(made, made.key)))
+    assert [str(message["text"]) for message in world.sandbox.team.messages[before:]] == [
+        "Feature requests: runs cannot begin → sandbox"
+    ]
+    with closing(sqlite3.connect(file)) as registry:
+        registry.execute(change, [kept])
+        registry.commit()
 
 
 def _a_run(made: Installation, key: str) -> str:
