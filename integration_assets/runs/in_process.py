@@ -19,6 +19,7 @@ from sqlalchemy.exc import OperationalError
 from integration_assets.config import Settings, expanded, variable, why_no_home
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.runs.abandoned import close_abandoned_runs, run_tags
+from integration_assets.runs.event_connections import kept_connections
 from integration_assets.runs.partitions import DEFAULT_TENANT, PARTITION_TAG, align_partitions
 from integration_assets.runs.result import RunResult, has_result, read_result
 from integration_assets.runs.run_records import erase_run
@@ -139,7 +140,11 @@ def run_job(
         raise ConfigurationError(f"there is no tenant {tenant}: {hint}")
     run_id = str(uuid4())
     folder = dagster_home(settings.home)
-    with _written(folder, run_id), prepared_instance(folder, tenants) as instance:
+    with (
+        _written(folder, run_id),
+        prepared_instance(folder, tenants) as instance,
+        kept_connections(instance),
+    ):
         job.execute_in_process(
             instance=instance,
             run_id=run_id,
