@@ -21,6 +21,7 @@ from integration_assets.connectors.address_guard import AddressError, AddressGua
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.http import Call, HttpClient
 from integration_assets.connectors.limiter import Limiter
+from integration_assets.connectors.proxies import public_authorities
 from integration_assets.connectors.rules import Answer, StatusRules
 from integration_assets.errors import ContractError, PermanentError
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
@@ -196,7 +197,7 @@ async def right_certificate() -> None:
     with certificates(NAME) as (context, trusted):
         async with listening(context) as peer:
             pair = f"{NAME}:{peer.port}"
-            with mock.patch("certifi.where", return_value=trusted):
+            with trusting(trusted):
                 await ask(f"https://{pair}", [LOOPBACK], allowed=pair)
             assert peer.names == [NAME]
 
@@ -206,7 +207,7 @@ async def wrong_certificate() -> None:
     with certificates("another.example.com") as (context, trusted):
         async with listening(context) as peer:
             pair = f"{NAME}:{peer.port}"
-            with mock.patch("certifi.where", return_value=trusted):
+            with trusting(trusted):
                 error = await _refused(ask(f"https://{pair}", [LOOPBACK], allowed=pair), PermanentError)
             assert "its certificate is another host's" in str(error)
             assert peer.heads == []
@@ -247,6 +248,17 @@ TLS_AND_DIALLING: dict[str, Callable[[], Awaitable[None]]] = {
 
 
 # -- certificates
+
+
+@contextlib.contextmanager
+def trusting(authority: str) -> Iterator[None]:
+    """Have this file for the public authorities. They are read once per process: here before and after it anew."""
+    public_authorities.cache_clear()
+    try:
+        with mock.patch("certifi.where", return_value=authority):
+            yield
+    finally:
+        public_authorities.cache_clear()
 
 
 @contextlib.contextmanager
