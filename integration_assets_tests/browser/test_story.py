@@ -9,6 +9,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from integration_assets_tests.browser.conftest import Running, log_in, shoot
 
+pytestmark = pytest.mark.proof  # a browser, and commands as processes: part of `make proofs`
+
 PHONE = {"width": 375, "height": 740}
 
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from integration_assets_tests.support.harness import World
+
+pytestmark = pytest.mark.proof  # several runs and their undo: part of `make proofs`
 
 
 def associate(world: World, name: str, company: str) -> None:

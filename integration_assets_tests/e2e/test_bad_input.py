@@ -13,7 +13,10 @@ import stamina
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets_tests.support.harness import Ran, World
 
-pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.usefixtures("dagster_in_memory"),
+]  # a run for each bad input: part of `make proofs`
 
 
 def _closed_port() -> int:

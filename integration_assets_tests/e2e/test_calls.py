@@ -12,7 +12,10 @@ from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.support.harness import World, world_of
 from integration_assets_tests.support.snapshots import PROMPT, folder
 
-pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.usefixtures("dagster_in_memory"),
+]  # runs whose calls are counted one by one: part of `make proofs`
 
 SLACK = 1.05
 """How far above the floor a sync may be."""

@@ -21,6 +21,8 @@ from integration_assets.staging.store import hold_store, store_path
 from integration_assets_tests.e2e.operator import Operator, operating
 from integration_assets_tests.support.harness import World, is_write
 
+pytestmark = pytest.mark.proof  # runs that are cancelled in the middle: part of `make proofs`
+
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 
 

@@ -19,6 +19,8 @@ from integration_assets.staging.store import open_store, store_path
 from integration_assets_tests.e2e.operator import EVERYTHING, RANKED, RAW, Operator, operating
 from integration_assets_tests.support.harness import World
 
+pytestmark = pytest.mark.proof  # some fifty runs by Dagster's own ways: part of `make proofs`
+
 SUCCESS, FAILURE, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 
 

@@ -10,6 +10,8 @@ from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.support.altering import alter
 from integration_assets_tests.support.harness import World
 
+pytestmark = pytest.mark.proof  # runs over answers that are cut: part of `make proofs`
+
 INVALID_POST = b'{"error":"invalid post id"}'
 Json = dict[str, Any]
 

@@ -16,6 +16,8 @@ from integration_assets.errors import PermanentError
 from integration_assets.staging.room import LEAST_BYTES, check_room, has_too_many_open_files, is_disk_full
 from integration_assets_tests.support.harness import World
 
+pytestmark = pytest.mark.proof  # runs on small file systems: part of `make proofs`
+
 MB = 1_000_000
 
 

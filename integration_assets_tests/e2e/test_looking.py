@@ -12,7 +12,10 @@ import stamina
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.support.harness import OBJECT, World
 
-pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.usefixtures("dagster_in_memory"),
+]  # runs between looks at a system: part of `make proofs`
 
 
 def _positions(text: str, *words: str) -> list[int]:

@@ -11,7 +11,10 @@ from integration_assets.sandbox.canny.records import User
 from integration_assets.sandbox.sample_data import ARR_PROPERTY
 from integration_assets_tests.support.harness import World
 
-pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.usefixtures("dagster_in_memory"),
+]  # a run for each thing left out: part of `make proofs`
 
 WRITERS = {
     "idn": ("ann@bücher.example", "ann@bücher.example"),

@@ -21,7 +21,10 @@ from integration_assets_tests.support.harness import OBJECT, World, world_of
 from integration_assets_tests.support.small_world import small_world
 from integration_assets_tests.support.snapshots import PROMPT
 
-pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.usefixtures("dagster_in_memory"),
+]  # several runs for each gate: part of `make proofs`
 
 ODD = ("$1,200", "12k", "-5", "1,800.00")
 STRANGERS = 25

@@ -10,7 +10,10 @@ from hubspot.crm.objects import (  # type: ignore[import-untyped]  # the client 
 
 from integration_assets_tests.support.harness import OBJECT, World
 
-pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.usefixtures("dagster_in_memory"),
+]  # several runs for each edit: part of `make proofs`
 
 
 def test_an_edited_title_is_kept_and_reported(synced: World) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 from integration_assets_tests.support.harness import Ran, World
 
-pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.usefixtures("dagster_in_memory"),
+]  # a dozen runs for each story of a plan: part of `make proofs`
 
 
 def test_a_dry_run_shows_the_plan_and_writes_nothing(ready: World) -> None:

@@ -12,7 +12,10 @@ from hubspot.crm.schemas import ObjectTypeDefinitionPatch  # type: ignore[import
 
 from integration_assets_tests.support.harness import OBJECT, World
 
-pytestmark = pytest.mark.usefixtures("dagster_in_memory")
+pytestmark = [
+    pytest.mark.proof,
+    pytest.mark.usefixtures("dagster_in_memory"),
+]  # several runs for each refusal: part of `make proofs`
 
 
 def test_a_record_the_portal_refuses_is_named_and_the_others_arrive(ready: World) -> None:

@@ -23,6 +23,8 @@ from integration_assets.staging.store import hold_store
 from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.short_waits import short_waits
 
+pytestmark = pytest.mark.proof  # runs of every job: part of `make proofs`
+
 CHECK_CREDENTIALS = credentials_job(Names())
 
 

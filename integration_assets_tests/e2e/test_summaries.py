@@ -16,6 +16,8 @@ from integration_assets_tests.support.harness import OBJECT, Ran, World
 from integration_assets_tests.support.kept_files import readable_contents
 from integration_assets_tests.support.small_world import PEOPLE
 
+pytestmark = pytest.mark.proof  # a run for each ending: part of `make proofs`
+
 DONE = ("created", "unchanged", "rejected", "verified")
 SHAPE: dict[str, Any] = {
     "version": int,

@@ -28,6 +28,8 @@ from integration_assets_tests.support.filled_registry import filled, open_all
 from integration_assets_tests.support.killed_rotations import reencrypted, rotated
 from integration_assets_tests.support.registries import ACTOR, opened
 
+pytestmark = pytest.mark.proof  # processes at one database: part of `make proofs`
+
 ROTATIONS = 4
 SLEEP = "integration_assets.tenants.registry.database.time.sleep"
 

@@ -29,6 +29,8 @@ from integration_assets_tests.support.killed_rotations import (
 )
 from integration_assets_tests.support.registries import ACTOR, opened, tenant_id, with_two_tenants
 
+pytestmark = pytest.mark.proof  # kills at every step, on both databases: part of `make proofs`
+
 Work = Callable[[Registry], int]
 MANY = 300
 STATEMENTS_PER_SECRET = 3
