@@ -12,6 +12,7 @@ import duckdb
 
 from integration_assets.assets.lineage import SOURCES, Sources, column_lineage
 from integration_assets.masking import mask_addresses
+from integration_assets.sql import read_sql
 from integration_assets.staging.descriptions import COLUMNS
 
 PREVIEW_ROWS = 10
@@ -50,11 +51,11 @@ def table_metadata(
     """Row count, column schema and lineage, and a Markdown preview of `table` (a schema-qualified name of ours).
 
     `order_by` is a column list or position of ours, so that the preview shows what matters first; `prefix` is that of
-    our assets in this project. Where a column comes
-    from is in its description as well: Dagster's own UI does not draw the lineage of columns.
+    our assets in this project. Where a column comes from is in its description as well: Dagster's own UI does not draw
+    the lineage of columns.
     """
     described = connection.execute(f"DESCRIBE {table}").fetchall()
-    descriptions: Mapping[str, str] = COLUMNS.get(table, {})
+    descriptions = {name: column.description for name, column in COLUMNS.get(table, {}).items()}
     sources = SOURCES.get(table, {})
     # Before anything is read: personal columns are left out of the query itself, not of its answer.
     shown = list(PREVIEWED.get(table, ())) or [name for name, *_ in described if name not in PERSONAL]
@@ -78,6 +79,23 @@ def table_metadata(
         ),
         **({"dagster/column_lineage": column_lineage(sources, prefix)} if sources else {}),
         "preview": dg.MetadataValue.md(markdown_table(shown, preview)),
+    }
+
+
+def definition_metadata(table: str, sql: str | None = None) -> dict[str, Any]:
+    """Metadata that an asset has before it was ever made: its table, columns with types and descriptions, and its SQL.
+
+    `sql` names the file of the SELECT that makes the table; None where no single one does.
+    """
+    sources = SOURCES.get(table, {})
+    columns = [
+        dg.TableColumn(name, type=column.type, description=_with_sources(column.description, sources.get(name, {})))
+        for name, column in COLUMNS[table].items()
+    ]
+    return {
+        "dagster/table_name": table,
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        **({"SQL": dg.MetadataValue.md(f"```sql\n{read_sql(sql).strip()}\n```")} if sql else {}),
     }
 
 

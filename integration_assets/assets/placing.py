@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import dagster as dg
@@ -20,7 +20,7 @@ def step_name(stage: str) -> str:
 
 
 def stage_asset(
-    stage: str, *, deps: Sequence[str], group_name: str, kinds: set[str]
+    stage: str, *, deps: Sequence[str], group_name: str, kinds: set[str], metadata: Mapping[str, Any] | None = None
 ) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
     """Make a function the asset of a stage that has one, named and described as the function is."""
 
@@ -32,6 +32,7 @@ def stage_asset(
             group_name=group_name,
             owners=OWNERS,
             kinds=kinds,
+            metadata=metadata,
         )
         # Not `dg.asset`, which names the step after the key without the prefix it is given later.
         return dg.multi_asset(specs=[spec], name=step_name(stage), partitions_def=TENANTS, op_tags={STAGE_TAG: stage})(

@@ -7,7 +7,7 @@ from datetime import timedelta
 import dagster as dg
 
 from integration_assets.assets.charts import ranking_charts, trend_charts
-from integration_assets.assets.metadata import table_metadata
+from integration_assets.assets.metadata import definition_metadata, table_metadata
 from integration_assets.assets.placing import OWNERS, key_under, running_prefix, step_name
 from integration_assets.resolution.rank import rank, snapshot_history
 from integration_assets.runs.launch import RANK_STAGE, STAGE_TAG
@@ -59,8 +59,9 @@ def freshness(period: timedelta) -> dg.FreshnessPolicy:
             group_name="ranked",
             owners=OWNERS,
             kinds={"sql", "duckdb"},
+            metadata=definition_metadata(table, sql=table.replace(".", "/")),
         )
-        for key, (_, _, description) in RANKED.items()
+        for key, (table, _, description) in RANKED.items()
     ],
     partitions_def=TENANTS,
     op_tags={STAGE_TAG: RANK_STAGE},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from integration_assets.assets.metadata import table_metadata
+from integration_assets.assets.metadata import definition_metadata, table_metadata
 from integration_assets.assets.placing import OWNERS, key_under, running_prefix, step_name
 from integration_assets.ingest.raw_tables import ingest
 from integration_assets.runs.ingest_inputs import ingest_inputs
@@ -70,8 +70,9 @@ _DEPS = {"raw_crm_contacts": ["raw_votes", "raw_feature_requests"]}
             group_name="raw",
             owners=OWNERS,
             kinds={kind, "duckdb"},
+            metadata=definition_metadata(table),
         )
-        for key, (_, _, description, kind) in RAW.items()
+        for key, (table, _, description, kind) in RAW.items()
     ],
     partitions_def=TENANTS,
     op_tags={STAGE_TAG: READ_STAGE},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from integration_assets.assets.metadata import markdown_table, table_metadata
+from integration_assets.assets.metadata import definition_metadata, markdown_table, table_metadata
 from integration_assets.assets.placing import running_prefix, stage_asset
 from integration_assets.models import Rejected
 from integration_assets.resolution.resolve import resolve_votes
@@ -27,6 +27,7 @@ UNUSABLE = (
     deps=["raw_feature_requests", "raw_votes", "raw_crm_companies", "raw_crm_contacts", "raw_internal_accounts"],
     group_name="resolved",
     kinds={"python", "sql", "duckdb"},
+    metadata=definition_metadata("resolved.votes", sql="resolution/votes"),
 )
 def domain_resolved_votes(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:
     """One row per counted vote: the company, how it was matched, or why it was not.

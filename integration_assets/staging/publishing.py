@@ -107,10 +107,10 @@ def _describe(connection: duckdb.DuckDBPyConnection, table: str, columns: set[st
     """Give a published table and its columns their descriptions, as comments that every client shows."""
     statements = [f"COMMENT ON TABLE {_COPY}.{table} IS {_text(TABLES[table])}"] if table in TABLES else []
     statements += [
-        f"COMMENT ON COLUMN {_COPY}.{table}.{_identifier(column)} IS {_text(description)}"
-        for column, description in COLUMNS.get(table, {}).items()
+        f"COMMENT ON COLUMN {_COPY}.{table}.{_identifier(name)} IS {_text(column.description)}"
+        for name, column in COLUMNS.get(table, {}).items()
         # the file may be made of a store that an earlier version ranked, which lacks what was added since
-        if column in columns
+        if name in columns
     ]
     if statements:
         connection.execute(";".join(statements))

@@ -196,6 +196,6 @@ def test_the_lineage_is_in_the_metadata_and_in_the_words(store):
     assert shown["dagster/column_lineage"] == column_lineage(SOURCES["ranked.feature_requests"])
     words = {column.name: column.description for column in shown["dagster/column_schema"].columns}
     assert words["title"] == "Title of the request ← raw_feature_requests: title"
-    assert words["open_pipeline"] == COLUMNS["ranked.feature_requests"]["open_pipeline"]
+    assert words["open_pipeline"] == COLUMNS["ranked.feature_requests"]["open_pipeline"].description
     raw = table_metadata(store, "raw.votes")
     assert "dagster/column_lineage" not in raw

@@ -19,6 +19,12 @@ from integration_assets.assets.metadata import (
     shown_table,
     table_metadata,
 )
+from integration_assets.assets.ranked import RANKED
+from integration_assets.assets.raw import RAW
+from integration_assets.definitions import defs
+from integration_assets.resolution.rank import rank
+from integration_assets.resolution.resolve import resolve_votes
+from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.staging.descriptions import COLUMNS
 from integration_assets.staging.store import open_store
 
@@ -121,3 +127,22 @@ def test_a_view_is_previewed_like_a_table():
     cells = [line.split(" | ")[place] for line in shown["preview"].value.splitlines()[2:]]
     assert cells == ["1", "1", "0", "0", "0"]
     assert shown["dagster/row_count"] == 5
+
+
+def test_an_asset_shows_its_table_columns_and_sql_before_the_first_run(tmp_path):
+    """As a run would: the same columns with the same types and words, beside the query that makes the table."""
+    tables = {
+        **{asset: table for asset, (table, *_) in RAW.items()},
+        "domain_resolved_votes": "resolved.votes",
+        **{asset: table for asset, (table, *_) in RANKED.items()},
+    }
+    specs = {spec.key.to_user_string(): spec for spec in defs.resolve_all_asset_specs()}
+    with open_store(tmp_path / "store.duckdb") as connection:
+        resolve_votes(connection, ResolutionSettings())
+        rank(connection, as_of=datetime(2026, 11, 1, tzinfo=UTC))
+        for asset, table in tables.items():
+            shown, made = specs[asset].metadata, table_metadata(connection, table)
+            assert shown["dagster/table_name"] == table
+            assert shown["dagster/column_schema"] == made["dagster/column_schema"], table
+            assert ("SQL" in shown) is not table.startswith("raw."), table
+    assert "votes_30d" in specs["ranked_feature_requests"].metadata["SQL"].value

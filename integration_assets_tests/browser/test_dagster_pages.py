@@ -212,7 +212,8 @@ def test_the_page_of_an_asset_explains_it(reader, key):
     rows: dict[str, str] = {}
     for row in reader.page.get_by_role("row").all_inner_texts():
         rows.setdefault(next(iter(row.split()), ""), row)  # the columns come before the preview
-    for column, meaning in COLUMNS.get(table, {}).items():
+    for column, (kind, meaning) in COLUMNS.get(table, {}).items():
+        assert kind in rows[column]
         assert meaning in rows[column]
         for asset, names in SOURCES.get(table, {}).get(column, {}).items():
             assert f"{asset}: {', '.join(names)}" in rows[column]

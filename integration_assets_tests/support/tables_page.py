@@ -87,7 +87,7 @@ def tables_page() -> str:
         if table == "ops.migrations":
             continue
         lines += [f"## {table}", "", f"{description}.", "", "| column | type | holds |", "|---|---|---|"]
-        lines += [f"| `{name}` | {kind} | {COLUMNS[table][name]} |" for name, kind, _ in published[table]]
+        lines += [f"| `{name}` | {kind} | {COLUMNS[table][name].description} |" for name, kind, _ in published[table]]
         lines.append("")
     return "\n".join(lines)
 
