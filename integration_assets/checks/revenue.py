@@ -72,7 +72,7 @@ def figures_joined(connection: duckdb.DuckDBPyConnection, settings: GateSettings
         return CheckResult(name, ASSET, "WARN", passed=False, detail="ARR has not been resolved yet")
     rows = query(connection, "arr_unjoined")
     if not rows:
-        return CheckResult(name, ASSET, "WARN", passed=True, detail="every figure of revenue leads to a company")
+        return CheckResult(name, ASSET, "WARN", passed=True, detail="every revenue figure belongs to a company")
     parts = [
         f"{count(figures, _FIGURES[source])} leading to {_UNJOINED[reason]}, {money_amount(amount)} in all "
         f"({', '.join(map(str, ids[:NAMED]))}{', …' if figures > NAMED else ''})"

@@ -16,6 +16,7 @@ class Order(StrEnum):
 
     ARR = "arr"
     COMPANIES = "companies"
+    VOTES = "votes"
 
 
 def rankings(
@@ -28,10 +29,15 @@ def rankings(
     ] = None,
 ) -> None:
     """Show the ranking of the last run from the published database, or how it moved."""
+    from integration_assets.errors import ConfigurationError
     from integration_assets.reporting.published import show_movers, show_rankings
 
     if since:
-        show_movers(results_console(), settings_of(environment), tenant, since, by.value, limit)
+        if by is Order.VOTES:
+            raise ConfigurationError("--since goes with --by arr or --by companies: past ranks by votes are not kept")
+        show_movers(
+            results_console(), settings_of(environment), tenant, since, "arr" if by is Order.ARR else "companies", limit
+        )
     else:
         show_rankings(results_console(), settings_of(environment), tenant, by.value, limit)
 

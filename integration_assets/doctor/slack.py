@@ -41,7 +41,7 @@ def _slack(settings: Settings, tenant: str) -> CheckOutcome:
         granted = _granted(_ask(settings, "auth.test"))
         # Not every answer names the scopes; then posting will tell.
         if granted is not None and NEEDED not in granted:
-            return fail(f"the token has not the scope {NEEDED}", f"add {NEEDED} to the app and install it again")
+            return fail(f"the token lacks the scope {NEEDED}", f"add {NEEDED} to the app and install it again")
         return _channel(settings)
     except SlackApiError as error:
         # Slack's own trouble must not make people replace a token that works.

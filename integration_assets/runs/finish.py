@@ -61,7 +61,7 @@ AFTER_STOP = (
     "Dagster tries it again by itself, twice at most; its run monitoring can be given a longer max_runtime_seconds."
 )
 SEEN_BY_ITS_STARTER = "not posted: whoever started the run so sees it in Dagster"
-SAID_BEFORE = "not posted: Slack has been told of this, and hears of it again when it changes"
+SAID_BEFORE = "not posted: Slack already has this message, and gets another when the state changes"
 
 
 def finish_run(state: RunState) -> RunResult:

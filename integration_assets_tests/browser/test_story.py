@@ -87,7 +87,7 @@ def test_from_the_first_login_to_the_ranking(running: Running, browser: Browser)
     expect(rows).to_have_count(5)
     expect(rows.first).to_contain_text("1,608.50".replace(".50", ""))
     expect(page.locator("svg .bar-fill")).to_have_count(5)
-    page.get_by_label("Title holds").fill("csv")
+    page.get_by_label("Title contains").fill("csv")
     page.get_by_role("button", name="Show").click()
     expect(rows).to_have_count(1)
     expect(rows.first).to_contain_text("777")  # of which only billing knows

@@ -97,7 +97,7 @@ def test_a_floor_counts_as_written(store, settings):
 def test_revenue_that_is_nobodys_is_a_warning(store, settings):
     """Rows and accounts above zero that lead to no company, or to several, with their sum and the first of them."""
     joined = result(store, settings, "revenue_joined")
-    assert (joined.passed, joined.detail) == (True, "every figure of revenue leads to a company")
+    assert (joined.passed, joined.detail) == (True, "every revenue figure belongs to a company")
     store.execute(
         """
         INSERT INTO resolved.arr_unjoined VALUES

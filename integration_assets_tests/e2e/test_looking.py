@@ -32,6 +32,11 @@ def test_rankings_show_the_requests_in_both_orders(synced: World) -> None:
     assert by_arr.code == 0
     positions = _positions(by_arr.out, "Single sign-on", "Dark mode", "Crash on start", "Export to CSV", "Themes")
     assert positions == sorted(positions)
+    by_votes = synced.run("rankings", "--by", "votes")
+    assert "Requests by votes" in by_votes.out
+    refused = synced.run("rankings", "--by", "votes", "--since", "7d")
+    assert refused.code == 2
+    assert "past ranks by votes are not kept" in refused.err
     by_companies = synced.run("rankings", "--by", "companies", "--limit", "2")
     assert by_companies.code == 0
     assert "Dark mode" in by_companies.out
