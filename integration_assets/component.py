@@ -22,7 +22,7 @@ KEY_PREFIX = "feature_requests"
 
 
 class FeatureRequestSyncParams(BaseModel):
-    """What may be said when the component's YAML is written."""
+    """Parameters of the scaffolder that writes the component's YAML."""
 
     key_prefix: str = Field(default=KEY_PREFIX, description="Put before the key of every asset.")
     automation: bool = Field(default=False, description="Whether syncs start by themselves from the beginning.")

@@ -41,7 +41,7 @@ _LEVELS: dict[LogLevel, int] = {
 
 
 class LogOutput(msgspec.Struct, frozen=True):
-    """What was configured. `chosen`: somebody named the level, else it is the default of the command."""
+    """Configuration of the log. `chosen`: somebody named the level, else it is the default of the command."""
 
     level: LogLevel
     style: str
@@ -170,7 +170,7 @@ class RunLogHandler(logging.Handler):
 
 
 def _dagsters_handlers() -> list[logging.Handler]:
-    """What Dagster captures the step at work with; empty outside of one."""
+    """Handlers with which Dagster captures the step at work; empty outside of one."""
     return logging.getLogger(_CAPTURED_BY_DAGSTER).handlers
 
 
@@ -270,7 +270,7 @@ def ensure_forwarded() -> None:
 
 
 def output() -> LogOutput | None:
-    """What was configured in this process; None before."""
+    """Configuration of this process's log; None before there is one."""
     return _output
 
 

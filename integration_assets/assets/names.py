@@ -6,7 +6,7 @@ import msgspec
 
 
 class Names(msgspec.Struct, frozen=True):
-    """What a project puts before our names, so that they differ from its own; nothing where it is empty."""
+    """Prefixes that a project puts before our names, so that they differ from its own; may be empty."""
 
     prefix: str = ""
 

@@ -52,7 +52,7 @@ RUN_KEY_TAG = "dagster/run_key"
 
 
 class Changed(StrEnum):
-    """What a tenant's turn found out. `unknown`: a run is under way, which reads what changed anyway."""
+    """Outcome of a tenant's turn. `unknown`: a run is under way, which reads what changed anyway."""
 
     YES = "changed"
     NO = "unchanged"
@@ -74,7 +74,7 @@ FileState = tuple[int, int, int]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What a tenant's feedback system said when all of it was stored or a run had been started for it.
+    """Answer of a tenant's feedback system when all of it was stored, or a run had been started for it.
 
     `store`: the staging store as it was when no message waited in it; None: look again.
     """
@@ -91,7 +91,7 @@ _STORED = {
 
 
 class Runs:
-    """What Dagster knows of our runs."""
+    """Our runs as Dagster knows them."""
 
     def __init__(self, instance: dg.DagsterInstance) -> None:
         self._instance = instance
@@ -250,7 +250,7 @@ def asked_path(settings: Settings, tenant: str) -> Path:
 
 
 def read_asked(path: Path) -> Asked:
-    """What was newest; nothing when there is no file, or one that cannot be used: then all that is not stored is new.
+    """The newest records when last asked; none without a usable file: then all that is not stored is new.
 
     Raises:
         PermanentError: there is a file and it cannot be read.

@@ -1,4 +1,4 @@
-"""What a run of some stages goes on from: the tables that earlier stages leave in the staging store."""
+"""Prerequisites of a run of some stages: the tables that earlier stages leave in the staging store."""
 
 from __future__ import annotations
 
