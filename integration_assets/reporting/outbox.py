@@ -42,7 +42,8 @@ class Delivery(msgspec.Struct):
 
 
 def put(connection: duckdb.DuckDBPyConnection, message: OutboxMessage) -> None:
-    """Keep a message, in the caller's transaction."""
+    """Keep a message, in the caller's transaction; it takes the place of an earlier one of the same run."""
+    connection.execute("DELETE FROM sync.outbox WHERE run_id = ?", [message.run_id])
     connection.execute(
         "INSERT INTO sync.outbox VALUES (?, ?, ?, ?::TIMESTAMP, ?, ?)",
         [

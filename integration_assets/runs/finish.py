@@ -114,16 +114,18 @@ def _finish(state: RunState) -> RunResult:
     # First: whatever fails from here on, the session must not end the run a second time when it closes.
     state.finished = True
     _let_go_of_broken_store(state)
-    # Before the summary: that the file could not be published is an error of the run, and decides its end state.
-    published = _publish(state)
     conclusion = _conclude(state)
-    recorded, problem = _record(state, conclusion, published)
-    if problem is not None:
+    recorded, problem = _record(state, conclusion)
+    # After the record, so that the published database knows of this run as well.
+    published, unpublished = _publish(state)
+    if problem is not None or unpublished is not None:
         _let_go_of_broken_store(state)
-        # The first error is the cause. That the end could not be recorded either often only follows from it.
+        # The first error is the cause. That the end could not be recorded or published either often only follows.
         if state.error is None:
-            state.error, state.error_stage = problem, "run_summary"
+            state.error, state.error_stage = problem or unpublished, "run_summary"
             conclusion = _conclude(state)
+            # What was recorded says that all went well, which is no longer true.
+            recorded = recorded and _record(state, conclusion)[0]
     message = _post(
         state, conclusion, recorded=recorded
     )  # before the notes are taken: what Slack refused is one of them
@@ -255,7 +257,7 @@ def _may_record(state: RunState) -> bool:
     return state.connection is not None and (state.lock is None or state.lock.passed_on() is None)
 
 
-def _record(state: RunState, conclusion: _Conclusion, published: Path | None) -> tuple[bool, PermanentError | None]:
+def _record(state: RunState, conclusion: _Conclusion) -> tuple[bool, IntegrationError | None]:
     """Record the end, and put the message into the outbox; whether that was done, and what went wrong."""
     # After the lock has passed on, another run owns the store: writing now would overwrite its records.
     if state.connection is None or not _may_record(state):
@@ -275,35 +277,28 @@ def _record(state: RunState, conclusion: _Conclusion, published: Path | None) ->
             f"staging store: the end of the run could not be recorded: {first_line(error)}; "
             "check the disk, then run again"
         )
-    if published:
-        try:
-            # Once more, so that the published database knows of this run as well.
-            publish(state.connection, published)
-        except IntegrationError as error:
-            state.notes.append(f"this run is missing in the published database: {error.message}")
     return True, None
 
 
-def _publish(state: RunState) -> Path | None:
+def _publish(state: RunState) -> tuple[Path | None, IntegrationError | None]:
+    """Publish the ranking; the file, or why there is none. Neither where there is nothing to publish."""
     if state.connection is None or not _may_record(state):
-        return None
+        return None, None
     settings = state.opened_settings()
     target = published_path(settings.home, state.target(), state.tenant)
     # An undo ranks nothing: what was published stays, and comes to know of this run.
     again = state.mode in UNDO_MODES and target.exists()
     # A run that ranked nothing itself may publish only tables that an earlier run finished, never half of its own.
     if not (state.ranked or again or (state.scope.takes_over(RANK_STAGE) and was_ranked(state.connection))):
-        return None
+        return None, None
     try:
         publish(state.connection, target)
         # Only on request: the file holds names of companies and ARR, and others than the product's user could read it.
         if settings.share_published:
             share_published(settings.home)
     except IntegrationError as error:
-        if state.error is None:
-            state.error, state.error_stage = error, "run_summary"
-        return None
-    return target
+        return None, error
+    return target, None
 
 
 def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
