@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="integration-assets",
     cls=CommandsInOrder,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Which feature requests did this customer make, and which matter most, by companies and by revenue?",
     epilog=examples("demo", "doctor", "plan", "rankings --by companies"),
     no_args_is_help=True,
@@ -368,6 +369,7 @@ def undo(
     The next plan of that environment is held, so that a schedule does not write everything again.
     """
     from integration_assets.commands.run_output import show_result, show_undo
+    from integration_assets.reporting.advice import for_whom
     from integration_assets.reporting.run_summary import write_json
 
     check_file(json)
@@ -382,7 +384,7 @@ def undo(
         keep_file(json, lambda: write_json(ending.summary, json))
     show_result(console, ending)
     if changes and ending.summary.dry_run:
-        command = f"integration-assets undo {run} --environment {settings.environment} --yes"
+        command = f"integration-assets undo {run} {for_whom(tenant, settings.environment)} --yes"
         typer.echo(f"nothing was changed; to apply it: {command}")
     raise SystemExit(ending.exit_code)
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from slack_sdk.models.blocks import Block
 
 from integration_assets.config import Settings
+from integration_assets.reporting.advice import release_command
 from integration_assets.reporting.slack_preview import show_slack
 from integration_assets.reporting.terminal import show_plan, show_summary
 from integration_assets.runs.result import RunResult
@@ -28,6 +29,8 @@ def show_result(console: Console, ending: RunResult) -> None:
         console.print(Text(f"published database: {ending.published}"), soft_wrap=True)
     if ending.report:
         console.print(Text(f"report: {ending.report}"), soft_wrap=True)
+    if command := release_command(ending.summary):
+        console.print(Text(f"to approve the held plan: {command}"), soft_wrap=True)
 
 
 def show_saved_plan(

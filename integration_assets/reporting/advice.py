@@ -5,11 +5,13 @@ from __future__ import annotations
 from integration_assets.errors import EndState
 from integration_assets.reporting.run_summary import RunSummary
 
+DEFAULT_TENANT = "default"
+"""The tenant of a command that names none."""
 TODO = {
     EndState.SUCCEEDED_WITH_REJECTS: "Look at the rejects, each has its reason. All else was written and verified.",
-    EndState.HELD: "Look at the reasons. Mend the data or the schema, then run again.",
+    EndState.HELD: "Look at the reasons. Fix the data or the schema, then run again.",
     EndState.RETRY_LATER: "Nothing, unless it repeats: the next run goes on where this one stopped.",
-    EndState.FAILED: "Mend what the line above names, then run again. `integration-assets doctor` checks all of it.",
+    EndState.FAILED: "Fix what the line above names, then run again. `integration-assets doctor` checks all of it.",
 }
 """Advice by end state; code stands between grave accents. A run that succeeded asks for nothing."""
 
@@ -22,4 +24,9 @@ def release_command(summary: RunSummary) -> str | None:
     # Held by the gate there is no plan: nothing to approve, whatever the reasons say.
     if not (summary.plan.held and summary.plan.hash):
         return None
-    return f"integration-assets approve {summary.plan.hash[:12]} --environment {summary.environment}"
+    return f"integration-assets approve {summary.plan.hash[:12]} {for_whom(summary.tenant, summary.environment)}"
+
+
+def for_whom(tenant: str, environment: str) -> str:
+    """The options of a command for this tenant and environment: without them it would be about another one."""
+    return f"--environment {environment}" + ("" if tenant == DEFAULT_TENANT else f" --tenant {tenant}")

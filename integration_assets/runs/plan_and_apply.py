@@ -16,6 +16,7 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, CredentialError, HeldError
 from integration_assets.logs import without_links
 from integration_assets.models import Portal
+from integration_assets.reporting.advice import for_whom
 from integration_assets.reporting.progress import track
 from integration_assets.runs.gate_settings import gate_settings
 from integration_assets.runs.session import RunSession
@@ -193,7 +194,7 @@ async def write_run(session: RunSession) -> ApplyReport:
         raise HeldError(f"the gate is closed, nothing was written: {'; '.join(reasons)}", reasons=reasons)
     log.info("the gate is open: %d checks asked", len(results), extra={"checks": len(results)})
     planned = state.planned or plan_run(session)
-    _refuse_held(planned, session.target)
+    _refuse_held(planned, session.state.tenant, session.target)
     async with crm_for(session.settings, session.target, state.calls, before_write=session.check_lock) as crm:
         await make_sure_of_portal(session, crm)
         report = await apply_planned(session, crm, planned)
@@ -205,13 +206,13 @@ async def write_run(session: RunSession) -> ApplyReport:
     return report
 
 
-def _refuse_held(planned: Planned, environment: Environment) -> None:
+def _refuse_held(planned: Planned, tenant: str, environment: Environment) -> None:
     if planned.held:
-        short = planned.plan.hash[:12]
+        short, options = planned.plan.hash[:12], for_whom(tenant, environment.value)
         raise HeldError(
             f"plan {short} is held, nothing was written: {'; '.join(planned.reasons)}. "
-            f"Look at it with `integration-assets plan --environment {environment}`, "
-            f"release it with `integration-assets approve {short} --environment {environment}`",
+            f"Look at it with `integration-assets plan {options}`, "
+            f"approve it with `integration-assets approve {short} {options}`",
             reasons=planned.reasons,
         )
 

@@ -45,7 +45,7 @@ def test_a_run_held_before_the_ranking_is_listed_with_reason_and_remedy(ann: Cli
     listed = ann.http.get("/runs")
     assert listed.status_code == 200
     assert "give request r9 a title in the feedback system" in listed.text
-    assert "Mend the data or the schema" in listed.text
+    assert "Fix the data or the schema" in listed.text
     shown = ann.http.get("/runs/held-run")
     assert shown.status_code == 200
     assert "give request r9 a title" in shown.text
