@@ -17,6 +17,7 @@ from rich.text import Text
 
 from integration_assets.config import LOG_LEVEL_VARIABLE, load_settings, variable
 from integration_assets.demo import served, show_setup, variables, wait_for_interrupt
+from integration_assets.errors import ConfigurationError
 from integration_assets.logs import output
 from integration_assets.runs.in_process import config_file, dagster_home, prepared_instance
 from integration_assets.sandbox.internal import Billing
@@ -115,6 +116,8 @@ def run_to_its_end(command: list[str], environment: Mapping[str, str], folder: P
     Ctrl-C reaches the command by the terminal and SIGTERM is passed on, and it is waited for either way, so that it
     can end what it has started.
     """
+    if shutil.which(command[0]) is None:
+        raise ConfigurationError(f"{command[0]}: no such program on the PATH: name its file, or activate its venv")
     # A shell starts background jobs with SIGINT ignored; Dagster would inherit that and ignore SIGTERM as well.
     interrupted = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(command, env={**os.environ, **environment}, cwd=folder) as process:  # noqa: S603  # nosec B603  # as typed

@@ -13,6 +13,7 @@ import pytest
 
 from integration_assets import demo
 from integration_assets.dev import run_dev, run_sandbox, run_to_its_end
+from integration_assets.errors import ConfigurationError
 from integration_assets.logs import LogOutput
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
@@ -103,3 +104,9 @@ def test_what_was_asked_of_the_log_reaches_the_processes_that_dagster_starts(
     [(command, environment)] = started
     assert environment.get("INTEGRATION_ASSETS_LOG_LEVEL") == handed_on
     assert command[command.index("3000") + 1 :] == format_options
+
+
+def test_a_command_that_is_not_there_is_named() -> None:
+    """Wrong usage in one line, not a stack trace."""
+    with pytest.raises(ConfigurationError, match="no-such-program: no such program on the PATH"):
+        run_to_its_end(["no-such-program", "serve"], {})

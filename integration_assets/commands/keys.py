@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from integration_assets.commands.help import examples
 from integration_assets.commands.shared import actor, existing_registry, settings_of
 
-app = typer.Typer(help="Manage the keys that seal the tenants' secrets.", no_args_is_help=True)
+app = typer.Typer(
+    help="Manage the keys that seal the tenants' secrets.",
+    epilog=examples("keys generate > master.key", "keys status"),
+    no_args_is_help=True,
+)
 
 
 @app.command()

@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from integration_assets.commands.help import examples
 from integration_assets.commands.shared import DEFAULT, Tenant, settings_of
 
 if TYPE_CHECKING:
     from integration_assets.config import Settings
 
-app = typer.Typer(help="Map an address or a domain to a company.", no_args_is_help=True)
+app = typer.Typer(
+    help="Map an address or a domain to a company.",
+    epilog=examples('overrides add acme-labs.example 1234567 --note "subsidiary"', "overrides list"),
+    no_args_is_help=True,
+)
 
 
 @app.command("list")

@@ -56,7 +56,7 @@ def report(
         Path | None, typer.Option("--markdown", help="Show a summary that --json wrote as Markdown, and nothing else.")
     ] = None,
 ) -> None:
-    """Show what a run did: its numbers, calls, checks, and what was left unresolved; and where its report lies."""
+    """Show what a run did: numbers, calls, checks, and votes left unresolved. Names the file of its HTML report."""
     from integration_assets.reporting.markdown import read_summary, summary_markdown
     from integration_assets.reporting.published import show_report
 

@@ -20,7 +20,7 @@ def serve(
     ] = None,
     proxy: Annotated[
         str | None,
-        typer.Option("--proxy", help="Address of that proxy: only it is believed where a browser comes from."),
+        typer.Option("--proxy", help="Address of that proxy: only its word on where a browser comes from is trusted."),
     ] = None,
 ) -> None:
     """Serve the pages where tenants manage their integrations and see what their runs found."""

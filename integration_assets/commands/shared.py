@@ -31,7 +31,8 @@ class EnvironmentName(StrEnum):
 
 
 Tenant = Annotated[
-    str, typer.Option("--tenant", help="Whose data; `default` reads the environment variables unless it is registered.")
+    str,
+    typer.Option("--tenant", help="Tenant to work on; `default` reads the environment variables if not registered."),
 ]
 Environment = Annotated[
     EnvironmentName | None,

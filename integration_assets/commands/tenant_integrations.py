@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Manage a tenant's keys and tokens. They are read from a prompt or stdin.", no_args_is_help=True)
 
 NEVER = "never"
-Slug = Annotated[str, typer.Argument(metavar="TENANT", help="Whose.")]
+Slug = Annotated[str, typer.Argument(metavar="TENANT", help="Tenant to work on.")]
 ProviderName = Annotated[str, typer.Argument(metavar="PROVIDER", help="canny, hubspot or slack.")]
 ForEnvironment = Annotated[
     str | None,

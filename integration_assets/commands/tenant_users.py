@@ -10,8 +10,8 @@ from integration_assets.commands.shared import Yes, actor, ask, confidential, ex
 
 app = typer.Typer(help="Manage who may log in. Passwords are read from a prompt or stdin.", no_args_is_help=True)
 
-Login = Annotated[str, typer.Argument(help="What they log in with; an address, say.")]
-OfTenant = Annotated[str | None, typer.Option("--tenant", help="Whose admin.")]
+Login = Annotated[str, typer.Argument(help="Login name, for example an e-mail address.")]
+OfTenant = Annotated[str | None, typer.Option("--tenant", help="Tenant this user administers, or whose users to list.")]
 
 
 @app.command()
@@ -67,7 +67,7 @@ def enable(login: Login) -> None:
 
 @app.command()
 def disable(login: Login) -> None:
-    """Shut somebody out at once, without removing them."""
+    """Block a user's login at once, without removing the user."""
     _enable(login, enabled=False)
 
 

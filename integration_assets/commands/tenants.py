@@ -6,15 +6,24 @@ from typing import Annotated
 
 import typer
 
+from integration_assets.commands.help import examples
 from integration_assets.commands.shared import Yes, actor, ask, existing_registry, naming_the_other, settings_of
 from integration_assets.commands.tenant_integrations import app as integrations
 from integration_assets.commands.tenant_users import app as users
 
-app = typer.Typer(help="Manage tenants, their keys and their users.", no_args_is_help=True)
+app = typer.Typer(
+    help="Manage tenants, their keys and their users.",
+    epilog=examples(
+        'tenants add acme --name "Acme"',
+        "tenants integrations add acme canny",
+        "tenants user add ann@acme.example --tenant acme",
+    ),
+    no_args_is_help=True,
+)
 app.add_typer(users, name="user")
 app.add_typer(integrations, name="integrations")
 
-Slug = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 63 of a-z, 0-9 and -, not - first.")]
+Slug = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 63 characters a-z, 0-9 and -; not - at the start.")]
 
 
 @app.command()
@@ -111,7 +120,9 @@ def remove(slug: Slug, yes: Yes = False) -> None:
 def set_setting(
     slug: Slug,
     name: Annotated[str, typer.Argument(help="As in own_domains, arr_sources, currency_rates, base_currency.")],
-    value: Annotated[str | None, typer.Argument(help="As in the variable of that name; none takes it away.")] = None,
+    value: Annotated[
+        str | None, typer.Argument(help="As in the variable of that name; leave out to remove it.")
+    ] = None,
 ) -> None:
     """Set one of a tenant's own settings. For `default` they are environment variables."""
     from integration_assets.tenants.registry.directory import directory

@@ -21,13 +21,13 @@ class Check(msgspec.Struct, frozen=True):
 
 CHECKS: tuple[Check, ...] = (
     Check("installation", "other versions were never tested together", machine.installation),
-    Check("home", "a full disk ends a run in the middle", machine.home),
+    Check("home", "a run needs room there, and it holds e-mail addresses", machine.home),
     Check("staging store", "without it no run starts", machine.staging_store),
     Check("ledger", "undo and recovery rely on it", machine.ledger),
     Check("leftovers", "what a run left open is settled by the next one only", machine.leftovers),
     Check("encryption key", "without it no tenant's secret can be used", keys.encryption_key),
     Check("key age", "an old key that leaked opens all it ever sealed", keys.key_age),
-    Check("clock", "days of the history, freshness and expiries are told by it", network.clock),
+    Check("clock", "the history, freshness and expiry dates follow it", network.clock),
     Check("hosts", "a run needs every one of them", network.hosts),
     Check("egress", "a forged address could read this machine's cloud credentials", network.egress),
     Check("feedback key", "no request or vote can be read without it", feedback.credential),
