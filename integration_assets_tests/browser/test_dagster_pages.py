@@ -199,7 +199,15 @@ def test_the_graph_shows_the_stages(reader):
 def test_the_page_of_an_asset_explains_it(reader, key):
     """Description, group, owner, kinds, jobs; of a table its rows, and every column with meaning and sources."""
     spec, table = SPECS[key], TABLES.get(key, "")
-    words = ["Owners", "Kinds", "Tags", "Jobs", "Schedules", *COLUMNS.get(table, {}), *(["Row count"] if table else [])]
+    words = ["Owners", "Kinds", "Tags", "Jobs", "Schedules", *COLUMNS.get(table, {})]
+    # The columns of the definition are drawn first, and once more when the last run's are there.
+    words += [f"Storage\n{table}\n", "Row count"] if table else []
+    words += [column.description for column in COLUMNS.get(table, {}).values()]
+    words += [
+        f"{asset}: {', '.join(names)}"
+        for sources in SOURCES.get(table, {}).values()
+        for asset, names in sources.items()
+    ]
     description = [line.strip() for line in (spec.description or "").splitlines() if line.strip()]
     assert description
     text = reader.open(f"/assets/{key}", *words, *description)  # drawn as Markdown, and so after everything else
