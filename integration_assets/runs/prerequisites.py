@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import duckdb
 
 from integration_assets.errors import LaunchError
@@ -24,7 +27,7 @@ def check_prerequisites(scope: Scope, connection: duckdb.DuckDBPyConnection, ten
     Raises:
         LaunchError: something is missing; it names the assets to materialise before.
     """
-    missing = next((assets for assets in _needed(scope) if not _is_there(connection, assets)), None)
+    missing = next((assets for assets, is_there in _needed(scope) if not is_there(connection)), None)
     if missing is None:
         return
     raise LaunchError(
@@ -33,26 +36,23 @@ def check_prerequisites(scope: Scope, connection: duckdb.DuckDBPyConnection, ten
     )
 
 
-def _needed(scope: Scope) -> list[str]:
-    """The assets that an earlier run must have made, those made first at the front."""
+def _needed(scope: Scope) -> list[tuple[str, Callable[[duckdb.DuckDBPyConnection], bool]]]:
+    """The assets that an earlier run must have made, those made first at the front, with what tells that it has."""
     selected = set(scope.stages)
-    needed = []
+    needed: list[tuple[str, Callable[[duckdb.DuckDBPyConnection], bool]]] = []
     if RESOLVE_STAGE in selected and READ_STAGE not in selected:
-        needed.append(READ_ASSETS)
+        needed.append((READ_ASSETS, partial(_was_read, READ_INPUTS)))
     if RANK_STAGE in selected and RESOLVE_STAGE not in selected:
-        needed.append(RESOLVE_STAGE)
+        needed.append((RESOLVE_STAGE, was_resolved))
     if selected & {PLAN_STAGE, WRITE_STAGE}:
-        needed += [SCHEMA_ASSETS] if READ_STAGE not in selected else []
-        needed += ["ranked_feature_requests"] if RANK_STAGE not in selected else []
+        needed += [(SCHEMA_ASSETS, partial(_was_read, SCHEMA_INPUTS))] if READ_STAGE not in selected else []
+        needed += [("ranked_feature_requests", was_ranked)] if RANK_STAGE not in selected else []
     return needed
 
 
-def _is_there(connection: duckdb.DuckDBPyConnection, assets: str) -> bool:
-    if assets in (READ_ASSETS, SCHEMA_ASSETS):
-        inputs = READ_INPUTS if assets == READ_ASSETS else SCHEMA_INPUTS
-        read = {name for (name,) in connection.execute("SELECT input FROM raw.reads").fetchall()}
-        return read >= set(inputs)
-    return was_resolved(connection) if assets == RESOLVE_STAGE else was_ranked(connection)
+def _was_read(inputs: tuple[str, ...], connection: duckdb.DuckDBPyConnection) -> bool:
+    read = {name for (name,) in connection.execute("SELECT input FROM raw.reads").fetchall()}
+    return read >= set(inputs)
 
 
 def was_resolved(connection: duckdb.DuckDBPyConnection) -> bool:
