@@ -7,8 +7,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
+import msgspec
+
+Kept = TypeVar("Kept", bound=msgspec.Struct)
 PRIVATE = 0o600
 READABLE = 0o644
 
@@ -31,6 +34,18 @@ def replacing_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         unfinished.replace(path)
     finally:
         unfinished.unlink(missing_ok=True)
+
+
+def read_or_empty(path: Path, kind: type[Kept]) -> Kept:
+    """The struct that a file holds as JSON; an empty one without a file, or with one that none of our versions wrote.
+
+    Raises:
+        OSError: there is a file and it cannot be read.
+    """
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (FileNotFoundError, msgspec.MsgspecError):
+        return kind()
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:

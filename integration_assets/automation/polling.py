@@ -39,7 +39,7 @@ from integration_assets.runs.state import Mode
 from integration_assets.staging.store import make_private_directory, open_store, store_path
 from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for
 from integration_assets.tenants.settings import settings_for
-from integration_assets.whole_files import write_whole
+from integration_assets.whole_files import read_or_empty, write_whole
 
 WHO = "the sensor sync_on_change"
 """As the audit trail names whoever opens a secret here, and the run lock whoever holds the store."""
@@ -256,9 +256,7 @@ def read_asked(path: Path) -> Asked:
         PermanentError: there is a file and it cannot be read.
     """
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Asked)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return Asked()
+        return read_or_empty(path, Asked)
     except OSError as error:
         raise PermanentError(f"{path} cannot be read: {error.strerror}; check its permissions") from error
 

@@ -20,7 +20,7 @@ import msgspec
 from integration_assets.errors import CredentialError, EndState, IntegrationError, PermanentError
 from integration_assets.reporting.slack_posting import DeliveryStatus, Posting
 from integration_assets.staging.store import make_private_directory
-from integration_assets.whole_files import write_whole
+from integration_assets.whole_files import read_or_empty, write_whole
 
 RUNS = "runs"
 """The subject of how runs end."""
@@ -72,11 +72,8 @@ def read_alerts(path: Path) -> Alerts:
     Raises:
         OSError: there is a file and it cannot be read.
     """
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=Alerts)
     # A file that cannot be understood counts as none: an alert that is told twice is better than a run that cannot end.
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return Alerts()
+    return read_or_empty(path, Alerts)
 
 
 @contextmanager
