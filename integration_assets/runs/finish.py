@@ -126,6 +126,8 @@ def _finish(state: RunState) -> RunResult:
             conclusion = _conclude(state)
             # What was recorded says that all went well, which is no longer true.
             recorded = recorded and _record(state, conclusion)[0]
+        elif unpublished is not None:
+            state.notes.append(f"this run is missing in the published database: {unpublished.message}")
     message = _post(
         state, conclusion, recorded=recorded
     )  # before the notes are taken: what Slack refused is one of them
