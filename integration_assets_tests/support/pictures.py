@@ -15,10 +15,11 @@ from playwright.sync_api import Page, sync_playwright
 from integration_assets.config import load_settings
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets.tenants.registry.database import open_registry
+from integration_assets_tests.browser.conftest import log_in
 from integration_assets_tests.support.harness import world_of
 from integration_assets_tests.support.installation import Installation
 from integration_assets_tests.support.snapshots import PROMPT, folder
-from integration_assets_tests.support.web_site import PASSWORD, add_user, served
+from integration_assets_tests.support.web_site import add_user, served
 
 PICTURES = Path(__file__).parents[2] / "docs" / "pictures"
 TENANT, LOGIN = "acme", "ann@acme.example"
@@ -51,12 +52,7 @@ def main() -> int:
         playwright = stack.enter_context(sync_playwright())
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         stack.callback(browser.close)
-        page = browser.new_page(viewport=SCREEN)  # type: ignore[arg-type]  # a mapping of the two sizes
-        page.goto(f"{site.origin}/login")
-        page.get_by_label("Login").fill(LOGIN)
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Log in").click()
-        page.wait_for_url("**/requests")
+        page = log_in(browser.new_context(viewport=SCREEN), site, LOGIN)  # type: ignore[arg-type]  # the two sizes
         PICTURES.mkdir(exist_ok=True)
         for name, address in PAGES.items():
             page.goto(f"{site.origin}{address}")
