@@ -12,7 +12,7 @@ from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
@@ -22,7 +22,10 @@ from integration_assets.pasted import unwrapped, why_no_base_url, why_no_secret
 
 CANNY_BASE_URL = "https://canny.io/api"
 HUBSPOT_BASE_URL = "https://api.hubapi.com"
+Read = TypeVar("Read", bound=BaseSettings)
 SLACK_BASE_URL = "https://slack.com/api/"
+DEFAULT_TENANT = "default"
+"""The tenant of a command that names none. It exists without a registry."""
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+):[0-9]{1,5}")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 LOWEST_RATE, HIGHEST_RATE = Decimal("0.0000001"), Decimal(10) ** 9
@@ -385,10 +388,7 @@ def load_automation() -> Automation:
     Raises:
         ConfigurationError: one line that names each wrong variable and what it must be.
     """
-    try:
-        return Automation()
-    except ValidationError as error:
-        raise ConfigurationError(f"wrong configuration: {_problems(error)}") from None
+    return _read(Automation)
 
 
 def automation_or_defaults() -> Automation:
@@ -430,10 +430,7 @@ def load_log_settings() -> LogSettings:
     Raises:
         ConfigurationError: one line that names each wrong variable and what it must be.
     """
-    try:
-        return LogSettings()
-    except ValidationError as error:
-        raise ConfigurationError(f"wrong configuration: {_problems(error)}") from None
+    return _read(LogSettings)
 
 
 class TenantSettings(Settings):
@@ -519,8 +516,13 @@ def load_settings(**values: Any) -> Settings:
     Raises:
         ConfigurationError: one line that names each wrong variable and what it must be.
     """
+    return _read(Settings, **{variable(field): value for field, value in values.items()})
+
+
+def _read(kind: type[Read], **values: Any) -> Read:
+    """Settings of a kind from the environment, with values by variable on top; what is wrong in one line."""
     try:
-        return Settings(**{variable(field): value for field, value in values.items()})
+        return kind(**values)
     except ValidationError as error:
         raise ConfigurationError(f"wrong configuration: {_problems(error)}") from None
 

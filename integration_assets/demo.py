@@ -16,7 +16,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from integration_assets.commands.run_output import show_message, show_result, show_saved_plan
-from integration_assets.config import Settings, load_settings, variable
+from integration_assets.config import DEFAULT_TENANT, Settings, load_settings, variable
 from integration_assets.definitions import defs
 from integration_assets.errors import PermanentError
 from integration_assets.reporting.progress import showing
@@ -29,7 +29,6 @@ from integration_assets.runs.state import Mode
 from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
 from integration_assets.tenants.portal_setup import set_up
 
-TENANT = "default"
 DEMO_HOME = Path(".integration_assets") / "demo"
 
 
@@ -125,7 +124,7 @@ def next_commands() -> list[str]:
 
 def _run(settings: Settings, mode: Mode) -> RunResult:
     with showing(Console(stderr=True)):
-        return run_job(defs.resolve_job_def(mode.value), settings, mode, tenant=TENANT)
+        return run_job(defs.resolve_job_def(mode.value), settings, mode, tenant=DEFAULT_TENANT)
 
 
 def show_setup(console: Console, settings: Settings) -> None:
@@ -136,12 +135,12 @@ def show_setup(console: Console, settings: Settings) -> None:
         return True
 
     with showing(Console(stderr=True)):
-        result = asyncio.run(set_up(settings, TENANT, agree))
+        result = asyncio.run(set_up(settings, DEFAULT_TENANT, agree))
     console.print(Text("\n".join(result.lines)))
 
 
 def _show_dry_run(console: Console, settings: Settings, ending: RunResult) -> None:
-    show_saved_plan(console, settings, TENANT, ending, None, lines=4)
+    show_saved_plan(console, settings, DEFAULT_TENANT, ending, None, lines=4)
     show_result(console, ending)
 
 
@@ -151,10 +150,10 @@ def _show_sync(console: Console, _settings: Settings, ending: RunResult) -> None
 
 def _show_results(console: Console, settings: Settings, ending: RunResult, sandbox: Sandbox) -> None:
     _headline(console, "Which requests matter most")
-    show_rankings(console, settings, TENANT, "arr", 10)
-    show_rankings(console, settings, TENANT, "companies", 10)
+    show_rankings(console, settings, DEFAULT_TENANT, "arr", 10)
+    show_rankings(console, settings, DEFAULT_TENANT, "companies", 10)
     _headline(console, "Whose votes count for no company, and why")
-    with open_published(settings, TENANT) as connection:
+    with open_published(settings, DEFAULT_TENANT) as connection:
         show_unresolved(console, read_unresolved(connection, limit=12))
         calls = read_calls(connection, ending.summary.run_id)
     _headline(console, f"What Slack received (message {len(sandbox.team.messages)} of this demo)")

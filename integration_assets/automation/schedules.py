@@ -10,8 +10,8 @@ import dagster as dg
 from integration_assets.assets.jobs import Job
 from integration_assets.assets.names import Names
 from integration_assets.automation.turns import Turns
-from integration_assets.config import Automation, load_automation, load_settings
-from integration_assets.runs.partitions import DEFAULT_TENANT, TENANTS
+from integration_assets.config import DEFAULT_TENANT, Automation, load_automation, load_settings
+from integration_assets.runs.partitions import TENANTS
 from integration_assets.tenants.integrations import missing_variables
 
 SLOT_MINUTES = 5

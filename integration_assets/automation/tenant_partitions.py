@@ -8,8 +8,8 @@ from __future__ import annotations
 import dagster as dg
 
 from integration_assets.assets.names import Names
-from integration_assets.config import load_settings
-from integration_assets.runs.partitions import DEFAULT_TENANT, PARTITIONS, TENANTS
+from integration_assets.config import DEFAULT_TENANT, load_settings
+from integration_assets.runs.partitions import PARTITIONS, TENANTS
 from integration_assets.tenants.settings import registry_tenants
 
 

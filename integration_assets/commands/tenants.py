@@ -29,10 +29,10 @@ Slug = Annotated[str, typer.Argument(metavar="TENANT", help="1 to 63 characters 
 @app.command()
 def add(slug: Slug, name: Annotated[str, typer.Option("--name", help="What people call it.")] = "") -> None:
     """Make a tenant; the first one makes the registry. Its partition is there at once."""
+    from integration_assets.config import DEFAULT_TENANT
     from integration_assets.runs.in_process import forget_runs, update_partitions
     from integration_assets.tenants.registry.database import registry
     from integration_assets.tenants.removal import add_tenant
-    from integration_assets.tenants.settings import DEFAULT_TENANT
 
     settings = settings_of()
     with registry(settings, create=True) as opened:
@@ -87,10 +87,10 @@ def show(slug: Slug) -> None:
 @app.command()
 def remove(slug: Slug, yes: Yes = False) -> None:
     """Remove a tenant and everything it left in files. Users, integrations and keys go; CRM and audit trail stay."""
+    from integration_assets.config import DEFAULT_TENANT
     from integration_assets.runs.in_process import forget_runs, update_partitions
     from integration_assets.tenants.registry.directory import directory
     from integration_assets.tenants.removal import files_that_go, remove_tenant
-    from integration_assets.tenants.settings import DEFAULT_TENANT
 
     settings = settings_of()
     with existing_registry(settings) as registry:

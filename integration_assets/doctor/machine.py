@@ -18,6 +18,7 @@ from integration_assets.doctor.context import DoctorContext, NotTriedError, in_t
 from integration_assets.doctor.findings import CheckOutcome, fail, failed, ok, warn
 from integration_assets.doctor.store import StoreFacts, bytes_of, store_facts
 from integration_assets.errors import IntegrationError
+from integration_assets.reporting.advice import for_whom
 from integration_assets.staging.sharing import exposed
 from integration_assets.staging.store import make_private_directory
 
@@ -181,8 +182,7 @@ async def leftovers(context: DoctorContext) -> CheckOutcome:
         left.append(f"the outcome of {facts.ledger.open_writes:,} writes is not known")
     # Only a warning: the next run settles it by itself.
     if left:
-        command = f"integration-assets sync --environment {context.environment}"
-        tenant = "" if context.tenant == "default" else f" --tenant {context.tenant}"
-        return warn("; ".join(left), f"`{command}{tenant}` settles it")
+        command = f"integration-assets sync {for_whom(context.tenant, context.environment)}"
+        return warn("; ".join(left), f"`{command}` settles it")
     waiting = f"; {facts.unsent} messages to Slack wait for the next run" if facts.unsent else ""
     return ok(f"no run is open and no write unsettled{waiting}")

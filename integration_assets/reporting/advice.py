@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+from integration_assets.config import DEFAULT_TENANT
 from integration_assets.errors import EndState
 from integration_assets.reporting.run_summary import RunSummary
 
-DEFAULT_TENANT = "default"
-"""The tenant of a command that names none."""
 TODO = {
     EndState.SUCCEEDED_WITH_REJECTS: "Look at the rejects, each has its reason. All else was written and verified.",
     EndState.HELD: "Look at the reasons. Fix the data or the schema, then run again.",

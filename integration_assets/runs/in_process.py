@@ -16,11 +16,11 @@ from uuid import uuid4
 import dagster as dg
 from sqlalchemy.exc import OperationalError
 
-from integration_assets.config import Settings, expanded, variable, why_no_home
+from integration_assets.config import DEFAULT_TENANT, Settings, expanded, variable, why_no_home
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.runs.abandoned import close_abandoned_runs, run_tags
 from integration_assets.runs.event_connections import kept_connections
-from integration_assets.runs.partitions import DEFAULT_TENANT, PARTITION_TAG, align_partitions
+from integration_assets.runs.partitions import PARTITION_TAG, align_partitions
 from integration_assets.runs.result import RunResult, has_result, read_result
 from integration_assets.runs.run_records import erase_run
 from integration_assets.runs.session import SESSION

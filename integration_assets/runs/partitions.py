@@ -6,7 +6,8 @@ from collections.abc import Collection
 
 import dagster as dg
 
-DEFAULT_TENANT = "default"
+from integration_assets.config import DEFAULT_TENANT
+
 PARTITION_TAG = "dagster/partition"
 PARTITIONS = "integration_assets_tenants"
 """Name of the partitions in a Dagster instance, which keeps those of all projects in one place."""

@@ -15,12 +15,12 @@ from uuid import uuid4
 
 import msgspec
 
-from integration_assets.config import Environment, Settings, load_settings
+from integration_assets.config import DEFAULT_TENANT, Environment, Settings, load_settings
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.registry.changes import SharedPortalError, source_name_of
 from integration_assets.tenants.registry.views import TenantView
-from integration_assets.tenants.settings import DEFAULT_TENANT, registry_tenants, settings_without_secrets
+from integration_assets.tenants.settings import registry_tenants, settings_without_secrets
 from integration_assets.whole_files import write_whole
 
 DIRECTORY = "portals"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from integration_assets.config import Environment, Settings
+from integration_assets.config import DEFAULT_TENANT, Environment, Settings
 from integration_assets.errors import PermanentError
 from integration_assets.staging.lock import lock_path, run_lock
 from integration_assets.staging.store import check_tenant, make_private_directory, store_path
@@ -24,7 +24,6 @@ from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.views import TenantView
-from integration_assets.tenants.settings import DEFAULT_TENANT
 
 PUT_AWAY = "removed"
 """Folder under the home for what lay in a new tenant's place. No tenant's name leads there."""

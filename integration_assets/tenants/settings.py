@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
-from integration_assets.config import Environment, Settings, TenantSettings, tenant_settings
+from integration_assets.config import DEFAULT_TENANT, Environment, Settings, TenantSettings, tenant_settings
 from integration_assets.connectors.address_guard import check_address
 from integration_assets.connectors.proxies import check_outgoing
 from integration_assets.errors import ConfigurationError
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from integration_assets.tenants.registry.directory import Directory
     from integration_assets.tenants.registry.repository import TenantRepository
 
-DEFAULT_TENANT = "default"
 TENANT_FIELDS = (
     "source_name",
     "link_contacts",
