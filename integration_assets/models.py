@@ -7,7 +7,8 @@ Ids are text. Times are UTC, timezone-aware. Money is an exact decimal, or the r
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from enum import StrEnum
 from typing import Generic, Literal, TypeVar
 
@@ -145,6 +146,23 @@ class Contact(msgspec.Struct, frozen=True):
     email: str | None
     additional_emails: tuple[str, ...] = ()
     primary_company_id: str | None = None
+
+
+class Deal(msgspec.Struct, frozen=True):
+    """An open deal (opportunity). `company_ids` are its companies; a deal of several counts for each of them.
+
+    `stage` is the label people see. `amount` is in `currency`, an ISO 4217 code, or in the portal's where that is None.
+    `home_amount` is the same as the CRM converts it to the portal's currency, None where it does not tell.
+    """
+
+    deal_id: str
+    name: str | None = None
+    company_ids: tuple[str, ...] = ()
+    stage: str | None = None
+    amount: Decimal | None = None
+    currency: str | None = None
+    home_amount: Decimal | None = None
+    close_date: date | None = None
 
 
 class CrmFeatureRequest(msgspec.Struct, frozen=True):

@@ -21,6 +21,7 @@ from integration_assets.models import (
     Company,
     Contact,
     CrmFeatureRequest,
+    Deal,
     Link,
     LinkDefinition,
     LinkTarget,
@@ -185,6 +186,26 @@ class CompanyExport(Protocol):
         """
 
 
+class DealPage(msgspec.Struct, frozen=True):
+    """Some open deals, and the calls that they take at least, for the floor of the run."""
+
+    page: Page[Deal]
+    calls: int
+
+
+class OpenDeals(Protocol):
+    """Open deals (opportunities) of a portal: neither won nor lost yet."""
+
+    scopes: frozenset[str]
+    """Scopes that reading them takes, beyond those of a run."""
+
+    def of(self, company_ids: Collection[str] | None) -> AsyncIterator[DealPage]:
+        """Read the open deals of these companies, each with its companies; None asks for those of all companies.
+
+        The way with fewer calls is taken, so deals of other companies may be among them.
+        """
+
+
 class Crm(Protocol):
     """A CRM portal: one credential, one environment."""
 
@@ -208,6 +229,8 @@ class Crm(Protocol):
     """The way to read changed companies alone; None where only listing all of them tells."""
     company_export: CompanyExport | None
     """The way to read all companies at once; None where there is none."""
+    deals: OpenDeals | None
+    """The way to read open deals; None where the CRM has none, or they cannot be read."""
 
     @property
     def name(self) -> str:

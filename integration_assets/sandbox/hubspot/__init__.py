@@ -1,8 +1,8 @@
 """A strict look-alike of the HubSpot CRM API, version 2026-09, with all its state in memory.
 
-Companies, contacts and custom objects; properties, schemas, associations and their labels; search, merges, limits.
-What HubSpot documents, it enforces; what it does not document is an option of `PortalOptions`. May import nothing of
-the product but `models`, and of this room only `lookalike`.
+Companies, contacts, deals and custom objects; properties, schemas, associations and their labels; search, merges,
+limits. What HubSpot documents, it enforces; what it does not document is an option of `PortalOptions`. May import
+nothing of the product but `models`, and of this room only `lookalike`.
 """
 
 from integration_assets.sandbox.hubspot.app import hubspot_lookalike

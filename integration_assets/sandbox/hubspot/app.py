@@ -14,6 +14,7 @@ from integration_assets.sandbox.hubspot import (
     routes_associations,
     routes_exports,
     routes_objects,
+    routes_pipelines,
     routes_properties,
     routes_schemas,
 )
@@ -30,6 +31,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     *routes_schemas.OPERATIONS,
     *routes_properties.OPERATIONS,
     *routes_objects.OPERATIONS,
+    *routes_pipelines.OPERATIONS,
 )
 _COMPILED = tuple((compile_path(operation.path)[0], operation) for operation in _OPERATIONS)
 

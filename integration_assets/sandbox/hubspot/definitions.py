@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from integration_assets.sandbox.hubspot.errors import Json, error, validation
+from integration_assets.sandbox.hubspot.pipelines import STAGES
 
 FIELD_TYPES: dict[str, frozenset[str]] = {
     "bool": frozenset({"booleancheckbox", "calculation_equation"}),
@@ -60,7 +61,14 @@ def standard_property(
     external_options: bool = False,
 ) -> Json:
     """Definition of a property HubSpot brings along."""
-    fields = {"string": "text", "number": "number", "datetime": "date", "date": "date", "enumeration": "select"}
+    fields = {
+        "string": "text",
+        "number": "number",
+        "bool": "booleancheckbox",
+        "datetime": "date",
+        "date": "date",
+        "enumeration": "select",
+    }
     return {
         "name": name,
         "label": name.removeprefix("hs_").replace("_", " ").capitalize(),
@@ -144,6 +152,24 @@ def contact_properties() -> list[Json]:
         standard_property("hs_email_domain", group=group, read_only=True),
         standard_property("lifecyclestage", "enumeration", "radio", group=group, options=LIFECYCLE_STAGES),
         standard_property("associatedcompanyid", "number", group=group, read_only=True),
+    ]
+
+
+def deal_properties() -> list[Json]:
+    """Standard properties of deals. Some are derived: of the stage, and of the amount by the account's own rates."""
+    group = "dealinformation"
+    return [
+        *_system(group, "createdate", "hs_lastmodifieddate"),
+        standard_property("dealname", group=group),
+        standard_property("pipeline", "enumeration", group=group, options=("default",)),
+        standard_property("dealstage", "enumeration", "radio", group=group, options=tuple(name for name, *_ in STAGES)),
+        standard_property("amount", "number", group=group),
+        standard_property("deal_currency_code", "enumeration", group=group, options=CURRENCIES),
+        standard_property("amount_in_home_currency", "number", group=group, read_only=True, calculated=True),
+        standard_property("closedate", "datetime", group=group),
+        standard_property(
+            "hs_is_closed", "bool", group=group, options=("true", "false"), read_only=True, calculated=True
+        ),
     ]
 
 

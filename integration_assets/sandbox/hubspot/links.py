@@ -21,11 +21,13 @@ Pair = tuple[str, str]
 """Object type names, from and to."""
 
 PRIMARY_COMPANY: Key = (HUBSPOT, 1)
+PRIMARY_COMPANY_OF_DEAL: Key = (HUBSPOT, 5)
 PARENT_COMPANY: Key = (HUBSPOT, 14)
 CHILD_COMPANY: Key = (HUBSPOT, 13)
 _EXCLUSIVE: dict[Pair, Key] = {
     ("contacts", "companies"): PRIMARY_COMPANY,
     ("companies", "companies"): PARENT_COMPANY,
+    ("deals", "companies"): PRIMARY_COMPANY_OF_DEAL,
 }
 """Types a record has towards one other record at most."""
 
@@ -41,7 +43,7 @@ class AssociationType(NamedTuple):
 
 
 def standard_types() -> Iterator[tuple[AssociationType, AssociationType]]:
-    """The types HubSpot defines between companies and contacts, each with its inverse."""
+    """The types HubSpot defines between companies, contacts and deals, each with its inverse."""
     rows: list[tuple[Pair, int, int, str | None, str | None, str, str]] = [
         (
             ("contacts", "companies"),
@@ -63,6 +65,8 @@ def standard_types() -> Iterator[tuple[AssociationType, AssociationType]]:
             "parent_to_child_company",
             "child_to_parent_company",
         ),
+        (("deals", "companies"), 341, 342, None, None, "deal_to_company_unlabeled", "company_to_deal_unlabeled"),
+        (("deals", "companies"), 5, 6, "Primary", "Primary", "deal_to_company", "company_to_deal"),
     ]
     for pair, number, inverse, label, inverse_label, name, inverse_name in rows:
         there = AssociationType(pair, (HUBSPOT, number), label, name, (HUBSPOT, inverse))

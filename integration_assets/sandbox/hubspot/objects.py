@@ -13,13 +13,14 @@ from integration_assets.sandbox.hubspot.records import RecordStore
 STANDARD_DEFAULTS = {
     "companies": ("name", "domain"),
     "contacts": ("firstname", "lastname", "email"),
+    "deals": ("dealname", "amount", "closedate", "pipeline", "dealstage"),
 }
 """Properties a read returns when none is asked for, besides those of the system."""
 
 
 @dataclass
 class ObjectType:
-    """Companies, contacts or a custom object. `name` is the canonical name: "companies", "contacts", or our own."""
+    """Companies, contacts, deals or a custom object. `name` is the canonical name: "companies", or that of our own."""
 
     name: str
     object_type_id: str

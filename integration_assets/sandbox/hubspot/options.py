@@ -19,6 +19,8 @@ ALL_SCOPES = frozenset(
         "crm.objects.contacts.write",
         "crm.objects.custom.read",
         "crm.objects.custom.write",
+        "crm.objects.deals.read",
+        "crm.objects.deals.write",
         "crm.schemas.companies.read",
         "crm.schemas.companies.write",
         "crm.schemas.contacts.read",

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from integration_assets.sandbox.hubspot.definitions import company_properties, contact_properties
+from integration_assets.sandbox.hubspot.definitions import company_properties, contact_properties, deal_properties
 from integration_assets.sandbox.hubspot.errors import Json, not_found, validation
 from integration_assets.sandbox.hubspot.exports import ExportDesk
 from integration_assets.sandbox.hubspot.links import LinkStore, TypeRegistry, standard_types
@@ -28,6 +28,12 @@ TOKEN = credential("pat-na1-sandbox")
 _ALIASES = {
     "companies": ("company", "0-2"),
     "contacts": ("contact", "0-1"),
+    "deals": ("deal", "0-3"),
+}
+_NEEDS_ONE_OF = {
+    "companies": ("name", "domain"),
+    "contacts": ("email", "firstname", "lastname"),
+    "deals": ("dealname",),
 }
 
 
@@ -70,6 +76,7 @@ class Portal:
         self._object_number = 100_000 + self.random.randrange(1_000_000) * 2 + portal_id % 2
         self._add_standard("companies", company_properties(parent_property=self.options.parent_property))
         self._add_standard("contacts", contact_properties())
+        self._add_standard("deals", deal_properties())
         for there, back in standard_types():
             self.types.add(there, back, SINCE_EVER)
 
@@ -91,7 +98,6 @@ class Portal:
         return f"2-{self._object_number}"
 
     def _add_standard(self, name: str, properties: list[Json]) -> None:
-        contacts = name == "contacts"
         singular, object_type_id = _ALIASES[name]
         made = ObjectType(
             name=name,
@@ -99,8 +105,8 @@ class Portal:
             singular=singular,
             store=self.new_store(),
             created_property="createdate",
-            modified_property="lastmodifieddate" if contacts else "hs_lastmodifieddate",
-            needs_one_of=("email", "firstname", "lastname") if contacts else ("name", "domain"),
+            modified_property="lastmodifieddate" if name == "contacts" else "hs_lastmodifieddate",
+            needs_one_of=_NEEDS_ONE_OF[name],
         )
         group = f"{singular}information"
         made.groups[group] = {"name": group, "label": f"{singular.capitalize()} information", "displayOrder": 0}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from integration_assets.sandbox.hubspot.errors import Json
 from integration_assets.sandbox.hubspot.links import CHILD_COMPANY, PARENT_COMPANY, PRIMARY_COMPANY
 from integration_assets.sandbox.hubspot.objects import ObjectType
+from integration_assets.sandbox.hubspot.pipelines import CLOSED_STAGES
 from integration_assets.sandbox.hubspot.records import Record
 from integration_assets.sandbox.hubspot.values import iso
 
@@ -33,6 +34,10 @@ def _primary_company(portal: Portal, record_id: int) -> str | None:
     return str(companies[0]) if companies else None
 
 
+def _deal_is_closed(portal: Portal, record_id: int) -> str:
+    return str(portal.objects["deals"].store.records[record_id].properties.get("dealstage") in CLOSED_STAGES).lower()
+
+
 _DERIVED: dict[str, dict[str, Callable[[Portal, int], str | None]]] = {
     "companies": {
         "hs_parent_company_id": _parent,
@@ -40,8 +45,9 @@ _DERIVED: dict[str, dict[str, Callable[[Portal, int], str | None]]] = {
         "num_associated_contacts": _contacts,
     },
     "contacts": {"associatedcompanyid": _primary_company},
+    "deals": {"hs_is_closed": _deal_is_closed},
 }
-"""Properties computed from associations when read."""
+"""Properties computed when read, from associations or from the stage of a deal."""
 
 
 def value_of(portal: Portal, one: ObjectType, record: Record, name: str) -> str | None:

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import Any
 
 from integration_assets.connectors.crm.base import ChangeCosts, CompanyMapping
 from integration_assets.connectors.crm.hubspot import endpoints, reads, translate
+from integration_assets.connectors.crm.hubspot.searching import RECORD_ID, page_ids, search_pages
 from integration_assets.connectors.crm.hubspot.session import Session
-from integration_assets.connectors.crm.hubspot.wire import SYSTEM, Reference, SearchPage, decode
-from integration_assets.errors import ContractError
+from integration_assets.connectors.crm.hubspot.wire import Reference, decode
 from integration_assets.models import Company, Page
 
 MODIFIED = "hs_lastmodifieddate"
 """Modification date of companies and custom objects."""
-RECORD_ID = "hs_object_id"
 
 
 class HubSpotCompanyChanges:
@@ -42,24 +39,14 @@ class HubSpotCompanyChanges:
 
     async def modified(self, since: datetime, *, most: int) -> tuple[str, ...] | None:
         """Ids of the live companies modified since, by ascending id."""
-        endpoint = endpoints.object_search(endpoints.COMPANIES)
+        filters = [{"propertyName": MODIFIED, "operator": "GTE", "value": str(int(since.timestamp() * 1000))}]
+        endpoint = endpoints.object_search(endpoints.COMPANIES).template
         found: list[str] = []
-        while True:
-            page = await self._session.read(
-                "POST", endpoint, SearchPage, json=_modified_query(since, found), bucket=endpoints.SEARCH_BUCKET
-            )
+        async for page in search_pages(self._session, endpoints.COMPANIES, filters, (RECORD_ID,)):
             if len(found) + page.total > most:  # each page tells it: no second one is read for nothing
                 return None
-            ids = [str(decode(entry, Reference, endpoint=endpoint.template).id) for entry in page.results]
-            # Each page is asked for by the last id of the one before: results beyond the 10,000th are never served,
-            # and records that are modified meanwhile keep their place.
-            if not _ascending([*found[-1:], *ids]):
-                raise ContractError(
-                    "hubspot does not sort a search by record id", system=SYSTEM, endpoint=endpoint.template
-                )
-            found += ids
-            if page.after() is None:
-                return tuple(found)
+            found += page_ids(page.results, endpoint)
+        return tuple(found)
 
     async def read(self, mapping: CompanyMapping, ids: Sequence[str]) -> Page[Company]:
         """These companies as they are now, at most 100 of them, without their parents."""
@@ -78,22 +65,3 @@ class HubSpotCompanyChanges:
     async def parents(self, ids: Sequence[str]) -> Mapping[str, str]:
         """The parent of each of these companies that has one, at most 1,000 companies."""
         return await reads.parents_of(self._session, ids)
-
-
-def _modified_query(since: datetime, found: Sequence[str]) -> dict[str, Any]:
-    filters = [{"propertyName": MODIFIED, "operator": "GTE", "value": str(int(since.timestamp() * 1000))}]
-    # From the last id on, instead of by a cursor, which ends at the 10,000th result.
-    if found:
-        filters.append({"propertyName": RECORD_ID, "operator": "GT", "value": found[-1]})
-    return {
-        "filterGroups": [{"filters": filters}],
-        "sorts": [{"propertyName": RECORD_ID, "direction": "ASCENDING"}],
-        "properties": [RECORD_ID],
-        "limit": endpoints.RECORDS_PER_SEARCH,
-    }
-
-
-def _ascending(ids: Sequence[str]) -> bool:
-    # As numbers: as text 10 would come before 9.
-    numbers = [int(one) if one.isdecimal() else -1 for one in ids]
-    return all(number >= 0 for number in numbers) and all(one < other for one, other in pairwise(numbers))

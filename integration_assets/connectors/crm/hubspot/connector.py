@@ -15,6 +15,7 @@ from integration_assets.connectors.crm.base import (
     CompanyChanges,
     CompanyExport,
     CompanyMapping,
+    OpenDeals,
     PairLinks,
     PairsOutcome,
     PairWrite,
@@ -24,6 +25,7 @@ from integration_assets.connectors.crm.base import (
 from integration_assets.connectors.crm.hubspot import endpoints, reads, schema
 from integration_assets.connectors.crm.hubspot import writes as writing
 from integration_assets.connectors.crm.hubspot.company_changes import HubSpotCompanyChanges
+from integration_assets.connectors.crm.hubspot.deals import HubSpotDeals
 from integration_assets.connectors.crm.hubspot.exports import HubSpotCompanyExport
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
 from integration_assets.connectors.crm.hubspot.schema import CompanyProperties
@@ -97,6 +99,7 @@ class HubSpotCrm:
         self._company_properties: CompanyProperties | None = None
         self.company_export: CompanyExport | None = None
         self.company_changes: CompanyChanges | None = HubSpotCompanyChanges(self._session)
+        self.deals: OpenDeals | None = HubSpotDeals(self._session)
 
     @property
     def name(self) -> str:

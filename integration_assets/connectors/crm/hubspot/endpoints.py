@@ -15,6 +15,7 @@ VERSION = "2026-09"
 
 CONTACTS = "0-1"
 COMPANIES = "0-2"
+DEALS = "0-3"
 """Object type ids of the standard objects; the same in every portal, unlike those of custom objects."""
 
 TARGETS: dict[LinkTarget, str] = {"company": COMPANIES, "contact": CONTACTS}
@@ -98,6 +99,11 @@ def association_limit(from_type: str, to_type: str) -> Endpoint:
 def custom_object_limit() -> Endpoint:
     """Name the endpoint for the custom objects the subscription allows."""
     return _endpoint(f"/crm/limits/{VERSION}/custom-object-types")
+
+
+def pipelines(object_type: str) -> Endpoint:
+    """Pipelines of a type, with their stages."""
+    return _endpoint(f"/crm/pipelines/{VERSION}/{{object_type}}", object_type=object_type)
 
 
 def schemas() -> Endpoint:

@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import BulkRefusedError, CompanyMapping
 from integration_assets.connectors.crm.hubspot import endpoints, translate
-from integration_assets.connectors.crm.hubspot.company_changes import RECORD_ID
+from integration_assets.connectors.crm.hubspot.searching import RECORD_ID
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.wire import SYSTEM, ExportStatus, ExportTask, Record, SearchTotal
 from integration_assets.connectors.download import download, is_loopback

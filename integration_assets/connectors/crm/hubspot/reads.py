@@ -335,6 +335,14 @@ async def links_of_pairs(
     return PairLinks(tuple(links), tuple(unreadable))
 
 
+async def associated_ids(
+    session: Session, from_type: str, to_type: str, ids: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Ids of the objects that each of these, at most 1,000, is associated with in whatever way."""
+    found = await _associations(session, from_type, to_type, ids)
+    return {start: tuple(pairs) for start, pairs in found.items()}
+
+
 async def _associated(
     session: Session, from_type: str, to_type: str, ids: Sequence[str], key: tuple[str, int]
 ) -> dict[str, str]:

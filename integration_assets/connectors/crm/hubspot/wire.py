@@ -250,6 +250,19 @@ class SearchPage(Listing, kw_only=True):
     total: int
 
 
+class Stage(_Wire):
+    """A stage of a pipeline: its id, which records hold, and the label people see."""
+
+    id: WireId
+    label: str
+
+
+class Pipeline(_Wire):
+    """A pipeline with its stages."""
+
+    stages: list[Stage] = []
+
+
 class ExportTask(_Wire):
     """An export that was accepted."""
 
