@@ -211,13 +211,42 @@ class InternalAccount(msgspec.Struct, frozen=True):
 # ------------------------------------------------------------------------------------------------- schema of the CRM
 
 
+class PropertyKind(StrEnum):
+    """Kind of value a managed property holds. Each connector maps it to a type of its CRM."""
+
+    TEXT = "text"
+    LONG_TEXT = "long_text"
+    NUMBER = "number"
+    MONEY = "money"
+    DATE_TIME = "date_time"
+    OPTION = "option"
+    ADDRESS = "address"
+    """Address of a web page."""
+
+
+class TextLimits(msgspec.Struct, frozen=True):
+    """Most UTF-16 units a CRM keeps of a value, by kind of property."""
+
+    text: int
+    long_text: int
+    address: int
+
+    def of(self, kind: PropertyKind) -> int | None:
+        """The limit of this kind; None for kinds that are no text."""
+        by_kind = {
+            PropertyKind.TEXT: self.text,
+            PropertyKind.LONG_TEXT: self.long_text,
+            PropertyKind.ADDRESS: self.address,
+        }
+        return by_kind.get(kind)
+
+
 class PropertyDefinition(msgspec.Struct, frozen=True):
-    """Definition of a managed property. `options` are internal values of an enumeration, in order, with labels."""
+    """Definition of a managed property. `options` are internal values of an OPTION, in order, with labels."""
 
     name: str
     label: str
-    type: Literal["string", "number", "datetime", "enumeration"]
-    field_type: str
+    kind: PropertyKind
     unique: bool = False
     options: tuple[tuple[str, str], ...] = ()
     description: str = ""
@@ -246,8 +275,25 @@ class ObjectDefinition(msgspec.Struct, frozen=True):
     links: tuple[LinkDefinition, ...]
 
 
+class TypeDifference(msgspec.Struct, frozen=True):
+    """Difference between the type a property has and the one its kind asks for, in the CRM's own words.
+
+    `harmless`: it takes our values and gives them back unchanged. `remedy` mends it where the type can be changed;
+    empty where the property has to be made anew.
+    """
+
+    detail: str
+    harmless: bool = False
+    remedy: str = ""
+
+
 class LiveProperty(msgspec.Struct, frozen=True):
-    """A property as a portal defines it now. `options` is None when they live outside the portal."""
+    """A property as a portal defines it now. `options` is None when they live outside the portal.
+
+    `type` and `field_type` (how the CRM's settings draw it, empty where there is no such word) are the CRM's own words,
+    for people and for comparing two portals of one provider. `difference` says of a property of ours, as the connector
+    judges it, how its type is not the one its kind asks for; None when it is.
+    """
 
     name: str
     type: str
@@ -258,6 +304,7 @@ class LiveProperty(msgspec.Struct, frozen=True):
     archived: bool = False
     group: str | None = None
     required: bool = False
+    difference: TypeDifference | None = None
 
 
 class LiveLink(msgspec.Struct, frozen=True):
@@ -276,6 +323,7 @@ class LiveSchema(msgspec.Struct, frozen=True):
     `object_present` is False when our object does not exist; `object_archived` when it exists only archived.
     `company_properties` covers the mapped company properties only, those that exist. `other_properties` are names of
     properties of our object that people added to it, or that say it is somebody else's object of the same name.
+    `text_limits` are told whether or not the object exists; None in a schema that was read by an earlier version.
     """
 
     portal: Portal
@@ -285,6 +333,7 @@ class LiveSchema(msgspec.Struct, frozen=True):
     links: tuple[LiveLink, ...]
     company_properties: tuple[LiveProperty, ...]
     other_properties: tuple[str, ...] = ()
+    text_limits: TextLimits | None = None
 
 
 # ------------------------------------------------------------------------------------------------------ at the edge

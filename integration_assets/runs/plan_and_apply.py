@@ -15,7 +15,7 @@ from integration_assets.config import Environment
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, CredentialError, HeldError
 from integration_assets.logs import without_links
-from integration_assets.models import Portal
+from integration_assets.models import LiveSchema, Portal
 from integration_assets.reporting.advice import for_whom
 from integration_assets.reporting.progress import track
 from integration_assets.runs.gate_settings import gate_settings
@@ -42,23 +42,24 @@ def plan_run(session: RunSession) -> Planned:
     Raises:
         ConfigurationError: the plan file is not the approved one, is stale, or belongs to another portal.
     """
-    portal = _portal(session)
+    schema = _schema(session)
+    portal = schema.portal
     now_set = plan_settings(session.settings, session.state.tenant)
     planned = _released(session, portal, now_set)
     if not isinstance(planned, Planned):
-        planned = _new(session, portal, now_set, changed=planned)
+        planned = _new(session, schema, now_set, changed=planned)
     session.state.planned = planned
     return planned
 
 
-def _portal(session: RunSession) -> Portal:
+def _schema(session: RunSession) -> LiveSchema:
     """The portal as last read into the staging store; its identity is asked again before the first write."""
     rows = session.connection.execute(
         "SELECT schema_json FROM raw.crm_portals WHERE role = 'target' AND environment = ?", [session.target.value]
     ).fetchall()
     if not rows or rows[0][0] is None:
         raise ConfigurationError("the CRM was not read yet: materialise the raw assets first")
-    return msgspec.convert(msgspec.json.decode(rows[0][0])["portal"], Portal)
+    return msgspec.json.decode(rows[0][0], type=LiveSchema)
 
 
 def _released(session: RunSession, portal: Portal, now_set: Mapping[str, str]) -> Planned | str | None:
@@ -102,7 +103,12 @@ def _released(session: RunSession, portal: Portal, now_set: Mapping[str, str]) -
 
 
 def _new(
-    session: RunSession, portal: Portal, now_set: Mapping[str, str], *, changed: str | None = None, follows: str = ""
+    session: RunSession,
+    schema: LiveSchema,
+    now_set: Mapping[str, str],
+    *,
+    changed: str | None = None,
+    follows: str = "",
 ) -> Planned:
     state, settings, connection = session.state, session.settings, session.connection
     excluded = connection.execute("SELECT request_id FROM raw.excluded_requests").fetchall()
@@ -112,7 +118,7 @@ def _new(
             run_id=state.run_id,
             tenant=state.tenant,
             environment=session.target.value,
-            portal_id=portal.portal_id,
+            portal_id=schema.portal.portal_id,
             source_name=settings.source_name,
             code_version=__version__,
             now=datetime.now(UTC),
@@ -124,6 +130,7 @@ def _new(
             settings=now_set,
             follows=follows,
             former_tenants=settings.former_tenants_of(state.tenant),
+            text_limits=schema.text_limits,
         ),
     )
     verdict = judge(
@@ -298,7 +305,7 @@ async def _the_rest(session: RunSession, crm: Crm, applied: Planned, first: Appl
     """
     state = session.state
     now_set = plan_settings(session.settings, state.tenant)
-    rest = _new(session, _portal(session), now_set, follows=applied.plan.plan_id)
+    rest = _new(session, _schema(session), now_set, follows=applied.plan.plan_id)
     if rest.held:
         state.notes.append(f"a further plan {rest.plan.hash[:12]} is held: {'; '.join(rest.reasons)}")
         return first

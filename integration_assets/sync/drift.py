@@ -54,41 +54,6 @@ class Drift(msgspec.Struct, frozen=True):
         return f"{self.name}: {self.detail}{'; ' if self.remedy else ''}{self.remedy}"
 
 
-Pair = tuple[str, str]
-"""Type and field type of a property."""
-
-_TEXTS = frozenset({("string", "text"), ("string", "textarea")})
-WRITABLE_PAIRS: Mapping[Pair, frozenset[Pair]] = {
-    ("string", "text"): _TEXTS,
-    ("string", "textarea"): _TEXTS,
-    ("number", "number"): frozenset({("number", "number")}),
-    ("datetime", "date"): frozenset({("datetime", "date")}),
-    ("enumeration", "select"): frozenset({("enumeration", "select"), ("enumeration", "radio")}),
-}
-"""By the pair a property is declared with, those that take the same values and give them back unchanged: only the way
-the CRM draws the field differs. Every other pair refuses our values or changes them. Source: HubSpot, "Properties"
-guide."""
-
-_SPOILT_BY: Mapping[Pair, str] = {
-    ("string", "html"): "it is rich text, which the CRM changes when it is saved",
-    ("string", "phonenumber"): "it is a phone number, which the CRM rewrites",
-    ("string", "file"): "it holds files",
-    ("enumeration", "checkbox"): "it takes several values, ours is one",
-    ("enumeration", "booleancheckbox"): "it knows yes and no only",
-}
-"""Reasons why a pair of the right type cannot hold our values."""
-
-FIELD_TYPES: Mapping[str, str] = {
-    "text": "single-line text",
-    "textarea": "multi-line text",
-    "number": "number",
-    "date": "date picker",
-    "select": "dropdown select",
-    "radio": "radio select",
-}
-"""Names of the field types we use, as in the CRM's settings."""
-
-
 def target_problems(
     expected: ObjectDefinition,
     live: LiveSchema,
@@ -254,27 +219,21 @@ def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterat
         yield Severity.ERROR, "the property is archived", "restore it in the CRM"
         return
     anew = "delete it for good in the CRM's settings, then run `setup`, which makes it anew"
-    pair, as_declared = (live.type, live.field_type), (wanted.type, wanted.field_type)
-    back = f"change its field type back to {FIELD_TYPES[wanted.field_type]} in the CRM's settings"
-    if not live.writable or live.field_type == "calculation_equation":
-        # A calculated property has the field type of its formula as well: one finding says enough.
-        yield Severity.ERROR, f"the property is read-only or calculated ({' '.join(pair)})", anew
-    # before the field type, which differs along with the type
-    elif live.type != wanted.type:
-        yield Severity.ERROR, f"type is {live.type}, expected {wanted.type}", anew
-    elif pair not in WRITABLE_PAIRS[as_declared]:
-        why = _SPOILT_BY.get(pair, "values may be refused or changed")
-        yield Severity.ERROR, f"field type is {live.field_type}, expected {wanted.field_type}: {why}", back
-    elif pair != as_declared:
-        shown = f"shown as {FIELD_TYPES[live.field_type]} ({live.field_type}), declared as {wanted.field_type}"
-        yield Severity.WARN, f"{shown}: values are written as before", ""
+    difference = live.difference
+    if not live.writable:
+        # A calculated property has the type of its formula as well: one finding says enough.
+        words = " ".join(word for word in (live.type, live.field_type) if word)
+        yield Severity.ERROR, f"the property is read-only or calculated ({words})", anew
+    elif difference is not None:
+        severity = Severity.WARN if difference.harmless else Severity.ERROR
+        yield severity, difference.detail, difference.remedy or ("" if difference.harmless else anew)
     if wanted.unique and not live.unique:
         yield Severity.ERROR, "values are no longer unique, so that records could be duplicated", anew
     if live.unique and not wanted.unique:
         yield Severity.ERROR, "values must be unique, which two requests may not be", anew
     missing = _missing_options(wanted, live)
-    # a property of another type has none of the options: the type is the finding then
-    if missing and live.type == wanted.type:
+    # a property of another type has no options at all: the type is the finding then
+    if missing and (live.options or difference is None or difference.harmless):
         yield (
             Severity.ERROR,
             f"options missing: {', '.join(missing)}",
@@ -359,7 +318,7 @@ def _features(
 def _property_text(prop: LiveProperty | None, wanted: PropertyDefinition | None) -> str:
     if prop is None or prop.archived:
         return "missing"
-    words = [prop.type, prop.field_type]
+    words = [word for word in (prop.type, prop.field_type) if word]
     words += ["unique"] if prop.unique else []
     words += [] if prop.writable or wanted is None else ["read-only"]  # company properties are only read
     words += ["required"] if prop.required and wanted is not None else []

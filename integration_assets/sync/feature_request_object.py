@@ -16,10 +16,15 @@ from typing import Any, Literal
 
 import msgspec
 
-from integration_assets.models import LinkDefinition, ObjectDefinition, PropertyDefinition, Status
+from integration_assets.models import (
+    LinkDefinition,
+    ObjectDefinition,
+    PropertyDefinition,
+    PropertyKind,
+    Status,
+    TextLimits,
+)
 
-MAX_TEXT = 65_536
-"""Most characters of a text property (HubSpot, "Properties" guide). Counted in UTF-16 units, the stricter reading."""
 TRUNCATION_MARK = "… [truncated]"
 STATE_DIGITS = 6
 """Hex digits per field in `managed_state`: enough to notice an edit, short enough for every field."""
@@ -65,20 +70,32 @@ _STATUS_LABELS = tuple((status.value, status.value.replace("_", " ").capitalize(
 _REASON_LABELS = tuple((reason.value, reason.value.capitalize()) for reason in RetiredReason)
 
 
-def _text(name: str, label: str, description: str, *, long: bool = False, unique: bool = False) -> PropertyDefinition:
-    return PropertyDefinition(name, label, "string", "textarea" if long else "text", unique, (), description)
+def _text(name: str, label: str, description: str, *, unique: bool = False) -> PropertyDefinition:
+    return PropertyDefinition(name, label, PropertyKind.TEXT, unique, (), description)
+
+
+def _long_text(name: str, label: str, description: str) -> PropertyDefinition:
+    return PropertyDefinition(name, label, PropertyKind.LONG_TEXT, description=description)
 
 
 def _number(name: str, label: str, description: str) -> PropertyDefinition:
-    return PropertyDefinition(name, label, "number", "number", description=description)
+    return PropertyDefinition(name, label, PropertyKind.NUMBER, description=description)
+
+
+def _money(name: str, label: str, description: str) -> PropertyDefinition:
+    return PropertyDefinition(name, label, PropertyKind.MONEY, description=description)
 
 
 def _time(name: str, label: str, description: str) -> PropertyDefinition:
-    return PropertyDefinition(name, label, "datetime", "date", description=description)
+    return PropertyDefinition(name, label, PropertyKind.DATE_TIME, description=description)
+
+
+def _address(name: str, label: str, description: str) -> PropertyDefinition:
+    return PropertyDefinition(name, label, PropertyKind.ADDRESS, description=description)
 
 
 def _choice(name: str, label: str, options: tuple[tuple[str, str], ...], description: str) -> PropertyDefinition:
-    return PropertyDefinition(name, label, "enumeration", "select", options=options, description=description)
+    return PropertyDefinition(name, label, PropertyKind.OPTION, options=options, description=description)
 
 
 FEATURE_REQUEST = ObjectDefinition(
@@ -94,20 +111,20 @@ FEATURE_REQUEST = ObjectDefinition(
         _text("title", "Title", "Title of the request; may be edited here."),
         _choice("status", "Status", _STATUS_LABELS, "Status of the request; may be edited here."),
         _text("source_status", "Source status", "Status in the words of the feedback system."),
-        _text("url", "URL", "Address of the request in the feedback system."),
+        _address("url", "URL", "Address of the request in the feedback system."),
         _text("board", "Board", "Board of the request; may be edited here."),
         _text("category", "Category", "Category of the request; may be edited here."),
-        _text("details", "Details", "Text of the request; may be edited here.", long=True),
+        _long_text("details", "Details", "Text of the request; may be edited here."),
         _number("votes", "Votes", "Votes that count."),
         _number("companies", "Companies", "Distinct companies that voted."),
-        _number("arr", "ARR", "Annual recurring revenue of the distinct companies that voted."),
-        _text("voter_domains", "Voter domains", "Business mail domains of the voters, one per line.", long=True),
+        _money("arr", "ARR", "Annual recurring revenue of the distinct companies that voted."),
+        _long_text("voter_domains", "Voter domains", "Business mail domains of the voters, one per line."),
         _time("requested_at", "Requested at", "When the request was made."),
         _time("last_vote_at", "Last vote at", "When the last vote came in."),
         _text("source", "Source", "Feedback system the request lives in."),
         _time(RETIRED_AT, "Retired at", "When the request left the feedback system; empty while it lives."),
         _choice(RETIRED_REASON, "Retired reason", _REASON_LABELS, "Why the request left the feedback system."),
-        _text(MANAGED_STATE, "Managed state", "Bookkeeping of the sync. Do not change.", long=True),
+        _long_text(MANAGED_STATE, "Managed state", "Bookkeeping of the sync. Do not change."),
     ),
     links=(
         LinkDefinition("voted", "company", "Voted", "Voted for"),
@@ -153,7 +170,7 @@ STATE_FIELDS = tuple(name for name in COMPARED_FIELDS if POLICIES[name].kind is 
 
 OUR_LABELS = tuple(link.name for link in FEATURE_REQUEST.links)
 
-_TYPES = {definition.name: definition.type for definition in FEATURE_REQUEST.properties}
+_KINDS = {definition.name: definition.kind for definition in FEATURE_REQUEST.properties}
 # C0 and C1 controls but tab and line feed, and lone surrogates: neither JSON nor the staging store can carry them.
 _UNSAFE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # the exponent is bounded: written out, a number with a long one would fill the memory
@@ -168,6 +185,14 @@ def mapping_version(definition: ObjectDefinition, policies: Mapping[str, FieldPo
 
 
 MAPPING_VERSION = mapping_version(FEATURE_REQUEST, POLICIES)
+_SAME_MAPPING = frozenset({"4346d3521c94", "d5f8c149e64c"})
+"""Digests of one and the same mapping: an earlier version described the kinds of properties in other words. Once the
+mapping changes, its digest is neither of these."""
+
+
+def same_mapping(one: str, other: str) -> bool:
+    """Tell whether two values of `MAPPING_VERSION` stand for the same mapping."""
+    return one == other or {one, other} <= _SAME_MAPPING
 
 
 def record_key(source_name: str, request_id: str) -> str:
@@ -175,29 +200,36 @@ def record_key(source_name: str, request_id: str) -> str:
     return f"{source_name}:{request_id}".lower()
 
 
-def normalise(field: str, value: Any) -> str:
+def normalise(field: str, value: Any, limits: TextLimits | None = None) -> str:
     """`value` of managed property `field` as the CRM hands it back after a write; "" when unset.
 
-    Both what we want and what the CRM holds go through here, so that a difference is a difference of meaning.
+    Both what we want and what the CRM holds go through here, so that a difference is a difference of meaning. `limits`
+    are the CRM's: what we want is cut to what it keeps.
     """
     if value is None:
         return ""
-    kind = _TYPES[field]
-    if kind == "number":
+    kind = _KINDS[field]
+    if kind in {PropertyKind.NUMBER, PropertyKind.MONEY}:
         return _plain_number(value)
-    if kind == "datetime":
+    if kind is PropertyKind.DATE_TIME:
         return _iso_milliseconds(value)
     if isinstance(value, (list, tuple)):
         # the order of a list means nothing: sorted, it is no difference
         value = "\n".join(sorted(str(item) for item in value))
-    return _safe_text(str(value))
+    text = _safe_text(str(value))
+    most = limits.of(kind) if limits else None
+    return text if most is None else _cut(text, most)
 
 
 def _safe_text(text: str) -> str:
-    text = _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
-    if _utf16_units(text) <= MAX_TEXT:
+    return _UNSAFE.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n").replace("\r", "\n")).strip()
+
+
+def _cut(text: str, most: int) -> str:
+    """`text`, or as much of it as `most` UTF-16 units hold, with a mark that something is missing."""
+    if _utf16_units(text) <= most:
         return text
-    room = MAX_TEXT - _utf16_units(TRUNCATION_MARK)
+    room = most - _utf16_units(TRUNCATION_MARK)
     # surrogatepass is not needed: cutting the encoded form at an odd surrogate is repaired by ignoring the half
     cut = text.encode("utf-16-le")[: room * 2].decode("utf-16-le", errors="ignore")
     return cut.rstrip() + TRUNCATION_MARK

@@ -15,6 +15,7 @@ import duckdb
 import msgspec
 
 from integration_assets.sql import read_sql
+from integration_assets.sync.feature_request_object import same_mapping
 from integration_assets.sync.plan_store import Plan, PlanNumbers, interrupted_plan, set_status
 from integration_assets.sync.store import set_variables
 
@@ -254,7 +255,7 @@ def guard_inputs(
         production=production,
         first_apply=is_first_apply(connection, plan),
         # without an apply before, there is no mapping that it could differ from
-        mapping_changed=mapping is not None and mapping != plan.mapping_version,
+        mapping_changed=mapping is not None and not same_mapping(mapping, plan.mapping_version),
         # a sync would write again what somebody has just taken back
         after_undo=last_undo is not None and (last_sync is None or last_undo > last_sync),
         going_on=released is not None,

@@ -17,6 +17,7 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
+from integration_assets.models import TextLimits
 from integration_assets.sql import read_sql
 from integration_assets.staging.transactions import transaction
 from integration_assets.sync.diff import Conflict, compare_record, new_record
@@ -61,7 +62,8 @@ class PlanInputs(msgspec.Struct, frozen=True):
     not be used this time: their records stay as they are. `retirements_withheld` says that the reader could not make
     sure what is gone. `full`: also name associations that no plan accounts for. `now` has a time zone. `settings` are
     digests of the settings that shaped the tables, by name. `former_tenants` are those whose records this tenant took
-    over. `follows` is the plan that this run has applied already.
+    over. `follows` is the plan that this run has applied already. `text_limits` are the CRM's, None when they
+    are not known.
     """
 
     run_id: str
@@ -80,6 +82,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     settings: Mapping[str, str] = {}
     former_tenants: Collection[str] = ()
     follows: str = ""
+    text_limits: TextLimits | None = None
 
 
 class _Comparison(msgspec.Struct):
@@ -172,7 +175,7 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
         elif row["wanted_copies"] > 1:
             found.problems.append(f"{row['wanted_copies']} requests of the source share the key {key}")
         elif row["is_wanted"]:
-            _compare_wanted(found, row, inputs.tenant)
+            _compare_wanted(found, row, inputs)
         # a request that could not be used this time exists: it must not be retired
         elif copies and key not in unusable:
             _compare_unwanted(found, row, inputs, reasons().get(key, RetiredReason.DELETED))
@@ -232,9 +235,9 @@ def _reasons_to_retire(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs
     return dict.fromkeys(excluded, RetiredReason.EXCLUDED) | dict.fromkeys(merged, RetiredReason.MERGED)
 
 
-def _compare_wanted(found: _Comparison, row: Mapping[str, Any], tenant: str) -> None:
-    key, record_id = row["key"], row["record_id"]
-    desired = {field: normalise(field, row.get(field)) for field in COMPARED_FIELDS}
+def _compare_wanted(found: _Comparison, row: Mapping[str, Any], inputs: PlanInputs) -> None:
+    key, record_id, tenant = row["key"], row["record_id"], inputs.tenant
+    desired = {field: normalise(field, row.get(field), inputs.text_limits) for field in COMPARED_FIELDS}
     # somebody archived it: making it anew would overrule a person
     if record_id is None and row["archived_copies"]:
         found.counts["archived"] += 1

@@ -14,7 +14,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.sql import read_sql
 from integration_assets.staging.transactions import transaction
 from integration_assets.sync.diff import Conflict
-from integration_assets.sync.feature_request_object import MANAGED_STATE, normalise
+from integration_assets.sync.feature_request_object import MANAGED_STATE, normalise, same_mapping
 from integration_assets.sync.operations import RECORD_ACTIONS, Operation, read_operations
 from integration_assets.sync.store import naive_utc, set_variables
 
@@ -214,11 +214,12 @@ def interrupted_plan(connection: duckdb.DuckDBPyConnection, plan: Plan) -> Plan 
 
     It was released, or never held; with other settings than its own, what is left is not what was released.
     """
-    set_variables(connection, portal_id=plan.portal_id, mapping_version=plan.mapping_version)
+    set_variables(connection, portal_id=plan.portal_id)
     rows = connection.execute(read_sql("sync/interrupted_plan")).fetchall()
     begun = _decoded(rows[0][0]) if rows else None
-    # a plan made under other settings was not what somebody released
-    return begun if begun is not None and begun.settings == plan.settings else None
+    # a plan made under other settings, or of another mapping, was not what somebody released
+    same = begun is not None and begun.settings == plan.settings
+    return begun if begun and same and same_mapping(begun.mapping_version, plan.mapping_version) else None
 
 
 Changed = Callable[[Mapping[str, str]], str | None]
@@ -304,7 +305,7 @@ def stale_reason(
         return f"it was made for another tenant than {tenant}"
     if plan.portal_id != portal_id:
         return f"it was made for portal {plan.portal_id}, this is portal {portal_id}"
-    if plan.mapping_version != mapping_version:
+    if not same_mapping(plan.mapping_version, mapping_version):
         return "the field mapping has changed since"
     if plan.code_version != code_version:
         return f"it was made by version {plan.code_version}, this is version {code_version}"

@@ -28,7 +28,6 @@ _SET = {
         "labels",
         "last_seq",
         "link_contacts",
-        "mapping_version",
         "plan_id",
         "portal_id",
         "released_plan_id",

@@ -29,8 +29,8 @@ def live_schema(portal_id: str = "1") -> LiveSchema:
     properties = tuple(
         LiveProperty(
             name=wanted.name,
-            type=wanted.type,
-            field_type=wanted.field_type,
+            type=wanted.kind.value,
+            field_type="",
             unique=wanted.unique,
             writable=True,
             options=tuple(value for value, _ in wanted.options),

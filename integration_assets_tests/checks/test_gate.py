@@ -12,7 +12,7 @@ from integration_assets.checks.base import CheckResult, GateSettings
 from integration_assets.checks.gate import CHECKS, closed_by, run_gate
 from integration_assets.checks.nulls import quarantine_limit
 from integration_assets.config import Environment
-from integration_assets.models import REQUEST_WITHOUT_ID, Rejected
+from integration_assets.models import REQUEST_WITHOUT_ID, Rejected, TypeDifference
 from integration_assets.staging.loading import quarantine
 from integration_assets_tests.checks.conftest import NOW, live_schema, replaced, set_portals
 
@@ -251,7 +251,8 @@ def test_missing_property_is_an_error_of_the_target(store, settings):
 )
 def test_environments_that_differ(store, settings, environment, severity):
     """A difference between sandbox and production stops a run into production, and only warns one into the sandbox."""
-    set_portals(store, live_schema("1"), replaced(live_schema("2"), "arr", field_type="text"))
+    other = replaced(live_schema("2"), "arr", type="text", difference=TypeDifference("type is text"))
+    set_portals(store, live_schema("1"), other)
     results = failed(store, msgspec.structs.replace(settings, environment=environment))
     assert set(results) == {"environments_agree"}
     assert results["environments_agree"].severity == severity

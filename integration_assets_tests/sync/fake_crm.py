@@ -41,6 +41,7 @@ from integration_assets.models import (
     Portal,
     PortalKind,
     PropertyDefinition,
+    PropertyKind,
     Rejected,
 )
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
@@ -368,17 +369,15 @@ class FakeCrm:
 
 
 def live_property(prop: PropertyDefinition) -> LiveProperty:
-    return LiveProperty(
-        prop.name, prop.type, prop.field_type, prop.unique, True, tuple(value for value, _ in prop.options)
-    )
+    return LiveProperty(prop.name, prop.kind.value, "", prop.unique, True, tuple(value for value, _ in prop.options))
 
 
-_TYPES = {prop.name: prop.type for prop in FEATURE_REQUEST.properties}
+_KINDS = {prop.name: prop.kind for prop in FEATURE_REQUEST.properties}
 
 
 def stored(name: str, value: str) -> str:
     """A value as this CRM keeps it: in its own words, so that the code under test cannot compare text alone."""
-    if value and _TYPES[name] == "number":
+    if value and _KINDS[name] in {PropertyKind.NUMBER, PropertyKind.MONEY}:
         return str(Decimal(value) + Decimal("0.00"))
     return value
 

@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from integration_assets.models import TextLimits
 from integration_assets.sync.diff import Conflict, compare_record, new_record
 from integration_assets.sync.feature_request_object import (
     FEATURE_REQUEST,
     MANAGED_STATE,
     MAPPING_VERSION,
-    MAX_TEXT,
     POLICIES,
     STATE_FIELDS,
     TRUNCATION_MARK,
@@ -26,6 +26,7 @@ from integration_assets.sync.feature_request_object import (
     normalise,
     parse_managed_state,
     record_key,
+    same_mapping,
 )
 
 
@@ -56,12 +57,21 @@ def test_normalised_values(field: str, value: Any, expected: str):
 
 def test_long_text_is_cut_between_characters_with_a_mark():
     """At the limit nothing is cut; beyond it the text ends in the mark and still fits."""
-    assert normalise("details", "x" * MAX_TEXT) == "x" * MAX_TEXT
-    for text in ("x" * (MAX_TEXT + 1), "\N{GRINNING FACE}" * MAX_TEXT, "x" + "\N{GRINNING FACE}" * MAX_TEXT):
-        cut = normalise("details", text)
-        assert cut.endswith(TRUNCATION_MARK)
-        assert len(cut.encode("utf-16-le")) // 2 <= MAX_TEXT
-        assert text.startswith(cut.removesuffix(TRUNCATION_MARK))
+    limits = TextLimits(text=100, long_text=1_000, address=200)
+    for field, most in (("title", 100), ("details", 1_000), ("url", 200)):
+        assert normalise(field, "x" * most, limits) == "x" * most
+        for text in ("x" * (most + 1), "\N{GRINNING FACE}" * most, "x" + "\N{GRINNING FACE}" * most):
+            cut = normalise(field, text, limits)
+            assert cut.endswith(TRUNCATION_MARK)
+            assert len(cut.encode("utf-16-le")) // 2 <= most
+            assert text.startswith(cut.removesuffix(TRUNCATION_MARK))
+            # What the CRM hands back has gone through it already.
+            assert normalise(field, cut) == cut
+
+
+def test_only_text_has_limits():
+    """A number is never cut: what is left of it would be another number."""
+    assert normalise("arr", "1" * 30, TextLimits(text=9, long_text=9, address=9)) == "1" * 30
 
 
 @given(st.sampled_from(sorted(POLICIES)), st.text(max_size=60) | st.decimals(allow_nan=False) | st.datetimes())
@@ -81,6 +91,10 @@ def test_every_managed_property_has_a_policy():
 def test_the_mapping_version_changes_with_the_mapping():
     """A digest, the same for the same mapping."""
     assert mapping_version(FEATURE_REQUEST, POLICIES) == MAPPING_VERSION
+    assert same_mapping(MAPPING_VERSION, MAPPING_VERSION)
+    # As an earlier version digested the same mapping: an upgrade holds no plan.
+    assert same_mapping("4346d3521c94", MAPPING_VERSION)
+    assert not same_mapping("4346d3521c94", mapping_version(FEATURE_REQUEST, {}))
     assert mapping_version(FEATURE_REQUEST, {**POLICIES, "title": FieldPolicy(FieldKind.COMPUTED)}) != MAPPING_VERSION
 
 

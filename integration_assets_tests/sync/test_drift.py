@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration_assets.models import LiveLink, LiveProperty, LiveSchema, Portal, PortalKind
+from integration_assets.models import LiveLink, LiveProperty, LiveSchema, Portal, PortalKind, TypeDifference
 from integration_assets.sync.drift import Drift, Severity, environments_differ, target_problems
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets_tests.sync.fake_crm import live_property
 
 ARR = LiveProperty("arr_usd", "number", "number", unique=False, writable=True, options=())
+OTHER_TYPE = TypeDifference("type is string, expected number")
 SCHEMA = LiveSchema(
     Portal("1", PortalKind.SANDBOX),
     object_present=True,
@@ -54,8 +55,7 @@ def test_a_portal_as_declared_has_no_problem():
     [
         (without_property("url"), "feature_request.url", "missing"),
         (with_property("url", archived=True), "feature_request.url", "archived"),
-        (with_property("votes", type="string"), "feature_request.votes", "type is string, expected number"),
-        (with_property("details", field_type="html"), "feature_request.details", "field type is html"),
+        (with_property("votes", difference=OTHER_TYPE), "feature_request.votes", "type is string, expected number"),
         (with_property("status", options=("open",)), "feature_request.status", "options missing: under_review"),
         (with_property("feature_request_key", unique=False), "feature_request.feature_request_key", "unique"),
         (with_property("title", writable=False), "feature_request.title", "read-only"),
@@ -140,7 +140,7 @@ def test_equal_environments_do_not_differ_whatever_their_ids():
 @pytest.mark.parametrize(("production", "severity"), [(True, Severity.ERROR), (False, Severity.WARN)])
 def test_a_difference_is_an_error_for_production_and_a_warning_for_the_sandbox(production: bool, severity: Severity):
     """The same difference, judged by what is to be written to."""
-    (drift,) = differ(SCHEMA, with_property("votes", type="string"), production=production)
+    (drift,) = differ(SCHEMA, with_property("votes", type="string", difference=OTHER_TYPE), production=production)
     assert (drift.name, drift.severity) == ("feature_request.votes", severity)
     assert "number" in drift.detail
     assert "string" in drift.detail
@@ -165,40 +165,31 @@ def test_an_environment_that_cannot_be_read_is_a_warning():
     assert "the token was rejected" in drift.detail
 
 
-_PAIRS = [
-    (kind, field)
-    for kind, fields in {
-        "string": ("text", "textarea", "html", "phonenumber", "file", "calculation_equation"),
-        "number": ("number", "calculation_equation"),
-        "datetime": ("date",),
-        "date": ("date",),
-        "bool": ("booleancheckbox",),
-        "enumeration": ("select", "radio", "checkbox", "booleancheckbox", "calculation_equation"),
-    }.items()
-    for field in fields
-]
-_HARMLESS = {("string", "text"), ("string", "textarea"), ("number", "number"), ("datetime", "date")}
-_HARMLESS |= {("enumeration", "select"), ("enumeration", "radio")}
+def test_what_can_still_be_written_is_a_warning_and_what_cannot_has_a_remedy():
+    """The connector says what is different, in the CRM's words, and whether our values survive it."""
+    harmless = with_property("title", difference=TypeDifference("shown as multi-line text", harmless=True))
+    (drift,) = problems(harmless)
+    assert (drift.severity, drift.text) == (Severity.WARN, "feature_request.title: shown as multi-line text")
+    (drift,) = problems(with_property("title", difference=TypeDifference("it is rich text", remedy="change it back")))
+    assert (drift.severity, drift.text) == (Severity.ERROR, "feature_request.title: it is rich text; change it back")
+    (drift,) = problems(with_property("title", difference=OTHER_TYPE))
+    assert (drift.severity, drift.detail) == (Severity.ERROR, OTHER_TYPE.detail)
+    assert "CRM's settings" in drift.remedy
+    assert "anew" in drift.remedy
 
 
-@pytest.mark.parametrize("pair", _PAIRS)
-@pytest.mark.parametrize("wanted", FEATURE_REQUEST.properties, ids=lambda wanted: wanted.name)
-def test_what_can_still_be_written_is_a_warning_and_what_cannot_has_a_remedy(wanted, pair):
-    """Every property of ours against every pair the CRM knows (its "Properties" guide)."""
-    kind, field = pair
-    found = problems(with_property(wanted.name, type=kind, field_type=field))
-    if pair == (wanted.type, wanted.field_type):
-        assert found == []
-    elif kind == wanted.type and pair in _HARMLESS:
-        assert [drift.severity for drift in found] == [Severity.WARN]
-    else:
-        assert [drift.severity for drift in found] == [Severity.ERROR]
-        assert "CRM's settings" in found[0].remedy
+def test_options_are_missing_only_where_there_can_be_any():
+    """A property of another type has no options: the type is the one finding then."""
+    assert len(problems(with_property("status", difference=OTHER_TYPE, options=()))) == 1
+    assert len(problems(with_property("status", difference=OTHER_TYPE, options=("open",)))) == 2
+    assert "options missing" in problems(with_property("status", options=()))[0].detail
 
 
 def test_a_difference_in_drawing_is_a_warning_also_between_sandbox_and_production():
     """What was tried is what will be written; a field that changes values in either is an error of production."""
-    radio, several = with_property("status", field_type="radio"), with_property("status", field_type="checkbox")
+    drawn, spoilt = TypeDifference("drawn otherwise", harmless=True), TypeDifference("takes several values")
+    radio = with_property("status", field_type="radio", difference=drawn)
+    several = with_property("status", field_type="checkbox", difference=spoilt)
     assert [drift.severity for drift in differ(SCHEMA, radio)] == [Severity.WARN]
     assert [drift.severity for drift in differ(SCHEMA, several)] == [Severity.ERROR]
     text = msgspec.structs.replace(SCHEMA, company_properties=(msgspec.structs.replace(ARR, type="string"),))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from integration_assets.errors import ConfigurationError
+from integration_assets.models import TextLimits
 from integration_assets.sync.feature_request_object import MAPPING_VERSION
 from integration_assets.sync.operations import read_operations
 from integration_assets.sync.plan_file import export_plan, import_plan
@@ -22,7 +23,7 @@ from integration_assets.sync.plan_store import (
     load_plan,
     stale_reason,
 )
-from integration_assets_tests.sync.world import World, new_store
+from integration_assets_tests.sync.world import Request, World, new_store
 
 
 def stale(plan: Plan, world: World, **changes: str) -> str | None:
@@ -96,6 +97,18 @@ def test_approval_by_prefix(small_world: World):
     assert approved_plan(small_world.connection) is None
     with pytest.raises(ConfigurationError, match="applied already"):
         approve(small_world.connection, plan.hash, "kim", now=small_world.now)
+
+
+def test_what_is_wanted_is_cut_to_what_the_crm_keeps(small_world: World):
+    """By the CRM's own limits: a value it would refuse, or cut without a word, is no difference the next time."""
+    limits = TextLimits(text=60, long_text=120, address=60)
+    small_world.requests["r1"] = Request("Export " * 20, details="Please " * 40)
+    small_world.apply(small_world.plan(text_limits=limits))
+    values, _ = small_world.crm.state()
+    title, details = values["canny:r1"]["title"], values["canny:r1"]["details"]
+    assert (len(title) <= 60, len(details) <= 120) == (True, True)
+    assert (title[:6], title[-1], details[:6], details[-1]) == ("Export", "]", "Please", "]")
+    assert small_world.plan(text_limits=limits).operations == 0
 
 
 def test_a_stale_plan_cannot_be_approved(small_world: World):

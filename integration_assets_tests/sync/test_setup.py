@@ -68,7 +68,7 @@ def test_only_what_is_missing_is_created():
     crm.properties = {
         prop.name: live_property(prop) for prop in FEATURE_REQUEST.properties if prop.name not in {"url", "board"}
     }
-    crm.properties["status"] = msgspec.structs.replace(crm.properties["status"], field_type="radio")
+    crm.properties["status"] = msgspec.structs.replace(crm.properties["status"], field_type="drawn otherwise")
     crm.labels = {link.name: link for link in FEATURE_REQUEST.links[:2]}
     steps = plan_setup(FEATURE_REQUEST, schema(crm), ())
     assert [step.line for step in steps] == [
@@ -77,7 +77,7 @@ def test_only_what_is_missing_is_created():
         "create link label author to contact (Author / Author of)",
     ]
     carry_out(crm, steps)
-    assert crm.properties["status"].field_type == "radio"
+    assert crm.properties["status"].field_type == "drawn otherwise"
 
 
 def test_nothing_missing_asks_nothing():

@@ -1,13 +1,12 @@
 -- The plan whose application began and did not end, unless a later one ended or an undo was begun since.
 -- grain: at most one plan
--- inputs: sync.plans; variables portal_id, mapping_version
+-- inputs: sync.plans; variable portal_id
 SELECT begun.header
 FROM sync.plans AS begun
 WHERE
     begun.status = 'applying'
     AND begun.kind = 'sync'
     AND begun.portal_id = getvariable('portal_id')
-    AND begun.mapping_version = getvariable('mapping_version')
     -- an undo counts from its beginning: what is left to do after it, even a partial one, is not the rest of this plan
     AND begun.started_at > coalesce(
         (

@@ -8,6 +8,13 @@ from typing import Any
 from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.ids import PortalIds, association_types, find_object
+from integration_assets.connectors.crm.hubspot.property_types import (
+    CALCULATED,
+    PROPERTY_TYPES,
+    TEXT_LIMITS,
+    PropertyType,
+    type_difference,
+)
 from integration_assets.connectors.crm.hubspot.session import Session, gather, receipt, unknown_outcome
 from integration_assets.connectors.crm.hubspot.wire import (
     SYSTEM,
@@ -38,6 +45,7 @@ from integration_assets.models import (
     Portal,
     PortalKind,
     PropertyDefinition,
+    PropertyKind,
 )
 
 EXISTS = 409
@@ -88,7 +96,8 @@ async def live_schema(
     if schema is None:
         # Setup has to say so: it does not create ours beside an archived one.
         archived = await find_object(session, definition.name, archived=True)
-        return LiveSchema(who.result(), False, archived is not None, (), (), mapped), names
+        absent = LiveSchema(who.result(), False, archived is not None, (), (), mapped, text_limits=TEXT_LIMITS)
+        return absent, names
     ids.remember_object(definition, schema)
     # Several of our links may lead to one target, whose labels come in one list.
     targets = tuple(dict.fromkeys(link.target for link in definition.links))
@@ -103,6 +112,7 @@ async def live_schema(
         links=tuple(link for task in links for link in task.result()),
         company_properties=mapped,
         other_properties=properties.result()[1],
+        text_limits=TEXT_LIMITS,
     )
     return live, names
 
@@ -126,10 +136,11 @@ async def _our_properties(
     Beside them the names of all properties that neither HubSpot nor our definition brings along.
     """
     # Required ones of others as well: a record without them would be refused.
-    required, ours = frozenset(schema.required_properties), {item.name for item in definition.properties}
-    found, entries = await _named_properties(session, schema.object_type_id, ours | required)
-    others = sorted(name for name, entry in entries.items() if name not in ours and not entry.hubspot_defined)
-    return tuple(_live(item, required=item.name in required) for item in found), tuple(others)
+    required, kinds = frozenset(schema.required_properties), {item.name: item.kind for item in definition.properties}
+    found, entries = await _named_properties(session, schema.object_type_id, kinds.keys() | required)
+    others = sorted(name for name, entry in entries.items() if name not in kinds and not entry.hubspot_defined)
+    live = (_live(item, required=item.name in required, kind=kinds.get(item.name)) for item in found)
+    return tuple(live), tuple(others)
 
 
 async def _company_properties(
@@ -164,17 +175,19 @@ async def _named_properties(
     return list(wanted.values()), {one.name: one for one, _ in named}
 
 
-def _live(item: Property, *, required: bool = False) -> LiveProperty:
+def _live(item: Property, *, required: bool = False, kind: PropertyKind | None = None) -> LiveProperty:
+    type_ = PropertyType(item.type, item.field_type)
     return LiveProperty(
         name=item.name,
         type=item.type,
         field_type=item.field_type,
         unique=item.has_unique_value,
-        writable=item.writable,
+        writable=item.writable and item.field_type != CALCULATED,
         # Options kept elsewhere are not in the answer: none there does not mean that none is allowed.
         options=None if item.external_options else tuple(option.value for option in item.options or ()),
         group=item.group_name,
         required=required,
+        difference=type_difference(kind, type_) if kind else None,
     )
 
 
@@ -290,11 +303,12 @@ async def create_link(session: Session, object_type: str, link: LinkDefinition) 
 
 
 def _definition_body(item: PropertyDefinition, *, group: str | None = None) -> dict[str, Any]:
+    type_ = PROPERTY_TYPES[item.kind]
     body: dict[str, Any] = {
         "name": item.name,
         "label": item.label,
-        "type": item.type,
-        "fieldType": item.field_type,
+        "type": type_.type,
+        "fieldType": type_.field_type,
         "description": item.description,
         "hasUniqueValue": item.unique,
     }
