@@ -317,6 +317,16 @@ class LiveLink(msgspec.Struct, frozen=True):
     limit: int | None = None
 
 
+class Obstacle(msgspec.Struct, frozen=True):
+    """Something only a person can take out of the way before our object can be made or written: what it is, what to do.
+
+    The words are the connector's, in terms of its CRM.
+    """
+
+    detail: str
+    remedy: str
+
+
 class LiveSchema(msgspec.Struct, frozen=True):
     """Schema of one portal, as far as the pipeline uses it, by name. Ids of the portal never appear here.
 
@@ -324,6 +334,11 @@ class LiveSchema(msgspec.Struct, frozen=True):
     `company_properties` covers the mapped company properties only, those that exist. `other_properties` are names of
     properties of our object that people added to it, or that say it is somebody else's object of the same name.
     `text_limits` are told whether or not the object exists; None in a schema that was read by an earlier version.
+
+    What a CRM needs beyond the definition, the connector tells: `needed_properties` beside ours (a marker of our
+    records), `lacking` other things that are missing and that creating the group makes (a pipeline), `obstacles` that
+    `setup` cannot take away. `unlabelled` says why links carry no labels here: each pair then has one link at most,
+    whatever it stands for. `notes` are for people: how our object is kept in this portal.
     """
 
     portal: Portal
@@ -334,6 +349,11 @@ class LiveSchema(msgspec.Struct, frozen=True):
     company_properties: tuple[LiveProperty, ...]
     other_properties: tuple[str, ...] = ()
     text_limits: TextLimits | None = None
+    needed_properties: tuple[PropertyDefinition, ...] = ()
+    lacking: tuple[str, ...] = ()
+    obstacles: tuple[Obstacle, ...] = ()
+    unlabelled: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 # ------------------------------------------------------------------------------------------------------ at the edge

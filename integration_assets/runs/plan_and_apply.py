@@ -131,6 +131,7 @@ def _new(
             follows=follows,
             former_tenants=settings.former_tenants_of(state.tenant),
             text_limits=schema.text_limits,
+            unlabelled=schema.unlabelled is not None,
         ),
     )
     verdict = judge(

@@ -117,7 +117,9 @@ async def _write_and_verify(application: Application, operations: Sequence[Opera
 
 
 async def _send(application: Application, operations: Sequence[Operation]) -> Sent[RecordWrite]:
-    writes = [RecordWrite(operation.key, operation.after) for operation in operations]
+    writes = [
+        RecordWrite(operation.key, operation.after, creates=operation.action == "create") for operation in operations
+    ]
     return await send(writes, record_writer(application.crm, application.definition), application.pause)
 
 

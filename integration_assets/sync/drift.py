@@ -30,6 +30,8 @@ class Severity(StrEnum):
 
 LINK = "link "
 """Beginning of the name of a difference that is about a link."""
+LINK_LABELS = f"{LINK}labels"
+"""Name of a difference that is about the labels of all links."""
 RUN_SETUP = "run `setup`"
 """The remedy for what is missing; what exists it does not change."""
 
@@ -74,8 +76,14 @@ def target_problems(
         most_contacts: the same for contacts.
     """
     drifts = list(_company_property_problems(company_properties, live))
+    expected = with_needed(expected, live)
     if live.object_archived and not live.object_present:
         return [_error(expected.name, "the object is archived", "restore it in the CRM"), *drifts]
+    obstacles = [_error(expected.name, one.detail, one.remedy) for one in live.obstacles]
+    # `setup` is no remedy for an object that it cannot make.
+    if not live.object_present and obstacles:
+        return [*obstacles, *drifts]
+    drifts = [*obstacles, *drifts]
     if not live.object_present:
         return [_error(expected.name, "the object is missing", RUN_SETUP), *drifts]
     if is_foreign(expected, live):
@@ -90,10 +98,23 @@ def target_problems(
     # an archived one is not missing: `setup` must not make it again, and `_in_the_way` has named it
     missing = (wanted.name for wanted in expected.properties if wanted.name not in have)
     drifts.extend(_error(f"{expected.name}.{name}", "the property is missing", RUN_SETUP) for name in missing)
+    drifts.extend(_error(expected.name, f"{what} is missing", RUN_SETUP) for what in live.lacking)
     most = {"company": most_companies, "contact": most_contacts}
+    if live.unlabelled is not None:
+        drifts.append(Drift(LINK_LABELS, Severity.WARN, live.unlabelled))
+        targets = dict.fromkeys(link.target for link in _used_links(expected, link_contacts=link_contacts))
+        for target in targets:
+            limit = next((link.limit for link in live.links if link.target == target), None)
+            drifts.extend(_limit_problems(f"{LINK}{target}", limit, most[target]))
+        return drifts
     for link in _used_links(expected, link_contacts=link_contacts):
         drifts.extend(_link_problems(link, live, most[link.target]))
     return drifts
+
+
+def with_needed(expected: ObjectDefinition, live: LiveSchema) -> ObjectDefinition:
+    """Our object with what the connector needs of it beside the declared properties."""
+    return msgspec.structs.replace(expected, properties=(*expected.properties, *live.needed_properties))
 
 
 def is_foreign(expected: ObjectDefinition, live: LiveSchema) -> bool:
@@ -149,11 +170,16 @@ def environments_differ(
             ),
         ]
     worst = Severity.ERROR if production else Severity.WARN
+    expected = with_needed(expected, target)
     writable_alike = _equally_writable(target, other, expected) | {f"company.{name}" for name in company_properties}
     environment, other_environment = ("production", "sandbox") if production else ("sandbox", "production")
-    ours = _features(target, expected, company_properties, link_contacts=link_contacts)
-    theirs = _features(other, expected, company_properties, link_contacts=link_contacts)
-    return [
+    labelled = target.unlabelled is None and other.unlabelled is None
+    ours, theirs = (
+        _features(one, expected, company_properties, link_contacts=link_contacts, compare_labels=labelled)
+        for one in (target, other)
+    )
+    in_labels = _labels_differ(target, other, environment, other_environment)
+    return in_labels + [
         Drift(
             name,
             # Company properties are only read, each environment's by its own type.
@@ -170,6 +196,14 @@ def environments_differ(
         for name in ours
         if ours[name] != theirs[name] and (name == expected.name or _both_present(target, other, name, expected))
     ]
+
+
+def _labels_differ(target: LiveSchema, other: LiveSchema, environment: str, other_environment: str) -> list[Drift]:
+    """Warn where links carry labels in one environment alone: nothing can be done about it but to know of it."""
+    if (target.unlabelled is None) == (other.unlabelled is None):
+        return []
+    without, having = (environment, other_environment) if target.unlabelled else (other_environment, environment)
+    return [Drift(LINK_LABELS, Severity.WARN, f"links carry no labels in {without}, and labels in {having}")]
 
 
 def _equally_writable(target: LiveSchema, other: LiveSchema, expected: ObjectDefinition) -> frozenset[str]:
@@ -286,11 +320,15 @@ def _link_problems(link: LinkDefinition, schema: LiveSchema, most: int) -> Itera
         return
     if live.label != link.label:  # a label is known by its name: its text is for people, who may change it
         yield Drift(name, Severity.WARN, f"its text is {live.label!r} in the portal, {link.label!r} when it was made")
-    if live.limit is not None and live.limit < most:
+    yield from _limit_problems(name, live.limit, most)
+
+
+def _limit_problems(name: str, limit: int | None, most: int) -> Iterator[Drift]:
+    if limit is not None and limit < most:
         yield Drift(
             name,
             Severity.WARN,
-            f"a record may have {live.limit:,} links, one request needs {most:,}: what does not fit is rejected",
+            f"a record may have {limit:,} links, one request needs {most:,}: what does not fit is rejected",
             RAISE_LIMIT,
         )
 
@@ -300,7 +338,12 @@ def _link_name(link: LinkDefinition) -> str:
 
 
 def _features(
-    schema: LiveSchema, expected: ObjectDefinition, company_properties: Collection[str], *, link_contacts: bool
+    schema: LiveSchema,
+    expected: ObjectDefinition,
+    company_properties: Collection[str],
+    *,
+    link_contacts: bool,
+    compare_labels: bool,
 ) -> Mapping[str, str]:
     """Describe what a portal has of what the pipeline uses, as comparable text by name."""
     have = {prop.name: prop for prop in schema.properties}
@@ -308,7 +351,9 @@ def _features(
     features = {expected.name: "present" if schema.object_present else "missing"}
     for wanted in expected.properties:
         features[f"{expected.name}.{wanted.name}"] = _property_text(have.get(wanted.name), wanted)
-    for link in _used_links(expected, link_contacts=link_contacts):
+    # Where there are no labels at all, that is one difference, told apart.
+    labelled = _used_links(expected, link_contacts=link_contacts) if compare_labels else []
+    for link in labelled:
         features[_link_name(link)] = "missing" if live_link(schema, link) is None else "present"
     for name in company_properties:
         features[f"company.{name}"] = _property_text(companies.get(name), None)

@@ -63,7 +63,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     sure what is gone. `full`: also name associations that no plan accounts for. `now` has a time zone. `settings` are
     digests of the settings that shaped the tables, by name. `former_tenants` are those whose records this tenant took
     over. `follows` is the plan that this run has applied already. `text_limits` are the CRM's, None when they
-    are not known.
+    are not known. `unlabelled`: links carry no labels in this portal, so that a pair has one plain link at most.
     """
 
     run_id: str
@@ -83,6 +83,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     former_tenants: Collection[str] = ()
     follows: str = ""
     text_limits: TextLimits | None = None
+    unlabelled: bool = False
 
 
 class _Comparison(msgspec.Struct):
@@ -121,6 +122,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         followed_plan_id=inputs.follows,
         link_contacts=inputs.link_contacts,
         labels=list(OUR_LABELS),
+        unlabelled=inputs.unlabelled,
     )
     found = _compare_records(connection, inputs)
     # before the operations are numbered: the one may add creates, the other takes retirements out

@@ -13,7 +13,7 @@ import msgspec
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, HeldError, TransientError
 from integration_assets.models import LinkDefinition, LiveSchema, ObjectDefinition, PropertyDefinition
-from integration_assets.sync.drift import RUN_SETUP, Severity, live_link, target_problems
+from integration_assets.sync.drift import RUN_SETUP, Severity, live_link, target_problems, with_needed
 
 SETTLE_SECONDS = 360.0
 """Longest wait for the schema to read back: names of link labels were seen to lag by five minutes."""
@@ -41,9 +41,11 @@ def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properti
     """The steps that lead from `live` to `definition`, in order; empty when nothing is missing.
 
     Raises:
-        ConfigurationError: the object or a property of ours exists archived, or the key exists without uniqueness.
+        ConfigurationError: the object or a property of ours exists archived, the key exists without uniqueness, or the
+            portal cannot have the object, or not all of it.
         HeldError: what exists is somebody else's, or is not as we need it, which `setup` never changes.
     """
+    definition = with_needed(definition, live)
     _refuse(definition, live, archived_properties)
     steps = []
     have = {prop.name for prop in live.properties} if live.object_present else set()
@@ -51,12 +53,14 @@ def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properti
         steps.append(SetupStep("object", f"create object {definition.name} ({definition.plural})"))
         have = {definition.display_property}  # comes with the object
     missing = tuple(prop for prop in definition.properties if prop.name not in have)
-    if missing:
+    if missing or live.lacking:
         # before the properties, which name it
-        steps.append(SetupStep("group", f"create property group {definition.group} ({definition.group_label})"))
+        made = [f"property group {definition.group} ({definition.group_label})", *live.lacking]
+        steps.append(SetupStep("group", f"create {', '.join(made)}"))
+    if missing:
         names = ", ".join(prop.name for prop in missing)
         steps.append(SetupStep("properties", f"create {len(missing)} properties: {names}", properties=missing))
-    for link in definition.links:
+    for link in definition.links if live.unlabelled is None else ():
         if not live.object_present or live_link(live, link) is None:
             line = f"create link label {link.name} to {link.target} ({link.label} / {link.inverse_label})"
             steps.append(SetupStep("link", line, link=link))
@@ -64,6 +68,9 @@ def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properti
 
 
 def _refuse(definition: ObjectDefinition, live: LiveSchema, archived_properties: Collection[str]) -> None:
+    if live.obstacles:
+        what = "; ".join(f"{one.detail}: {one.remedy}" for one in live.obstacles)
+        raise ConfigurationError(f"nothing was created in portal {live.portal.portal_id}: {what}")
     if live.object_archived and not live.object_present:
         raise ConfigurationError(
             f"object {definition.name} exists archived in portal {live.portal.portal_id}, "

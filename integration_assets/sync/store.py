@@ -35,6 +35,7 @@ _SET = {
         "source",
         "target",
         "undone_run",
+        "unlabelled",
     )
 }
 

@@ -7,8 +7,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration_assets.models import LiveLink, LiveProperty, LiveSchema, Portal, PortalKind, TypeDifference
-from integration_assets.sync.drift import Drift, Severity, environments_differ, target_problems
+from integration_assets.models import (
+    LiveLink,
+    LiveProperty,
+    LiveSchema,
+    Obstacle,
+    Portal,
+    PortalKind,
+    PropertyDefinition,
+    PropertyKind,
+    TypeDifference,
+)
+from integration_assets.sync.drift import RUN_SETUP, Drift, Severity, environments_differ, target_problems
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets_tests.sync.fake_crm import live_property
 
@@ -210,3 +220,38 @@ def test_an_object_of_others_is_one_finding_and_what_is_in_the_way():
     )
     ours = problems(msgspec.structs.replace(SCHEMA, properties=half, other_properties=("team",)))
     assert {drift.detail for drift in ours} == {"the property is missing"}
+
+
+def test_a_portal_without_labels_is_one_warning_and_no_label_is_missing():
+    """It says what is lost, once; limits of links hold all the same."""
+    plain = tuple(LiveLink(target, None, None, 5) for target in ("company", "contact"))
+    live = msgspec.structs.replace(SCHEMA, links=plain, unlabelled="not on this plan")
+    (drift,) = problems(live)
+    assert (drift.name, drift.severity, drift.detail) == ("link labels", Severity.WARN, "not on this plan")
+    limits = problems(live, most_companies=6)[1:]
+    assert [(one.name, one.severity) for one in limits] == [("link company", Severity.WARN)]
+    for here, there in ((live, SCHEMA), (SCHEMA, live)):
+        (drift,) = differ(here, there)
+        assert (drift.name, drift.severity) == ("link labels", Severity.WARN)
+
+
+def test_what_the_connector_needs_beside_our_properties_is_missing_like_one_of_ours():
+    """A marker of our records, and things that are no properties: `setup` makes both."""
+    marker = PropertyDefinition("marker", "Marker", PropertyKind.TEXT)
+    live = msgspec.structs.replace(SCHEMA, needed_properties=(marker,), lacking=("pipeline Requests",))
+    assert [(drift.name, drift.detail, drift.remedy) for drift in problems(live)] == [
+        ("feature_request.marker", "the property is missing", RUN_SETUP),
+        ("feature_request", "pipeline Requests is missing", RUN_SETUP),
+    ]
+    other = msgspec.structs.replace(SCHEMA, properties=(*SCHEMA.properties, live_property(marker)))
+    assert [drift.name for drift in differ(live, other)] == ["feature_request.marker"]
+
+
+def test_an_obstacle_stands_instead_of_the_missing_object():
+    """`setup` cannot make it: the finding says what a person has to do."""
+    obstacle = Obstacle("services are not activated", "activate them")
+    absent = msgspec.structs.replace(SCHEMA, object_present=False, properties=(), links=(), obstacles=(obstacle,))
+    assert [drift.text for drift in problems(absent)] == ["feature_request: services are not activated; activate them"]
+    assert [drift.detail for drift in problems(msgspec.structs.replace(SCHEMA, obstacles=(obstacle,)))] == [
+        "services are not activated"
+    ]

@@ -8,7 +8,14 @@ import msgspec
 import pytest
 
 from integration_assets.errors import ConfigurationError, TransientError
-from integration_assets.models import LiveSchema, Portal, PortalKind
+from integration_assets.models import (
+    LiveSchema,
+    Obstacle,
+    Portal,
+    PortalKind,
+    PropertyDefinition,
+    PropertyKind,
+)
 from integration_assets.sync.drift import target_problems
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.setup import SETTLE_SECONDS, SetupStep, apply_setup, plan_setup
@@ -128,3 +135,29 @@ def test_refusals(live: LiveSchema, archived: tuple[str, ...], words: str):
 def test_archived_properties_of_others_are_none_of_ours():
     """Only our names count."""
     assert plan_setup(FEATURE_REQUEST, EMPTY, ("theirs",))
+
+
+def test_what_the_connector_needs_is_created_with_the_rest():
+    """A marker among the properties, other things with the group; without labels no link is made."""
+    marker = PropertyDefinition("marker", "Marker", PropertyKind.TEXT)
+    live = msgspec.structs.replace(
+        EMPTY, object_present=True, needed_properties=(marker,), lacking=("pipeline Requests",), unlabelled="no labels"
+    )
+    steps = plan_setup(FEATURE_REQUEST, live, ())
+    assert [step.kind for step in steps] == ["group", "properties"]
+    assert steps[0].line.endswith("(Feature request sync), pipeline Requests")
+    assert marker in steps[1].properties
+    bare = msgspec.structs.replace(live, needed_properties=(), properties=schema_of_all().properties)
+    assert [step.kind for step in plan_setup(FEATURE_REQUEST, bare, ())] == ["group"]
+
+
+def test_an_obstacle_ends_setup_before_anything_is_made():
+    """The line says what it is and what to do."""
+    live = msgspec.structs.replace(EMPTY, obstacles=(Obstacle("services are not activated", "activate them"),))
+    with pytest.raises(ConfigurationError, match="nothing was created in portal 1: services are not activated: acti"):
+        plan_setup(FEATURE_REQUEST, live, ())
+
+
+def schema_of_all() -> LiveSchema:
+    properties = tuple(live_property(prop) for prop in FEATURE_REQUEST.properties)
+    return msgspec.structs.replace(EMPTY, object_present=True, properties=properties)

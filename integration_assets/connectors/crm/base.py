@@ -60,10 +60,14 @@ class CompanyMapping(msgspec.Struct, frozen=True):
 
 
 class RecordWrite(msgspec.Struct, frozen=True):
-    """Managed values to write on the record with this key; created when there is none. An empty string clears."""
+    """Managed values to write on the record with this key; created when there is none. An empty string clears.
+
+    `creates`: no record had the key when the plan was made, so that a CRM that wants more of a new record gets it.
+    """
 
     key: str
     values: Mapping[str, str]
+    creates: bool = False
 
 
 class WrittenRecord(msgspec.Struct, frozen=True):
@@ -311,7 +315,7 @@ class Crm(Protocol):
         """
 
     async def create_group(self, definition: ObjectDefinition) -> None:
-        """Create our property group; no error when it exists."""
+        """Create our property group, and whatever else a schema called `lacking`; no error when it exists."""
 
     async def create_properties(self, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]) -> None:
         """Create properties in our group."""

@@ -3,7 +3,7 @@
 -- association are listed, because a label of ours may have left it behind.
 -- grain: one pair that is wanted or present; key: key, target, target_id
 -- inputs: temp wanted_links, temp plan_records, raw.crm_feature_requests, raw.crm_links;
--- variables source, link_contacts, labels (ours)
+-- variables source, link_contacts, labels (ours), unlabelled
 WITH ours AS (
     SELECT
         lower(key) AS key,
@@ -81,11 +81,12 @@ SELECT
     wanted_labels,
     present_labels,
     list_sort(list_distinct(list_concat(wanted_labels, present_labels))) AS all_labels,
-    -- what is in one of two lists but not in the wanted one
+    -- what is in one of two lists but not in the wanted one; a portal without labels takes none off either
     list_filter(
         list_intersect(present_labels, getvariable('labels')),
-        LAMBDA label: is_wanted AND NOT list_contains(wanted_labels, label)
+        LAMBDA label: is_wanted AND NOT getvariable('unlabelled') AND NOT list_contains(wanted_labels, label)
     ) AS stale_labels,
     len(wanted_labels) = 0 AND present_labels = ['plain'] AS is_plain_only
 FROM pairs
-WHERE is_wanted OR present_labels = ['plain']
+-- without labels, a plain link is all there ever was: nothing was left behind by one
+WHERE is_wanted OR (present_labels = ['plain'] AND NOT getvariable('unlabelled'))
