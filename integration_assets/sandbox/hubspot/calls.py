@@ -129,6 +129,11 @@ class Operation:
 
 def scope_of(one: ObjectType, area: str, access: str) -> str:
     """Name of the scope for an object type: `crm.objects.companies.read`."""
+    # Of the objects of the library only scopes of their records are documented; tickets have one for everything.
+    if one.name == "tickets":
+        return "tickets"
+    if one.name in {"services", "projects"}:
+        return f"crm.objects.{one.name}.{access}"
     return f"crm.{area}.{'custom' if one.custom else one.name}.{access}"
 
 

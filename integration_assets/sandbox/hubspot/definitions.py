@@ -173,6 +173,16 @@ def deal_properties() -> list[Json]:
     ]
 
 
+def library_properties(name_property: str, group: str, created: str) -> list[Json]:
+    """Standard properties of an object of the library: what it is called, and where it stands in its pipeline."""
+    return [
+        *_system(group, created, "hs_lastmodifieddate"),
+        standard_property(name_property, group=group),
+        standard_property("hs_pipeline", "enumeration", group=group, external_options=True),
+        standard_property("hs_pipeline_stage", "enumeration", "radio", group=group, external_options=True),
+    ]
+
+
 def custom_object_properties(group: str) -> list[Json]:
     """The 32 properties every new custom object is born with."""
     found = _system(group, "hs_createdate", "hs_lastmodifieddate")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from integration_assets.sandbox.hubspot.errors import ApiError, Json, error, validation
-from integration_assets.sandbox.hubspot.links import PRIMARY_COMPANY, Key, Pair
+from integration_assets.sandbox.hubspot.links import PRIMARY_COMPANY, PRIMARY_COMPANY_OF_TICKET, Key, Pair
 from integration_assets.sandbox.hubspot.objects import ObjectType
 
 if TYPE_CHECKING:
@@ -79,19 +79,26 @@ def link(portal: Portal, pair: Pair, from_id: int, to_id: int, keys: Iterable[Ke
     """Replace the types of a pair of records."""
     wanted = set(keys)
     for one_pair, one_id, direct in ((pair, from_id, True), (pair[::-1], to_id, False)):
-        if one_pair == ("contacts", "companies") and _becomes_primary(portal, one_id):
-            back = portal.types.find(one_pair, PRIMARY_COMPANY)
-            wanted.add(PRIMARY_COMPANY if direct or back is None else back.inverse)
+        primary = _PRIMARY.get(one_pair)
+        if primary is not None and _becomes_primary(portal, one_pair, one_id):
+            back = portal.types.find(one_pair, primary)
+            wanted.add(primary if direct or back is None else back.inverse)
     portal.links.put(pair, from_id, to_id, wanted)
     if portal.options.association_moves_modified:
         _touch(portal, pair[0], from_id)
         _touch(portal, pair[1], to_id)
 
 
-def _becomes_primary(portal: Portal, contact_id: int) -> bool:
-    """A contact's first company becomes its primary one, where the portal does that."""
-    companies = portal.links.of(("contacts", "companies"), contact_id)
-    return portal.options.first_company_becomes_primary and not companies
+_PRIMARY: dict[Pair, Key] = {
+    ("contacts", "companies"): PRIMARY_COMPANY,
+    ("tickets", "companies"): PRIMARY_COMPANY_OF_TICKET,
+}
+"""The type by which a record has one company before all others."""
+
+
+def _becomes_primary(portal: Portal, pair: Pair, record_id: int) -> bool:
+    """The first company of a contact or a ticket becomes its primary one, where the portal does that."""
+    return portal.options.first_company_becomes_primary and not portal.links.of(pair, record_id)
 
 
 def _touch(portal: Portal, object_type: str, record_id: int) -> None:

@@ -22,12 +22,14 @@ Pair = tuple[str, str]
 
 PRIMARY_COMPANY: Key = (HUBSPOT, 1)
 PRIMARY_COMPANY_OF_DEAL: Key = (HUBSPOT, 5)
+PRIMARY_COMPANY_OF_TICKET: Key = (HUBSPOT, 26)
 PARENT_COMPANY: Key = (HUBSPOT, 14)
 CHILD_COMPANY: Key = (HUBSPOT, 13)
 _EXCLUSIVE: dict[Pair, Key] = {
     ("contacts", "companies"): PRIMARY_COMPANY,
     ("companies", "companies"): PARENT_COMPANY,
     ("deals", "companies"): PRIMARY_COMPANY_OF_DEAL,
+    ("tickets", "companies"): PRIMARY_COMPANY_OF_TICKET,
 }
 """Types a record has towards one other record at most."""
 

@@ -13,6 +13,9 @@ from integration_assets.sandbox.hubspot.records import RecordStore
 STANDARD_DEFAULTS = {
     "companies": ("name", "domain"),
     "contacts": ("firstname", "lastname", "email"),
+    "services": ("hs_name", "hs_pipeline", "hs_pipeline_stage"),
+    "projects": ("hs_name", "hs_pipeline", "hs_pipeline_stage"),
+    "tickets": ("subject", "hs_pipeline", "hs_pipeline_stage"),
     "deals": ("dealname", "amount", "closedate", "pipeline", "dealstage"),
 }
 """Properties a read returns when none is asked for, besides those of the system."""

@@ -21,15 +21,23 @@ ALL_SCOPES = frozenset(
         "crm.objects.custom.write",
         "crm.objects.deals.read",
         "crm.objects.deals.write",
+        "crm.objects.projects.read",
+        "crm.objects.projects.write",
+        "crm.objects.services.read",
+        "crm.objects.services.write",
         "crm.schemas.companies.read",
         "crm.schemas.companies.write",
         "crm.schemas.contacts.read",
         "crm.schemas.contacts.write",
         "crm.schemas.custom.read",
         "crm.schemas.custom.write",
+        "tickets",
     }
 )
 """Every scope the look-alike knows of, `oauth` apart, which every service key has."""
+
+
+Subscription = Literal["free", "starter", "professional", "enterprise"]
 
 
 @dataclass(frozen=True)
@@ -55,8 +63,18 @@ class PortalOptions:
     seed: int = 0
     """Decides ids, the order of results and where unknown fields appear, together with the portal id."""
     rates: RateLimits = field(default_factory=RateLimits)
+    plan: Subscription = "enterprise"
+    """The subscription. Only Enterprise has custom objects, and only Professional and Enterprise have labels."""
     custom_objects: bool = True
-    """False: a portal without Enterprise, where custom objects can neither be made nor used."""
+    """False: custom objects can neither be made nor used, although the plan would have them."""
+    schemas_below_enterprise: Literal["refused", "empty"] = "refused"
+    """Unknown: whether the list of custom objects is refused with 403 on smaller plans, or answered without any."""
+    activated: frozenset[str] = frozenset()
+    """Objects of the library that a person has activated: "services", "projects"."""
+    stage_is_required: bool = True
+    """Unknown for all but tickets: whether a new record needs a pipeline and a stage."""
+    max_pipelines: int = 15
+    """Most pipelines per object; smaller plans have fewer."""
     no_custom_objects_status: Literal[400, 403] = 403
     """Unknown: how creating a custom object is refused without the subscription."""
     accept_legacy_paths: bool = False
@@ -84,7 +102,7 @@ class PortalOptions:
     max_unique_properties: int = 10
     """Most properties with unique values per object."""
     max_properties: int = 1_000
-    """Most custom properties per object."""
+    """Most custom properties per object; smaller plans have fewer."""
     max_custom_objects: int = 10
     """Most custom objects. Unknown: how one more is refused; here with 400."""
     max_merges: int = 250
@@ -137,7 +155,7 @@ class PortalOptions:
     default_on_custom_pair: Literal["rejected", "accepted"] = "rejected"
     """Unknown: whether the default association works between a custom object and another."""
     first_company_becomes_primary: bool = True
-    """Undocumented: whether the first company a contact is associated with becomes its primary one."""
+    """Undocumented: whether the first company a contact or a ticket is associated with becomes its primary one."""
     associating_needs: Literal["both", "from"] = "both"
     """Unknown: whose write scope associating needs."""
     association_rate_headers: bool = True
@@ -148,3 +166,13 @@ class PortalOptions:
     """Undocumented: whether companies have the derived property `hs_parent_company_id`."""
     list_standard_schemas: bool = False
     """Unknown: whether the list of schemas includes companies and contacts."""
+
+    @property
+    def has_custom_objects(self) -> bool:
+        """True if custom objects can be made."""
+        return self.custom_objects and self.plan == "enterprise"
+
+    @property
+    def has_labels(self) -> bool:
+        """True if associations can have labels."""
+        return self.plan in {"professional", "enterprise"}

@@ -11,6 +11,13 @@ from zoneinfo import ZoneInfo
 from integration_assets.sandbox.hubspot.definitions import company_properties, contact_properties, deal_properties
 from integration_assets.sandbox.hubspot.errors import Json, not_found, validation
 from integration_assets.sandbox.hubspot.exports import ExportDesk
+from integration_assets.sandbox.hubspot.library import (
+    Pipelines,
+    add_library,
+    is_activated,
+    library_object,
+    not_activated,
+)
 from integration_assets.sandbox.hubspot.links import LinkStore, TypeRegistry, standard_types
 from integration_assets.sandbox.hubspot.merging import merge_records
 from integration_assets.sandbox.hubspot.objects import ObjectType
@@ -72,13 +79,16 @@ class Portal:
         self.links = LinkStore(self.types)
         self.objects: dict[str, ObjectType] = {}
         self.archived_objects: dict[str, ObjectType] = {}
+        self.pipelines: dict[str, Pipelines] = {}
         self.exports = ExportDesk()
         self._object_number = 100_000 + self.random.randrange(1_000_000) * 2 + portal_id % 2
+        self._pipeline_number = 1_000 + self.portal_id % 97
         self._add_standard("companies", company_properties(parent_property=self.options.parent_property))
         self._add_standard("contacts", contact_properties())
         self._add_standard("deals", deal_properties())
         for there, back in standard_types():
             self.types.add(there, back, SINCE_EVER)
+        add_library(self, SINCE_EVER)
 
     # ------------------------------------------------------------------------------------------------- object types
 
@@ -96,6 +106,11 @@ class Portal:
         """The next `2-...` of this portal."""
         self._object_number += 2 * (1 + self.random.randrange(50))
         return f"2-{self._object_number}"
+
+    def new_pipeline_id(self) -> str:
+        """The next id of a pipeline or a stage of this portal."""
+        self._pipeline_number += 1 + self.random.randrange(50)
+        return str(self._pipeline_number)
 
     def _add_standard(self, name: str, properties: list[Json]) -> None:
         singular, object_type_id = _ALIASES[name]
@@ -131,11 +146,13 @@ class Portal:
         """The same, or an error answer.
 
         Raises:
-            ApiError: 400, no such object type.
+            ApiError: 400, no such object type; 403, a person has to activate it.
         """
         found = self.find_object(named, bare_names=bare_names)
         if found is None:
             raise validation(f"Unable to infer object type from: {named}")
+        if (entry := library_object(found.name)) is not None and not is_activated(self, entry):
+            raise not_activated(found)
         return found
 
     # ------------------------------------------------------------------------------------ what tests and demos call

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integration_assets.sandbox.hubspot.calls import Call, Operation, Reply, batch_reply, required_text, scope_of
-from integration_assets.sandbox.hubspot.errors import Json, not_found, validation
+from integration_assets.sandbox.hubspot.errors import Json, error, not_found, validation
 from integration_assets.sandbox.hubspot.objects import ObjectType
 from integration_assets.sandbox.hubspot.schemas import (
     association_definition,
@@ -29,9 +29,16 @@ def _described(call: Call, one: ObjectType, at: float | None) -> Json:
     )
 
 
+def _refuse_below_enterprise(call: Call) -> None:
+    options = call.portal.options
+    if options.plan != "enterprise" and options.schemas_below_enterprise == "refused":
+        raise error(403, "FORBIDDEN", f"Portal {call.portal.portal_id} does not have access to object schemas.")
+
+
 def list_schemas(call: Call) -> Reply:
     """Every custom object, in one answer."""
     portal = call.portal
+    _refuse_below_enterprise(call)
     seen_at = portal.clock() - portal.options.schema_lag
     if call.flag("archived"):
         found = list(portal.archived_objects.values())
@@ -60,6 +67,7 @@ def _find(call: Call) -> ObjectType:
 def read(call: Call) -> Reply:
     """One schema; for a while after a change it is sometimes the old one."""
     portal, one = call.portal, _find(call)
+    _refuse_below_enterprise(call)
     now = portal.clock()
     fresh = now - one.schema.changed_at < portal.options.schema_flip
     at = one.schema.changed_at - _BEFORE if fresh and portal.random.random() < 0.5 else None
@@ -138,7 +146,7 @@ def delete_association(call: Call) -> Reply:
 
 def custom_object_limit(call: Call) -> Reply:
     """How many custom objects the portal may have."""
-    limit = call.portal.options.max_custom_objects if call.portal.options.custom_objects else 0
+    limit = call.portal.options.max_custom_objects if call.portal.options.has_custom_objects else 0
     usage = sum(one.custom for one in call.portal.objects.values())
     return Reply(200, {"limit": limit, "usage": usage, "percentage": 100 * usage / limit if limit else 100.0})
 

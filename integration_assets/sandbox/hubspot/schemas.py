@@ -31,7 +31,7 @@ def create_schema(portal: Portal, body: Json, at: float) -> Json:
     Raises:
         ApiError: no subscription, name taken, or the definition does not hold together.
     """
-    if not portal.options.custom_objects:
+    if not portal.options.has_custom_objects:
         raise error(
             portal.options.no_custom_objects_status,
             "FORBIDDEN" if portal.options.no_custom_objects_status == 403 else "VALIDATION_ERROR",
@@ -189,6 +189,8 @@ def create_label(portal: Portal, pair: Pair, body: Json, at: float) -> list[tupl
     Raises:
         ApiError: 400 for a bad name or label, 409 for one that exists, 437 for one too many.
     """
+    if not portal.options.has_labels:
+        raise error(403, "FORBIDDEN", f"Portal {portal.portal_id} does not have access to association labels.")
     name, label = body.get("name"), body.get("label")
     if not isinstance(name, str) or not _TYPE_NAME.fullmatch(name):
         raise validation("Association labels need a name: a letter, then letters, digits and underscores")

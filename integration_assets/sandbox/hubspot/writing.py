@@ -21,6 +21,7 @@ from integration_assets.sandbox.hubspot.errors import (
     problems_text,
     validation,
 )
+from integration_assets.sandbox.hubspot.library import pipeline_problems
 from integration_assets.sandbox.hubspot.linking import link_new
 from integration_assets.sandbox.hubspot.objects import ObjectType
 from integration_assets.sandbox.hubspot.reading import chosen, render
@@ -63,6 +64,8 @@ def draft(
         elif found is not None:
             made.changes[name] = found
     problems += _missing(one, made)
+    after = {**(target.properties if target else {}), **made.changes}
+    problems += pipeline_problems(portal, one, after, new=target is None)
     if problems:
         made.refusal = invalid_properties(problems, portal.portal_id)
     if one.name == "contacts" and "email" in made.changes:

@@ -1,5 +1,5 @@
--- The labels that should be between our records and companies and contacts. Where a portal has none, one plain link says
--- that they belong together, and not why.
+-- The labels that should be between our records and companies and contacts. Where a portal has none, one plain link
+-- says that they belong together, and not why.
 -- grain: one label on one pair; key: key, target, target_id, label
 -- inputs: temp plan_records, resolved.votes, resolved.addresses, resolved.contact_addresses,
 -- raw.feature_requests; variables link_contacts, unlabelled

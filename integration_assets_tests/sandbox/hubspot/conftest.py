@@ -123,7 +123,7 @@ def bench_of(hubspot_server) -> Iterator[Callable[..., Bench]]:
         slot[0] = hubspot_lookalike(portal)
         client = httpx.Client(base_url=address, headers={"Authorization": "Bearer secret"}, timeout=PATIENCE_SECONDS)
         clients.append(client)
-        idea = portal.define_object(TICKET) if portal.options.custom_objects else ""
+        idea = portal.define_object(TICKET) if portal.options.has_custom_objects else ""
         return Bench(portal, clock, client, idea)
 
     yield build
