@@ -13,6 +13,7 @@ from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.crm.hubspot.connector import hubspot
+from integration_assets.connectors.crm.twenty.connector import twenty
 
 
 class CrmFactory(Protocol):
@@ -39,5 +40,5 @@ class CrmFactory(Protocol):
         """
 
 
-CRMS: Mapping[str, CrmFactory] = {"hubspot": hubspot}
+CRMS: Mapping[str, CrmFactory] = {"hubspot": hubspot, "twenty": twenty}
 """Provider name → how its connector is opened."""

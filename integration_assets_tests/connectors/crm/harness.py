@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import uuid
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
 from typing import Any, Protocol, TypeVar
 
 from pydantic import SecretStr
@@ -19,6 +22,8 @@ from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
 from integration_assets.sandbox.hubspot import PortalOptions, hubspot_lookalike
+from integration_assets.sandbox.twenty import TwentyOptions, Workspace, twenty_lookalike
+from integration_assets.sandbox.twenty.options import Version
 from integration_assets_tests.support.foreign import served
 
 T = TypeVar("T")
@@ -43,7 +48,10 @@ class Seeds(Protocol):
 
 @dataclass
 class Harness:
-    """One CRM under test. `lookalike` has `requests` and `faults`."""
+    """One CRM under test. `lookalike` has `requests` and `faults`.
+
+    `has_groups`: properties of this CRM are in groups; `has_parents`: its companies may have a parent.
+    """
 
     provider: str
     url: str
@@ -51,13 +59,16 @@ class Harness:
     portal: Any
     lookalike: Any
     arr_property: str
+    token: str = TOKEN
+    has_groups: bool = True
+    has_parents: bool = True
     calls: CallCounter = field(default_factory=CallCounter)
 
     def talk(self, work: Callable[[Crm], Awaitable[T]]) -> T:
         """Do `work` with a fresh connector."""
 
         async def story() -> T:
-            async with CRMS[self.provider](base_url=self.url, token=SecretStr(TOKEN), calls=self.calls) as crm:
+            async with CRMS[self.provider](base_url=self.url, token=SecretStr(self.token), calls=self.calls) as crm:
                 return await work(crm)
 
         return asyncio.run(story())
@@ -96,4 +107,56 @@ def hubspot_harness(options: PortalOptions | None = None, portal_id: int = 4711)
         yield Harness("hubspot", url, HubSpotSeeds(portal), portal, lookalike, "arr_total")
 
 
-HARNESSES: dict[str, Callable[[], AbstractContextManager[Harness]]] = {"hubspot": hubspot_harness}
+class TwentySeeds:
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+
+    def company(self, **values: str) -> str:
+        more = [{"url": part.strip(), "label": ""} for part in values.get("additional_domains", "").split(";") if part]
+        domain = {"primaryLinkUrl": values.get("domain", ""), "primaryLinkLabel": "", "secondaryLinks": more}
+        row: dict[str, Any] = {"name": values.get("name", ""), "domainName": domain}
+        if "arr" in values:
+            micros = int(Decimal(values["arr"]) * 1_000_000)
+            row["annualRecurringRevenue"] = {"amountMicros": micros, "currencyCode": "USD"}
+        return self._workspace.seed("companies", [row])[0]
+
+    def contact(self, email: str, *, additional: str = "", company_id: str | None = None) -> str:
+        emails = {"primaryEmail": email, "additionalEmails": [part for part in additional.split(";") if part]}
+        return self._workspace.seed("people", [{"emails": emails, "companyId": company_id}])[0]
+
+    def parent(self, child_id: str, parent_id: str) -> None:
+        raise NotImplementedError("companies of Twenty have no parent")
+
+    def archive(self, object_name: str, record_id: str) -> None:
+        plural = next(one.plural for one in self._workspace.objects.values() if one.singular == object_name)
+        self._workspace.soft_delete(plural, record_id)
+
+
+@contextlib.contextmanager
+def twenty_harness(version: Version = "2.31") -> Iterator[Harness]:
+    """A workspace of Twenty, without a limit: the limiter of the connector would keep tests waiting for a minute."""
+    options = TwentyOptions(version=version, calls_per_minute=None)
+    # Each with a key of its own: the limiter is the key's, and its windows are kept for the whole process.
+    workspace = Workspace(str(uuid.uuid4()), options=options)
+    lookalike = twenty_lookalike(workspace)
+    with served(lookalike) as url:
+        yield Harness(
+            "twenty",
+            url,
+            TwentySeeds(workspace),
+            workspace,
+            lookalike,
+            "annualRecurringRevenue",
+            token=workspace.key,
+            has_groups=False,
+            has_parents=False,
+        )
+
+
+HARNESSES: dict[str, Callable[[], AbstractContextManager[Harness]]] = {
+    "hubspot": hubspot_harness,
+    "twenty 1.10": partial(twenty_harness, "1.10"),
+    "twenty 2.21": partial(twenty_harness, "2.21"),
+    "twenty 2.31": partial(twenty_harness, "2.31"),
+}
+"""By provider, and by its version where answers of several are told apart."""

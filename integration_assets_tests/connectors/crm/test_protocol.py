@@ -28,6 +28,7 @@ from integration_assets.models import (
     Portal,
     PropertyKind,
 )
+from integration_assets.sync.sending import Sent, record_writer, send
 from integration_assets_tests.connectors.crm.harness import HARNESSES, Harness
 from integration_assets_tests.connectors.crm.sample import REQUEST
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
@@ -114,7 +115,7 @@ def ours(found: set[Link]) -> set[Link]:
 
 def test_every_registered_crm_has_a_harness() -> None:
     """A connector that is not tested is not registered."""
-    assert set(CRMS) == set(HARNESSES)
+    assert set(CRMS) == {name.partition(" ")[0] for name in HARNESSES}
 
 
 def test_a_portal_has_an_identity(crm: Harness) -> None:
@@ -129,14 +130,14 @@ def test_a_portal_has_an_identity(crm: Harness) -> None:
 
 
 def test_needed_scopes_grow_with_what_is_done(crm: Harness) -> None:
-    """Setup needs what a run needs and more; linking contacts needs more than not."""
+    """Setup needs what a run needs and more; linking contacts needs no less than not."""
 
     async def work(crm: Crm) -> list[frozenset[str]]:
         choices = [(False, False), (False, True), (True, True)]
         return [crm.needed_scopes(setup=setup, link_contacts=contacts) for setup, contacts in choices]
 
     plain, with_contacts, with_setup = crm.talk(work)
-    assert plain < with_contacts < with_setup
+    assert plain <= with_contacts < with_setup
 
 
 def test_without_our_object_reads_are_empty_and_writes_are_held(crm: Harness) -> None:
@@ -178,7 +179,7 @@ def test_the_schema_reads_back_as_it_was_defined(ready: Harness) -> None:
             item.unique,
             writable=True,
             options=tuple(value for value, _ in item.options),
-            group=REQUEST.group,
+            group=REQUEST.group if ready.has_groups else None,
         )
         for item in REQUEST.properties
     }
@@ -199,7 +200,7 @@ def test_creating_the_group_again_changes_nothing(ready: Harness) -> None:
         return before, await crm.schema(REQUEST, [])
 
     before, after = ready.talk(work)
-    assert {item.group for item in before.properties} == {REQUEST.group}
+    assert {item.group for item in before.properties} == {REQUEST.group if ready.has_groups else None}
     assert after == before
 
 
@@ -244,19 +245,19 @@ def test_a_full_batch_is_written_in_one_call(ready: Harness) -> None:
 
 def test_one_bad_record_does_not_spoil_its_batch(ready: Harness) -> None:
     """The record with a value the CRM refuses is rejected with a reason that holds no value."""
-    outcome = write(
-        ready,
-        RecordWrite("src:1", {"status": "open"}),
-        RecordWrite("src:2", {"status": "surprising"}),
-        RecordWrite("src:3", {"votes": "many"}),
-    )
-    assert [item.key for item in outcome.written] == ["src:1"]
-    assert [(item.kind, item.key) for item in outcome.rejected] == [
-        ("feature_request", "src:2"),
-        ("feature_request", "src:3"),
-    ]
-    assert all("surprising" not in item.reason and "many" not in item.reason for item in outcome.rejected)
-    assert outcome.unaccounted == ()
+    good = RecordWrite("src:1", {"status": "open"})
+    bad = [RecordWrite("src:2", {"status": "surprising"}), RecordWrite("src:3", {"votes": "many"})]
+
+    async def work(crm: Crm) -> Sent[RecordWrite]:
+        # A CRM that refuses the whole batch has it halved, as in a run.
+        return await send([good, *bad], record_writer(crm, REQUEST), asyncio.sleep)
+
+    outcome = ready.talk(work)
+    assert outcome.accepted == [good]
+    assert sorted(item.key for item, _ in outcome.rejected) == ["src:2", "src:3"]
+    assert all("surprising" not in reason and "many" not in reason for _, reason in outcome.rejected)
+    assert (outcome.unaccounted, outcome.lost, outcome.ended_by) == ([], [], None)
+    assert [record.key for record in ready.talk(requests)] == ["src:1"]
 
 
 def test_archived_records_are_read_apart(ready: Harness) -> None:
@@ -319,7 +320,8 @@ def test_companies_come_with_domains_parent_and_mapped_values(ready: Harness) ->
     """Every live company, whatever its values look like."""
     parent = ready.seeds.company(name="Holding", domain="holding.com")
     child = ready.seeds.company(name="Acme", domain="ACME.com", additional_domains="acme.io; acme.de", arr="12.5")
-    ready.seeds.parent(child, parent)
+    if ready.has_parents:
+        ready.seeds.parent(child, parent)
 
     async def work(crm: Crm) -> dict[str, Company]:
         found = await companies(crm, CompanyMapping(arr=ready.arr_property))
@@ -329,7 +331,7 @@ def test_companies_come_with_domains_parent_and_mapped_values(ready: Harness) ->
     assert set(found) == {parent, child}
     assert (found[child].name, found[child].domain, found[child].arr) == ("Acme", "ACME.com", "12.5")
     assert found[child].additional_domains == ("acme.io", "acme.de")
-    assert (found[child].parent_id, found[parent].parent_id) == (parent, None)
+    assert (found[child].parent_id, found[parent].parent_id) == (parent if ready.has_parents else None, None)
     assert found[parent].arr is None
 
 
