@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -50,6 +51,15 @@ class RawAnswer(msgspec.Struct, frozen=True):
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class FormFile(msgspec.Struct, frozen=True):
+    """One part of a form with files (RFC 7578). Without a `filename` it is a field that has a type of its own."""
+
+    name: str
+    filename: str
+    content_type: str
+    content: bytes
 
 
 class LostError(Exception):
@@ -141,10 +151,13 @@ class Exchange:
         params: Mapping[str, str] | None,
         *,
         form: Mapping[str, SecretStr | str] | None = None,
+        files: Sequence[FormFile] = (),
         headers: Mapping[str, SecretStr | str] | None = None,
         before_bytes: Callable[[], None] | None = None,
     ) -> RawAnswer:
-        """Send once and read the whole body. `form` is sent as an HTML form is; `headers` go with this request only.
+        """Send once and read the whole body. `form` and `files` are sent as HTML forms are.
+
+        `headers` go with this request only.
 
         `before_bytes` is called when the connection stands, just before head and body leave; what it raises ends the
         exchange, and the peer has no whole request.
@@ -159,7 +172,7 @@ class Exchange:
             raise ConfigurationError(f"the {self._system} client is used outside its `async with` block")
         try:
             async with asyncio.timeout(self._deadline):
-                sending = self._sending(json, form, headers)
+                sending = self._sending(json, form, files, headers)
                 return await self._answer(self._transport, method, path, params, sending, _traced(before_bytes))
         except TimeoutError:
             # The request may have arrived: only the steps before its first byte can say that it did not.
@@ -223,10 +236,14 @@ class Exchange:
         self,
         json: Any | None,
         form: Mapping[str, SecretStr | str] | None,
+        files: Sequence[FormFile],
         headers: Mapping[str, SecretStr | str] | None,
     ) -> tuple[bytes | None, dict[str, str]]:
         """Body and headers of a request, with their secrets in them."""
         unwrapped = {name: _revealed(value) for name, value in {**self._headers, **(headers or {})}.items()}
+        if files:
+            kind, parts = _multipart(files)
+            return parts, {**unwrapped, "content-type": kind}
         # Secrets of a form travel in it, and need no body fields beside it.
         if form is not None:
             body = urlencode({name: _revealed(value) for name, value in form.items()}).encode()
@@ -332,6 +349,17 @@ def _traced(before_bytes: Callable[[], None] | None) -> dict[str, Any]:
             before_bytes()
 
     return {"trace": trace}
+
+
+def _multipart(files: Sequence[FormFile]) -> tuple[str, bytes]:
+    """Type and body of a form with files. The boundary is by chance, so that no part holds it."""
+    boundary = secrets.token_hex(16)
+    body = bytearray()
+    for one in files:
+        filename = f'; filename="{one.filename}"' if one.filename else ""
+        head = f'--{boundary}\r\ncontent-disposition: form-data; name="{one.name}"{filename}\r\n'
+        body += f"{head}content-type: {one.content_type}\r\n\r\n".encode() + one.content + b"\r\n"
+    return f"multipart/form-data; boundary={boundary}", bytes(body + f"--{boundary}--\r\n".encode())
 
 
 def _checked_base_url(system: str, base_url: str, guard: AddressGuard | None) -> str:

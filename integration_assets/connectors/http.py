@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.body import BodyError, CutBodyError, LargeBodyError, parse_json
 from integration_assets.connectors.calls import CallCounter
-from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
+from integration_assets.connectors.exchange import Exchange, FormFile, LostError, RawAnswer, UnreadableError
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Lease, Limiter, Quota
 from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.rules import LONGEST_WAIT, Action, Answer, Rule, StatusRules, retry_after
@@ -41,7 +41,7 @@ from integration_assets.errors import (
     UnknownOutcomeError,
 )
 
-__all__ = ["Answer", "Call", "HttpClient", "StatusRules"]
+__all__ = ["Answer", "Call", "FormFile", "HttpClient", "StatusRules"]
 
 log = logging.getLogger(__name__)
 
@@ -75,9 +75,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request.
 
     `path` is appended to the client's base URL; `endpoint` is its template, for counts and messages
-    ("POST /crm/objects/{type}/batch/upsert"). `json` or `form` is the body, `headers` go beside the client's. `writes`:
-    it can change the outside system. `repeatable`: safe to send again after a lost answer. `bucket` is the limiter's.
-    `expect`: statuses besides 2xx that are handed back instead of raised.
+    ("POST /crm/objects/{type}/batch/upsert"). `json`, `form` or `files` is the body, `headers` go beside the client's.
+    `writes`: it can change the outside system. `repeatable`: safe to send again after a lost answer. `bucket` is the
+    limiter's. `expect`: statuses besides 2xx that are handed back instead of raised.
     """
 
     method: str
@@ -85,6 +85,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str
     json: Any | None = None
     form: Mapping[str, SecretStr | str] | None = None
+    files: tuple[FormFile, ...] = ()
     params: Mapping[str, str] | None = None
     headers: Mapping[str, SecretStr | str] | None = None
     writes: bool = False
@@ -352,6 +353,7 @@ class HttpClient:
                 call.json,
                 call.params,
                 form=call.form,
+                files=call.files,
                 headers=call.headers,
                 before_bytes=self._before_write if call.writes else None,
             )

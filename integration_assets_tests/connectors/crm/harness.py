@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
@@ -18,10 +18,16 @@ from typing import Any, Protocol, TypeVar
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import ClientSecret, Token
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.crm.registry import CRMS
+from integration_assets.connectors.crm.salesforce.connector import DOMAINS_FIELD, salesforce
+from integration_assets.connectors.crm.salesforce.names import custom_name
 from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
 from integration_assets.sandbox.hubspot import PortalOptions, hubspot_lookalike
+from integration_assets.sandbox.salesforce import Org, OrgOptions, salesforce_lookalike
+from integration_assets.sandbox.salesforce.fields import Field
+from integration_assets.sandbox.salesforce.org import CLIENT_ID
 from integration_assets.sandbox.twenty import TwentyOptions, Workspace, twenty_lookalike
 from integration_assets.sandbox.twenty.options import Version
 from integration_assets_tests.support.foreign import served
@@ -50,7 +56,8 @@ class Seeds(Protocol):
 class Harness:
     """One CRM under test. `lookalike` has `requests` and `faults`.
 
-    `has_groups`: properties of this CRM are in groups; `has_parents`: its companies may have a parent.
+    `has_groups`: properties of this CRM are in groups; `has_parents`: its companies may have a parent;
+    `has_additional_addresses`: its contacts may have several. `open` opens a connector that is not registered.
     """
 
     provider: str
@@ -62,13 +69,19 @@ class Harness:
     token: str = TOKEN
     has_groups: bool = True
     has_parents: bool = True
+    has_additional_addresses: bool = True
+    open: Callable[..., AbstractAsyncContextManager[Crm]] | None = None
     calls: CallCounter = field(default_factory=CallCounter)
 
     def talk(self, work: Callable[[Crm], Awaitable[T]]) -> T:
         """Do `work` with a fresh connector."""
 
         async def story() -> T:
-            async with CRMS[self.provider](base_url=self.url, token=SecretStr(self.token), calls=self.calls) as crm:
+            if self.open is not None:
+                opened = self.open(base_url=self.url, calls=self.calls)
+            else:
+                opened = CRMS[self.provider](base_url=self.url, token=SecretStr(self.token), calls=self.calls)
+            async with opened as crm:
                 return await work(crm)
 
         return asyncio.run(story())
@@ -153,8 +166,56 @@ def twenty_harness(version: Version = "2.31") -> Iterator[Harness]:
         )
 
 
+class SalesforceSeeds:
+    def __init__(self, org: Org) -> None:
+        self._org = org
+
+    def company(self, **values: str) -> str:
+        names = {"name": "Name", "domain": "Website", "additional_domains": "Other_Domains__c", "arr": "ARR__c"}
+        row: dict[str, Any] = {names[name]: value for name, value in values.items()}
+        if "arr" in values:
+            row["ARR__c"] = float(values["arr"])
+        return self._org.seed("Account", [row])[0]
+
+    def contact(self, email: str, *, additional: str = "", company_id: str | None = None) -> str:
+        return self._org.seed("Contact", [{"Email": email, "LastName": "Doe", "AccountId": company_id}])[0]
+
+    def parent(self, child_id: str, parent_id: str) -> None:
+        self._org.change("Account", child_id, ParentId=parent_id)
+
+    def archive(self, object_name: str, record_id: str) -> None:
+        self._org.delete(custom_name(object_name), record_id)
+
+
+@contextlib.contextmanager
+def salesforce_harness(options: OrgOptions | None = None, *, number: int = 7) -> Iterator[Harness]:
+    """A sandbox org with a mapped field `ARR__c` and one for further domains."""
+    org = Org(number, options=options)
+    org.define_field("Account", Field("ARR__c", "currency", "ARR", precision=18, scale=2))
+    org.define_field("Account", Field("Other_Domains__c", "string", "Other domains", 255))
+    lookalike = salesforce_lookalike(org)
+    open_ = partial(
+        salesforce,
+        credential=ClientSecret(CLIENT_ID, SecretStr(org.secret)),
+        setup_credential=Token(SecretStr(org.admin_token)),
+        options={DOMAINS_FIELD: "Other_Domains__c"},
+    )
+    with served(lookalike) as url:
+        yield Harness(
+            "salesforce",
+            url,
+            SalesforceSeeds(org),
+            org,
+            lookalike,
+            "ARR__c",
+            has_additional_addresses=False,
+            open=open_,
+        )
+
+
 HARNESSES: dict[str, Callable[[], AbstractContextManager[Harness]]] = {
     "hubspot": hubspot_harness,
+    "salesforce": salesforce_harness,
     "twenty 1.10": partial(twenty_harness, "1.10"),
     "twenty 2.21": partial(twenty_harness, "2.21"),
     "twenty 2.31": partial(twenty_harness, "2.31"),

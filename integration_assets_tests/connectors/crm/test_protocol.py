@@ -115,7 +115,7 @@ def ours(found: set[Link]) -> set[Link]:
 
 def test_every_registered_crm_has_a_harness() -> None:
     """A connector that is not tested is not registered."""
-    assert set(CRMS) == {name.partition(" ")[0] for name in HARNESSES}
+    assert set(CRMS) <= {name.partition(" ")[0] for name in HARNESSES}
 
 
 def test_a_portal_has_an_identity(crm: Harness) -> None:
@@ -353,8 +353,9 @@ def test_contacts_are_found_by_any_of_their_addresses(ready: Harness) -> None:
         return (await crm.contacts(["Ann@Home.org", "bob@acme.com", "nobody@acme.com", "ann@acme.com"])).records
 
     found = {item.contact_id: item for item in ready.talk(work)}
+    more = ("ann@home.org", "a@acme.com") if ready.has_additional_addresses else ()
     assert found == {
-        ann: Contact(ann, "ann@acme.com", ("ann@home.org", "a@acme.com"), company),
+        ann: Contact(ann, "ann@acme.com", more, company),
         bob: Contact(bob, "bob@acme.com", (), None),
     }
 

@@ -1,0 +1,115 @@
+"""Deployment of metadata: checked first, then carried out, then made visible to the user of a run."""
+
+from __future__ import annotations
+
+import msgspec
+
+from integration_assets.connectors.crm.salesforce import endpoints, names, soql
+from integration_assets.connectors.crm.salesforce.metadata import Parts, package
+from integration_assets.connectors.crm.salesforce.session import Session
+from integration_assets.connectors.crm.salesforce.wire import (
+    SYSTEM,
+    Created,
+    DeployRequest,
+    DeployResult,
+    decode,
+)
+from integration_assets.connectors.http import FormFile
+from integration_assets.errors import ConfigurationError, CredentialError, PermanentError, TransientError
+from integration_assets.models import ObjectDefinition
+
+POLL_SECONDS = 2.0
+LONGEST_DEPLOYMENT_SECONDS = 600.0
+MOST_FAILURES = 5
+"""Failures that are told; the first ones cause the others."""
+MODIFY_METADATA = "Modify Metadata Through Metadata API Functions"
+BY_HAND = (
+    "give setup the credentials of an administrator, or let it write the metadata to a file and deploy that with "
+    "`sf project deploy start --metadata-dir FILE --single-package`"
+)
+
+
+async def deploy(
+    session: Session, definition: ObjectDefinition, parts: Parts, *, license_name: str | None = None
+) -> None:
+    """Deploy a part of the definition, after a check that changes nothing.
+
+    Raises:
+        ConfigurationError: the user may not deploy metadata.
+        PermanentError: the org refuses a component; names it.
+        TransientError: it takes longer than `LONGEST_DEPLOYMENT_SECONDS`.
+    """
+    archive = package(definition, parts, license_name=license_name)
+    await _deployed(session, archive, check_only=True)
+    await _deployed(session, archive, check_only=False)
+
+
+async def _deployed(session: Session, archive: bytes, *, check_only: bool) -> None:
+    options = {"singlePackage": True, "rollbackOnError": True, "checkOnly": check_only, "testLevel": "NoTestRun"}
+    files = (
+        FormFile("json", "", "application/json", msgspec.json.encode({"deployOptions": options})),
+        FormFile("file", "deploy.zip", "application/zip", archive),
+    )
+    try:
+        body = await session.define("POST", endpoints.DEPLOY, files=files)
+    except CredentialError as error:
+        raise ConfigurationError(
+            f"{SYSTEM}: the user may not create our object: it lacks {MODIFY_METADATA!r}; {BY_HAND}",
+            system=SYSTEM,
+            endpoint=error.endpoint,
+            status=error.status,
+        ) from error
+    started = decode(body, DeployRequest, endpoint=endpoints.DEPLOY.template)
+    result = await _finished(session, started.id)
+    if not result.success:
+        raise _failed(result, check_only=check_only)
+
+
+async def _finished(session: Session, deployment_id: str) -> DeployResult:
+    waited = 0.0
+    while True:
+        endpoint = endpoints.deployment(deployment_id)
+        told = await session.read(endpoint, DeployRequest, params={"includeDetails": "true"})
+        result = told.deploy_result or DeployResult()
+        if result.done:
+            return result
+        if waited >= LONGEST_DEPLOYMENT_SECONDS:
+            raise TransientError(
+                f"{SYSTEM}: the deployment {deployment_id} is not done after {waited:.0f} s ({result.status}); look at "
+                "it in Setup, Deployment Status, then run setup again",
+                system=SYSTEM,
+                endpoint=endpoint.template,
+            )
+        await session.sleep(POLL_SECONDS)
+        waited += POLL_SECONDS
+
+
+def _failed(result: DeployResult, *, check_only: bool) -> PermanentError:
+    failures = result.details.component_failures
+    told = [f"{one.full_name}: {one.problem}" for one in failures[:MOST_FAILURES]]
+    more = f" and {len(failures) - MOST_FAILURES} more" if len(failures) > MOST_FAILURES else ""
+    reasons = "; ".join(told) or result.error_message or result.status
+    step = "would not create our object" if check_only else "did not create our object"
+    return PermanentError(f"{SYSTEM} {step}, nothing was changed: {reasons}{more}", system=SYSTEM)
+
+
+async def assign(session: Session, user_id: str) -> None:
+    """Give the permission set to a user, unless it has it.
+
+    Raises:
+        PermanentError: the permission set is not there.
+    """
+    found = await session.query(soql.select("PermissionSet", ["Id"], f"Name = {soql.text(names.PERMISSION_SET)}"))
+    if not found:
+        raise PermanentError(f"{SYSTEM}: the org has no permission set {names.PERMISSION_SET}", system=SYSTEM)
+    held = str(decode(found[0], _Record, endpoint="PermissionSet").id)
+    condition = f"PermissionSetId = {soql.text(held)} AND AssigneeId = {soql.text(user_id)}"
+    if await session.query(soql.select("PermissionSetAssignment", ["Id"], condition)):
+        return
+    endpoint = endpoints.create("PermissionSetAssignment")
+    body = await session.define("POST", endpoint, json={"PermissionSetId": held, "AssigneeId": user_id})
+    decode(body, Created, endpoint=endpoint.template)
+
+
+class _Record(msgspec.Struct, rename="pascal"):
+    id: str

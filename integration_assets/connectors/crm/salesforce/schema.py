@@ -1,0 +1,189 @@
+"""The schema of an org: the org itself, and what it has of ours."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from integration_assets.connectors.crm.salesforce import endpoints, names, soql
+from integration_assets.connectors.crm.salesforce.field_types import TEXT_LIMITS, type_difference
+from integration_assets.connectors.crm.salesforce.session import Session
+from integration_assets.connectors.crm.salesforce.wire import (
+    SYSTEM,
+    FieldInfo,
+    ObjectInfo,
+    Organization,
+    Version,
+    decode,
+)
+from integration_assets.errors import ContractError, PermanentError
+from integration_assets.models import (
+    LiveLink,
+    LiveProperty,
+    LiveSchema,
+    ObjectDefinition,
+    Obstacle,
+    Portal,
+    PortalKind,
+    PropertyDefinition,
+    TypeDifference,
+)
+
+UNSEEN = "the user does not see"
+ASSIGN = f"assign the permission set {names.PERMISSION_SET} to the user, or grant it in another"
+DEVELOPER_EDITION = "Developer Edition"
+_ORGANIZATION_FIELDS = ("Id", "IsSandbox", "OrganizationType", "TrialExpirationDate", "TimeZoneSidKey")
+
+
+async def check_version(session: Session) -> None:
+    """Make sure that the org has the version of the API that is spoken here.
+
+    Raises:
+        PermanentError: it does not.
+    """
+    versions = {one.version for one in await session.read(endpoints.VERSIONS, list[Version])}
+    if endpoints.VERSION not in versions:
+        raise PermanentError(
+            f"{SYSTEM}: the org does not have version {endpoints.VERSION} of the API: install a newer version of this "
+            "program",
+            system=SYSTEM,
+            endpoint=endpoints.VERSIONS.template,
+        )
+
+
+async def portal(session: Session) -> Portal:
+    """Identity of the org.
+
+    Raises:
+        ContractError: it does not say what it is, or the token is of another org than the one that answers.
+    """
+    rows = await session.query(soql.select("Organization", _ORGANIZATION_FIELDS))
+    if len(rows) != 1:
+        raise ContractError(f"{SYSTEM} names {len(rows)} orgs for one token", system=SYSTEM)
+    org = decode(rows[0], Organization, endpoint="Organization")
+    identity = await session.identity()
+    # Fifteen of the eighteen characters tell orgs apart; the rest is made from them.
+    if identity.org_id[:15] != org.id[:15]:
+        raise ContractError(f"{SYSTEM}: the token is of another org than the one that answers", system=SYSTEM)
+    return Portal(portal_id=org.id, kind=kind_of(org), time_zone=org.time_zone_sid_key or None)
+
+
+def kind_of(org: Organization) -> PortalKind:
+    """The kind of an org. Pure.
+
+    A scratch org says that it is a sandbox and has an end; a Developer Edition says that it is none.
+    """
+    if org.is_sandbox:
+        return PortalKind.DEVELOPER_TEST if org.trial_expiration_date else PortalKind.SANDBOX
+    if org.organization_type == DEVELOPER_EDITION:
+        return PortalKind.DEVELOPER_TEST
+    return PortalKind.STANDARD
+
+
+async def existing_names(session: Session, object_name: str) -> frozenset[str]:
+    """Names of the fields an object has, whoever sees them, and of the object itself; empty where it is not told.
+
+    Describe leaves out what the user may not see, so that it looks as if it were missing: only the Tooling API tells.
+    """
+    condition = f"EntityDefinition.QualifiedApiName = {soql.text(object_name)}"
+    rows = await session.sees(soql.select("FieldDefinition", ["QualifiedApiName"], condition))
+    found = {str(row.get("QualifiedApiName")) for row in rows or () if isinstance(row, dict)}
+    return frozenset({object_name, *found}) if found else frozenset()
+
+
+def live_schema(
+    definition: ObjectDefinition,
+    identity: Portal,
+    ours: ObjectInfo | None,
+    links: ObjectInfo | None,
+    account: ObjectInfo | None,
+    company_properties: Collection[str],
+    hidden: Collection[str],
+) -> LiveSchema:
+    """What an org has of ours, by name, as the user sees it. Pure.
+
+    `hidden` are names of objects of ours, and of fields of our object, that exist whether or not the user sees them.
+    """
+    mapped = tuple(
+        _live(field, field.name) for field in (account.fields if account else ()) if field.name in company_properties
+    )
+    objects = (names.custom_name(definition.name), ours), (names.link_object(definition), links)
+    obstacles = tuple(
+        Obstacle(f"{UNSEEN} the object {name}", ASSIGN) for name, info in objects if info is None and name in hidden
+    )
+    if ours is None:
+        return LiveSchema(identity, False, False, (), (), mapped, text_limits=TEXT_LIMITS, obstacles=obstacles)
+    by_field = {names.custom_name(item.name): item for item in definition.properties}
+    key = ours.field(names.custom_name(definition.key_property))
+    # An org has no groups of fields: what is beside our key is ours.
+    group = definition.group if key is not None and key.unique and key.external_id else None
+    others = [field for field in ours.fields if field.custom and field.name not in by_field]
+    own = [_our_property(field, by_field[field.name], group) for field in ours.fields if field.name in by_field]
+    # Required fields of others as well: a record without a value would be refused.
+    required = [_live(field, field.name) for field in others if field.required]
+    return LiveSchema(
+        portal=identity,
+        object_present=True,
+        object_archived=False,
+        properties=(*own, *_unseen(definition, ours, hidden), *required),
+        links=tuple(live_links(definition, links)),
+        company_properties=mapped,
+        other_properties=tuple(sorted(field.name for field in others)),
+        text_limits=TEXT_LIMITS,
+        obstacles=obstacles,
+    )
+
+
+def _unseen(definition: ObjectDefinition, ours: ObjectInfo, hidden: Collection[str]) -> list[LiveProperty]:
+    """Properties that exist and that the user does not see: of them nothing is known but that they are there."""
+    return [
+        LiveProperty(
+            name=item.name,
+            type="hidden",
+            field_type="",
+            unique=item.unique,
+            writable=True,
+            options=None,
+            difference=TypeDifference(f"{UNSEEN} the field {field}", remedy=ASSIGN),
+        )
+        for item in definition.properties
+        if (field := names.custom_name(item.name)) in hidden and ours.field(field) is None
+    ]
+
+
+def live_links(definition: ObjectDefinition, links: ObjectInfo | None) -> list[LiveLink]:
+    """The labels that a link can have: those of the picklist whose lookup, and all else it takes, is there."""
+    if links is None or not all(links.field(name) for name in (names.LINK_KEY, names.request_lookup(definition))):
+        return []
+    kind = links.field(names.LINK_KIND)
+    values = {one.value: one.label for one in kind.picklist_values if one.active} if kind else {}
+    return [
+        LiveLink(link.target, link.name, values[link.name])
+        for link in definition.links
+        if link.name in values and links.field(names.LOOKUPS[link.target])
+    ]
+
+
+def _our_property(field: FieldInfo, item: PropertyDefinition, group: str | None) -> LiveProperty:
+    return LiveProperty(
+        name=item.name,
+        type=field.type,
+        field_type="",
+        unique=field.unique,
+        writable=field.createable and field.updateable and not field.calculated,
+        options=tuple(one.value for one in field.picklist_values if one.active),
+        group=group,
+        required=field.required,
+        difference=type_difference(item.kind, field),
+    )
+
+
+def _live(field: FieldInfo, name: str) -> LiveProperty:
+    return LiveProperty(
+        name=name,
+        type=field.type,
+        field_type="",
+        unique=field.unique,
+        writable=field.createable and field.updateable and not field.calculated,
+        options=tuple(one.value for one in field.picklist_values if one.active),
+        required=field.required,
+    )
