@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from integration_assets import __version__
-from integration_assets.commands import keys, overrides, reports, serve, tenants
+from integration_assets.commands import keys, overrides, reports, serve, table, tenants
 from integration_assets.commands.help import CommandsInOrder, examples
 from integration_assets.commands.shared import (
     DEFAULT,
@@ -45,6 +45,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+app.add_typer(table.app, name="table")
 app.add_typer(overrides.app, name="overrides")
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")

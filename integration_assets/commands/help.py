@@ -8,6 +8,7 @@ from typer.core import TyperGroup
 
 ORDER = (
     "demo",
+    "table",
     "doctor",
     "setup",
     "plan",

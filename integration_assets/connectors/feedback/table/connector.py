@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -38,6 +39,7 @@ from integration_assets.models import (
     WITHOUT_ID,
     Account,
     Board,
+    Company,
     FeatureRequest,
     Page,
     Rejected,
@@ -221,6 +223,18 @@ class TableFeedback:
         async for page in self._pages(f"{_STATUS_CHANGE} {order}", self._change, "status_changes"):
             yield page
 
+    async def companies(self) -> AsyncIterator[Page[Company]]:
+        """All companies of the table: no part of feedback, but what stands in for a CRM, or tells the ARR.
+
+        None where the mapping has no such relation.
+        """
+        if self._mapping.companies is None:
+            return
+        await self._ready("companies")
+        yield self._rejections("company", "companies")
+        async for page in self._pages(_COMPANY, self._company, "companies"):
+            yield page
+
     # ---------------------------------------------------------------------------------------------- rows to records
 
     def _request(self, row: tuple[Any, ...], unreadable: dict[str, str]) -> FeatureRequest | Rejected:
@@ -285,10 +299,28 @@ class TableFeedback:
         place, account_id, name, domain, mrr = row
         if account_id is None:
             return Rejected("account", f"item {place + 1} {WITHOUT_ID}", "no id")
-        spend = None if mrr is None else amount(mrr, self._mapping.money_format)
-        if mrr is not None and spend is None:
-            unreadable["mrr"] = f"not an amount as [money].format declares it ({self._mapping.money.format})"
-        return Account(account_id, name, domain, spend)
+        return Account(account_id, name, domain, self._amount(mrr, "mrr", unreadable))
+
+    def _company(self, row: tuple[Any, ...], unreadable: dict[str, str]) -> Company | Rejected:
+        place, company_id, name, domain, additional, arr, currency, stage, parent = row
+        if company_id is None:
+            return Rejected("company", f"item {place + 1} {WITHOUT_ID}", "no id")
+        return Company(
+            company_id,
+            name=name,
+            domain=domain,
+            additional_domains=tuple(one for part in _SEPARATORS.split(additional or "") if (one := part.strip())),
+            arr=self._amount(arr, "arr", unreadable),
+            currency=currency,
+            lifecycle_stage=stage,
+            parent_id=parent,
+        )
+
+    def _amount(self, cell: str | None, field: str, unreadable: dict[str, str]) -> str | None:
+        read = None if cell is None else amount(cell, self._mapping.money_format)
+        if cell is not None and read is None:
+            unreadable[field] = f"not an amount as [money].format declares it ({self._mapping.money.format})"
+        return read
 
     def _time(
         self, moment: datetime | None, text: str | None, field: str, unreadable: dict[str, str]
@@ -352,6 +384,8 @@ class TableFeedback:
             told = parsing.parse_people(connection)
         elif name == "accounts":
             told = parsing.parse_accounts(connection)
+        elif name == "companies":
+            told = parsing.parse_companies(connection)
         else:
             told = parsing.parse_status_changes(connection, imported, written)
         column = {"requests": "created_at", "votes": "moment"}.get(name)
@@ -448,6 +482,13 @@ _COMPANY_OF_VOTES = """
 SELECT 0, 'company-' || lower(company_domain) AS id, NULL, lower(company_domain), NULL
 FROM votes WHERE company_domain IS NOT NULL GROUP BY lower(company_domain) ORDER BY id
 """
+_COMPANY = """
+SELECT place, id, name, domain, additional_domains, arr, currency, lifecycle_stage, parent_id FROM companies
+WHERE id IS NULL OR id NOT IN (SELECT id FROM again_companies WHERE contents > 1)
+ORDER BY place
+"""
+_SEPARATORS = re.compile("[,;|\\s]")
+"""Between the domains of one cell: none of them is part of a domain."""
 _STATUS_CHANGE = """
 SELECT place, id, request_id, status, changed_text, changed_at FROM status_changes
 WHERE id NOT IN (SELECT id FROM again_status_changes WHERE contents > 1) OR id IS NULL

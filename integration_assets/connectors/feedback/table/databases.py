@@ -112,7 +112,7 @@ def _duckdb(file: Path, statement: str, named: str) -> Iterator[Selected]:
         raise ContractError(f"{file.name} is no DuckDB database that this version reads") from None
     with closing(connection):
         try:
-            reader = connection.execute(statement).to_arrow_reader(BATCH)
+            reader = connection.execute(statement).arrow(BATCH)
             types = tuple(_type_of(field.type) for field in reader.schema)
             batches = (_batch(batch, len(types)) for batch in reader)
             yield Selected(tuple(reader.schema.names), types, batches, is_text=False)

@@ -146,7 +146,7 @@ def import_files(
     left_out: list[tuple[str, str]] = []
     for path in files:
         before = path.stat()
-        with _telling(path.name, type_of(relation, path)):
+        with telling(path.name, type_of(relation, path)):
             one = _import_file(connection, name, relation, path, scratch / "rewritten")
         # Half of the old file and half of the new one are neither.
         if (after := path.stat()).st_mtime_ns != before.st_mtime_ns or after.st_size != before.st_size:
@@ -376,7 +376,7 @@ def _named(relation: Relation) -> str:
 
 
 @contextmanager
-def _telling(named: str, kind: FileType) -> Iterator[None]:
+def telling(named: str, kind: FileType) -> Iterator[None]:
     """What the library says of a file that it cannot read, as one line that quotes none of its content."""
     try:
         yield
