@@ -17,6 +17,7 @@ from integration_assets.connectors.crm.hubspot.connector import (
     RUN_SCOPES,
     SETUP_SCOPES,
 )
+from integration_assets.connectors.crm.hubspot.deals import HubSpotDeals
 from integration_assets.connectors.crm.hubspot.exports import SCOPE as EXPORT_SCOPE
 from integration_assets.connectors.internal.description import describe
 from integration_assets.errors import EXIT_CODES, EXIT_USAGE
@@ -71,7 +72,15 @@ def test_every_exit_code_is_documented() -> None:
 def test_the_scopes_are_those_the_connector_asks_for() -> None:
     """The documented HubSpot scopes are exactly those `doctor` looks for, and the optional one of exports."""
     documented = set(re.findall(r"`(crm\.[a-z._]+)`", reference("hubspot")))
-    assert documented == RUN_SCOPES | LINK_COMPANIES_SCOPES | LINK_CONTACTS_SCOPES | SETUP_SCOPES | {EXPORT_SCOPE}
+    assert (
+        documented
+        == RUN_SCOPES
+        | LINK_COMPANIES_SCOPES
+        | LINK_CONTACTS_SCOPES
+        | SETUP_SCOPES
+        | {EXPORT_SCOPE}
+        | HubSpotDeals.scopes
+    )
 
 
 def test_the_documented_properties_are_those_setup_creates() -> None:
@@ -117,7 +126,7 @@ def test_the_documented_sql_runs(tmp_path: Path) -> None:
             if "SELECT" in query:
                 connection.execute(query.replace("published.ranked", "ranked")).fetchall()
                 ran += 1
-    assert ran == 5
+    assert ran == 6
 
 
 def test_the_places_of_the_structure_page_exist() -> None:

@@ -9,7 +9,7 @@ import dagster as dg
 from integration_assets.assets.placing import key_under
 
 _REQUESTS, _VOTES, _COMPANIES = "raw_feature_requests", "raw_votes", "raw_crm_companies"
-_CONTACTS, _INTERNAL = "raw_crm_contacts", "raw_internal_accounts"
+_CONTACTS, _INTERNAL, _DEALS = "raw_crm_contacts", "raw_internal_accounts", "raw_crm_deals"
 _RESOLVED, _RANKED = "domain_resolved_votes", "ranked_feature_requests"
 
 Sources = Mapping[str, tuple[str, ...]]
@@ -60,6 +60,11 @@ SOURCES: Mapping[str, Mapping[str, Sources]] = {
         "arr": _WHOSE_ARR,
         "companies_without_arr": _WHOSE_ARR,
         "companies_without_rate": _WHOSE_ARR,
+        "open_pipeline": {
+            **_WHOSE,
+            _COMPANIES: ("merged_ids",),
+            _DEALS: ("company_ids", "amount", "currency", "home_amount"),
+        },
         "votes_30d": _WHEN,
         "companies_30d": _WHOSE_AND_WHEN,
         "first_vote_at": _WHEN,
@@ -102,7 +107,7 @@ SOURCES: Mapping[str, Mapping[str, Sources]] = {
         "companies_without_rate",
     ),
 }
-"""By table and column. Raw tables come from the systems themselves; `as_of` and what is not read yet from nothing."""
+"""By table and column. Raw tables come from the systems themselves; `as_of` from nothing."""
 
 
 def column_lineage(columns: Mapping[str, Sources], prefix: Sequence[str] = ()) -> dg.TableColumnLineage:

@@ -38,6 +38,12 @@ RAW = {
         "Only the contacts that are voters or authors, with their primary company.",
         "hubspot",
     ),
+    "raw_crm_deals": (
+        "raw.crm_deals",
+        "deal_id",
+        "Open deals, with their companies, stage, amount and close date; empty where they may not be read.",
+        "hubspot",
+    ),
     "raw_crm_feature_requests": (
         "raw.crm_feature_requests",
         "key",

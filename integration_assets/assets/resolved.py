@@ -17,6 +17,7 @@ from integration_assets.staging.store import transaction
 UNUSABLE = (
     ("vote", "SELECT vote_id, reason FROM resolved.lost_votes"),
     ("arr", "SELECT source || ':' || id, reason FROM resolved.arr_problems"),
+    ("deal", "SELECT deal_id, amount_status FROM resolved.deals WHERE amount_status IN ('negative', 'too_large')"),
     ("override", "SELECT company_id, reason FROM resolved.override_problems"),
 )
 """Queries of what resolution could not use, by kind of record; each names the record with the reason."""
@@ -24,7 +25,14 @@ UNUSABLE = (
 
 @stage_asset(
     RESOLVE_STAGE,
-    deps=["raw_feature_requests", "raw_votes", "raw_crm_companies", "raw_crm_contacts", "raw_internal_accounts"],
+    deps=[
+        "raw_feature_requests",
+        "raw_votes",
+        "raw_crm_companies",
+        "raw_crm_contacts",
+        "raw_crm_deals",
+        "raw_internal_accounts",
+    ],
     group_name="resolved",
     kinds={"python", "sql", "duckdb"},
     metadata=definition_metadata("resolved.votes", sql="resolution/votes"),

@@ -32,6 +32,7 @@ STAGES: dict[str, tuple[str, Spoils]] = {
     "companies_usable": ("raw_crm_companies", "ranking"),
     "contacts_usable": ("raw_crm_contacts", "ranking"),
     "crm_records_usable": ("raw_crm_feature_requests", "write"),
+    "deals_usable": ("raw_crm_deals", "nothing"),
     "internal_accounts_usable": ("raw_internal_accounts", "nothing"),
     "resolution_usable": ("domain_resolved_votes", "ranking"),
 }

@@ -1,4 +1,4 @@
-"""Revenue: ARR that no rate converts, and what share of the companies that voted has an ARR at all."""
+"""Revenue: ARR and open deals that no rate converts, and what share of the companies that voted has an ARR at all."""
 
 from __future__ import annotations
 
@@ -50,7 +50,32 @@ def rates_complete(connection: duckdb.DuckDBPyConnection, settings: GateSettings
     return CheckResult(name, ASSET, "WARN", passed=False, detail=detail, rows=sample(columns, shown))
 
 
-def _remedy(currencies: list[str], settings: GateSettings) -> str:
+def deal_rates_complete(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Warn when open deals are left out of the pipeline because their currency has no rate."""
+    name = "deal_rates_complete"
+    if not has_table(connection, "resolved", "deals"):
+        return CheckResult(name, ASSET, "WARN", passed=False, detail="deals have not been resolved yet")
+    rows = query(connection, "deals_without_rate")
+    if not rows:
+        detail = f"all open deals of companies that voted are in {settings.base_currency} or converted to it"
+        return CheckResult(name, ASSET, "WARN", passed=True, detail=detail)
+    currencies = [clip(clean(currency), 20) for currency, *_ in rows]
+    parts = [
+        f"{money(amount, clip(clean(currency), 20))} of {number:,} ({', '.join(map(str, ids[:NAMED]))}"
+        f"{', …' if number > NAMED else ''})"
+        for currency, number, amount, ids in rows[:MOST_CURRENCIES]
+    ]
+    more = f" and {len(rows) - MOST_CURRENCIES:,} more currencies" if len(rows) > MOST_CURRENCIES else ""
+    detail = (
+        f"no rate for {', '.join(currencies[:MOST_CURRENCIES])}: "
+        f"{count(sum(number for _, number, *_ in rows), 'open deal')} left out of every pipeline: "
+        f"{', '.join(parts)}{more}; {_remedy(currencies, settings, of_what='deals')}"
+    )
+    columns = ("currency", "deals", "amount_left_out", "deal_ids")
+    return CheckResult(name, ASSET, "WARN", passed=False, detail=detail, rows=sample(columns, rows))
+
+
+def _remedy(currencies: list[str], settings: GateSettings, *, of_what: str = "companies") -> str:
     codes = [currency for currency in currencies if _CURRENCY_CODE.fullmatch(currency)]
     not_codes = [repr(currency) for currency in currencies if currency not in codes]
     remedies = []
@@ -61,7 +86,7 @@ def _remedy(currencies: list[str], settings: GateSettings) -> str:
         remedies.append(f"set {settings.rates_setting} to {rates}")
     # No rate mends what is no currency: the value itself is wrong.
     if not_codes:
-        remedies.append(f"correct the currency of these companies: {', '.join(not_codes[:MOST_CURRENCIES])} is no code")
+        remedies.append(f"correct the currency of these {of_what}: {', '.join(not_codes[:MOST_CURRENCIES])} is no code")
     return " and ".join(remedies)
 
 
@@ -102,6 +127,13 @@ def arr_coverage(connection: duckdb.DuckDBPyConnection, settings: GateSettings) 
 
 CHECKS = (
     Check("currency_rates_complete", ASSET, "WARN", "No ARR is left out for lack of a currency rate.", rates_complete),
+    Check(
+        "deal_rates_complete",
+        ASSET,
+        "WARN",
+        "No open deal is left out for lack of a currency rate.",
+        deal_rates_complete,
+    ),
     Check("revenue_joined", ASSET, "WARN", "Every figure of revenue leads to a company.", figures_joined),
     Check(
         "arr_coverage",

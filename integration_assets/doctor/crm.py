@@ -41,6 +41,7 @@ class CrmFacts(msgspec.Struct, frozen=True):
     scopes: frozenset[str] | IntegrationError | None
     needed: frozenset[str]
     needed_by_setup: frozenset[str]
+    needed_for_deals: frozenset[str]
     schema: LiveSchema | IntegrationError
     quota: Quota
 
@@ -68,6 +69,7 @@ async def _read(context: DoctorContext, environment: Environment) -> CrmFacts:
             scopes=await _scopes(crm),
             needed=crm.needed_scopes(setup=False, link_contacts=settings.link_contacts),
             needed_by_setup=crm.needed_scopes(setup=True, link_contacts=settings.link_contacts),
+            needed_for_deals=crm.deals.scopes if crm.deals else frozenset(),
             schema=await _schema(crm, settings),
             quota=crm.quota,
         )
@@ -171,6 +173,11 @@ async def scopes(context: DoctorContext) -> CheckOutcome:
     if missing := own.needed - own.scopes:
         name = settings.named(token_field(context.environment))
         return fail(f"missing: {', '.join(sorted(missing))}", f"grant them to the token in {name}")
+    # A run goes on without: its ranking only lacks a column.
+    if undone := own.needed_for_deals - own.scopes:
+        named = ", ".join(sorted(undone))
+        name = settings.named(token_field(context.environment))
+        return warn(f"open pipeline not read: missing {named}", f"grant it to the token in {name}")
     # Not a failure: who never runs setup again does not need to grant schema scopes.
     if later := own.needed_by_setup - own.scopes:
         return ok(f"all {len(own.needed)} granted; `setup` would also need {', '.join(sorted(later))}")

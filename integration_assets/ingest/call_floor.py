@@ -55,12 +55,14 @@ class CrmWork:
 
     `schemas` are the calls of reading the schema of each environment that was read. `companies` are those read from the
     list, `company_calls` the calls of whatever way took its place, or of the question whether one could. `link_pages`
-    are the calls beyond the first that the record with most links of each call of links takes.
+    are the calls beyond the first that the record with most links of each call of links takes. `deal_calls` are those
+    that the connector says its deals take at least.
     """
 
     schemas: int = 0
     companies: int | None = None
     company_calls: int = 0
+    deal_calls: int = 0
     live_records: int | None = None
     archived_records: int | None = None
     link_pages: int = 0
@@ -129,12 +131,13 @@ def request_pages(requests: int | None) -> int:
 
 
 def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
-    """Calls of the CRM for reading: schemas, companies, our records and their links, contacts of voters."""
+    """Calls of the CRM for reading: schemas, companies, deals, our records and their links, contacts of voters."""
     page, targets = sizes.costs.records_per_page, 2
     lists = (work.companies, work.live_records, work.archived_records)
     return (
         work.schemas
         + work.company_calls
+        + work.deal_calls
         + sum(_pages(records, page) for records in lists)
         + calls_for(work.live_records or 0, sizes.limits.records_per_link_read) * targets
         + work.link_pages

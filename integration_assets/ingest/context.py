@@ -30,6 +30,7 @@ TABLES = (
     "raw.accounts",
     "raw.crm_companies",
     "raw.crm_contacts",
+    "raw.crm_deals",
     "raw.crm_feature_requests",
     "raw.crm_links",
     "raw.crm_portals",

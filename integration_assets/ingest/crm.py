@@ -1,4 +1,4 @@
-"""Read the CRM: companies, records of ours with their links, the schema of both environments, contacts of voters."""
+"""Read the CRM: companies, deals, our records with their links, the schema of both environments, contacts of voters."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from integration_assets.errors import CredentialError, IntegrationError
 from integration_assets.ingest.call_floor import calls_for, schema_calls
 from integration_assets.ingest.companies import read_companies
 from integration_assets.ingest.context import IngestContext, chunks, size_of
+from integration_assets.ingest.deals import read_deals
 from integration_assets.ingest.gather import gather
 from integration_assets.models import LinkTarget, LiveSchema, Page, Portal
 from integration_assets.reporting.progress import track
@@ -55,6 +56,7 @@ async def read_crm(crm: Crm, context: IngestContext) -> None:
         # A mapped property that is missing ends a whole read, and would pass for empty in any other.
         read_companies(crm, mapping, portal.portal_id, context, full=context.inputs.full or unmapped),
         _read_records_as_needed(crm, context),
+        read_deals(crm, context),
         # Only where all persons are read at once: otherwise nobody sets the event this one waits for.
         *([_read_contacts_ahead(crm, context)] if context.due >= {"persons", "contacts"} else []),
     )

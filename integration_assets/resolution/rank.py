@@ -41,6 +41,7 @@ def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: 
         create_table(connection, "resolved.ranked_companies")
         create_table(connection, "resolved.ranked_requests", statuses)
         create_view(connection, "ranked.company_requests")
+        create_view(connection, "ranked.deals_at_stake")
         # Before the requests, which take the total of all companies from it for their shares.
         create_table(connection, "ranked.companies")
         create_table(connection, "ranked.feature_requests", {"as_of": _utc(as_of)})

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain, count
+from typing import Any
 
 import duckdb
 import pyarrow as pa
 
 from integration_assets.resolution.addresses import PLAIN_ADDRESS, parse_address
+from integration_assets.resolution.deals import deal_amount
 from integration_assets.resolution.domains import (
     Kind,
     MailDomains,
@@ -105,6 +107,20 @@ _REVENUES = pa.schema(
     )
 )
 
+_DEALS = pa.schema(
+    (
+        pa.field("deal_no", pa.int32()),
+        pa.field("deal_id", pa.string()),
+        pa.field("deal_name", pa.string()),
+        pa.field("company_ids", pa.list_(pa.string())),
+        pa.field("stage", pa.string()),
+        pa.field("close_date", pa.date32()),
+        pa.field("amount", pa.decimal128(38, 2)),
+        pa.field("amount_status", pa.string()),
+        pa.field("own_amount", pa.decimal128(38, 2)),
+        pa.field("currency", pa.string()),
+    )
+)
 _LEFT_OUT = pa.schema(
     (
         pa.field("company_id", pa.string()),
@@ -140,6 +156,7 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         create_view(connection, "resolved.votes")
         create_table(connection, "resolved.lost_votes")
         _join_revenue(connection, settings)
+        _join_deals(connection, settings)
         # The connection lives on after this step; the tables would hold memory to its end.
         drop_work_tables(connection, _WORK_TABLES)
 
@@ -388,3 +405,21 @@ def _join_revenue(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         sorted((problem.source, problem.figure_id, problem.reason) for problem in problems),
     )
     create_table(connection, "resolved.arr_unjoined")
+
+
+def _join_deals(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings) -> None:
+    """Find the open deals of companies that voted, with their amounts in the base currency."""
+    deals = connection.execute(
+        """
+        SELECT deal_id, name, company_ids, stage, close_date, amount, currency, home_amount
+        FROM raw.crm_deals ORDER BY deal_id
+        """
+    ).fetchall()
+    create_table_of_rows(connection, "resolved.deals", _DEALS, _deal_rows(deals, settings))
+    create_table(connection, "resolved.company_deals")
+
+
+def _deal_rows(deals: list[tuple[Any, ...]], settings: ResolutionSettings) -> Iterator[tuple[Any, ...]]:
+    for number, (*known, amount, currency, home_amount) in enumerate(deals):
+        found = deal_amount(amount, currency, home_amount, settings)
+        yield (number, *known, found.amount, found.status, found.own_amount, found.currency)

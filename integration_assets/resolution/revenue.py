@@ -172,5 +172,10 @@ def _converted(
     return CompanyRevenue(company_id, source, _rounded(total), amount, currency)
 
 
+def convert(amount: Decimal, rate: Decimal) -> Decimal:
+    """An amount at a rate, rounded half up to two places."""
+    return _rounded(_EXACT.multiply(amount, rate))
+
+
 def _rounded(amount: Decimal) -> Decimal:
     return amount.quantize(_CENT, rounding=ROUND_HALF_UP, context=_EXACT)

@@ -6,7 +6,7 @@ The same arguments give the same data, ids included.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from integration_assets.sandbox.sample.companies import (
     Companies,
     make_companies,
 )
+from integration_assets.sandbox.sample.deals import make_deals
 from integration_assets.sandbox.sample.people import OWN_DOMAINS, Making, make_accounts, make_contacts, make_people
 from integration_assets.sandbox.sample.requests import make_requests
 
@@ -35,10 +36,11 @@ SAMPLE_PRESENT = datetime(2026, 11, 2, tzinfo=UTC)
 class SampleData:
     """A filled Canny workspace and the CRM's rows.
 
-    `companies` and `contacts` are CRM property values by name; `parents` are (child, parent) indices of companies,
-    `contact_company` is the index of each contact's primary company. `overrides` are (address or domain, company
-    index, note). `dirt` names the kinds of dirt: indices of companies under `domain.*`, `arr.*`, `shared.*` and
-    `family.*`, ids of people under `email.*`, `user.*` and `contact.*`, ids of posts or votes under the rest.
+    `companies`, `contacts` and `deals` are CRM property values by name; `parents` are (child, parent) indices of
+    companies, `contact_company` is the index of each contact's primary company, `deal_companies` are those of each
+    deal. `overrides` are (address or domain, company index, note). `dirt` names the kinds of dirt: indices of companies
+    under `domain.*`, `arr.*`, `shared.*` and `family.*`, of deals under `deal.*`, ids of people under `email.*`,
+    `user.*` and `contact.*`, ids of posts or votes under the rest.
     """
 
     workspace: Workspace
@@ -51,6 +53,8 @@ class SampleData:
     company_properties: list[dict[str, Any]]
     rates: Mapping[str, str]
     dirt: Mapping[str, list[Any]]
+    deals: list[dict[str, str]] = field(default_factory=list)
+    deal_companies: list[list[int]] = field(default_factory=list)
 
 
 def build_sample(
@@ -76,6 +80,8 @@ def build_sample(
     make_people(making, max(90, votes // 4))
     make_contacts(making)
     made = make_requests(making, requests, votes)
+    # Last, so that what was drawn before them is what it was without.
+    deals = make_deals(making)
     return SampleData(
         workspace=workspace,
         companies=[one.row for one in crm.all],
@@ -86,7 +92,9 @@ def build_sample(
         overrides=_overrides(making, crm),
         company_properties=[_text_property(name, label) for name, label in COMPANY_PROPERTIES],
         rates=RATES,
-        dirt={**crm.dirt, **making.people.dirt, **made.dirt},
+        dirt={**crm.dirt, **making.people.dirt, **made.dirt, **deals.dirt},
+        deals=deals.rows,
+        deal_companies=deals.companies,
     )
 
 

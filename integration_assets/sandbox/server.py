@@ -147,6 +147,9 @@ def _seeded(sample: SampleData, portal_id: int, account_type: str, options: Port
     for contact_id, company in zip(contact_ids, sample.contact_company, strict=True):
         if company is not None:
             portal.associate("contacts", contact_id, "companies", company_ids[company], _CONTACT_TO_COMPANY)
+    for deal_id, companies in zip(portal.seed("deals", sample.deals), sample.deal_companies, strict=True):
+        for company in companies:
+            portal.associate("deals", deal_id, "companies", company_ids[company])
     for child, parent in sample.parents:
         portal.associate("companies", company_ids[child], "companies", company_ids[parent], _CHILD_TO_PARENT)
     return SeededPortal(portal, company_ids, contact_ids)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 _REQUEST = "Id of the feature request in the feedback system"
 _COMPANY = "Id of the company in the CRM"
+_DEAL = "Id of the deal in the CRM"
 _RUN = "Id of the run"
 _PLAN = "Id of the plan"
 _AS_OF = "Start of the read this row comes from, UTC"
@@ -58,6 +59,16 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
     "raw.crm_contacts": {
         "contact_id": Column("VARCHAR", "Id of the contact in the CRM"),
         "primary_company_id": Column("VARCHAR", "The contact's primary company"),
+    },
+    "raw.crm_deals": {
+        "deal_id": Column("VARCHAR", _DEAL),
+        "name": Column("VARCHAR", "Name of the deal"),
+        "company_ids": Column("VARCHAR[]", "Companies of the deal"),
+        "stage": Column("VARCHAR", "Stage of the deal, as people see it"),
+        "amount": Column("VARCHAR", "Amount in the deal's currency"),
+        "currency": Column("VARCHAR", "Currency of the deal; null: that of the portal"),
+        "home_amount": Column("VARCHAR", "The same as the CRM converts it to the currency of the portal"),
+        "close_date": Column("DATE", "Day on which the deal is to be closed"),
     },
     "raw.crm_feature_requests": {
         "record_id": Column("VARCHAR", "Id of the record in the CRM"),
@@ -115,7 +126,10 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
             "BIGINT", "Companies that count but add no ARR: no figure, or no rate for its currency"
         ),
         "companies_without_rate": Column("BIGINT", "Of those, companies whose ARR is in a currency without a rate"),
-        "open_pipeline": Column("DECIMAL(38,2)", "Amount of open deals; null: not read yet"),
+        "open_pipeline": Column(
+            "DECIMAL(38,2)",
+            "Amount of the open deals of those companies, in the base currency; null: deals were not read",
+        ),
         "votes_30d": Column("BIGINT", "Votes of the last 30 days"),
         "companies_30d": Column("BIGINT", "Companies that voted in the last 30 days"),
         "first_vote_at": Column("TIMESTAMP", "Oldest counted vote, UTC"),
@@ -144,6 +158,23 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "first_vote_at": Column("TIMESTAMP", "Oldest of them, UTC"),
         "last_vote_at": Column("TIMESTAMP", "Newest of them, UTC"),
         "match_methods": Column("VARCHAR[]", "Evidence that tied the votes to the company"),
+    },
+    "ranked.deals_at_stake": {
+        "request_id": Column("VARCHAR", _REQUEST),
+        "title": Column("VARCHAR", "Title of the request"),
+        "status": Column("VARCHAR", "Canonical status"),
+        "deal_id": Column("VARCHAR", _DEAL),
+        "deal_name": Column("VARCHAR", "Name of the deal"),
+        "company_ids": Column("VARCHAR[]", "Companies of the deal whose people voted for the request"),
+        "company_names": Column("VARCHAR[]", "Their names, in the same order"),
+        "stage": Column("VARCHAR", "Stage of the deal, as people see it"),
+        "close_date": Column("DATE", "Day on which the deal is to be closed"),
+        "amount": Column("DECIMAL(38,2)", "Amount in the base currency; null without an amount or a rate"),
+        "amount_status": Column(
+            "VARCHAR", "known, no_amount, no_rate, or why the amount is not used: negative or too_large"
+        ),
+        "own_amount": Column("DECIMAL(38,2)", "Amount in the currency of the deal"),
+        "currency": Column("VARCHAR", "Currency of the deal"),
     },
     "ranked.unresolved_votes": {
         "email_domain": Column("VARCHAR", "Registrable domain of the address; null without an address"),
@@ -292,6 +323,7 @@ TABLES: Mapping[str, str] = {
     "ranked.feature_requests": "The ranking, one row per request",
     "ranked.company_requests": "One row per company and request its people voted for",
     "ranked.companies": "Every company that voted for anything",
+    "ranked.deals_at_stake": "The open deals behind each request, one row per request and deal",
     "ranked.why": "What the place of a request rests on: one row per company, and one per reason for votes without one",
     "ranked.unresolved_votes": "Votes that count for no company, by domain and reason",
     "ranked.rank_history": "The ranking over time: one snapshot per day, the last of the day",

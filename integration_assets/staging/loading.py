@@ -66,6 +66,7 @@ class Loader:
         self._seen: Counter[str] = Counter()
         self._reported: set[tuple[str, str]] = set()
         self._reads: list[tuple[str, datetime | None, datetime | None, int]] = []
+        self._unread: list[str] = []
         self.loaded: dict[str, int] = {}
 
     def append(self, table: str, records: Sequence[object]) -> tuple[Rejected, ...]:
@@ -114,6 +115,10 @@ class Loader:
         if rows_read is None:
             rows_read = self._seen.get(f"raw.{read}", self._seen.get(f"raw.crm_{read}", 0))
         self._reads.append((read, utc(as_of), utc(finished_at or datetime.now(UTC)), rows_read))
+
+    def forget_read(self, read: str) -> None:
+        """Take an input out of `raw.reads` together with its rows: it could not be read, and nothing is known of it."""
+        self._unread.append(read)
 
     def _check(self, table: str) -> None:
         if table not in self._tables:
@@ -188,6 +193,8 @@ class Loader:
                 self._connection.execute(_SWAP.substitute(name=name, key=key))
                 [(count,)] = self._connection.execute(_COUNT.substitute(name=name)).fetchall()
                 self.loaded[table] = count
+            for unread in self._unread:
+                self._connection.execute("DELETE FROM raw.reads WHERE input = ?", [unread])
             for read in self._reads:
                 self._connection.execute("DELETE FROM raw.reads WHERE input = ?", [read[0]])
                 self._connection.execute("INSERT INTO raw.reads VALUES (?, ?, ?, ?)", list(read))

@@ -20,6 +20,7 @@ from integration_assets.models import (
     Company,
     Contact,
     CrmFeatureRequest,
+    Deal,
     FeatureRequest,
     InternalAccount,
     Link,
@@ -41,6 +42,7 @@ TABLE_KEYS: Mapping[str, tuple[str, ...]] = {
     "raw.accounts": ("account_id",),
     "raw.crm_companies": ("company_id",),
     "raw.crm_contacts": ("contact_id",),
+    "raw.crm_deals": ("deal_id",),
     "raw.crm_feature_requests": ("record_id",),
     "raw.crm_links": ("record_id", "target", "target_id", "label"),
     "raw.crm_portals": ("environment",),
@@ -191,6 +193,22 @@ def _(record: Company) -> Iterator[Row]:
 def _(record: Contact) -> Iterator[Row]:
     values = (record.contact_id, record.email, list(record.additional_emails), record.primary_company_id)
     yield _row("raw.crm_contacts", "contact", record.contact_id, values)
+
+
+@rows_of.register
+def _(record: Deal) -> Iterator[Row]:
+    amount, home_amount = (None if one is None else str(one) for one in (record.amount, record.home_amount))
+    values = (
+        record.deal_id,
+        record.name,
+        list(record.company_ids),
+        record.stage,
+        amount,
+        record.currency,
+        home_amount,
+        record.close_date,
+    )
+    yield _row("raw.crm_deals", "deal", record.deal_id, values)
 
 
 @rows_of.register

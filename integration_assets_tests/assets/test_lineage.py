@@ -25,8 +25,8 @@ TABLES = {
     **{asset: table for asset, (table, *_) in RANKED.items()},
 }
 ASSETS = {table: asset for asset, table in TABLES.items()}
-OF_NOTHING = {("ranked.feature_requests", "open_pipeline"), ("ranked.feature_requests", "as_of")}
-"""Not read yet, and the moment of the run."""
+OF_NOTHING = {("ranked.feature_requests", "as_of")}
+"""The moment of the run."""
 
 KEYS = {
     "resolved.votes": ("vote_id",),
@@ -69,6 +69,11 @@ WORLD: dict[str, list[Any]] = {
         company("6", "holding.com"),
     ],
     "crm_contacts": [contact("k", "ann@acme.com", "1")],
+    "crm_deals": [
+        {"deal_id": "x", "company_ids": ["1"], "amount": "10", "currency": "EUR", "home_amount": "11"},
+        {"deal_id": "y", "company_ids": ["2"], "amount": "20", "currency": "USD"},
+    ],
+    "reads": [{"input": "deals"}],
     "internal_accounts": [{"row_id": "i", "domain": "beta.com", "arr": "700", "currency": "USD"}],
 }
 CHANGES = {
@@ -99,6 +104,12 @@ CHANGES = {
     ("raw.crm_companies", "account_id"): "CASE company_id WHEN '6' THEN 'f' END",
     ("raw.crm_companies", "modified_at"): "now()::TIMESTAMP",
     ("raw.crm_contacts", "primary_company_id"): "'4'",
+    ("raw.crm_deals", "company_ids"): "['2']",
+    ("raw.crm_deals", "amount"): "'7'",
+    ("raw.crm_deals", "currency"): "'USD'",
+    ("raw.crm_deals", "home_amount"): "'9'",
+    ("raw.crm_deals", "stage"): "'another'",
+    ("raw.crm_deals", "close_date"): "DATE '2030-01-01'",
     ("raw.internal_accounts", "company_id"): "'1'",
     ("raw.internal_accounts", "domain"): "'acme.com'",
     ("raw.internal_accounts", "arr"): "'9'",
@@ -196,6 +207,6 @@ def test_the_lineage_is_in_the_metadata_and_in_the_words(store):
     assert shown["dagster/column_lineage"] == column_lineage(SOURCES["ranked.feature_requests"])
     words = {column.name: column.description for column in shown["dagster/column_schema"].columns}
     assert words["title"] == "Title of the request ← raw_feature_requests: title"
-    assert words["open_pipeline"] == COLUMNS["ranked.feature_requests"]["open_pipeline"].description
+    assert words["as_of"] == COLUMNS["ranked.feature_requests"]["as_of"].description
     raw = table_metadata(store, "raw.votes")
     assert "dagster/column_lineage" not in raw

@@ -113,3 +113,34 @@ def test_revenue_that_is_nobodys_is_a_warning(store, settings):
         "(7, 8): not in any ARR; give each the id or a domain of its company in the CRM"
     )
     assert closed_by(run_gate(store, settings)) == ()
+
+
+def test_deals_without_a_rate_are_told_as_arr_is(store, settings):
+    """Per currency the sum, how many deals, three of them, and the remedy; a deal of nobody who voted is not told."""
+    store.execute(
+        """
+        INSERT INTO resolved.deals
+        SELECT i, 'd' || i, 'no_rate', 100, 'SEK' FROM range(4) AS t (i)
+        UNION ALL SELECT 4, 'd4', 'no_rate', 7.50, '€'
+        UNION ALL SELECT 5, 'd5', 'known', 1, 'USD'
+        UNION ALL SELECT 6, 'd6', 'no_rate', 999, 'JPY';
+        INSERT INTO resolved.company_deals SELECT 1, i FROM range(6) AS t (i) UNION ALL SELECT 2, 0;
+        """
+    )
+    found = result(store, msgspec.structs.replace(settings, base_currency="USD"), "deal_rates_complete")
+    assert (found.passed, found.severity) == (False, "WARN")
+    assert found.detail == (
+        "no rate for SEK, €: 5 open deals left out of every pipeline: 400 SEK of 4 (d0, d1, d2, …), 7.50 € of 1 (d4); "
+        "set INTEGRATION_ASSETS_CURRENCY_RATES to SEK=<USD for 1 SEK> and correct the currency of these deals: "
+        "'€' is no code"
+    )
+    assert found.rows[0] == {
+        "currency": "SEK", "deals": "4", "amount_left_out": "400.00", "deal_ids": "d0, d1, d2, d3",
+    }  # fmt: skip
+
+
+def test_deals_that_are_all_converted_are_no_warning(store, settings):
+    """Nothing left out, nothing to say."""
+    found = result(store, settings, "deal_rates_complete")
+    assert found.passed
+    assert found.detail == "all open deals of companies that voted are in USD or converted to it"

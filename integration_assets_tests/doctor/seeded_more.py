@@ -58,6 +58,13 @@ def no_slack_scope(practice: Practice) -> Iterator[Variables]:
     practice.world.sandbox.team.scopes.add("chat:write")
 
 
+@contextmanager
+def no_deals_scope(practice: Practice) -> Iterator[Variables]:
+    practice.world.portal.scopes.discard("crm.objects.deals.read")
+    yield {}
+    practice.world.portal.scopes.add("crm.objects.deals.read")
+
+
 def expired(practice: Practice) -> AbstractContextManager[Variables]:
     statement = "UPDATE third_party_integrations SET secret_expires_at = ? WHERE provider = 'slack'"
     return in_registry(practice, statement, "2026-01-01 00:00:00.000000")
@@ -116,6 +123,7 @@ MORE: dict[str, tuple[int, Seeded]] = {
     "changed secret": (6, Seeded(changed_secret, "fail", "is an older one", 1)),
     "revoked token": (13, Seeded(revoked_token, "fail", "runs of acme are stopped, others are not affected", 1)),
     "the other token": (13, Seeded(revoked_token_of_the_other, "warn", "production portal cannot be compared", 0)),
+    "deals scope": (14, Seeded(no_deals_scope, "warn", "open pipeline not read: missing crm.objects.deals.read", 0)),
     "Slack token": (20, Seeded(revoked_slack_token, "fail", "invalid_auth", 1)),
     "Slack channel": (20, Seeded(unknown_channel, "fail", "channel_not_found", 1)),
     "Slack scope": (20, Seeded(no_slack_scope, "fail", "chat:write", 1)),

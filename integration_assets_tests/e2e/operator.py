@@ -35,6 +35,7 @@ RAW = (
     "raw_votes",
     "raw_crm_companies",
     "raw_crm_contacts",
+    "raw_crm_deals",
     "raw_crm_feature_requests",
     "raw_crm_schema",
     "raw_internal_accounts",

@@ -25,6 +25,7 @@ GROUPS = {
         "raw_votes",
         "raw_crm_companies",
         "raw_crm_contacts",
+        "raw_crm_deals",
         "raw_crm_feature_requests",
         "raw_crm_schema",
         "raw_internal_accounts",

@@ -64,6 +64,7 @@ def test_feedback_system(work: FeedbackWork, calls: int) -> None:
         (CrmWork(schemas=12, companies=120, live_records=0, archived_records=0, addresses=99, contacts=50), 18),
         (CrmWork(schemas=16, company_calls=5, live_records=1_001, archived_records=3), 16 + 5 + 11 + 1 + 4),
         (CrmWork(company_calls=1, companies=101, live_records=1, link_pages=2), 1 + 2 + 1 + 2 + 2),
+        (CrmWork(company_calls=2, deal_calls=3), 2 + 3),
         (CrmWork(addresses=1_001, contacts=1_001), 11 + 2),
     ],
 )

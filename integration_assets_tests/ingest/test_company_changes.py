@@ -62,6 +62,11 @@ def let_pass(reader: Reader, seconds: float) -> None:
     portal_of(reader).clock = lambda: before() + seconds
 
 
+def company_searches(calls: dict[str, int]) -> int:
+    """Searches for companies: one more of each read is for open deals, of which there are none."""
+    return calls[SEARCH] - 1
+
+
 def ids(reader: Reader) -> list[str]:
     return [record["id"] for record in portal_of(reader).records("companies")]
 
@@ -100,7 +105,7 @@ def test_unchanged_companies_take_a_search_a_page_of_archived_ones_and_the_paren
     """After a whole read nine pages become three calls, and the store holds the same."""
     assert company_pages(reader.read()) == 9
     calls = reader.read()
-    assert (company_pages(calls), calls[SEARCH], calls[PARENTS]) == (1, 1, 1)
+    assert (company_pages(calls), company_searches(calls), calls[PARENTS]) == (1, 1, 1)
     assert stored(reader) == true(reader)
     assert reader.rows("SELECT rows_read FROM raw.reads WHERE input = 'companies'") == [(COMPANIES,)]
 
@@ -176,7 +181,7 @@ def test_more_changes_than_a_search_serves_pages_are_all_found(reader: Reader) -
     portal, rows = portal_of(reader), [{"name": f"New {number}", "domain": f"n{number}.com"} for number in range(301)]
     portal.seed("companies", rows)
     calls = reader.read()
-    assert (company_pages(calls), calls[SEARCH]) == (1, 2)
+    assert (company_pages(calls), company_searches(calls)) == (1, 2)
     assert stored(reader) == true(reader)
 
 
@@ -187,7 +192,7 @@ def test_companies_are_read_whole_when_too_many_changed(reader: Reader) -> None:
         "companies", [{"name": f"New {number}", "domain": f"n{number}.com"} for number in range(700)]
     )
     calls = reader.read()
-    assert (company_pages(calls), calls[SEARCH]) == (16, 1)
+    assert (company_pages(calls), company_searches(calls)) == (16, 1)
     assert stored(reader) == true(reader)
 
 
@@ -244,7 +249,7 @@ def test_many_archived_companies_make_a_whole_read_the_cheaper_one(reader: Reade
     let_pass(reader, LAG_SECONDS + 1)
     assert company_pages(reader.read()) == 6 + 9
     calls = reader.read()
-    assert (company_pages(calls), SEARCH in calls) == (9, False)
+    assert (company_pages(calls), company_searches(calls)) == (9, 0)
     assert stored(reader) == true(reader)
 
 

@@ -24,8 +24,9 @@ def connect() -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"},
     )
-    migration = files("integration_assets.staging").joinpath("migrations/0001_raw.sql").read_text(encoding="utf-8")
-    connection.execute(migration)
+    for name in ("0001_raw", "0023_crm_deals"):
+        migration = files("integration_assets.staging").joinpath(f"migrations/{name}.sql")
+        connection.execute(migration.read_text(encoding="utf-8"))
     return connection
 
 

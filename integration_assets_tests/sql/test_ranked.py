@@ -55,6 +55,12 @@ COLUMNS = {
         "arr_status": "VARCHAR",
         "requests": "BIGINT", "open_requests": "BIGINT", "shipped_requests": "BIGINT", "last_vote_at": "TIMESTAMP",
     },
+    "deals_at_stake": {
+        "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "deal_id": "VARCHAR",
+        "deal_name": "VARCHAR", "company_ids": "VARCHAR[]", "company_names": "VARCHAR[]", "stage": "VARCHAR",
+        "close_date": "DATE", "amount": "DECIMAL(38,2)", "amount_status": "VARCHAR", "own_amount": "DECIMAL(38,2)",
+        "currency": "VARCHAR",
+    },
     "unresolved_votes": {
         "email_domain": "VARCHAR", "reason": "VARCHAR", "votes": "BIGINT", "requests": "BIGINT",
         "candidate_company_ids": "VARCHAR[]", "last_vote_at": "TIMESTAMP",

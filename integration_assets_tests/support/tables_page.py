@@ -54,6 +54,12 @@ FROM published.ranked.why
 WHERE request_id = '…'
 ORDER BY arr DESC NULLS LAST;
 
+-- Which open deals ride on this request?
+SELECT deal_name, company_names, stage, close_date, amount
+FROM published.ranked.deals_at_stake
+WHERE request_id = '…'
+ORDER BY amount DESC NULLS LAST;
+
 -- Whose votes are lost?
 SELECT email_domain, reason, votes, candidate_company_ids
 FROM published.ranked.unresolved_votes

@@ -1,7 +1,8 @@
 -- ranked.feature_requests, asset ranked_feature_requests: the ranking.
 -- grain: one request of the source, merged-away ones left out; key: request_id
 -- inputs: raw.feature_requests, resolved.ranked_requests, resolved.counted_votes, resolved.voters,
---     resolved.address_hosts, resolved.company_votes, resolved.ranked_companies, ranked.companies
+--     resolved.address_hosts, resolved.company_votes, resolved.ranked_companies, ranked.companies,
+--     resolved.company_deals, resolved.deals, raw.reads
 -- $as_of: start of the read, UTC.
 -- A company counts once per request and once in the total. Ranks are total: ties end at the id.
 
@@ -43,6 +44,30 @@ company_totals AS (
     FROM resolved.company_votes AS pairs
     INNER JOIN resolved.ranked_companies AS companies ON pairs.company_no = companies.company_no
     GROUP BY pairs.request_no
+),
+
+-- each deal once per request, however many of its companies voted
+request_deals AS (
+    SELECT DISTINCT
+        pairs.request_no,
+        found.deal_no
+    FROM resolved.company_votes AS pairs
+    INNER JOIN resolved.company_deals AS found ON pairs.company_no = found.company_no
+),
+
+pipelines AS (
+    SELECT
+        request_deals.request_no,
+        sum(deals.amount) AS open_pipeline
+    FROM request_deals
+    INNER JOIN resolved.deals AS deals ON request_deals.deal_no = deals.deal_no
+    GROUP BY request_deals.request_no
+),
+
+deals_read AS (
+    SELECT count(*) > 0 AS known
+    FROM raw.reads
+    WHERE input = 'deals'
 ),
 
 all_voting_companies AS (
@@ -107,6 +132,7 @@ totals AS (
         coalesce(company_totals.arr, 0)::DECIMAL(38, 2) AS arr,
         coalesce(company_totals.companies_without_arr, 0) AS companies_without_arr,
         coalesce(company_totals.companies_without_rate, 0) AS companies_without_rate,
+        coalesce(pipelines.open_pipeline, 0)::DECIMAL(38, 2) AS open_pipeline,
         coalesce(vote_totals.votes_30d, 0) AS votes_30d,
         coalesce(recent_companies.companies_30d, 0) AS companies_30d,
         vote_totals.first_vote_at,
@@ -118,6 +144,7 @@ totals AS (
     LEFT JOIN vote_totals ON numbers.request_no = vote_totals.request_no
     LEFT JOIN recent_companies ON numbers.request_no = recent_companies.request_no
     LEFT JOIN company_totals ON numbers.request_no = company_totals.request_no
+    LEFT JOIN pipelines ON numbers.request_no = pipelines.request_no
     LEFT JOIN domains ON numbers.request_no = domains.request_no
 ),
 
@@ -152,8 +179,8 @@ SELECT
     totals.arr,
     totals.companies_without_arr,
     totals.companies_without_rate,
-    -- a column of the agreed table that nothing fills yet
-    NULL::DECIMAL(38, 2) AS open_pipeline,
+    -- without a read nothing is known of deals, which is not the same as that there are none
+    CASE WHEN deals_read.known THEN totals.open_pipeline END AS open_pipeline,
     totals.votes_30d,
     totals.companies_30d,
     totals.first_vote_at,
@@ -172,4 +199,5 @@ SELECT
 FROM totals
 INNER JOIN ranks ON totals.request_id = ranks.request_id
 CROSS JOIN all_voting_companies
+CROSS JOIN deals_read
 ORDER BY ranks.rank_by_arr
