@@ -338,7 +338,8 @@ class LiveSchema(msgspec.Struct, frozen=True):
     What a CRM needs beyond the definition, the connector tells: `needed_properties` beside ours (a marker of our
     records), `lacking` other things that are missing and that creating the group makes (a pipeline), `obstacles` that
     `setup` cannot take away. `unlabelled` says why links carry no labels here: each pair then has one link at most,
-    whatever it stands for. `notes` are for people: how our object is kept in this portal.
+    whatever it stands for. `grouped` is False where the CRM has no groups of properties. `notes` are for people: how
+    our object is kept in this portal.
     """
 
     portal: Portal
@@ -353,6 +354,7 @@ class LiveSchema(msgspec.Struct, frozen=True):
     lacking: tuple[str, ...] = ()
     obstacles: tuple[Obstacle, ...] = ()
     unlabelled: str | None = None
+    grouped: bool = True
     notes: tuple[str, ...] = ()
 
 

@@ -53,9 +53,9 @@ def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properti
         steps.append(SetupStep("object", f"create object {definition.name} ({definition.plural})"))
         have = {definition.display_property}  # comes with the object
     missing = tuple(prop for prop in definition.properties if prop.name not in have)
-    if missing or live.lacking:
+    group = [f"property group {definition.group} ({definition.group_label})"] if live.grouped else []
+    if made := [*(group if missing or live.lacking else []), *live.lacking]:
         # before the properties, which name it
-        made = [f"property group {definition.group} ({definition.group_label})", *live.lacking]
         steps.append(SetupStep("group", f"create {', '.join(made)}"))
     if missing:
         names = ", ".join(prop.name for prop in missing)

@@ -151,6 +151,16 @@ def test_what_the_connector_needs_is_created_with_the_rest():
     assert [step.kind for step in plan_setup(FEATURE_REQUEST, bare, ())] == ["group"]
 
 
+def test_a_crm_without_groups_of_properties_has_none_to_create():
+    """What is lacking beside them is created all the same."""
+    live = msgspec.structs.replace(EMPTY, grouped=False)
+    kinds = [step.kind for step in plan_setup(FEATURE_REQUEST, live, ())]
+    assert kinds == ["object", "properties", "link", "link", "link"]
+    lacking = msgspec.structs.replace(live, lacking=("pipeline Requests",))
+    (step,) = (one for one in plan_setup(FEATURE_REQUEST, lacking, ()) if one.kind == "group")
+    assert step.line == "create pipeline Requests"
+
+
 def test_an_obstacle_ends_setup_before_anything_is_made():
     """The line says what it is and what to do."""
     live = msgspec.structs.replace(EMPTY, obstacles=(Obstacle("services are not activated", "activate them"),))

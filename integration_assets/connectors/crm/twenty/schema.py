@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from integration_assets.connectors.crm.twenty import endpoints
 from integration_assets.connectors.crm.twenty.metadata import Metadata, read_metadata, required
 from integration_assets.connectors.crm.twenty.names import (
@@ -54,7 +56,8 @@ def live_schema(
     one = metadata.get(request_object(definition).singular)
     mapped = _company_properties(metadata, company_properties)
     if one is None or not one.is_active:
-        return LiveSchema(portal, False, one is not None, (), (), mapped, text_limits=TEXT_LIMITS)
+        absent = LiveSchema(portal, False, one is not None, (), (), mapped)
+        return msgspec.structs.replace(absent, text_limits=TEXT_LIMITS, grouped=False)
     pairs = ((item, one.field(field_name(definition, item.name))) for item in definition.properties)
     return LiveSchema(
         portal=portal,
@@ -65,6 +68,7 @@ def live_schema(
         company_properties=mapped,
         other_properties=_others(one, definition),
         text_limits=TEXT_LIMITS,
+        grouped=False,
     )
 
 

@@ -130,7 +130,7 @@ def test_a_key_that_names_no_workspace_is_refused_without_being_told(text: str):
 
 def test_setup_creates_what_is_missing_and_nothing_twice(empty: Harness):
     """An interrupted setup goes on where it stands; a complete one has nothing to do."""
-    assert set_up(empty) == ["object", "group", "properties", "link", "link", "link"]
+    assert set_up(empty) == ["object", "properties", "link", "link", "link"]
     assert set_up(empty) == []
     assert target_problems(REQUEST, schema(empty), link_contacts=True) == []
     bodies = [json.loads(one.body) for one in empty.lookalike.requests if one.path == "/rest/metadata/fields"]
