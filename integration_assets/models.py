@@ -225,11 +225,15 @@ class PropertyKind(StrEnum):
 
 
 class TextLimits(msgspec.Struct, frozen=True):
-    """Most UTF-16 units a CRM keeps of a value, by kind of property."""
+    """Most UTF-16 units a CRM keeps of a value, by kind of property.
+
+    `whole_seconds`: of a time it keeps nothing below a second.
+    """
 
     text: int
     long_text: int
     address: int
+    whole_seconds: bool = False
 
     def of(self, kind: PropertyKind) -> int | None:
         """The limit of this kind; None for kinds that are no text."""

@@ -212,7 +212,7 @@ def normalise(field: str, value: Any, limits: TextLimits | None = None) -> str:
     if kind in {PropertyKind.NUMBER, PropertyKind.MONEY}:
         return _plain_number(value)
     if kind is PropertyKind.DATE_TIME:
-        return _iso_milliseconds(value)
+        return _iso_milliseconds(value, whole_seconds=limits is not None and limits.whole_seconds)
     if isinstance(value, (list, tuple)):
         # the order of a list means nothing: sorted, it is no difference
         value = "\n".join(sorted(str(item) for item in value))
@@ -254,13 +254,14 @@ def _plain_number(value: Any) -> str:
     return "0" if plain in {"-0", ""} else plain
 
 
-def _iso_milliseconds(value: Any) -> str:
+def _iso_milliseconds(value: Any, *, whole_seconds: bool) -> str:
     moment = value if isinstance(value, datetime) else _parsed_time(str(value).strip())
     if moment is None:
         return _safe_text(str(value))
     # without a zone it comes from the staging store, which keeps UTC
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
+    milliseconds = 0 if whole_seconds else moment.microsecond // 1000
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{milliseconds:03d}Z"
 
 
 def _parsed_time(text: str) -> datetime | None:

@@ -308,7 +308,8 @@ def _compare_unwanted(found: _Comparison, row: Mapping[str, Any], inputs: PlanIn
     if _is_retired(live):
         found.counts["retired_before"] += 1
         return
-    after = {RETIRED_AT: normalise(RETIRED_AT, inputs.now), RETIRED_REASON: reason.value}
+    now = normalise(RETIRED_AT, inputs.now, inputs.text_limits)
+    after = {RETIRED_AT: now, RETIRED_REASON: reason.value}
     before = {field: live[field] for field in after}
     found.retires.append(Operation(0, "retire", row["key"], row["record_id"], before=before, after=after))
 

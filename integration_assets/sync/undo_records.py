@@ -153,7 +153,9 @@ def _undo_create(
         # by an earlier attempt of the same undo: nothing is left to do, and nothing to report
         undone = before[RETIRED_REASON] == RetiredReason.UNDONE
         return None, [] if undone else [Conflict(key, RETIRED_REASON, "changed")]
-    after = {RETIRED_AT: normalise(RETIRED_AT, now), RETIRED_REASON: RetiredReason.UNDONE.value}
+    # To the second, which every CRM keeps: the limits of this one are known to a plan only.
+    at = normalise(RETIRED_AT, now.replace(microsecond=0))
+    after = {RETIRED_AT: at, RETIRED_REASON: RetiredReason.UNDONE.value}
     return Operation(0, "retire", key, record_id, before=before, after=after), []
 
 

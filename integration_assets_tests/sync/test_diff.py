@@ -69,6 +69,15 @@ def test_long_text_is_cut_between_characters_with_a_mark():
             assert normalise(field, cut) == cut
 
 
+def test_times_lose_what_a_crm_does_not_keep():
+    """Written with milliseconds, they would read back different, and be written again by every run."""
+    limits = TextLimits(text=9, long_text=9, address=9, whole_seconds=True)
+    moment = datetime(2026, 11, 1, 12, 0, 3, 456_000, UTC)
+    assert normalise("requested_at", moment) == "2026-11-01T12:00:03.456Z"
+    assert normalise("requested_at", moment, limits) == "2026-11-01T12:00:03.000Z"
+    assert normalise("requested_at", "2026-11-01T12:00:03.000+0000", limits) == "2026-11-01T12:00:03.000Z"
+
+
 def test_only_text_has_limits():
     """A number is never cut: what is left of it would be another number."""
     assert normalise("arr", "1" * 30, TextLimits(text=9, long_text=9, address=9)) == "1" * 30

@@ -22,7 +22,8 @@ class FieldType(msgspec.Struct, frozen=True):
 
 MOST_TEXT = 255
 MOST_LONG_TEXT = 131_072
-TEXT_LIMITS = TextLimits(text=MOST_TEXT, long_text=MOST_LONG_TEXT, address=MOST_TEXT)
+TEXT_LIMITS = TextLimits(text=MOST_TEXT, long_text=MOST_LONG_TEXT, address=MOST_TEXT, whole_seconds=True)
+"""A time field keeps seconds; what is below is lost without a word."""
 
 FIELD_TYPES: Mapping[PropertyKind, FieldType] = {
     PropertyKind.TEXT: FieldType("Text", "string", MOST_TEXT),
