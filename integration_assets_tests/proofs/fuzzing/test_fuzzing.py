@@ -11,6 +11,7 @@ import pytest
 
 from integration_assets.connectors.feedback.canny_records import Reader
 from integration_assets.models import Page
+from integration_assets_tests.proofs.fuzzing import tables
 from integration_assets_tests.proofs.fuzzing.fuzz import SUBJECTS, fuzz
 
 BODIES = 600
@@ -49,3 +50,13 @@ def test_a_reader_that_drops_what_it_cannot_use_is_found_out() -> None:
     with mock.patch.object(Reader, "page", dropping):
         report = fuzz("canny", 1_000, SEED)
     assert any("records of" in line and "that were served" in line for line in report.wrong)
+
+
+def test_damaged_tables_end_in_records_or_in_one_clear_line() -> None:
+    """The proof `tables` reads 2,000 of them."""
+    report = tables.fuzz(200, SEED)
+    assert report.wrong == []
+    assert report.endings.total() == 200
+    assert report.endings["records"] > 20
+    assert report.endings["rejected"] > 5
+    assert report.endings["ContractError"] > 50

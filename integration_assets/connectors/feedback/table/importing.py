@@ -23,7 +23,7 @@ from integration_assets.connectors.feedback.table.mapping import (
     Relation,
     TableMapping,
 )
-from integration_assets.connectors.feedback.table.text_files import TextTable, ready
+from integration_assets.connectors.feedback.table.text_files import TextTable, quoted_names, ready
 from integration_assets.errors import ConfigurationError, ContractError, PermanentError, TransientError
 
 MEMORY_LIMIT = "700MB"
@@ -307,8 +307,7 @@ def check_columns(named: str, relation: Relation, header: Sequence[str], needed:
     """
     wanted = tuple(relation.columns.values()) if needed is None else needed
     if missing := [column for column in wanted if column not in header]:
-        there = ", ".join(f'"{column[:40]}"' for column in header[:20]) or "none"
-        raise ContractError(f'{named} has no column "{missing[0]}"; its columns are {there}')
+        raise ContractError(f'{named} has no column "{missing[0]}"; its columns are {quoted_names(header)}')
     if twice := [column for column in wanted if list(header).count(column) > 1]:
         raise ContractError(f'{named} has two columns called "{twice[0]}": which one is meant cannot be told')
 

@@ -210,12 +210,11 @@ def _header(head: str, named: str, columns: Sequence[str], delimiter: str | None
     # The names that are asked for tell the delimiter: a comma may be in a name, and all of them are in no other split.
     _most, _, chosen, names = max(found)
     if missing := [name for name in columns if name not in names]:
-        raise ContractError(
-            f"{named} has no column {_quoted(missing[:3])}; its columns are {_quoted(names[:20])}"
-            f"{' and more' if len(names) > 20 else ''}"
-        )
+        raise ContractError(f"{named} has no column {quoted_names(missing[:3])}; its columns are {quoted_names(names)}")
     if twice := sorted({name for name in names if name in wanted and names.count(name) > 1}):
-        raise ContractError(f"{named} has two columns called {_quoted(twice[:1])}: which one is meant cannot be told")
+        raise ContractError(
+            f"{named} has two columns called {quoted_names(twice[:1])}: which one is meant cannot be told"
+        )
     if len(names) > MOST_COLUMNS:
         raise ContractError(f"{named} has {len(names):,} columns: that is no table")
     return chosen, names
@@ -230,9 +229,11 @@ def _names(head: str, delimiter: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in row)
 
 
-def _quoted(names: Sequence[str]) -> str:
-    # Where a header is missing, the first row stands in its place, and with it what people wrote.
-    return ", ".join(f'"{name[:40]}"' for name in names) or "none"
+def quoted_names(names: Sequence[str]) -> str:
+    """Names of columns for a message: cut, on one line, the first twenty."""
+    # Where a header is missing, the first row stands in its place, with whatever people wrote.
+    clean = ("".join(sign if sign.isprintable() else " " for sign in name[:40]) for name in names[:20])
+    return (", ".join(f'"{name}"' for name in clean) or "none") + (" and more" if len(names) > 20 else "")
 
 
 def _check_end(path: Path, named: str, delimiter: str, columns: int) -> None:
