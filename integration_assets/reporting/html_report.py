@@ -21,8 +21,15 @@ from integration_assets.config import Environment
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState, PermanentError
 from integration_assets.reporting.advice import TODO, release_command
+from integration_assets.reporting.deals import DealAtStake, read_deals
 from integration_assets.reporting.moves import Move, read_moves
-from integration_assets.reporting.rankings import RankedRequest, UnresolvedDomain, read_rankings, read_unresolved
+from integration_assets.reporting.rankings import (
+    RankedRequest,
+    UnresolvedDomain,
+    has_pipeline,
+    read_rankings,
+    read_unresolved,
+)
 from integration_assets.reporting.run_charts import (
     Places,
     arr_chart,
@@ -46,6 +53,7 @@ from integration_assets.whole_files import write_whole
 RANKED = 25
 """Requests in the table; the charts show ten."""
 DOMAINS = 20
+DEALS = 15
 MOVERS = 12
 LISTED = 200
 """Rejects and conflicts that are named; the rest is counted."""
@@ -59,6 +67,7 @@ class Ranking(msgspec.Struct, frozen=True):
     as_of: str
     requests: list[RankedRequest]
     unresolved: list[UnresolvedDomain]
+    deals: list[DealAtStake]
     moves: list[Move]
     moved_since: str
     arr: str
@@ -100,6 +109,7 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
         as_of=iso_utc(as_of),
         requests=read_rankings(connection, by="arr", limit=RANKED),
         unresolved=read_unresolved(connection, limit=DOMAINS),
+        deals=read_deals(connection, limit=DEALS),
         moves=moved.moves if moved else [],
         moved_since=iso_utc(moved.before) if moved else "",
         arr=arr_chart(connection, currency),
@@ -210,7 +220,12 @@ def _templates() -> jinja2.Environment:
         "code": _code,
         "drawing": Markup,  # our own charts, which escape what they are given
     }
-    templates.globals |= {"percent": percent, "count": count, "lacking_rate": lacking_rate}
+    templates.globals |= {
+        "has_pipeline": has_pipeline,
+        "percent": percent,
+        "count": count,
+        "lacking_rate": lacking_rate,
+    }
     templates.globals |= {"unapplied_changes": unapplied_changes, "has_written": has_written}
     templates.globals |= {"conflict_words": conflict_words}
     return templates

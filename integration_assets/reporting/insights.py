@@ -22,7 +22,10 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A line of a ranking. `found`: how many lines the filter leaves in all."""
+    """A line of a ranking. `found`: how many lines the filter leaves in all.
+
+    `open_pipeline` is None where open deals were not read.
+    """
 
     request_id: str
     title: str
@@ -38,6 +41,7 @@ class Request(msgspec.Struct, frozen=True):
     rank_by_votes: int
     rank_gap: int
     companies_without_rate: int
+    open_pipeline: Decimal | None
     found: int
 
 
@@ -70,6 +74,7 @@ class RequestDetails(msgspec.Struct, frozen=True):
     rank_by_votes: int
     rank_gap: int
     arr_share: float
+    open_pipeline: Decimal | None
 
 
 class Reason(msgspec.Struct, frozen=True):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from decimal import Decimal
 from typing import Literal
 
 import duckdb
@@ -15,7 +17,10 @@ Order = Literal["arr", "companies", "votes"]
 
 
 class RankedRequest(msgspec.Struct, frozen=True):
-    """A request of a ranking, as shown. `arr` is exact, in the base currency."""
+    """A request of a ranking, as shown. `arr` and `open_pipeline` are exact, in the base currency.
+
+    `open_pipeline` is None where open deals were not read.
+    """
 
     request_id: str
     title: str
@@ -29,6 +34,7 @@ class RankedRequest(msgspec.Struct, frozen=True):
     rank_by_votes: int
     rank_gap: int
     companies_without_rate: int
+    open_pipeline: str | None
 
 
 class UnresolvedDomain(msgspec.Struct, frozen=True):
@@ -48,11 +54,18 @@ def read_rankings(
     rows = connection.execute(
         read_sql("reporting/rankings"), {"by": by, "most_rows": limit, "open_only": open_only}
     ).fetchall()
-    return [
+    found = []
+    for row in rows:
+        values = dict(zip(RankedRequest.__struct_fields__, row, strict=True))
         # As text: a float would round the ARR of large customers.
-        RankedRequest(**{**dict(zip(RankedRequest.__struct_fields__, row, strict=True)), "arr": str(row[5])})
-        for row in rows
-    ]
+        values |= {name: None if values[name] is None else str(values[name]) for name in ("arr", "open_pipeline")}
+        found.append(RankedRequest(**values))
+    return found
+
+
+def has_pipeline(requests: Sequence[RankedRequest]) -> bool:
+    """True if any of these requests has open deals behind it: a column of nothing is not shown."""
+    return any(request.open_pipeline is not None and Decimal(request.open_pipeline) for request in requests)
 
 
 def read_unresolved(connection: duckdb.DuckDBPyConnection, *, limit: int = 20) -> list[UnresolvedDomain]:

@@ -17,7 +17,7 @@ from rich.text import Text
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState
 from integration_assets.reporting.quarantine import QuarantineLine
-from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain
+from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain, has_pipeline
 from integration_assets.reporting.run_summary import (
     CheckLine,
     RunSummary,
@@ -238,6 +238,7 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
     places: list[tuple[str, Justify]] = [
         (f"# {'comp.' if other == 'companies' else _ORDERS[other]}", "right") for other in others
     ]
+    pipeline: list[tuple[str, Justify]] = [("open pipeline", "right")] if has_pipeline(requests) else []
     table = plain_or_boxed(
         console,
         f"Requests by {_ORDERS[by]}",
@@ -245,6 +246,7 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
         ("request", "left"),
         ("status", "left"),
         (f"ARR {currency}", "right"),
+        *pipeline,
         ("companies", "right"),
         ("votes", "right"),
         *places,
@@ -257,6 +259,7 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
             Text(clip(clean(request.title), 60)),
             request.status.replace("_", " "),
             f"{amount(request.arr)}{lacking_rate(request.companies_without_rate)}",
+            *([amount(request.open_pipeline or "0")] if pipeline else []),
             f"{request.companies:,}",
             f"{request.votes:,}",
             *(f"{rank[other]:,}" for other in others),

@@ -10,6 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from starlette.responses import Response
 
+from integration_assets.reporting.deals import read_deals
 from integration_assets.reporting.insights import (
     RANKINGS,
     Filter,
@@ -35,7 +36,7 @@ from integration_assets.web.request_context import RequestContext
 
 CHARTED = 10
 MOST_ROWS = 500
-"""Companies of a request, and requests of a company, on one page."""
+"""Companies or deals of a request, and requests of a company, on one page."""
 LONGEST_WORDS = 100
 METHODS = {
     "override": "mapped by an analyst",
@@ -78,6 +79,8 @@ def requests(context: RequestContext) -> Response:
         chart=_chart(first[:CHARTED], wanted.by, currency),
         last=last,
         currency=currency,
+        # A column of nothing is not shown.
+        has_pipeline=any(one.open_pipeline for one in found),
     )
 
 
@@ -91,6 +94,7 @@ def request(context: RequestContext) -> Response:
             raise _missing()
         last, why = read_last_run(connection), read_why(connection, request_id)
         neighbours = read_neighbours(connection, request_id)
+        deals = read_deals(connection, limit=MOST_ROWS, request_id=request_id)
     return render(
         context,
         "request.html",
@@ -99,6 +103,7 @@ def request(context: RequestContext) -> Response:
         companies=[one for one in why if one.company_id is not None][:MOST_ROWS],
         lost=[one for one in why if one.company_id is None],
         neighbours=neighbours,
+        deals=deals,
         source_link=details.url if _is_web_address(details.url) else None,
         methods=METHODS,
         reasons=REASONS,

@@ -1,6 +1,7 @@
 """Loading, resolving, ranking, checking, reporting and publishing agree on the tables they share."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from io import StringIO
 
 import duckdb
@@ -11,7 +12,9 @@ from rich.console import Console
 from integration_assets.checks.base import GateSettings
 from integration_assets.checks.gate import closed_by, run_gate
 from integration_assets.config import Environment
-from integration_assets.models import Account, Company, FeatureRequest, Status, Vote, Voter
+from integration_assets.models import Account, Company, Deal, FeatureRequest, Status, Vote, Voter
+from integration_assets.reporting.deals import read_deals
+from integration_assets.reporting.html_report import ReportFacts, read_ranking, render_report
 from integration_assets.reporting.rankings import read_movers, read_rankings, read_unresolved
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import build_summary
@@ -85,6 +88,64 @@ def test_summary_and_tables_show_what_ranking_made(ranked_store, facts):
     show_unresolved(console, read_unresolved(ranked_store))
     assert "99,000" in out.getvalue()
     assert "gmail.com" in out.getvalue()
+
+
+def add_deals(store: duckdb.DuckDBPyConnection) -> None:
+    """Open deals of the company behind request 2, read like everything else, and ranked again."""
+    deals = [
+        Deal("d1", "Platform", ("2",), "Contract Sent", Decimal(12000), close_date=date(2027, 1, 31)),
+        Deal("d2", None, ("2", "3"), None, Decimal(480000), "SEK"),
+    ]
+    with replacing(store, ["raw.crm_deals"]) as load:
+        assert load.append("raw.crm_deals", deals) == ()
+        load.note_read("deals", as_of=NOON)
+    with transaction(store):
+        resolve_votes(store, ResolutionSettings())
+        rank(store, as_of=NOON)
+        snapshot_history(store, as_of=NOON)
+
+
+def test_open_deals_are_shown_where_there_are_any(ranked_store, facts):
+    """The terminal has the pipeline of each request, the report the deals as well; without deals there is neither."""
+
+    def shown() -> tuple[str, str]:
+        out = StringIO()
+        console = Console(file=out, width=120, force_terminal=True, color_system=None)
+        show_rankings(console, read_rankings(ranked_store, by="arr"), by="arr", currency="USD")
+        report = ReportFacts(summary=build_summary(ranked_store, facts), mode="sync")
+        return out.getvalue(), render_report(report, read_ranking(ranked_store, "USD"))
+
+    for text in shown():
+        assert "pipeline" not in text.lower()
+    add_deals(ranked_store)
+    terminal, report = shown()
+    assert "open pipeline" in terminal
+    assert "12,000" in terminal
+    for words in ("Open pipeline", "Open deals at stake", "Platform", "Globex", "Contract Sent", "2027-01-31"):
+        assert words in report, words
+    assert "480,000 SEK, no rate" in report
+
+
+def test_deals_of_a_request_are_the_largest_first(ranked_store):
+    """Those that have an amount before those that have none; none of a request nobody's deal is behind."""
+    add_deals(ranked_store)
+    found = read_deals(ranked_store, limit=5, request_id="r2")
+    assert [(one.deal_id, one.amount_words, one.companies, one.requests) for one in found] == [
+        ("d1", "12,000", ["Globex"], 1),
+        ("d2", "480,000 SEK, no rate", ["Globex"], 1),
+    ]
+    assert read_deals(ranked_store, limit=5, request_id="r3") == []
+    ranked_store.execute("UPDATE raw.feature_requests SET status = 'complete' WHERE request_id = 'r2'")
+    with transaction(ranked_store):
+        rank(ranked_store, as_of=NOON)
+    assert read_deals(ranked_store, limit=5) == []  # nothing waits for what was shipped
+    assert len(read_deals(ranked_store, limit=1, request_id="r2")) == 1
+
+
+def test_a_database_of_an_earlier_version_has_no_deals(ranked_store):
+    """Its pages open all the same."""
+    ranked_store.execute("DROP VIEW ranked.deals_at_stake")
+    assert read_deals(ranked_store, limit=5) == []
 
 
 def test_movers_come_from_the_history(ranked_store):

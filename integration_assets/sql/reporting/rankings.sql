@@ -13,7 +13,8 @@ SELECT
     rank_by_companies,
     rank_by_votes,
     rank_gap,
-    companies_without_rate
+    companies_without_rate,
+    open_pipeline
 FROM ranked.feature_requests
 WHERE is_open OR NOT $open_only
 ORDER BY CASE $by WHEN 'arr' THEN rank_by_arr WHEN 'companies' THEN rank_by_companies ELSE rank_by_votes END

@@ -27,6 +27,7 @@ SELECT
     rank_by_arr,
     rank_by_votes,
     rank_gap,
-    arr_share
+    arr_share,
+    open_pipeline
 FROM ranked.feature_requests
 WHERE request_id = $request_id

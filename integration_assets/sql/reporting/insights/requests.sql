@@ -17,6 +17,7 @@ SELECT
     rank_by_votes,
     rank_gap,
     companies_without_rate,
+    open_pipeline,
     count(*) OVER () AS found
 FROM ranked.feature_requests
 WHERE
