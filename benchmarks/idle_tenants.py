@@ -140,13 +140,13 @@ def _installed(home: Path, url: str) -> tuple[Settings, list[str]]:
         owners = [everybody.add_tenant(tenant).id for tenant in tenants]
     for tenant, owner in zip(tenants, owners, strict=True):
         key = NewThirdParty(
-            provider=Provider.CANNY, environment=Scope.ANY, secret=f"key-of-{tenant}-0123456789", base_url=url
+            provider=Provider("canny"), environment=Scope.ANY, secret=f"key-of-{tenant}-0123456789", base_url=url
         )
         in_repository(registry, owner, actor, partial(_add, key))
         write_asked(asked_path(settings, tenant), asked)
     # Only that there is one is looked at: made past the repository, which would compare it with everybody else's.
     portal = {
-        "provider": Provider.HUBSPOT.value,
+        "provider": Provider("hubspot").value,
         "environment": Scope.SANDBOX.value,
         "base_url": "https://api.hubapi.com",
         "secret": {"sealed": "never opened"},

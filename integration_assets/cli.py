@@ -158,7 +158,7 @@ def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the sandbox servers running at the end.")] = False,
 ) -> None:
-    """Run everything on embedded stand-ins for Canny, HubSpot and Slack: setup, dry run, sync, and a second sync.
+    """Run everything on embedded stand-ins for the systems: setup, dry run, sync, and a second sync.
 
     The second sync finds nothing changed and writes nothing. Results are left in .integration_assets/demo.
     """
@@ -416,7 +416,7 @@ def sandbox(
     port: Annotated[int, typer.Option("--port", help="First of five ports in a row; 0 takes free ones.")] = 0,
     with_setup: Annotated[bool, typer.Option("--setup", help="Set the sandbox portal up first.")] = False,
 ) -> None:
-    """Serve stand-ins for Canny, two HubSpot portals, Slack and a billing system, with sample data, on loopback.
+    """Serve stand-ins for a feedback system, two CRM portals, Slack and a billing system, on loopback.
 
     With a command behind `--`, run it with the variables that point the product at them, and stop when it ends.
     """
@@ -427,7 +427,7 @@ def sandbox(
 
 @app.command(short_help="Serve the Dagster UI and its daemon.", epilog=examples("dev", "dev --port 3001"))
 def dev(port: Annotated[int, typer.Option("--port", help="Port of the UI on 127.0.0.1.")] = 3000) -> None:
-    """Serve the Dagster UI and its daemon on 127.0.0.1. Without CANNY_API_KEY, on the embedded stand-ins."""
+    """Serve the Dagster UI and its daemon on 127.0.0.1. Without a feedback system's key, on the embedded stand-ins."""
     from integration_assets.dev import run_dev
 
     raise SystemExit(run_dev(port))

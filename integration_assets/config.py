@@ -1,29 +1,49 @@
 """Settings from the environment, checked once, at the edge.
 
-Every variable of the command-line interface is a field here. `load_settings` turns whatever is wrong into one
-`ConfigurationError` line that names the variable. May import `errors` only.
+Every variable of the command-line interface is a field here; those of a provider are made from its spec and named as
+their variable in lower case. `load_settings` turns whatever is wrong into one `ConfigurationError` line that names the
+variable. May import `errors`, `pasted` and the specs of `connectors`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
+import msgspec
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from integration_assets.connectors.credential import Credential
+from integration_assets.connectors.specs import (
+    PORTAL_ID,
+    AddressSpec,
+    ProviderKind,
+    ProviderSpec,
+    SecretSpec,
+    SettingSpec,
+    VariableSpec,
+)
 from integration_assets.errors import ConfigurationError
-from integration_assets.pasted import unwrapped, why_no_base_url, why_no_secret
+from integration_assets.pasted import unwrapped
+from integration_assets.provider_values import why_no_base_url, why_no_secret
+from integration_assets.providers import PROVIDERS, of_kind
 
-CANNY_BASE_URL = "https://canny.io/api"
-HUBSPOT_BASE_URL = "https://api.hubapi.com"
 Read = TypeVar("Read", bound=BaseSettings)
-SLACK_BASE_URL = "https://slack.com/api/"
 DEFAULT_TENANT = "default"
 """The tenant of a command that names none. It exists without a registry."""
 _HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+):[0-9]{1,5}")
@@ -118,9 +138,145 @@ def _split(value: Any, separators: re.Pattern[str] = _SEPARATORS) -> Any:
 
 
 CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+ENVIRONMENTS = tuple(environment.value for environment in Environment)
+_CHOICES: Mapping[ProviderKind, str] = {
+    ProviderKind.FEEDBACK: "INTEGRATION_ASSETS_FEEDBACK",
+    ProviderKind.CRM: "INTEGRATION_ASSETS_CRM",
+}
+"""Variables that say which provider of a kind is meant, where several could be."""
+_CALLED = {ProviderKind.FEEDBACK: "feedback system", ProviderKind.CRM: "CRM"}
 
 
-class Settings(BaseSettings):
+def field_of(variable: VariableSpec, environment: str | None) -> str:
+    """The field of `Settings` that holds a provider's variable of one environment."""
+    return variable.of(environment).lower()
+
+
+def _checked(why_not: Callable[[str], str | None]) -> Callable[[Any], Any]:
+    """A validator that says why a given value cannot be used."""
+
+    def check(value: Any) -> Any:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value
+        if text is not None and (why := why_not(text)):
+            raise ValueError(why)
+        return value
+
+    return check
+
+
+def _secret_field(spec: SecretSpec) -> Any:
+    return Annotated[SecretStr | None, AfterValidator(_checked(lambda secret: why_no_secret(spec, secret)))]
+
+
+def _address_field(spec: AddressSpec) -> Any:
+    return Annotated[str | None, AfterValidator(_checked(lambda url: why_no_base_url(spec, url)))]
+
+
+def _setting_field(spec: SettingSpec) -> Any:
+    def why_not(value: str | tuple[str, ...]) -> str | None:
+        given = value if isinstance(value, tuple) else (value,)
+        return None if all(re.fullmatch(spec.form, one) for one in given) else spec.hint
+
+    if not spec.many:
+        return Annotated[str | None, AfterValidator(_checked(why_not))]
+    split = BeforeValidator(lambda value: _split(value, _SEPARATORS_OF_NAMES))
+    return Annotated[tuple[str, ...], NoDecode, split, AfterValidator(_checked(why_not))]
+
+
+def _provider_fields() -> dict[str, Any]:
+    """Fields of `Settings` for the variables of every provider."""
+    fields: dict[str, Any] = {}
+
+    def add(variable: VariableSpec, annotation: Any, default: Any) -> None:
+        for name in variable.all(ENVIRONMENTS):
+            fields[name.lower()] = (annotation, Field(default=default, validation_alias=name))
+
+    for spec in PROVIDERS.values():
+        if spec.secret is not None:
+            add(spec.secret.variable, _secret_field(spec.secret), None)
+        if spec.address is not None:
+            add(spec.address.variable, _address_field(spec.address), spec.address.default)
+        for setting in spec.settings:
+            add(setting.variable, _setting_field(setting), () if setting.many else setting.default)
+    return fields
+
+
+class ProviderSettings(msgspec.Struct, frozen=True):
+    """Settings of one provider in one environment, by the names of its spec.
+
+    `names` are what a person knows them by: the environment's variables, or parts of a tenant's integration. They hold
+    "secret" and "base_url" as well.
+    """
+
+    spec: ProviderSpec
+    environment: Environment
+    secret: SecretStr | None
+    base_url: str
+    values: Mapping[str, Any]
+    names: Mapping[str, str]
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of what has to be set before anything can be read."""
+        needed = [] if self.spec.secret is None or self.secret else ["secret"]
+        needed += [] if self.spec.address is None or self.base_url else ["base_url"]
+        needed += [one.name for one in self.spec.settings if one.needed and not self.values[one.name]]
+        return tuple(self.names[name] for name in needed)
+
+    @property
+    def configured(self) -> bool:
+        """True if everything is set that reading takes."""
+        return not self.missing
+
+    @property
+    def credential(self) -> Credential:
+        """The credential of its calls.
+
+        Raises:
+            ConfigurationError: something it is made of is not set.
+        """
+        if self.missing:
+            raise ConfigurationError(f"{' and '.join(self.missing)} must be set")
+        return self.spec.credential(self.secret or SecretStr(""), self.options)
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Every setting that has a text, by name: for the connector."""
+        return {name: value for name, value in self.values.items() if isinstance(value, str)}
+
+    @property
+    def called_secret(self) -> str:
+        """What a message calls the secret: "token", or what the provider has."""
+        return self.spec.secret.short if self.spec.secret is not None else "credential"
+
+    @property
+    def portal_id(self) -> str | None:
+        """The id of the only portal runs may write to, where somebody gave it."""
+        return self.text(PORTAL_ID)
+
+    def text(self, name: str) -> str | None:
+        """A setting that is one text; None when it is not set, or the provider has none such."""
+        value = self.values.get(name)
+        return value if isinstance(value, str) else None
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """A setting that is a list; empty when it is not set, or the provider has none such."""
+        value = self.values.get(name)
+        return value if isinstance(value, tuple) else ()
+
+    def named(self, name: str) -> str:
+        """Return what a person knows a setting by; for one the provider has not, its own name."""
+        return self.names.get(name, name)
+
+
+if TYPE_CHECKING:
+    _OfProviders = BaseSettings
+else:
+    # Read by the names of the specs alone, so that the type checker has nothing to know of them.
+    _OfProviders = create_model("_OfProviders", __base__=BaseSettings, **_provider_fields())
+
+
+class Settings(_OfProviders):
     """All settings of one process. Secrets are `SecretStr`; validation errors never echo their input."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True, frozen=True)
@@ -141,27 +297,12 @@ class Settings(BaseSettings):
     allowed_networks: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_ALLOWED_NETWORKS")
     former_tenants: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_FORMER_TENANTS")
 
-    # feedback system
-    canny_api_key: SecretStr | None = Field(default=None, validation_alias="CANNY_API_KEY")
-    canny_base_url: str = Field(default=CANNY_BASE_URL, validation_alias="CANNY_BASE_URL")
-    canny_boards: CommaSeparated = Field(default=(), validation_alias="CANNY_BOARDS")
-    canny_exclude_boards: CommaSeparated = Field(default=(), validation_alias="CANNY_EXCLUDE_BOARDS")
-    canny_statuses: CommaSeparated = Field(default=(), validation_alias="CANNY_STATUSES")
-    canny_plan: Literal["free", "pro", "business"] = Field(default="pro", validation_alias="CANNY_PLAN")
+    # feedback system and CRM: which, where several are set, and their settings by the specs
+    feedback_provider: str = Field(default="", validation_alias=_CHOICES[ProviderKind.FEEDBACK])
+    crm_provider: str = Field(default="", validation_alias=_CHOICES[ProviderKind.CRM])
     source_name: str = Field(
-        default="canny", validation_alias="INTEGRATION_ASSETS_SOURCE_NAME", pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$"
+        default="", validation_alias="INTEGRATION_ASSETS_SOURCE_NAME", pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$"
     )
-
-    # CRM
-    hubspot_sandbox_token: SecretStr | None = Field(default=None, validation_alias="HUBSPOT_SANDBOX_TOKEN")
-    hubspot_production_token: SecretStr | None = Field(default=None, validation_alias="HUBSPOT_PRODUCTION_TOKEN")
-    hubspot_sandbox_base_url: str = Field(default=HUBSPOT_BASE_URL, validation_alias="HUBSPOT_SANDBOX_BASE_URL")
-    hubspot_production_base_url: str = Field(default=HUBSPOT_BASE_URL, validation_alias="HUBSPOT_PRODUCTION_BASE_URL")
-    hubspot_sandbox_portal_id: str | None = Field(default=None, validation_alias="HUBSPOT_SANDBOX_PORTAL_ID")
-    hubspot_production_portal_id: str | None = Field(default=None, validation_alias="HUBSPOT_PRODUCTION_PORTAL_ID")
-    hubspot_arr_property: str | None = Field(default=None, validation_alias="HUBSPOT_ARR_PROPERTY")
-    hubspot_currency_property: str | None = Field(default=None, validation_alias="HUBSPOT_CURRENCY_PROPERTY")
-    hubspot_account_id_property: str | None = Field(default=None, validation_alias="HUBSPOT_ACCOUNT_ID_PROPERTY")
     link_contacts: bool = Field(default=True, validation_alias="INTEGRATION_ASSETS_LINK_CONTACTS")
     call_budget: int | None = Field(default=None, ge=1, validation_alias="INTEGRATION_ASSETS_CALL_BUDGET")
 
@@ -187,11 +328,6 @@ class Settings(BaseSettings):
     arr_coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_ARR_COVERAGE_FLOOR")
     coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_COVERAGE_FLOOR")
 
-    # Slack
-    slack_bot_token: SecretStr | None = Field(default=None, validation_alias="SLACK_BOT_TOKEN")
-    slack_channel: str | None = Field(default=None, validation_alias="SLACK_CHANNEL")
-    slack_base_url: str = Field(default=SLACK_BASE_URL, validation_alias="SLACK_BASE_URL")
-
     @model_validator(mode="before")
     @classmethod
     def _as_meant(cls, values: Any) -> Any:
@@ -199,7 +335,11 @@ class Settings(BaseSettings):
             return values
         # Before any other check: a quoted number is a number, as a shell would have made of it.
         meant = {name: _unwrapped(value) for name, value in values.items()}
-        return {name: value for name, value in meant.items() if value is not None}
+        given = {name: value for name, value in meant.items() if value is not None}
+        for kind, choice in _CHOICES.items():
+            given[choice] = _chosen(kind, given)
+        # Keys of records begin with it, so that two feedback systems never share one by default.
+        return {"INTEGRATION_ASSETS_SOURCE_NAME": given[_CHOICES[ProviderKind.FEEDBACK]], **given}
 
     @field_validator("home", "overrides", "key_file")
     @classmethod
@@ -213,31 +353,18 @@ class Settings(BaseSettings):
             raise ValueError(why)
         return value
 
-    @field_validator("canny_api_key", "hubspot_sandbox_token", "hubspot_production_token", "slack_bot_token")
-    @classmethod
-    def _of_its_system(cls, value: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        system = str(info.field_name).partition("_")[0]
-        if value is not None and (why := why_no_secret(system, value.get_secret_value())):
-            raise ValueError(why)
-        return value
-
     @model_validator(mode="after")
-    def _one_token_each(self) -> Self:
-        sandbox, production = self.hubspot_sandbox_token, self.hubspot_production_token
-        # A dry run against the sandbox would be one against production, and its writes as well.
-        if sandbox is not None and sandbox == production:
-            names = f"{self.named('hubspot_sandbox_token')} and {self.named('hubspot_production_token')}"
-            raise ValueError(
-                f"{names} are the same: each environment has its own portal; leave out what you do not have"
-            )
+    def _one_secret_each(self) -> Self:
+        for spec in of_kind(ProviderKind.CRM):
+            sandbox, production = (self.of(spec, environment) for environment in Environment)
+            # A dry run against the sandbox would be one against production, and its writes as well.
+            if sandbox.secret is not None and sandbox.secret == production.secret:
+                names = f"{sandbox.named('secret')} and {production.named('secret')}"
+                raise ValueError(
+                    f"{names} are the same: each environment has its own {spec.words.portal}; leave out what you do "
+                    "not have"
+                )
         return self
-
-    @field_validator("hubspot_sandbox_portal_id", "hubspot_production_portal_id")
-    @classmethod
-    def _number_of_portal(cls, value: str | None) -> str | None:
-        if value is not None and not (value.isascii() and value.isdigit()):
-            raise ValueError("must be the number of the portal, such as 12345678")
-        return value
 
     @field_validator("base_currency", "accounts_currency")
     @classmethod
@@ -247,9 +374,6 @@ class Settings(BaseSettings):
         return value
 
     @field_validator(
-        "canny_boards",
-        "canny_exclude_boards",
-        "canny_statuses",
         "own_domains",
         "personal_domains",
         "business_domains",
@@ -260,9 +384,8 @@ class Settings(BaseSettings):
         mode="before",
     )
     @classmethod
-    def _comma_separated(cls, value: Any, info: ValidationInfo) -> Any:
-        # By field: domains hold no semicolon, names of boards may.
-        return _split(value, _SEPARATORS_OF_NAMES if str(info.field_name).startswith("canny_") else _SEPARATORS)
+    def _comma_separated(cls, value: Any) -> Any:
+        return _split(value)
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -321,13 +444,6 @@ class Settings(BaseSettings):
                 raise ValueError(f"the rate of {code} must be between {LOWEST_RATE:f} and {HIGHEST_RATE:,f}")
         return value
 
-    @field_validator("canny_base_url", "hubspot_sandbox_base_url", "hubspot_production_base_url", "slack_base_url")
-    @classmethod
-    def _base_url(cls, value: str, info: ValidationInfo) -> str:
-        if why := why_no_base_url(str(info.field_name).partition("_")[0], value):
-            raise ValueError(why)
-        return value
-
     @field_validator("ui_url")
     @classmethod
     def _http_url(cls, value: str | None) -> str | None:
@@ -335,11 +451,33 @@ class Settings(BaseSettings):
             raise ValueError("must start with https:// or http://")
         return value
 
-    def hubspot(self, environment: Environment) -> tuple[SecretStr | None, str, str | None]:
-        """Token, base URL and configured portal id of one environment."""
-        if environment is Environment.SANDBOX:
-            return self.hubspot_sandbox_token, self.hubspot_sandbox_base_url, self.hubspot_sandbox_portal_id
-        return self.hubspot_production_token, self.hubspot_production_base_url, self.hubspot_production_portal_id
+    @property
+    def feedback(self) -> ProviderSettings:
+        """Settings of the feedback system."""
+        return self.of(PROVIDERS[self.feedback_provider], self.environment)
+
+    def crm(self, environment: Environment) -> ProviderSettings:
+        """Settings of the CRM in one environment."""
+        return self.of(PROVIDERS[self.crm_provider], environment)
+
+    @property
+    def slack(self) -> ProviderSettings:
+        """Settings of Slack."""
+        return self.of(PROVIDERS["slack"], self.environment)
+
+    def of(self, spec: ProviderSpec, environment: Environment) -> ProviderSettings:
+        """Settings of any provider in one environment."""
+        variables: dict[str, VariableSpec] = {one.name: one.variable for one in spec.settings}
+        if spec.secret is not None:
+            variables["secret"] = spec.secret.variable
+        if spec.address is not None:
+            variables["base_url"] = spec.address.variable
+        fields = {name: field_of(one, environment.value) for name, one in variables.items()}
+        values = {name: getattr(self, field) for name, field in fields.items()}
+        names = {name: self.named(field) for name, field in fields.items()}
+        return ProviderSettings(
+            spec, environment, values.pop("secret", None), values.pop("base_url", None) or "", values, names
+        )
 
     def networks_of(self, tenant: str) -> tuple[IPv4Network | IPv6Network, ...]:
         """Private networks that internal systems of this tenant may live in."""
@@ -456,20 +594,22 @@ class TenantSettings(Settings):
         return f"{_TENANTS_NAMES.get(field, field)} of tenant {self.tenant}"
 
 
-_TENANTS_NAMES = {
-    "canny_boards": "boards of Canny",
-    "canny_exclude_boards": "exclude_boards of Canny",
-    "canny_statuses": "statuses of Canny",
-    "canny_api_key": "the Canny key",  # pragma: allowlist secret - what messages call it
-    "canny_base_url": "the Canny address",
-    "hubspot_sandbox_token": "the HubSpot token (sandbox)",
-    "hubspot_production_token": "the HubSpot token (production)",
-    "hubspot_arr_property": "arr_property of HubSpot",
-    "hubspot_currency_property": "currency_property of HubSpot",
-    "hubspot_account_id_property": "account_id_property of HubSpot",
-    "slack_bot_token": "the Slack token",
-    "slack_channel": "the Slack channel",
-}
+def _tenants_names() -> dict[str, str]:
+    """What a tenant knows the settings of its integrations by."""
+    names: dict[str, str] = {}
+    for spec in PROVIDERS.values():
+        if spec.secret is not None:
+            for name, environment in spec.secret.variable.all(ENVIRONMENTS).items():
+                names[name.lower()] = spec.secret.called + (f" ({environment})" if environment else "")
+        if spec.address is not None:
+            names |= {name.lower(): f"the {spec.label} address" for name in spec.address.variable.all(ENVIRONMENTS)}
+        for setting in spec.settings:
+            called = f"{setting.name} of {spec.label}"
+            names |= {name.lower(): called for name in setting.variable.all(ENVIRONMENTS)}
+    return names
+
+
+_TENANTS_NAMES = _tenants_names()
 
 OPERATOR_FIELDS = (
     "home",
@@ -489,25 +629,56 @@ OPERATOR_FIELDS = (
 """Fields of the installation: the same for every tenant, always from the environment."""
 
 
+def _fields_beside_plans() -> set[str]:
+    """Fields of providers that shape no plan: secrets, addresses, ids of portals. A feedback system's secret may."""
+    variables: list[VariableSpec] = []
+    for spec in PROVIDERS.values():
+        if spec.secret is not None and spec.kind is not ProviderKind.FEEDBACK:
+            variables.append(spec.secret.variable)
+        if spec.address is not None and spec.kind is not ProviderKind.FEEDBACK:
+            variables.append(spec.address.variable)
+        variables += [one.variable for one in spec.settings if not one.shapes_plan]
+    return {name.lower() for one in variables for name in one.all(ENVIRONMENTS)}
+
+
 NOT_IN_PLANS = frozenset(
     {
         *OPERATOR_FIELDS,
         "overrides",  # the file's content counts, wherever it is
-        "canny_plan",
-        "hubspot_sandbox_token",
-        "hubspot_production_token",
-        "hubspot_sandbox_base_url",
-        "hubspot_production_base_url",
-        "hubspot_sandbox_portal_id",
-        "hubspot_production_portal_id",
         "call_budget",
-        "slack_bot_token",
-        "slack_channel",
-        "slack_base_url",
         "tenant",
+        *_fields_beside_plans(),
     }
 )
 """Fields that change nothing of what a plan would write; the portal is compared by its id."""
+
+
+def _chosen(kind: ProviderKind, given: Mapping[str, Any]) -> str:
+    """The provider of a kind that is meant: the one named, else the one whose variables are set, else the first.
+
+    Raises:
+        ValueError: it has no such name, or the variables of several are set.
+    """
+    specs, choice = of_kind(kind), _CHOICES[kind]
+    if (wanted := given.get(choice)) is not None:
+        if wanted not in {spec.name for spec in specs}:
+            raise ValueError(f"{choice} must be {' or '.join(spec.name for spec in specs)}")
+        return str(wanted)
+    found = {spec.name: names for spec in specs if (names := _set_variables(spec, given))}
+    if len(found) > 1:
+        first = " and ".join(names[0] for names in found.values())
+        raise ValueError(
+            f"{first} are set, of two {_CALLED[kind]}s: say which one is meant by {choice}={' or '.join(found)}"
+        )
+    return next(iter(found), specs[0].name)
+
+
+def _set_variables(spec: ProviderSpec, given: Mapping[str, Any]) -> list[str]:
+    """Variables that are set of those nothing can be read without."""
+    needed = [one.variable for one in spec.settings if one.needed]
+    if spec.secret is not None:
+        needed.append(spec.secret.variable)
+    return [name for one in needed for name in one.all(ENVIRONMENTS) if name in given]
 
 
 def load_settings(**values: Any) -> Settings:

@@ -99,7 +99,7 @@ def run_demo(console: Console, *, keep: bool = False) -> int:
             if ending.exit_code:
                 return ending.exit_code
         _show_results(console, settings, ending, sandbox)
-        writes = ending.summary.api_calls["hubspot"]
+        writes = ending.summary.api_calls[settings.crm_provider]
         console.print(Text(f"\nThe second sync made {getattr(writes, 'writes', 0)} write calls."))
         console.print(Text(f"The demo took {time.monotonic() - began:.0f} s."))
         _headline(console, "Look at the results")

@@ -41,19 +41,25 @@ def run_sandbox(command: list[str], *, port: int, with_setup: bool) -> int:
 def run_dev(port: int) -> int:
     """Serve the Dagster UI on `port` until interrupted; returns its exit code.
 
-    With `CANNY_API_KEY` it works on the systems the environment variables name, with a registry on its tenants' as
-    well, without either on a fresh embedded sandbox. Dagster keeps its records in `DAGSTER_HOME`, or in `dagster` under
-    the product's home, and finds a partition per tenant there, `default` among them.
+    With the key of a feedback system it works on the systems the environment variables name, with a registry on its
+    tenants' as well, without either on a fresh embedded sandbox. Dagster keeps its records in `DAGSTER_HOME`, or
+    in `dagster` under the product's home, and finds a partition per tenant there, `default` among them.
     """
     console = Console(stderr=True)
     settings = load_settings()
-    if os.environ.get("CANNY_API_KEY") or has_registry(settings):
+    if settings.feedback.configured or has_registry(settings):
         tenants = registry_tenants(settings)
         what = "the systems your environment variables name" if tenants is None else "the tenants of the registry"
         return _serve_ui(console, settings.home, port, {}, what, tenants)
     with _fresh_sandbox(console, port=0, with_setup=True) as environment:
         home = Path(environment["INTEGRATION_ASSETS_HOME"])
-        return _serve_ui(console, home, port, environment, "the embedded sandbox, as CANNY_API_KEY is not set")
+        return _serve_ui(
+            console,
+            home,
+            port,
+            environment,
+            f"the embedded sandbox, as {' and '.join(settings.feedback.missing)} is not set",
+        )
 
 
 @contextmanager

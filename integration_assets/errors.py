@@ -52,7 +52,7 @@ EXIT_USAGE = 2
 class IntegrationError(Exception):
     """Base of every error raised on purpose.
 
-    `message` is for people, one line. `system` ("canny", "hubspot", ...), `endpoint` (a path template) and `status`
+    `message` is for people, one line. `system` (a provider, "internal"), `endpoint` (a path template) and `status`
     (HTTP) say where it happened when the outside was involved; `retry_after` is after how many seconds the outside said
     that it may be asked again, None when it did not.
     """

@@ -143,7 +143,7 @@ def test_values_with_quotes_and_odd_separators(monkeypatch):
     monkeypatch.setenv("INTEGRATION_ASSETS_CALL_BUDGET", '"100"')
     settings = load_settings()
     assert settings.own_domains == ("a.com", "b.com", "c.com")
-    assert settings.canny_boards == ("Bugs; old", "Features")
+    assert settings.feedback.texts("boards") == ("Bugs; old", "Features")
     assert (settings.link_contacts, settings.call_budget) == (False, 100)
 
 
@@ -151,7 +151,7 @@ def test_a_variable_of_blanks_is_not_set(monkeypatch):
     """As one that is empty."""
     monkeypatch.setenv("CANNY_API_KEY", "  ''  ")
     monkeypatch.setenv("CANNY_BASE_URL", " ")
-    assert (load_settings().canny_api_key, load_settings().canny_base_url) == (None, "https://canny.io/api")
+    assert (load_settings().feedback.secret, load_settings().feedback.base_url) == (None, "https://canny.io/api")
 
 
 @pytest.mark.parametrize(

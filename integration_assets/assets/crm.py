@@ -81,7 +81,7 @@ def crm_write_plan(integration_assets_session: RunSession) -> dg.MaterializeResu
     WRITE_STAGE,
     deps=["crm_write_plan"],
     group_name="crm",
-    kinds={"hubspot", "python"},
+    kinds={"crm", "python"},
 )
 async def crm_feature_requests(integration_assets_session: RunSession) -> dg.MaterializeResult[None]:
     """Applied and verified changes. Asks the gate again before the first write, however it was started."""

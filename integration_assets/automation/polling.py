@@ -37,7 +37,7 @@ from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.runs.slack_delivery import slack_poster
 from integration_assets.runs.state import Mode
 from integration_assets.staging.store import make_private_directory, open_store, store_path
-from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for
+from integration_assets.tenants.integrations import feedback_for
 from integration_assets.tenants.settings import settings_for
 from integration_assets.whole_files import read_or_empty, write_whole
 
@@ -187,7 +187,8 @@ def _hasty(settings: Settings) -> Settings:
 
 def _tell_refusal(operator: Settings, tenant: str, line: str) -> None:
     # Opened only here: what goes well needs no secret of Slack, and each opening is noted.
-    announce(settings_for(operator, tenant, WHO), tenant, refused(FEEDBACK_PROVIDER, line), patient=False)
+    own = settings_for(operator, tenant, WHO)
+    announce(own, tenant, refused(own.feedback_provider, line), patient=False)
 
 
 def _look_into_store(

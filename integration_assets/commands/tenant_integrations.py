@@ -16,6 +16,7 @@ from integration_assets.commands.shared import (
     naming_the_other,
     settings_of,
 )
+from integration_assets.providers import PROVIDERS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,10 +29,10 @@ app = typer.Typer(help="Manage a tenant's keys and tokens. They are read from a 
 
 NEVER = "never"
 Slug = Annotated[str, typer.Argument(metavar="TENANT", help="Tenant to work on.")]
-ProviderName = Annotated[str, typer.Argument(metavar="PROVIDER", help="canny, hubspot or slack.")]
+ProviderName = Annotated[str, typer.Argument(metavar="PROVIDER", help=f"One of {', '.join(PROVIDERS)}.")]
 ForEnvironment = Annotated[
     str | None,
-    typer.Option("--environment", help="sandbox, production, or (not HubSpot) any; default any, HubSpot's sandbox."),
+    typer.Option("--environment", help="sandbox, production, or (not of a CRM) any; default any, a CRM's sandbox."),
 ]
 BaseUrl = Annotated[str | None, typer.Option("--base-url", help="Another address than the provider's own.")]
 Choices = Annotated[
@@ -213,12 +214,12 @@ def _tenant(registry: Registry, slug: str) -> TenantView:
 def _place(provider: str, environment: str | None) -> tuple[Provider, Scope]:
     from integration_assets.errors import ConfigurationError
     from integration_assets.tenants.registry import words
+    from integration_assets.tenants.registry.providers import scopes_of
 
     try:
         which = words.Provider(provider)
         # Never production by default: whoever writes there says so.
-        usual = words.Scope.SANDBOX if which is words.Provider.HUBSPOT else words.Scope.ANY
-        return which, words.Scope(environment) if environment else usual
+        return which, words.Scope(environment) if environment else scopes_of(which)[0]
     except ValueError:
         known = f"{', '.join(words.Provider)} for {', '.join(words.Scope)}"
         raise ConfigurationError(f"{provider:.40} for {environment or 'any':.40}: use {known}") from None

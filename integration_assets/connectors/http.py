@@ -110,7 +110,7 @@ class HttpClient:
     """A client of one system with one credential. Use as an async context manager, in one event loop.
 
     Args:
-        system: Name for counts and messages ("hubspot").
+        system: Name for counts and messages: the provider.
         base_url: Scheme, host and optional path prefix.
         limiter: The credential's limiter, shared by all its clients.
         calls: Where requests are counted.

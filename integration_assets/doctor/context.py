@@ -13,8 +13,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, TypeVar, cast
 
-from integration_assets.config import Environment, Settings, TenantSettings
+from integration_assets.config import Environment, ProviderSettings, Settings, TenantSettings
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.doctor.tenant import Opened, open_tenant
 
 T = TypeVar("T")
@@ -133,15 +134,13 @@ async def in_thread(work: Callable[[], T]) -> T:
     return await future
 
 
-def replace_secret(settings: Settings, field: str, tenant: str) -> str:
-    """Say how to give a credential anew. `field` is the settings field that holds it."""
+def replace_secret(settings: Settings, own: ProviderSettings, tenant: str) -> str:
+    """Say how to give a provider's credential anew."""
     if not isinstance(settings, TenantSettings):
         # Without a registry the credential is an environment variable: there is no page and no command for it.
-        return f"set {settings.named(field)} to a valid one"
-    provider, _, rest = field.partition("_")
-    place = rest.removesuffix("_token")
-    environment = f" --environment {place}" if provider == "hubspot" else ""
+        return f"set {own.named('secret')} to a valid one"
+    environment = f" --environment {own.environment}" if own.spec.kind is ProviderKind.CRM else ""
     return (
-        f"Settings → Third-party integrations → {provider.capitalize()} → Replace, or "
-        f"`integration-assets tenants integrations change {tenant} {provider}{environment} --secret`"
+        f"Settings → Third-party integrations → {own.spec.label} → Replace, or "
+        f"`integration-assets tenants integrations change {tenant} {own.spec.name}{environment} --secret`"
     )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from integration_assets.config import Environment, Settings
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.limiter import Quota
+from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY
 from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
 from integration_assets.doctor.findings import CheckOutcome, Verdict, advice, fail, failed, ok, unknown, warn, worst_of
 from integration_assets.doctor.machine import known_store
@@ -24,10 +25,10 @@ from integration_assets.sync.drift import (
 )
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, KEY
 from integration_assets.sync.portal import check_portal
-from integration_assets.tenants.integrations import CRM_PROVIDER, company_mapping, crm_for
+from integration_assets.tenants.integrations import company_mapping, crm_for
 from integration_assets.tenants.portal_claims import check_claim, claim_of
 
-MAPPED = ("hubspot_arr_property", "hubspot_currency_property", "hubspot_account_id_property")
+MAPPED = (ARR_PROPERTY, CURRENCY_PROPERTY, ACCOUNT_ID_PROPERTY)
 SHARE_OF_QUOTA = 2
 """A run may use half of what is left; a plan that needs more is held."""
 OBJECT = FEATURE_REQUEST.name
@@ -46,9 +47,9 @@ class CrmFacts(msgspec.Struct, frozen=True):
     quota: Quota
 
 
-def token_field(environment: Environment) -> str:
-    """The settings field of an environment's token."""
-    return f"hubspot_{environment.value}_token"
+def token_name(settings: Settings, environment: Environment) -> str:
+    """What a person knows an environment's secret by."""
+    return settings.crm(environment).named("secret")
 
 
 async def crm_facts(context: DoctorContext, environment: Environment) -> CrmFacts:
@@ -94,8 +95,8 @@ async def _own(context: DoctorContext) -> CrmFacts:
     """The portal that is examined, for other checks than that of its token."""
     settings = await context.settings()
     # One missing token would show as eight failures; only its own check reports it.
-    if settings.hubspot(context.environment)[0] is None:
-        raise NotTriedError(f"not tried: {settings.named(token_field(context.environment))} is not set")
+    if missing := settings.crm(context.environment).missing:
+        raise NotTriedError(f"not tried: {' and '.join(missing)} {_is(missing)} not set")
     try:
         return await crm_facts(context, context.environment)
     except IntegrationError:
@@ -106,7 +107,7 @@ async def _own(context: DoctorContext) -> CrmFacts:
 async def _other(context: DoctorContext) -> CrmFacts | IntegrationError | None:
     """The other environment's portal; None when it is not configured."""
     settings = await context.settings()
-    if settings.hubspot(context.environment.other)[0] is None:
+    if not settings.crm(context.environment.other).configured:
         return None
     try:
         return await crm_facts(context, context.environment.other)
@@ -119,21 +120,22 @@ async def _other(context: DoctorContext) -> CrmFacts | IntegrationError | None:
 
 async def portal(context: DoctorContext) -> CheckOutcome:
     """13: the token is accepted, and belongs to the portal this environment is tied to."""
-    settings, token = await context.settings(), token_field(context.environment)
-    if settings.hubspot(context.environment)[0] is None:
-        name = settings.named(token)
-        return fail(f"{name} is not set", f"set {name}", usage=True)
+    settings = await context.settings()
+    mine, theirs = settings.crm(context.environment), settings.crm(context.environment.other)
+    if mine.missing:
+        names = " and ".join(mine.missing)
+        return fail(f"{names} {_is(mine.missing)} not set", f"set {names}", usage=True)
     try:
         own = await crm_facts(context, context.environment)
     except CredentialError as error:
-        return failed(error, replace_secret(settings, token, context.tenant), await context.consequence(CRM_PROVIDER))
+        return failed(error, replace_secret(settings, mine, context.tenant), await context.consequence(mine.spec.name))
     except IntegrationError as error:
-        return failed(error, f"check {settings.named(token)} and the network, then run the doctor again")
+        return failed(error, f"check {mine.named('secret')} and the network, then run the doctor again")
     other = await _other(context)
     looks = [await _identity(context, settings, own.portal, other.portal if isinstance(other, CrmFacts) else None)]
     # The other portal is only compared with: that it does not answer is worth a warning and stops no run.
     if isinstance(other, IntegrationError):
-        wrong = advice(other, replace_secret(settings, token_field(context.environment.other), context.tenant))
+        wrong = advice(other, replace_secret(settings, theirs, context.tenant))
         looks.append(warn(f"the {context.environment.other} portal cannot be compared with: {other.message}", wrong))
     return worst_of(looks)
 
@@ -149,7 +151,7 @@ async def _identity(context: DoctorContext, settings: Settings, own: Portal, oth
         decision = check_portal(
             context.environment,
             own,
-            configured_id=settings.hubspot(context.environment)[2],
+            own=settings.crm(context.environment),
             pinned_id=pinned,
             other_portal_id=other.portal_id if other else None,
         )
@@ -161,17 +163,21 @@ async def _identity(context: DoctorContext, settings: Settings, own: Portal, oth
     return ok(f"portal {own.portal_id} ({own.kind}, {own.currency}), {tied}")
 
 
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
 async def scopes(context: DoctorContext) -> CheckOutcome:
     """14: each scope a run needs."""
     own, settings = await _own(context), await context.settings()
     if isinstance(own.scopes, IntegrationError):
-        replace = replace_secret(settings, token_field(context.environment), context.tenant)
+        replace = replace_secret(settings, settings.crm(context.environment), context.tenant)
         return failed(own.scopes, advice(own.scopes, replace))
     # No failure: a scope that is missing shows at the first call that needs it.
     if own.scopes is None:
         return unknown("the CRM does not say which scopes the token has")
     if missing := own.needed - own.scopes:
-        name = settings.named(token_field(context.environment))
+        name = token_name(settings, context.environment)
         return fail(f"missing: {', '.join(sorted(missing))}", f"grant them to the token in {name}")
     # A run goes on without: its ranking only lacks a column.
     if undone := own.needed_for_deals - own.scopes:
@@ -208,9 +214,10 @@ async def properties(context: DoctorContext) -> CheckOutcome:
 
     seen = await _schema_part(context, ours, f"{count} properties of ours and those mapped, each as expected")
     # A failure outweighs the warning, which would only lengthen the line.
-    if settings.hubspot_arr_property is not None or seen.verdict is Verdict.FAIL:
+    own = settings.crm(context.environment)
+    if own.text(ARR_PROPERTY) is not None or seen.verdict is Verdict.FAIL:
         return seen
-    name = settings.named(MAPPED[0])
+    name = own.named(ARR_PROPERTY)
     unmapped = warn(f"{name} is not set: ARR comes from the next source", f"set {name}")
     return worst_of([seen, unmapped])
 
@@ -226,7 +233,7 @@ async def _schema_part(context: DoctorContext, concerns: Callable[[str], bool], 
     settings = await context.settings()
     if isinstance(own.schema, IntegrationError):
         # The token itself was accepted: what is refused is a scope, or the answer.
-        grant = f"grant the token in {settings.named(token_field(context.environment))} what the message names"
+        grant = f"grant the token in {token_name(settings, context.environment)} what the message names"
         return failed(own.schema, advice(own.schema, grant))
     # Each property of a missing object would be reported as missing; the object is reported once.
     if not own.schema.object_present and not concerns(OBJECT) and not concerns("company."):
@@ -261,14 +268,15 @@ async def _drifts(context: DoctorContext, settings: Settings, own: LiveSchema) -
 def _drift(drift: Drift, settings: Settings, context: DoctorContext) -> CheckOutcome:
     """A drift with what to do about this one: what is missing `setup` creates, all else a person has to change."""
     seen, fix, usage = f"{drift.name}: {drift.detail}", drift.remedy, False
-    mapped = next((one for one in MAPPED if drift.name == f"company.{getattr(settings, one)}"), None)
+    own = settings.crm(context.environment)
+    mapped = next((one for one in MAPPED if drift.name == f"company.{own.text(one)}"), None)
     # A mapped property is the tenant's own: setup does not create it, so the setting is what to correct.
     if mapped is not None and drift.remedy == MAP_AGAIN:
-        fix, usage = f"correct {settings.named(mapped)}, or create the property", True
+        fix, usage = f"correct {own.named(mapped)}, or create the property", True
     elif drift.remedy == RUN_SETUP:
         fix = f"run `integration-assets setup --environment {context.environment}`"
     elif drift.detail.endswith(UNCONFIGURED):
-        fix = f"set {settings.named(token_field(context.environment.other))}"
+        fix = f"set {token_name(settings, context.environment.other)}"
     else:
         for environment in Environment:
             fix = fix.replace(

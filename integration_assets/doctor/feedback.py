@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
+from integration_assets.connectors.specs import STATUSES
 from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
 from integration_assets.doctor.findings import CheckOutcome, advice, fail, failed, ok, unknown, warn
 from integration_assets.errors import CredentialError, IntegrationError
 from integration_assets.models import FeatureRequest, Page
-from integration_assets.tenants.integrations import FEEDBACK_PROVIDER, feedback_for
+from integration_assets.tenants.integrations import feedback_for
 
-KEY = "canny_api_key"
-ADDRESS = "canny_base_url"
 MOST_UNUSABLE = 0.01
 """Share of a page beyond which a run's gate would close."""
 FEW_UNUSABLE = 10
@@ -37,7 +36,7 @@ async def _read(context: DoctorContext) -> FeedbackFacts:
     settings = await context.settings()
     async with feedback_for(settings, context.calls) as feedback:
         said = await feedback.check()
-        pages = feedback.feature_requests(statuses=settings.canny_statuses)
+        pages = feedback.feature_requests(statuses=settings.feedback.texts(STATUSES))
         try:
             page: Page[FeatureRequest] | IntegrationError | None = await anext(aiter(pages), None)
         # The key works and the list does not: the second check reports that, so that the first one can pass.
@@ -49,31 +48,30 @@ async def _read(context: DoctorContext) -> FeedbackFacts:
 async def credential(context: DoctorContext) -> CheckOutcome:
     """11: the key is accepted."""
     settings = await context.settings()
-    if settings.canny_api_key is None:
-        name = settings.named(KEY)
-        return fail(f"{name} is not set", f"set {name}", usage=True)
+    own = settings.feedback
+    if own.missing:
+        names = " and ".join(own.missing)
+        return fail(f"{names} {'is' if len(own.missing) == 1 else 'are'} not set", f"set {names}", usage=True)
     try:
         return ok((await feedback_facts(context)).said)
     except CredentialError as error:
-        return failed(
-            error, replace_secret(settings, KEY, context.tenant), await context.consequence(FEEDBACK_PROVIDER)
-        )
+        return failed(error, replace_secret(settings, own, context.tenant), await context.consequence(own.spec.name))
     except IntegrationError as error:
-        return failed(error, f"check {settings.named(ADDRESS)} and the network, then run the doctor again")
+        return failed(error, f"check {own.named('base_url')} and the network, then run the doctor again")
 
 
 async def shape(context: DoctorContext) -> CheckOutcome:
     """12: a page of requests is of the documented shape."""
     settings = await context.settings()
     try:
-        page = (await feedback_facts(context)).page if settings.canny_api_key else None
+        page = (await feedback_facts(context)).page if settings.feedback.configured else None
     except IntegrationError:
         # The check of the key says why.
         raise NotTriedError("not tried: the feedback system does not answer") from None
-    if settings.canny_api_key is None:
-        return unknown(f"not tried: {settings.named(KEY)} is not set")
+    if not settings.feedback.configured:
+        return unknown(f"not tried: {' and '.join(settings.feedback.missing)} not set")
     if isinstance(page, IntegrationError):
-        return failed(page, advice(page, replace_secret(settings, KEY, context.tenant)))
+        return failed(page, advice(page, replace_secret(settings, settings.feedback, context.tenant)))
     # A key of an empty workspace is accepted: a run would succeed and rank nothing.
     if page is None:
         return warn("the list of requests is empty", "check that the key belongs to the right workspace")

@@ -6,7 +6,7 @@ import asyncio
 import ssl
 from datetime import timedelta
 
-from integration_assets.config import Settings
+from integration_assets.config import Environment, Settings
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.proxies import public_authorities, trusted_authorities
 from integration_assets.connectors.reaching import Reached, answer_to_get, reach
@@ -55,13 +55,12 @@ async def _all_ways(context: DoctorContext) -> list[Reached | IntegrationError]:
 
 def _third_party(settings: Settings) -> list[Way]:
     """The addresses that have a credential."""
-    pairs = (
-        (settings.canny_api_key, settings.canny_base_url, Provider.CANNY),
-        (settings.hubspot_sandbox_token, settings.hubspot_sandbox_base_url, Provider.HUBSPOT),
-        (settings.hubspot_production_token, settings.hubspot_production_base_url, Provider.HUBSPOT),
-        (settings.slack_bot_token, settings.slack_base_url, Provider.SLACK),
-    )
-    return [(url, guard_for(settings, provider)) for secret, url, provider in pairs if secret is not None]
+    asked = (settings.feedback, *(settings.crm(environment) for environment in Environment), settings.slack)
+    return [
+        (one.base_url, guard_for(settings, Provider(one.spec.name)))
+        for one in asked
+        if one.secret is not None and one.base_url
+    ]
 
 
 async def _one_way(url: str, guard: AddressGuard | None, context: ssl.SSLContext) -> Reached | IntegrationError:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from integration_assets.config import Settings
 from integration_assets.doctor.context import DoctorContext, NotTriedError, in_thread
 from integration_assets.doctor.findings import CheckOutcome, ok, warn
+from integration_assets.providers import PROVIDERS
 
 FILES = (
     ".env",
@@ -38,8 +39,11 @@ FILES = (
 LARGEST = 1_000_000
 OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 RULES: dict[str, re.Pattern[str]] = {
-    "a HubSpot token": re.compile(r"\bpat-[a-z]{2}\d-[0-9a-fA-F-]{30,}"),
-    "a Slack token": re.compile(r"\bxox[abeoprs]-[0-9A-Za-z-]{20,}"),
+    **{
+        f"{spec.label}'s {spec.secret.label}": re.compile(spec.secret.pattern)
+        for spec in PROVIDERS.values()
+        if spec.secret is not None and spec.secret.pattern is not None
+    },
     "a Slack webhook": re.compile(r"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
     "a key of AWS": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
     "a token of GitHub": re.compile(r"\b(?:gh[oprsu]_[0-9A-Za-z]{30,}|github_pat_\w{30,})"),

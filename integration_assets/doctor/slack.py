@@ -12,7 +12,7 @@ from integration_assets.tenants.registry.words import Provider
 if TYPE_CHECKING:
     from integration_assets.config import Settings
 
-TOKEN, CHANNEL = "slack_bot_token", "slack_channel"
+CHANNEL = "channel"
 NEEDED = "chat:write"
 SECONDS = 5
 BUSY = frozenset({"ratelimited", "internal_error", "fatal_error", "service_unavailable", "request_timeout"})
@@ -25,10 +25,11 @@ LOOKED_UP_BY_ID = ("C", "G", "D")
 async def slack(context: DoctorContext) -> CheckOutcome:
     """20: token and channel."""
     settings = await context.settings()
-    if settings.slack_bot_token is None:
+    own = settings.slack
+    if own.secret is None:
         return skipped("not configured: the summary is printed only")
-    if settings.slack_channel is None:
-        name = settings.named(CHANNEL)
+    if own.text(CHANNEL) is None:
+        name = own.named(CHANNEL)
         return fail(f"{name} is not set: nothing can be posted", f"set {name}", usage=True)
     return await in_thread(lambda: _slack(settings, context.tenant))
 
@@ -36,7 +37,7 @@ async def slack(context: DoctorContext) -> CheckOutcome:
 def _slack(settings: Settings, tenant: str) -> CheckOutcome:
     from slack_sdk.errors import SlackApiError  # noqa: PLC0415 - slow to import, and most have no Slack
 
-    replace = replace_secret(settings, TOKEN, tenant)
+    replace = replace_secret(settings, settings.slack, tenant)
     try:
         granted = _granted(_ask(settings, "auth.test"))
         # Not every answer names the scopes; then posting will tell.
@@ -55,7 +56,7 @@ def _slack(settings: Settings, tenant: str) -> CheckOutcome:
 def _channel(settings: Settings) -> CheckOutcome:
     from slack_sdk.errors import SlackApiError  # noqa: PLC0415 - the same
 
-    channel, name = settings.slack_channel or "", settings.named(CHANNEL)
+    channel, name = settings.slack.text(CHANNEL) or "", settings.slack.named(CHANNEL)
     # Slack posts to a name but has no method to look one up: that is no reason to fail.
     if not channel.startswith(LOOKED_UP_BY_ID):
         return ok("the token is valid and may post; a channel given by name cannot be looked up")
@@ -80,9 +81,10 @@ def _channel(settings: Settings) -> CheckOutcome:
 def _ask(settings: Settings, method: str, **arguments: str) -> Any:
     from integration_assets.connectors.slack import slack_client  # noqa: PLC0415 - the same
 
-    token = settings.slack_bot_token.get_secret_value() if settings.slack_bot_token else ""
-    guard = guard_for(settings, Provider.SLACK)
-    client = slack_client(token, settings.slack_base_url, guard=guard, timeout=SECONDS)
+    own = settings.slack
+    token = own.secret.get_secret_value() if own.secret else ""
+    guard = guard_for(settings, Provider(own.spec.name))
+    client = slack_client(token, own.base_url, guard=guard, timeout=SECONDS)
     return client.api_call(method, params=arguments)
 
 

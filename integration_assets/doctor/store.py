@@ -8,7 +8,9 @@ from pathlib import Path
 import duckdb
 import msgspec
 
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.doctor.context import DoctorContext, in_thread
+from integration_assets.providers import of_kind
 from integration_assets.staging import room
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_path
@@ -154,8 +156,9 @@ def _calls_needed(connection: duckdb.DuckDBPyConnection) -> int | None:
         """
         SELECT coalesce(sum(total), 0)
         FROM ops.api_calls
-        WHERE system = 'hubspot' AND run_id = (SELECT run_id FROM ops.runs ORDER BY started_at DESC LIMIT 1)
-        """
+        WHERE list_contains($crms, system) AND run_id = (SELECT run_id FROM ops.runs ORDER BY started_at DESC LIMIT 1)
+        """,
+        {"crms": [spec.name for spec in of_kind(ProviderKind.CRM)]},
     ).fetchall()[0][0]
     return int(of_plan) + int(of_run) or None
 

@@ -41,9 +41,9 @@ async def read_crm(crm: Crm, context: IngestContext) -> None:
     check_portal(
         target,
         portal,
-        configured_id=settings.hubspot(target)[2],
+        own=settings.crm(target),
         pinned_id=pinned_portal(context.connection, target),
-        other_portal_id=settings.hubspot(target.other)[2],
+        other_portal_id=settings.crm(target.other).portal_id,
     )
     if not context.inputs.read_only:
         # A read-only run changes nothing in the portal, so it may look at one that another tenant keeps.
@@ -136,7 +136,7 @@ async def read_other_schema(context: IngestContext) -> None:
     schema: LiveSchema | None = None
     reason: str | None = None
     # Many have one portal only: that is a choice, and no error to tell of.
-    if context.inputs.settings.hubspot(other)[0] is None:
+    if not context.inputs.settings.crm(other).configured:
         reason = "not configured"
     elif not context.inputs.reads_other_schema:
         reason = "not read by a read-only run"

@@ -12,7 +12,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from integration_assets.config import ProviderSettings
 from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.connectors.specs import BOARDS, EXCLUDE_BOARDS
 from integration_assets.errors import ConfigurationError, ContractError
 from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, IngestContext, chunks
 from integration_assets.ingest.gather import gather
@@ -41,17 +43,19 @@ async def read_boards(feedback: FeedbackSystem, context: IngestContext) -> list[
     return boards
 
 
-def scope_of(boards: Sequence[Board], wanted: Sequence[str], unwanted: Sequence[str]) -> frozenset[str] | None:
+def scope_of(boards: Sequence[Board], settings: ProviderSettings) -> frozenset[str] | None:
     """Ids of the boards asked for, or None for all. Boards are named by id or by name, whatever the case.
 
     Raises:
         ConfigurationError: there is no board of that name.
     """
-    for variable, names in (("CANNY_BOARDS", wanted), ("CANNY_EXCLUDE_BOARDS", unwanted)):
+    wanted, unwanted = settings.texts(BOARDS), settings.texts(EXCLUDE_BOARDS)
+    for name, names in ((BOARDS, wanted), (EXCLUDE_BOARDS, unwanted)):
         # A misspelled name left out in silence would rank other boards than were asked for.
         if missing := [name for name in names if not any(_is_named(board, [name]) for board in boards)]:
             raise ConfigurationError(
-                f"{variable}: no board is called {', '.join(missing)}; there are {', '.join(b.name for b in boards)}"
+                f"{settings.named(name)}: no board is called {', '.join(missing)}; there are "
+                f"{', '.join(board.name for board in boards)}"
             )
     if not wanted and not unwanted:
         return None

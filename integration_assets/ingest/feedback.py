@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.connectors.specs import STATUSES
 from integration_assets.errors import PermanentError
 from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, IngestContext, chunks, read_pages, size_of
 from integration_assets.ingest.feature_requests import read_boards, read_requests, scope_of
@@ -41,10 +42,10 @@ async def read_feedback(feedback: FeedbackSystem, context: IngestContext) -> Non
     Raises:
         ConfigurationError: a configured board does not exist.
     """
-    settings = context.inputs.settings
+    own = context.inputs.settings.feedback
     boards = await read_boards(feedback, context)
-    context.scope = scope_of(boards, settings.canny_boards, settings.canny_exclude_boards)
-    context.statuses |= {*settings.canny_statuses, *known_statuses(context.connection)}
+    context.scope = scope_of(boards, own)
+    context.statuses |= {*own.texts(STATUSES), *known_statuses(context.connection)}
     whole = []
     if "persons" in context.due:
         whole.append(_read_persons(feedback, context))

@@ -15,8 +15,10 @@ import duckdb
 import msgspec
 
 from integration_assets.connectors.calls import CallCount
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import EndState, PermanentError
 from integration_assets.models import Rejected
+from integration_assets.providers import usual
 from integration_assets.reporting.quarantine import QuarantineLine, read_quarantine
 from integration_assets.reporting.text import clean, count, money
 from integration_assets.sql import read_sql
@@ -222,8 +224,8 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     arr_property: str | None = None
     resolved: bool = True
     ranked: bool = True
-    feedback: str = "canny"
-    crm: str = "hubspot"
+    feedback: str = usual(ProviderKind.FEEDBACK).name
+    crm: str = usual(ProviderKind.CRM).name
     floor: Mapping[str, int] = {}
 
 

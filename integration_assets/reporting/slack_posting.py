@@ -90,10 +90,10 @@ def _refused(error: SlackApiError) -> DeliveryStatus:
 
 def check_slack(settings: Settings, *, guard: AddressGuard | None = None) -> str | None:
     """Ask Slack whether the configured token is valid, posting nothing; return None, or one line that says why not."""
-    if settings.slack_bot_token is None:
+    if settings.slack.secret is None:
         return "SLACK_BOT_TOKEN is not set"
-    token = settings.slack_bot_token.get_secret_value()
-    client = slack_client(token, settings.slack_base_url, guard=guard, timeout=CHECK_TIMEOUT_SECONDS)
+    token = settings.slack.secret.get_secret_value()
+    client = slack_client(token, settings.slack.base_url, guard=guard, timeout=CHECK_TIMEOUT_SECONDS)
     try:
         # It needs no scope and posts nothing.
         client.auth_test()

@@ -236,9 +236,9 @@ async def make_sure_of_portal(session: RunSession, crm: Crm) -> Portal:
     decision = check_portal(
         session.target,
         portal,
-        configured_id=session.settings.hubspot(session.target)[2],
+        own=session.settings.crm(session.target),
         pinned_id=pinned_portal(session.connection, session.target),
-        other_portal_id=session.settings.hubspot(session.target.other)[2],
+        other_portal_id=session.settings.crm(session.target.other).portal_id,
     )
     if decision.origin == "learnt":
         session.state.notes.append(decision.message)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import duckdb
 
 from integration_assets.config import Settings
+from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY
 from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.overrides import Override, read_overrides
 from integration_assets.resolution.settings import ResolutionSettings
-from integration_assets.tenants.integrations import RECORD_ID_PROPERTY
+from integration_assets.tenants.integrations import account_id_is_record_id
 
 
 def portal_currency(connection: duckdb.DuckDBPyConnection) -> str | None:
@@ -50,8 +51,8 @@ def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnectio
         own_domains=settings.own_domains,
         personal_domains=settings.personal_domains,
         business_domains=settings.business_domains,
-        account_id_mapped=settings.hubspot_account_id_property is not None,
-        account_id_is_record_id=settings.hubspot_account_id_property == RECORD_ID_PROPERTY,
+        account_id_mapped=settings.crm(settings.environment).text(ACCOUNT_ID_PROPERTY) is not None,
+        account_id_is_record_id=account_id_is_record_id(settings),
         arr_sources=tuple(source.value for source in settings.arr_sources),
         base_currency=base,
         portal_currency=portal_currency(connection),

@@ -6,8 +6,10 @@ import time
 
 import msgspec
 
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import EndState
 from integration_assets.ingest.call_floor import Writing, crm_reading_floor, feedback_floor, read_writing, writing_floor
+from integration_assets.providers import usual
 from integration_assets.reporting.run_summary import (
     CheckLine,
     ConflictLine,
@@ -22,7 +24,7 @@ from integration_assets.runs.resolution_settings import base_currency
 from integration_assets.runs.state import DRY_MODES, RunState
 from integration_assets.sync.apply_report import ApplyReport, planned_report
 from integration_assets.sync.estimate import CANARY_RECORDS
-from integration_assets.tenants.integrations import CRM_PROVIDER, FEEDBACK_PROVIDER, company_mapping
+from integration_assets.tenants.integrations import company_mapping
 
 UNFINISHED = frozenset({EndState.RETRY_LATER, EndState.FAILED})
 """End states of runs whose outcome cannot be told from what they had to do."""
@@ -33,6 +35,7 @@ def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFact
     report = state.report or _planned_report(state)
     records, links = _numbers(report) if report else (RecordNumbers(identified=_identified(state)), LinkNumbers())
     currency, arr_property = "USD", None
+    feedback, crm = _systems(state)
     if state.settings is not None and state.connection is not None:
         currency = base_currency(state.settings, state.connection)
         arr_property = company_mapping(state.settings).arr
@@ -62,8 +65,8 @@ def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFact
         arr_property=arr_property,
         resolved=state.resolved or state.scope.takes_over(RESOLVE_STAGE),
         ranked=state.ranked or state.scope.takes_over(RANK_STAGE),
-        feedback=FEEDBACK_PROVIDER,
-        crm=CRM_PROVIDER,
+        feedback=feedback,
+        crm=crm,
         floor=_floor(state, end_state),
     )
 
@@ -73,6 +76,13 @@ def _identified(state: RunState) -> int:
     if state.connection is None or not state.scope.takes_over(READ_STAGE):
         return state.identified
     return int(state.connection.execute("SELECT count(*) FROM raw.feature_requests").fetchall()[0][0])
+
+
+def _systems(state: RunState) -> tuple[str, str]:
+    """Providers of the feedback system and of the CRM; the usual ones of a run whose settings could not be read."""
+    if state.settings is None:
+        return usual(ProviderKind.FEEDBACK).name, usual(ProviderKind.CRM).name
+    return state.settings.feedback_provider, state.settings.crm_provider
 
 
 def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
@@ -86,9 +96,10 @@ def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
         # The first write to a portal sends a few records alone, which costs a batch more than their number says.
         canary = CANARY_RECORDS if first_apply else 0
         writing = read_writing(state.connection, state.run_id, state.crm_sizes, canary=canary)
+    feedback, crm = _systems(state)
     return {
-        FEEDBACK_PROVIDER: feedback_floor(state.work.feedback),
-        CRM_PROVIDER: crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes),
+        feedback: feedback_floor(state.work.feedback),
+        crm: crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes),
     }
 
 

@@ -55,10 +55,10 @@ class Slack(SlackResource):
 
 def _place(settings: Settings | None, *, patient: bool) -> tuple[WebClient, str] | None:
     """A client and the channel it posts to; None when Slack is not configured."""
-    if settings is None or settings.slack_bot_token is None or settings.slack_channel is None:
+    if settings is None or (own := settings.slack).secret is None or (channel := own.text("channel")) is None:
         return None
-    resource = Slack(token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_base_url)
-    return resource.get_client(guard_for(settings, Provider.SLACK), patient=patient), settings.slack_channel
+    resource = Slack(token=own.secret.get_secret_value(), base_url=own.base_url)
+    return resource.get_client(guard_for(settings, Provider(own.spec.name)), patient=patient), channel
 
 
 def slack_poster(settings: Settings | None, *, patient: bool = True) -> Callable[[OutboxMessage, bool], Posting] | None:

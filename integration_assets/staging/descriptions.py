@@ -248,7 +248,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
     },
     "ops.api_calls": {
         "run_id": Column("VARCHAR", _RUN),
-        "system": Column("VARCHAR", "canny, hubspot, slack or internal"),
+        "system": Column("VARCHAR", "provider of the feedback system or CRM, slack, or internal"),
         "endpoint": Column("VARCHAR", "Method and path template"),
         "total": Column("BIGINT", "Calls, repeats included"),
         "writes": Column("BIGINT", "Calls that can change the CRM"),
@@ -257,7 +257,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
     },
     "ops.call_floors": {
         "run_id": Column("VARCHAR", _RUN),
-        "system": Column("VARCHAR", "canny or hubspot"),
+        "system": Column("VARCHAR", "provider of the feedback system or CRM"),
         "calls": Column("BIGINT", "The fewest calls that the run's work takes"),
     },
     "ops.checks": {

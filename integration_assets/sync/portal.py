@@ -11,7 +11,8 @@ from typing import Literal
 import duckdb
 import msgspec
 
-from integration_assets.config import Environment
+from integration_assets.config import Environment, ProviderSettings
+from integration_assets.connectors.specs import PORTAL_ID
 from integration_assets.errors import ConfigurationError
 from integration_assets.models import Portal, PortalKind
 from integration_assets.staging.transactions import transaction
@@ -35,55 +36,57 @@ def check_portal(
     environment: Environment,
     portal: Portal,
     *,
-    configured_id: str | None,
+    own: ProviderSettings,
     pinned_id: str | None,
     other_portal_id: str | None,
 ) -> PinDecision:
     """Decide whether `portal`, which the credential belongs to, is the one to write to.
 
-    `configured_id` is the portal id variable of this environment, `pinned_id` what an earlier run or `setup` stored,
-    `other_portal_id` the portal of the other environment as far as known.
+    `own` are the CRM's settings of this environment, the configured portal id among them; `pinned_id` is what an
+    earlier run or `setup` stored, `other_portal_id` the portal of the other environment as far as known.
 
     Raises:
         ConfigurationError: another portal, one portal for both environments, or an account of the wrong kind.
     """
-    token = f"HUBSPOT_{environment.value.upper()}_TOKEN"
-    setting = f"HUBSPOT_{environment.value.upper()}_PORTAL_ID"
+    setting, configured_id = own.named(PORTAL_ID), own.portal_id
+    word = own.spec.words.portal
     # before all else: not even a configured id may lead production and sandbox to one portal
     if other_portal_id == portal.portal_id:
         raise ConfigurationError(
-            f"sandbox and production both lead to portal {portal.portal_id}: give each environment its own token"
+            f"sandbox and production both lead to {word} {portal.portal_id}: give each environment its own "
+            f"{own.called_secret}"
         )
     # said by a person, and so before the kind of account, which may then be any
     if configured_id is not None:
         if configured_id != portal.portal_id:
             raise ConfigurationError(
-                f"the {environment} token belongs to portal {portal.portal_id}, but {setting} is {configured_id}: "
-                "correct the token or the variable"
+                f"the {environment} {own.called_secret} belongs to {word} {portal.portal_id}, but {setting} is "
+                f"{configured_id}: correct one of them"
             )
-        return PinDecision(portal.portal_id, "configured", f"portal {portal.portal_id} as configured by {setting}")
+        return PinDecision(portal.portal_id, "configured", f"{word} {portal.portal_id} as configured by {setting}")
     # before a portal is learnt: a token in the wrong variable would tie the environment to it for good
-    _check_kind(environment, portal, token, setting)
+    _check_kind(environment, portal, own)
     if pinned_id is None:
         return PinDecision(
             portal.portal_id,
             "learnt",
-            f"{environment} is tied to portal {portal.portal_id} ({portal.kind}) from now on",
+            f"{environment} is tied to {word} {portal.portal_id} ({portal.kind}) from now on",
         )
     if pinned_id != portal.portal_id:
         raise ConfigurationError(
-            f"{environment} is tied to portal {pinned_id}, but the token belongs to portal {portal.portal_id}: "
-            f"use a token of portal {pinned_id}, or set {setting} to move on purpose"
+            f"{environment} is tied to {word} {pinned_id}, but the {own.called_secret} belongs to {word} "
+            f"{portal.portal_id}: use one of {word} {pinned_id}, or set {setting} to move on purpose"
         )
-    return PinDecision(portal.portal_id, "pinned", f"portal {portal.portal_id} as pinned before")
+    return PinDecision(portal.portal_id, "pinned", f"{word} {portal.portal_id} as pinned before")
 
 
-def _check_kind(environment: Environment, portal: Portal, token: str, setting: str) -> None:
+def _check_kind(environment: Environment, portal: Portal, own: ProviderSettings) -> None:
     allowed = ALLOWED_KINDS[environment]
     if portal.kind not in allowed:
         raise ConfigurationError(
-            f"portal {portal.portal_id} is a {portal.kind} account, {environment} needs {' or '.join(allowed)}: put a "
-            f"token of such an account into {token}, or set {setting}={portal.portal_id} if this is meant"
+            f"{own.spec.words.portal} {portal.portal_id} is a {portal.kind} account, {environment} needs "
+            f"{' or '.join(allowed)}: put the {own.called_secret} of such an account into {own.named('secret')}, or "
+            f"set {own.named(PORTAL_ID)}={portal.portal_id} if this is meant"
         )
 
 

@@ -6,15 +6,18 @@ from collections.abc import Mapping
 
 from integration_assets.config import Settings, TenantSettings
 from integration_assets.connectors.address_guard import AddressError, AddressGuard, AddressPolicy, check_address
-from integration_assets.pasted import why_no_base_url
+from integration_assets.provider_values import why_no_base_url
+from integration_assets.providers import PROVIDERS
 from integration_assets.tenants.registry.changes import FieldError
-from integration_assets.tenants.registry.providers import PROVIDERS
 from integration_assets.tenants.registry.words import Provider
 
 
 def third_party_policy(settings: Settings, provider: Provider) -> AddressPolicy:
     """A third-party service is asked at its provider's own hosts, or where the operator allows it."""
-    return AddressPolicy(hosts=frozenset(PROVIDERS[provider].hosts), allowed=frozenset(settings.allowed_hosts))
+    address = PROVIDERS[provider].address
+    return AddressPolicy(
+        hosts=frozenset(address.hosts if address is not None else ()), allowed=frozenset(settings.allowed_hosts)
+    )
 
 
 def internal_policy(settings: Settings, tenant: str) -> AddressPolicy:
@@ -35,7 +38,10 @@ def check_third_party_url(settings: Settings, provider: Provider, url: str, *, f
     """
     # The guard before the form of the provider's address: that an address may not be asked is the graver message.
     _check(url, third_party_policy(settings, provider), field)
-    if why := why_no_base_url(provider.value, url):
+    address = PROVIDERS[provider].address
+    if address is None:
+        raise FieldError(field, f"{PROVIDERS[provider].label} has no address")
+    if why := why_no_base_url(address, url):
         raise FieldError(field, why)
 
 

@@ -15,7 +15,9 @@ from integration_assets.config import Environment, Settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.internal.connector import Preview
 from integration_assets.connectors.internal.description import describe
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError, QuotaError, TransientError
+from integration_assets.providers import PROVIDERS
 from integration_assets.tenants.address_policies import guard_for
 from integration_assets.tenants.integrations import crm_for, feedback_for, internal_for
 from integration_assets.tenants.outcomes import MEANINGS, PATIENCE_SECONDS, Outcome
@@ -174,16 +176,17 @@ async def _ask_third_party(settings: Settings, tenant: TenantView, opened: Opene
 
 async def _ask(settings: Settings, provider: Provider) -> Outcome:
     calls = CallCounter()
-    if provider is Provider.CANNY:
+    kind = PROVIDERS[provider].kind
+    if kind is ProviderKind.FEEDBACK:
         async with feedback_for(settings, calls) as feedback:
             await feedback.check()
-    elif provider is Provider.HUBSPOT:
+    elif kind is ProviderKind.CRM:
         async with crm_for(settings, settings.environment, calls) as crm:
             await crm.portal()
     else:
         from integration_assets.reporting.slack_posting import check_slack  # noqa: PLC0415 - slack_sdk is slow to import
 
-        problem = await asyncio.to_thread(check_slack, settings, guard=guard_for(settings, Provider.SLACK))
+        problem = await asyncio.to_thread(check_slack, settings, guard=guard_for(settings, provider))
         if problem is not None:
             return Outcome.UNREACHABLE if "could not be reached" in problem else Outcome.REFUSED
     return Outcome.OK

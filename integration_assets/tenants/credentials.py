@@ -13,6 +13,7 @@ import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.errors import IntegrationError
+from integration_assets.providers import PROVIDERS
 from integration_assets.tenants.connection_trials import (
     check_internal_connection,
     check_settings_connection,
@@ -56,7 +57,7 @@ def name_of(view: ThirdPartyView | InternalView) -> str:
     """Return the name people know an integration by."""
     if isinstance(view, InternalView):
         return f"the internal system {view.name}"
-    return f"{view.provider.capitalize()} ({view.environment})"
+    return f"{PROVIDERS[view.provider].label} ({view.environment})"
 
 
 async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> list[LookedAt]:
@@ -71,13 +72,15 @@ async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> 
         if opened is not None and in_use is not None and (in_use.third_party or in_use.internal):
             return await _look_at_registered(opened, settings, in_use, Actor(used_by))
     own = settings_for(settings, tenant, used_by)
-    systems = [Provider.CANNY, Provider.HUBSPOT]
+    systems = [Provider(own.feedback_provider), Provider(own.crm_provider)]
     # Slack is optional: without it there is nothing that could expire.
-    if own.slack_bot_token is not None:
-        systems.append(Provider.SLACK)
+    if own.slack.configured:
+        systems.append(Provider(own.slack.spec.name))
     return [
         LookedAt(
-            system=provider.value, name=provider.capitalize(), outcome=await check_settings_connection(own, provider)
+            system=provider.value,
+            name=PROVIDERS[provider].label,
+            outcome=await check_settings_connection(own, provider),
         )
         for provider in systems
     ]

@@ -6,34 +6,28 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
-from integration_assets.config import Environment, Settings
+from integration_assets.config import Environment, ProviderSettings, Settings
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import CompanyMapping, Crm
-from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.connectors.feedback.base import FeedbackSystem
-from integration_assets.connectors.feedback.registry import FEEDBACK_SYSTEMS
 from integration_assets.connectors.internal.connector import InternalSystem, internal_system
 from integration_assets.connectors.limiter import credential_digest
+from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY
 from integration_assets.errors import ConfigurationError, CredentialError
+from integration_assets.providers import crm_factory, feedback_factory
 from integration_assets.tenants.address_policies import guard_for, internal_policy
 from integration_assets.tenants.registry.views import OpenedInternal
 from integration_assets.tenants.registry.words import Provider
 
 System = TypeVar("System")
-FEEDBACK_PROVIDER = "canny"
-CRM_PROVIDER = "hubspot"
 LIMITS = "limits"
 """Directory under the home by which all runs of this machine, of whatever tenant, share a credential's limits."""
-RECORD_ID_PROPERTY = "hs_object_id"
-"""Configured as account id property, it means: the account's id is the CRM's own record id."""
 
 
 def missing_variables(settings: Settings) -> list[str]:
     """Names of the variables a run of this environment cannot do without and that are not set."""
-    token = settings.hubspot(settings.environment)[0]
-    missing = [] if settings.canny_api_key else [settings.named("canny_api_key")]
-    return missing if token else [*missing, settings.named(f"hubspot_{settings.environment.value}_token")]
+    return [*settings.feedback.missing, *settings.crm(settings.environment).missing]
 
 
 def require_configured(settings: Settings) -> None:
@@ -50,27 +44,26 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
     """The tenant's feedback system, open for the length of an `async with` block.
 
     Raises:
-        ConfigurationError: its key is not set.
+        ConfigurationError: its credential is not set.
     """
-    if settings.canny_api_key is None:
-        raise ConfigurationError(f"{settings.named('canny_api_key')} must be set")
-    opening = FEEDBACK_SYSTEMS[FEEDBACK_PROVIDER](
-        base_url=settings.canny_base_url,
-        key=settings.canny_api_key,
+    own = settings.feedback
+    opening = feedback_factory(own.spec.name)(
+        base_url=own.base_url,
+        credential=own.credential,
         calls=calls,
         deadline=settings.request_seconds,
         patience=settings.patience_seconds,
-        plan=settings.canny_plan,
         limits_in=settings.home / LIMITS,
-        guard=guard_for(settings, Provider(FEEDBACK_PROVIDER)),
+        guard=guard_for(settings, Provider(own.spec.name)),
+        options=own.options,
     )
-    return _naming(settings.named("canny_api_key"), FEEDBACK_PROVIDER, opening)
+    return _naming(own, opening)
 
 
 def feedback_credential(settings: Settings) -> str:
     """A digest of where, and as whom, the feedback system is read: another one means another workspace."""
-    key = settings.canny_api_key.get_secret_value() if settings.canny_api_key else ""
-    return credential_digest(settings.canny_base_url, key)
+    own = settings.feedback
+    return credential_digest(own.base_url, own.secret.get_secret_value() if own.secret else "")
 
 
 def crm_for(
@@ -86,23 +79,21 @@ def crm_for(
     request that can change the portal, and what it raises ends the call unsent.
 
     Raises:
-        ConfigurationError: its token is not set.
+        ConfigurationError: its credential is not set.
     """
-    token, base_url, _ = settings.hubspot(environment)
-    name = settings.named(f"hubspot_{environment.value}_token")
-    if token is None:
-        raise ConfigurationError(f"{name} must be set")
-    crm = CRMS[CRM_PROVIDER](
-        base_url=base_url,
-        token=token,
+    own = settings.crm(environment)
+    crm = crm_factory(own.spec.name)(
+        base_url=own.base_url,
+        credential=own.credential,
         calls=calls,
         before_write=before_write,
         deadline=settings.request_seconds,
         patience=settings.patience_seconds,
         limits_in=settings.home / LIMITS,
-        guard=guard_for(settings, Provider(CRM_PROVIDER)),
+        guard=guard_for(settings, Provider(own.spec.name)),
+        options=own.options,
     )
-    return _naming(name, CRM_PROVIDER, crm)
+    return _naming(own, crm)
 
 
 def internal_for(
@@ -130,24 +121,32 @@ def internal_for(
 
 
 @asynccontextmanager
-async def _naming(name: str, provider: str, opening: AbstractAsyncContextManager[System]) -> AsyncIterator[System]:
+async def _naming(own: ProviderSettings, opening: AbstractAsyncContextManager[System]) -> AsyncIterator[System]:
     """The system; where it refuses its credential, the error says which variable or integration holds it."""
+    name = own.named("secret")
     try:
         async with opening as system:
             yield system
     except CredentialError as error:
         # Another system's refusal passes through here as well, and a message names its variable once.
-        if error.system != provider or name in error.message:
+        if error.system != own.spec.name or name in error.message:
             raise
         raise error.reworded(f"{error.message} (it is in {name})") from error
 
 
 def company_mapping(settings: Settings) -> CompanyMapping:
     """The company properties the tenant has mapped."""
-    account_id = settings.hubspot_account_id_property
+    own = settings.crm(settings.environment)
     return CompanyMapping(
-        arr=settings.hubspot_arr_property,
-        currency=settings.hubspot_currency_property,
+        arr=own.text(ARR_PROPERTY),
+        currency=own.text(CURRENCY_PROPERTY),
         # The record's own id is read anyway and is no property to ask for.
-        account_id=None if account_id == RECORD_ID_PROPERTY else account_id,
+        account_id=None if account_id_is_record_id(settings) else own.text(ACCOUNT_ID_PROPERTY),
     )
+
+
+def account_id_is_record_id(settings: Settings) -> bool:
+    """True if the feedback system's id of an account is the CRM's own id of the company."""
+    own = settings.crm(settings.environment)
+    mapped = own.text(ACCOUNT_ID_PROPERTY)
+    return mapped is not None and mapped == own.spec.record_id_property

@@ -47,8 +47,8 @@ BROKEN = frozenset(
 class LookedAt(msgspec.Struct, frozen=True, kw_only=True):
     """A credential as it was found. `name` is for people; `expires_at` UTC, where known.
 
-    `system` is as in errors ("canny") for what the environment in force uses, else with its own environment behind it.
-    `outcome` None: it could not be tried, `problem` says why.
+    `system` is as in errors (the provider) for what the environment in force uses, else with its own environment behind
+    it. `outcome` None: it could not be tried, `problem` says why.
     """
 
     system: str

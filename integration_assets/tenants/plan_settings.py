@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.config import NOT_IN_PLANS, ArrSource, Settings, TenantSettings
+from integration_assets.config import NOT_IN_PLANS, ArrSource, Settings, TenantSettings, field_of
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import ConfigurationError
+from integration_assets.providers import of_kind
 from integration_assets.tenants.settings import internal_systems
 
 if TYPE_CHECKING:
     from integration_assets.tenants.registry.database import Registry
 
-CREDENTIAL = "canny_api_key"
-"""Another key may lead to another workspace."""
 OVERRIDES, INTERNAL_SYSTEMS = "overrides", "internal_systems"
 _DIGITS = 12
 
@@ -31,10 +31,12 @@ def plan_settings(settings: Settings, tenant: str, registry: Registry | None = N
     Raises:
         ConfigurationError: the overrides file or the registry cannot be read.
     """
+    # Another key may lead to another workspace.
+    credentials = _credentials()
     found = {
         name: _digest(value)
         for name in sorted(set(Settings.model_fields) - NOT_IN_PLANS)
-        if (value := getattr(settings, name)) is not None or name != CREDENTIAL
+        if (value := getattr(settings, name)) is not None or name not in credentials
     }
     path = settings.overrides_path
     try:
@@ -54,12 +56,17 @@ def changed_settings(settings: Settings, then: Mapping[str, str], now: Mapping[s
     if not then:  # a plan of an earlier version
         return "settings that it does not name"
     # A credential counts only where both sides know it: pages and commands have none and must not void an approval.
-    known = (then.keys() | now.keys()) - ({CREDENTIAL} - (then.keys() & now.keys()))
+    known = (then.keys() | now.keys()) - (_credentials() - (then.keys() & now.keys()))
     changed = [name for name in sorted(known) if then.get(name) != now.get(name)]
     if not changed:
         return None
     names = ["the internal systems" if name == INTERNAL_SYSTEMS else settings.named(name) for name in changed]
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _credentials() -> set[str]:
+    secrets = [spec.secret for spec in of_kind(ProviderKind.FEEDBACK) if spec.secret is not None]
+    return {field_of(secret.variable, None) for secret in secrets}
 
 
 def _digest(value: object) -> str:

@@ -38,7 +38,7 @@ class PortalClaim(msgspec.Struct, frozen=True):
 
 def claim_of(settings: Settings, tenant: str, portal_id: str) -> PortalClaim:
     """The claim a run of this tenant has to make."""
-    base_url = settings.hubspot(settings.environment)[1].rstrip("/")
+    base_url = settings.crm(settings.environment).base_url.rstrip("/")
     return PortalClaim(tenant, settings.environment, base_url, portal_id, settings.source_name)
 
 
@@ -72,7 +72,7 @@ def refuse_operators_portal(operator: Settings, tenant: TenantView, secret: str 
         return
     if DEFAULT_TENANT in operator.former_tenants_of(tenant.slug):  # the operator says that it takes the records over
         return
-    tokens = [token.get_secret_value() for one in Environment if (token := operator.hubspot(one)[0]) is not None]
+    tokens = [token.get_secret_value() for one in Environment if (token := operator.crm(one).secret) is not None]
     same_source = source_name_of(tenant.settings) == operator.source_name
     on_environment = settings_without_secrets(operator, DEFAULT_TENANT) is operator
     # In constant time, since the one who typed the secret sees how long the comparison takes.

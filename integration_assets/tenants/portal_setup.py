@@ -59,7 +59,7 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
             decision = check_portal(
                 environment,
                 portal,
-                configured_id=settings.hubspot(environment)[2],
+                own=settings.crm(environment),
                 pinned_id=pinned_portal(connection, environment),
                 other_portal_id=await _other_portal_id(settings, environment.other, calls),
             )
@@ -80,8 +80,8 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
 
 async def _other_portal_id(settings: Settings, other: Environment, calls: CallCounter) -> str | None:
     """Portal of the other environment: asked when it can be, else as configured. It is only compared with."""
-    configured = settings.hubspot(other)[2]
-    if configured or settings.hubspot(other)[0] is None:
+    configured = settings.crm(other).portal_id
+    if configured or not settings.crm(other).configured:
         return configured
     try:
         async with crm_for(settings, other, calls) as crm:

@@ -13,14 +13,22 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import SecretStr
 
-from integration_assets.config import DEFAULT_TENANT, Environment, Settings, TenantSettings, tenant_settings
+from integration_assets.config import (
+    DEFAULT_TENANT,
+    Environment,
+    Settings,
+    TenantSettings,
+    field_of,
+    tenant_settings,
+)
 from integration_assets.connectors.address_guard import check_address
 from integration_assets.connectors.proxies import check_outgoing
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import ConfigurationError
+from integration_assets.providers import PROVIDERS, of_kind
 from integration_assets.tenants.address_policies import third_party_policy
 from integration_assets.tenants.integrations import require_configured
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError
-from integration_assets.tenants.registry.providers import PROVIDERS
 from integration_assets.tenants.registry.views import (
     InternalView,
     OpenedInternal,
@@ -53,7 +61,6 @@ TENANT_FIELDS = (
 
 T = TypeVar("T")
 Chosen = dict[tuple[Provider, Environment], ThirdPartyView]
-_PLACEHOLDER = "{environment}"
 
 
 def registry_tenants(settings: Settings) -> tuple[str, ...] | None:
@@ -121,7 +128,7 @@ def feedback_settings(settings: Settings, used_by: str) -> Iterator[Callable[[st
             view, entries = found
             chosen = chosen_integrations(entries, settings.environment)
             _require_integrations(settings, tenant, chosen)
-            place = (Provider.CANNY, settings.environment)
+            place = _one_of(ProviderKind.FEEDBACK, settings, tenant, chosen)
             secret = _in_repository(
                 opened, view.id, used_by, lambda repository: repository.open_third_party(chosen[place].id)
             )
@@ -162,16 +169,35 @@ def check_configured(settings: Settings, tenant: str) -> None:
 
 
 def _require_integrations(settings: Settings, tenant: str, chosen: Chosen) -> None:
-    missing = [
-        f"{PROVIDERS[provider].label} for {settings.environment}"
-        for provider in (Provider.CANNY, Provider.HUBSPOT)
-        if (entry := chosen.get((provider, settings.environment))) is None or not entry.secret.is_set
-    ]
+    missing = []
+    for kind in (ProviderKind.FEEDBACK, ProviderKind.CRM):
+        place = _one_of(kind, settings, tenant, chosen)
+        spec, entry = PROVIDERS[place[0]], chosen.get(place)
+        if entry is None or (spec.secret is not None and not entry.secret.is_set):
+            missing.append(f"{spec.label} for {settings.environment}")
     if missing:
         raise ConfigurationError(
             f"tenant {tenant} has no enabled integration with a secret for {' and '.join(missing)}: add it "
             f"(`integration-assets tenants integrations add {tenant} ...`)"
         )
+
+
+def _one_of(kind: ProviderKind, settings: Settings, tenant: str, chosen: Chosen) -> tuple[Provider, Environment]:
+    """The place of the tenant's feedback system, or CRM: the first of the kind where there is none.
+
+    Raises:
+        ConfigurationError: there are several, and nothing says which is meant.
+    """
+    specs = of_kind(kind)
+    found = [spec for spec in specs if (Provider(spec.name), settings.environment) in chosen]
+    if len(found) > 1:
+        labels = " and ".join(spec.label for spec in found)
+        raise ConfigurationError(
+            f"tenant {tenant} has enabled integrations of {labels} for {settings.environment}, of which a run can use "
+            f"one: disable the other (`integration-assets tenants integrations change {tenant} {found[-1].name} "
+            "--disable`)"
+        )
+    return Provider((found or specs)[0].name), settings.environment
 
 
 def open_internal_systems(settings: Settings, tenant: str, used_by: str) -> tuple[OpenedInternal, ...]:
@@ -245,7 +271,8 @@ def chosen_integrations(entries: Iterable[ThirdPartyView], target: Environment) 
     One that is disabled is not replaced by one for any environment: somebody wanted it off.
     """
     by_place = {(entry.provider, entry.environment): entry for entry in entries}
-    places = [(provider, target) for provider in Provider] + [(Provider.HUBSPOT, target.other)]
+    others = [(Provider(spec.name), target.other) for spec in of_kind(ProviderKind.CRM)]
+    places = [(provider, target) for provider in Provider] + others
     chosen: Chosen = {}
     for provider, environment in places:
         entry = by_place.get((provider, Scope(environment.value))) or by_place.get((provider, Scope.ANY))
@@ -275,6 +302,8 @@ def _built(
     secrets: Mapping[tuple[Provider, Environment], SecretStr | None],
 ) -> TenantSettings:
     values: dict[str, Any] = dict(tenant.settings)
+    values["feedback_provider"] = _one_of(ProviderKind.FEEDBACK, settings, tenant.slug, integrations)[0].value
+    values["crm_provider"] = _one_of(ProviderKind.CRM, settings, tenant.slug, integrations)[0].value
     for (provider, environment), view in integrations.items():
         mine = environment is settings.environment
         values |= _fields(provider, environment, view, secrets.get((provider, environment)), with_choices=mine)
@@ -302,17 +331,16 @@ def _fields(
     provider: Provider, environment: Environment, view: ThirdPartyView, key: SecretStr | None, *, with_choices: bool
 ) -> dict[str, Any]:
     """Fields of `Settings` that an integration fills. Choices of the other environment's are not this run's."""
-    secret, base_url = {
-        Provider.CANNY: ("canny_api_key", "canny_base_url"),
-        Provider.HUBSPOT: (f"hubspot_{environment}_token", f"hubspot_{environment}_base_url"),
-        Provider.SLACK: ("slack_bot_token", "slack_base_url"),
-    }[provider]
-    fields: dict[str, Any] = {secret: key, base_url: view.base_url}
-    for name, setting in PROVIDERS[provider].settings.items():
-        of_environment = _PLACEHOLDER in setting.field
-        if name in view.settings and (with_choices or of_environment):
-            value = view.settings[name]
-            fields[setting.field.format(environment=environment)] = tuple(value) if setting.many else value
+    spec = PROVIDERS[provider]
+    fields: dict[str, Any] = {}
+    if spec.secret is not None:
+        fields[field_of(spec.secret.variable, environment)] = key
+    if spec.address is not None:
+        fields[field_of(spec.address.variable, environment)] = view.base_url
+    for setting in spec.settings:
+        if setting.name in view.settings and (with_choices or setting.variable.per_environment):
+            value = view.settings[setting.name]
+            fields[field_of(setting.variable, environment)] = tuple(value) if setting.many else value
     return fields
 
 

@@ -8,10 +8,11 @@ from http import HTTPStatus
 from starlette.responses import Response
 
 from integration_assets.errors import IntegrationError
+from integration_assets.providers import PROVIDERS
 from integration_assets.tenants.outcomes import MEANINGS
 from integration_assets.tenants.outcomes import Outcome as Tried
 from integration_assets.tenants.registry.changes import NewThirdParty, ThirdPartyChanges
-from integration_assets.tenants.registry.providers import PROVIDERS
+from integration_assets.tenants.registry.providers import scopes_of, usual_address
 from integration_assets.tenants.registry.views import UNSET, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
 from integration_assets.web import integration_changes
@@ -23,29 +24,10 @@ from integration_assets.web.rendering import render
 from integration_assets.web.request_context import Form, RequestContext
 
 PATH = "/settings/third-party"
-SECRET_NAMES: Mapping[Provider, str] = {
-    Provider.CANNY: "API key",
-    Provider.HUBSPOT: "access token",
-    Provider.SLACK: "bot token",
-}
 SCOPES: Mapping[Scope, str] = {
     Scope.SANDBOX: "sandbox",
     Scope.PRODUCTION: "production",
     Scope.ANY: "both environments",
-}
-LABELS: Mapping[str, tuple[str, str]] = {
-    "boards": ("Boards", "Names or ids, separated by commas. Empty: all."),
-    "exclude_boards": ("Boards left out", "Names or ids, separated by commas."),
-    "statuses": ("Further statuses", "Custom statuses that no vote or change has shown yet, separated by commas."),
-    "plan": ("Canny plan", "free, pro or business: how many requests a minute Canny allows."),
-    "portal_id": ("Portal number", "The only portal runs may write to. Empty: the first one that answers is kept."),
-    "arr_property": ("Property with the ARR", "Internal name of a company property."),
-    "currency_property": ("Property with the currency", "Internal name of a company property."),
-    "account_id_property": (
-        "Property with the account id",
-        "Holds the feedback system's id of the company; hs_object_id: the id is the record's own.",
-    ),
-    "channel": ("Channel", "Id or name of the channel that gets the summary."),
 }
 
 
@@ -58,7 +40,7 @@ def overview(context: RequestContext) -> Response:
 def new(context: RequestContext) -> Response:
     """An empty form for one provider."""
     provider = _provider(context.query("provider"))
-    values = {"environment": PROVIDERS[provider].scopes[0].value, "base_url": PROVIDERS[provider].base_url}
+    values = {"environment": scopes_of(provider)[0].value, "base_url": usual_address(provider)}
     return _form(context, provider, None, values, {})
 
 
@@ -74,7 +56,7 @@ def create(context: RequestContext) -> Response:
     try:
         wanted = NewThirdParty(
             provider=provider,
-            environment=Scope(environment) if "environment" not in errors else PROVIDERS[provider].scopes[0],
+            environment=Scope(environment) if "environment" not in errors else scopes_of(provider)[0],
             secret=form.raw("secret") or None,
             base_url=form.text("base_url") or None,
             settings=below(form, "settings"),
@@ -97,11 +79,11 @@ def save(context: RequestContext) -> Response:
     form, errors = context.form, dict[str, str]()
     view = integration_changes.third_party(context, context.path("record_id"))
     dates = expiry(form, errors)
-    known = PROVIDERS[view.provider].settings
+    known = [setting.name for setting in PROVIDERS[view.provider].settings]
     given = below(form, "settings")
     try:
         changes = ThirdPartyChanges(
-            base_url=form.text("base_url") or PROVIDERS[view.provider].base_url,
+            base_url=form.text("base_url") or usual_address(view.provider),
             secret=form.raw("secret") or UNSET,
             # A field emptied on the page clears the setting: the form always shows all of them.
             settings={**given, **{name: given.get(name) or None for name in known}},
@@ -201,9 +183,8 @@ def _form(
         view=view,
         provider=provider,
         spec=PROVIDERS[provider],
-        secret_name=SECRET_NAMES[provider],
-        labels=LABELS,
-        scopes=[(scope.value, SCOPES[scope]) for scope in PROVIDERS[provider].scopes],
+        secret_name=secret.label if (secret := PROVIDERS[provider].secret) is not None else None,
+        scopes=[(scope.value, SCOPES[scope]) for scope in scopes_of(provider)],
         values=Form(dict(values)),
         errors=errors,
         rotating=rotating,

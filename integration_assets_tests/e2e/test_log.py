@@ -172,7 +172,7 @@ def test_the_look_at_credentials_is_told_in_the_ui(synced: World) -> None:
     canny = [(level, line) for one, level, line in told if one == step and "anny" in line and level != "DEBUG"]
     assert [level for level, _ in canny] == ["WARNING", "INFO"]
     assert canny[1][1] == "alert new: A credential does not work: canny"
-    assert {level for one, level, line in told if one == step and line.startswith("Hubspot")} == {"INFO"}
+    assert {level for one, level, line in told if one == step and line.startswith("HubSpot")} == {"INFO"}
     assert not any(key in line for _, _, line in told)
 
 

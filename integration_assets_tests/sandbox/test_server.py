@@ -76,12 +76,12 @@ def test_its_environment_is_what_the_settings_read(small_sandbox: Served, monkey
     for name, value in small_sandbox.addresses.environment().items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
-    assert settings.canny_base_url == small_sandbox.addresses.canny_base_url
-    assert settings.canny_api_key is not None
-    assert settings.hubspot_arr_property == ARR_PROPERTY
-    assert settings.hubspot_account_id_property == ACCOUNT_ID_PROPERTY
-    assert settings.hubspot(settings.environment)[1] == small_sandbox.addresses.hubspot_sandbox_base_url
-    assert settings.slack_channel == "C0SANDBOX1"
+    assert settings.feedback.base_url == small_sandbox.addresses.canny_base_url
+    assert settings.feedback.secret is not None
+    assert settings.crm(settings.environment).text("arr_property") == ARR_PROPERTY
+    assert settings.crm(settings.environment).text("account_id_property") == ACCOUNT_ID_PROPERTY
+    assert settings.crm(settings.environment).base_url == small_sandbox.addresses.hubspot_sandbox_base_url
+    assert settings.slack.text("channel") == "C0SANDBOX1"
     assert settings.own_domains == small_sandbox.sandbox.sample.own_domains
     assert set(settings.currency_rates) == {"EUR", "GBP"}
 

@@ -29,10 +29,10 @@ AUTH: dict[AuthFlow, dict[str, str]] = {
     AuthFlow.OAUTH2: {"token_url": "https://login.example/token", "client_id": "us"},
 }
 PLACES = (
-    (Provider.CANNY, Scope.ANY),
-    (Provider.HUBSPOT, Scope.SANDBOX),
-    (Provider.HUBSPOT, Scope.PRODUCTION),
-    (Provider.SLACK, Scope.ANY),
+    (Provider("canny"), Scope.ANY),
+    (Provider("hubspot"), Scope.SANDBOX),
+    (Provider("hubspot"), Scope.PRODUCTION),
+    (Provider("slack"), Scope.ANY),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from integration_assets.config import Environment
+from integration_assets.config import Environment, load_settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.models import Portal, PortalKind
 from integration_assets.sync.portal import PinDecision, check_portal, pin_portal, pinned_portal
@@ -22,8 +22,13 @@ def decide(
     pinned: str | None = None,
     other: str | None = None,
 ) -> PinDecision:
+    settings = load_settings(**{f"hubspot_{environment}_portal_id": configured} if configured else {})
     return check_portal(
-        environment, Portal(portal_id, kind), configured_id=configured, pinned_id=pinned, other_portal_id=other
+        environment,
+        Portal(portal_id, kind),
+        own=settings.crm(environment),
+        pinned_id=pinned,
+        other_portal_id=other,
     )
 
 

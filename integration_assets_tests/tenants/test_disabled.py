@@ -23,10 +23,10 @@ from integration_assets_tests.support.filled_registry import filled
 from integration_assets_tests.support.registries import ACTOR, tenant_id
 
 FIELDS = {
-    (Provider.CANNY, Scope.ANY): "canny_api_key",
-    (Provider.HUBSPOT, Scope.SANDBOX): "hubspot_sandbox_token",
-    (Provider.HUBSPOT, Scope.PRODUCTION): "hubspot_production_token",
-    (Provider.SLACK, Scope.ANY): "slack_bot_token",
+    (Provider("canny"), Scope.ANY): "canny_api_key",
+    (Provider("hubspot"), Scope.SANDBOX): "hubspot_sandbox_token",
+    (Provider("hubspot"), Scope.PRODUCTION): "hubspot_production_token",
+    (Provider("slack"), Scope.ANY): "slack_bot_token",
 }
 
 
@@ -71,7 +71,7 @@ def test_a_disabled_third_party_integration_is_not_used(
 
 @pytest.mark.parametrize(
     ("provider", "scope", "named"),
-    [(Provider.CANNY, Scope.ANY, "Canny for sandbox"), (Provider.HUBSPOT, Scope.SANDBOX, "HubSpot for sandbox")],
+    [(Provider("canny"), Scope.ANY, "Canny for sandbox"), (Provider("hubspot"), Scope.SANDBOX, "HubSpot for sandbox")],
 )
 def test_a_run_that_needs_it_does_not_begin(
     sqlite_registry: Registry, sqlite_settings: Settings, provider: Provider, scope: Scope, named: str
@@ -88,12 +88,14 @@ def test_one_for_any_environment_does_not_stand_in(sqlite_registry: Registry) ->
     """Somebody wanted it off for this environment; the other one goes on with what is for any."""
     with tenant_repository(sqlite_registry, tenant_id(sqlite_registry, "acme"), ACTOR) as repository:
         for scope, enabled in ((Scope.ANY, True), (Scope.SANDBOX, False)):
-            new = NewThirdParty(provider=Provider.SLACK, environment=scope, secret="xoxb-0123456789", enabled=enabled)
+            new = NewThirdParty(
+                provider=Provider("slack"), environment=scope, secret="xoxb-0123456789", enabled=enabled
+            )
             repository.add_third_party(new)
         entries = repository.third_party_integrations()
     assert chosen_integrations(entries, Environment.SANDBOX) == {}
     [(place, used)] = chosen_integrations(entries, Environment.PRODUCTION).items()
-    assert (place, used.environment) == ((Provider.SLACK, Environment.PRODUCTION), Scope.ANY)
+    assert (place, used.environment) == ((Provider("slack"), Environment.PRODUCTION), Scope.ANY)
 
 
 def test_a_disabled_internal_system_is_not_used(sqlite_registry: Registry, sqlite_settings: Settings) -> None:

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlalchemy.exc import DatabaseError
 
 from integration_assets.connectors.redaction import redact
@@ -37,7 +37,7 @@ from integration_assets_tests.support.registries import ACTOR, tenant_id
 SECRET = "pat-na1-0123456789-abcdef"
 OTHER = "pat-na1-9876543210-fedcba"
 HUBSPOT = NewThirdParty(
-    provider=Provider.HUBSPOT,
+    provider=Provider("hubspot"),
     environment=Scope.SANDBOX,
     secret=SECRET,
     settings={"arr_property": "arr", "portal_id": "123"},
@@ -87,6 +87,14 @@ def test_the_migrations_make_the_tables_of_the_models(registry: Registry) -> Non
         assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
 
 
+def test_no_migration_names_the_providers(registry: Registry) -> None:
+    """The check of the first version is gone, so that a provider is added without one; the table takes rows."""
+    with registry.engine.connect() as connection:
+        checks = {str(one["name"]) for one in inspect(connection).get_check_constraints("third_party_integrations")}
+    assert checks == {"ck_third_party_integrations_environment"}
+    assert add(registry).secret.is_set
+
+
 def test_a_secret_is_kept_sealed_shown_masked_and_opened_whole(registry: Registry) -> None:
     """Nothing that is shown holds it, nor any column; who opens it gets it, and it is redacted from then on."""
     view = add(registry)
@@ -103,7 +111,7 @@ def test_a_secret_is_kept_sealed_shown_masked_and_opened_whole(registry: Registr
 
 def test_the_last_four_are_shown_of_long_secrets_only(registry: Registry) -> None:
     """Of a secret below 20 characters nothing is shown."""
-    view = add(registry, NewThirdParty(provider=Provider.CANNY, environment=Scope.ANY, secret="short-key-of-19-ch."))
+    view = add(registry, NewThirdParty(provider=Provider("canny"), environment=Scope.ANY, secret="short-key-of-19-ch."))
     assert (view.secret.last4, view.secret.masked) == (None, "••••••••")
 
 
@@ -301,7 +309,7 @@ def test_there_is_one_of_each(registry: Registry) -> None:
     with pytest.raises(TakenError):
         work(registry, "acme", lambda one: one.add_internal(BILLING))
     with pytest.raises(FieldError, match="environment"):
-        add(registry, NewThirdParty(provider=Provider.HUBSPOT, environment=Scope.ANY))
+        add(registry, NewThirdParty(provider=Provider("hubspot"), environment=Scope.ANY))
 
 
 def test_when_it_expires_belongs_to_the_secret(sqlite_registry: Registry) -> None:

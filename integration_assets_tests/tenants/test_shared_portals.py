@@ -18,7 +18,7 @@ TOKEN = "pat-na1-the-same-token-0123456789"
 
 
 def add(registry: Registry, tenant: str, secret: str = TOKEN, **values: object) -> ThirdPartyView:
-    new = {"provider": Provider.HUBSPOT, "environment": Scope.SANDBOX, "secret": secret, **values}
+    new = {"provider": Provider("hubspot"), "environment": Scope.SANDBOX, "secret": secret, **values}
     with tenant_repository(registry, tenant_id(registry, tenant), ACTOR) as repository:
         return repository.add_third_party(NewThirdParty(**new))  # type: ignore[arg-type]
 

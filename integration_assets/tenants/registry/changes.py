@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from integration_assets.config import Settings
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import ConfigurationError
+from integration_assets.providers import of_kind
 from integration_assets.tenants.registry.views import UNSET, Unset
 from integration_assets.tenants.registry.words import URL_LENGTH, AuthFlow, Provider, Scope
 
@@ -57,9 +58,9 @@ class SharedPortalError(FieldError):
         self.tenant = tenant
 
 
-def source_name_of(settings: Mapping[str, Any]) -> str:
-    """The source name that a tenant with these settings keeps its records under."""
-    return str(settings.get("source_name") or Settings.model_fields["source_name"].default)
+def source_name_of(settings: Mapping[str, Any], feedback: str | None = None) -> str:
+    """The source name that a tenant with these settings and this feedback system keeps its records under."""
+    return str(settings.get("source_name") or feedback or of_kind(ProviderKind.FEEDBACK)[0].name)
 
 
 class ThirdPartyChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,10 +117,11 @@ class NewInternal(msgspec.Struct, frozen=True, kw_only=True):
     never_expires: bool = False
 
 
-def check_secret(value: str, *, field: str = "secret") -> str:
+def check_secret(value: str, *, field: str = "secret", multiline: bool = False) -> str:
     """A secret that may be stored: printable ASCII without spaces around it, and not what we show instead of one.
 
-    Control characters would end a header early and begin another.
+    Control characters would end a header early and begin another. A `multiline` secret, a private key, is sent in none
+    and may have line breaks.
 
     Raises:
         FieldError: it is none; the message does not repeat it.
@@ -131,7 +133,8 @@ def check_secret(value: str, *, field: str = "secret") -> str:
         raise FieldError(field, "must not be empty nor begin or end with a space")
     if len(value) > LONGEST_SECRET:
         raise FieldError(field, f"must have at most {LONGEST_SECRET:,} characters")
-    if not (value.isascii() and value.isprintable()):
+    lines = value.splitlines() if multiline else [value]
+    if not all(line.isascii() and line.isprintable() for line in lines):
         raise FieldError(field, "must be printable ASCII, without line breaks or other control characters")
     return value
 

@@ -139,7 +139,6 @@ class ThirdPartyIntegration(Integration, Base):
     __tablename__ = "third_party_integrations"
     __table_args__ = (
         UniqueConstraint("tenant_id", "provider", "environment", name="uq_third_party_integrations_place"),
-        CheckConstraint("provider IN ('canny', 'hubspot', 'slack')", name="provider"),
         CheckConstraint("environment IN ('sandbox', 'production', 'any')", name="environment"),
     )
 

@@ -6,73 +6,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
-from integration_assets.config import CANNY_BASE_URL, HUBSPOT_BASE_URL, SLACK_BASE_URL
-from integration_assets.pasted import unwrapped, why_no_secret
+from integration_assets.connectors.specs import ProviderKind, SettingSpec
+from integration_assets.pasted import unwrapped
+from integration_assets.provider_values import why_no_secret
+from integration_assets.providers import PROVIDERS
 from integration_assets.tenants.registry.changes import FieldError, check_secret, check_url
 from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 
 LONGEST_TEXT = 500
 MOST_ENTRIES = 200
 
-
-class Setting(msgspec.Struct, frozen=True):
-    """A setting of a provider: the field of `config.Settings` it becomes, its form, and what to say of a wrong one."""
-
-    field: str
-    form: str
-    hint: str
-    many: bool = False
-
-
-class ProviderSpec(msgspec.Struct, frozen=True):
-    """A provider: its name for people, its own address and hosts, the environments one may choose, its settings."""
-
-    label: str
-    base_url: str
-    hosts: tuple[str, ...]
-    scopes: tuple[Scope, ...]
-    settings: Mapping[str, Setting]
-
-
-_PROPERTY = r"[a-z][a-z0-9_]{0,99}"
-_PROPERTY_HINT = "must be the internal name of a company property: lower-case letters, digits and _"
-_TEXT = r"[^\x00-\x1f\x7f]{1,200}"
-
-PROVIDERS: Mapping[Provider, ProviderSpec] = {
-    Provider.CANNY: ProviderSpec(
-        "Canny",
-        CANNY_BASE_URL,
-        ("canny.io",),
-        (Scope.ANY, Scope.SANDBOX, Scope.PRODUCTION),
-        {
-            "boards": Setting("canny_boards", _TEXT, "must be names or ids of boards", many=True),
-            "exclude_boards": Setting("canny_exclude_boards", _TEXT, "must be names or ids of boards", many=True),
-            "statuses": Setting("canny_statuses", _TEXT, "must be names of statuses", many=True),
-            "plan": Setting("canny_plan", r"free|pro|business", "must be free, pro or business"),
-        },
-    ),
-    Provider.HUBSPOT: ProviderSpec(
-        "HubSpot",
-        HUBSPOT_BASE_URL,
-        ("api.hubapi.com",),
-        (Scope.SANDBOX, Scope.PRODUCTION),
-        {
-            "portal_id": Setting("hubspot_{environment}_portal_id", r"[0-9]{1,20}", "must be the number of the portal"),
-            "arr_property": Setting("hubspot_arr_property", _PROPERTY, _PROPERTY_HINT),
-            "currency_property": Setting("hubspot_currency_property", _PROPERTY, _PROPERTY_HINT),
-            "account_id_property": Setting("hubspot_account_id_property", _PROPERTY, _PROPERTY_HINT),
-        },
-    ),
-    Provider.SLACK: ProviderSpec(
-        "Slack",
-        SLACK_BASE_URL,
-        ("slack.com",),
-        (Scope.ANY, Scope.SANDBOX, Scope.PRODUCTION),
-        {"channel": Setting("slack_channel", r"#?[\w.-]{1,80}", "must be the id or name of a channel")},
-    ),
-}
 
 SECRET_NAMES: Mapping[AuthFlow, str] = {
     AuthFlow.BASIC: "password",
@@ -109,8 +52,11 @@ def check_key(provider: Provider, value: str) -> str:
     Raises:
         FieldError: it is something else, or no secret at all; the message does not repeat it.
     """
-    key = check_secret(unwrapped(value))
-    if why := why_no_secret(provider.value, key):
+    spec = PROVIDERS[provider].secret
+    if spec is None:
+        raise FieldError("secret", f"{PROVIDERS[provider].label} has none")
+    key = check_secret(unwrapped(value), multiline=spec.multiline)
+    if why := why_no_secret(spec, key):
         raise FieldError("secret", why)
     return key
 
@@ -121,7 +67,7 @@ def check_settings(provider: Provider, values: Mapping[str, Any]) -> dict[str, A
     Raises:
         FieldError: there is no such setting, or it is not of its form.
     """
-    known = PROVIDERS[provider].settings
+    known = {setting.name: setting for setting in PROVIDERS[provider].settings}
     checked: dict[str, Any] = {}
     for name, value in values.items():
         # Named at most 60 characters long: the message repeats what was sent.
@@ -134,7 +80,7 @@ def check_settings(provider: Provider, values: Mapping[str, Any]) -> dict[str, A
     return checked
 
 
-def _check_setting(field: str, setting: Setting, value: Any) -> str | list[str]:
+def _check_setting(field: str, setting: SettingSpec, value: Any) -> str | list[str]:
     if not setting.many:
         if not isinstance(value, str) or not re.fullmatch(setting.form, value):
             raise FieldError(field, setting.hint)
@@ -149,13 +95,31 @@ def _check_setting(field: str, setting: Setting, value: Any) -> str | list[str]:
     return list(value)
 
 
+def scopes_of(provider: Provider) -> tuple[Scope, ...]:
+    """The environments an integration of this provider may be for; the first is the usual one."""
+    own = (Scope.SANDBOX, Scope.PRODUCTION)
+    # Which portal is written to is never left open.
+    return own if PROVIDERS[provider].kind is ProviderKind.CRM else (Scope.ANY, *own)
+
+
+def usual_address(provider: Provider) -> str:
+    """The address of a provider where nobody names another; empty where every customer has one of their own."""
+    address = PROVIDERS[provider].address
+    return address.default or "" if address is not None else ""
+
+
+def is_crm(provider: Provider) -> bool:
+    """True if an integration of this provider leads into a CRM."""
+    return PROVIDERS[provider].kind is ProviderKind.CRM
+
+
 def check_environment(provider: Provider, environment: Scope) -> Scope:
     """The environment, if integrations of this provider may be for it.
 
     Raises:
         FieldError: they may not.
     """
-    allowed = PROVIDERS[provider].scopes
+    allowed = scopes_of(provider)
     if environment not in allowed:
         raise FieldError("environment", f"{PROVIDERS[provider].label} needs one of {', '.join(allowed)}")
     return environment

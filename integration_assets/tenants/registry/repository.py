@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from integration_assets.providers import PROVIDERS
 from integration_assets.tenants.registry import audit
 from integration_assets.tenants.registry.audit import Actor, Subject
 from integration_assets.tenants.registry.changes import (
@@ -30,12 +31,13 @@ from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.keyring import AUDIT, Keyring
 from integration_assets.tenants.registry.models import InternalIntegration, Tenant, ThirdPartyIntegration, new_id
 from integration_assets.tenants.registry.providers import (
-    PROVIDERS,
     check_auth,
     check_endpoints,
     check_environment,
     check_key,
     check_settings,
+    is_crm,
+    usual_address,
 )
 from integration_assets.tenants.registry.secrets import Record, clear_secret, open_secret, secret_name, set_secret
 from integration_assets.tenants.registry.shared_portals import refuse_shared_portal
@@ -112,7 +114,7 @@ class TenantRepository:
     def add_third_party(self, new: NewThirdParty) -> ThirdPartyView:
         """Make one. There can be one per provider and environment."""
         row = ThirdPartyIntegration(
-            **self._common(new.base_url or PROVIDERS[new.provider].base_url, new),
+            **self._common(new.base_url or usual_address(new.provider), new),
             provider=new.provider.value,
             environment=check_environment(new.provider, new.environment).value,
             settings=check_settings(new.provider, new.settings),
@@ -230,7 +232,7 @@ class TenantRepository:
     # -- both kinds
 
     def _refuse_shared(self, row: ThirdPartyIntegration) -> None:
-        if row.provider == Provider.HUBSPOT.value:
+        if is_crm(Provider(row.provider)):
             refuse_shared_portal(self._session, self._keyring, self._tenant)
 
     def _all(self, table: type[R], *order: Any) -> Sequence[R]:

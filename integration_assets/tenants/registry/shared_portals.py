@@ -7,12 +7,13 @@ import hmac
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from integration_assets.connectors.specs import PORTAL_ID, ProviderKind
+from integration_assets.providers import of_kind
 from integration_assets.tenants.registry.changes import SharedPortalError, source_name_of, target
 from integration_assets.tenants.registry.keyring import Keyring
 from integration_assets.tenants.registry.models import Tenant, ThirdPartyIntegration
 from integration_assets.tenants.registry.secrets import read_secret
 from integration_assets.tenants.registry.vault import TamperedError
-from integration_assets.tenants.registry.words import Provider
 
 
 def refuse_shared_portal(session: Session, keyring: Keyring, tenant: Tenant) -> None:
@@ -24,30 +25,37 @@ def refuse_shared_portal(session: Session, keyring: Keyring, tenant: Tenant) -> 
     Raises:
         SharedPortalError: one is.
     """
-    mine = _ways(session, tenant)
+    mine, source = _ways(session, tenant), _source_name(session, tenant)
     others = [one for one in session.scalars(select(Tenant).where(Tenant.id != tenant.id)) if mine]
     for other in others:
         # Different source names keep different records, even in one portal.
-        if source_name_of(other.settings) != source_name_of(tenant.settings):
+        if _source_name(session, other) != source:
             continue
         for theirs in _ways(session, other):
             if any(_same_portal(session, keyring, own, theirs) for own in mine):
-                raise SharedPortalError(source_name_of(tenant.settings), other.slug)
+                raise SharedPortalError(source, other.slug)
 
 
 def _ways(session: Session, tenant: Tenant) -> list[ThirdPartyIntegration]:
     table = ThirdPartyIntegration
-    wanted = select(table).where(
-        table.tenant_id == tenant.id, table.provider == Provider.HUBSPOT.value, table.enabled.is_(True)
-    )
+    crms = [spec.name for spec in of_kind(ProviderKind.CRM)]
+    wanted = select(table).where(table.tenant_id == tenant.id, table.provider.in_(crms), table.enabled.is_(True))
     return list(session.scalars(wanted))
+
+
+def _source_name(session: Session, tenant: Tenant) -> str:
+    table, systems = ThirdPartyIntegration, [spec.name for spec in of_kind(ProviderKind.FEEDBACK)]
+    wanted = select(table.provider).where(
+        table.tenant_id == tenant.id, table.provider.in_(systems), table.enabled.is_(True)
+    )
+    return source_name_of(tenant.settings, session.scalars(wanted.order_by(table.provider)).first())
 
 
 def _same_portal(session: Session, keyring: Keyring, one: ThirdPartyIntegration, other: ThirdPartyIntegration) -> bool:
     # The same number at another host is another portal, as in the sandbox.
-    if target(one.base_url) != target(other.base_url):
+    if one.provider != other.provider or target(one.base_url) != target(other.base_url):
         return False
-    named = one.settings.get("portal_id"), other.settings.get("portal_id")
+    named = one.settings.get(PORTAL_ID), other.settings.get(PORTAL_ID)
     # Both name it: no secret has to be opened.
     if None not in named:
         return named[0] == named[1]

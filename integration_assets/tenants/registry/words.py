@@ -6,6 +6,9 @@ Apart from the tables, because whoever only speaks of a provider shall not wait 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from integration_assets.providers import PROVIDERS
 
 ID_LENGTH = 36
 SLUG_LENGTH = 63
@@ -13,12 +16,15 @@ NAME_LENGTH = 200
 URL_LENGTH = 2_000
 
 
-class Provider(StrEnum):
-    """A third-party service an integration is for."""
+if TYPE_CHECKING:
 
-    CANNY = "canny"
-    HUBSPOT = "hubspot"
-    SLACK = "slack"
+    class Provider(StrEnum):
+        """A third-party service an integration is for."""
+
+        # Stands for the rows of the registry of providers, which the type checker cannot read.
+        ANY_OF_THEM = ""
+else:
+    Provider = StrEnum("Provider", {name.upper(): name for name in PROVIDERS})
 
 
 class Scope(StrEnum):

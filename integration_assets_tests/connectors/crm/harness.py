@@ -20,9 +20,9 @@ from pydantic import SecretStr
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import ClientSecret, Token
 from integration_assets.connectors.crm.base import Crm
-from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.connectors.crm.salesforce.connector import DOMAINS_FIELD, salesforce
 from integration_assets.connectors.crm.salesforce.names import custom_name
+from integration_assets.providers import crm_factory
 from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
 from integration_assets.sandbox.hubspot import PortalOptions, hubspot_lookalike
 from integration_assets.sandbox.salesforce import Org, OrgOptions, salesforce_lookalike
@@ -77,11 +77,8 @@ class Harness:
         """Do `work` with a fresh connector."""
 
         async def story() -> T:
-            if self.open is not None:
-                opened = self.open(base_url=self.url, calls=self.calls)
-            else:
-                opened = CRMS[self.provider](base_url=self.url, token=SecretStr(self.token), calls=self.calls)
-            async with opened as crm:
+            factory = self.open or partial(crm_factory(self.provider), credential=Token(SecretStr(self.token)))
+            async with factory(base_url=self.url, calls=self.calls) as crm:
                 return await work(crm)
 
         return asyncio.run(story())

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
-from integration_assets.connectors.feedback import canny_records
-from integration_assets.connectors.feedback.canny import CannyFeedback
+from integration_assets.connectors.feedback.canny import records as canny_records
+from integration_assets.connectors.feedback.canny.connector import CannyFeedback
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import ContractError, CredentialError, PermanentError
 from integration_assets.models import Account, Page, Rejected, Status, Vote, Voter

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_assets.connectors.feedback.chain import SPARE_RECORDS, SPARE_STEPS, Chain
+from integration_assets.connectors.feedback.canny.chain import SPARE_RECORDS, SPARE_STEPS, Chain
 
 PAGE = 10
 

@@ -10,15 +10,20 @@ import pytest
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Token
 from integration_assets.connectors.feedback.base import FeedbackSystem
-from integration_assets.connectors.feedback.registry import FEEDBACK_SYSTEMS
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import ContractError, CredentialError, QuotaError, TransientError
 from integration_assets.models import Page
+from integration_assets.providers import feedback_factory, of_kind
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.connectors.feedback.samples import SAMPLES, Sample
 from integration_assets_tests.connectors.serving import served
 
-pytestmark = [pytest.mark.usefixtures("no_backoff"), pytest.mark.parametrize("provider", sorted(FEEDBACK_SYSTEMS))]
+pytestmark = [
+    pytest.mark.usefixtures("no_backoff"),
+    pytest.mark.parametrize("provider", [spec.name for spec in of_kind(ProviderKind.FEEDBACK)]),
+]
 
 T = TypeVar("T")
 
@@ -35,8 +40,8 @@ def talk(
 
     async def session() -> T:
         async with served(sample.app) as url:
-            opened = FEEDBACK_SYSTEMS[provider](
-                base_url=url + sample.path, key=SecretStr(key or sample.key), calls=calls or CallCounter()
+            opened = feedback_factory(provider)(
+                base_url=url + sample.path, credential=Token(SecretStr(key or sample.key)), calls=calls or CallCounter()
             )
             async with opened as system:
                 return await story(system)
@@ -66,8 +71,8 @@ READS: dict[str, tuple[str, Callable[[FeedbackSystem, Sample], AsyncIterator[Pag
 def test_the_system_has_a_sample_and_its_name(provider: str) -> None:
     """A registered system is in this suite, under its own name."""
     assert provider in SAMPLES
-    system = FEEDBACK_SYSTEMS[provider](
-        base_url="http://127.0.0.1:1", key=SecretStr("a-key-of-no-use"), calls=CallCounter()
+    system = feedback_factory(provider)(
+        base_url="http://127.0.0.1:1", credential=Token(SecretStr("a-key-of-no-use")), calls=CallCounter()
     )
     assert getattr(system, "name", None) == provider
 

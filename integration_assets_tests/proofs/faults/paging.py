@@ -35,7 +35,7 @@ def is_votes(request: LoggedRequest) -> bool:
 
 def small_pages(bench: Bench) -> None:
     """Let the product ask for small pages in this and all following runs."""
-    bench.stack.enter_context(mock.patch("integration_assets.connectors.feedback.canny.PAGE", PAGE))
+    bench.stack.enter_context(mock.patch("integration_assets.connectors.feedback.canny.connector.PAGE", PAGE))
 
 
 def when(

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from integration_assets.config import load_settings
 from integration_assets.connectors.calls import CallCounter
-from integration_assets.connectors.feedback.canny import PAGE, CannyFeedback
+from integration_assets.connectors.feedback.canny.connector import PAGE, CannyFeedback
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.ingest.context import TABLES, IngestContext, IngestInputs
 from integration_assets.ingest.feedback import read_feedback

@@ -18,7 +18,7 @@ from integration_assets.connectors.crm.base import CompanyMapping, PairWrite, Re
 from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm
 from integration_assets.connectors.crm.hubspot.status_rules import RULES
-from integration_assets.connectors.feedback import canny
+from integration_assets.connectors.feedback.canny import connector as canny_connector
 from integration_assets.connectors.http import HttpClient
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.models import Page, Rejected
@@ -74,7 +74,7 @@ class Subject:
 @contextmanager
 def small_pages() -> Iterator[None]:
     """Both connectors ask for pages of three."""
-    with mock.patch.object(canny, "PAGE", PAGE), mock.patch.object(endpoints, "RECORDS_PER_CALL", PAGE):
+    with mock.patch.object(canny_connector, "PAGE", PAGE), mock.patch.object(endpoints, "RECORDS_PER_CALL", PAGE):
         yield
 
 
@@ -115,8 +115,8 @@ def canny_subject() -> Subject:
     workspace.merge(next(iter(workspace.posts)), list(workspace.posts)[1])
     post_id, user_id = next(iter(workspace.posts)), next(iter(workspace.users))
 
-    def opened(exchange: Any) -> canny.CannyFeedback:
-        made = canny.CannyFeedback(
+    def opened(exchange: Any) -> canny_connector.CannyFeedback:
+        made = canny_connector.CannyFeedback(
             base_url="http://fuzzed/api",
             key=SecretStr(workspace.api_key),
             calls=CallCounter(),
@@ -127,13 +127,13 @@ def canny_subject() -> Subject:
         plug(made._client, exchange)
         return made
 
-    async def checked(feedback: canny.CannyFeedback) -> Told:
+    async def checked(feedback: canny_connector.CannyFeedback) -> Told:
         return Told((await feedback.check(),))
 
-    async def post_by_id(feedback: canny.CannyFeedback) -> Told:
+    async def post_by_id(feedback: canny_connector.CannyFeedback) -> Told:
         return _one(await feedback.feature_request(post_id))
 
-    async def user_by_id(feedback: canny.CannyFeedback) -> Told:
+    async def user_by_id(feedback: canny_connector.CannyFeedback) -> Told:
         return _one(await feedback.voter(user_id))
 
     def listed(path: str, key: str, pages: Callable[[Any], AsyncIterator[Page[Any]]]) -> Story:

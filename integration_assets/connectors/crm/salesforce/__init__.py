@@ -9,7 +9,3 @@ meaning, `connector.SalesforceCrm` is the whole as `connectors.crm.base.Crm`. Im
 reference, https://developer.salesforce.com/docs/atlas.en-us.api_rest.meta/api_rest/, unless a comment names another
 source.
 """
-
-from integration_assets.connectors.crm.salesforce.connector import SalesforceCrm
-
-__all__ = ["SalesforceCrm"]

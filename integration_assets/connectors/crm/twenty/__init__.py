@@ -10,7 +10,3 @@ Facts about the API were measured on running servers, versions 1.10, 2.21 and 2.
 https://docs.twenty.com and the source at https://github.com/twentyhq/twenty. An answer's envelope differs between
 versions that call themselves alike, so that it is told by its shape and never by a version.
 """
-
-from integration_assets.connectors.crm.twenty.connector import TwentyCrm
-
-__all__ = ["TwentyCrm"]

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.crm.base import (
     CallCosts,
     CompanyChanges,
@@ -317,26 +318,29 @@ class TwentyCrm:
 async def twenty(
     *,
     base_url: str,
-    token: SecretStr,
+    credential: Credential,
     calls: CallCounter,
     before_write: Callable[[], None] | None = None,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
     limits_in: Path | None = None,
     guard: AddressGuard | None = None,
+    options: Mapping[str, str] | None = None,
 ) -> AsyncIterator[TwentyCrm]:
     """Open the connector of one workspace. All connectors of one key share its limiter.
 
     Args:
         base_url: `https://api.twenty.com`, or that of a server of one's own.
-        token: An API key.
+        credential: An API key.
         calls: Where calls are counted, under "twenty".
         before_write: Called just before each request that can change the workspace; what it raises ends the call.
         deadline: Seconds for one request, to the last byte of its answer.
         patience: Seconds after which a request is not repeated any more.
         guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
         limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
+        options: Settings of the spec, by name; none of them is the connector's own.
     """
+    token = secret_of(credential)
     digest = credential_digest(base_url, token.get_secret_value())
     client = HttpClient(
         system=SYSTEM,

@@ -5,5 +5,3 @@ text, into a private DuckDB database for the length of a read (`importing`), whe
 all that is told of it is told of one state of it, in the order the protocol asks for, at a size that memory need not
 hold. This is the one connector that knows DuckDB: it is the library that reads the files, and no store of the product.
 """
-
-from integration_assets.connectors.feedback.table.connector import TableFeedback as TableFeedback

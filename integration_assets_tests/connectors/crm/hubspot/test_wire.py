@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Token
 from integration_assets.connectors.crm.base import (
     BatchRejectedError,
     CompanyMapping,
@@ -59,7 +60,7 @@ def talk(work: Callable[[HubSpotCrm], Awaitable[T]], *behaviours: Behaviour) -> 
         # The server is on another port each time, which is another credential: no limiter is shared between tests.
         async with (
             fault_server(*behaviours) as server,
-            hubspot(base_url=server.url, token=SecretStr(TOKEN), calls=CallCounter()) as crm,
+            hubspot(base_url=server.url, credential=Token(SecretStr(TOKEN)), calls=CallCounter()) as crm,
         ):
             return await work(crm), server
 
@@ -188,7 +189,7 @@ def test_a_refused_address_is_isolated_and_named_by_its_digest() -> None:
         ends = {"results": [{"from": {"id": "5"}, "to": [{"toObjectId": 66, "associationTypes": [primary]}]}]}
         async with fault_server(refused, by_address(1), by_address(2), answer(200, ends)) as server:
             servers.append(server)
-            async with hubspot(base_url=server.url, token=SecretStr(TOKEN), calls=CallCounter()) as crm:
+            async with hubspot(base_url=server.url, credential=Token(SecretStr(TOKEN)), calls=CallCounter()) as crm:
                 return await work(crm)
 
     page = asyncio.run(story())
@@ -221,7 +222,7 @@ def test_a_part_of_a_batch_that_fails_without_a_name_is_isolated() -> None:
     async def story() -> Page[Contact]:
         async with fault_server(behave) as server:
             servers.append(server)
-            async with hubspot(base_url=server.url, token=SecretStr(TOKEN), calls=CallCounter()) as crm:
+            async with hubspot(base_url=server.url, credential=Token(SecretStr(TOKEN)), calls=CallCounter()) as crm:
                 return await crm.contacts(["good@x.io", "none@x.io", "odd@x.io"])
 
     page = asyncio.run(story())

@@ -17,11 +17,11 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 import pytest
+from integration_assets.connectors.crm.registry import CRMS
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import CompanyMapping, Crm, PairWrite, RecordWrite
-from integration_assets.connectors.crm.registry import CRMS
 from integration_assets.connectors.crm.twenty.connector import workspace_of
 from integration_assets.models import CrmFeatureRequest, Link, LiveSchema
 from integration_assets.sync.drift import target_problems

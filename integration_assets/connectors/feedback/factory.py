@@ -1,4 +1,4 @@
-"""The feedback systems this pipeline can read: one row each."""
+"""How the connector of a feedback system is opened."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import SecretStr
-
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Credential
 from integration_assets.connectors.feedback.base import FeedbackSystem
-from integration_assets.connectors.feedback.canny import CannyFeedback
 
 
 class FeedbackFactory(Protocol):
@@ -22,19 +20,16 @@ class FeedbackFactory(Protocol):
         self,
         *,
         base_url: str,
-        key: SecretStr,
+        credential: Credential,
         calls: CallCounter,
         deadline: float = ...,
         patience: float = ...,
-        plan: str = ...,
         limits_in: Path | None = None,
         guard: AddressGuard | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> AbstractAsyncContextManager[FeedbackSystem]:
         """Open a connector; nothing is called before its first method is.
 
-        `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
+        `deadline` bounds one request, `patience` the time in which it is repeated, in seconds. `options` are the
+        settings of the provider's spec, by name.
         """
-
-
-FEEDBACK_SYSTEMS: Mapping[str, FeedbackFactory] = {"canny": CannyFeedback}
-"""Provider name → how its connector is opened."""

@@ -19,8 +19,9 @@ from pydantic import SecretStr
 
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
-from integration_assets.connectors.feedback import canny_records as records
-from integration_assets.connectors.feedback.chain import Chain
+from integration_assets.connectors.credential import Credential, secret_of
+from integration_assets.connectors.feedback.canny import records
+from integration_assets.connectors.feedback.canny.chain import Chain
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, Call, HttpClient
 from integration_assets.connectors.limiter import (
     DEFAULT_BUCKET,
@@ -305,4 +306,28 @@ def _broken(path: str, what: str) -> NoReturn:
         f"Canny answered POST {path} with something its API does not document: {what}",
         system=SYSTEM,
         endpoint=f"POST {path}",
+    )
+
+
+def canny(
+    *,
+    base_url: str,
+    credential: Credential,
+    calls: CallCounter,
+    deadline: float = EXCHANGE_SECONDS,
+    patience: float = PATIENCE_SECONDS,
+    limits_in: Path | None = None,
+    guard: AddressGuard | None = None,
+    options: Mapping[str, str] | None = None,
+) -> CannyFeedback:
+    """The connector of one workspace; of `options` it takes the `plan`. The rest is as `FeedbackFactory` says."""
+    return CannyFeedback(
+        base_url=base_url,
+        key=secret_of(credential),
+        calls=calls,
+        plan=(options or {}).get("plan", USUAL_PLAN),
+        limits_in=limits_in,
+        deadline=deadline,
+        patience=patience,
+        guard=guard,
     )

@@ -1,4 +1,4 @@
-"""The CRMs this pipeline can read and write: one row each."""
+"""How the connector of a CRM is opened."""
 
 from __future__ import annotations
 
@@ -7,13 +7,10 @@ from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Protocol
 
-from pydantic import SecretStr
-
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Credential
 from integration_assets.connectors.crm.base import Crm
-from integration_assets.connectors.crm.hubspot.connector import hubspot
-from integration_assets.connectors.crm.twenty.connector import twenty
 
 
 class CrmFactory(Protocol):
@@ -23,13 +20,14 @@ class CrmFactory(Protocol):
         self,
         *,
         base_url: str,
-        token: SecretStr,
+        credential: Credential,
         calls: CallCounter,
         before_write: Callable[[], None] | None = None,
         deadline: float = ...,
         patience: float = ...,
         limits_in: Path | None = None,
         guard: AddressGuard | None = None,
+        options: Mapping[str, str] | None = None,
     ) -> AbstractAsyncContextManager[Crm]:
         """Open a connector; nothing is called before its first method is.
 
@@ -37,8 +35,5 @@ class CrmFactory(Protocol):
         `guard` decides which addresses may be asked; None when `base_url` is the operator's own.
         `limits_in` is a directory by which processes share the limits of a credential.
         `before_write` is called just before each request that can change the portal; what it raises ends the call.
+        `options` are the settings of the provider's spec, by name.
         """
-
-
-CRMS: Mapping[str, CrmFactory] = {"hubspot": hubspot, "twenty": twenty}
-"""Provider name → how its connector is opened."""

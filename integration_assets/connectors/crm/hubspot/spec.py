@@ -1,0 +1,80 @@
+"""HubSpot as the rest of the product knows it. Imports no part of the connector."""
+
+from __future__ import annotations
+
+from integration_assets.connectors.specs import (
+    ACCOUNT_ID_PROPERTY,
+    ARR_PROPERTY,
+    CURRENCY_PROPERTY,
+    PORTAL_ID,
+    AddressSpec,
+    ProviderKind,
+    ProviderSpec,
+    SecretSpec,
+    SettingSpec,
+    VariableSpec,
+)
+
+_PROPERTY = r"[a-z][a-z0-9_]{0,99}"
+_PROPERTY_HINT = "must be the internal name of a company property: lower-case letters, digits and _"
+RECORD_ID_PROPERTY = "hs_object_id"
+
+HUBSPOT = ProviderSpec(
+    name="hubspot",
+    label="HubSpot",
+    kind=ProviderKind.CRM,
+    connector="integration_assets.connectors.crm.hubspot.connector:hubspot",
+    secret=SecretSpec(
+        variable=VariableSpec("HUBSPOT_{ENVIRONMENT}_TOKEN"),
+        label="access token",
+        called="the HubSpot token",
+        wanted="a HubSpot token (it begins with pat-)",
+        prefixes=("pat-",),
+        openings={"pat-": "a HubSpot token"},
+        pattern=r"\bpat-[a-z]{2}\d-[0-9a-fA-F-]{30,}",
+    ),
+    address=AddressSpec(
+        variable=VariableSpec("HUBSPOT_{ENVIRONMENT}_BASE_URL"),
+        default="https://api.hubapi.com",
+        example="https://api.hubapi.com",
+        hosts=("api.hubapi.com",),
+        domains=("hubapi.com", "hubspot.com"),
+        ends_before=r"/v[0-9]+(/|$)|/crm(/|$)",
+    ),
+    settings=(
+        SettingSpec(
+            name=PORTAL_ID,
+            variable=VariableSpec("HUBSPOT_{ENVIRONMENT}_PORTAL_ID"),
+            form=r"[0-9]{1,20}",
+            hint="must be the number of the portal, such as 12345678",
+            label="Portal number",
+            help="The only portal runs may write to. Empty: the first one that answers is kept.",
+            shapes_plan=False,
+        ),
+        SettingSpec(
+            name=ARR_PROPERTY,
+            variable=VariableSpec("HUBSPOT_ARR_PROPERTY"),
+            form=_PROPERTY,
+            hint=_PROPERTY_HINT,
+            label="Property with the ARR",
+            help="Internal name of a company property.",
+        ),
+        SettingSpec(
+            name=CURRENCY_PROPERTY,
+            variable=VariableSpec("HUBSPOT_CURRENCY_PROPERTY"),
+            form=_PROPERTY,
+            hint=_PROPERTY_HINT,
+            label="Property with the currency",
+            help="Internal name of a company property.",
+        ),
+        SettingSpec(
+            name=ACCOUNT_ID_PROPERTY,
+            variable=VariableSpec("HUBSPOT_ACCOUNT_ID_PROPERTY"),
+            form=_PROPERTY,
+            hint=_PROPERTY_HINT,
+            label="Property with the account id",
+            help=(f"Holds the feedback system's id of the company; {RECORD_ID_PROPERTY}: the id is the record's own."),
+        ),
+    ),
+    record_id_property=RECORD_ID_PROPERTY,
+)

@@ -1,0 +1,50 @@
+"""The providers this product knows: one row each. To add one, write its package and a row here.
+
+Imported by every command, for its settings: the connectors themselves are imported when they are opened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from integration_assets.connectors.crm.hubspot.spec import HUBSPOT
+from integration_assets.connectors.crm.twenty.spec import TWENTY
+from integration_assets.connectors.feedback.canny.spec import CANNY
+from integration_assets.connectors.slack_spec import SLACK
+from integration_assets.connectors.specs import ProviderKind, ProviderSpec
+
+if TYPE_CHECKING:
+    from integration_assets.connectors.crm.factory import CrmFactory
+    from integration_assets.connectors.feedback.factory import FeedbackFactory
+
+PROVIDERS: Mapping[str, ProviderSpec] = {spec.name: spec for spec in (CANNY, HUBSPOT, TWENTY, SLACK)}
+"""Provider name → its spec. The first of a kind is the one that is meant where nothing is configured."""
+
+
+def of_kind(kind: ProviderKind) -> tuple[ProviderSpec, ...]:
+    """All providers that play one part, in the order of the rows."""
+    return tuple(spec for spec in PROVIDERS.values() if spec.kind is kind)
+
+
+def usual(kind: ProviderKind) -> ProviderSpec:
+    """The provider that is meant where nothing is configured."""
+    return of_kind(kind)[0]
+
+
+def crm_factory(provider: str) -> CrmFactory:
+    """How the connector of a CRM is opened."""
+    factory: CrmFactory = _connector(PROVIDERS[provider])
+    return factory
+
+
+def feedback_factory(provider: str) -> FeedbackFactory:
+    """How the connector of a feedback system is opened."""
+    factory: FeedbackFactory = _connector(PROVIDERS[provider])
+    return factory
+
+
+def _connector(spec: ProviderSpec) -> Any:
+    module, _, name = spec.connector.partition(":")
+    return getattr(import_module(module), name)
