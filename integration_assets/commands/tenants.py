@@ -10,12 +10,14 @@ from integration_assets.commands.help import examples
 from integration_assets.commands.shared import Yes, actor, ask, existing_registry, naming_the_other, settings_of
 from integration_assets.commands.tenant_integrations import app as integrations
 from integration_assets.commands.tenant_users import app as users
+from integration_assets.connectors.specs import ProviderKind
+from integration_assets.providers import usual
 
 app = typer.Typer(
     help="Manage tenants, their keys and their users.",
     epilog=examples(
         'tenants add acme --name "Acme"',
-        "tenants integrations add acme canny",
+        f"tenants integrations add acme {usual(ProviderKind.FEEDBACK).name}",
         "tenants user add ann@acme.example --tenant acme",
     ),
     no_args_is_help=True,

@@ -40,7 +40,7 @@ LARGEST = 1_000_000
 OTHERS_MAY_READ = stat.S_IRGRP | stat.S_IROTH
 RULES: dict[str, re.Pattern[str]] = {
     **{
-        f"{spec.label}'s {spec.secret.label}": re.compile(spec.secret.pattern)
+        f"a {spec.secret.called.removeprefix('the ')}": re.compile(spec.secret.pattern)
         for spec in PROVIDERS.values()
         if spec.secret is not None and spec.secret.pattern is not None
     },
