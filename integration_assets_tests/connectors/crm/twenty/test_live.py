@@ -17,13 +17,14 @@ from typing import Any, TypeVar
 import httpx
 import msgspec
 import pytest
-from integration_assets.connectors.crm.registry import CRMS
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Token
 from integration_assets.connectors.crm.base import CompanyMapping, Crm, PairWrite, RecordWrite
 from integration_assets.connectors.crm.twenty.connector import workspace_of
 from integration_assets.models import CrmFeatureRequest, Link, LiveSchema
+from integration_assets.providers import crm_factory
 from integration_assets.sync.drift import target_problems
 from integration_assets.sync.sending import record_writer, send
 from integration_assets.sync.setup import apply_setup, plan_setup
@@ -50,7 +51,9 @@ class Live:
 
     def talk(self, work: Callable[[Crm], Awaitable[T]]) -> T:
         async def story() -> T:
-            async with CRMS["twenty"](base_url=URL, token=SecretStr(KEY), calls=CallCounter()) as crm:
+            async with crm_factory("twenty")(
+                base_url=URL, credential=Token(SecretStr(KEY)), calls=CallCounter()
+            ) as crm:
                 return await work(crm)
 
         return asyncio.run(story())

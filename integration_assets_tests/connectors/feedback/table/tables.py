@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from integration_assets.connectors.feedback.table import TableFeedback
+from integration_assets.connectors.feedback.table.connector import TableFeedback
 from integration_assets.models import Page
 
 T = TypeVar("T")

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from integration_assets.connectors.feedback.table import TableFeedback
+from integration_assets.connectors.feedback.table.connector import TableFeedback
 from integration_assets.errors import ConfigurationError, ContractError, TransientError
 from integration_assets.models import Account, Board, FeatureRequest, Page, Status, Voter
 from integration_assets_tests.connectors.feedback.table.tables import (
