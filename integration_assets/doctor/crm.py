@@ -182,7 +182,7 @@ async def scopes(context: DoctorContext) -> CheckOutcome:
     # A run goes on without: its ranking only lacks a column.
     if undone := own.needed_for_deals - own.scopes:
         named = ", ".join(sorted(undone))
-        name = settings.named(token_field(context.environment))
+        name = token_name(settings, context.environment)
         return warn(f"open pipeline not read: missing {named}", f"grant it to the token in {name}")
     # Not a failure: who never runs setup again does not need to grant schema scopes.
     if later := own.needed_by_setup - own.scopes:
