@@ -42,7 +42,7 @@ RAW = {
         "raw.crm_deals",
         "deal_id",
         "Open deals, with their companies, stage, amount and close date; empty where they may not be read.",
-        "hubspot",
+        "crm",
     ),
     "raw_crm_feature_requests": (
         "raw.crm_feature_requests",

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import duckdb
 
-from integration_assets.connectors.feedback.table import TableFeedback
+from integration_assets.connectors.feedback.table.connector import TableFeedback
 from integration_assets.errors import IntegrationError
 from integration_assets.models import FeatureRequest, Vote, Voter
 from integration_assets.staging.loading import Loader, replacing
