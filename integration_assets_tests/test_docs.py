@@ -28,6 +28,7 @@ from integration_assets.staging.descriptions import COLUMNS, TABLES
 from integration_assets.staging.store import open_store
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets_tests.resolution.worlds import AS_OF, request, resolved, vote
+from integration_assets_tests.support.providers_page import providers_page
 from integration_assets_tests.support.tables_page import published_columns, tables_page
 
 ROOT = Path(__file__).parents[1]
@@ -113,6 +114,12 @@ def test_the_page_of_tables_is_that_of_the_published_tables() -> None:
     """It is made by a command, from the descriptions."""
     made = "python -m integration_assets_tests.support.tables_page > docs/reference/tables.md"
     assert reference("tables") == tables_page(), f"make it anew: {made}"
+
+
+def test_the_page_of_systems_is_made_from_the_specs() -> None:
+    """It is made by a command."""
+    made = "python -m integration_assets_tests.support.providers_page > docs/reference/providers.md"
+    assert reference("providers") == providers_page(), f"make it anew: {made}"
 
 
 def test_the_documented_sql_runs(tmp_path: Path) -> None:
