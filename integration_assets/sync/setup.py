@@ -158,11 +158,14 @@ def _object_there(_definition: ObjectDefinition, live: LiveSchema) -> bool:
 
 def _properties_there(definition: ObjectDefinition, live: LiveSchema) -> bool:
     have = {prop.name for prop in live.properties}
-    return live.object_present and all(prop.name in have for prop in definition.properties)
+    wanted = with_needed(definition, live).properties
+    return live.object_present and all(prop.name in have for prop in wanted)
 
 
 def _complete(definition: ObjectDefinition, live: LiveSchema) -> bool:
-    return _properties_there(definition, live) and all(live_link(live, link) for link in definition.links)
+    # Where there are no labels, none was made and none is waited for.
+    labelled = live.unlabelled is not None or all(live_link(live, link) for link in definition.links)
+    return _properties_there(definition, live) and not live.lacking and labelled
 
 
 async def _until(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 import msgspec
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from integration_assets.errors import ConfigurationError, TransientError
 from integration_assets.models import (
     LiveSchema,
+    ObjectDefinition,
     Obstacle,
     Portal,
     PortalKind,
@@ -21,6 +23,7 @@ from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.setup import SETTLE_SECONDS, SetupStep, apply_setup, plan_setup
 from integration_assets_tests.sync.fake_crm import FakeCrm, live_property
 
+MARKER = PropertyDefinition("marker", "Marker", PropertyKind.TEXT)
 EMPTY = LiveSchema(Portal("1", PortalKind.SANDBOX), False, False, (), (), ())
 
 
@@ -139,14 +142,18 @@ def test_archived_properties_of_others_are_none_of_ours():
 
 def test_what_the_connector_needs_is_created_with_the_rest():
     """A marker among the properties, other things with the group; without labels no link is made."""
-    marker = PropertyDefinition("marker", "Marker", PropertyKind.TEXT)
     live = msgspec.structs.replace(
-        EMPTY, object_present=True, needed_properties=(marker,), lacking=("pipeline Requests",), unlabelled="no labels"
+        EMPTY, object_present=True, needed_properties=(MARKER,), lacking=("pipeline Requests",), unlabelled="no labels"
     )
     steps = plan_setup(FEATURE_REQUEST, live, ())
     assert [step.kind for step in steps] == ["group", "properties"]
     assert steps[0].line.endswith("(Feature request sync), pipeline Requests")
-    assert marker in steps[1].properties
+    assert MARKER in steps[1].properties
+    crm = Plain(objects=True)
+    clock, done = carry_out(crm, steps)
+    assert done == ["group", "properties"]
+    assert clock.seconds < 30
+    assert "marker" in crm.properties
     bare = msgspec.structs.replace(live, needed_properties=(), properties=schema_of_all().properties)
     assert [step.kind for step in plan_setup(FEATURE_REQUEST, bare, ())] == ["group"]
 
@@ -166,6 +173,14 @@ def test_an_obstacle_ends_setup_before_anything_is_made():
     live = msgspec.structs.replace(EMPTY, obstacles=(Obstacle("services are not activated", "activate them"),))
     with pytest.raises(ConfigurationError, match="nothing was created in portal 1: services are not activated: acti"):
         plan_setup(FEATURE_REQUEST, live, ())
+
+
+class Plain(FakeCrm):
+    """A CRM without labels that needs a marker."""
+
+    async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
+        live = await super().schema(definition, company_properties)
+        return msgspec.structs.replace(live, needed_properties=(MARKER,), unlabelled="no labels")
 
 
 def schema_of_all() -> LiveSchema:

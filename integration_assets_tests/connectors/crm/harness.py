@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -24,7 +24,7 @@ from integration_assets.connectors.crm.salesforce.connector import DOMAINS_FIELD
 from integration_assets.connectors.crm.salesforce.names import custom_name
 from integration_assets.providers import crm_factory
 from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
-from integration_assets.sandbox.hubspot import PortalOptions, hubspot_lookalike
+from integration_assets.sandbox.hubspot import PortalOptions, Subscription, hubspot_lookalike
 from integration_assets.sandbox.salesforce import Org, OrgOptions, salesforce_lookalike
 from integration_assets.sandbox.salesforce.fields import Field
 from integration_assets.sandbox.salesforce.org import CLIENT_ID
@@ -58,6 +58,7 @@ class Harness:
 
     `has_groups`: properties of this CRM are in groups; `has_parents`: its companies may have a parent;
     `has_additional_addresses`: its contacts may have several. `open` opens a connector that is not registered.
+    `born`: the object `kept_in` that holds our records is there before we are. `options` are the connector's own.
     """
 
     provider: str
@@ -71,6 +72,9 @@ class Harness:
     has_parents: bool = True
     has_additional_addresses: bool = True
     open: Callable[..., AbstractAsyncContextManager[Crm]] | None = None
+    born: bool = False
+    kept_in: str | None = None
+    options: Mapping[str, str] | None = None
     calls: CallCounter = field(default_factory=CallCounter)
 
     def talk(self, work: Callable[[Crm], Awaitable[T]]) -> T:
@@ -78,7 +82,8 @@ class Harness:
 
         async def story() -> T:
             factory = self.open or partial(crm_factory(self.provider), credential=Token(SecretStr(self.token)))
-            async with factory(base_url=self.url, calls=self.calls) as crm:
+            own: Any = {} if self.options is None else {"options": self.options}
+            async with factory(base_url=self.url, calls=self.calls, **own) as crm:
                 return await work(crm)
 
         return asyncio.run(story())
@@ -115,6 +120,17 @@ def hubspot_harness(options: PortalOptions | None = None, portal_id: int = 4711)
     lookalike = hubspot_lookalike(portal)
     with served(lookalike) as url:
         yield Harness("hubspot", url, HubSpotSeeds(portal), portal, lookalike, "arr_total")
+
+
+@contextlib.contextmanager
+def library_harness(name: str, plan: Subscription, *, stage_is_required: bool = False) -> Iterator[Harness]:
+    """A HubSpot portal below Enterprise that keeps our records in an object of the library, beside somebody else's."""
+    options = PortalOptions(plan=plan, activated=frozenset({name}), stage_is_required=stage_is_required)
+    with hubspot_harness(options) as harness:
+        named = {"tickets": "subject"}.get(name, "hs_name")
+        harness.portal.seed(name, [{named: "Somebody else's"}])
+        harness.born, harness.options, harness.kept_in = True, {"object": name}, name
+        yield harness
 
 
 class TwentySeeds:
@@ -213,6 +229,7 @@ def salesforce_harness(options: OrgOptions | None = None, *, number: int = 7) ->
 HARNESSES: dict[str, Callable[[], AbstractContextManager[Harness]]] = {
     "hubspot": hubspot_harness,
     "salesforce": salesforce_harness,
+    "hubspot services": partial(library_harness, "services", "professional"),
     "twenty 1.10": partial(twenty_harness, "1.10"),
     "twenty 2.21": partial(twenty_harness, "2.21"),
     "twenty 2.31": partial(twenty_harness, "2.31"),

@@ -50,10 +50,14 @@ def ready(crm: Harness) -> Harness:
 
 
 async def set_up(crm: Crm) -> None:
-    await crm.create_object(REQUEST)
+    if not (await crm.schema(REQUEST, ())).object_present:
+        await crm.create_object(REQUEST)
     await crm.create_group(REQUEST)
-    await settled(crm, lambda live: live.object_present)
-    rest = [item for item in REQUEST.properties if item.name != REQUEST.display_property]
+    live = await settled(crm, lambda live: live.object_present)
+    have = {item.name for item in live.properties}
+    # An object of ours is made with the property it is shown by, which a read may not show yet.
+    have |= set() if live.needed_properties else {REQUEST.display_property}
+    rest = [item for item in (*REQUEST.properties, *live.needed_properties) if item.name not in have]
     await crm.create_properties(REQUEST, rest)
     for link in REQUEST.links:
         await crm.create_link(REQUEST, link)
@@ -132,6 +136,8 @@ def test_a_portal_has_an_identity(crm: Harness) -> None:
 
 def test_needed_scopes_grow_with_what_is_done(crm: Harness) -> None:
     """Setup needs what a run needs and more; linking contacts needs no less than not."""
+    if crm.born:
+        pytest.skip("no scopes of its schema are documented")
 
     async def work(crm: Crm) -> list[frozenset[str]]:
         choices = [(False, False), (False, True), (True, True)]
@@ -143,6 +149,8 @@ def test_needed_scopes_grow_with_what_is_done(crm: Harness) -> None:
 
 def test_without_our_object_reads_are_empty_and_writes_are_held(crm: Harness) -> None:
     """A portal before setup reads as one that holds nothing of ours."""
+    if crm.born:
+        pytest.skip("the object is there before we are")
 
     async def read(crm: Crm) -> list[object]:
         schema = await crm.schema(REQUEST, ())
@@ -184,7 +192,8 @@ def test_the_schema_reads_back_as_it_was_defined(ready: Harness) -> None:
         )
         for item in REQUEST.properties
     }
-    assert {item.name: item for item in live.properties} == expected
+    needed = {item.name for item in live.needed_properties}
+    assert {item.name: item for item in live.properties if item.name not in needed} == expected
     assert live.text_limits is not None
     assert min(live.text_limits.of(kind) or 0 for kind in (PropertyKind.TEXT, PropertyKind.LONG_TEXT)) >= 255
     found = {(item.target, item.name, item.label) for item in live.links if item.label is not None}
@@ -246,8 +255,11 @@ def test_a_full_batch_is_written_in_one_call(ready: Harness) -> None:
 
 def test_one_bad_record_does_not_spoil_its_batch(ready: Harness) -> None:
     """The record with a value the CRM refuses is rejected with a reason that holds no value."""
-    good = RecordWrite("src:1", {"status": "open"})
-    bad = [RecordWrite("src:2", {"status": "surprising"}), RecordWrite("src:3", {"votes": "many"})]
+    good = RecordWrite("src:1", {"status": "open"}, creates=True)
+    bad = [
+        RecordWrite("src:2", {"status": "surprising"}, creates=True),
+        RecordWrite("src:3", {"votes": "many"}, creates=True),
+    ]
 
     async def work(crm: Crm) -> Sent[RecordWrite]:
         # A CRM that refuses the whole batch has it halved, as in a run.
@@ -264,7 +276,7 @@ def test_one_bad_record_does_not_spoil_its_batch(ready: Harness) -> None:
 def test_archived_records_are_read_apart(ready: Harness) -> None:
     """An archived record of ours is neither live nor forgotten."""
     made = make(ready, "src:1", "src:2")
-    ready.seeds.archive(REQUEST.name, made["src:1"])
+    ready.seeds.archive(ready.kept_in or REQUEST.name, made["src:1"])
 
     async def archived(crm: Crm) -> list[CrmFeatureRequest]:
         return await requests(crm, archived=True)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 from pydantic import SecretStr
 
 from integration_assets.connectors.address_guard import AddressGuard
@@ -23,18 +24,21 @@ from integration_assets.connectors.crm.base import (
     RecordsOutcome,
     RecordWrite,
 )
-from integration_assets.connectors.crm.hubspot import endpoints, reads, schema
+from integration_assets.connectors.crm.hubspot import endpoints, library_schema, reads, schema
 from integration_assets.connectors.crm.hubspot import writes as writing
 from integration_assets.connectors.crm.hubspot.company_changes import HubSpotCompanyChanges
 from integration_assets.connectors.crm.hubspot.deals import HubSpotDeals
 from integration_assets.connectors.crm.hubspot.exports import HubSpotCompanyExport
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
+from integration_assets.connectors.crm.hubspot.library import CUSTOM, LIBRARY, Place
+from integration_assets.connectors.crm.hubspot.library_schema import LibraryState
 from integration_assets.connectors.crm.hubspot.schema import CompanyProperties
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.status_rules import RULES, WINDOWS
 from integration_assets.connectors.crm.hubspot.wire import SYSTEM, TokenInfo
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, HttpClient
 from integration_assets.connectors.limiter import Quota, credential_digest, limiter_for
+from integration_assets.errors import ConfigurationError
 from integration_assets.models import (
     Company,
     Contact,
@@ -49,17 +53,15 @@ from integration_assets.models import (
     PropertyDefinition,
 )
 
-RUN_SCOPES = frozenset(
-    {
-        "crm.objects.companies.read",
-        "crm.objects.contacts.read",
-        "crm.objects.custom.read",
-        "crm.objects.custom.write",
-        "crm.schemas.companies.read",
-        "crm.schemas.custom.read",
-    }
-)
+OUR_OWN = Place()
+OBJECT = "object"
+"""Name of the option that chooses the object."""
+
+READ_SCOPES = frozenset({"crm.objects.companies.read", "crm.objects.contacts.read", "crm.schemas.companies.read"})
 """Contacts are read whether or not they are linked: they are evidence of a voter's company."""
+CUSTOM_SCOPES = frozenset({"crm.objects.custom.read", "crm.objects.custom.write", "crm.schemas.custom.read"})
+"""Scopes of an object of our own."""
+RUN_SCOPES = READ_SCOPES | CUSTOM_SCOPES
 LINK_COMPANIES_SCOPES = frozenset({"crm.objects.companies.write"})
 LINK_CONTACTS_SCOPES = frozenset({"crm.objects.contacts.write"})
 """Associations have no scope of their own: associating counts as a write to the objects at both ends."""
@@ -81,21 +83,15 @@ class HubSpotCrm:
     records_per_archive = endpoints.RECORDS_PER_ARCHIVE
     records_per_link_read = endpoints.IDS_PER_ASSOCIATION_READ
     addresses_per_read = endpoints.IDS_PER_ASSOCIATION_READ
-    costs = CallCosts(
-        schema=endpoints.SCHEMA_CALLS,
-        missing_object=endpoints.SCHEMA_CALLS_WITHOUT_OBJECT,
-        writing=endpoints.WRITING_CALLS,
-        labels=endpoints.LABEL_CALLS,
-        records_per_page=endpoints.RECORDS_PER_CALL,
-        contacts_per_call=endpoints.IDS_PER_ASSOCIATION_READ,
-        links_per_page=endpoints.LINKS_PER_PAGE,
-    )
 
-    def __init__(self, client: HttpClient, token: SecretStr) -> None:
+    def __init__(self, client: HttpClient, token: SecretStr, place: Place = OUR_OWN) -> None:
         self._client = client
         self._token = token
         self._session = Session(client)
-        self._ids = PortalIds(self._session)
+        self._place = place
+        self._ids = PortalIds(self._session, place)
+        self._library_state: LibraryState | None = None
+        self.costs = _costs(place)
         self._identity: Portal | None = None
         self._company_properties: CompanyProperties | None = None
         self.company_export: CompanyExport | None = None
@@ -128,10 +124,12 @@ class HubSpotCrm:
     def needed_scopes(self, *, setup: bool, link_contacts: bool) -> frozenset[str]:
         """Scopes a run needs, and setup with it."""
         # A link is a write to both of its ends.
-        scopes = RUN_SCOPES | LINK_COMPANIES_SCOPES
+        library = self._place.library
+        # Of the objects of the library no further scopes are documented; `setup` needs those of their records.
+        scopes = READ_SCOPES | LINK_COMPANIES_SCOPES | (library.scopes if library else CUSTOM_SCOPES)
         if link_contacts:
             scopes |= LINK_CONTACTS_SCOPES
-        return scopes | SETUP_SCOPES if setup else scopes
+        return scopes | SETUP_SCOPES if setup and library is None else scopes
 
     # -- reading
 
@@ -140,9 +138,18 @@ class HubSpotCrm:
 
         Only the identity, which a credential has for life, may be one this connector was told before.
         """
-        live, properties = await schema.live_schema(
-            self._session, self._ids, definition, company_properties, identity=self._identity
-        )
+        if self._place.library is not None:
+            live, properties = await library_schema.live_schema(
+                self._session, self._ids, self._place, definition, company_properties, identity=self._identity
+            )
+        else:
+            live, properties = await schema.live_schema(
+                self._session, self._ids, definition, company_properties, identity=self._identity
+            )
+            absent = not (live.object_present or live.object_archived)
+            if absent and not await schema.has_custom_objects(self._session):
+                obstacle = await library_schema.no_custom_objects(self._session, definition)
+                live = msgspec.structs.replace(live, obstacles=(obstacle,))
         # A look at the schema without a mapped property reads none of the names; what was known of them stays.
         self._identity, self._company_properties = live.portal, properties or self._company_properties
         return live
@@ -151,7 +158,11 @@ class HubSpotCrm:
         """Names of our properties that exist archived; none when the object does not exist."""
         object_type = await self._ids.object_type(definition)
         # Without the object there is no address to ask for its properties at.
-        return await schema.archived_properties(self._session, object_type, definition) if object_type else ()
+        if object_type is None:
+            return ()
+        stored, names = self._place.stored(definition), self._place.neutral_names(definition)
+        found = await schema.archived_properties(self._session, object_type, stored)
+        return tuple(names[name] for name in found)
 
     def companies(self, mapping: CompanyMapping) -> AsyncIterator[Page[Company]]:
         """All live companies. Which properties there are is as of the last `schema` of this connector, if any.
@@ -173,8 +184,15 @@ class HubSpotCrm:
         object_type = await self._ids.object_type(definition)
         if object_type is None:
             return
-        async for page in reads.feature_requests(self._session, object_type, definition, archived=archived):
-            yield page
+        place = self._place
+        async for page in reads.feature_requests(
+            self._session,
+            object_type,
+            place.stored(definition),
+            archived=archived,
+            is_ours=lambda entry: place.is_ours(definition, entry),
+        ):
+            yield msgspec.structs.replace(page, records=tuple(place.read(definition, one) for one in page.records))
 
     async def feature_requests_by_key(
         self, definition: ObjectDefinition, keys: Sequence[str]
@@ -183,7 +201,17 @@ class HubSpotCrm:
         _check_size(keys, self.records_per_write, "keys")
         object_type = await self._ids.object_type(definition)
         # Nothing can be there of an object that is not: a first plan is made before setup has created it.
-        return await reads.feature_requests_by_key(self._session, object_type, definition, keys) if object_type else {}
+        if object_type is None:
+            return {}
+        place = self._place
+        found = await reads.feature_requests_by_key(
+            self._session,
+            object_type,
+            place.stored(definition),
+            keys,
+            is_ours=lambda entry: place.is_ours(definition, entry),
+        )
+        return {key: place.read(definition, record) for key, record in found.items()}
 
     async def links(
         self, definition: ObjectDefinition, record_ids: Sequence[str], target: LinkTarget
@@ -213,7 +241,24 @@ class HubSpotCrm:
         _check_size(writes, self.records_per_write, "records")
         # From here on the object must be there: a write without it is held, with the advice to run setup.
         object_type = await self._ids.required_object_type(definition)
-        return await writing.upsert(self._session, object_type, definition, writes)
+        stored = await self._as_stored(definition, writes)
+        return await writing.upsert(self._session, object_type, self._place.stored(definition), stored)
+
+    async def _as_stored(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> Sequence[RecordWrite]:
+        """The writes under the portal's names, with HubSpot's own values that go with them."""
+        library = self._place.library
+        if library is None:
+            return writes
+        if self._library_state is None:
+            self._library_state = await library_schema.library_state(self._session, self._place, definition)
+        state = self._library_state
+        return [
+            msgspec.structs.replace(
+                write,
+                values=self._place.written(definition, write.values) | state.beside(library, definition, write),
+            )
+            for write in writes
+        ]
 
     async def link(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         """Set the labels of pairs, all of one target."""
@@ -248,18 +293,31 @@ class HubSpotCrm:
     # -- schema (setup only)
 
     async def create_object(self, definition: ObjectDefinition) -> None:
-        """Create our object with its display property."""
+        """Create our object with its display property.
+
+        Raises:
+            ConfigurationError: our records are kept in an object of the library, which only people activate.
+        """
+        if self._place.library is not None:
+            raise ConfigurationError(f"{self._place.library.name} can only be activated by a person", system=SYSTEM)
         await schema.create_object(self._session, self._ids, definition)
 
     async def create_group(self, definition: ObjectDefinition) -> None:
-        """Create our property group; an existing one is left as it is."""
+        """Create our property group, and our pipeline where one is needed; an existing one is left as it is."""
         object_type = await self._ids.required_object_type(definition)
         await schema.create_group(self._session, object_type, definition)
+        if self._place.library is not None:
+            await library_schema.create_pipeline(self._session, self._place, definition)
+            self._library_state = None
 
     async def create_properties(self, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]) -> None:
         """Create properties in our group, and bring the display property into it."""
         object_type = await self._ids.required_object_type(definition)
-        await schema.create_properties(self._session, object_type, definition, properties)
+        stored, names = self._place.stored(definition), {item.name for item in properties}
+        neutral = self._place.neutral_names(definition)
+        wanted = [item for item in stored.properties if neutral[item.name] in names]
+        await schema.create_properties(self._session, object_type, stored, wanted)
+        self._library_state = None
 
     async def create_link(self, definition: ObjectDefinition, link: LinkDefinition) -> None:
         """Create a link label with its inverse."""
@@ -292,8 +350,9 @@ async def hubspot(
         patience: Seconds after which a request is not repeated any more.
         guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
         limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
-        options: Settings of the spec, by name; none of them is the connector's own.
+        options: `object`, the object that holds our records: "custom", or one of the library.
     """
+    place = Place(LIBRARY.get((options or {}).get(OBJECT, CUSTOM)))
     token = secret_of(credential)
     digest = credential_digest(base_url, token.get_secret_value())
     # By a digest: the name of the credential's file must give nothing of it away.
@@ -312,10 +371,25 @@ async def hubspot(
         guard=guard,
     )
     async with client:
-        crm = HubSpotCrm(client, token)
+        crm = HubSpotCrm(client, token, place)
         if guard is None:  # the file may be on any host: not for addresses that have to be checked
             crm.company_export = HubSpotCompanyExport(Session(client), base_url, calls)
         yield crm
+
+
+def _costs(place: Place) -> CallCosts:
+    in_library = place.library is not None
+    return CallCosts(
+        schema=endpoints.LIBRARY_SCHEMA_CALLS if in_library else endpoints.SCHEMA_CALLS,
+        missing_object=(
+            endpoints.LIBRARY_CALLS_WITHOUT_OBJECT if in_library else endpoints.SCHEMA_CALLS_WITHOUT_OBJECT
+        ),
+        writing=endpoints.LIBRARY_WRITING_CALLS if in_library else endpoints.WRITING_CALLS,
+        labels=endpoints.LABEL_CALLS,
+        records_per_page=endpoints.RECORDS_PER_CALL,
+        contacts_per_call=endpoints.IDS_PER_ASSOCIATION_READ,
+        links_per_page=endpoints.LINKS_PER_PAGE,
+    )
 
 
 def _check_size(items: Collection[object], most: int, what: str) -> None:

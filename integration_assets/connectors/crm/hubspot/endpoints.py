@@ -38,8 +38,16 @@ records at the start of the pairs only; as many pairs as in the largest other ca
 SCHEMA_CALLS = 8
 """Calls that tell what a portal has of ours: its identity, the custom objects, the properties of companies and of our
 object, and for each of two targets the labels and the limit of links."""
-SCHEMA_CALLS_WITHOUT_OBJECT = 4
-"""The same where our object does not exist: identity, objects, archived objects, company properties."""
+SCHEMA_CALLS_WITHOUT_OBJECT = 5
+"""The same where our object does not exist: identity, objects, archived objects, how many there may be, company
+properties."""
+LIBRARY_SCHEMA_CALLS = 11
+"""The same of an object of the library: identity, activation, the properties of companies and of the object, its
+schema, its pipelines, whether there are labels, and for each of two targets the labels and the limit of links."""
+LIBRARY_CALLS_WITHOUT_OBJECT = 3
+"""The same where the object is not activated: identity, activation, company properties."""
+LIBRARY_WRITING_CALLS = 4
+"""Calls before the first write into an object of the library: scopes, activation, properties, pipelines."""
 WRITING_CALLS = 2
 """Calls before the first write: the token's scopes, and the id of our object's type."""
 LABEL_CALLS = 1
@@ -99,6 +107,31 @@ def association_limit(from_type: str, to_type: str) -> Endpoint:
 def custom_object_limit() -> Endpoint:
     """Name the endpoint for the custom objects the subscription allows."""
     return _endpoint(f"/crm/limits/{VERSION}/custom-object-types")
+
+
+def custom_property_limits() -> Endpoint:
+    """Name the endpoint for the custom properties the subscription allows, by object."""
+    return _endpoint(f"/crm/limits/{VERSION}/custom-properties")
+
+
+def pipeline_limits() -> Endpoint:
+    """Name the endpoint for the pipelines the subscription allows, by object."""
+    return _endpoint(f"/crm/limits/{VERSION}/pipelines")
+
+
+def label_limits() -> Endpoint:
+    """Name the endpoint for the association labels in use, which only subscriptions with labels open."""
+    return _endpoint(f"/crm/limits/{VERSION}/associations/labels")
+
+
+def enablement() -> Endpoint:
+    """Name the endpoint for the objects of the library that are activated; it has no later version."""
+    return _endpoint("/crm/object-library/2026-03/enablement")
+
+
+def schema(object_type: str) -> Endpoint:
+    """Schema of one object type."""
+    return _endpoint(f"/crm-object-schemas/{VERSION}/schemas/{{object_type}}", object_type=object_type)
 
 
 def pipelines(object_type: str) -> Endpoint:

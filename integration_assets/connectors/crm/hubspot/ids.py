@@ -14,10 +14,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from integration_assets.connectors.crm.hubspot import endpoints
+from integration_assets.connectors.crm.hubspot.library import LibraryObject, Place
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.wire import (
     AssociationDefinition,
     AssociationType,
+    Enablement,
     Listing,
     Schema,
     decode,
@@ -144,12 +146,32 @@ def inverse_types(
 
 async def find_object(session: Session, name: str, *, archived: bool = False) -> Schema | None:
     """Our object in the portal's list of custom objects; reading it alone answers old states for a minute or more."""
+    return named_object(await custom_objects(session, archived=archived), name)
+
+
+async def custom_objects(session: Session, *, archived: bool = False) -> list[Schema] | None:
+    """The custom objects of a portal; None where its subscription has none."""
     endpoint = endpoints.schemas()
     # With the definitions of its associations: lists of labels never tell their names.
     params = {"archived": str(archived).lower(), "includeAssociationDefinitions": "true"}
-    listing = await session.read("GET", endpoint, Listing, params=params)
-    schemas = (decode(entry, Schema, endpoint=endpoint.template) for entry in listing.results)
-    return next((schema for schema in schemas if schema.name.casefold() == name.casefold()), None)
+    listing = await session.read_unless_refused(endpoint, Listing, params=params)
+    if listing is None:
+        return None
+    return [decode(entry, Schema, endpoint=endpoint.template) for entry in listing.results]
+
+
+def named_object(schemas: Sequence[Schema] | None, name: str) -> Schema | None:
+    """The object of a name, in whatever case it was made."""
+    return next((schema for schema in schemas or () if schema.name.casefold() == name.casefold()), None)
+
+
+async def is_activated(session: Session, library: LibraryObject) -> bool:
+    """True if an object of the library can be used in this portal."""
+    if not library.activated_by_people:
+        return True
+    told = await session.read_where_told("GET", endpoints.enablement(), Enablement)
+    # Where the portal does not tell, the first read of the object will.
+    return told is None or told.enablement_by_object_type_id.get(library.type_id, True)
 
 
 async def association_types(session: Session, object_type: str, target: LinkTarget) -> list[AssociationType]:
@@ -162,8 +184,9 @@ async def association_types(session: Session, object_type: str, target: LinkTarg
 class PortalIds:
     """Ids of one portal, looked up at the first need and kept until `forget_links`. Absence is never kept."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, place: Place) -> None:
         self._session = session
+        self._place = place
         self._lock = asyncio.Lock()
         self._object_types: dict[str, str] = {}
         self._definitions: dict[str, Definitions] = {}
@@ -175,11 +198,19 @@ class PortalIds:
         async with self._lock:
             if (known := self._object_types.get(definition.name)) is not None:
                 return known
-            schema = await find_object(self._session, definition.name)
+            schema = await self._find(definition)
             # Absence is not kept: setup may create the object a moment later.
             if schema is not None:
                 self.remember_object(definition, schema)
             return schema.object_type_id if schema else None
+
+    async def _find(self, definition: ObjectDefinition) -> Schema | None:
+        library = self._place.library
+        if library is None:
+            return await find_object(self._session, definition.name)
+        if not await is_activated(self._session, library):
+            return None
+        return Schema(name=library.name, object_type_id=library.type_id)
 
     async def required_object_type(self, definition: ObjectDefinition) -> str:
         """Object type id of our object.
@@ -189,7 +220,12 @@ class PortalIds:
         """
         object_type = await self.object_type(definition)
         if object_type is None:
-            reason = f"the portal has no object {definition.name!r}"
+            library = self._place.library
+            reason = (
+                f"{library.name} are not activated in the portal"
+                if library
+                else f"the portal has no object {definition.name!r}"
+            )
             raise HeldError(f"{reason}; run setup", reasons=(reason,))
         return object_type
 
@@ -232,13 +268,25 @@ class PortalIds:
         named = self.names(definition, object_type, target, ordered)
         known = LinkTypes(
             {name: key for key, name in named.items() if name is not None},
-            tuple((entry.category, entry.type_id) for entry in ordered if not entry.label),
+            self._plain(ordered),
             inverse_types(object_type, target, ordered, self._definitions.get(object_type, ())),
         )
-        # Kept only when complete: lists of labels lag behind a creation by minutes.
-        if set(known.ours) == {link.name for link in definition.links if link.target == target}:
+        # Kept only when complete: lists of labels lag behind a creation by minutes. An object of the library may have
+        # none of ours for good, where the plan has no labels.
+        wanted = {link.name for link in definition.links if link.target == target}
+        if set(known.ours) == wanted or (self._place.library is not None and not known.ours):
             self._link_types[(object_type, target)] = known
         return known
+
+    def _plain(self, ordered: Sequence[AssociationType]) -> tuple[TypeKey, ...]:
+        """The types without a label, first the one that is written.
+
+        HubSpot gives the first company of a ticket a label of its own, which is no person's: it is as plain to us.
+        """
+        plain = [entry for entry in ordered if not entry.label]
+        if self._place.library is not None:
+            plain += [entry for entry in ordered if entry.label and entry.category != USER_DEFINED]
+        return tuple((entry.category, entry.type_id) for entry in plain)
 
     def forget_links(self) -> None:
         """Look labels up again at the next need."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -209,20 +209,32 @@ def address_key(email: str) -> str:
 
 
 async def feature_requests(
-    session: Session, object_type: str, definition: ObjectDefinition, *, archived: bool
+    session: Session,
+    object_type: str,
+    definition: ObjectDefinition,
+    *,
+    archived: bool,
+    is_ours: Callable[[Any], bool] = lambda _entry: True,
 ) -> AsyncIterator[Page[CrmFeatureRequest]]:
-    """All live, or all archived, records of ours."""
+    """All live, or all archived, records of ours; `is_ours` tells them from the rows of others in the same object."""
     names = tuple(item.name for item in definition.properties)
     async for entries in record_pages(session, object_type, names, archived=archived):
         yield translate.translate(
-            entries, "feature_request", lambda record: translate.feature_request(record, definition)
+            [entry for entry in entries if is_ours(entry)],
+            "feature_request",
+            lambda record: translate.feature_request(record, definition),
         )
 
 
 async def feature_requests_by_key(
-    session: Session, object_type: str, definition: ObjectDefinition, keys: Sequence[str]
+    session: Session,
+    object_type: str,
+    definition: ObjectDefinition,
+    keys: Sequence[str],
+    *,
+    is_ours: Callable[[Any], bool] = lambda _entry: True,
 ) -> dict[str, CrmFeatureRequest]:
-    """The live records with these keys, at most 100 of them.
+    """The live records with these keys, at most 100 of them, as far as they are ours.
 
     Raises:
         ContractError: a record of the answer cannot be read; taken for missing, it would be created again.
@@ -236,7 +248,9 @@ async def feature_requests_by_key(
     endpoint = endpoints.object_batch(object_type, "read").template
     _only_missing(answer.errors, endpoint)
     page = translate.translate(
-        answer.results, "feature_request", lambda record: translate.feature_request(record, definition)
+        [entry for entry in answer.results if is_ours(entry)],
+        "feature_request",
+        lambda record: translate.feature_request(record, definition),
     )
     # A record that is there and cannot be read is not missing: it would be created a second time.
     if page.rejected:
@@ -306,10 +320,11 @@ async def links(
     """All labels between these records, at most 1,000 of them, and records of `target`."""
     found = await _associations(session, object_type, endpoints.TARGETS[target], record_ids)
     return tuple(
-        Link(record_id, target, target_id, types.label(key))
+        Link(record_id, target, target_id, label)
         for record_id, pairs in found.items()
         for target_id, keys in pairs.items()
-        for key in keys
+        # Each once: several types of a pair may be plain.
+        for label in dict.fromkeys(types.label(key) for key in keys)
     )
 
 
@@ -331,7 +346,7 @@ async def links_of_pairs(
         if len(labels) < len(keys):
             unreadable.append(pair)
         else:
-            links += [Link(pair.record_id, target, pair.target_id, label) for label in labels]
+            links += [Link(pair.record_id, target, pair.target_id, label) for label in dict.fromkeys(labels)]
     return PairLinks(tuple(links), tuple(unreadable))
 
 

@@ -7,7 +7,13 @@ from typing import Any
 
 from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
-from integration_assets.connectors.crm.hubspot.ids import PortalIds, association_types, find_object
+from integration_assets.connectors.crm.hubspot.ids import (
+    PortalIds,
+    association_types,
+    custom_objects,
+    find_object,
+    named_object,
+)
 from integration_assets.connectors.crm.hubspot.property_types import (
     CALCULATED,
     PROPERTY_TYPES,
@@ -89,13 +95,13 @@ async def live_schema(
     `ids` learn what is seen. `identity` is the portal's where it is known.
     """
     async with gather() as group:
-        who = group.create_task(_known(identity) if identity else portal(session))
-        found = group.create_task(find_object(session, definition.name))
-        of_companies = group.create_task(_company_properties(session, company_properties))
-    schema, (mapped, names) = found.result(), of_companies.result()
+        who = group.create_task(known_portal(identity) if identity else portal(session))
+        found = group.create_task(custom_objects(session))
+        of_companies = group.create_task(company_definitions(session, company_properties))
+    schema, (mapped, names) = named_object(found.result(), definition.name), of_companies.result()
     if schema is None:
         # Setup has to say so: it does not create ours beside an archived one.
-        archived = await find_object(session, definition.name, archived=True)
+        archived = await find_object(session, definition.name, archived=True) if found.result() is not None else None
         absent = LiveSchema(who.result(), False, archived is not None, (), (), mapped, text_limits=TEXT_LIMITS)
         return absent, names
     ids.remember_object(definition, schema)
@@ -103,7 +109,7 @@ async def live_schema(
     targets = tuple(dict.fromkeys(link.target for link in definition.links))
     async with gather() as group:
         properties = group.create_task(_our_properties(session, schema, definition))
-        links = [group.create_task(_links(session, ids, schema, definition, target)) for target in targets]
+        links = [group.create_task(live_links(session, ids, schema, definition, target)) for target in targets]
     live = LiveSchema(
         portal=who.result(),
         object_present=True,
@@ -117,7 +123,8 @@ async def live_schema(
     return live, names
 
 
-async def _known(identity: Portal) -> Portal:
+async def known_portal(identity: Portal) -> Portal:
+    """An identity that was read before."""
     return identity
 
 
@@ -137,31 +144,31 @@ async def _our_properties(
     """
     # Required ones of others as well: a record without them would be refused.
     required, kinds = frozenset(schema.required_properties), {item.name: item.kind for item in definition.properties}
-    found, entries = await _named_properties(session, schema.object_type_id, kinds.keys() | required)
+    found, entries = await named_properties(session, schema.object_type_id, kinds.keys() | required)
     others = sorted(name for name, entry in entries.items() if name not in kinds and not entry.hubspot_defined)
-    live = (_live(item, required=item.name in required, kind=kinds.get(item.name)) for item in found)
+    live = (live_property(item, required=item.name in required, kind=kinds.get(item.name)) for item in found)
     return tuple(live), tuple(others)
 
 
-async def _company_properties(
+async def company_definitions(
     session: Session, names: Collection[str]
 ) -> tuple[tuple[LiveProperty, ...], CompanyProperties | None]:
     """The named ones that exist, and the names of all there are."""
     # Nothing is mapped: a call less.
     if not names:
         return (), None
-    found, entries = await _named_properties(session, endpoints.COMPANIES, frozenset(names))
-    return tuple(_live(item) for item in found), frozenset(entries)
+    found, entries = await named_properties(session, endpoints.COMPANIES, frozenset(names))
+    return tuple(live_property(item) for item in found), frozenset(entries)
 
 
 async def _properties(
     session: Session, object_type: str, names: Collection[str], *, archived: bool = False
 ) -> list[Property]:
     """The named property definitions that exist. Others are not looked at: their form is none of our business."""
-    return (await _named_properties(session, object_type, names, archived=archived))[0]
+    return (await named_properties(session, object_type, names, archived=archived))[0]
 
 
-async def _named_properties(
+async def named_properties(
     session: Session, object_type: str, names: Collection[str], *, archived: bool = False
 ) -> tuple[list[Property], Mapping[str, NamedProperty]]:
     """The named definitions that exist, and the names of all there are, with whose they are."""
@@ -175,7 +182,8 @@ async def _named_properties(
     return list(wanted.values()), {one.name: one for one, _ in named}
 
 
-def _live(item: Property, *, required: bool = False, kind: PropertyKind | None = None) -> LiveProperty:
+def live_property(item: Property, *, required: bool = False, kind: PropertyKind | None = None) -> LiveProperty:
+    """A definition as the rest of the product knows it, judged by the kind it is to hold, if any."""
     type_ = PropertyType(item.type, item.field_type)
     return LiveProperty(
         name=item.name,
@@ -191,9 +199,10 @@ def _live(item: Property, *, required: bool = False, kind: PropertyKind | None =
     )
 
 
-async def _links(
+async def live_links(
     session: Session, ids: PortalIds, schema: Schema, definition: ObjectDefinition, target: LinkTarget
 ) -> list[LiveLink]:
+    """Every way in which our records can be associated with a target; `ids` learn the types."""
     async with gather() as group:
         reading = group.create_task(association_types(session, schema.object_type_id, target))
         limit = group.create_task(_link_limit(session, schema.object_type_id, target))
@@ -321,6 +330,13 @@ def _definition_body(item: PropertyDefinition, *, group: str | None = None) -> d
             for order, (value, label) in enumerate(item.options)
         ]
     return body
+
+
+async def has_custom_objects(session: Session) -> bool:
+    """True if the subscription has custom objects, as far as the portal tells."""
+    limit = await _custom_object_limit(session)
+    # The list itself is asked where the limit is not told: a subscription without them does not open it.
+    return limit.limit > 0 if limit.limit is not None else await custom_objects(session) is not None
 
 
 async def _custom_object_limit(session: Session) -> Limit:

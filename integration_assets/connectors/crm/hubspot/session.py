@@ -12,13 +12,15 @@ from integration_assets.connectors.crm.hubspot.endpoints import DEFAULT_BUCKET, 
 from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.wire import SYSTEM, BatchAnswer, BatchRead, decode
 from integration_assets.connectors.http import Answer, Call, HttpClient
-from integration_assets.errors import ContractError, QuotaError
+from integration_assets.errors import ContractError, CredentialError, QuotaError
 
 T = TypeVar("T")
 
 BATCH_REFUSED = frozenset({400, 409})
 """Something in the batch is invalid, or conflicts; nothing of it was written."""
 THROTTLED = frozenset({429})
+FORBIDDEN = frozenset({402, 403})
+"""Refused to this credential, or to the subscription."""
 NOT_TOLD = frozenset({403, 404})
 """Endpoints not every portal or credential has."""
 
@@ -54,6 +56,29 @@ class Session:
         answer = await self._client.send(call)
         # Absent and forbidden alike: either way it is not told here, and the caller goes on without.
         return None if answer.status in NOT_TOLD else decode(answer.body, kind, endpoint=call.endpoint)
+
+    async def read_unless_refused(
+        self, endpoint: Endpoint, kind: type[T], *, params: Mapping[str, str] | None = None
+    ) -> T | None:
+        """Like `read`; None where the portal's subscription does not have what is asked for.
+
+        Raises:
+            CredentialError: the token lacks a scope, which says nothing of the portal.
+        """
+        call = _call("GET", endpoint, params=params, expect=FORBIDDEN)
+        answer = await self._client.send(call)
+        if answer.status not in FORBIDDEN:
+            return decode(answer.body, kind, endpoint=call.endpoint)
+        problem = parse_problem(answer.body)
+        if problem.lacks_scope:
+            scopes = ", ".join(sorted(problem.scopes)) or "which one, HubSpot does not say"
+            raise CredentialError(
+                f"{SYSTEM}, {call.endpoint}: the token lacks a scope, one of: {scopes}; grant it to the token",
+                system=SYSTEM,
+                endpoint=call.endpoint,
+                status=answer.status,
+            )
+        return None
 
     async def start(self, endpoint: Endpoint, kind: type[T], *, json: Any) -> T:
         """Start a job that changes nothing. Not repeated after a lost answer: it would be started twice.

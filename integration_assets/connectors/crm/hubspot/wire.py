@@ -229,6 +229,34 @@ class Limit(_Wire):
     usage: int | None = None
 
 
+class ObjectLimit(_Wire):
+    """What the subscription allows of an object type, and what is used of it."""
+
+    object_type_id: str
+    limit: int | None = None
+    usage: int | None = None
+
+
+class PropertyLimits(_Wire):
+    """Custom properties that the subscription allows, by object and in all."""
+
+    by_object_type: list[ObjectLimit] = []
+    overall_limit: int | None = None
+    overall_usage: int | None = None
+
+
+class PipelineLimits(_Wire):
+    """Pipelines that the subscription allows of HubSpot's own objects."""
+
+    hubspot_defined_object_types: list[ObjectLimit] = []
+
+
+class Enablement(_Wire):
+    """Which objects of the library are activated, by type id."""
+
+    enablement_by_object_type_id: dict[str, bool] = {}
+
+
 class AccountDetails(_Wire):
     """Identity of a portal."""
 
@@ -260,6 +288,8 @@ class Stage(_Wire):
 class Pipeline(_Wire):
     """A pipeline with its stages."""
 
+    id: WireId = ""
+    label: str = ""
     stages: list[Stage] = []
 
 
