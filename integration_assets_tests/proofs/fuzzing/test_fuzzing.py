@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from integration_assets.connectors.feedback.canny.records import Reader
+from integration_assets.connectors.feedback.reading import Reader
 from integration_assets.models import Page
 from integration_assets_tests.proofs.fuzzing import tables
 from integration_assets_tests.proofs.fuzzing.fuzz import SUBJECTS, fuzz

@@ -22,6 +22,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.feedback.canny import records
 from integration_assets.connectors.feedback.canny.chain import Chain
+from integration_assets.connectors.feedback.reading import Reader
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, Call, HttpClient
 from integration_assets.connectors.limiter import (
     DEFAULT_BUCKET,
@@ -152,11 +153,11 @@ class CannyFeedback:
         """All boards, in one page: this list has no paging."""
         path = "/v1/boards/list"
         body = await self._answer(path, {})
-        yield records.Reader("board", records.board).page(_field(body, "boards", list, path))
+        yield records.reader("board", records.board).page(_field(body, "boards", list, path))
 
     async def feature_requests(self, *, statuses: Collection[str]) -> AsyncIterator[Page[FeatureRequest]]:
         """All posts of the six built-in statuses and of `statuses`, oldest first."""
-        path, reader, chain = "/v1/posts/list", records.Reader("feature_request", records.feature_request), Chain()
+        path, reader, chain = "/v1/posts/list", records.reader("feature_request", records.feature_request), Chain()
         # The list of statuses is comma-separated: a status with a comma in its name cannot be asked for.
         own = {status.strip().lower(): status.strip() for status in statuses if "," not in status}
         # A built-in status comes once, in Canny's own spelling, also where the settings name it.
@@ -184,7 +185,7 @@ class CannyFeedback:
         path = "/v1/posts/list"
         query = {"sort": "newest", "status": ",".join(records.STATUSES), "limit": A_FEW, "skip": 0}
         body = await self._answer(path, query)
-        return records.Reader("feature_request", records.feature_request).page(_field(body, "posts", list, path))
+        return records.reader("feature_request", records.feature_request).page(_field(body, "posts", list, path))
 
     async def feature_request(self, request_id: str) -> FeatureRequest | Rejected | None:
         """One post by id, whatever its status; None when Canny says there is none."""
@@ -218,7 +219,7 @@ class CannyFeedback:
         # Another record under this id would be taken for the one that was asked for.
         if given != record_id:
             _broken(path, "$.id is not the one that was asked for")
-        page: Page[T] = records.Reader(name, read).page([answer.body])
+        page: Page[T] = records.reader(name, read).page([answer.body])
         return page.records[0] if page.records else page.rejected[0]
 
     def votes(self, *, request_id: str | None = None, after: str | None = None) -> AsyncIterator[Page[Vote]]:
@@ -228,27 +229,27 @@ class CannyFeedback:
         """
         # Without a post the list is that of all boards.
         query = {"postID": request_id} if request_id else {}
-        return self._cursor_pages("/v2/votes/list", "items", records.Reader("vote", records.vote), query, after)
+        return self._cursor_pages("/v2/votes/list", "items", records.reader("vote", records.vote), query, after)
 
     def voters(self) -> AsyncIterator[Page[Voter]]:
         """All users with their companies."""
-        return self._cursor_pages("/v2/users/list", "users", records.Reader("voter", records.voter))
+        return self._cursor_pages("/v2/users/list", "users", records.reader("voter", records.voter))
 
     def accounts(self) -> AsyncIterator[Page[Account]]:
         """All companies. Their ids are the customer's own; their spend is US dollars a month."""
-        return self._cursor_pages("/v2/companies/list", "companies", records.Reader("account", records.account))
+        return self._cursor_pages("/v2/companies/list", "companies", records.reader("account", records.account))
 
     def status_changes(self) -> AsyncIterator[Page[StatusChange]]:
         """All status changes, newest first."""
         return self._cursor_pages(
-            "/v2/status_changes/list", "items", records.Reader("status_change", records.status_change)
+            "/v2/status_changes/list", "items", records.reader("status_change", records.status_change)
         )
 
     async def _cursor_pages(
         self,
         path: str,
         key: str,
-        reader: records.Reader,
+        reader: Reader,
         query: Mapping[str, str] | None = None,
         cursor: str | None = None,
     ) -> AsyncIterator[Page[Any]]:

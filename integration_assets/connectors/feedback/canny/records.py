@@ -7,23 +7,18 @@ field; that of a required one rejects the record, by the path of the field.
 
 from __future__ import annotations
 
-import copy
-import re
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
 
-from integration_assets.connectors.fields import unknown_fields
+from integration_assets.connectors.feedback.reading import Id, Reader, Time, UnusableError, read, utc
 from integration_assets.invisible import is_blank
 from integration_assets.models import (
     REQUEST_WITHOUT_ID,
-    WITHOUT_ID,
     Account,
     Board,
     FeatureRequest,
-    Page,
     Rejected,
     RejectedRequest,
     Status,
@@ -56,11 +51,6 @@ _FIELDS = {
 DOCUMENTED = {kind: (f"canny.{name}", frozenset(fields.split())) for (kind, name), fields in _FIELDS.items()}
 """Per kind of record: Canny's list of it, and the fields it may hold, used or not. Source: Canny API reference; `token`
 and `totalMRR` are in real answers all the same."""
-
-T = TypeVar("T")
-
-Id = Annotated[str, msgspec.Meta(min_length=1)]
-Time = Annotated[datetime, msgspec.Meta(tz=True)]
 
 # ------------------------------------------------------------------------------------------------- what Canny sends
 
@@ -135,56 +125,9 @@ class _StatusChange(msgspec.Struct, frozen=True):
 # ------------------------------------------------------------------------------------------------ what it means to us
 
 
-class UnusableError(ValueError):
-    """A record of the right shape that means nothing usable."""
-
-
-_FIELD = re.compile(r" - at `\$\.(\w+(?:\.\w+)*)")
-"""The place in msgspec's message of a field that it could not read; of one in a list only the list."""
-
-
-def _read(raw: Any, kind: type[T], unreadable: dict[str, str]) -> T:
-    """A record, without the optional fields that cannot be read; `unreadable` gets the reason by outermost field.
-
-    Raises:
-        msgspec.ValidationError: it is no record, or a required field cannot be read.
-    """
-    try:
-        return msgspec.convert(raw, kind)
-    except msgspec.ValidationError as error:
-        # The first is what is told in the end: later ones are about what was left over.
-        first = reason = error
-    # A copy: the record as it came is looked at again, for fields that are not documented.
-    rest = copy.deepcopy(raw)
-    # One field at a time, as msgspec stops at the first it cannot read.
-    while _leave_out(rest, str(reason), unreadable):
-        try:
-            return msgspec.convert(rest, kind)
-        except msgspec.ValidationError as error:
-            reason = error
-    raise first
-
-
-def _leave_out(record: Any, reason: str, unreadable: dict[str, str]) -> bool:
-    """Take the field out of the record that a message is about; False when it names none that is there."""
-    found = _FIELD.search(reason)
-    if found is None:
-        return False
-    *outer, name = found[1].split(".")
-    inner = record
-    for one in outer:
-        inner = inner.get(one) if isinstance(inner, dict) else None
-    if not isinstance(inner, dict) or name not in inner:
-        return False
-    del inner[name]
-    # Without its required part an object goes as well; the first reason says why.
-    unreadable.setdefault((outer or [name])[0], reason)
-    return True
-
-
 def feature_request(raw: Any, unreadable: dict[str, str]) -> FeatureRequest:
     """A post. One without a title is unusable."""
-    post = _read(raw, _Post, unreadable)
+    post = read(raw, _Post, unreadable)
     # Blank to the eye is no title either; where the title could not be read, that is the reason.
     if is_blank(post.title or ""):
         raise UnusableError(unreadable.get("title", "no title"))
@@ -202,15 +145,15 @@ def feature_request(raw: Any, unreadable: dict[str, str]) -> FeatureRequest:
         tags=tuple(tag.name for tag in post.tags or () if tag.name),
         score=post.score,
         author_id=post.author.id if post.author else None,
-        created_at=_utc(post.created, "created", unreadable),
-        status_changed_at=_utc(post.status_changed_at, "statusChangedAt", unreadable),
+        created_at=utc(post.created, "created", unreadable),
+        status_changed_at=utc(post.status_changed_at, "statusChangedAt", unreadable),
         merged_ids=tuple(dict.fromkeys(merge.post.id for merge in post.merge_history or () if merge.post)),
     )
 
 
 def board(raw: Any, unreadable: dict[str, str]) -> Board:
     """A board; its id stands in for a missing name."""
-    board = _read(raw, _Board, unreadable)
+    board = read(raw, _Board, unreadable)
     return Board(board.id, board.name or board.id, board.post_count)
 
 
@@ -220,95 +163,49 @@ def _voter_of(user: _User) -> Voter:
 
 def voter(raw: Any, unreadable: dict[str, str]) -> Voter:
     """A user with the ids of the companies it belongs to."""
-    return _voter_of(_read(raw, _User, unreadable))
+    return _voter_of(read(raw, _User, unreadable))
 
 
 def vote(raw: Any, unreadable: dict[str, str]) -> Vote:
     """A vote. Its voter knows no companies, and is None when the person is gone."""
-    vote = _read(raw, _Vote, unreadable)
+    vote = read(raw, _Vote, unreadable)
     # A vote for nothing cannot be counted, and is told.
     if not vote.post.id:
         raise UnusableError(REQUEST_WITHOUT_ID)
     # The vote stands, although the person who gave it is gone.
     voter = _voter_of(vote.voter) if vote.voter else None
-    return Vote(vote.id, vote.post.id, voter, _utc(vote.created, "created", unreadable), vote.post.status)
+    return Vote(vote.id, vote.post.id, voter, utc(vote.created, "created", unreadable), vote.post.status)
 
 
 def account(raw: Any, unreadable: dict[str, str]) -> Account:
     """A company. Its spend is kept as the number was written."""
-    company = _read(raw, _Company, unreadable)
+    company = read(raw, _Company, unreadable)
     spend = None if company.monthly_spend is None else str(company.monthly_spend)
     return Account(company.id, company.name or None, company.domain or None, spend)
 
 
 def status_change(raw: Any, unreadable: dict[str, str]) -> StatusChange:
     """A move of a post to another status."""
-    change = _read(raw, _StatusChange, unreadable)
-    return StatusChange(change.id, change.post.id, change.status, _utc(change.created, "created", unreadable))
+    change = read(raw, _StatusChange, unreadable)
+    return StatusChange(change.id, change.post.id, change.status, utc(change.created, "created", unreadable))
 
 
-def _utc(moment: datetime | None, field: str, unreadable: dict[str, str]) -> datetime | None:
-    if moment is None:
-        return None
-    try:
-        return moment.astimezone(UTC)
-    # Years 1 and 9999 may leave the calendar on the way to UTC.
-    except OverflowError:
-        unreadable[field] = "a time beyond the calendar"
-        return None
+def reader(kind: str, convert: Callable[[Any, dict[str, str]], Any]) -> Reader:
+    """A reader of one of Canny's lists, by our word for its records."""
+    return Reader(kind, convert, *DOCUMENTED[kind], rejected=_rejected if kind == "feature_request" else None)
 
 
-class Reader:
-    """Turns the raw pages of one list into pages of records, once per id, whatever is served twice."""
-
-    def __init__(self, kind: str, convert: Callable[[Any, dict[str, str]], Any]) -> None:
-        self._kind = kind
-        self._convert = convert
-        self._seen: set[str] = set()
-        self._position = 0
-
-    def page(self, items: Iterable[Any]) -> Page[Any]:
-        """The items of one raw page that were not served before, in their order."""
-        records, rejected, new = [], [], []
-        left_out: dict[str, list[tuple[str, str]]] = {}
-        for item in items:
-            # Counted over all pages: it is the only name of a record without an id.
-            self._position += 1
-            given = item.get("id") if isinstance(item, dict) else None
-            key = given if isinstance(given, str) and given else f"item {self._position} {WITHOUT_ID}"
-            # Lists that move while they are read serve a record twice.
-            if key in self._seen:
-                continue
-            self._seen.add(key)
-            new.append(item)
-            unreadable: dict[str, str] = {}
-            try:
-                records.append(self._convert(item, unreadable))
-            except (msgspec.ValidationError, UnusableError) as error:
-                rejected.append(self._rejected(key, str(error), item))
-                continue
-            for name, reason in unreadable.items():
-                left_out.setdefault(f"{DOCUMENTED[self._kind][0]}.{name}", []).append((key, reason))
-        return Page(
-            tuple(records),
-            tuple(rejected),
-            unknown_fields=unknown_fields(*DOCUMENTED[self._kind], new),
-            unreadable_fields={name: tuple(found) for name, found in left_out.items()},
-        )
-
-    def _rejected(self, key: str, reason: str, item: Any) -> Rejected:
-        # With what is known of it: its board decides whether anybody asked for it, and what was merged into it is not
-        # gone.
-        if self._kind != "feature_request" or not isinstance(item, dict):
-            return Rejected(self._kind, key, reason)
-        return RejectedRequest(
-            self._kind,
-            key,
-            reason,
-            url=_text(item.get("url")),
-            board_id=_id_of(item.get("board")),
-            merged_ids=_merged_ids(item.get("mergeHistory")),
-        )
+def _rejected(key: str, reason: str, post: Any) -> Rejected:
+    # With what is known of it: its board decides whether anybody asked for it, and what was merged into it is not
+    # gone.
+    return RejectedRequest(
+        "feature_request",
+        key,
+        reason,
+        url=_text(post.get("url")),
+        board_id=_id_of(post.get("board")),
+        merged_ids=_merged_ids(post.get("mergeHistory")),
+    )
 
 
 def _text(value: Any) -> str | None:
