@@ -53,7 +53,7 @@ def cannot_begin(tenant: str, state: EndState, line: str) -> Announcement:
         problem=run_problem(state, line, None),
         title="Feature requests: runs cannot begin",
         happened=f"tenant {tenant}: {line}",
-        advice=f"Mend what the line names. `integration-assets doctor --tenant {tenant}` checks all of it.",
+        advice=f"Fix what the line names. `integration-assets doctor --tenant {tenant}` checks all of it.",
     )
 
 

@@ -117,8 +117,3 @@ def reaches(part: int, whole: int, floor: float) -> bool:
     """Tell whether `part` of `whole` is at least the share `floor`, taken as it was written: 7 of 100 reach 0.07."""
     # Through its text: the float 0.07 is a little more than 0.07, and 7 of 100 would not reach it.
     return part >= Decimal(str(floor)) * whole
-
-
-def percent(part: int, whole: int) -> str:
-    """`part` of `whole` as people write it; 0 % of nothing."""
-    return f"{part / whole:.1%}" if whole else "0.0%"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import duckdb
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, percent, query, reaches, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, query, reaches, sample
+from integration_assets.reporting.text import percent
 
 NAME, ASSET = "votes_matched", "domain_resolved_votes"
 

@@ -6,9 +6,10 @@ from functools import partial
 
 import duckdb
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, Spoils, percent, query, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, Spoils, query, sample
 from integration_assets.models import REQUEST_WITHOUT_ID
 from integration_assets.reporting.quarantine import NOUNS, read_quarantine
+from integration_assets.reporting.text import percent
 from integration_assets.resolution.domains import blank_pattern
 
 MOST_QUARANTINED = 10

@@ -6,9 +6,9 @@ import re
 
 import duckdb
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, percent, query, reaches, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, query, reaches, sample
 from integration_assets.reporting.text import amount as money_amount
-from integration_assets.reporting.text import clean, clip, count, money
+from integration_assets.reporting.text import clean, clip, count, money, percent
 
 ASSET = "domain_resolved_votes"
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")

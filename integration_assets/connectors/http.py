@@ -323,7 +323,7 @@ class HttpClient:
                 call.bucket, patience=self._patience, longest=self._longest, slots=self._slots
             )
         except OSError as error:
-            unusable = f"not sent: the shared log of calls cannot be used ({error.strerror}); mend its directory"
+            unusable = f"not sent: the shared log of calls cannot be used ({error.strerror}); fix its directory"
             raise self._error(PermanentError, call, unusable) from error
 
     def _noted(self, note: Callable[[], None]) -> bool:

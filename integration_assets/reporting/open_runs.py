@@ -84,7 +84,7 @@ def _end(
         summary, error = ending
         facts = _facts(begun, EndState(summary.state), error, duration=summary.duration_seconds)
         record_run(connection, summary, facts)
-        return f"run {begun.run_id} ended {summary.state} and could not record it; that is mended"
+        return f"run {begun.run_id} ended {summary.state} and could not record it; that is done now"
     written = {
         action: (verified, rejected, unsure)
         for action, verified, rejected, unsure in connection.execute(

@@ -79,8 +79,17 @@ def lacking_rate(companies: int) -> str:
 
 
 def percent(part: int, whole: int) -> str:
-    """`part` of `whole` in percent, one decimal; a dash of nothing."""
-    return f"{part / whole:.1%}" if whole else "-"
+    """`part` of `whole` in percent, one decimal; a dash of nothing.
+
+    Only the whole is 100.0%, and only nothing 0.0%.
+    """
+    if not whole:
+        return "-"
+    text = f"{part / whole:.1%}"
+    # Rounded away, the few that are left would be taken for none.
+    if text == "100.0%" and part < whole:
+        return ">99.9%"
+    return "<0.1%" if text == "0.0%" and part else text
 
 
 def duration(seconds: float) -> str:

@@ -91,7 +91,7 @@ def test_a_run_that_left_its_ending_elsewhere_keeps_it(empty_store: duckdb.DuckD
     )
     summary = build_summary(None, facts)
     lines = end_dead_runs(empty_store, but="now", known_result=lambda _: (summary, facts.error), memory="all")
-    assert lines == ["run full ended FAILED and could not record it; that is mended"]
+    assert lines == ["run full ended FAILED and could not record it; that is done now"]
     assert empty_store.execute("SELECT state, error FROM ops.runs").fetchall() == [("FAILED", "the disk is full")]
 
 

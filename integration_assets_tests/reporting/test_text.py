@@ -78,6 +78,9 @@ def test_other_words():
     """Durations, shares, counts, times and clipped text read as a person would write them."""
     assert [duration(seconds) for seconds in (4.21, 59.94, 200, 7500)] == ["4.2 s", "59.9 s", "3 min 20 s", "2 h 5 min"]
     assert [percent(1, 3), percent(0, 0)] == ["33.3%", "-"]
+    # Rounding makes no all of what is not, and no none of what is some.
+    assert [percent(9_999, 10_000), percent(1, 10_000)] == [">99.9%", "<0.1%"]
+    assert [percent(5, 5), percent(0, 5)] == ["100.0%", "0.0%"]
     assert [count(1, "company", "companies"), count(1200, "company", "companies")] == ["1 company", "1,200 companies"]
     assert [moment("2026-03-01T11:30:00Z"), moment(None)] == ["2026-03-01 11:30 UTC", "never"]
     assert [clip("abcdef", 6), clip("abcdef", 5)] == ["abcdef", "abcd…"]
