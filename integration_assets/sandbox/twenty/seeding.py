@@ -7,13 +7,20 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from integration_assets.sandbox.sample.deals import CLOSED_STAGES, OPEN_STAGES
 from integration_assets.sandbox.sample_data import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY, SampleData
 from integration_assets.sandbox.twenty.options import TwentyOptions
 from integration_assets.sandbox.twenty.values import normal_url
-from integration_assets.sandbox.twenty.workspace import STAGES, Workspace
+from integration_assets.sandbox.twenty.workspace import LOST, STAGES, WON, Workspace
 
 ACCOUNT_ID_FIELD = "cannyAccountId"
 _AMOUNT = re.compile(r"-?\d{1,9}(\.\d+)?")
+_OPEN = [stage for stage in STAGES if stage not in (WON, LOST)]
+_STAGES = {
+    **{stage: _OPEN[min(place, len(_OPEN) - 1)] for place, stage in enumerate(OPEN_STAGES)},
+    **dict(zip(CLOSED_STAGES, (WON, LOST), strict=True)),
+}
+"""Stage of an opportunity by that of the sample's deal."""
 _SPELLINGS = ("https://{host}", "https://www.{host}", "{host}", "http://{host}", "http://www.{host}", "www.{host}")
 """Twenty keeps domains apart by their text: companies that share one have different spellings of it."""
 
@@ -86,12 +93,12 @@ def _people(sample: SampleData, owners: Iterable[str | None]) -> Iterator[Mappin
 
 
 def _opportunities(sample: SampleData, company_ids: list[str]) -> Iterator[Mapping[str, Any]]:
-    """One opportunity for each company that is not a customer yet."""
-    for place, row in enumerate(sample.companies):
-        if row.get("lifecyclestage") == "opportunity":
-            yield {
-                "name": f"{row['name']}: first order",
-                "amount": {"amountMicros": (place % 50 + 1) * 1_000_000_000, "currencyCode": "USD"},
-                "stage": STAGES[place % len(STAGES)],
-                "companyId": company_ids[place],
-            }
+    """The sample's deals; of several companies the first, as an opportunity has one."""
+    for row, companies in zip(sample.deals, sample.deal_companies, strict=True):
+        yield {
+            "name": row["dealname"],
+            "amount": _money(row.get("amount", ""), row["deal_currency_code"]),
+            "closeDate": row["closedate"].replace("Z", ".000Z") if "closedate" in row else None,
+            "stage": _STAGES[row["dealstage"]],
+            "companyId": company_ids[companies[0]] if companies else None,
+        }

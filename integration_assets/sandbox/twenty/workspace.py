@@ -38,7 +38,9 @@ _STANDARD: tuple[tuple[str, str, str, tuple[tuple[str, str, bool], ...]], ...] =
     ),
 )
 """Standard objects: names, type of the name, and further fields with their type and uniqueness."""
-STAGES = ("NEW", "SCREENING", "MEETING", "PROPOSAL", "CUSTOMER")
+WON, LOST = "CUSTOMER", "LOST"
+STAGES = ("NEW", "SCREENING", "MEETING", "PROPOSAL", WON, LOST)
+"""Stages of opportunities: those of a new workspace, and one that this workspace has added."""
 
 
 def api_key(workspace_id: str) -> str:

@@ -2,8 +2,8 @@
 
 `names` says what our object, its fields and its votes are called there, `endpoints` where to call and how much one
 call may carry, `status_rules` what each HTTP status means, `wire` what the answers look like, `values` what a value of
-each kind is there; `metadata`, `schema`, `reads` and `writes` do the work, `connector.TwentyCrm` is the whole as
-`connectors.crm.base.Crm`. Imports `models`, `errors`, the modules of `connectors` around the outgoing client, and
+each kind is there; `metadata`, `schema`, `reads`, `deals` and `writes` do the work, `connector.TwentyCrm` is the whole
+as `connectors.crm.base.Crm`. Imports `models`, `errors`, the modules of `connectors` around the outgoing client, and
 `connectors.crm.base`.
 
 Facts about the API were measured on running servers, versions 1.10, 2.21 and 2.31, or come from

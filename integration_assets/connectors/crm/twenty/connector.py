@@ -28,9 +28,11 @@ from integration_assets.connectors.crm.base import (
 )
 from integration_assets.connectors.crm.twenty import endpoints, reads, schema
 from integration_assets.connectors.crm.twenty import writes as writing
+from integration_assets.connectors.crm.twenty.deals import TwentyDeals
 from integration_assets.connectors.crm.twenty.metadata import Metadata, read_metadata, required
 from integration_assets.connectors.crm.twenty.names import TARGETS, field_name, request_object, vote_object
 from integration_assets.connectors.crm.twenty.session import Session
+from integration_assets.connectors.crm.twenty.spec import CLOSED_STAGES, USUAL_CLOSED_STAGES
 from integration_assets.connectors.crm.twenty.status_rules import PLANS, RULES, WINDOWS
 from integration_assets.connectors.crm.twenty.values import DEFAULT_CURRENCY, default_currency
 from integration_assets.connectors.crm.twenty.wire import SYSTEM, ListPage
@@ -83,6 +85,7 @@ class TwentyCrm:
     Args:
         client: An open client with `status_rules.RULES`; the caller closes it.
         key: The API key, for the workspace it names.
+        closed_stages: API values of the stages of opportunities that are won or lost.
     """
 
     records_per_write = endpoints.RECORDS_PER_BATCH
@@ -104,15 +107,14 @@ class TwentyCrm:
     )
     company_changes: CompanyChanges | None = None
     company_export: CompanyExport | None = None
-    deals: OpenDeals | None = None
-    """None: an opportunity has a stage, of options that each workspace chooses, and nothing says which are closed."""
 
-    def __init__(self, client: HttpClient, key: SecretStr) -> None:
+    def __init__(self, client: HttpClient, key: SecretStr, closed_stages: Sequence[str] = ()) -> None:
         self._client = client
         self._key = key
         self._session = Session(client)
         self._people = reads.People(self._session)
         self._metadata: Metadata | None = None
+        self.deals: OpenDeals | None = TwentyDeals(self._session, self._any_metadata, closed_stages)
 
     @property
     def name(self) -> str:
@@ -277,6 +279,10 @@ class TwentyCrm:
     async def _known_metadata(self, definition: ObjectDefinition) -> Metadata:
         return self._metadata if self._metadata is not None else await self._read_metadata(definition)
 
+    async def _any_metadata(self) -> Metadata:
+        """The objects of the workspace, of which ours may not tell what is unique."""
+        return self._metadata if self._metadata is not None else await read_metadata(self._session)
+
     async def _has(self, definition: ObjectDefinition) -> bool:
         one = (await self._known_metadata(definition)).get(request_object(definition).singular)
         return one is not None and one.is_active
@@ -302,7 +308,7 @@ class TwentyCrm:
     async def _check_mapped(self, mapping: CompanyMapping) -> None:
         if not mapping.names():
             return
-        metadata = self._metadata if self._metadata is not None else await read_metadata(self._session)
+        metadata = await self._any_metadata()
         company = metadata.get(TARGETS["company"])
         missing = [name for name in mapping.names() if company is None or company.field(name) is None]
         # Absent from every record, it would leave every company without a figure, and without a word.
@@ -338,9 +344,10 @@ async def twenty(
         patience: Seconds after which a request is not repeated any more.
         guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
         limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
-        options: Settings of the spec, by name; none of them is the connector's own.
+        options: Settings of the spec, by name.
     """
     token = secret_of(credential)
+    closed = (options or {}).get(CLOSED_STAGES) or USUAL_CLOSED_STAGES
     digest = credential_digest(base_url, token.get_secret_value())
     client = HttpClient(
         system=SYSTEM,
@@ -355,7 +362,7 @@ async def twenty(
         guard=guard,
     )
     async with client:
-        yield TwentyCrm(client, token)
+        yield TwentyCrm(client, token, [stage.strip() for stage in closed.split(",") if stage.strip()])
 
 
 def _check_size(items: Collection[object], most: int, what: str) -> None:

@@ -16,6 +16,9 @@ from integration_assets.connectors.specs import (
     Words,
 )
 
+CLOSED_STAGES = "closed_stages"
+USUAL_CLOSED_STAGES = "CUSTOMER"
+"""Twenty's own workspaces begin with one stage that is won, and none that is lost."""
 _FIELD = r"[a-z][A-Za-z0-9]{0,62}"
 _FIELD_HINT = "must be the API name of a field of companies, such as annualRecurringRevenue"
 
@@ -46,7 +49,7 @@ TWENTY = ProviderSpec(
             form=r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
             hint="must be the id of the workspace, such as 20202020-1c25-4d02-bf25-6aeccf7ea419",
             label="Workspace id",
-            help="The only workspace runs may write to. Empty: the first one that answers is kept.",
+            help="The only workspace runs may write to. Twenty does not say which one is for trials, so it has to be set.",
             shapes_plan=False,
         ),
         SettingSpec(
@@ -72,6 +75,16 @@ TWENTY = ProviderSpec(
             hint=_FIELD_HINT,
             label="Field with the account id",
             help="Holds the feedback system's id of the company; id: the id is the record's own.",
+        ),
+        SettingSpec(
+            name=CLOSED_STAGES,
+            variable=VariableSpec("TWENTY_CLOSED_STAGES"),
+            form=r"[A-Z][A-Z0-9_]*(,[A-Z][A-Z0-9_]*)*",
+            hint="must be API names of stages of opportunities, such as CUSTOMER,LOST",
+            label="Closed stages",
+            help="API names of the stages of opportunities that are won or lost.",
+            default=USUAL_CLOSED_STAGES,
+            shapes_plan=False,
         ),
     ),
     words=Words(portal="workspace", object="object", link="record of a vote", label="kind"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -22,8 +24,8 @@ from integration_assets.connectors.crm.base import (
 from integration_assets.connectors.crm.twenty.connector import workspace_of
 from integration_assets.connectors.crm.twenty.status_rules import RULES
 from integration_assets.connectors.rules import Action, Answer
-from integration_assets.errors import ConfigurationError, CredentialError
-from integration_assets.models import Company, CrmFeatureRequest, Link, LiveSchema, Portal, PortalKind
+from integration_assets.errors import ConfigurationError, CredentialError, PermanentError
+from integration_assets.models import Company, CrmFeatureRequest, Deal, Link, LiveSchema, Portal, PortalKind
 from integration_assets.sandbox.twenty import api_key
 from integration_assets.sandbox.twenty.faults import answer_lost, key_revoked, path_contains
 from integration_assets.sync.drift import target_problems
@@ -433,3 +435,47 @@ def test_a_refused_batch_says_what_without_values(ready: Harness):
     assert "surprising" not in refused.value.message.lower()
     # The first generation repeats what its database says, which is not much.
     assert ("status" in refused.value.reason) is not ready.portal.options.first_generation
+
+
+# -- opportunities
+
+
+def deals_of(harness: Harness, company_ids: list[str] | None = None) -> list[Deal]:
+    async def work(crm: Crm) -> list[Deal]:
+        assert crm.deals is not None
+        return [one async for page in crm.deals.of(company_ids) for one in page.page.records]
+
+    return harness.talk(work)
+
+
+def test_open_opportunities_come_with_company_stage_and_amount(ready: Harness):
+    """Those of a closed stage are left out; of another company they are, where companies are named."""
+    acme, beta = ready.seeds.company(name="Acme"), ready.seeds.company(name="Beta")
+    common = {"name": "Renewal", "amount": {"amountMicros": -1_500_000, "currencyCode": "EUR"}}
+    mine, theirs, *_ = ready.portal.seed(
+        "opportunities",
+        [
+            {**common, "stage": "NEW", "companyId": acme, "closeDate": "2026-12-31T00:00:00.000Z"},
+            {"stage": "MEETING", "companyId": beta},
+            {**common, "stage": "CUSTOMER", "companyId": acme},
+        ],
+    )
+    expected = Deal(mine, "Renewal", (acme,), "New", Decimal("-1.5"), "EUR", close_date=date(2026, 12, 31))
+    assert deals_of(ready, [acme]) == [expected]
+    assert {one.deal_id for one in deals_of(ready)} == {mine, theirs}
+    assert {one.deal_id for one in deals_of(ready, [GONE[:-3] + f"{number:03}" for number in range(121)])} == {
+        mine,
+        theirs,
+    }
+    assert deals_of(ready, []) == []
+
+
+def test_stages_that_are_not_there_leave_the_pipeline_unread(ready: Harness):
+    """Closed opportunities would count as open, without a word."""
+    stage = ready.portal.objects["opportunities"].fields["stage"]
+    stage.options = [option for option in stage.options if option["value"] != "CUSTOMER"]
+    with pytest.raises(PermanentError, match="no stage CUSTOMER: name those that are won or lost, of NEW"):
+        deals_of(ready)
+    stage.options = []
+    with pytest.raises(PermanentError, match="no opportunities with stages"):
+        deals_of(ready)
