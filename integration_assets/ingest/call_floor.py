@@ -134,6 +134,8 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
     """Calls of the CRM for reading: schemas, companies, deals, our records and their links, contacts of voters."""
     page, targets = sizes.costs.records_per_page, 2
     lists = (work.companies, work.live_records, work.archived_records)
+    # Where contacts are listed, an address takes no call of its own.
+    spelled = () if sizes.costs.lists_contacts else (work.addresses, work.address_spellings)
     return (
         work.schemas
         + work.company_calls
@@ -141,8 +143,7 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
         + sum(_pages(records, page) for records in lists)
         + calls_for(work.live_records or 0, sizes.limits.records_per_link_read) * targets
         + work.link_pages
-        + calls_for(work.addresses, sizes.limits.records_per_write)
-        + calls_for(work.address_spellings, sizes.limits.records_per_write)
+        + sum(calls_for(addresses, sizes.limits.records_per_write) for addresses in spelled)
         + calls_for(work.contacts, sizes.costs.contacts_per_call)
     )
 

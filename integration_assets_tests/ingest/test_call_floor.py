@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from integration_assets.connectors.crm.base import CallCosts
@@ -71,6 +72,12 @@ def test_feedback_system(work: FeedbackWork, calls: int) -> None:
 def test_reading_the_crm(work: CrmWork, calls: int) -> None:
     """Schemas, lists in pages of 100, links of 1,000 records to two targets, 100 addresses or 1,000 contacts a call."""
     assert crm_reading_floor(work, SIZES) == calls
+
+
+def test_a_crm_that_lists_its_contacts_is_asked_for_no_address() -> None:
+    """They come in pages, however many addresses there are."""
+    sizes = msgspec.structs.replace(SIZES, costs=msgspec.structs.replace(COSTS, lists_contacts=True))
+    assert crm_reading_floor(CrmWork(addresses=1_001, address_spellings=5, contacts=1_001), sizes) == 2
 
 
 @pytest.mark.parametrize(

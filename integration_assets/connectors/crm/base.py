@@ -127,6 +127,7 @@ class CallCosts(msgspec.Struct, frozen=True):
     is), `missing_object` one where it does not. `writing` comes before the first write of a record: scopes, and what
     our object is called; `labels` before the first link to a target. A list brings `records_per_page`, and the primary
     companies of `contacts_per_call` contacts take a call. Reading links brings `links_per_page` of each record.
+    `lists_contacts`: all contacts are listed, `contacts_per_call` a call, whichever addresses are asked for.
     """
 
     schema: int
@@ -136,6 +137,7 @@ class CallCosts(msgspec.Struct, frozen=True):
     records_per_page: int
     contacts_per_call: int
     links_per_page: int
+    lists_contacts: bool = False
 
 
 class ChangeCosts(msgspec.Struct, frozen=True):

@@ -32,8 +32,8 @@ from integration_assets.connectors.crm.twenty.deals import TwentyDeals
 from integration_assets.connectors.crm.twenty.metadata import Metadata, read_metadata, required
 from integration_assets.connectors.crm.twenty.names import TARGETS, field_name, request_object, vote_object
 from integration_assets.connectors.crm.twenty.session import Session
-from integration_assets.connectors.crm.twenty.spec import CLOSED_STAGES, USUAL_CLOSED_STAGES
-from integration_assets.connectors.crm.twenty.status_rules import PLANS, RULES, WINDOWS
+from integration_assets.connectors.crm.twenty.spec import BATCH_SIZE, CALLS_PER_MINUTE, CLOSED_STAGES, USUAL
+from integration_assets.connectors.crm.twenty.status_rules import RULES, SMALLER_PLAN, windows
 from integration_assets.connectors.crm.twenty.values import DEFAULT_CURRENCY, default_currency
 from integration_assets.connectors.crm.twenty.wire import SYSTEM, ListPage
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, HttpClient
@@ -86,10 +86,9 @@ class TwentyCrm:
         client: An open client with `status_rules.RULES`; the caller closes it.
         key: The API key, for the workspace it names.
         closed_stages: API values of the stages of opportunities that are won or lost.
+        batch_size: Records written in one call.
     """
 
-    records_per_write = endpoints.RECORDS_PER_BATCH
-    pairs_per_write = endpoints.PAIRS_PER_WRITE
     pairs_per_removal = endpoints.PAIRS_PER_REMOVAL
     pairs_per_archive = endpoints.PAIRS_PER_REMOVAL
     records_per_archive = endpoints.PAIRS_PER_REMOVAL
@@ -104,11 +103,20 @@ class TwentyCrm:
         # The company of a person comes with the person.
         contacts_per_call=endpoints.RECORDS_PER_PAGE,
         links_per_page=endpoints.RECORDS_PER_PAGE,
+        lists_contacts=True,
     )
     company_changes: CompanyChanges | None = None
     company_export: CompanyExport | None = None
 
-    def __init__(self, client: HttpClient, key: SecretStr, closed_stages: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        key: SecretStr,
+        *,
+        closed_stages: Sequence[str] = (),
+        batch_size: int = endpoints.RECORDS_PER_BATCH,
+    ) -> None:
+        self.records_per_write = self.pairs_per_write = batch_size
         self._client = client
         self._key = key
         self._session = Session(client)
@@ -231,7 +239,7 @@ class TwentyCrm:
         if not pairs:
             return PairsOutcome(())
         await self._votes_required(definition)
-        return await writing.link(self._session, definition, _one_target(pairs), pairs)
+        return await writing.link(self._session, definition, _one_target(pairs), pairs, self.records_per_write)
 
     async def unlink(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         """Take labels off pairs, all of one target."""
@@ -347,12 +355,19 @@ async def twenty(
         options: Settings of the spec, by name.
     """
     token = secret_of(credential)
-    closed = (options or {}).get(CLOSED_STAGES) or USUAL_CLOSED_STAGES
+    settings = {**USUAL, **(options or {})}
+    per_minute = int(settings[CALLS_PER_MINUTE])
     digest = credential_digest(base_url, token.get_secret_value())
     client = HttpClient(
         system=SYSTEM,
         base_url=base_url,
-        limiter=limiter_for(SYSTEM, digest, WINDOWS, plans=PLANS, directory=limits_in),
+        limiter=limiter_for(
+            SYSTEM,
+            digest,
+            windows(per_minute),
+            plans=[windows(SMALLER_PLAN)] if per_minute > SMALLER_PLAN else [],
+            directory=limits_in,
+        ),
         calls=calls,
         rules=RULES,
         headers={"authorization": SecretStr(f"Bearer {token.get_secret_value()}")},
@@ -362,7 +377,8 @@ async def twenty(
         guard=guard,
     )
     async with client:
-        yield TwentyCrm(client, token, [stage.strip() for stage in closed.split(",") if stage.strip()])
+        closed = settings[CLOSED_STAGES].split(",")
+        yield TwentyCrm(client, token, closed_stages=closed, batch_size=int(settings[BATCH_SIZE]))
 
 
 def _check_size(items: Collection[object], most: int, what: str) -> None:

@@ -13,8 +13,8 @@ INDEXES = "/metadata"
 RECORDS_PER_PAGE = 200
 """Most records of a page; a higher `limit` is silently cut to it."""
 RECORDS_PER_BATCH = 60
-"""Records of a batch as documented. Servers take 200, but a cloud workspace may keep to what is documented."""
-PAIRS_PER_WRITE = 60
+"""Records of a batch as documented, unless a setting says more. Servers take 200, but a cloud workspace may keep to
+what is documented."""
 PAIRS_PER_REMOVAL = 60
 KEYS_PER_FILTER = 120
 """Keys or ids in one filter. A vote's key is 102 bytes long in an address, and one beyond 16,000 bytes is refused with

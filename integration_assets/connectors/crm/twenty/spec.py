@@ -16,9 +16,10 @@ from integration_assets.connectors.specs import (
     Words,
 )
 
-CLOSED_STAGES = "closed_stages"
-USUAL_CLOSED_STAGES = "CUSTOMER"
-"""Twenty's own workspaces begin with one stage that is won, and none that is lost."""
+CLOSED_STAGES, CALLS_PER_MINUTE, BATCH_SIZE = "closed_stages", "calls_per_minute", "batch_size"
+USUAL = {CLOSED_STAGES: "CUSTOMER", CALLS_PER_MINUTE: "100", BATCH_SIZE: "60"}
+"""Settings the connector reads, where nobody says otherwise. Twenty's own workspaces begin with one stage that is won,
+and none that is lost."""
 _FIELD = r"[a-z][A-Za-z0-9]{0,62}"
 _FIELD_HINT = "must be the API name of a field of companies, such as annualRecurringRevenue"
 
@@ -49,7 +50,7 @@ TWENTY = ProviderSpec(
             form=r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
             hint="must be the id of the workspace, such as 20202020-1c25-4d02-bf25-6aeccf7ea419",
             label="Workspace id",
-            help="The only workspace runs may write to. Twenty does not say which one is for trials, so it has to be set.",
+            help="The only workspace runs may write to. Nothing of a workspace says what it is for: it has to be set.",
             shapes_plan=False,
         ),
         SettingSpec(
@@ -83,7 +84,27 @@ TWENTY = ProviderSpec(
             hint="must be API names of stages of opportunities, such as CUSTOMER,LOST",
             label="Closed stages",
             help="API names of the stages of opportunities that are won or lost.",
-            default=USUAL_CLOSED_STAGES,
+            default=USUAL[CLOSED_STAGES],
+            shapes_plan=False,
+        ),
+        SettingSpec(
+            name=CALLS_PER_MINUTE,
+            variable=VariableSpec("TWENTY_CALLS_PER_MINUTE"),
+            form=r"[1-9][0-9]{0,5}",
+            hint="must be a number of calls, such as 100",
+            label="Calls per minute",
+            help="Calls the workspace allows in a minute; a server of one's own can be told to allow more.",
+            default=USUAL[CALLS_PER_MINUTE],
+            shapes_plan=False,
+        ),
+        SettingSpec(
+            name=BATCH_SIZE,
+            variable=VariableSpec("TWENTY_BATCH_SIZE"),
+            form=r"[1-9][0-9]?|1[0-9]{2}|200",
+            hint="must be a number of records from 1 to 200",
+            label="Records per batch",
+            help="Records written in one call. Twenty documents 60; servers were seen to take 200.",
+            default=USUAL[BATCH_SIZE],
             shapes_plan=False,
         ),
     ),

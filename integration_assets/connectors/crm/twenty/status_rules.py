@@ -5,19 +5,21 @@ Statuses not listed follow the common table of `connectors.rules`: 401 credentia
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from integration_assets.connectors.crm.twenty.error_answers import reason
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Window
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
 
-WINDOWS: Mapping[str, tuple[Window, ...]] = {DEFAULT_BUCKET: (Window(100, 60),)}
-"""Calls of a workspace, whichever of its API keys makes them; a batch is one."""
-PLANS: tuple[Mapping[str, tuple[Window, ...]], ...] = ({DEFAULT_BUCKET: (Window(50, 60),)},)
-"""What smaller plans of the cloud allow."""
+MINUTE = 60
+SMALLER_PLAN = 50
+"""Calls a minute that smaller plans of the cloud allow."""
 FIRST_WAIT = 15.0
 LONGEST_WAIT = 60.0
 """Seconds. A 429 does not say how long to wait; after a minute the whole bucket is full again."""
+
+
+def windows(calls: int) -> dict[str, tuple[Window, ...]]:
+    """So many calls a minute: of a workspace, whichever of its API keys makes them; a batch is one."""
+    return {DEFAULT_BUCKET: (Window(calls, MINUTE),)}
 
 
 def describe(answer: Answer) -> str:

@@ -102,7 +102,7 @@ def written_records(answer: Iterable[Any]) -> dict[str, WrittenRecord]:
 
 
 async def link(
-    session: Session, definition: ObjectDefinition, target: LinkTarget, pairs: Sequence[PairWrite]
+    session: Session, definition: ObjectDefinition, target: LinkTarget, pairs: Sequence[PairWrite], batch_size: int
 ) -> PairsOutcome:
     """Give pairs their labels, a vote for each. Safe to repeat.
 
@@ -115,7 +115,7 @@ async def link(
     good = [pair for pair in pairs if has_id_form(pair.record_id) and has_id_form(pair.target_id)]
     rows = {row[KEY_FIELD]: row for pair in good for row in vote_rows(definition, target, pair)}
     written: set[str] = set()
-    for part in endpoints.cut(rows, endpoints.RECORDS_PER_BATCH):
+    for part in endpoints.cut(rows, batch_size):
         answer = await session.upsert(vote_object(definition).plural, [rows[key] for key in part])
         written |= written_records(answer).keys()
     there = [pair for pair in good if all(row[KEY_FIELD] in written for row in vote_rows(definition, target, pair))]
