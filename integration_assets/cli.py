@@ -29,6 +29,8 @@ from integration_assets.commands.shared import (
     settings_of,
     settings_of_tenant,
 )
+from integration_assets.connectors.specs import ProviderKind
+from integration_assets.providers import of_kind, usual
 
 if TYPE_CHECKING:
     from integration_assets.config import LogLevel, Settings
@@ -157,6 +159,9 @@ def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
 )
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the sandbox servers running at the end.")] = False,
+    crm: Annotated[
+        str, typer.Option(help=f"CRM to stand in for: {', '.join(spec.name for spec in of_kind(ProviderKind.CRM))}.")
+    ] = usual(ProviderKind.CRM).name,
 ) -> None:
     """Run everything on embedded stand-ins for the systems: setup, dry run, sync, and a second sync.
 
@@ -164,7 +169,7 @@ def demo(
     """
     from integration_assets.demo import run_demo
 
-    raise SystemExit(run_demo(results_console(), keep=keep))
+    raise SystemExit(run_demo(results_console(), keep=keep, crm=crm))
 
 
 @app.command(

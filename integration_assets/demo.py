@@ -18,7 +18,7 @@ from rich.text import Text
 from integration_assets.commands.run_output import show_message, show_result, show_saved_plan
 from integration_assets.config import DEFAULT_TENANT, Settings, load_settings, variable
 from integration_assets.definitions import defs
-from integration_assets.errors import PermanentError
+from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.reporting.progress import showing
 from integration_assets.reporting.published import open_published, read_calls, show_rankings
 from integration_assets.reporting.rankings import read_unresolved
@@ -26,7 +26,7 @@ from integration_assets.reporting.terminal import show_calls, show_unresolved
 from integration_assets.runs.in_process import run_job
 from integration_assets.runs.result import RunResult
 from integration_assets.runs.state import Mode
-from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
+from integration_assets.sandbox.server import CRM_NAMES, Sandbox, SandboxAddresses, build_sandbox, serving
 from integration_assets.tenants.portal_setup import set_up
 
 DEMO_HOME = Path(".integration_assets") / "demo"
@@ -53,12 +53,14 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
 
 
 @contextmanager
-def served(home: Path, *, port: int = 0) -> Iterator[tuple[Sandbox, SandboxAddresses, dict[str, str]]]:
+def served(
+    home: Path, *, port: int = 0, crm: str = CRM_NAMES[0]
+) -> Iterator[tuple[Sandbox, SandboxAddresses, dict[str, str]]]:
     """A fresh sandbox on loopback, and the variables that point the product at it, its home included.
 
-    Ports are `port` and the four after it, or any that are free.
+    Ports are `port` and the four after it, or any that are free. `crm` is what stands in for the CRM.
     """
-    sandbox = build_sandbox()
+    sandbox = build_sandbox(crm=crm)
     ports = tuple(range(port, port + 5)) if port else ()
     home.mkdir(parents=True, exist_ok=True)
     overrides = home / "overrides.csv"
@@ -78,12 +80,18 @@ def served(home: Path, *, port: int = 0) -> Iterator[tuple[Sandbox, SandboxAddre
         )
 
 
-def run_demo(console: Console, *, keep: bool = False) -> int:
-    """Setup, dry run, sync, a second sync, and what there is to see afterwards. Returns the exit code."""
+def run_demo(console: Console, *, keep: bool = False, crm: str = CRM_NAMES[0]) -> int:
+    """Setup, dry run, sync, a second sync, and what there is to see afterwards. Returns the exit code.
+
+    Raises:
+        ConfigurationError: there is no look-alike of `crm`.
+    """
+    if crm not in CRM_NAMES:
+        raise ConfigurationError(f"there is no look-alike of {crm!r}: choose one of {', '.join(CRM_NAMES)}")
     began = time.monotonic()
     # From an empty home, so that the first sync has everything to write.
     shutil.rmtree(DEMO_HOME, ignore_errors=True)
-    with served(DEMO_HOME) as (sandbox, _, environment), variables(environment):
+    with served(DEMO_HOME, crm=crm) as (sandbox, _, environment), variables(environment):
         settings = load_settings()
         _headline(console, "Setup: what the CRM portal lacks is created")
         show_setup(console, settings)

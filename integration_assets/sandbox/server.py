@@ -1,4 +1,4 @@
-"""The whole sandbox on loopback, by one server: Canny, two HubSpot portals, Slack, billing, with sample data.
+"""The whole sandbox on loopback, by one server: Canny, two portals of a CRM, Slack, billing, with sample data.
 
 `build_sandbox` makes the states, `serving` serves them for the length of a `with` block, `run_forever` until a signal.
 """
@@ -8,17 +8,18 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import FrameType
 
 from integration_assets.sandbox.canny import BUSINESS, Plan, canny_lookalike
 from integration_assets.sandbox.canny.limits import FREE, PRO, RateLimiter
+from integration_assets.sandbox.crms import OTHER_CRMS
 from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
 from integration_assets.sandbox.internal import Billing, billing_lookalike
 from integration_assets.sandbox.internal.billing import billed_accounts
-from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike
+from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.sample_data import (
     ACCOUNT_ID_PROPERTY,
     ARR_PROPERTY,
@@ -28,6 +29,7 @@ from integration_assets.sandbox.sample_data import (
 )
 from integration_assets.sandbox.serving import listening
 from integration_assets.sandbox.slack import SlackTeam, slack_lookalike
+from integration_assets.sandbox.stand_in import CrmStandIn, Latency
 
 SANDBOX_PORTAL_ID = 47_110_815
 PRODUCTION_PORTAL_ID = 8_150_471
@@ -35,7 +37,9 @@ PRODUCTION_PORTAL_ID = 8_150_471
 _CONTACT_TO_COMPANY = [("HUBSPOT_DEFINED", 1), ("HUBSPOT_DEFINED", 279)]  # primary, and unlabelled
 _CHILD_TO_PARENT = [("HUBSPOT_DEFINED", 14)]
 
-Latency = Callable[[LoggedRequest], float]
+HUBSPOT = "hubspot"
+CRM_NAMES = (HUBSPOT, *OTHER_CRMS)
+"""CRMs the sandbox can stand in for; the first where none is named."""
 Ports = tuple[int, ...]
 """Ports of Canny, the sandbox portal, the production portal, Slack and billing; 0, or none named, takes a free one."""
 
@@ -51,7 +55,7 @@ class SeededPortal:
 
 @dataclass
 class Sandbox:
-    """The look-alikes and their states."""
+    """The look-alikes and their states. `crm` is served as the CRM: the two HubSpot portals, or another one's."""
 
     sample: SampleData
     canny: Lookalike
@@ -63,10 +67,11 @@ class Sandbox:
     production: SeededPortal
     team: SlackTeam
     billing: Billing
+    crm: CrmStandIn
 
     def overrides_csv(self, environment: str) -> str:
         """The sample's overrides as the CSV of one environment ("sandbox", "production"), whose ids it holds."""
-        ids = {"sandbox": self.sandbox, "production": self.production}[environment].company_ids
+        ids = self.crm.company_ids[environment]
         rows = [f'{match},{ids[index]},"{note}"' for match, index, note in self.sample.overrides]
         return "\n".join(["match,company_id,note", *rows, ""])
 
@@ -76,24 +81,25 @@ class SandboxAddresses:
     """Where a served sandbox listens."""
 
     canny_base_url: str
-    hubspot_sandbox_base_url: str
-    hubspot_production_base_url: str
+    crm_sandbox_base_url: str
+    crm_production_base_url: str
     slack_base_url: str
     internal_base_url: str
+    crm_settings: Callable[[str, str], Mapping[str, str]]
+    """Environment variables of the CRM, for its two addresses."""
     settings: tuple[tuple[str, str], ...]
-    """Environment variables beside the addresses: keys, property names, own domains, rates."""
+    """Environment variables beside these: keys, own domains, rates."""
 
     def environment(self) -> dict[str, str]:
         """The environment variables that point the product at this sandbox."""
-        hosts = (url.split("/")[2] for url in (*self._urls().values(), self.internal_base_url))
-        return {**self._urls(), **dict(self.settings), "INTEGRATION_ASSETS_ALLOWED_HOSTS": ",".join(hosts)}
-
-    def _urls(self) -> dict[str, str]:
+        urls = {"CANNY_BASE_URL": self.canny_base_url, "SLACK_BASE_URL": self.slack_base_url}
+        crm = (self.crm_sandbox_base_url, self.crm_production_base_url)
+        hosts = (url.split("/")[2] for url in (*urls.values(), *crm, self.internal_base_url))
         return {
-            "CANNY_BASE_URL": self.canny_base_url,
-            "HUBSPOT_SANDBOX_BASE_URL": self.hubspot_sandbox_base_url,
-            "HUBSPOT_PRODUCTION_BASE_URL": self.hubspot_production_base_url,
-            "SLACK_BASE_URL": self.slack_base_url,
+            **urls,
+            **self.crm_settings(*crm),
+            **dict(self.settings),
+            "INTEGRATION_ASSETS_ALLOWED_HOSTS": ",".join(hosts),
         }
 
 
@@ -104,11 +110,13 @@ def build_sandbox(
     portal_options: PortalOptions | None = None,
     slack_interval: float = 1.0,
     latency: Latency | None = None,
+    crm: str = HUBSPOT,
 ) -> Sandbox:
     """A sandbox with this sample data, by default the standard sample with its newest votes from just now.
 
     Both portals get the same companies and contacts under different ids. `plan` None lifts Canny's rate limits, and
-    `slack_interval` 0 Slack's. The sample's workspace is used as it is and changes with the calls made.
+    `slack_interval` 0 Slack's. The sample's workspace is used as it is and changes with the calls made. `crm`, one of
+    `CRM_NAMES`, is what is served as the CRM.
     """
     if sample is None:
         sample = build_sample(until=datetime.now(UTC).replace(microsecond=0))
@@ -116,18 +124,42 @@ def build_sandbox(
     sandbox = _seeded(sample, SANDBOX_PORTAL_ID, "SANDBOX", portal_options)
     production = _seeded(sample, PRODUCTION_PORTAL_ID, "STANDARD", portal_options)
     team = SlackTeam(interval=slack_interval)
+    hubspot = hubspot_stand_in(sandbox, production, latency=latency)
     billing = Billing(billed_accounts(sample.companies, ARR_PROPERTY, CURRENCY_PROPERTY))
     return Sandbox(
         sample=sample,
         canny=canny_lookalike(sample.workspace, latency),
-        hubspot_sandbox=hubspot_lookalike(sandbox.portal, latency=latency),
-        hubspot_production=hubspot_lookalike(production.portal, latency=latency),
+        hubspot_sandbox=hubspot.sandbox,
+        hubspot_production=hubspot.production,
         slack=slack_lookalike(team, latency),
         internal=billing_lookalike(billing, latency),
         sandbox=sandbox,
         production=production,
         team=team,
         billing=billing,
+        crm=hubspot if crm == HUBSPOT else OTHER_CRMS[crm](sample, latency=latency),
+    )
+
+
+def hubspot_stand_in(sandbox: SeededPortal, production: SeededPortal, *, latency: Latency | None = None) -> CrmStandIn:
+    """The look-alikes of two portals."""
+
+    def settings(sandbox_url: str, production_url: str) -> Mapping[str, str]:
+        return {
+            "HUBSPOT_SANDBOX_BASE_URL": sandbox_url,
+            "HUBSPOT_PRODUCTION_BASE_URL": production_url,
+            "HUBSPOT_SANDBOX_TOKEN": sandbox.portal.token,
+            "HUBSPOT_PRODUCTION_TOKEN": production.portal.token,
+            "HUBSPOT_ARR_PROPERTY": ARR_PROPERTY,
+            "HUBSPOT_CURRENCY_PROPERTY": CURRENCY_PROPERTY,
+            "HUBSPOT_ACCOUNT_ID_PROPERTY": ACCOUNT_ID_PROPERTY,
+        }
+
+    return CrmStandIn(
+        sandbox=hubspot_lookalike(sandbox.portal, latency=latency),
+        production=hubspot_lookalike(production.portal, latency=latency),
+        company_ids={"sandbox": sandbox.company_ids, "production": production.company_ids},
+        settings=settings,
     )
 
 
@@ -167,8 +199,8 @@ def serving(sandbox: Sandbox, ports: Ports = ()) -> Iterator[SandboxAddresses]:
     """
     lookalikes = (
         sandbox.canny,
-        sandbox.hubspot_sandbox,
-        sandbox.hubspot_production,
+        sandbox.crm.sandbox,
+        sandbox.crm.production,
         sandbox.slack,
         sandbox.internal,
     )
@@ -200,16 +232,11 @@ _PLAN_NAMES: dict[Plan | None, str] = {PRO: "pro", FREE: "free"}
 
 
 def _addresses(sandbox: Sandbox, origins: list[str]) -> SandboxAddresses:
-    canny, hubspot_sandbox, hubspot_production, slack, internal = origins
+    canny, crm_sandbox, crm_production, slack, internal = origins
     rates = sandbox.sample.rates.items()
     settings = {
         "CANNY_API_KEY": sandbox.sample.workspace.api_key,
         "CANNY_PLAN": _PLAN_NAMES.get(sandbox.sample.workspace.limiter.plan, "business"),
-        "HUBSPOT_SANDBOX_TOKEN": sandbox.sandbox.portal.token,
-        "HUBSPOT_PRODUCTION_TOKEN": sandbox.production.portal.token,
-        "HUBSPOT_ARR_PROPERTY": ARR_PROPERTY,
-        "HUBSPOT_CURRENCY_PROPERTY": CURRENCY_PROPERTY,
-        "HUBSPOT_ACCOUNT_ID_PROPERTY": ACCOUNT_ID_PROPERTY,
         "INTEGRATION_ASSETS_OWN_DOMAINS": ",".join(sandbox.sample.own_domains),
         "INTEGRATION_ASSETS_CURRENCY_RATES": ",".join(f"{code}={rate}" for code, rate in rates),
         "SLACK_BOT_TOKEN": sandbox.team.token,
@@ -217,10 +244,11 @@ def _addresses(sandbox: Sandbox, origins: list[str]) -> SandboxAddresses:
     }
     return SandboxAddresses(
         canny_base_url=f"{canny}/api",
-        hubspot_sandbox_base_url=hubspot_sandbox,
-        hubspot_production_base_url=hubspot_production,
+        crm_sandbox_base_url=crm_sandbox,
+        crm_production_base_url=crm_production,
         slack_base_url=f"{slack}/api/",
         internal_base_url=internal,
+        crm_settings=sandbox.crm.settings,
         settings=tuple(settings.items()),
     )
 

@@ -107,8 +107,8 @@ def network(ready_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) 
         there = world.addresses
         plain = {
             CANNY: there.canny_base_url,
-            HUBSPOT: there.hubspot_sandbox_base_url,
-            PRODUCTION: there.hubspot_production_base_url,
+            HUBSPOT: there.crm_sandbox_base_url,
+            PRODUCTION: there.crm_production_base_url,
             SLACK: there.slack_base_url,
             DIRECT: there.slack_base_url,
         }
@@ -117,8 +117,8 @@ def network(ready_snapshot: Snapshot, tmp_path_factory: pytest.TempPathFactory) 
         world.addresses = dataclasses.replace(
             there,
             canny_base_url=f"https://{CANNY}/api",
-            hubspot_sandbox_base_url=f"https://{HUBSPOT}",
-            hubspot_production_base_url=f"https://{PRODUCTION}",
+            crm_sandbox_base_url=f"https://{HUBSPOT}",
+            crm_production_base_url=f"https://{PRODUCTION}",
             slack_base_url=f"https://{SLACK}/api/",
         )
         with portal.wrap_async_context_manager(made.served()) as proxy:

@@ -61,10 +61,10 @@ def test_parents_and_primary_companies_are_associated(small_sandbox: Served):
 def test_each_port_answers_for_its_own_system(small_sandbox: Served):
     addresses, sandbox = small_sandbox.addresses, small_sandbox.sandbox
     token = sandbox.production.portal.token
-    url = f"{addresses.hubspot_production_base_url}/account-info/2026-09/details"
+    url = f"{addresses.crm_production_base_url}/account-info/2026-09/details"
     answer = get(url, headers={"authorization": f"Bearer {token}"})
     assert (answer.status_code, answer.json()["portalId"]) == (200, sandbox.production.portal.portal_id)
-    other = get(url.replace(addresses.hubspot_production_base_url, addresses.hubspot_sandbox_base_url))
+    other = get(url.replace(addresses.crm_production_base_url, addresses.crm_sandbox_base_url))
     assert other.status_code == 401
     boards = post(f"{addresses.canny_base_url}/v1/boards/list", json={"apiKey": sandbox.sample.workspace.api_key})
     assert len(boards.json()["boards"]) == 5
@@ -80,7 +80,7 @@ def test_its_environment_is_what_the_settings_read(small_sandbox: Served, monkey
     assert settings.feedback.secret is not None
     assert settings.crm(settings.environment).text("arr_property") == ARR_PROPERTY
     assert settings.crm(settings.environment).text("account_id_property") == ACCOUNT_ID_PROPERTY
-    assert settings.crm(settings.environment).base_url == small_sandbox.addresses.hubspot_sandbox_base_url
+    assert settings.crm(settings.environment).base_url == small_sandbox.addresses.crm_sandbox_base_url
     assert settings.slack.text("channel") == "C0SANDBOX1"
     assert settings.own_domains == small_sandbox.sandbox.sample.own_domains
     assert set(settings.currency_rates) == {"EUR", "GBP"}

@@ -26,10 +26,10 @@ from hubspot.crm.objects import SimplePublicObjectInput  # type: ignore[import-u
 from integration_assets import cli
 from integration_assets.sandbox.canny import Workspace, canny_lookalike
 from integration_assets.sandbox.canny.records import Post, slug
-from integration_assets.sandbox.hubspot import Portal, hubspot_lookalike
+from integration_assets.sandbox.hubspot import Portal
 from integration_assets.sandbox.internal import billing_lookalike
 from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike
-from integration_assets.sandbox.server import Sandbox, SandboxAddresses, SeededPortal, serving
+from integration_assets.sandbox.server import Sandbox, SandboxAddresses, SeededPortal, hubspot_stand_in, serving
 from integration_assets.sandbox.slack import slack_lookalike
 from integration_assets_tests.support.foreign import (
     hubspot_client,
@@ -336,17 +336,19 @@ def copied(sandbox: Sandbox) -> Sandbox:
     locks = {id(seeded.portal.lock): threading.RLock() for seeded in (sandbox.sandbox, sandbox.production)}
     states = (sandbox.sample, sandbox.sandbox, sandbox.production, sandbox.team, sandbox.billing)
     sample, own, production, team, billing = copy.deepcopy(states, locks)
+    crm = hubspot_stand_in(own, production)
     return Sandbox(
         sample=sample,
         canny=canny_lookalike(sample.workspace),
-        hubspot_sandbox=hubspot_lookalike(own.portal),
-        hubspot_production=hubspot_lookalike(production.portal),
+        hubspot_sandbox=crm.sandbox,
+        hubspot_production=crm.production,
         slack=slack_lookalike(team),
         internal=billing_lookalike(billing),
         sandbox=own,
         production=production,
         team=team,
         billing=billing,
+        crm=crm,
     )
 
 

@@ -320,7 +320,8 @@ def c14(bench: Bench) -> None:
 def c15(bench: Bench) -> None:
     """The next address is tried within the deadline, for the CRM as for Slack."""
     addresses = bench.world.addresses
-    ports = {name: url.split("/")[2].rpartition(":")[2] for name, url in addresses._urls().items()}
+    urls = {name: url for name, url in addresses.environment().items() if name.endswith("_BASE_URL")}
+    ports = {name: url.split("/")[2].rpartition(":")[2] for name, url in urls.items()}
     bench.variable("HUBSPOT_SANDBOX_BASE_URL", f"http://double.test:{ports['HUBSPOT_SANDBOX_BASE_URL']}")
     bench.variable("SLACK_BASE_URL", f"http://double.test:{ports['SLACK_BASE_URL']}/api/")
     # 100::/64 is the discard-only prefix: nothing answers there, wherever the tests run.

@@ -1,0 +1,11 @@
+"""The CRMs that the sandbox can stand in for instead of HubSpot: one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from integration_assets.sandbox.stand_in import MakeStandIn
+from integration_assets.sandbox.twenty.stand_in import twenty_stand_in
+
+OTHER_CRMS: Mapping[str, MakeStandIn] = {"twenty": twenty_stand_in}
+"""Provider name → how its look-alikes are made."""

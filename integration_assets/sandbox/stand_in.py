@@ -1,0 +1,34 @@
+"""What a CRM's look-alikes are to the rest of the sandbox."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike
+from integration_assets.sandbox.sample_data import SampleData
+
+Latency = Callable[[LoggedRequest], float]
+
+
+@dataclass(frozen=True)
+class CrmStandIn:
+    """The look-alikes of one CRM in both environments.
+
+    `company_ids` has, by environment ("sandbox", "production"), the ids that the sample's companies got, in its order.
+    `settings` gives the environment variables that point the product at them, for the origins where sandbox and
+    production are served.
+    """
+
+    sandbox: Lookalike
+    production: Lookalike
+    company_ids: Mapping[str, Sequence[str]]
+    settings: Callable[[str, str], Mapping[str, str]]
+
+
+class MakeStandIn(Protocol):
+    """Makes the look-alikes of a CRM, filled with the sample."""
+
+    def __call__(self, sample: SampleData, *, latency: Latency | None = None) -> CrmStandIn:
+        """Make them; `latency` gives the seconds a request waits before it is worked on."""
