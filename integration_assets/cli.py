@@ -203,6 +203,10 @@ def setup(
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
     yes: Annotated[bool, typer.Option("--yes", help="Create what is missing without asking.")] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option("--file", help="Write what an administrator can deploy by hand to this file, and create nothing."),
+    ] = None,
     json: JsonFile = None,
 ) -> None:
     """Create what the CRM portal lacks: our object, its properties and link labels. Changes nothing that exists.
@@ -211,10 +215,16 @@ def setup(
     """
     import asyncio
 
-    from integration_assets.tenants.portal_setup import set_up
+    from integration_assets.tenants.portal_setup import file_to_deploy, set_up
 
     check_file(json)
     settings = settings_of_tenant(environment, tenant, "setup")
+    if file is not None:
+        content, lines = file_to_deploy(settings, file)
+        keep_file(file, lambda: file.write_bytes(content))
+        for line in lines:
+            typer.echo(line)
+        return
 
     def agreed(lines: list[str]) -> bool:
         for line in lines:

@@ -194,6 +194,8 @@ def _provider_fields() -> dict[str, Any]:
     for spec in PROVIDERS.values():
         if spec.secret is not None:
             add(spec.secret.variable, _secret_field(spec.secret), None)
+        if spec.setup_secret is not None:
+            add(spec.setup_secret.variable, _secret_field(spec.setup_secret), None)
         if spec.address is not None:
             add(spec.address.variable, _address_field(spec.address), spec.address.default)
         for setting in spec.settings:
@@ -205,7 +207,7 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     """Settings of one provider in one environment, by the names of its spec.
 
     `names` are what a person knows them by: the environment's variables, or parts of a tenant's integration. They hold
-    "secret" and "base_url" as well.
+    "secret", "setup_secret" and "base_url" as well. `setup_secret` is the operator's alone: a tenant has none.
     """
 
     spec: ProviderSpec
@@ -214,6 +216,7 @@ class ProviderSettings(msgspec.Struct, frozen=True):
     base_url: str
     values: Mapping[str, Any]
     names: Mapping[str, str]
+    setup_secret: SecretStr | None = None
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -470,13 +473,21 @@ class Settings(_OfProviders):
         variables: dict[str, VariableSpec] = {one.name: one.variable for one in spec.settings}
         if spec.secret is not None:
             variables["secret"] = spec.secret.variable
+        if spec.setup_secret is not None:
+            variables["setup_secret"] = spec.setup_secret.variable
         if spec.address is not None:
             variables["base_url"] = spec.address.variable
         fields = {name: field_of(one, environment.value) for name, one in variables.items()}
         values = {name: getattr(self, field) for name, field in fields.items()}
         names = {name: self.named(field) for name, field in fields.items()}
         return ProviderSettings(
-            spec, environment, values.pop("secret", None), values.pop("base_url", None) or "", values, names
+            spec,
+            environment,
+            values.pop("secret", None),
+            values.pop("base_url", None) or "",
+            setup_secret=values.pop("setup_secret", None),
+            values=values,
+            names=names,
         )
 
     def networks_of(self, tenant: str) -> tuple[IPv4Network | IPv6Network, ...]:

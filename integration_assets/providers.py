@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from integration_assets.connectors.crm.hubspot.spec import HUBSPOT
+from integration_assets.connectors.crm.salesforce.spec import SALESFORCE
 from integration_assets.connectors.crm.twenty.spec import TWENTY
 from integration_assets.connectors.feedback.canny.spec import CANNY
 from integration_assets.connectors.slack_spec import SLACK
@@ -18,8 +19,9 @@ from integration_assets.connectors.specs import ProviderKind, ProviderSpec
 if TYPE_CHECKING:
     from integration_assets.connectors.crm.factory import CrmFactory
     from integration_assets.connectors.feedback.factory import FeedbackFactory
+    from integration_assets.models import ObjectDefinition
 
-PROVIDERS: Mapping[str, ProviderSpec] = {spec.name: spec for spec in (CANNY, HUBSPOT, TWENTY, SLACK)}
+PROVIDERS: Mapping[str, ProviderSpec] = {spec.name: spec for spec in (CANNY, HUBSPOT, SALESFORCE, TWENTY, SLACK)}
 """Provider name → its spec. The first of a kind is the one that is meant where nothing is configured."""
 
 
@@ -45,6 +47,18 @@ def feedback_factory(provider: str) -> FeedbackFactory:
     return factory
 
 
+def schema_file(spec: ProviderSpec, definition: ObjectDefinition, options: Mapping[str, str]) -> bytes | None:
+    """The file with our object that can be deployed by hand; None where the provider has none."""
+    if spec.schema_file is None:
+        return None
+    made: bytes = _named(spec.schema_file.maker)(definition, options)
+    return made
+
+
 def _connector(spec: ProviderSpec) -> Any:
-    module, _, name = spec.connector.partition(":")
+    return _named(spec.connector)
+
+
+def _named(path: str) -> Any:
+    module, _, name = path.partition(":")
     return getattr(import_module(module), name)

@@ -111,6 +111,19 @@ class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
     ends_before: str = r"/v[0-9]+(/|$)"
 
 
+class SchemaFileSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A file with our object that an administrator of the CRM deploys by hand, in place of `setup`.
+
+    `maker` names, as `module:function`, what makes its bytes of the definition and the settings; `suffix` is how its
+    name ends, `how` the command that deploys it, with `{file}` for its path, `then` what is left to do.
+    """
+
+    maker: str
+    suffix: str
+    how: str
+    then: str
+
+
 class Words(msgspec.Struct, frozen=True, kw_only=True):
     """A CRM's words for what the product calls portal, object, link and label."""
 
@@ -130,6 +143,9 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `credential` makes the credential of the secret and the texts of the settings. `record_id_property`, given as the
     property that holds the account id, means that the account's id is the CRM's own id of the record.
+
+    `setup_secret` is a token of somebody who may create our object, where whoever runs should not have that right;
+    `schema_file` what can be deployed by hand instead.
     """
 
     name: str
@@ -138,6 +154,8 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     connector: str
     settings: tuple[SettingSpec, ...] = ()
     secret: SecretSpec | None = None
+    setup_secret: SecretSpec | None = None
+    schema_file: SchemaFileSpec | None = None
     address: AddressSpec | None = None
     credential: Callable[[SecretStr, Mapping[str, str]], Credential] = as_token
     words: Words = Words()

@@ -9,6 +9,7 @@ from typing import TypeVar
 from integration_assets.config import Environment, ProviderSettings, Settings
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Token
 from integration_assets.connectors.crm.base import CompanyMapping, Crm
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.internal.connector import InternalSystem, internal_system
@@ -72,11 +73,13 @@ def crm_for(
     calls: CallCounter,
     *,
     before_write: Callable[[], None] | None = None,
+    setting_up: bool = False,
 ) -> AbstractAsyncContextManager[Crm]:
     """The CRM portal of one environment, open for the length of an `async with` block.
 
     Whoever writes passes `before_write`, the check that the run lock is still held: it is called just before each
-    request that can change the portal, and what it raises ends the call unsent.
+    request that can change the portal, and what it raises ends the call unsent. With `setting_up` our object is created
+    by the credential of setup, where there is one.
 
     Raises:
         ConfigurationError: its credential is not set.
@@ -92,6 +95,7 @@ def crm_for(
         limits_in=settings.home / LIMITS,
         guard=guard_for(settings, Provider(own.spec.name)),
         options=own.options,
+        setup_credential=Token(own.setup_secret) if setting_up and own.setup_secret else None,
     )
     return _naming(own, crm)
 

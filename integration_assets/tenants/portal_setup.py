@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import msgspec
 
@@ -14,6 +15,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, IntegrationError
 from integration_assets.models import Portal
+from integration_assets.providers import schema_file
 from integration_assets.reporting.progress import track
 from integration_assets.staging.store import hold_store, store_path
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
@@ -53,7 +55,8 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
     path = store_path(settings.home, settings.store_url, environment, tenant)
     with hold_store(path, "setup") as store:
         connection = store.connection
-        async with crm_for(settings, environment, calls, before_write=store.lock.check) as crm:
+        opening = crm_for(settings, environment, calls, before_write=store.lock.check, setting_up=True)
+        async with opening as crm:
             # Before anything is created: the token decides which portal it is, and it must be the one that is meant.
             portal = await crm.portal()
             decision = check_portal(
@@ -76,6 +79,22 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
             # portal.
             pin_portal(connection, environment, portal, decision, datetime.now(UTC))
     return _result(environment, portal, steps, decision, calls, differences(FEATURE_REQUEST, live))
+
+
+def file_to_deploy(settings: Settings, path: Path) -> tuple[bytes, tuple[str, ...]]:
+    """The file with our object, and what to do with it at `path`, for an administrator of the CRM.
+
+    Raises:
+        ConfigurationError: this CRM has none, or its name ends in another way.
+    """
+    own = settings.crm(settings.environment)
+    content = schema_file(own.spec, FEATURE_REQUEST, own.options)
+    if content is None or own.spec.schema_file is None:
+        raise ConfigurationError(f"{own.spec.label} has no file to deploy: run setup without --file")
+    if path.suffix != own.spec.schema_file.suffix:
+        raise ConfigurationError(f"--file must end in {own.spec.schema_file.suffix}: {path}")
+    how = own.spec.schema_file.how.format(file=path)
+    return content, (f"{path}: {how}", own.spec.schema_file.then)
 
 
 async def _other_portal_id(settings: Settings, other: Environment, calls: CallCounter) -> str | None:

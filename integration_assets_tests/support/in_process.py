@@ -48,11 +48,13 @@ class InProcess:
         params: Mapping[str, str] | None,
         *,
         form: object = None,
+        files: object = (),
         headers: object = None,
         before_bytes: Callable[[], None] | None = None,
     ) -> RawAnswer:
         """One request to the application, one answer. What is served here takes neither forms nor further headers."""
         assert form is None
+        assert not files
         assert not headers
         if before_bytes is not None:
             before_bytes()

@@ -40,6 +40,9 @@ def _section(spec: ProviderSpec) -> list[str]:
     if spec.secret is not None:
         label = f"{spec.secret.label[0].upper()}{spec.secret.label[1:]}"
         rows.append(("(secret)", spec.secret.variable, f"{label}; it is sealed, and never shown again."))
+    if spec.setup_secret is not None:
+        label = f"{spec.setup_secret.label[0].upper()}{spec.setup_secret.label[1:]}"
+        rows.append(("(variable only)", spec.setup_secret.variable, f"{label}, by somebody who may create our object."))
     if spec.address is not None:
         default = f"Default `{spec.address.default}`." if spec.address.default else f"As in `{spec.address.example}`."
         rows.append(("`--base-url`", spec.address.variable, f"Address of the API. {default}"))

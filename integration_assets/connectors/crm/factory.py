@@ -28,6 +28,7 @@ class CrmFactory(Protocol):
         limits_in: Path | None = None,
         guard: AddressGuard | None = None,
         options: Mapping[str, str] | None = None,
+        setup_credential: Credential | None = None,
     ) -> AbstractAsyncContextManager[Crm]:
         """Open a connector; nothing is called before its first method is.
 
@@ -36,4 +37,5 @@ class CrmFactory(Protocol):
         `limits_in` is a directory by which processes share the limits of a credential.
         `before_write` is called just before each request that can change the portal; what it raises ends the call.
         `options` are the settings of the provider's spec, by name.
+        `setup_credential` is that of somebody who may create our object; None: whoever runs creates it.
         """

@@ -20,8 +20,9 @@ from pydantic import SecretStr
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import ClientSecret, Token
 from integration_assets.connectors.crm.base import Crm
-from integration_assets.connectors.crm.salesforce.connector import DOMAINS_FIELD, salesforce
+from integration_assets.connectors.crm.salesforce.connector import salesforce
 from integration_assets.connectors.crm.salesforce.names import custom_name
+from integration_assets.connectors.crm.salesforce.spec import DOMAINS_FIELD
 from integration_assets.providers import crm_factory
 from integration_assets.sandbox.hubspot import Portal as HubSpotPortal
 from integration_assets.sandbox.hubspot import PortalOptions, Subscription, hubspot_lookalike
@@ -57,7 +58,7 @@ class Harness:
     """One CRM under test. `lookalike` has `requests` and `faults`.
 
     `has_groups`: properties of this CRM are in groups; `has_parents`: its companies may have a parent;
-    `has_additional_addresses`: its contacts may have several. `open` opens a connector that is not registered.
+    `has_additional_addresses`: its contacts may have several. `open` opens a connector whose credential is no token.
     `born`: the object `kept_in` that holds our records is there before we are. `options` are the connector's own.
     """
 

@@ -338,6 +338,7 @@ async def hubspot(
     limits_in: Path | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
+    setup_credential: Credential | None = None,
 ) -> AsyncIterator[HubSpotCrm]:
     """Open the connector of one portal. All connectors of one credential share its limiter.
 
@@ -351,6 +352,7 @@ async def hubspot(
         guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
         limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
         options: `object`, the object that holds our records: "custom", or one of the library.
+        setup_credential: Not taken: setup is made by whoever runs.
     """
     place = Place(LIBRARY.get((options or {}).get(OBJECT, CUSTOM)))
     token = secret_of(credential)

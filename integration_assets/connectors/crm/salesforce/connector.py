@@ -27,6 +27,7 @@ from integration_assets.connectors.crm.salesforce import links as linking
 from integration_assets.connectors.crm.salesforce.deals import SalesforceDeals
 from integration_assets.connectors.crm.salesforce.metadata import Parts, everything
 from integration_assets.connectors.crm.salesforce.session import Session, gather
+from integration_assets.connectors.crm.salesforce.spec import DOMAINS_FIELD, PERMISSION_SET_LICENSE
 from integration_assets.connectors.crm.salesforce.status_rules import RULES, TOKEN_RULES
 from integration_assets.connectors.crm.salesforce.tokens import TokenSource
 from integration_assets.connectors.crm.salesforce.wire import SYSTEM, GlobalDescribe, ObjectInfo
@@ -50,10 +51,6 @@ from integration_assets.models import (
 IN_FLIGHT = 5
 """Calls at a time. The limit is on calls at once and on calls in 24 hours, not on calls in a second; the smallest orgs
 allow five long ones."""
-DOMAINS_FIELD = "domains_field"
-"""Setting: the field of an account that holds further domains, separated by commas, semicolons or blanks."""
-PERMISSION_SET_LICENSE = "permission_set_license"
-"""Setting: the permission-set licence that the permission set is made under; none when empty."""
 READ_SCOPES = frozenset({f"{names.ACCOUNT}: read", f"{names.CONTACT}: read"})
 SETUP_SCOPES = frozenset({deploy.MODIFY_METADATA})
 

@@ -24,7 +24,7 @@ MOST_FAILURES = 5
 """Failures that are told; the first ones cause the others."""
 MODIFY_METADATA = "Modify Metadata Through Metadata API Functions"
 BY_HAND = (
-    "give setup the credentials of an administrator, or let it write the metadata to a file and deploy that with "
+    "give setup the token of an administrator, or let `setup --file` write the metadata and have it deployed with "
     "`sf project deploy start --metadata-dir FILE --single-package`"
 )
 

@@ -16,6 +16,7 @@ import msgspec
 from integration_assets.connectors.crm.salesforce import names
 from integration_assets.connectors.crm.salesforce.endpoints import VERSION
 from integration_assets.connectors.crm.salesforce.field_types import FIELD_TYPES, MOST_TEXT
+from integration_assets.connectors.crm.salesforce.spec import PERMISSION_SET_LICENSE
 from integration_assets.models import ObjectDefinition, PropertyDefinition, PropertyKind
 
 _NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
@@ -75,6 +76,11 @@ def package(definition: ObjectDefinition, parts: Parts | None = None, *, license
     permission_set = _permission_set(definition, license_name)
     files[f"permissionsets/{names.PERMISSION_SET}.permissionset"] = permission_set
     return _zip({"package.xml": _manifest(members), **files})
+
+
+def file_of(definition: ObjectDefinition, options: Mapping[str, str]) -> bytes:
+    """The zip file of everything, for an administrator to deploy; `options` are the settings of the spec, by name."""
+    return package(definition, license_name=options.get(PERMISSION_SET_LICENSE) or None)
 
 
 def granted_fields(definition: ObjectDefinition) -> tuple[str, ...]:

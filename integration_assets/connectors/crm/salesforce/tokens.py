@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import SecretStr
 
-from integration_assets.connectors.credential import ClientSecret, Credential, JwtKey, Token
+from integration_assets.connectors.credential import ClientSecret, Credential, JwtKey, Token, secret_of
 from integration_assets.connectors.crm.salesforce import endpoints
 from integration_assets.connectors.crm.salesforce.wire import SYSTEM, TokenAnswer, decode
 from integration_assets.connectors.http import Call, HttpClient
@@ -66,6 +66,11 @@ class TokenSource:
         self._lock = asyncio.Lock()
         self._token = credential.token if isinstance(credential, Token) else None
         self._broken: CredentialError | None = None
+        # Registered where it is first held: it travels in single calls, of which the client knows nothing.
+        text = secret_of(credential).get_secret_value()
+        # Of a key also each line, but for those round it, which are the same in all keys.
+        for part in {text, *(line for line in text.splitlines() if "-----" not in line)}:
+            register(part)
         self.identity: Identity | None = None
         """Whose the latest token is, where it was had here."""
 

@@ -340,6 +340,7 @@ async def twenty(
     limits_in: Path | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
+    setup_credential: Credential | None = None,
 ) -> AsyncIterator[TwentyCrm]:
     """Open the connector of one workspace. All connectors of one key share its limiter.
 
@@ -353,6 +354,7 @@ async def twenty(
         guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
         limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
         options: Settings of the spec, by name.
+        setup_credential: Not taken: setup is made by whoever runs.
     """
     token = secret_of(credential)
     settings = {**USUAL, **(options or {})}

@@ -25,7 +25,8 @@ from integration_assets.connectors.crm.base import (
     RecordWrite,
 )
 from integration_assets.connectors.crm.salesforce import session as sessions
-from integration_assets.connectors.crm.salesforce.connector import DOMAINS_FIELD, SalesforceCrm, salesforce
+from integration_assets.connectors.crm.salesforce.connector import SalesforceCrm, salesforce
+from integration_assets.connectors.crm.salesforce.spec import DOMAINS_FIELD
 from integration_assets.connectors.crm.salesforce.tokens import SANDBOX_AUDIENCE
 from integration_assets.errors import (
     ConfigurationError,
@@ -132,7 +133,7 @@ def test_a_key_signs_in_as_a_user(org: Harness) -> None:
     ("client_id", "secret", "words"),
     [
         (CLIENT_ID, "wrong-secret", "invalid_client: the client id or secret"),
-        ("other", "x" * 9, "of no app of this org"),
+        ("other", "a-secret-of-nobody", "of no app of this org"),
     ],
 )
 def test_refused_credentials_are_asked_for_once(org: Harness, client_id: str, secret: str, words: str) -> None:
