@@ -160,7 +160,10 @@ async def _identity(context: DoctorContext, settings: Settings, own: Portal, oth
     except ConfigurationError as error:
         return failed(error, "do what the message says: no approval releases another portal")
     tied = "not tied to it yet" if decision.origin == "learnt" else f"as {decision.origin}"
-    return ok(f"portal {own.portal_id} ({own.kind}, {own.currency}), {tied}")
+    # A CRM need not have a currency of its own.
+    known = ", ".join(filter(None, (own.kind, own.currency)))
+    word = settings.crm(context.environment).spec.words.portal
+    return ok(f"{word} {own.portal_id} ({known}), {tied}")
 
 
 def _is(names: Sequence[str]) -> str:
