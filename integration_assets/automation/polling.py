@@ -1,4 +1,4 @@
-"""Asking one tenant's feedback system whether anything changed: three calls, nothing written there.
+"""Asking one tenant's feedback system whether anything changed: three calls at most, nothing written there.
 
 Asked for are the newest request, vote and status change. Something changed when one of them is not stored yet, and no
 run has been started for it: what a run could not use must not start one every time. Votes taken back and edited titles
@@ -26,6 +26,7 @@ from integration_assets.automation.announcements import announce, cannot_begin, 
 from integration_assets.automation.credentials import refused
 from integration_assets.config import Settings
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.feedback.abilities import VoteList
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.errors import CredentialError, EndState, LockError, PermanentError
 from integration_assets.models import Page
@@ -109,10 +110,11 @@ class Runs:
 
 
 async def newest_records(feedback: FeedbackSystem) -> Newest:
-    """Ask for the newest record of each list that grows: three calls."""
-    requests = await feedback.newest_feature_requests()
-    votes = await _first_page(feedback.votes())
-    changes = await _first_page(feedback.status_changes())
+    """Ask for the newest record of each list that grows: three calls, fewer where a list does not come newest first."""
+    can, nothing = feedback.abilities, Page[Any](())
+    requests = await feedback.newest_feature_requests() if can.newest_requests else nothing
+    votes = await _first_page(feedback.votes()) if can.vote_list is VoteList.NEWEST_FIRST else None
+    changes = await _first_page(feedback.status_changes()) if can.status_history else None
     return {
         "feature_requests": requests.records[0].request_id if requests.records else None,
         "votes": votes.records[0].vote_id if votes and votes.records else None,

@@ -16,29 +16,26 @@ import duckdb
 import msgspec
 
 from integration_assets.connectors.crm.base import CallCosts, Crm
-from integration_assets.ingest.watermarks import VOTES_PER_CALL
+from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.models import LiveSchema
 from integration_assets.sql import read_sql
 from integration_assets.sync.estimate import BatchLimits, PairToWrite, batch_calls, batch_limits, pair_batches
 
-FEEDBACK_PAGE: Final = VOTES_PER_CALL
-"""Records a call of the feedback system brings."""
 PAIRS_PER_PAGE: Final = 2_000
 """Pairs of the ledger that are in memory at once."""
-REQUESTS_OVERLAP: Final = 1
-"""Records a page of requests repeats of the one before. That list is cut by position, and moves up when a request is
-deleted: only a page that begins with what is known proves that none slipped by between two pages."""
 
 
 @dataclass
 class FeedbackWork:
     """Records there were to read of the feedback system. None: the list was not read.
 
-    `votes` and `status_changes` include the first known one that ends an incremental read. `scores_again` are the
-    reported votes of each request whose votes were read again; `looked_up` counts records retrieved one by one,
-    `looked_at` requests whose newest votes were held against the stored ones, a call each.
+    `votes` and `status_changes` include the first known one that ends an incremental read. `votes_by_request` are those
+    of each request whose votes were asked for alone; `looked_up` counts records retrieved one by one, `looked_at`
+    requests whose newest votes were held against the stored ones, a call each. `abilities` are the system's.
     """
 
+    abilities: Abilities = field(default_factory=Abilities)
+    boards: int = 0
     requests: int | None = None
     votes: int | None = None
     status_changes: int | None = None
@@ -46,7 +43,7 @@ class FeedbackWork:
     accounts: int | None = None
     looked_up: int = 0
     looked_at: int = 0
-    scores_again: list[int] = field(default_factory=list)
+    votes_by_request: list[int] = field(default_factory=list)
 
 
 @dataclass
@@ -117,17 +114,20 @@ def calls_for(items: int, per_call: int) -> int:
 
 def feedback_floor(work: FeedbackWork) -> int:
     """Calls of the feedback system: its boards, each list to its end, what was read again or looked up alone."""
+    page = work.abilities.records_per_call
     lists = (work.votes, work.status_changes, work.persons, work.accounts)
-    again = sum(_pages(score, FEEDBACK_PAGE) for score in work.scores_again)
-    read = request_pages(work.requests) + sum(_pages(records, FEEDBACK_PAGE) for records in lists)
-    # The boards are one call: they come in one page.
-    return 1 + read + again + work.looked_up + work.looked_at
+    alone = sum(_pages(votes, page) for votes in work.votes_by_request)
+    read = request_pages(work.requests, work.abilities) + sum(_pages(records, page) for records in lists)
+    boards = _pages(work.boards, page) if work.abilities.boards_paged else 1
+    return boards + read + alone + work.looked_up + work.looked_at
 
 
-def request_pages(requests: int | None) -> int:
+def request_pages(requests: int | None, abilities: Abilities) -> int:
     """Calls for the list of requests; None: it was not read."""
-    # The first page has nothing to repeat.
-    return 0 if requests is None else max(1, calls_for(requests - REQUESTS_OVERLAP, FEEDBACK_PAGE - REQUESTS_OVERLAP))
+    # A list that is cut by position moves up when a request is deleted: only a page that begins with what is known
+    # proves that none slipped by between two pages. The first page has nothing to repeat.
+    overlap = abilities.requests_overlap
+    return 0 if requests is None else max(1, calls_for(requests - overlap, abilities.records_per_call - overlap))
 
 
 def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:

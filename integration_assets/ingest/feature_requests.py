@@ -40,6 +40,7 @@ async def read_boards(feedback: FeedbackSystem, context: IngestContext) -> list[
     async for page in feedback.boards():
         context.take(REQUESTS, "raw.boards", page)
         boards += page.records
+    context.work.feedback.boards = len(boards)
     return boards
 
 

@@ -1,7 +1,8 @@
 """Read the feedback system: votes, persons, accounts, status changes, then the requests.
 
 The requests come last, because only votes and status changes tell which custom statuses exist: requests of a status
-nobody asked for are not listed.
+nobody asked for are not listed. Votes of a system without a list of them come after the requests, whose reported counts
+tell which of them moved. What a system does not have is not asked for; its `abilities` say so.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
+from integration_assets.connectors.feedback.abilities import Abilities, VoteList
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.specs import STATUSES
 from integration_assets.errors import PermanentError
@@ -19,7 +21,6 @@ from integration_assets.ingest.gather import gather
 from integration_assets.ingest.vote_checkpoint import VoteCheckpoint, forget_vote_pages
 from integration_assets.ingest.watermarks import (
     MOST_NEW_PERSONS,
-    VOTES_PER_CALL,
     agrees,
     forget_votes,
     known_among,
@@ -42,17 +43,27 @@ async def read_feedback(feedback: FeedbackSystem, context: IngestContext) -> Non
     Raises:
         ConfigurationError: a configured board does not exist.
     """
-    own = context.inputs.settings.feedback
+    own, abilities = context.inputs.settings.feedback, feedback.abilities
+    context.work.feedback.abilities = abilities
+    # Told once per run: what is missing in the tables is then no riddle.
+    context.inputs.notes.extend(abilities.limitations(own.spec.label))
     boards = await read_boards(feedback, context)
     context.scope = scope_of(boards, own)
     context.statuses |= {*own.texts(STATUSES), *known_statuses(context.connection)}
-    whole = []
+    lists = []
     if "persons" in context.due:
-        whole.append(_read_persons(feedback, context))
-    if "accounts" in context.due:
-        whole.append(_read_accounts(feedback, context))
-    await gather(_read_votes(feedback, context), _read_status_changes(feedback, context), *whole)
+        lists.append(_read_persons(feedback, context))
+    if abilities.accounts and "accounts" in context.due:
+        lists.append(_read_accounts(feedback, context))
+    if abilities.status_history:
+        lists.append(_read_status_changes(feedback, context))
+    if abilities.vote_list is not VoteList.NONE:
+        lists.append(_read_votes(feedback, context))
+    await gather(*lists)
     await read_requests(feedback, context, boards)
+    # Before the persons: no list has named those who voted.
+    if abilities.vote_list is VoteList.NONE:
+        await _read_votes_by_request(feedback, context)
     # After the requests, which bring the scores to compare with, and authors that no vote has named.
     await gather(_compare_scores(feedback, context), _read_new_persons(feedback, context))
 
@@ -61,6 +72,9 @@ async def read_feedback(feedback: FeedbackSystem, context: IngestContext) -> Non
 
 
 async def _read_votes(feedback: FeedbackSystem, context: IngestContext) -> None:
+    # Where nothing known can end a read, only a whole one finds what is new.
+    if feedback.abilities.vote_list is VoteList.UNORDERED:
+        context.due.add("votes")
     with track("votes") as advance:
         if "votes" in context.due:
             needed = await _read_all_votes(feedback, context, advance)
@@ -68,6 +82,18 @@ async def _read_votes(feedback: FeedbackSystem, context: IngestContext) -> None:
             context.load.carry_over("raw.votes")
             needed = await _read_votes_until(feedback, context, "raw.votes", advance)
     context.work.feedback.votes = needed
+    context.load.note_read("votes", as_of=context.started_at)
+
+
+async def _read_votes_by_request(feedback: FeedbackSystem, context: IngestContext) -> None:
+    """Read the votes of all requests, or of those whose reported votes moved since the last run."""
+    if "votes" in context.due:
+        # A count of none is believed: the call would bring nothing. Unusable requests have votes all the same.
+        listed = context.in_scope | context.unusable
+        await _read_votes_again(feedback, context, sorted(one for one in listed if context.scores.get(one) != 0))
+    else:
+        context.load.carry_over("raw.votes")
+        await _read_votes_again(feedback, context, _moved(context))
     context.load.note_read("votes", as_of=context.started_at)
 
 
@@ -159,25 +185,38 @@ async def _compare_scores(feedback: FeedbackSystem, context: IngestContext) -> N
     Pages that a whole read lost show by this, too. A difference that reading again did not mend is left alone until
     either number moves.
     """
-    settled = settled_differences(context.connection)
-    differing = _differences(context)
-    # A difference that reading again did not mend would cost its calls in every run.
-    suspects = sorted(request_id for request_id, numbers in differing.items() if settled.get(request_id) != numbers)
-    calls = sum(1 + differing[request_id][0] // VOTES_PER_CALL for request_id in suspects)
-    # Reading them one by one takes more calls than the whole list: it is read whole instead.
-    if calls > sum(context.scores.values()) / VOTES_PER_CALL:
+    abilities, suspects = feedback.abilities, _moved(context)
+    if _whole_list_is_cheaper(abilities, context, suspects):
         context.due.add("votes")
         context.connection.execute("DELETE FROM loading.votes")
         # What a dead run had read is part of what differs now.
         forget_vote_pages(context.connection)
         context.votes_kept = 0
         await _read_votes(feedback, context)
-    else:
+    elif abilities.vote_list is not VoteList.NONE and abilities.votes_of_request:
         await _read_votes_again(feedback, context, suspects)
-    if "votes" not in context.due:
+    if abilities.votes_of_request and "votes" not in context.due:
         # Not after a whole read, which has just seen them all.
         await _look_at_votes(feedback, context, next_to_look_at(context.connection, suspects))
     context.differences = _differences(context)
+
+
+def _moved(context: IngestContext) -> list[str]:
+    """Requests whose reported votes are not the stored ones, and were not found so before."""
+    settled = settled_differences(context.connection)
+    # A difference that reading again did not mend would cost its calls in every run.
+    return sorted(one for one, numbers in _differences(context).items() if settled.get(one) != numbers)
+
+
+def _whole_list_is_cheaper(abilities: Abilities, context: IngestContext, request_ids: Sequence[str]) -> bool:
+    """True if reading the votes of these requests alone takes more calls than reading those of all."""
+    if abilities.vote_list is VoteList.NONE:
+        return False
+    if not abilities.votes_of_request:
+        # The only way to read them, and of no use right after it was gone.
+        return bool(request_ids) and "votes" not in context.due
+    page = abilities.records_per_call
+    return sum(1 + context.scores[one] // page for one in request_ids) > sum(context.scores.values()) / page
 
 
 def _differences(context: IngestContext) -> dict[str, tuple[int, int]]:
@@ -233,7 +272,7 @@ async def _read_votes_again(feedback: FeedbackSystem, context: IngestContext, re
             if error.status in (400, 404) and await feedback.feature_request(request_id) is None:
                 return
             raise
-        context.work.feedback.scores_again.append(context.scores[request_id])
+        context.work.feedback.votes_by_request.append(sum(size_of(page) for page in pages))
         forget_votes(context.connection, context.in_scope, request_id)
         for page in pages:
             _take_votes(context, page)
@@ -265,14 +304,15 @@ async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) ->
         }
         new = sorted(context.persons_seen - known_voters)
         # A call each: from some number on the whole list is cheaper, and counts as the daily read.
-        if len(new) > MOST_NEW_PERSONS:
+        if len(new) > (MOST_NEW_PERSONS if feedback.abilities.people_by_id else 0):
             context.due.add("persons")
             await _read_persons(feedback, context)
         else:
             context.load.carry_over("raw.voters")
             context.load.carry_over("raw.voter_accounts")
             await _look_up_persons(feedback, context, new)
-    if "accounts" not in context.due:
+    # What is not there has nothing new, and nothing to keep.
+    if feedback.abilities.accounts and "accounts" not in context.due:
         context.load.carry_over("raw.accounts")
         unknown = context.connection.execute(
             "SELECT count(*) FROM loading.voter_accounts ANTI JOIN raw.voter_accounts USING (account_id)"

@@ -38,9 +38,6 @@ FULL_READ_EVERY = {
 }
 MOST_NEW_PERSONS = 50
 """New voters looked up one by one; with more of them all persons are read, which takes fewer calls."""
-VOTES_PER_CALL = 100
-"""Votes a call brings, for weighing a read of some requests against one of everything."""
-
 
 EXAMPLES = 3
 """Records named of a field that could not be read."""

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from integration_assets.connectors.crm.base import CallCosts
+from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.ingest.call_floor import (
     CrmSizes,
     CrmWork,
@@ -46,8 +47,11 @@ PORTAL = Portal("1", PortalKind.SANDBOX)
         (FeedbackWork(requests=199), 1 + 2),
         (FeedbackWork(requests=200), 1 + 3),
         (FeedbackWork(requests=5_000, votes=100_000, status_changes=9_000, persons=20_000, accounts=250), 1_345),
-        (FeedbackWork(scores_again=[0, 100, 101], looked_up=7), 12),
+        (FeedbackWork(votes_by_request=[0, 100, 101], looked_up=7), 12),
         (FeedbackWork(looked_at=20), 1 + 20),
+        (FeedbackWork(Abilities(requests_overlap=0), requests=200), 1 + 2),
+        (FeedbackWork(Abilities(boards_paged=True), boards=101), 2),
+        (FeedbackWork(Abilities(records_per_call=50), votes=101, votes_by_request=[51]), 1 + 3 + 2),
     ],
 )
 def test_feedback_system(work: FeedbackWork, calls: int) -> None:

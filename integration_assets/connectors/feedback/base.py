@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection
 from typing import Protocol
 
+from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
 
 
@@ -20,6 +21,10 @@ class FeedbackSystem(Protocol):
     @property
     def name(self) -> str:
         """Provider name, lower-case ("canny"): prefix of record keys unless configured otherwise."""
+
+    @property
+    def abilities(self) -> Abilities:
+        """What this system can tell, and how its votes are read: the same from the first call to the last."""
 
     async def check(self) -> str:
         """Make the cheapest authenticated read; return one line that says what was seen."""
@@ -35,7 +40,10 @@ class FeedbackSystem(Protocol):
         """
 
     async def newest_feature_requests(self) -> Page[FeatureRequest]:
-        """A few requests of the built-in statuses, the newest first, in one call: is there anything new?"""
+        """A few requests of the built-in statuses, the newest first, in one call: is there anything new?
+
+        Never asked where `abilities.newest_requests` is False.
+        """
 
     async def feature_request(self, request_id: str) -> FeatureRequest | Rejected | None:
         """One request by id, whatever its status; None when the source says it does not exist.
@@ -44,23 +52,24 @@ class FeedbackSystem(Protocol):
         """
 
     def votes(self, *, request_id: str | None = None, after: str | None = None) -> AsyncIterator[Page[Vote]]:
-        """All votes, or those for one request, newest first. A reader may stop early.
+        """All votes, or those for one request, newest first unless `abilities` says otherwise. A reader may stop early.
 
-        `after` is the `cursor` of a page read before: the list goes on behind it, or, where the source does not know it
-        any more, begins anew.
+        The list of all is never asked for where there is none, nor that of a request without `votes_of_request`. A page
+        of a request's votes that others follow has a `cursor`. `after` is the `cursor` of a page read before: the list
+        goes on behind it, or, where the source does not know it any more, begins anew.
         """
 
     async def voter(self, voter_id: str) -> Voter | Rejected | None:
         """One person by id with their account memberships; None when the source says there is none.
 
-        `Rejected` when there is one that cannot be used.
+        `Rejected` when there is one that cannot be used. Never asked without `abilities.people_by_id`.
         """
 
     def voters(self) -> AsyncIterator[Page[Voter]]:
         """All persons with their account memberships."""
 
     def accounts(self) -> AsyncIterator[Page[Account]]:
-        """All accounts."""
+        """All accounts. Never asked for without `abilities.accounts`."""
 
     def status_changes(self) -> AsyncIterator[Page[StatusChange]]:
-        """All status changes, newest first."""
+        """All status changes, newest first. Never asked for without `abilities.status_history`."""

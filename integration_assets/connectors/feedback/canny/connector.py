@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
+from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.connectors.feedback.canny import records
 from integration_assets.connectors.feedback.canny.chain import Chain
 from integration_assets.connectors.feedback.reading import Reader
@@ -49,6 +50,8 @@ PLANS: Mapping[str, Windows] = {
 """Plan → what it allows a key, largest first; `pro` stands for every paid plan below Business. Which one a key has
 cannot be read: it is configured, and a smaller one shows itself by a 429. Source: Canny API reference, rate limits."""
 USUAL_PLAN = "pro"
+ABILITIES = Abilities(records_per_call=PAGE, requests_overlap=1)
+"""Requests are paged with one record in common; see `chain`."""
 
 T = TypeVar("T")
 
@@ -130,6 +133,11 @@ class CannyFeedback:
     def name(self) -> str:
         """Provider name."""
         return SYSTEM
+
+    @property
+    def abilities(self) -> Abilities:
+        """Everything the protocol asks for."""
+        return ABILITIES
 
     async def __aenter__(self) -> Self:
         """Open connections."""

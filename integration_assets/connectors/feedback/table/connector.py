@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.connectors.feedback.table import parsing
 from integration_assets.connectors.feedback.table.formats import amount
 from integration_assets.connectors.feedback.table.importing import (
@@ -112,6 +113,15 @@ class TableFeedback:
     def name(self) -> str:
         """Provider name."""
         return SYSTEM
+
+    @property
+    def abilities(self) -> Abilities:
+        """Everything of which the mapping has a relation."""
+        return Abilities(
+            records_per_call=self._page,
+            requests_overlap=0,
+            status_history=self._mapping.status_changes is not None,
+        )
 
     @property
     def findings(self) -> tuple[str, ...]:

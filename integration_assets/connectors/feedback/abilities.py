@@ -1,0 +1,60 @@
+"""What a feedback system can tell, and how its votes are read. The reader chooses the cheapest way by it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class VoteList(StrEnum):
+    """List of all votes that a system offers."""
+
+    NEWEST_FIRST = "newest_first"
+    """Reading may end at the first known vote."""
+    UNORDERED = "unordered"
+    """In no order that can be relied on: it is read to its end every time."""
+    NONE = "none"
+    """Votes are asked for by request, where the count that the system reports has moved."""
+
+
+class Abilities(msgspec.Struct, frozen=True, kw_only=True):
+    """What a feedback system can tell. Where a list does not exist, it is never asked for.
+
+    `votes_of_request`: `votes` can be had of one request without reading the whole list. `records_per_call` is the most
+    that a call of any list brings; `requests_overlap` how many records a page of requests repeats of the one before,
+    and `boards_paged` whether boards come in pages as well. `newest_requests`: one call tells the newest requests.
+    `people_by_id`: one person can be asked for. `merges`, `accounts`, `status_history`: there are such things at all.
+    `notes` are for people: what takes the place of something the system does not have.
+    """
+
+    vote_list: VoteList = VoteList.NEWEST_FIRST
+    votes_of_request: bool = True
+    records_per_call: int = 100
+    requests_overlap: int = 1
+    boards_paged: bool = False
+    newest_requests: bool = True
+    people_by_id: bool = True
+    merges: bool = True
+    accounts: bool = True
+    status_history: bool = True
+    notes: tuple[str, ...] = ()
+
+    def limitations(self, label: str) -> tuple[str, ...]:
+        """Lines for the report about what the system of this label cannot tell; none where it can tell everything."""
+        lacking = [
+            name
+            for name, present in (
+                ("accounts", self.accounts),
+                ("merges of requests", self.merges),
+                ("history of statuses", self.status_history),
+            )
+            if not present
+        ]
+        told = list(self.notes)
+        if lacking:
+            told.append(f"{label} has no {' and no '.join(lacking)}")
+        # Without any list whose head is new, a look for changes sees nothing.
+        if not self.newest_requests and self.vote_list is not VoteList.NEWEST_FIRST and not self.status_history:
+            told.append(f"{label} cannot tell in a few calls whether anything is new: only whole runs find changes")
+        return tuple(told)
