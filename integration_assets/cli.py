@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
     from integration_assets.config import LogLevel, Settings
     from integration_assets.runs.result import RunResult
     from integration_assets.runs.state import Mode
+
+
+class DemoObject(StrEnum):
+    """Objects of the demo's CRM that can hold the records."""
+
+    CUSTOM = "custom"
+    SERVICES = "services"
+    PROJECTS = "projects"
+    TICKETS = "tickets"
+
 
 app = typer.Typer(
     name="integration-assets",
@@ -155,13 +166,17 @@ def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
 
 @app.command(
     short_help="Run everything on embedded stand-ins, without an account.",
-    epilog=examples("demo", "demo --keep"),
+    epilog=examples("demo", "demo --keep", "demo --object services"),
 )
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the sandbox servers running at the end.")] = False,
     crm: Annotated[
         str, typer.Option(help=f"CRM to stand in for: {', '.join(spec.name for spec in of_kind(ProviderKind.CRM))}.")
     ] = usual(ProviderKind.CRM).name,
+    object_: Annotated[
+        DemoObject,
+        typer.Option("--object", help="Object that holds the records; all but custom: a smaller plan."),
+    ] = DemoObject.CUSTOM,
 ) -> None:
     """Run everything on embedded stand-ins for the systems: setup, dry run, sync, and a second sync.
 
@@ -169,7 +184,8 @@ def demo(
     """
     from integration_assets.demo import run_demo
 
-    raise SystemExit(run_demo(results_console(), keep=keep, crm=crm))
+    kept_in = None if object_ is DemoObject.CUSTOM else object_.value
+    raise SystemExit(run_demo(results_console(), keep=keep, crm=crm, kept_in=kept_in))
 
 
 @app.command(

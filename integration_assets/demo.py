@@ -54,13 +54,14 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
 
 @contextmanager
 def served(
-    home: Path, *, port: int = 0, crm: str = CRM_NAMES[0]
+    home: Path, *, port: int = 0, crm: str = CRM_NAMES[0], kept_in: str | None = None
 ) -> Iterator[tuple[Sandbox, SandboxAddresses, dict[str, str]]]:
     """A fresh sandbox on loopback, and the variables that point the product at it, its home included.
 
-    Ports are `port` and the four after it, or any that are free. `crm` is what stands in for the CRM.
+    Ports are `port` and the four after it, or any that are free. `crm` is what stands in for the CRM, and
+    `kept_in` its object that holds the records; None: one of their own.
     """
-    sandbox = build_sandbox(crm=crm)
+    sandbox = build_sandbox(crm=crm) if kept_in is None else build_sandbox(crm=crm, kept_in=kept_in)
     ports = tuple(range(port, port + 5)) if port else ()
     home.mkdir(parents=True, exist_ok=True)
     overrides = home / "overrides.csv"
@@ -80,18 +81,22 @@ def served(
         )
 
 
-def run_demo(console: Console, *, keep: bool = False, crm: str = CRM_NAMES[0]) -> int:
+def run_demo(console: Console, *, keep: bool = False, crm: str = CRM_NAMES[0], kept_in: str | None = None) -> int:
     """Setup, dry run, sync, a second sync, and what there is to see afterwards. Returns the exit code.
 
+    `kept_in` is the CRM's object that holds the records; None: one of their own.
+
     Raises:
-        ConfigurationError: there is no look-alike of `crm`.
+        ConfigurationError: there is no look-alike of `crm`, or it has no such objects.
     """
     if crm not in CRM_NAMES:
         raise ConfigurationError(f"there is no look-alike of {crm!r}: choose one of {', '.join(CRM_NAMES)}")
+    if kept_in is not None and crm != CRM_NAMES[0]:
+        raise ConfigurationError(f"--object chooses among the objects of {CRM_NAMES[0]}; {crm} has one of its own")
     began = time.monotonic()
     # From an empty home, so that the first sync has everything to write.
     shutil.rmtree(DEMO_HOME, ignore_errors=True)
-    with served(DEMO_HOME, crm=crm) as (sandbox, _, environment), variables(environment):
+    with served(DEMO_HOME, crm=crm, kept_in=kept_in) as (sandbox, _, environment), variables(environment):
         settings = load_settings()
         _headline(console, "Setup: what the CRM portal lacks is created")
         show_setup(console, settings)

@@ -19,6 +19,7 @@ from integration_assets.connectors.crm.hubspot.connector import (
 )
 from integration_assets.connectors.crm.hubspot.deals import HubSpotDeals
 from integration_assets.connectors.crm.hubspot.exports import SCOPE as EXPORT_SCOPE
+from integration_assets.connectors.crm.hubspot.library import LIBRARY
 from integration_assets.connectors.internal.description import describe
 from integration_assets.errors import EXIT_CODES, EXIT_USAGE
 from integration_assets.resolution.rank import rank
@@ -73,15 +74,9 @@ def test_every_exit_code_is_documented() -> None:
 def test_the_scopes_are_those_the_connector_asks_for() -> None:
     """The documented HubSpot scopes are exactly those `doctor` looks for, and the optional one of exports."""
     documented = set(re.findall(r"`(crm\.[a-z._]+)`", reference("hubspot")))
-    assert (
-        documented
-        == RUN_SCOPES
-        | LINK_COMPANIES_SCOPES
-        | LINK_CONTACTS_SCOPES
-        | SETUP_SCOPES
-        | {EXPORT_SCOPE}
-        | HubSpotDeals.scopes
-    )
+    assert documented == RUN_SCOPES | LINK_COMPANIES_SCOPES | LINK_CONTACTS_SCOPES | SETUP_SCOPES | {
+        EXPORT_SCOPE
+    } | HubSpotDeals.scopes | frozenset().union(*(one.scopes for one in LIBRARY.values() if one.name != "tickets"))
 
 
 def test_the_documented_properties_are_those_setup_creates() -> None:

@@ -9,14 +9,14 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import FrameType
 
 from integration_assets.sandbox.canny import BUSINESS, Plan, canny_lookalike
 from integration_assets.sandbox.canny.limits import FREE, PRO, RateLimiter
 from integration_assets.sandbox.crms import OTHER_CRMS
-from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
+from integration_assets.sandbox.hubspot import Portal, PortalOptions, Subscription, hubspot_lookalike
 from integration_assets.sandbox.internal import Billing, billing_lookalike
 from integration_assets.sandbox.internal.billing import billed_accounts
 from integration_assets.sandbox.lookalike import Lookalike
@@ -34,6 +34,8 @@ from integration_assets.sandbox.stand_in import CrmStandIn, Latency
 SANDBOX_PORTAL_ID = 47_110_815
 PRODUCTION_PORTAL_ID = 8_150_471
 # Association types that every portal has, category and number.
+CUSTOM = "custom"
+"""The object of one's own that holds the records, where a portal has such."""
 _CONTACT_TO_COMPANY = [("HUBSPOT_DEFINED", 1), ("HUBSPOT_DEFINED", 279)]  # primary, and unlabelled
 _CHILD_TO_PARENT = [("HUBSPOT_DEFINED", 14)]
 
@@ -68,6 +70,7 @@ class Sandbox:
     team: SlackTeam
     billing: Billing
     crm: CrmStandIn
+    kept_in: str = CUSTOM
 
     def overrides_csv(self, environment: str) -> str:
         """The sample's overrides as the CSV of one environment ("sandbox", "production"), whose ids it holds."""
@@ -108,6 +111,7 @@ def build_sandbox(
     *,
     plan: Plan | None = BUSINESS,
     portal_options: PortalOptions | None = None,
+    kept_in: str = CUSTOM,
     slack_interval: float = 1.0,
     latency: Latency | None = None,
     crm: str = HUBSPOT,
@@ -116,15 +120,19 @@ def build_sandbox(
 
     Both portals get the same companies and contacts under different ids. `plan` None lifts Canny's rate limits, and
     `slack_interval` 0 Slack's. The sample's workspace is used as it is and changes with the calls made. `crm`, one of
-    `CRM_NAMES`, is what is served as the CRM.
+    `CRM_NAMES`, is what is served as the CRM. `kept_in` is the object of the portals that holds the records: of a plan
+    below Enterprise, with rows of other people, where it is not one of their own.
     """
     if sample is None:
         sample = build_sample(until=datetime.now(UTC).replace(microsecond=0))
     sample.workspace.limiter = RateLimiter(plan)
-    sandbox = _seeded(sample, SANDBOX_PORTAL_ID, "SANDBOX", portal_options)
-    production = _seeded(sample, PRODUCTION_PORTAL_ID, "STANDARD", portal_options)
+    options = _below_enterprise(portal_options or PortalOptions(), kept_in)
+    sandbox = _seeded(sample, SANDBOX_PORTAL_ID, "SANDBOX", options)
+    production = _seeded(sample, PRODUCTION_PORTAL_ID, "STANDARD", options)
+    for seeded in (sandbox, production):
+        _seed_others(seeded.portal, kept_in)
     team = SlackTeam(interval=slack_interval)
-    hubspot = hubspot_stand_in(sandbox, production, latency=latency)
+    hubspot = hubspot_stand_in(sandbox, production, kept_in=kept_in, latency=latency)
     billing = Billing(billed_accounts(sample.companies, ARR_PROPERTY, CURRENCY_PROPERTY))
     return Sandbox(
         sample=sample,
@@ -138,10 +146,13 @@ def build_sandbox(
         team=team,
         billing=billing,
         crm=hubspot if crm == HUBSPOT else OTHER_CRMS[crm](sample, latency=latency),
+        kept_in=kept_in,
     )
 
 
-def hubspot_stand_in(sandbox: SeededPortal, production: SeededPortal, *, latency: Latency | None = None) -> CrmStandIn:
+def hubspot_stand_in(
+    sandbox: SeededPortal, production: SeededPortal, *, kept_in: str = CUSTOM, latency: Latency | None = None
+) -> CrmStandIn:
     """The look-alikes of two portals."""
 
     def settings(sandbox_url: str, production_url: str) -> Mapping[str, str]:
@@ -153,6 +164,7 @@ def hubspot_stand_in(sandbox: SeededPortal, production: SeededPortal, *, latency
             "HUBSPOT_ARR_PROPERTY": ARR_PROPERTY,
             "HUBSPOT_CURRENCY_PROPERTY": CURRENCY_PROPERTY,
             "HUBSPOT_ACCOUNT_ID_PROPERTY": ACCOUNT_ID_PROPERTY,
+            **({} if kept_in == CUSTOM else {"HUBSPOT_OBJECT": kept_in}),
         }
 
     return CrmStandIn(
@@ -161,6 +173,24 @@ def hubspot_stand_in(sandbox: SeededPortal, production: SeededPortal, *, latency
         company_ids={"sandbox": sandbox.company_ids, "production": production.company_ids},
         settings=settings,
     )
+
+
+def _below_enterprise(options: PortalOptions, kept_in: str) -> PortalOptions:
+    """The options of a portal that has no custom objects, where another object holds the records."""
+    if kept_in == CUSTOM:
+        return options
+    plan: Subscription = "starter" if options.plan == "enterprise" else options.plan
+    return replace(options, plan=plan, activated=frozenset({kept_in}))
+
+
+def _seed_others(portal: Portal, kept_in: str) -> None:
+    """Rows of other people in the object that holds the records as well."""
+    if kept_in == CUSTOM:
+        return
+    (pipeline, *_) = portal.pipelines[kept_in].by_id.values()
+    stage = {"hs_pipeline": pipeline["id"], "hs_pipeline_stage": pipeline["stages"][0]["id"]}
+    (title,) = portal.objects[kept_in].needs_one_of
+    portal.seed(kept_in, [{title: f"{portal.objects[kept_in].singular} of a customer {n}", **stage} for n in (1, 2, 3)])
 
 
 def _seeded(sample: SampleData, portal_id: int, account_type: str, options: PortalOptions | None) -> SeededPortal:

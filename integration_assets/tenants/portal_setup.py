@@ -78,7 +78,8 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
             # After the creation: a setup that failed or was not agreed to leaves the environment free for another
             # portal.
             pin_portal(connection, environment, portal, decision, datetime.now(UTC))
-    return _result(environment, portal, steps, decision, calls, differences(FEATURE_REQUEST, live))
+    other = [*live.notes, *(f"left as it is: {line}" for line in differences(FEATURE_REQUEST, live))]
+    return _result(environment, portal, steps, decision, calls, other)
 
 
 def file_to_deploy(settings: Settings, path: Path) -> tuple[bytes, tuple[str, ...]]:
@@ -145,6 +146,6 @@ def _result(
         environment.value,
         portal.portal_id,
         tuple(step.line for step in steps),
-        (f"portal {portal.portal_id}: {done}", *(f"left as it is: {line}" for line in other), decision.message),
+        (f"portal {portal.portal_id}: {done}", *other, decision.message),
         total,
     )

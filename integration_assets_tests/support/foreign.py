@@ -24,7 +24,7 @@ from integration_assets.sandbox.hubspot import Portal
 from integration_assets.sandbox.hubspot.app import portal_app
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS, until
 
-_STANDARD = {"companies", "contacts"}
+_STANDARD = {"companies", "contacts", "services", "projects", "tickets"}
 _READ_BATCH = 1_000
 
 

@@ -29,7 +29,7 @@ from integration_assets.sandbox.canny.records import Post, slug
 from integration_assets.sandbox.hubspot import Portal
 from integration_assets.sandbox.internal import billing_lookalike
 from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike
-from integration_assets.sandbox.server import Sandbox, SandboxAddresses, SeededPortal, hubspot_stand_in, serving
+from integration_assets.sandbox.server import CUSTOM, Sandbox, SandboxAddresses, SeededPortal, hubspot_stand_in, serving
 from integration_assets.sandbox.slack import slack_lookalike
 from integration_assets_tests.support.foreign import (
     hubspot_client,
@@ -106,6 +106,16 @@ class World:
         return self.sandbox.sample.workspace
 
     @property
+    def object_name(self) -> str:
+        """The object that holds our records."""
+        return OBJECT if self.sandbox.kept_in == CUSTOM else self.sandbox.kept_in
+
+    @property
+    def labelled(self) -> bool:
+        """True if links carry labels in these portals."""
+        return self.portal.options.has_labels
+
+    @property
     def portal(self) -> Portal:
         """The sandbox portal."""
         return self.sandbox.sandbox.portal
@@ -132,8 +142,8 @@ class World:
 
     def record_id(self, name: str, environment: str = "sandbox") -> str:
         """Record id of our record of a request of the small world."""
-        records = self.seeded(environment).portal.records(OBJECT)
-        return next(str(one["id"]) for one in records if one["properties"][KEY_PROPERTY] == self.key(name))
+        records = self.seeded(environment).portal.records(self.object_name)
+        return next(str(one["id"]) for one in records if one["properties"].get(KEY_PROPERTY) == self.key(name))
 
     # -- running
 
@@ -219,11 +229,13 @@ class World:
         """All our records and their labels, through HubSpot's own client."""
         portal = self.seeded(environment).portal
         with portal_for_foreigners(portal) as address:
-            records = hubspot_records(address, portal.token, OBJECT)
-            archived = hubspot_records(address, portal.token, OBJECT, archived=True)
+            records, archived = (
+                _ours(hubspot_records(address, portal.token, self.object_name, archived=which), self.object_name)
+                for which in (False, True)
+            )
             ids = {str(record["hs_object_id"]): key for key, record in records.items()}
             labels = [
-                _labels(ids, hubspot_links(address, portal.token, OBJECT, to_object, list(ids)))
+                _labels(ids, hubspot_links(address, portal.token, self.object_name, to_object, list(ids)))
                 for to_object in ("companies", "contacts")
             ]
         return InCrm(records, archived, *labels)
@@ -318,9 +330,23 @@ def _labels(ids: Mapping[str, str], found: Mapping[str, set[tuple[str, str | Non
     for record_id, others in found.items():
         towards: dict[str, set[str]] = {}
         for other, label in others:
-            towards.setdefault(other, set()).update([label] if label is not None else [])
+            # The primary company of a ticket is HubSpot's doing.
+            towards.setdefault(other, set()).update([label] if label not in (None, "Primary") else [])
         labels[ids[record_id]] = towards
     return labels
+
+
+def _ours(records: dict[str, Properties], object_name: str) -> dict[str, Properties]:
+    """Our records among those of an object, by the names that our own object would have for their values."""
+    if object_name == OBJECT:
+        return records
+    return {
+        key: {
+            name if name == KEY_PROPERTY else name.removeprefix(f"{OBJECT}_"): value for name, value in record.items()
+        }
+        for key, record in records.items()
+        if record[f"{OBJECT}_marker"] is not None
+    }
 
 
 def read_json(path: Path) -> Any:
@@ -336,7 +362,7 @@ def copied(sandbox: Sandbox) -> Sandbox:
     locks = {id(seeded.portal.lock): threading.RLock() for seeded in (sandbox.sandbox, sandbox.production)}
     states = (sandbox.sample, sandbox.sandbox, sandbox.production, sandbox.team, sandbox.billing)
     sample, own, production, team, billing = copy.deepcopy(states, locks)
-    crm = hubspot_stand_in(own, production)
+    crm = hubspot_stand_in(own, production, kept_in=sandbox.kept_in)
     return Sandbox(
         sample=sample,
         canny=canny_lookalike(sample.workspace),
@@ -349,6 +375,7 @@ def copied(sandbox: Sandbox) -> Sandbox:
         team=team,
         billing=billing,
         crm=crm,
+        kept_in=sandbox.kept_in,
     )
 
 

@@ -75,6 +75,15 @@ HUBSPOT = ProviderSpec(
             label="Property with the account id",
             help=(f"Holds the feedback system's id of the company; {RECORD_ID_PROPERTY}: the id is the record's own."),
         ),
+        SettingSpec(
+            name="object",
+            variable=VariableSpec("HUBSPOT_OBJECT"),
+            form="custom|services|projects|tickets",
+            hint="must be custom, services, projects or tickets",
+            label="Object that holds the records",
+            help="One of its own, which needs Enterprise, or one of HubSpot's own, beside other people's rows.",
+            default="custom",
+        ),
     ),
     record_id_property=RECORD_ID_PROPERTY,
 )
