@@ -33,7 +33,7 @@ from integration_assets.connectors.crm.twenty.metadata import Metadata, read_met
 from integration_assets.connectors.crm.twenty.names import TARGETS, field_name, request_object, vote_object
 from integration_assets.connectors.crm.twenty.session import Session
 from integration_assets.connectors.crm.twenty.spec import BATCH_SIZE, CALLS_PER_MINUTE, CLOSED_STAGES, USUAL
-from integration_assets.connectors.crm.twenty.status_rules import RULES, SMALLER_PLAN, windows
+from integration_assets.connectors.crm.twenty.status_rules import RULES, SMALLER_PLANS, windows
 from integration_assets.connectors.crm.twenty.values import DEFAULT_CURRENCY, default_currency
 from integration_assets.connectors.crm.twenty.wire import SYSTEM, ListPage
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, HttpClient
@@ -367,7 +367,7 @@ async def twenty(
             SYSTEM,
             digest,
             windows(per_minute),
-            plans=[windows(SMALLER_PLAN)] if per_minute > SMALLER_PLAN else [],
+            plans=[windows(calls) for calls in SMALLER_PLANS if calls < per_minute],
             directory=limits_in,
         ),
         calls=calls,
