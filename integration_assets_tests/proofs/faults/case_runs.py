@@ -66,7 +66,8 @@ def number_of(fault_id: str) -> int:
 
 def cases() -> dict[str, FaultCase]:
     """All registered faults by id, group by group."""
-    found = [one.run.args[0] for one in PROOFS.values() if isinstance(one.run, partial) and one.kind == "faults"]
+    runs = [one.run for one in PROOFS.values() if isinstance(one.run, partial) and one.kind == "faults"]
+    found = [run.args[0] for run in runs if isinstance(run.args[0], FaultCase)]
     return {case.id: case for case in sorted(found, key=lambda case: (case.id[0], number_of(case.id)))}
 
 
