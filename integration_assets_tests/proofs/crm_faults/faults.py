@@ -14,7 +14,7 @@ from unittest import mock
 from integration_assets.config import load_settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import Crm, PairWrite, RecordWrite
-from integration_assets.errors import EXIT_CODES
+from integration_assets.errors import EXIT_CODES, EndState
 from integration_assets.models import CrmFeatureRequest, Link, LinkTarget
 from integration_assets.sandbox.crms import OTHER_CRMS
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
@@ -129,11 +129,11 @@ class Bench:
             BrokenError: a key is there twice.
         """
         records, found = self.talk(_everything)
-        twice = [key for key, number in Counter(one.key for one in records).items() if number > 1]
+        twice = [key for key, number in Counter(one.key or "" for one in records).items() if number > 1]
         require(not twice, f"{len(twice)} keys are there twice")
-        keys = {one.record_id: one.key for one in records}
+        keys = {one.record_id: one.key or "" for one in records}
         values = {
-            one.key: {name: text for name, text in one.values.items() if text and name != MANAGED_STATE}
+            one.key or "": {name: text for name, text in one.values.items() if text and name != MANAGED_STATE}
             for one in records
         }
         return values, Counter((keys[one.record_id], one.target, one.target_id, one.label) for one in found)
@@ -282,7 +282,7 @@ def carry_out(crm: str, case: Case) -> str:
         ran = bench.world.run("sync", json_file=True)
         state = str(ran.summary["state"])
         require(state in case.states, f"the run ended {state}, not {' or '.join(case.states)}: {ran.error_lines}")
-        require(ran.code == EXIT_CODES[state], f"it ended {state} with exit code {ran.code}")
+        require(ran.code == EXIT_CODES[EndState(state)], f"it ended {state} with exit code {ran.code}")
         idle = [name for name, strikes in bench.strikes.items() if not strikes]
         require(not idle, f"the fault never struck: {', '.join(idle)}")
         bench.lookalike.faults.clear()
