@@ -262,11 +262,11 @@ async def no_custom_objects(session: Session, definition: ObjectDefinition) -> O
             )
         )
     )
-    links = "with labels" if labels.result() is not None else "without labels, which need Professional"
+    links = "with labels" if labels.result() is not None else "without labels, as those need Professional"
     return Obstacle(
         "this portal has no custom objects, which need Enterprise",
         f"keep the records in another object, by {SETTING}=services, projects or tickets (now {CUSTOM}), each with "
-        f"{len(definition.properties) + 1} properties and a pipeline of ours and with links {links}. {told}",
+        f"{len(definition.properties) + 1} properties and a pipeline of ours, and links {links}. {told}",
     )
 
 

@@ -193,7 +193,7 @@ def test_a_portal_without_custom_objects_says_what_it_can_have(answer: str) -> N
         assert isinstance(obstacle, Obstacle)
         assert obstacle.detail == "this portal has no custom objects, which need Enterprise"
         assert "HUBSPOT_OBJECT=services, projects or tickets" in obstacle.remedy
-        assert "9 properties and a pipeline of ours and with links without labels" in obstacle.remedy
+        assert "9 properties and a pipeline of ours, and links without labels" in obstacle.remedy
         services, projects, tickets = obstacle.remedy.partition(". ")[2].split("; ")
         assert services == "services: to be activated in HubSpot's settings first, room for 5 properties only"
         assert projects == "projects: activated, room for 5 properties only"
