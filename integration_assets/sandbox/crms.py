@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from integration_assets.sandbox.salesforce.stand_in import salesforce_stand_in
 from integration_assets.sandbox.stand_in import MakeStandIn
 from integration_assets.sandbox.twenty.stand_in import twenty_stand_in
 
-OTHER_CRMS: Mapping[str, MakeStandIn] = {"twenty": twenty_stand_in}
+OTHER_CRMS: Mapping[str, MakeStandIn] = {"salesforce": salesforce_stand_in, "twenty": twenty_stand_in}
 """Provider name → how its look-alikes are made."""

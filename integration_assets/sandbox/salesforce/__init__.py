@@ -2,7 +2,7 @@
 
 Tokens by client credentials and JWT bearer; SOQL in pages; describe; records one by one and in collections; deployment
 of metadata; field-level security, storage and the daily limit. What Salesforce documents, it enforces. May import
-nothing of the product but `models`, and of this room only `lookalike` and `made_up`.
+nothing of the product but `models`, and of this room `lookalike`, `made_up`, `stand_in` and the sample data.
 """
 
 from integration_assets.sandbox.salesforce.app import salesforce_lookalike

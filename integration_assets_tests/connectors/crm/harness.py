@@ -222,6 +222,7 @@ def salesforce_harness(options: OrgOptions | None = None, *, number: int = 7) ->
             org,
             lookalike,
             "ARR__c",
+            has_groups=False,
             has_additional_addresses=False,
             open=open_,
         )

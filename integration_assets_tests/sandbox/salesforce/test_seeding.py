@@ -5,25 +5,13 @@ from __future__ import annotations
 from collections import Counter
 
 from integration_assets.sandbox.salesforce import Org, seeded
-from integration_assets.sandbox.sample_data import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY, build_sample
+from integration_assets.sandbox.sample_data import build_sample
 
 
 def test_the_sample_fills_a_sandbox_and_a_production_org():
     """The same companies and people under other ids, with parents, primary companies and opportunities."""
     sample = build_sample(requests=30, votes=300, companies=80)
-    filled = [
-        seeded(
-            org,
-            sample.companies,
-            sample.parents,
-            sample.contacts,
-            sample.contact_company,
-            arr=ARR_PROPERTY,
-            currency=CURRENCY_PROPERTY,
-            account_id=ACCOUNT_ID_PROPERTY,
-        )
-        for org in (Org(1), Org(2, is_sandbox=False))
-    ]
+    filled = [seeded(org, sample) for org in (Org(1), Org(2, is_sandbox=False))]
     sandbox, production = filled
     assert not set(sandbox.company_ids) & set(production.company_ids)
     for one in filled:
@@ -37,4 +25,5 @@ def test_the_sample_fills_a_sandbox_and_a_production_org():
         assert {row["AccountId"] for row in contacts} <= {*one.company_ids, None}
         deals = one.org.records("Opportunity")
         assert {row["IsClosed"] for row in deals} == {True, False}
-        assert all(row["Amount"] > 0 for row in deals)
+        assert len(deals) == len(sample.deals)
+        assert {row["AccountId"] for row in deals} <= {*one.company_ids, None}

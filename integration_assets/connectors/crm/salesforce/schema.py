@@ -111,13 +111,12 @@ def live_schema(
         Obstacle(f"{UNSEEN} the object {name}", ASSIGN) for name, info in objects if info is None and name in hidden
     )
     if ours is None:
-        return LiveSchema(identity, False, False, (), (), mapped, text_limits=TEXT_LIMITS, obstacles=obstacles)
+        return LiveSchema(
+            identity, False, False, (), (), mapped, text_limits=TEXT_LIMITS, obstacles=obstacles, grouped=False
+        )
     by_field = {names.custom_name(item.name): item for item in definition.properties}
-    key = ours.field(names.custom_name(definition.key_property))
-    # An org has no groups of fields: what is beside our key is ours.
-    group = definition.group if key is not None and key.unique and key.external_id else None
     others = [field for field in ours.fields if field.custom and field.name not in by_field]
-    own = [_our_property(field, by_field[field.name], group) for field in ours.fields if field.name in by_field]
+    own = [_our_property(field, by_field[field.name]) for field in ours.fields if field.name in by_field]
     # Required fields of others as well: a record without a value would be refused.
     required = [_live(field, field.name) for field in others if field.required]
     return LiveSchema(
@@ -130,6 +129,7 @@ def live_schema(
         other_properties=tuple(sorted(field.name for field in others)),
         text_limits=TEXT_LIMITS,
         obstacles=obstacles,
+        grouped=False,
     )
 
 
@@ -163,7 +163,7 @@ def live_links(definition: ObjectDefinition, links: ObjectInfo | None) -> list[L
     ]
 
 
-def _our_property(field: FieldInfo, item: PropertyDefinition, group: str | None) -> LiveProperty:
+def _our_property(field: FieldInfo, item: PropertyDefinition) -> LiveProperty:
     return LiveProperty(
         name=item.name,
         type=field.type,
@@ -171,7 +171,6 @@ def _our_property(field: FieldInfo, item: PropertyDefinition, group: str | None)
         unique=field.unique,
         writable=field.createable and field.updateable and not field.calculated,
         options=tuple(one.value for one in field.picklist_values if one.active),
-        group=group,
         required=field.required,
         difference=type_difference(item.kind, field),
     )
