@@ -6,7 +6,7 @@ import asyncio
 import sys
 from pathlib import Path
 
-from integration_assets.connectors.feedback.table import TableFeedback
+from integration_assets.connectors.feedback.table.connector import TableFeedback
 
 
 async def _read(mapping: Path) -> int:

@@ -166,7 +166,7 @@ def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
 
 @app.command(
     short_help="Run everything on embedded stand-ins, without an account.",
-    epilog=examples("demo", "demo --keep", "demo --object services"),
+    epilog=examples("demo", "demo --keep", "demo --object services", "demo --feedback table"),
 )
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the sandbox servers running at the end.")] = False,
@@ -177,6 +177,10 @@ def demo(
         DemoObject,
         typer.Option("--object", help="Object that holds the records; all but custom: a smaller plan."),
     ] = DemoObject.CUSTOM,
+    feedback: Annotated[
+        str | None,
+        typer.Option("--feedback", help="Where requests and votes come from: `table` reads them from files."),
+    ] = None,
 ) -> None:
     """Run everything on embedded stand-ins for the systems: setup, dry run, sync, and a second sync.
 
@@ -185,7 +189,7 @@ def demo(
     from integration_assets.demo import run_demo
 
     kept_in = None if object_ is DemoObject.CUSTOM else object_.value
-    raise SystemExit(run_demo(results_console(), keep=keep, crm=crm, kept_in=kept_in))
+    raise SystemExit(run_demo(results_console(), keep=keep, crm=crm, kept_in=kept_in, feedback=feedback))
 
 
 @app.command(

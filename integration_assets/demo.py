@@ -16,9 +16,11 @@ from rich.rule import Rule
 from rich.text import Text
 
 from integration_assets.commands.run_output import show_message, show_result, show_saved_plan
-from integration_assets.config import DEFAULT_TENANT, Settings, load_settings, variable
+from integration_assets.config import DEFAULT_TENANT, ENVIRONMENTS, Settings, load_settings, variable
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.definitions import defs
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.providers import of_kind, usual
 from integration_assets.reporting.progress import showing
 from integration_assets.reporting.published import open_published, read_calls, show_rankings
 from integration_assets.reporting.rankings import read_unresolved
@@ -27,6 +29,7 @@ from integration_assets.runs.in_process import run_job
 from integration_assets.runs.result import RunResult
 from integration_assets.runs.state import Mode
 from integration_assets.sandbox.server import CRM_NAMES, Sandbox, SandboxAddresses, build_sandbox, serving
+from integration_assets.sandbox.table import write_tables
 from integration_assets.tenants.portal_setup import set_up
 
 DEMO_HOME = Path(".integration_assets") / "demo"
@@ -50,6 +53,10 @@ def variables(values: Mapping[str, str]) -> Iterator[None]:
         for name in ours & os.environ.keys():
             del os.environ[name]
         os.environ.update(before)
+
+
+FROM_TABLES = "table"
+"""Feedback system of a demo whose requests and votes come from files."""
 
 
 @contextmanager
@@ -81,47 +88,72 @@ def served(
         )
 
 
-def run_demo(console: Console, *, keep: bool = False, crm: str = CRM_NAMES[0], kept_in: str | None = None) -> int:
+def from_tables(sandbox: Sandbox, environment: Mapping[str, str], home: Path) -> dict[str, str]:
+    """The same variables with the sample's feedback as files in place of the system that keeps it."""
+    mapping = write_tables(sandbox.sample.workspace, home / "tables")
+    ours = {name for one in of_kind(ProviderKind.FEEDBACK) for name in one.variables(ENVIRONMENTS)}
+    kept = {name: value for name, value in environment.items() if name not in ours}
+    return {**kept, "INTEGRATION_ASSETS_TABLE": str(mapping)}
+
+
+def run_demo(
+    console: Console,
+    *,
+    keep: bool = False,
+    crm: str = CRM_NAMES[0],
+    kept_in: str | None = None,
+    feedback: str | None = None,
+) -> int:
     """Setup, dry run, sync, a second sync, and what there is to see afterwards. Returns the exit code.
 
-    `kept_in` is the CRM's object that holds the records; None: one of their own.
+    `kept_in` is the CRM's object that holds the records; None: one of their own. `feedback` is the feedback system, by
+    its provider's name; None: the usual one.
 
     Raises:
-        ConfigurationError: there is no look-alike of `crm`, or it has no such objects.
+        ConfigurationError: there is no look-alike of `crm`, it has no such objects, or there is no demo of `feedback`.
     """
     if crm not in CRM_NAMES:
         raise ConfigurationError(f"there is no look-alike of {crm!r}: choose one of {', '.join(CRM_NAMES)}")
     if kept_in is not None and crm != CRM_NAMES[0]:
         raise ConfigurationError(f"--object chooses among the objects of {CRM_NAMES[0]}; {crm} has one of its own")
+    if feedback not in (None, usual(ProviderKind.FEEDBACK).name, FROM_TABLES):
+        names = f"{usual(ProviderKind.FEEDBACK).name} or {FROM_TABLES}"
+        raise ConfigurationError(f"--feedback must be {names}: there is no demo of {feedback}")
     began = time.monotonic()
     # From an empty home, so that the first sync has everything to write.
     shutil.rmtree(DEMO_HOME, ignore_errors=True)
-    with served(DEMO_HOME, crm=crm, kept_in=kept_in) as (sandbox, _, environment), variables(environment):
-        settings = load_settings()
-        _headline(console, "Setup: what the CRM portal lacks is created")
-        show_setup(console, settings)
-        for title, mode, show in (
-            ("Dry run: what a sync would change", Mode.DRY_RUN, _show_dry_run),
-            ("Sync: written, read back, verified", Mode.SYNC, _show_sync),
-            ("Second sync: nothing changed, so nothing is written", Mode.SYNC, _show_sync),
-        ):
-            _headline(console, title)
-            ending = _run(settings, mode)
-            show(console, settings, ending)
-            # At the first step that fails: the later ones would only repeat its error.
-            if ending.exit_code:
-                return ending.exit_code
-        _show_results(console, settings, ending, sandbox)
-        writes = ending.summary.api_calls[settings.crm_provider]
-        console.print(Text(f"\nThe second sync made {getattr(writes, 'writes', 0)} write calls."))
-        console.print(Text(f"The demo took {time.monotonic() - began:.0f} s."))
-        _headline(console, "Look at the results")
-        console.print(Text("\n".join(next_commands())), soft_wrap=True)
-        # The promise of the product: the demo fails loudly rather than showing the opposite.
-        if getattr(writes, "writes", 0):
-            raise PermanentError("the second sync wrote although nothing had changed: this is a bug")
-        if keep:
-            wait_for_interrupt(console, environment)
+    with served(DEMO_HOME, crm=crm, kept_in=kept_in) as (sandbox, _, environment):
+        ours = from_tables(sandbox, environment, DEMO_HOME) if feedback == FROM_TABLES else environment
+        with variables(ours):
+            return _run_steps(console, sandbox, ours, began, keep=keep)
+
+
+def _run_steps(console: Console, sandbox: Sandbox, environment: Mapping[str, str], began: float, *, keep: bool) -> int:
+    settings = load_settings()
+    _headline(console, "Setup: what the CRM portal lacks is created")
+    show_setup(console, settings)
+    for title, mode, show in (
+        ("Dry run: what a sync would change", Mode.DRY_RUN, _show_dry_run),
+        ("Sync: written, read back, verified", Mode.SYNC, _show_sync),
+        ("Second sync: nothing changed, so nothing is written", Mode.SYNC, _show_sync),
+    ):
+        _headline(console, title)
+        ending = _run(settings, mode)
+        show(console, settings, ending)
+        # At the first step that fails: the later ones would only repeat its error.
+        if ending.exit_code:
+            return ending.exit_code
+    _show_results(console, settings, ending, sandbox)
+    writes = ending.summary.api_calls[settings.crm_provider]
+    console.print(Text(f"\nThe second sync made {getattr(writes, 'writes', 0)} write calls."))
+    console.print(Text(f"The demo took {time.monotonic() - began:.0f} s."))
+    _headline(console, "Look at the results")
+    console.print(Text("\n".join(next_commands())), soft_wrap=True)
+    # The promise of the product: the demo fails loudly rather than showing the opposite.
+    if getattr(writes, "writes", 0):
+        raise PermanentError("the second sync wrote although nothing had changed: this is a bug")
+    if keep:
+        wait_for_interrupt(console, environment)
     return 0
 
 

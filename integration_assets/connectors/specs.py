@@ -60,7 +60,8 @@ class SettingSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `name` is what it is called in the registry, the API and `--set`; `form` the pattern a value has to match in full,
     `hint` what is said of one that does not. `many`: a list, separated by commas. `needed`: nothing can be read
-    without it. `shapes_plan`: another value would make another plan.
+    without it. `shapes_plan`: another value would make another plan. `is_path`: it names a file of this machine; a
+    tenant's own lies in the folder that the operator keeps for the tenant's files, and nowhere else.
     """
 
     name: str
@@ -73,6 +74,7 @@ class SettingSpec(msgspec.Struct, frozen=True, kw_only=True):
     default: str | None = None
     needed: bool = False
     shapes_plan: bool = True
+    is_path: bool = False
 
 
 class SecretSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +148,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
 
     `setup_secret` is a token of somebody who may create our object, where whoever runs should not have that right;
     `schema_file` what can be deployed by hand instead.
+    `reads_are_free`: a feedback system of which reading everything costs no calls, so that every run does.
     """
 
     name: str
@@ -160,6 +163,14 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     credential: Callable[[SecretStr, Mapping[str, str]], Credential] = as_token
     words: Words = Words()
     record_id_property: str | None = None
+    reads_are_free: bool = False
+
+    def variables(self, environments: Iterable[str]) -> tuple[str, ...]:
+        """Every environment variable of this provider."""
+        every = [one.variable for one in self.settings]
+        every += [one.variable for one in (self.secret, self.address) if one is not None]
+        environments = tuple(environments)
+        return tuple(name for variable in every for name in variable.all(environments))
 
     def setting(self, name: str) -> SettingSpec | None:
         """The setting of a name; None where the provider has none such."""

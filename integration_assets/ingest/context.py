@@ -97,8 +97,8 @@ class IngestContext:
     counts how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed.
     `work` counts what there was to read, `company_read` is what to remember of the read of companies. `persons_read`
     is set once all persons were read, if they are due. `credential` is a digest of where, and as whom, the feedback
-    system is read; `votes_kept` counts votes that a run which was killed had read, `withheld` are the reasons why
-    nothing may be retired.
+    system is read; `keeps_pages`: pages of a whole read of votes are kept for a run after one that dies; `votes_kept`
+    counts votes that a run which was killed had read, `withheld` are the reasons why nothing may be retired.
     """
 
     inputs: IngestInputs
@@ -123,6 +123,7 @@ class IngestContext:
     work: Work = field(default_factory=Work)
     company_read: CompanyRead | None = None
     credential: str = ""
+    keeps_pages: bool = True
     votes_kept: int = 0
     withheld: list[str] = field(default_factory=list)
     passes: int = 0

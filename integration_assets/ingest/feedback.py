@@ -107,7 +107,8 @@ async def _read_all_votes(feedback: FeedbackSystem, context: IngestContext, adva
     async for page in feedback.votes(after=checkpoint.cursor):
         _take_votes(context, page)
         # After it was taken: a page that cannot be loaded must not wait for the next run.
-        checkpoint.keep(page, datetime.now(UTC))
+        if context.keeps_pages:
+            checkpoint.keep(page, datetime.now(UTC))
         needed += size_of(page)
         advance(len(page.records))
     if context.votes_kept:  # what has come since is at the head of the list

@@ -18,6 +18,7 @@ from integration_assets.ingest.gather import gather
 from integration_assets.ingest.internal_accounts import read_internal
 from integration_assets.ingest.vote_checkpoint import forget_vote_pages
 from integration_assets.ingest.watermarks import (
+    FEEDBACK_LISTS,
     due_reads,
     note_differences,
     note_full_reads,
@@ -39,11 +40,16 @@ async def ingest(inputs: IngestInputs) -> Ingested:
     settings, connection = inputs.settings, inputs.connection
     now, credential = datetime.now(UTC), feedback_credential(settings)
     due = due_reads(connection, credential, now, full=inputs.full)
+    free = settings.feedback.spec.reads_are_free
+    if free:
+        due |= FEEDBACK_LISTS
+        # Of a state of the source that is another one by now.
+        forget_vote_pages(connection)
     async with AsyncExitStack() as stack:
         feedback = await stack.enter_async_context(feedback_for(settings, inputs.calls))
         crm = await stack.enter_async_context(crm_for(settings, inputs.environment, inputs.calls))
         with replacing(connection, TABLES) as load:
-            context = IngestContext(inputs, load, now, due, credential=credential)
+            context = IngestContext(inputs, load, now, due, credential=credential, keeps_pages=not free)
             await gather(
                 read_feedback(feedback, context),
                 read_crm(crm, context),

@@ -36,6 +36,8 @@ FULL_READ_EVERY = {
     "accounts": PEOPLE_EVERY,
     "contacts": PEOPLE_EVERY,
 }
+FEEDBACK_LISTS = frozenset({"votes", "status_changes", "persons", "accounts"})
+"""Those of the feedback system."""
 MOST_NEW_PERSONS = 50
 """New voters looked up one by one; with more of them all persons are read, which takes fewer calls."""
 

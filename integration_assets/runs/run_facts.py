@@ -9,7 +9,7 @@ import msgspec
 from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import EndState
 from integration_assets.ingest.call_floor import Writing, crm_reading_floor, feedback_floor, read_writing, writing_floor
-from integration_assets.providers import usual
+from integration_assets.providers import PROVIDERS, usual
 from integration_assets.reporting.run_summary import (
     CheckLine,
     ConflictLine,
@@ -98,7 +98,7 @@ def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
         writing = read_writing(state.connection, state.run_id, state.crm_sizes, canary=canary)
     feedback, crm = _systems(state)
     return {
-        feedback: feedback_floor(state.work.feedback),
+        feedback: 0 if PROVIDERS[feedback].reads_are_free else feedback_floor(state.work.feedback),
         crm: crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes),
     }
 

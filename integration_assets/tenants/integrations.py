@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TypeVar
 
-from integration_assets.config import Environment, ProviderSettings, Settings
+from integration_assets.config import Environment, ProviderSettings, Settings, TenantSettings
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Token
@@ -22,6 +22,8 @@ from integration_assets.tenants.registry.views import OpenedInternal
 from integration_assets.tenants.registry.words import Provider
 
 System = TypeVar("System")
+TENANTS_FILES = "files"
+"""Directory under the home, with a folder for each tenant: files that its integrations may name."""
 LIMITS = "limits"
 """Directory under the home by which all runs of this machine, of whatever tenant, share a credential's limits."""
 
@@ -56,15 +58,41 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
         patience=settings.patience_seconds,
         limits_in=settings.home / LIMITS,
         guard=guard_for(settings, Provider(own.spec.name)),
-        options=own.options,
+        options=_options(settings, own),
     )
     return _naming(own, opening)
+
+
+def _options(settings: Settings, own: ProviderSettings) -> dict[str, str]:
+    """Settings for a connector, the files of a tenant in the folder the operator keeps for them.
+
+    Raises:
+        ConfigurationError: a tenant names a file outside of it.
+    """
+    options = own.options
+    if not isinstance(settings, TenantSettings):
+        return options
+    folder = (settings.home / TENANTS_FILES / settings.tenant).absolute()
+    for setting in own.spec.settings:
+        if setting.is_path and setting.name in options:
+            path = folder / options[setting.name]
+            # Links as well: what a tenant may name must not be a way to what the operator may read.
+            if not path.resolve().is_relative_to(folder.resolve()):
+                raise ConfigurationError(
+                    f"{own.named(setting.name)} must be the name of a file in the folder {TENANTS_FILES}/"
+                    f"{settings.tenant} that the operator keeps under the home"
+                )
+            options[setting.name] = str(path)
+    return options
 
 
 def feedback_credential(settings: Settings) -> str:
     """A digest of where, and as whom, the feedback system is read: another one means another workspace."""
     own = settings.feedback
-    return credential_digest(own.base_url, own.secret.get_secret_value() if own.secret else "")
+    secret = own.secret.get_secret_value() if own.secret else ""
+    # Without an address, its settings alone say where it is.
+    where = own.base_url or "\n".join(f"{name}={value}" for name, value in sorted(own.options.items()))
+    return credential_digest(where, secret)
 
 
 def crm_for(

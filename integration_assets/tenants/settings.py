@@ -290,7 +290,8 @@ def built_settings(
         ConfigurationError: a choice is not of its form, or an address may not be asked (`AddressError`).
     """
     for (provider, _), opened in integrations.items():
-        check_address(opened.view.base_url, third_party_policy(settings, provider))
+        if PROVIDERS[provider].address is not None:
+            check_address(opened.view.base_url, third_party_policy(settings, provider))
     views = {place: opened.view for place, opened in integrations.items()}
     return _built(settings, tenant, views, {place: opened.secret for place, opened in integrations.items()})
 

@@ -20,7 +20,9 @@ from typing import Any, Self, TypeVar
 
 import duckdb
 
+from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Credential
 from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.connectors.feedback.table import parsing
 from integration_assets.connectors.feedback.table.formats import amount
@@ -572,3 +574,28 @@ def _stale_votes(connection: duckdb.DuckDBPyConnection, mapping: TableMapping) -
     return [
         f"votes are stale: the newest is of {newest:%Y-%m-%d %H:%M} UTC; [freshness].newest_vote_hours is {hours:g}"
     ]
+
+
+def table(
+    *,
+    base_url: str,
+    credential: Credential,
+    calls: CallCounter,
+    deadline: float = 0.0,
+    patience: float = 0.0,
+    limits_in: Path | None = None,
+    guard: AddressGuard | None = None,
+    options: Mapping[str, str] | None = None,
+) -> TableFeedback:
+    """The connector of the mapping that `options` name by `mapping`; nothing else of a service's is needed.
+
+    `guard`: the mapping is a tenant's, and its files are those beside it.
+
+    Raises:
+        ConfigurationError: the mapping cannot be read, or something in it cannot be used.
+    """
+    del base_url, credential, deadline, patience, limits_in
+    mapping = (options or {}).get("mapping")
+    if not mapping:
+        raise ConfigurationError("no mapping of the table is named: `integration-assets table init` writes one")
+    return TableFeedback(mapping=Path(mapping).expanduser(), calls=calls, confined=guard is not None)
