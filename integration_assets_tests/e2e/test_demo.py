@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import pytest
@@ -43,12 +44,9 @@ def test_the_demo_shows_the_main_job_whatever_else_is_configured(
     """On a cut of the sample: every step is shown, the second sync writes nothing, and nobody's own settings count."""
     made: list[Sandbox] = []
 
-    def small_sandbox() -> Sandbox:
-        made.append(
-            build_sandbox(
-                build_sample(requests=40, votes=400, companies=120), plan=None, slack_interval=0, portal_options=PROMPT
-            )
-        )
+    def small_sandbox(**asked: Any) -> Sandbox:
+        sample = build_sample(requests=40, votes=400, companies=120)
+        made.append(build_sandbox(sample, plan=None, slack_interval=0, portal_options=PROMPT, **asked))
         return made[0]
 
     monkeypatch.chdir(home)
@@ -72,6 +70,30 @@ def test_the_demo_shows_the_main_job_whatever_else_is_configured(
     assert [request for request in requests[last_write:] if (request.method, request.template) == LISTING]
     assert len(sandbox.sandbox.portal.records("feature_request")) == 39
     assert len(sandbox.team.messages) == 3
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("kept_in", ["services", "projects", "tickets"])
+def test_the_demo_runs_on_a_smaller_plan(
+    ready: World, home: Path, monkeypatch: pytest.MonkeyPatch, kept_in: str
+) -> None:
+    """Without custom objects and labels, beside rows of others: the second sync writes nothing there either."""
+    made: list[Sandbox] = []
+
+    def small_sandbox(**asked: Any) -> Sandbox:
+        sample = build_sample(requests=40, votes=400, companies=120)
+        made.append(build_sandbox(sample, plan=None, slack_interval=0, portal_options=PROMPT, **asked))
+        return made[0]
+
+    monkeypatch.chdir(home)
+    with mock.patch("integration_assets.demo.build_sandbox", small_sandbox):
+        ran = ready.run("demo", "--object", kept_in)
+    assert ran.code == 0, ran.out + ran.err
+    assert "The second sync made 0 write calls." in ran.out
+    assert "link labels: not on this plan" in " ".join(ran.out.split())
+    records = [one["properties"] for one in made[0].sandbox.portal.records(kept_in)]
+    assert sum("feature_request_marker" in record for record in records) == 39
+    assert sum("feature_request_marker" not in record for record in records) == 3
 
 
 def check_what_the_readme_shows_next(folder: Path, shown: str) -> None:
