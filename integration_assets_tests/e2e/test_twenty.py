@@ -58,7 +58,7 @@ def test_doctor_has_no_failure_after_setup(world: World) -> None:
     assert (ran.code, failed) == (0, []), ran.out
     seen = {finding["check"]: finding["seen"] for finding in ran.summary["findings"]}
     workspace = world.environment()["TWENTY_SANDBOX_WORKSPACE_ID"]
-    assert seen["CRM token"] == f"workspace {workspace} (OTHER), as configured"
+    assert seen["CRM token"] == f"workspace {workspace} (OTHER, USD), as configured"
     assert seen["CRM link labels"] == "every link label exists"
 
 

@@ -25,6 +25,8 @@ class TwentyOptions:
     """Bytes of a path with its query; a longer one is answered with 431 and nothing else."""
     revenue_field: str = "annualRecurringRevenue"
     """Name of the company's revenue: `annualRevenue` in workspaces that were new with 2.10 or later."""
+    currency: str = "USD"
+    """Currency of new amounts of revenue."""
 
     @property
     def first_generation(self) -> bool:

@@ -78,7 +78,8 @@ class Workspace:
             for place, stage in enumerate(STAGES)
         ]
         companies = self.objects["companies"]
-        self.add_field(companies, "CURRENCY", self.options.revenue_field, custom=False)
+        revenue = {"amountMicros": None, "currencyCode": f"'{self.options.currency}'"}
+        self.add_field(companies, "CURRENCY", self.options.revenue_field, default=revenue, custom=False)
         for plural in ("people", "opportunities"):
             self.add_relation(self.objects[plural], "company", "Company", companies, plural, custom=False)
 

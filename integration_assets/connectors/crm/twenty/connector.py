@@ -35,9 +35,10 @@ from integration_assets.connectors.crm.twenty.session import Session
 from integration_assets.connectors.crm.twenty.spec import BATCH_SIZE, CALLS_PER_MINUTE, CLOSED_STAGES, USUAL
 from integration_assets.connectors.crm.twenty.status_rules import RULES, SMALLER_PLANS, windows
 from integration_assets.connectors.crm.twenty.values import DEFAULT_CURRENCY, default_currency
-from integration_assets.connectors.crm.twenty.wire import SYSTEM, ListPage
+from integration_assets.connectors.crm.twenty.wire import SYSTEM
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, HttpClient
 from integration_assets.connectors.limiter import Quota, credential_digest, limiter_for
+from integration_assets.connectors.specs import ARR_PROPERTY
 from integration_assets.errors import ConfigurationError, CredentialError
 from integration_assets.models import (
     Company,
@@ -87,6 +88,7 @@ class TwentyCrm:
         key: The API key, for the workspace it names.
         closed_stages: API values of the stages of opportunities that are won or lost.
         batch_size: Records written in one call.
+        arr_field: API name of the field of companies that holds their ARR, whose currency is the workspace's.
     """
 
     pairs_per_removal = endpoints.PAIRS_PER_REMOVAL
@@ -115,7 +117,9 @@ class TwentyCrm:
         *,
         closed_stages: Sequence[str] = (),
         batch_size: int = endpoints.RECORDS_PER_BATCH,
+        arr_field: str | None = None,
     ) -> None:
+        self._arr_field = arr_field
         self.records_per_write = self.pairs_per_write = batch_size
         self._client = client
         self._key = key
@@ -137,14 +141,14 @@ class TwentyCrm:
     async def portal(self) -> Portal:
         """Identity of the workspace: the one the key names, once the server has taken the key.
 
-        Twenty does not tell what a workspace is for, nor a currency of it.
+        Twenty does not tell what a workspace is for.
         """
-        portal = self._identity()
-        await self._session.read("GET", endpoints.records(reads.COMPANIES), ListPage, params={"limit": "0"})
-        return portal
+        workspace_of(self._key)  # before a call is made with what is no key
+        return self._portal(await read_metadata(self._session))
 
-    def _identity(self) -> Portal:
-        return Portal(workspace_of(self._key), PortalKind.OTHER)
+    def _portal(self, metadata: Metadata) -> Portal:
+        currency = schema.workspace_currency(metadata, self._arr_field)
+        return Portal(workspace_of(self._key), PortalKind.OTHER, currency)
 
     async def granted_scopes(self) -> frozenset[str] | None:
         """None: Twenty does not tell what the role of a key allows."""
@@ -159,7 +163,7 @@ class TwentyCrm:
     async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
         """Read what the workspace has of ours now."""
         metadata = await self._read_metadata(definition)
-        return schema.live_schema(metadata, definition, company_properties, self._identity())
+        return schema.live_schema(metadata, definition, company_properties, self._portal(metadata))
 
     async def archived_properties(self, definition: ObjectDefinition) -> tuple[str, ...]:
         """Names of our properties whose fields are switched off."""
@@ -269,8 +273,9 @@ class TwentyCrm:
 
     async def create_properties(self, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]) -> None:
         """Create the fields of these properties."""
+        currency = schema.workspace_currency(await self._any_metadata(), self._arr_field)
         self._metadata = None
-        await schema.create_properties(self._session, definition, properties)
+        await schema.create_properties(self._session, definition, properties, currency)
 
     async def create_link(self, definition: ObjectDefinition, link: LinkDefinition) -> None:
         """Create what votes with this label need."""
@@ -311,7 +316,8 @@ class TwentyCrm:
         one = required(await self._known_metadata(definition), request_object(definition).singular)
         amounts = [item.name for item in definition.properties if item.kind is PropertyKind.MONEY]
         fields = [field for name in amounts if (field := one.field(field_name(definition, name))) is not None]
-        return default_currency(fields[0].default_value) if fields else DEFAULT_CURRENCY
+        known = (default_currency(field.default_value) for field in fields)
+        return next(filter(None, known), DEFAULT_CURRENCY)
 
     async def _check_mapped(self, mapping: CompanyMapping) -> None:
         if not mapping.names():
@@ -379,8 +385,13 @@ async def twenty(
         guard=guard,
     )
     async with client:
-        closed = settings[CLOSED_STAGES].split(",")
-        yield TwentyCrm(client, token, closed_stages=closed, batch_size=int(settings[BATCH_SIZE]))
+        yield TwentyCrm(
+            client,
+            token,
+            closed_stages=settings[CLOSED_STAGES].split(","),
+            batch_size=int(settings[BATCH_SIZE]),
+            arr_field=settings.get(ARR_PROPERTY),
+        )
 
 
 def _check_size(items: Collection[object], most: int, what: str) -> None:

@@ -23,7 +23,7 @@ from integration_assets.connectors.crm.twenty.names import (
     vote_object,
 )
 from integration_assets.connectors.crm.twenty.session import Session
-from integration_assets.connectors.crm.twenty.values import DEFAULT_CURRENCY, FIELD_TYPES
+from integration_assets.connectors.crm.twenty.values import DEFAULT_CURRENCY, FIELD_TYPES, default_currency
 from integration_assets.connectors.crm.twenty.wire import SYSTEM, Field, ObjectMetadata
 from integration_assets.errors import ConfigurationError, ContractError
 from integration_assets.models import (
@@ -70,6 +70,13 @@ def live_schema(
         text_limits=TEXT_LIMITS,
         grouped=False,
     )
+
+
+def workspace_currency(metadata: Metadata, arr_field: str | None) -> str | None:
+    """The currency of the workspace, as far as it has one: that of new amounts in the field of companies' ARR. Pure."""
+    company = metadata.get(TARGETS["company"])
+    field = company.field(arr_field) if company and arr_field else None
+    return default_currency(field.default_value) if field else None
 
 
 def inactive_properties(metadata: Metadata, definition: ObjectDefinition) -> tuple[str, ...]:
@@ -150,9 +157,11 @@ async def create_object(session: Session, definition: ObjectDefinition) -> None:
 
 
 async def create_properties(
-    session: Session, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]
+    session: Session, definition: ObjectDefinition, properties: Sequence[PropertyDefinition], currency: str | None
 ) -> None:
     """Create the fields of properties that are not there, one call each: Twenty takes no more at a time.
+
+    New amounts will be in `currency`, where it is known.
 
     Raises:
         HeldError: our object does not exist.
@@ -163,7 +172,7 @@ async def create_properties(
     have = {field.name for field in one.fields}
     for item in properties:
         if field_name(definition, item.name) not in have:
-            await session.define(endpoints.FIELDS, _field_body(definition, item, one.id))
+            await session.define(endpoints.FIELDS, _field_body(definition, item, one.id, currency))
 
 
 async def create_link(session: Session, definition: ObjectDefinition, link: LinkDefinition) -> None:
@@ -207,7 +216,9 @@ def _object_body(names: ObjectNames) -> dict[str, Any]:
     }
 
 
-def _field_body(definition: ObjectDefinition, item: PropertyDefinition, object_id: str) -> dict[str, Any]:
+def _field_body(
+    definition: ObjectDefinition, item: PropertyDefinition, object_id: str, currency: str | None
+) -> dict[str, Any]:
     body: dict[str, Any] = {
         "objectMetadataId": object_id,
         "type": FIELD_TYPES[item.kind],
@@ -221,7 +232,7 @@ def _field_body(definition: ObjectDefinition, item: PropertyDefinition, object_i
         body["options"] = _options(item.options)
     # People may change it in the settings of the field: amounts are written in what it says.
     if item.kind is PropertyKind.MONEY:
-        body["defaultValue"] = {"amountMicros": None, "currencyCode": f"'{DEFAULT_CURRENCY}'"}
+        body["defaultValue"] = {"amountMicros": None, "currencyCode": f"'{currency or DEFAULT_CURRENCY}'"}
     return body
 
 

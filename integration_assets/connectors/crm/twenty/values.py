@@ -84,9 +84,9 @@ def currency_of(value: Any) -> str | None:
     return code if isinstance(code, str) and code else None
 
 
-def default_currency(default_value: Any) -> str:
-    """Currency that a field of amounts gives to new ones; Twenty writes defaults in quotes."""
-    return (currency_of(default_value) or "").strip("'") or DEFAULT_CURRENCY
+def default_currency(default_value: Any) -> str | None:
+    """Currency that a field gives to new amounts, None where it gives none. Twenty writes defaults in quotes."""
+    return (currency_of(default_value) or "").strip("'") or None
 
 
 def _decimal(text: str) -> Decimal:

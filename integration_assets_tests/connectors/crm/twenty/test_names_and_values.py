@@ -141,7 +141,7 @@ def test_values_of_any_field_as_text():
 
 def test_the_currency_of_new_amounts():
     assert default_currency({"amountMicros": None, "currencyCode": "'EUR'"}) == "EUR"
-    assert default_currency(None) == "USD"
+    assert (default_currency(None), default_currency({"currencyCode": "''"})) == (None, None)
 
 
 # -- keys in filters

@@ -13,6 +13,8 @@ from urllib.parse import parse_qs
 import pytest
 from pydantic import SecretStr
 
+from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Token
 from integration_assets.connectors.crm.base import (
     BatchRejectedError,
     CompanyMapping,
@@ -21,9 +23,10 @@ from integration_assets.connectors.crm.base import (
     RecordWrite,
     UnknownOutcomeError,
 )
-from integration_assets.connectors.crm.twenty.connector import workspace_of
+from integration_assets.connectors.crm.twenty.connector import twenty, workspace_of
 from integration_assets.connectors.crm.twenty.status_rules import RULES
 from integration_assets.connectors.rules import Action, Answer
+from integration_assets.connectors.specs import ARR_PROPERTY
 from integration_assets.errors import ConfigurationError, CredentialError, PermanentError
 from integration_assets.models import Company, CrmFeatureRequest, Deal, Link, LiveSchema, Portal, PortalKind
 from integration_assets.sandbox.twenty import api_key
@@ -268,6 +271,24 @@ def test_amounts_are_written_in_the_currency_of_their_field(ready: Harness):
 
     ready.talk(work)
     assert ready.portal.live("wishes")[0]["worth"]["currencyCode"] == "EUR"
+
+
+def test_a_workspace_in_another_currency_has_its_amounts_in_it(empty: Harness):
+    """It is that of the field of companies' ARR, which setup takes over for ours."""
+    revenue = empty.portal.objects["companies"].fields["annualRecurringRevenue"]
+    revenue.default = {"amountMicros": None, "currencyCode": "'EUR'"}
+
+    async def work() -> tuple[str | None, str | None]:
+        key, options = Token(SecretStr(empty.token)), {ARR_PROPERTY: "annualRecurringRevenue"}
+        opened = twenty(base_url=empty.url, credential=key, calls=CallCounter(), options=options)
+        async with opened as crm:
+            await crm.create_object(REQUEST)
+            await crm.create_properties(REQUEST, REQUEST.properties)
+            await crm.upsert(REQUEST, [RecordWrite("src:1", {"worth": "5"})])
+            return (await crm.portal()).currency, (await crm.schema(REQUEST, ())).portal.currency
+
+    assert asyncio.run(work()) == ("EUR", "EUR")
+    assert empty.portal.live("wishes")[0]["worth"] == {"amountMicros": 5_000_000, "currencyCode": "EUR"}
 
 
 def test_a_write_whose_answer_is_lost_is_told_as_unknown_and_is_harmless_to_repeat(ready: Harness):
