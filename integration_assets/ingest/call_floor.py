@@ -52,8 +52,8 @@ class CrmWork:
 
     `schemas` are the calls of reading the schema of each environment that was read. `companies` are those read from the
     list, `company_calls` the calls of whatever way took its place, or of the question whether one could. `link_pages`
-    are the calls beyond the first that the record with most links of each call of links takes. `deal_calls` are those
-    that the connector says its deals take at least.
+    are the calls beyond the first that the record with most links of each call of links takes, or all its links do.
+    `deal_calls` are those that the connector says its deals take at least.
     """
 
     schemas: int = 0
@@ -144,7 +144,7 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
         + calls_for(work.live_records or 0, sizes.limits.records_per_link_read) * targets
         + work.link_pages
         + sum(calls_for(addresses, sizes.limits.records_per_write) for addresses in spelled)
-        + calls_for(work.contacts, sizes.costs.contacts_per_call)
+        + (calls_for(work.contacts, sizes.costs.contacts_per_call) if sizes.costs.contacts_per_call else 0)
     )
 
 

@@ -120,7 +120,7 @@ async def _read_records(crm: Crm, context: IngestContext) -> None:
             context.take(stage, "raw.crm_links", Page(links))
             # A pair with several labels is one entry of a page.
             of_record = Counter(record_id for record_id, _ in {(link.record_id, link.target_id) for link in links})
-            most = max(of_record.values(), default=0)
+            most = len(links) if crm.costs.links_together else max(of_record.values(), default=0)
             context.work.crm.link_pages += max(1, calls_for(most, crm.costs.links_per_page)) - 1
             advance(len(links))
 

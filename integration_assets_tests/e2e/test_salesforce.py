@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,8 @@ def test_the_main_job_on_an_org(world: World, orgs: dict[bool, Org]) -> None:
     org = orgs[True]
     assert world.run("setup", "--yes").code == 0
     assert world.run("setup", "--yes").out.count("nothing is missing") == 1
+    dry = world.run("plan")
+    assert dry.code == 0, dry.err
     first = world.sync()
     assert first.summary["state"] == "SUCCEEDED"
     requests, links = first.summary["feature_requests"], first.summary["links"]
@@ -64,6 +67,9 @@ def test_the_main_job_on_an_org(world: World, orgs: dict[bool, Org]) -> None:
     changed = next(row for row in org.records(OBJECT) if row["Id"] == records[0]["Id"])
     assert (changed["Title__c"], changed["Votes__c"]) == ("Called otherwise", records[0]["Votes__c"])
     third = world.sync()
+    for out in (dry.out, first.out, second.out, third.out):
+        made, floor = re.findall(r"salesforce (\d+) \([^)]*floor (\d+)\)", " ".join(out.split()))[0]
+        assert int(floor) <= int(made) <= int(floor) + 12, out
     assert third.summary["api_calls"]["salesforce"]["writes"] == 0
     assert third.summary["feature_requests"]["unchanged"] == len(records)
 

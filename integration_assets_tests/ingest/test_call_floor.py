@@ -78,6 +78,12 @@ def test_reading_the_crm(work: CrmWork, calls: int) -> None:
     assert crm_reading_floor(work, SIZES) == calls
 
 
+def test_contacts_that_bring_their_company_take_no_call_for_it() -> None:
+    """Only their addresses do."""
+    sizes = CrmSizes(msgspec.structs.replace(COSTS, contacts_per_call=None), BatchLimits())
+    assert crm_reading_floor(CrmWork(addresses=1_001, contacts=1_001), sizes) == 11
+
+
 def test_a_crm_that_lists_its_contacts_is_asked_for_no_address() -> None:
     """They come in pages, however many addresses there are."""
     sizes = msgspec.structs.replace(SIZES, costs=msgspec.structs.replace(COSTS, lists_contacts=True))

@@ -126,7 +126,8 @@ class CallCosts(msgspec.Struct, frozen=True):
     `schema` is one reading of the schema where our object exists and a company property is mapped (one less where none
     is), `missing_object` one where it does not. `writing` comes before the first write of a record: scopes, and what
     our object is called; `labels` before the first link to a target. A list brings `records_per_page`, and the primary
-    companies of `contacts_per_call` contacts take a call. Reading links brings `links_per_page` of each record.
+    companies of `contacts_per_call` contacts take a call; None: they come with the contacts. Reading links brings
+    `links_per_page` of each record, or, with `links_together`, of all records of a call, a label each.
     `lists_contacts`: all contacts are listed, `contacts_per_call` a call, whichever addresses are asked for.
     """
 
@@ -135,9 +136,10 @@ class CallCosts(msgspec.Struct, frozen=True):
     writing: int
     labels: int
     records_per_page: int
-    contacts_per_call: int
+    contacts_per_call: int | None
     links_per_page: int
     lists_contacts: bool = False
+    links_together: bool = False
 
 
 class ChangeCosts(msgspec.Struct, frozen=True):

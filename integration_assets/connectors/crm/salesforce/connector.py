@@ -78,9 +78,9 @@ class SalesforceCrm:
         writing=endpoints.WRITING_CALLS,
         labels=endpoints.LABEL_CALLS,
         records_per_page=endpoints.ROWS_PER_PAGE,
-        # Contacts come with their account: it takes no call of its own.
-        contacts_per_call=endpoints.VALUES_PER_QUERY,
+        contacts_per_call=None,
         links_per_page=endpoints.ROWS_PER_PAGE,
+        links_together=True,
     )
     company_export: CompanyExport | None = None
     company_changes: CompanyChanges | None = None

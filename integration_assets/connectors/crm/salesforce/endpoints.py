@@ -19,12 +19,13 @@ LONGEST_QUERY = 1_500
 """Characters of a query that goes in an address; longer ones go in the body of a composite call.
 Source: addresses are advised to stay below 2,000 characters, and are refused from 16,384 on."""
 
-SCHEMA_CALLS = 4
-"""Calls that tell what an org has of ours: the org itself, our object, its links, and accounts."""
-SCHEMA_CALLS_WITHOUT_OBJECT = 4
-"""The same where our object does not exist: in place of its links, whether it is only hidden is asked."""
-WRITING_CALLS = 3
-"""Calls before the first write: what the user may do, our object, and its links."""
+SCHEMA_CALLS = 6
+"""Calls that tell what an org has of ours: the token, the versions of the API, the org itself, our object, its links,
+and accounts."""
+SCHEMA_CALLS_WITHOUT_OBJECT = 8
+"""The same where our object does not exist: whether it and its links are only hidden is asked as well."""
+WRITING_CALLS = 5
+"""Calls before the first write: the token, the versions, what the user may read, our object, and its links."""
 LABEL_CALLS = 0
 """Calls before the first link to a target: labels are values of a field, known from the description."""
 
