@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 from integration_assets.models import (
     Account,
@@ -18,7 +19,7 @@ from integration_assets.models import (
     Vote,
     Voter,
 )
-from integration_assets.sandbox import canny
+from integration_assets.sandbox import canny, productboard
 from integration_assets.sandbox.canny import records
 from integration_assets.sandbox.lookalike import Lookalike
 
@@ -28,7 +29,10 @@ START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 
 @dataclass
 class Sample:
-    """A look-alike with its key and base path, and the records a connector must return."""
+    """A look-alike with its key and base path, and the records a connector must return.
+
+    `options` are what the connector is opened with, `newest_calls` how many calls the newest requests take.
+    """
 
     app: Lookalike
     key: str
@@ -40,6 +44,8 @@ class Sample:
     voters: dict[str, Voter] = field(default_factory=dict)
     accounts: dict[str, Account] = field(default_factory=dict)
     changes: dict[str, StatusChange] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    newest_calls: int = 1
 
 
 def at(milliseconds: int) -> datetime:
@@ -125,4 +131,78 @@ def canny_sample() -> Sample:
     return sample
 
 
-SAMPLES: dict[str, Callable[[], Sample]] = {"canny": canny_sample}
+def productboard_sample() -> Sample:
+    """120 features and some subfeatures below a product and its component, 130 users, 140 notes, pages of 50."""
+    options = productboard.Options(page=50, embedded=3, empty_pages=True)
+    workspace = productboard.Workspace(limited=False, options=options)
+    app = productboard.productboard_lookalike(workspace)
+    sample = Sample(app, workspace.token, "", (), options={"spend_field": productboard.SPEND_FIELD})
+    product = workspace.add("product", "Platform", START)
+    component = workspace.add("component", "Reports", START, parent=product.id)
+    for one in (product, component):
+        sample.boards[one.id] = Board(one.id, str(one.fields["name"]))
+    for number in range(105):
+        spend = (None, 0, 100.23, 99)[number % 4]
+        domain = (f"c{number}.example", "", None)[number % 3]
+        fields = {"domain": domain, productboard.SPEND_FIELD: spend}
+        company = workspace.add("company", f"Company {number}", START + number, fields=fields)
+        text = None if spend is None else str(spend)
+        sample.accounts[company.id] = Account(company.id, f"Company {number}", domain or None, text)
+    companies = list(sample.accounts)
+    for number in range(130):
+        email = None if number % 10 == 0 else f"Person.{number}@c{number}.example"
+        user = workspace.add("user", f"P {number}", START + number, fields={"email": email})
+        own = companies[number % 105 : number % 105 + number % 3]
+        user.relationships += [("parent", one) for one in own]
+        sample.voters[user.id] = Voter(user.id, email, tuple(own))
+    names = list(PRODUCTBOARD_STATUS_OF)
+    features: list[str] = []
+    for number in range(130):
+        kind, above = ("subfeature", features[0]) if number > 119 else ("feature", (product, component)[number % 2].id)
+        board = product if number > 119 else (product, component)[number % 2]
+        name, archived = names[number % len(names)], number % 11 == 1
+        values: dict[str, Any] = {
+            "status": workspace.status(name),
+            "description": "<p>why &amp; how</p><p>when</p>",
+            "archived": archived,
+            "tags": [{"id": workspace.new_id(), "name": "iOS"}] if number % 2 else [],
+        }
+        record = workspace.add(kind, f"Idea {number} ✨", START + number * DAY, parent=above, fields=values)
+        features.append(record.id)
+        sample.requests[record.id] = FeatureRequest(
+            request_id=record.id,
+            title=f"Idea {number} ✨",
+            status=Status.CLOSED if archived else PRODUCTBOARD_STATUS_OF[name],
+            source_status=name,
+            board_id=board.id,
+            board=str(board.fields["name"]),
+            details="why & how\nwhen",
+            url=f"https://acme.productboard.com/detail/{record.id}",
+            tags=("iOS",) if number % 2 else (),
+            created_at=at(START + number * DAY),
+        )
+    users = list(sample.voters)
+    for number in range(140):
+        # Of a user, of a company, or of nobody; on one feature or on many, and on what is no request.
+        customer = (users[number % 130], companies[number % 105], None)[number % 3]
+        linked = [features[number % 130], component.id, *features[: 5 if number % 20 == 0 else 0]]
+        note = workspace.add_note(START + number, customer=customer, linked=linked)
+        accounts = (customer,) if customer in companies else ()
+        voter = None if customer is None else Voter(customer, None, tuple(one for one in accounts if one))
+        for target in dict.fromkeys(linked):
+            if target != component.id:
+                vote_id = f"{note.id}:{target}"
+                sample.votes[vote_id] = Vote(vote_id, target, voter, at(START + number))
+    return sample
+
+
+PRODUCTBOARD_STATUS_OF = {
+    "New idea": Status.OPEN,
+    "Under consideration": Status.UNDER_REVIEW,
+    "Planned": Status.PLANNED,
+    "In progress": Status.IN_PROGRESS,
+    "Released": Status.COMPLETE,
+    "Someday": Status.UNKNOWN,
+}
+
+SAMPLES: dict[str, Callable[[], Sample]] = {"canny": canny_sample, "productboard": productboard_sample}
