@@ -94,8 +94,9 @@ class Target(msgspec.Struct, frozen=True):
 class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """The addresses one kind of integration may ask.
 
-    `hosts`: the only names allowed, those of the provider; None for an internal system: any public address. `networks`:
-    private networks the operator opened to internal systems. `allowed`: exact `host:port` pairs of the operator that
+    `hosts`: the only names allowed, those of the provider; None for an internal system, and for a provider of which
+    everybody runs a server of their own: any public address. `networks`: private networks the operator opened to
+    internal systems. `allowed`: exact `host:port` pairs of the operator that
     pass whatever they are, without TLS and on loopback included.
     """
 

@@ -101,8 +101,9 @@ class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
     """The base address of a provider's API.
 
     `default` is the provider's public address, None where every customer has one of their own, as in `example`. An
-    integration of the registry may only name `hosts` and what is below them. At one of `domains` the public address is
-    the only one there is. `ends_before` is the pattern of paths that are part of calls, not of the base.
+    integration of the registry may only name `hosts` and what is below them, where there are none any public address.
+    At one of `domains` the public address is the only one there is. `ends_before` is the pattern of paths that are part
+    of calls, not of the base.
     """
 
     variable: VariableSpec

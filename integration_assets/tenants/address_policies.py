@@ -13,11 +13,14 @@ from integration_assets.tenants.registry.words import Provider
 
 
 def third_party_policy(settings: Settings, provider: Provider) -> AddressPolicy:
-    """A third-party service is asked at its provider's own hosts, or where the operator allows it."""
+    """A third-party service is asked at its provider's own hosts, or where the operator allows it.
+
+    One that has none, because everybody runs a server of their own, is asked at any public address.
+    """
     address = PROVIDERS[provider].address
-    return AddressPolicy(
-        hosts=frozenset(address.hosts if address is not None else ()), allowed=frozenset(settings.allowed_hosts)
-    )
+    hosts = frozenset(address.hosts if address is not None else ())
+    anywhere = address is not None and not address.hosts
+    return AddressPolicy(hosts=None if anywhere else hosts, allowed=frozenset(settings.allowed_hosts))
 
 
 def internal_policy(settings: Settings, tenant: str) -> AddressPolicy:
