@@ -14,6 +14,7 @@ from integration_assets.connectors.crm.salesforce.spec import SALESFORCE
 from integration_assets.connectors.crm.twenty.spec import TWENTY
 from integration_assets.connectors.feedback.canny.spec import CANNY
 from integration_assets.connectors.feedback.productboard.spec import PRODUCTBOARD
+from integration_assets.connectors.feedback.quackback.spec import QUACKBACK
 from integration_assets.connectors.feedback.table.spec import TABLE
 from integration_assets.connectors.slack_spec import SLACK
 from integration_assets.connectors.specs import ProviderKind, ProviderSpec
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from integration_assets.models import ObjectDefinition
 
 PROVIDERS: Mapping[str, ProviderSpec] = {
-    spec.name: spec for spec in (CANNY, PRODUCTBOARD, TABLE, HUBSPOT, SALESFORCE, TWENTY, SLACK)
+    spec.name: spec for spec in (CANNY, PRODUCTBOARD, QUACKBACK, TABLE, HUBSPOT, SALESFORCE, TWENTY, SLACK)
 }
 """Provider name → its spec. The first of a kind is the one that is meant where nothing is configured."""
 

@@ -134,6 +134,23 @@ def test_a_third_party_is_asked_at_home_only() -> None:
         assert refused.value.field == "base_url"
 
 
+def test_a_system_that_everybody_serves_themselves_may_be_at_any_public_address() -> None:
+    """It has no hosts of its own; private addresses, other ports and plain HTTP stay the operator's to allow."""
+    settings = load_settings()
+    check_third_party_url(settings, Provider("quackback"), "https://feedback.acme.example.com")
+    for url in (
+        "https://10.1.2.3",
+        "https://localhost",
+        "https://feedback.example.com:22",
+        "http://feedback.example.com",
+    ):
+        with pytest.raises(FieldError) as refused:
+            check_third_party_url(settings, Provider("quackback"), url)
+        assert refused.value.field == "base_url"
+    allowed = load_settings(allowed_hosts="quackback:3000")
+    check_third_party_url(allowed, Provider("quackback"), "http://quackback:3000")
+
+
 def test_private_networks_are_the_operators_to_open() -> None:
     """An opened network serves the tenant it was opened to, and internal systems only; never metadata in it."""
     settings = load_settings(allowed_networks="acme=10.20.0.0/16, 100.64.0.0/10, fd00:ec2::/32")

@@ -109,6 +109,10 @@ class Reader:
         self._seen: set[str] = set()
         self._position = 0
 
+    def knows(self, item: Any) -> bool:
+        """True if an earlier page held a record of the same id."""
+        return isinstance(item, dict) and item.get(self._id_field) in self._seen
+
     def page(self, items: Iterable[Any]) -> Page[Any]:
         """The items of one raw page that were not served before, in their order."""
         records, rejected, new = [], [], []

@@ -19,9 +19,10 @@ from integration_assets.models import (
     Vote,
     Voter,
 )
-from integration_assets.sandbox import canny, productboard
+from integration_assets.sandbox import canny, productboard, quackback
 from integration_assets.sandbox.canny import records
 from integration_assets.sandbox.lookalike import Lookalike
+from integration_assets.sandbox.quackback.records import Kind
 
 DAY = 86_400_000
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -205,4 +206,83 @@ PRODUCTBOARD_STATUS_OF = {
     "Someday": Status.UNKNOWN,
 }
 
-SAMPLES: dict[str, Callable[[], Sample]] = {"canny": canny_sample, "productboard": productboard_sample}
+
+def quackback_sample() -> Sample:
+    """115 posts, one of them merged, deleted ones beside them, 110 voters of one, a team and anonymous voters."""
+    workspace = quackback.Workspace(calls_per_minute=None, clock=lambda: (START + 400 * DAY) / 1000)
+    portal = "https://feedback.acme.example"
+    sample = Sample(quackback.quackback_lookalike(workspace), workspace.key.secret, "", ())
+    # One call more: the statuses have their names in a list of their own.
+    sample.options, sample.newest_calls = {"pace": "import", "portal_url": f"{portal}/"}, 2
+    workspace.add_status("Someday", "someday")
+    workspace.add_status("Won't do", "wont_do", "closed")
+    board = workspace.add_board("Feature Requests", "feature-requests", created=START)
+    tag = workspace.add_tag("iOS")
+    for number in range(105):
+        external_id = f"company {number}/é" if number % 2 else None
+        cents, domain = (None, 0, 10_023, 9_900)[number % 4], (f"c{number}.example", "", None)[number % 3]
+        company = workspace.add_company(
+            f"Company {number}", created=START, domain=domain, external_id=external_id, mrr_cents=cents
+        )
+        spend = (None, "0.00", "100.23", "99.00")[number % 4]
+        account = Account(external_id or company.id, f"Company {number}", domain or None, spend)
+        sample.accounts[account.account_id] = account
+    for number in range(120):
+        kind = Kind.ANONYMOUS if number % 10 == 0 else Kind.TEAM if number % 25 == 1 else Kind.USER
+        email = None if kind is Kind.ANONYMOUS else f"Person.{number}@c{number}.example"
+        person = workspace.add_principal(kind, f"P {number}" if email else None, email, created=START + number)
+        if kind is not Kind.ANONYMOUS:
+            sample.voters[person.id] = Voter(person.id, person.email)
+    people = list(workspace.principals)
+    slugs = [status.slug for status in workspace.statuses.values()]
+    for number in range(115):
+        post = workspace.add_post(
+            board.id, f"Idea {number} ✨", created=START + number * DAY, slug=slugs[number % len(slugs)]
+        )
+        post.content, post.author_id, post.tag_ids = "why", people[number], [tag.id] if number % 2 else []
+        for place, person_id in enumerate(people[: 110 if number == 3 else number % 3]):
+            helper = people[1] if place == 2 else None
+            workspace.vote(post.id, person_id, created=post.created + place, added_by=helper)
+    posts = list(workspace.posts)
+    workspace.merge(posts[1], posts[2])
+    workspace.delete_post(workspace.add_post(board.id, "Spam", created=START).id)
+    for post in (workspace.posts[one] for one in posts if one != posts[1]):
+        status = workspace.statuses[post.status_id or ""]
+        sample.requests[post.id] = FeatureRequest(
+            request_id=post.id,
+            title=post.title,
+            status=QUACKBACK_STATUS_OF[status.slug],
+            source_status=status.name,
+            board_id=board.id,
+            board="Feature Requests",
+            details="why",
+            url=f"{portal}/b/feature-requests/posts/{post.id}",
+            tags=("iOS",) if post.tag_ids else (),
+            score=len(workspace.thread(post.id)),
+            created_at=at(post.created),
+        )
+        for vote in workspace.thread(post.id):
+            voter = Voter(vote.principal_id, workspace.principals[vote.principal_id].email)
+            vote_id = f"{post.id}:{vote.principal_id}"
+            sample.votes[vote_id] = Vote(vote_id, post.id, voter, at(vote.created))
+    # The post that was merged away is counted all the same.
+    sample.boards[board.id] = Board(board.id, board.name, len(posts))
+    return sample
+
+
+QUACKBACK_STATUS_OF = {
+    "open": Status.OPEN,
+    "under_review": Status.UNDER_REVIEW,
+    "planned": Status.PLANNED,
+    "in_progress": Status.IN_PROGRESS,
+    "complete": Status.COMPLETE,
+    "closed": Status.CLOSED,
+    "someday": Status.UNKNOWN,
+    "wont_do": Status.CLOSED,
+}
+
+SAMPLES: dict[str, Callable[[], Sample]] = {
+    "canny": canny_sample,
+    "productboard": productboard_sample,
+    "quackback": quackback_sample,
+}
