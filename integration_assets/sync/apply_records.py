@@ -22,7 +22,7 @@ from integration_assets.sync.feature_request_object import (
 from integration_assets.sync.ledger import IntentOutcome
 from integration_assets.sync.operations import Operation
 from integration_assets.sync.sending import Sent, record_writer, send
-from integration_assets.sync.verify import LOST_READ_PAUSES_SECONDS, new_bases, read_records, unkept_fields
+from integration_assets.sync.verify import LOST_READ_PAUSES_SECONDS, new_bases, read_records, unkept_fields, why_unkept
 
 
 class _Findings(msgspec.Struct):
@@ -176,7 +176,7 @@ def _accepted(
     if not unkept:
         _verified(application, findings, ledger_id, operation, record)
         return
-    reason = f"the CRM did not keep what was written: {', '.join(unkept)}"
+    reason = why_unkept(operation, record, unkept)
     _refused(application, findings, ledger_id, operation.key, reason)
     # its digests claim values that are not there: the next plan would take the difference for a person's edit
     if MANAGED_STATE in operation.after and MANAGED_STATE not in unkept:

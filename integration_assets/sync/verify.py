@@ -41,6 +41,24 @@ def unkept_fields(operation: Operation, record: CrmFeatureRequest) -> list[str]:
     return differing_fields(operation.after, record.values)
 
 
+def why_unkept(operation: Operation, record: CrmFeatureRequest, unkept: Sequence[str]) -> str:
+    """Say what became of fields that did not read back as written: left as they were, or changed by somebody else."""
+    now = {field: normalise(field, record.values.get(field)) for field in unkept}
+    # Neither what was there before nor what was written: a rule of the CRM has answered the write with a value of its
+    # own, which looks for another remedy than a write that had no effect.
+    changed = [field for field in unkept if now[field] != normalise(field, operation.before.get(field))]
+    ignored = [field for field in unkept if field not in changed]
+    reasons = []
+    if ignored:
+        reasons.append(f"the CRM did not keep what was written: {', '.join(ignored)}")
+    if changed:
+        reasons.append(
+            f"changed in the CRM right after it was written: {', '.join(changed)}; look for a workflow, flow or "
+            "trigger there that sets it"
+        )
+    return "; ".join(reasons)
+
+
 def new_bases(operation: Operation, record: CrmFeatureRequest) -> dict[str, str | None]:
     """Values as read back, of all managed fields for a create and of those written otherwise.
 

@@ -12,6 +12,7 @@ from unittest import mock
 import pytest
 
 from integration_assets.connectors.crm.salesforce.names import PERMISSION_SET
+from integration_assets.sandbox.salesforce.objects import SObject
 from integration_assets.sandbox.salesforce.org import Org
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import Sandbox, build_sandbox
@@ -86,6 +87,27 @@ def test_the_doctor_looks_at_an_org(world: World, orgs: dict[bool, Org]) -> None
     hidden = " ".join(world.run("doctor").out.split())
     assert "does not see the object Feature_Request__c" in hidden
     assert PERMISSION_SET in hidden
+
+
+def test_what_a_trigger_of_the_org_changes_is_told_as_that(world: World, orgs: dict[bool, Org]) -> None:
+    """The record is named with the field; the others are written and verified."""
+    org = orgs[True]
+    world.set_up()
+    chosen: list[str] = []
+
+    def trigger(one: SObject, row: dict[str, Any]) -> None:
+        # The first of the records beyond those that are tried out, and always the same one.
+        if one.name == OBJECT and (row["Feature_Request_Key__c"] in chosen or len(one.rows) == 10):
+            chosen.append(row["Feature_Request_Key__c"])
+            row["Source_Status__c"] = "set by a trigger"
+
+    org.triggers.append(trigger)
+    ran = world.sync()
+    assert ran.summary["state"] == "SUCCEEDED_WITH_REJECTS"
+    (refused,) = [one for one in ran.summary["rejected"] if one["kind"] == "feature_request"]
+    assert refused["key"] == chosen[0]
+    assert "changed in the CRM right after it was written: source_status" in refused["reason"]
+    assert ran.summary["feature_requests"]["verified"] == len(org.records(OBJECT)) - 1
 
 
 @pytest.mark.parametrize(

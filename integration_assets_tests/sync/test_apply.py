@@ -7,9 +7,12 @@ from datetime import timedelta
 import pytest
 
 from integration_assets.errors import EndState, PermanentError, TransientError
+from integration_assets.models import CrmFeatureRequest
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.feature_request_object import MANAGED_STATE, managed_state, parse_managed_state
+from integration_assets.sync.operations import Operation
 from integration_assets.sync.plan import make_plan
+from integration_assets.sync.verify import why_unkept
 from integration_assets_tests.sync.fake_crm import Killed, StoredRecord, killed_at, lost_answer
 from integration_assets_tests.sync.world import Request, World, new_store
 
@@ -384,6 +387,18 @@ def test_records_the_answer_does_not_mention_are_read_back(world: World):
     world.crm.unmentioned = {"canny:r1"}
     report = world.sync()
     assert (report.created, report.rejected) == (3, 0)
+
+
+def test_a_value_the_crm_changes_is_told_apart_from_one_it_drops():
+    """A value that is neither what was there nor what was written has been set by somebody else."""
+    operation = Operation(
+        1, "update", "canny:r1", "9", before={"title": "Old", "arr": "1"}, after={"title": "New", "arr": "2"}
+    )
+    record = CrmFeatureRequest("9", "canny:r1", {"title": "Set by a flow", "arr": "1.00"})
+    assert why_unkept(operation, record, ["title", "arr"]) == (
+        "the CRM did not keep what was written: arr; changed in the CRM right after it was written: title; look for a "
+        "workflow, flow or trigger there that sets it"
+    )
 
 
 def test_a_value_the_crm_drops_is_rejected_by_name(world: World):
