@@ -179,7 +179,11 @@ def demo(
     ] = DemoObject.CUSTOM,
     feedback: Annotated[
         str | None,
-        typer.Option("--feedback", help="Where requests and votes come from: `table` reads them from files."),
+        typer.Option(
+            "--feedback",
+            help="Where requests and votes come from: "
+            f"{', '.join(spec.name for spec in of_kind(ProviderKind.FEEDBACK))}. `table` reads them from files.",
+        ),
     ] = None,
 ) -> None:
     """Run everything on embedded stand-ins for the systems: setup, dry run, sync, and a second sync.

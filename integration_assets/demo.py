@@ -28,7 +28,9 @@ from integration_assets.reporting.terminal import show_calls, show_unresolved
 from integration_assets.runs.in_process import run_job
 from integration_assets.runs.result import RunResult
 from integration_assets.runs.state import Mode
+from integration_assets.sandbox.feedback_systems import OTHER_FEEDBACK_SYSTEMS
 from integration_assets.sandbox.server import CRM_NAMES, Sandbox, SandboxAddresses, build_sandbox, serving
+from integration_assets.sandbox.serving import listening
 from integration_assets.sandbox.table import write_tables
 from integration_assets.tenants.portal_setup import set_up
 
@@ -88,12 +90,23 @@ def served(
         )
 
 
-def from_tables(sandbox: Sandbox, environment: Mapping[str, str], home: Path) -> dict[str, str]:
-    """The same variables with the sample's feedback as files in place of the system that keeps it."""
-    mapping = write_tables(sandbox.sample.workspace, home / "tables")
+@contextmanager
+def feedback_from(
+    feedback: str | None, sandbox: Sandbox, environment: Mapping[str, str], home: Path
+) -> Iterator[Mapping[str, str]]:
+    """The same variables with the sample's feedback in files, or in another system that is served for this block."""
+    if feedback in (None, usual(ProviderKind.FEEDBACK).name):
+        yield environment
+        return
     ours = {name for one in of_kind(ProviderKind.FEEDBACK) for name in one.variables(ENVIRONMENTS)}
     kept = {name: value for name, value in environment.items() if name not in ours}
-    return {**kept, "INTEGRATION_ASSETS_TABLE": str(mapping)}
+    if feedback == FROM_TABLES:
+        yield {**kept, "INTEGRATION_ASSETS_TABLE": str(write_tables(sandbox.sample.workspace, home / "tables"))}
+        return
+    stand_in = OTHER_FEEDBACK_SYSTEMS[feedback](sandbox.sample)
+    with listening([stand_in.lookalike]) as [origin]:
+        allowed = f"{kept['INTEGRATION_ASSETS_ALLOWED_HOSTS']},{origin.split('/')[2]}"
+        yield {**kept, **stand_in.settings(origin), "INTEGRATION_ASSETS_ALLOWED_HOSTS": allowed}
 
 
 def run_demo(
@@ -116,16 +129,18 @@ def run_demo(
         raise ConfigurationError(f"there is no look-alike of {crm!r}: choose one of {', '.join(CRM_NAMES)}")
     if kept_in is not None and crm != CRM_NAMES[0]:
         raise ConfigurationError(f"--object chooses among the objects of {CRM_NAMES[0]}; {crm} has one of its own")
-    if feedback not in (None, usual(ProviderKind.FEEDBACK).name, FROM_TABLES):
-        names = f"{usual(ProviderKind.FEEDBACK).name} or {FROM_TABLES}"
-        raise ConfigurationError(f"--feedback must be {names}: there is no demo of {feedback}")
+    names = (usual(ProviderKind.FEEDBACK).name, FROM_TABLES, *OTHER_FEEDBACK_SYSTEMS)
+    if feedback not in (None, *names):
+        raise ConfigurationError(f"--feedback must be one of {', '.join(names)}: there is no demo of {feedback}")
     began = time.monotonic()
     # From an empty home, so that the first sync has everything to write.
     shutil.rmtree(DEMO_HOME, ignore_errors=True)
-    with served(DEMO_HOME, crm=crm, kept_in=kept_in) as (sandbox, _, environment):
-        ours = from_tables(sandbox, environment, DEMO_HOME) if feedback == FROM_TABLES else environment
-        with variables(ours):
-            return _run_steps(console, sandbox, ours, began, keep=keep)
+    with (
+        served(DEMO_HOME, crm=crm, kept_in=kept_in) as (sandbox, _, environment),
+        feedback_from(feedback, sandbox, environment, DEMO_HOME) as ours,
+        variables(ours),
+    ):
+        return _run_steps(console, sandbox, ours, began, keep=keep)
 
 
 def _run_steps(console: Console, sandbox: Sandbox, environment: Mapping[str, str], began: float, *, keep: bool) -> int:

@@ -1,4 +1,4 @@
-"""What a CRM's look-alikes are to the rest of the sandbox."""
+"""What the look-alikes of a CRM and of a feedback system are to the rest of the sandbox."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ class CrmStandIn:
     production: Lookalike
     company_ids: Mapping[str, Sequence[str]]
     settings: Callable[[str, str], Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class FeedbackStandIn:
+    """The look-alike of a feedback system; `settings` points the product at it, for the origin where it is served."""
+
+    lookalike: Lookalike
+    settings: Callable[[str], Mapping[str, str]]
+
+
+MakeFeedbackStandIn = Callable[[SampleData], FeedbackStandIn]
+"""Makes the look-alike of a feedback system, filled with the sample."""
 
 
 class MakeStandIn(Protocol):

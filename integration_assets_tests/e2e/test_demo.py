@@ -12,6 +12,7 @@ from unittest import mock
 
 import pytest
 
+from integration_assets.sandbox.feedback_systems import OTHER_FEEDBACK_SYSTEMS
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import Sandbox, build_sandbox
 from integration_assets_tests.support.harness import PREFIXES, World, is_write
@@ -94,6 +95,34 @@ def test_the_demo_runs_on_a_smaller_plan(
     records = [one["properties"] for one in made[0].sandbox.portal.records(kept_in)]
     assert sum("feature_request_marker" in record for record in records) == 39
     assert sum("feature_request_marker" not in record for record in records) == 3
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("feedback", list(OTHER_FEEDBACK_SYSTEMS))
+def test_the_demo_runs_on_another_feedback_system(
+    ready: World, home: Path, monkeypatch: pytest.MonkeyPatch, feedback: str
+) -> None:
+    """The same requests as from the first one, in as many calls as the floor and the shape of the lists say."""
+
+    def small_sandbox(**asked: Any) -> Sandbox:
+        sample = build_sample(requests=40, votes=400, companies=120)
+        return build_sandbox(sample, plan=None, slack_interval=0, portal_options=PROMPT, **asked)
+
+    monkeypatch.chdir(home)
+    with mock.patch("integration_assets.demo.build_sandbox", small_sandbox):
+        ran = ready.run("demo", "--feedback", feedback)
+    assert ran.code == 0, ran.out + ran.err
+    assert "would create 39, update 0, retire 0" in ran.out
+    assert "The second sync made 0 write calls." in ran.out
+
+
+def test_a_feedback_system_without_a_look_alike_is_refused(
+    ready: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is served; the message names those that can be chosen."""
+    monkeypatch.chdir(home)
+    ran = ready.run("demo", "--feedback", "nobody", json_file=False)
+    assert (ran.code, "--feedback must be one of canny, table, " in ran.err) == (2, True), ran.err
 
 
 def check_what_the_readme_shows_next(folder: Path, shown: str) -> None:
