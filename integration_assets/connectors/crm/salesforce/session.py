@@ -114,18 +114,19 @@ class Session:
 
     # -- queries
 
-    async def query(self, soql: str, *, deleted_too: bool = False) -> list[Any]:
+    async def query(self, soql: str, *, in_body: bool = False) -> list[Any]:
         """All that a query finds, page by page in one list: for what a caller asked for by keys."""
-        return [row async for page in self.pages(soql, deleted_too=deleted_too) for row in page]
+        return [row async for page in self.pages(soql, in_body=in_body) for row in page]
 
-    async def pages(self, soql: str, *, deleted_too: bool = False) -> AsyncIterator[list[Any]]:
-        """Pages of what a query finds, to its end.
+    async def pages(self, soql: str, *, deleted_too: bool = False, in_body: bool = False) -> AsyncIterator[list[Any]]:
+        """Pages of what a query finds, to its end. With `in_body` nothing of it stands in an address.
 
         Raises:
             ContractError: a page leads to itself, or to another place than the next page.
         """
         first = endpoints.QUERY_ALL if deleted_too else endpoints.QUERY
-        page = await (self._short(first, soql) if len(soql) <= endpoints.LONGEST_QUERY else self._long(first, soql))
+        in_body = in_body or len(soql) > endpoints.LONGEST_QUERY
+        page = await (self._in_body(first, soql) if in_body else self._in_address(first, soql))
         followed: set[str] = set()
         while True:
             yield page.records
@@ -140,11 +141,11 @@ class Session:
             followed.add(path)
             page = await self.read(endpoints.more(path), QueryPage)
 
-    async def _short(self, endpoint: Endpoint, soql: str) -> QueryPage:
+    async def _in_address(self, endpoint: Endpoint, soql: str) -> QueryPage:
         return await self.read(endpoint, QueryPage, params={"q": soql})
 
-    async def _long(self, endpoint: Endpoint, soql: str) -> QueryPage:
-        """A query that is too long for an address, in the body of a composite call."""
+    async def _in_body(self, endpoint: Endpoint, soql: str) -> QueryPage:
+        """A query in the body of a composite call."""
         part = {"method": "GET", "url": f"{endpoint.path}?{urlencode({'q': soql})}", "referenceId": "page"}
         call = msgspec.structs.replace(
             _call("POST", endpoints.COMPOSITE, json={"compositeRequest": [part]}),

@@ -362,6 +362,17 @@ def test_amounts_are_in_the_currency_of_their_record() -> None:
         assert (found.arr, found.currency, found.lifecycle_stage) == ("12.5", "EUR", "customer")
 
 
+def test_no_address_of_a_person_stands_in_an_address_of_a_call(org: Harness) -> None:
+    """Such addresses are kept in logs of proxies."""
+    ann = org.seeds.contact("ann@acme.com")
+
+    async def work(crm: Crm) -> list[str]:
+        return [one.contact_id for one in (await crm.contacts(["ann@acme.com", "o'neil@acme.com"])).records]
+
+    assert org.talk(work) == [ann]
+    assert not any("acme" in request.query for request in org.lookalike.requests)
+
+
 def test_open_opportunities_come_with_their_account(org: Harness) -> None:
     """Closed ones are left out; those of other accounts are not asked for where one is named."""
     acme, other = org.portal.seed("Account", [{"Name": "Acme"}, {"Name": "Other"}])
