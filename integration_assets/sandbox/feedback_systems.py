@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from integration_assets.sandbox.productboard.stand_in import productboard_stand_in
+from integration_assets.sandbox.quackback.stand_in import quackback_stand_in
 from integration_assets.sandbox.stand_in import MakeFeedbackStandIn
 
-OTHER_FEEDBACK_SYSTEMS: Mapping[str, MakeFeedbackStandIn] = {"productboard": productboard_stand_in}
+OTHER_FEEDBACK_SYSTEMS: Mapping[str, MakeFeedbackStandIn] = {
+    "productboard": productboard_stand_in,
+    "quackback": quackback_stand_in,
+}
 """Provider name → how its look-alike is made."""
