@@ -340,7 +340,7 @@ def _run(
     check_file(json)
     check_file(out)
     # Before Dagster is loaded, which takes seconds: a missing variable is said at once.
-    check_configured(settings, tenant)
+    check_configured(settings, tenant, ranks_only=mode is Mode.READ_ONLY)
     with _progress():
         ending = run_job(
             defs.resolve_job_def(mode.value),

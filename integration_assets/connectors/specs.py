@@ -150,6 +150,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     `setup_secret` is a token of somebody who may create our object, where whoever runs should not have that right;
     `schema_file` what can be deployed by hand instead.
     `reads_are_free`: a feedback system of which reading everything costs no calls, so that every run does.
+    `may_hold_companies`: it may stand in for a CRM where a run only ranks.
     """
 
     name: str
@@ -165,6 +166,7 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     words: Words = Words()
     record_id_property: str | None = None
     reads_are_free: bool = False
+    may_hold_companies: bool = False
 
     def variables(self, environments: Iterable[str]) -> tuple[str, ...]:
         """Every environment variable of this provider."""

@@ -83,7 +83,7 @@ class Ingested(msgspec.Struct, frozen=True):
 
     identified: int
     work: Work
-    crm_sizes: CrmSizes
+    crm_sizes: CrmSizes | None
     quota: Quota
 
 

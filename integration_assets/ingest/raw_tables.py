@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from integration_assets.connectors.crm.base import Crm
+from integration_assets.connectors.feedback.base import FeedbackSystem, OwnTables
+from integration_assets.connectors.limiter import Quota
 from integration_assets.errors import ConfigurationError
 from integration_assets.ingest.call_floor import sizes_of
 from integration_assets.ingest.companies import note_company_read
@@ -16,6 +19,7 @@ from integration_assets.ingest.feature_requests import read_missing
 from integration_assets.ingest.feedback import read_feedback
 from integration_assets.ingest.gather import gather
 from integration_assets.ingest.internal_accounts import read_internal
+from integration_assets.ingest.own_tables import read_companies_of_tables
 from integration_assets.ingest.vote_checkpoint import forget_vote_pages
 from integration_assets.ingest.watermarks import (
     FEEDBACK_LISTS,
@@ -23,6 +27,7 @@ from integration_assets.ingest.watermarks import (
     note_differences,
     note_full_reads,
     note_looks,
+    note_table_findings,
     note_unknown_fields,
     note_unreadable_fields,
 )
@@ -47,24 +52,25 @@ async def ingest(inputs: IngestInputs) -> Ingested:
         forget_vote_pages(connection)
     async with AsyncExitStack() as stack:
         feedback = await stack.enter_async_context(feedback_for(settings, inputs.calls))
-        crm = await stack.enter_async_context(crm_for(settings, inputs.environment, inputs.calls))
+        crm = await _opened_crm(inputs, feedback, stack)
         with replacing(connection, TABLES) as load:
             context = IngestContext(inputs, load, now, due, credential=credential, keeps_pages=not free)
             await gather(
                 read_feedback(feedback, context),
-                read_crm(crm, context),
-                read_other_schema(context),
+                *([read_crm(crm, context), read_other_schema(context)] if crm else []),
                 read_internal(context),
+                read_companies_of_tables(feedback, context, in_place_of_crm=crm is None),
             )
             # Here, inside the block: an error leaves yesterday's tables as they were.
             _refuse_one_portal_for_both(connection)
             await gather(
-                read_contacts(crm, context),
+                *([read_contacts(crm, context)] if crm else []),
                 # Last, as only after all lists are read is anything known to be missing.
                 read_missing(feedback, context),
             )
         # While the connector is open, and after its last call.
-        quota, crm_sizes = crm.quota, sizes_of(crm)
+        quota, crm_sizes = (crm.quota, sizes_of(crm)) if crm else (Quota(), None)
+        findings = feedback.findings if isinstance(feedback, OwnTables) else ()
     connection.execute("DELETE FROM raw.excluded_requests")
     connection.execute(
         """INSERT INTO raw.excluded_requests SELECT unnest(from_json(?, '["VARCHAR"]'))""",
@@ -93,9 +99,27 @@ async def ingest(inputs: IngestInputs) -> Ingested:
     note_looks(connection, now, context.looked_at)
     note_unknown_fields(connection, inputs.run_id, now, context.unknown_fields)
     note_unreadable_fields(connection, inputs.run_id, context.unreadable_fields)
+    note_table_findings(connection, inputs.run_id, findings)
     for stage, rejected in context.rejected.items():
         quarantine(connection, inputs.run_id, stage, rejected)
     return Ingested(len(context.in_scope), context.work, crm_sizes, quota)
+
+
+async def _opened_crm(inputs: IngestInputs, feedback: FeedbackSystem, stack: AsyncExitStack) -> Crm | None:
+    """The CRM, open; None where the tables of the feedback system hold the companies, and nothing will be written.
+
+    Raises:
+        ConfigurationError: its credential is not set, and a run cannot do without it.
+    """
+    own = inputs.settings.crm(inputs.environment)
+    if not own.configured and inputs.read_only and isinstance(feedback, OwnTables):
+        if feedback.has_companies:
+            return None
+        raise ConfigurationError(
+            f"{' and '.join(own.missing)} must be set, or the mapping of the tables must have [companies]: without "
+            "companies there is nothing to rank by"
+        )
+    return await stack.enter_async_context(crm_for(inputs.settings, inputs.environment, inputs.calls))
 
 
 def _refuse_one_portal_for_both(connection: duckdb.DuckDBPyConnection) -> None:

@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 import duckdb
 import pyarrow as pa
 
+from integration_assets.connectors.feedback.base import Finding
 from integration_assets.models import Vote
 from integration_assets.resolution.merges import survivors
 from integration_assets.staging.texts import text_list
@@ -270,6 +271,14 @@ def note_unreadable_fields(
                 "INSERT INTO ops.unreadable_fields VALUES (?, ?, ?, ?, ?)",
                 [run_id, name, found.records, found.examples, found.reason],
             )
+
+
+def note_table_findings(connection: duckdb.DuckDBPyConnection, run_id: str, findings: Sequence[Finding]) -> None:
+    """Remember what was odd about the tables this run read, in place of what earlier runs found."""
+    with transaction(connection):
+        connection.execute("DELETE FROM ops.table_findings")
+        for finding in findings:
+            connection.execute("INSERT INTO ops.table_findings VALUES (?, ?, ?)", [run_id, finding.kind, finding.line])
 
 
 def note_unknown_fields(

@@ -287,6 +287,11 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "examples": Column("VARCHAR[]", "Ids of three of them"),
         "reason": Column("VARCHAR", "What was wrong with it"),
     },
+    "ops.table_findings": {
+        "run_id": Column("VARCHAR", _RUN),
+        "kind": Column("VARCHAR", "`stale`, `repeated`, `ambiguous`, `incomplete` or `encoding`"),
+        "line": Column("VARCHAR", "What was odd about a table that the votes are read from"),
+    },
     "ops.plans": {
         "plan_id": Column("VARCHAR", _PLAN),
         "run_id": Column("VARCHAR", "Run that made it"),
@@ -334,6 +339,7 @@ TABLES: Mapping[str, str] = {
     "ops.freshness": "When each input was last read whole",
     "ops.unknown_fields": "Fields that a system sends and nobody documented",
     "ops.unreadable_fields": "Optional fields that could not be read, by run",
+    "ops.table_findings": "What was odd about tables of one's own, by run",
     "ops.plans": "Plans of the last runs",
     "ops.plan_changes": "Operations of those plans, one by one",
     "ops.migrations": "Changes of the staging store's layout",

@@ -33,12 +33,16 @@ def missing_variables(settings: Settings) -> list[str]:
     return [*settings.feedback.missing, *settings.crm(settings.environment).missing]
 
 
-def require_configured(settings: Settings) -> None:
-    """Check that a run of this environment has its credentials.
+def require_configured(settings: Settings, *, ranks_only: bool = False) -> None:
+    """Check that a run of this environment has its credentials. `ranks_only`: it will write nothing.
 
     Raises:
         ConfigurationError: names what to set.
     """
+    feedback = settings.feedback
+    # Companies beside the votes: whether they are there shows when the tables are opened.
+    if ranks_only and feedback.spec.may_hold_companies and feedback.configured:
+        return
     if missing := missing_variables(settings):
         raise ConfigurationError(f"{' and '.join(missing)} must be set: the {settings.environment} run needs it")
 

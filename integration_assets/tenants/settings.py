@@ -153,8 +153,10 @@ def settings_without_secrets(settings: Settings, tenant: str, registry: Registry
     return _built(settings, view, chosen_integrations(entries, settings.environment), {})
 
 
-def check_configured(settings: Settings, tenant: str) -> None:
+def check_configured(settings: Settings, tenant: str, *, ranks_only: bool = False) -> None:
     """See that a run of this tenant and environment has what it cannot do without, opening nothing.
+
+    `ranks_only`: it will write nothing.
 
     Raises:
         ConfigurationError: it has not; names what is missing.
@@ -163,7 +165,7 @@ def check_configured(settings: Settings, tenant: str) -> None:
     with opened_registry(settings) as opened:
         found = _entries(opened, tenant)
     if found is None:
-        require_configured(settings)
+        require_configured(settings, ranks_only=ranks_only)
         return
     _require_integrations(settings, tenant, chosen_integrations(found[1], settings.environment))
 

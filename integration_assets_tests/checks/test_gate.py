@@ -322,6 +322,29 @@ def test_fields_that_cannot_be_read_are_told_with_examples(store, settings):
     assert closed_by(run_gate(store, settings)) == ()
 
 
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("stale", "tables_fresh"),
+        ("incomplete", "tables_whole"),
+        ("repeated", "tables_unrepeated"),
+        ("ambiguous", "tables_unambiguous"),
+        ("encoding", "tables_unambiguous"),
+    ],
+)
+def test_what_is_odd_about_own_tables_is_told_by_this_run_alone(store, settings, kind, name):
+    """A warning with the line; the gate stays open."""
+    row = "INSERT INTO ops.table_findings VALUES (?, ?, 'votes.csv: a line')"
+    store.execute(row, ["before", kind])
+    assert failed(store, settings) == {}
+    store.execute(row, ["run", kind])
+    found = failed(store, settings)
+    assert {one: (result.severity, result.detail) for one, result in found.items()} == {
+        name: ("WARN", "votes.csv: a line")
+    }
+    assert closed_by(run_gate(store, settings)) == ()
+
+
 def test_new_fields_are_told_of_by_the_run_that_meets_them(store, settings):
     """That run warns and names them with their records; a later one passes. The gate stays open."""
     now = NOW.replace(tzinfo=None)

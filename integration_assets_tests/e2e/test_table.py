@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -14,9 +15,11 @@ import duckdb
 import psycopg
 import pytest
 
+from integration_assets.config import Environment
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets.sandbox.table import RELATIONS, mapping_of, write_tables
+from integration_assets.staging.store import store_path
 from integration_assets_tests.support.harness import World, world_of
 from integration_assets_tests.support.snapshots import PROMPT, folder
 from integration_assets_tests.tenants.conftest import new_database
@@ -205,3 +208,89 @@ def test_a_table_that_cannot_be_read_leaves_the_last_ranking(cut: World, tables:
     assert cut.run("rankings", INTEGRATION_ASSETS_HOME=home, **variables).code == 0
     ran = cut.run("sync", "--read-only", **(variables | {"INTEGRATION_ASSETS_TABLE": str(place / "none.toml")}))
     assert (ran.code, "cannot be read" in ran.err) == (2, True)
+
+
+VOTES = """Idea,Title,Voter,When,Status
+1,Dark mode,ann@acme.example,2026-11-01,open
+1,Dark mode,bob@beta-corp.com,2026-11-02,open
+2,Export,cara@acme-corp.com,2026-11-03,planned
+2,Export,cara@acme-corp.com,2026-11-04,planned
+3,Gone,zoe@acme-corp.com,2026-11-04,open,and more
+"""
+COMPANIES = """Company ID,Company Name,Domain,ARR,Currency
+c1,Acme,acme-corp.com,"12,000.50",USD
+c2,Beta,beta-corp.com,"9,000.00",USD
+c3,Gamma,gamma.example,much,USD
+c4,Delta,delta.example,1,USD
+c4,Epsilon,epsilon.example,2,USD
+"""
+
+
+@pytest.fixture
+def two_files(cut: World, tmp_path: Path) -> dict[str, Any]:
+    """Votes with their requests, and companies, in two CSV files; the variables that point at nothing else."""
+    (tmp_path / "votes.csv").write_text(VOTES, encoding="utf-8")
+    (tmp_path / "companies.csv").write_text(COMPANIES, encoding="utf-8")
+    ran = cut.run("table", "init", str(tmp_path / "votes.csv"), str(tmp_path / "companies.csv"))
+    assert ran.code == 0, ran.err
+    nothing = dict.fromkeys(
+        name for name in cut.addresses.environment() if name.startswith(("CANNY_", "HUBSPOT_", "SLACK_"))
+    )
+    return {
+        **nothing,
+        "INTEGRATION_ASSETS_TABLE": str(tmp_path / "feedback.toml"),
+        "INTEGRATION_ASSETS_HOME": str(tmp_path / "home"),
+    }
+
+
+def test_two_files_and_nothing_else_are_ranked(cut: World, two_files: dict[str, Any]) -> None:
+    """Without a CRM, whose place the companies of a file take; what would write says what it needs."""
+    ran = cut.run("sync", "--read-only", json_file=True, **two_files)
+    assert ran.code == 0, ran.out + ran.err
+    assert "no CRM is configured: companies and their ARR come from the tables" in ran.out
+    top = [(one["request_id"], one["companies"], one["arr"]) for one in ran.summary["top"]["by_arr"]]
+    assert top == [("2", 1, "12000.50"), ("1", 1, "9000.00")]
+    assert (ran.summary["votes"]["total"], ran.summary["votes"]["matched"]) == (3, 2)
+    for command in (["sync"], ["plan"]):
+        refused = cut.run(*command, **two_files)
+        assert (refused.code, "HUBSPOT_SANDBOX_TOKEN must be set" in refused.err) == (2, True)
+
+
+def test_what_is_odd_about_tables_is_told_by_checks(cut: World, two_files: dict[str, Any], tmp_path: Path) -> None:
+    """Stale, incomplete, repeated, ambiguous: a warning each, with what and where."""
+    os.utime(tmp_path / "companies.csv", (1_767_225_600, 1_767_225_600))
+    ran = cut.run("sync", "--read-only", json_file=True, **two_files)
+    told = {one["name"]: one["detail"] for one in ran.summary["checks"] if not one["passed"]}
+    assert "companies.csv is stale: it was written 2026-01-01 00:00 UTC" in told["tables_fresh"]
+    assert "votes: 1 lines are no rows and are left out: votes.csv line 6 (more cells" in told["tables_whole"]
+    assert told["tables_unrepeated"] == "votes: 1 rows repeat others and count once"
+    assert told["tables_unambiguous"] == "companies: 1 ids stand for different rows: c4"
+    assert "table.companies.arr of 1 records (c3): not an amount as [money].format" in told["unreadable_fields"]
+
+
+def test_without_companies_anywhere_there_is_nothing_to_rank_by(cut: World, two_files: dict[str, Any]) -> None:
+    """Neither a CRM nor a relation of companies: one line that names both."""
+    path = Path(two_files["INTEGRATION_ASSETS_TABLE"])
+    path.write_text(path.read_text(encoding="utf-8").split("[companies]")[0], encoding="utf-8")
+    ran = cut.run("sync", "--read-only", **two_files)
+    assert ran.code == 2
+    assert "HUBSPOT_SANDBOX_TOKEN must be set, or the mapping of the tables must have [companies]" in ran.err
+
+
+def test_a_file_tells_the_arr_of_companies_in_the_crm(cut: World, tables: Path) -> None:
+    """Found by their domains, in the currency of the file."""
+    place = cut.home / "with companies"
+    shutil.copytree(tables.parent, place)
+    company = next(one for one in cut.portal.records("companies") if one["properties"].get("domain"))
+    domain = company["properties"]["domain"]
+    (place / "companies.csv").write_text(f"Id,Site,ARR\nx,{domain},1234567\n", encoding="utf-8")
+    mapping = place / tables.name
+    columns = 'columns = {id = "Id", domain = "Site", arr = "ARR"}'
+    mapping.write_text(f'{mapping.read_text(encoding="utf-8")}\n[companies]\nfile = "companies.csv"\n{columns}\n')
+    home = cut.home / "arr"
+    variables: dict[str, Any] = {"CANNY_API_KEY": None, "CANNY_BASE_URL": None, "INTEGRATION_ASSETS_HOME": str(home)}
+    variables |= {"INTEGRATION_ASSETS_TABLE": str(mapping), "INTEGRATION_ASSETS_ARR_SOURCES": "internal"}
+    cut.sync("--read-only", **variables)
+    with duckdb.connect(store_path(home, None, Environment.SANDBOX, "default"), read_only=True) as connection:
+        rows = connection.execute("SELECT row_id, domain, arr, currency FROM raw.internal_accounts").fetchall()
+    assert rows == [("table:x", domain, "1234567", None)]

@@ -47,6 +47,7 @@ def test_the_floor_counts_the_calls_for_deals(reader: Reader) -> None:
         done = asyncio.run(ingest(inputs))
         made = sum(call.total for call in inputs.calls.snapshot() if call.system == "hubspot")
     assert done.work.crm.deal_calls == 3
+    assert done.crm_sizes is not None
     assert crm_reading_floor(done.work.crm, done.crm_sizes) == made
 
 

@@ -9,10 +9,35 @@ of the documented shape.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
+
+import msgspec
 
 from integration_assets.connectors.feedback.abilities import Abilities
-from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
+from integration_assets.models import Account, Board, Company, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """What people should hear of tables that were read, one line. It keeps nothing from being used."""
+
+    kind: Literal["stale", "repeated", "ambiguous", "incomplete", "encoding"]
+    line: str
+
+
+@runtime_checkable
+class OwnTables(Protocol):
+    """What a feedback system can tell besides where it is read from somebody's tables."""
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Lines about the state of the tables, as far as they were read."""
+
+    @property
+    def has_companies(self) -> bool:
+        """True if the companies are among the tables."""
+
+    def companies(self) -> AsyncIterator[Page[Company]]:
+        """All companies of the tables, in place of a CRM, or for their ARR."""
 
 
 class FeedbackSystem(Protocol):

@@ -24,6 +24,7 @@ from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential
 from integration_assets.connectors.feedback.abilities import Abilities
+from integration_assets.connectors.feedback.base import Finding
 from integration_assets.connectors.feedback.table import parsing
 from integration_assets.connectors.feedback.table.formats import amount
 from integration_assets.connectors.feedback.table.importing import (
@@ -107,7 +108,7 @@ class TableFeedback:
         self._copying = asyncio.Lock()
         self._imported: dict[str, Imported] = {}
         self._ambiguities: dict[str, Ambiguity] = {}
-        self._findings: list[str] = []
+        self._findings: list[Finding] = []
         self._aliases: dict[str, list[str]] = {}
         self._has_persons = False
 
@@ -126,8 +127,13 @@ class TableFeedback:
         )
 
     @property
-    def findings(self) -> tuple[str, ...]:
-        """What people should hear of the input so far, a line each: nothing that keeps it from being used."""
+    def has_companies(self) -> bool:
+        """True if the mapping has companies."""
+        return self._mapping.companies is not None
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Lines about the state of what was read so far."""
         return tuple(dict.fromkeys(self._findings))
 
     async def __aenter__(self) -> Self:
@@ -147,7 +153,7 @@ class TableFeedback:
         """Read the requests; tell how many there are, and what people should hear of them."""
         await self._ready("requests")
         told = f"{self._path.name}: {self._imported['requests'].rows:,} rows of requests can be read"
-        return "; ".join((told, *self.findings))
+        return "; ".join((told, *(found.line for found in self.findings)))
 
     # -------------------------------------------------------------------------------------------------- the protocol
 
@@ -381,7 +387,12 @@ class TableFeedback:
             imported = import_files(connection, name, relation, files, self._scratch)
         self._parse(connection, name, imported)
         self._imported[name] = imported
-        self._findings += imported.notes
+        self._findings += [Finding("encoding", note) for note in imported.notes]
+        if imported.cut:
+            first = ", ".join(f"{key} ({reason})" for key, reason in imported.left_out[:3])
+            self._findings.append(
+                Finding("incomplete", f"{name}: {imported.cut:,} lines are no rows and are left out: {first}")
+            )
         connection.close()
 
     def _parse(self, connection: duckdb.DuckDBPyConnection, name: str, imported: Imported) -> None:
@@ -402,10 +413,19 @@ class TableFeedback:
             told = parsing.parse_status_changes(connection, imported, written)
         column = {"requests": "created_at", "votes": "moment"}.get(name)
         if column and (swapped := parsing.swapped_dates(connection, name, column, written)):
-            self._findings.append(swapped)
+            self._findings.append(Finding("ambiguous", swapped))
         self._ambiguities[name] = told
-        if told.repeated:
-            self._findings.append(f"{name}: {told.repeated:,} rows repeat others and count once")
+        votes = self._mapping.votes
+        # Each vote of such a file repeats its request.
+        shared = name == "requests" and _file_of(self._mapping.requests) == _file_of(votes) is not None
+        if told.repeated and not shared:
+            self._findings.append(Finding("repeated", f"{name}: {told.repeated:,} rows repeat others and count once"))
+        if told.ambiguous:
+            some = ", ".join(told.ambiguous[:3]) + (", …" if len(told.ambiguous) > 3 else "")
+            what = "addresses" if name == "people" else "rows"
+            self._findings.append(
+                Finding("ambiguous", f"{name}: {len(told.ambiguous):,} ids stand for different {what}: {some}")
+            )
 
     async def _ready_persons(self) -> None:
         """Have everybody together who votes, wrote a request, or is among the people."""
@@ -507,6 +527,11 @@ WHERE id NOT IN (SELECT id FROM again_status_changes WHERE contents > 1) OR id I
 """
 
 
+def _file_of(relation: Relation | None) -> str | None:
+    """The file of a relation, as it is named."""
+    return relation.file if relation is not None else None
+
+
 def _rejected_vote(own_id: str | None, request_id: str | None, doubt: int) -> Rejected:
     """Why a vote cannot be used. `doubt`: its place in the table, or -1 where its id stands for several votes."""
     if doubt < 0:
@@ -551,7 +576,7 @@ def _left_out(imported: Imported, kind: str) -> tuple[Rejected, ...]:
     return named if more <= 0 else (*named, Rejected(kind, f"{more:,} more lines", "as those before"))
 
 
-def _stale_files(relation: Relation, files: Sequence[Path], mapping: TableMapping) -> list[str]:
+def _stale_files(relation: Relation, files: Sequence[Path], mapping: TableMapping) -> list[Finding]:
     """Tell of files that nobody has exported anew for longer than the mapping allows."""
     hours = mapping.freshness.file_hours
     newest = max(datetime.fromtimestamp(one.stat().st_mtime, UTC) for one in files)
@@ -559,10 +584,11 @@ def _stale_files(relation: Relation, files: Sequence[Path], mapping: TableMappin
     if hours is None or age <= timedelta(hours=hours):
         return []
     written, old = f"{newest:%Y-%m-%d %H:%M} UTC", f"{age.total_seconds() / 3600:,.0f} h"
-    return [f"{relation.file} is stale: it was written {written}, {old} ago; [freshness].file_hours is {hours:g}"]
+    line = f"{relation.file} is stale: it was written {written}, {old} ago; [freshness].file_hours is {hours:g}"
+    return [Finding("stale", line)]
 
 
-def _stale_votes(connection: duckdb.DuckDBPyConnection, mapping: TableMapping) -> list[str]:
+def _stale_votes(connection: duckdb.DuckDBPyConnection, mapping: TableMapping) -> list[Finding]:
     """Tell of votes of which the newest is older than the mapping allows: the export may have stopped."""
     hours = mapping.freshness.newest_vote_hours
     [(newest,)] = connection.execute("SELECT max(moment) FROM votes").fetchall()
@@ -571,9 +597,8 @@ def _stale_votes(connection: duckdb.DuckDBPyConnection, mapping: TableMapping) -
     age = datetime.now(UTC) - newest.replace(tzinfo=UTC)
     if age <= timedelta(hours=hours):
         return []
-    return [
-        f"votes are stale: the newest is of {newest:%Y-%m-%d %H:%M} UTC; [freshness].newest_vote_hours is {hours:g}"
-    ]
+    line = f"votes are stale: the newest is of {newest:%Y-%m-%d %H:%M} UTC; [freshness].newest_vote_hours is {hours:g}"
+    return [Finding("stale", line)]
 
 
 def table(

@@ -51,7 +51,7 @@ async def first_rows(mapping: Path) -> Look:
         if described.companies is not None:
             header = ("id", "name", "domain", "ARR", "currency")
             found.append(await _look("companies", header, table.companies(), _company))
-        return Look(tuple(found), table.findings)
+        return Look(tuple(found), tuple(finding.line for finding in table.findings))
 
 
 async def _look(

@@ -11,6 +11,7 @@ TABLE = ProviderSpec(
     connector="integration_assets.connectors.feedback.table.connector:table",
     # Files and SELECTs are read whole in seconds; what is gone from them leaves no other trace.
     reads_are_free=True,
+    may_hold_companies=True,
     settings=(
         SettingSpec(
             name="mapping",

@@ -200,7 +200,8 @@ def test_rows_that_repeat_count_once_and_are_said(tmp_path: Path) -> None:
 
     async def story(table: TableFeedback) -> tuple[int, list[str], tuple[str, ...]]:
         requests, votes = await whole(table.feature_requests(statuses=())), await whole(table.votes())
-        return len(requests.records), [vote.created_at.date().isoformat() for vote in votes.records], table.findings
+        lines = tuple(finding.line for finding in table.findings)
+        return len(requests.records), [vote.created_at.date().isoformat() for vote in votes.records], lines
 
     requests, votes, findings = talk(path, story)
     assert (requests, votes) == (2, ["2026-02-03", "2026-02-02", "2026-01-15"])
@@ -373,7 +374,7 @@ def test_a_file_that_is_old_is_said(tmp_path: Path) -> None:
 
     async def story(table: TableFeedback) -> tuple[str, ...]:
         await whole(table.votes())
-        return table.findings
+        return tuple(finding.line for finding in table.findings)
 
     file, votes = talk(path, story)
     assert file.startswith("votes.csv is stale: it was written 2026-01-01 00:00 UTC")
@@ -389,7 +390,7 @@ def test_dates_that_look_swapped_are_said(tmp_path: Path) -> None:
 
     async def story(table: TableFeedback) -> tuple[str, ...]:
         await whole(table.votes())
-        return table.findings
+        return tuple(finding.line for finding in table.findings)
 
     assert "day and month may be swapped" in talk(path, story)[0]
 
