@@ -307,6 +307,7 @@ class Settings(_OfProviders):
         default="", validation_alias="INTEGRATION_ASSETS_SOURCE_NAME", pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$"
     )
     link_contacts: bool = Field(default=True, validation_alias="INTEGRATION_ASSETS_LINK_CONTACTS")
+    company_rollups: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_COMPANY_ROLLUPS")
     call_budget: int | None = Field(default=None, ge=1, validation_alias="INTEGRATION_ASSETS_CALL_BUDGET")
 
     # how long to wait for either system, in seconds: for the whole answer to one request, and for repeats of it

@@ -124,7 +124,10 @@ class Portal(msgspec.Struct, frozen=True):
 
 
 class Company(msgspec.Struct, frozen=True):
-    """A CRM company. `arr`, `currency` and `account_id` are raw text of the mapped properties, or None."""
+    """A CRM company. `arr`, `currency` and `account_id` are raw text of the mapped properties, or None.
+
+    `rollups` are the values of our own properties on companies, where they are kept; unset is absent.
+    """
 
     company_id: str
     name: str | None = None
@@ -137,6 +140,7 @@ class Company(msgspec.Struct, frozen=True):
     merged_ids: tuple[str, ...] = ()
     account_id: str | None = None
     modified_at: datetime | None = None
+    rollups: Mapping[str, str] = {}
 
 
 class Contact(msgspec.Struct, frozen=True):
@@ -256,6 +260,14 @@ class PropertyDefinition(msgspec.Struct, frozen=True):
     description: str = ""
 
 
+class PropertyGroup(msgspec.Struct, frozen=True):
+    """Properties of ours on a standard object, in a group of their own."""
+
+    name: str
+    label: str
+    properties: tuple[PropertyDefinition, ...]
+
+
 class LinkDefinition(msgspec.Struct, frozen=True):
     """A link label from our object to a standard one, with the label seen from the other side."""
 
@@ -343,7 +355,7 @@ class LiveSchema(msgspec.Struct, frozen=True):
     records), `lacking` other things that are missing and that creating the group makes (a pipeline), `obstacles` that
     `setup` cannot take away. `unlabelled` says why links carry no labels here: each pair then has one link at most,
     whatever it stands for. `grouped` is False where the CRM has no groups of properties. `notes` are for people: how
-    our object is kept in this portal.
+    our object is kept in this portal. `rollups` are our properties on companies, None where nobody asked for them.
     """
 
     portal: Portal
@@ -360,6 +372,7 @@ class LiveSchema(msgspec.Struct, frozen=True):
     unlabelled: str | None = None
     grouped: bool = True
     notes: tuple[str, ...] = ()
+    rollups: tuple[LiveProperty, ...] | None = None
 
 
 # ------------------------------------------------------------------------------------------------------ at the edge

@@ -11,6 +11,7 @@ import pytest
 
 from integration_assets.commands.help import ORDER
 from integration_assets.config import Automation, LogSettings, Settings
+from integration_assets.connectors.crm.hubspot.company_writes import HubSpotCompanyWrites
 from integration_assets.connectors.crm.hubspot.connector import (
     LINK_COMPANIES_SCOPES,
     LINK_CONTACTS_SCOPES,
@@ -74,9 +75,10 @@ def test_every_exit_code_is_documented() -> None:
 def test_the_scopes_are_those_the_connector_asks_for() -> None:
     """The documented HubSpot scopes are exactly those `doctor` looks for, and the optional one of exports."""
     documented = set(re.findall(r"`(crm\.[a-z._]+)`", reference("hubspot")))
-    assert documented == RUN_SCOPES | LINK_COMPANIES_SCOPES | LINK_CONTACTS_SCOPES | SETUP_SCOPES | {
-        EXPORT_SCOPE
-    } | HubSpotDeals.scopes | frozenset().union(*(one.scopes for one in LIBRARY.values() if one.name != "tickets"))
+    library = frozenset[str]().union(*(one.scopes for one in LIBRARY.values() if one.name != "tickets"))
+    needed = RUN_SCOPES | LINK_COMPANIES_SCOPES | LINK_CONTACTS_SCOPES | SETUP_SCOPES
+    optional = {EXPORT_SCOPE} | HubSpotDeals.scopes | HubSpotCompanyWrites.setup_scopes
+    assert documented == needed | optional | library
 
 
 def test_the_documented_properties_are_those_setup_creates() -> None:

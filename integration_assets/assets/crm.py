@@ -68,6 +68,7 @@ def crm_write_plan(integration_assets_session: RunSession) -> dg.MaterializeResu
                 "unchanged": counts.unchanged,
                 "link": counts.link,
                 "unlink": counts.unlink,
+                "roll_up": counts.roll_up,
                 "conflicts": len(planned.plan.conflicts),
                 "calls_estimated": planned.plan.calls,
                 "preview": dg.MetadataValue.md(

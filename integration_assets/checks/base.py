@@ -53,6 +53,7 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     business_domains_setting: str = "INTEGRATION_ASSETS_BUSINESS_DOMAINS"
     personal_domains_setting: str = "INTEGRATION_ASSETS_PERSONAL_DOMAINS"
     link_contacts: bool = True
+    company_rollups: bool = False
     company_properties: tuple[str, ...] = ()
     arr_property: str | None = None
     read_only: bool = False

@@ -10,6 +10,7 @@ import msgspec
 from integration_assets.checks.base import Check, CheckResult, GateSettings, Severity, has_table, query, sample
 from integration_assets.config import Environment
 from integration_assets.models import LiveSchema
+from integration_assets.sync.company_rollups import ROLLUPS
 from integration_assets.sync.drift import RAISE_LIMIT, Drift, environments_differ, target_problems
 from integration_assets.sync.drift import Severity as DriftSeverity
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
@@ -96,6 +97,7 @@ def _target(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> tu
         most_companies=most_companies,
         # Without links to contacts, however many voters there are, none of them needs room.
         most_contacts=most_contacts if settings.link_contacts else 0,
+        rollups=ROLLUPS if settings.company_rollups else None,
     )
 
 

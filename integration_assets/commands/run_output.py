@@ -76,6 +76,8 @@ def _show(console: Console, connection: duckdb.DuckDBPyConnection, plan: Plan, e
             "retire": counts.retire,
             "link": counts.link,
             "unlink": counts.unlink,
+            # Only where somebody asked for them: most plans have nothing to do with companies.
+            **({"roll_up": counts.roll_up} if counts.roll_up else {}),
         },
         read_operations(connection, plan.plan_id),
         plan_hash=plan.hash,

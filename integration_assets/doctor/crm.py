@@ -15,6 +15,7 @@ from integration_assets.doctor.findings import CheckOutcome, Verdict, advice, fa
 from integration_assets.doctor.machine import known_store
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError
 from integration_assets.models import LiveSchema, Portal
+from integration_assets.sync.company_rollups import ROLLUPS, read_schema
 from integration_assets.sync.drift import (
     MAP_AGAIN,
     RUN_SETUP,
@@ -69,11 +70,18 @@ async def _read(context: DoctorContext, environment: Environment) -> CrmFacts:
             portal=portal,
             scopes=await _scopes(crm),
             needed=crm.needed_scopes(setup=False, link_contacts=settings.link_contacts),
-            needed_by_setup=crm.needed_scopes(setup=True, link_contacts=settings.link_contacts),
+            needed_by_setup=_for_setup(crm, settings),
             needed_for_deals=crm.deals.scopes if crm.deals else frozenset(),
             schema=await _schema(crm, settings),
             quota=crm.quota,
         )
+
+
+def _for_setup(crm: Crm, settings: Settings) -> frozenset[str]:
+    scopes = crm.needed_scopes(setup=True, link_contacts=settings.link_contacts)
+    if settings.company_rollups and crm.company_writes is not None:
+        scopes |= crm.company_writes.setup_scopes
+    return scopes
 
 
 async def _scopes(crm: Crm) -> frozenset[str] | IntegrationError | None:
@@ -86,7 +94,8 @@ async def _scopes(crm: Crm) -> frozenset[str] | IntegrationError | None:
 
 async def _schema(crm: Crm, settings: Settings) -> LiveSchema | IntegrationError:
     try:
-        return await crm.schema(FEATURE_REQUEST, company_mapping(settings).names())
+        names = company_mapping(settings).names()
+        return await read_schema(crm, FEATURE_REQUEST, names, rollups=settings.company_rollups)
     except IntegrationError as error:
         return error
 
@@ -248,7 +257,13 @@ async def _schema_part(context: DoctorContext, concerns: Callable[[str], bool], 
 
 async def _drifts(context: DoctorContext, settings: Settings, own: LiveSchema) -> list[Drift]:
     names = company_mapping(settings).names()
-    drifts = target_problems(FEATURE_REQUEST, own, link_contacts=settings.link_contacts, company_properties=names)
+    drifts = target_problems(
+        FEATURE_REQUEST,
+        own,
+        link_contacts=settings.link_contacts,
+        company_properties=names,
+        rollups=ROLLUPS if settings.company_rollups else None,
+    )
     # Without the object here every property differs from the other environment.
     if not own.object_present:
         return drifts

@@ -86,7 +86,8 @@ class CrmSizes(msgspec.Struct, frozen=True):
 class Writing(msgspec.Struct, frozen=True):
     """Writes of a run to the CRM: records by action, and the calls that its pairs take, labels towards `targets`.
 
-    `creates` are those after the canary, whose records are `canary`. `asked`: the portal was asked who it is first.
+    `creates` are those after the canary, whose records are `canary`. `companies` are those that were rolled up.
+    `asked`: the portal was asked who it is first.
     """
 
     asked: bool = False
@@ -95,6 +96,7 @@ class Writing(msgspec.Struct, frozen=True):
     changes: int = 0
     pair_calls: int = 0
     targets: int = 0
+    companies: int = 0
 
 
 def sizes_of(crm: Crm) -> CrmSizes:
@@ -153,7 +155,7 @@ def writing_floor(work: Writing, sizes: CrmSizes) -> int:
     records = sum(
         # Two calls a batch, the write and its reading back; a change is looked at before as well.
         calls_for(number, sizes.limits.records_per_write) * calls
-        for number, calls in ((work.creates, 2), (work.canary, 2), (work.changes, 3))
+        for number, calls in ((work.creates, 2), (work.canary, 2), (work.changes, 3), (work.companies, 3))
     )
     # A run with nothing to write asks nothing of what only a write needs.
     started = sizes.costs.writing if records or work.pair_calls else 0
@@ -183,6 +185,7 @@ def read_writing(connection: duckdb.DuckDBPyConnection, run_id: str, sizes: CrmS
         changes=records.get("update", 0) + records.get("retire", 0),
         pair_calls=pair_calls,
         targets=len(targets),
+        companies=records.get("roll_up", 0),
     )
 
 

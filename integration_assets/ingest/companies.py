@@ -96,7 +96,9 @@ async def read_companies(
 def source_of(portal_id: str, mapping: CompanyMapping) -> str:
     """A digest of what is read from where."""
     # The version too: a newer one may read more of each company than the older one stored.
-    text = "\n".join((portal_id, mapping.arr or "", mapping.currency or "", mapping.account_id or "", __version__))
+    text = "\n".join(
+        (portal_id, mapping.arr or "", mapping.currency or "", mapping.account_id or "", *mapping.rollups, __version__)
+    )
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -161,7 +163,9 @@ async def _read_whole(crm: Crm, mapping: CompanyMapping, context: IngestContext)
 
 async def _by_export(crm: Crm, mapping: CompanyMapping, served: int, context: IngestContext) -> int | None:
     """Load all companies from an export, if that is worth it; how many they were, or None: the list has to go on."""
-    export, changes, page = crm.company_export, crm.company_changes, crm.costs.records_per_page
+    changes, page = crm.company_changes, crm.costs.records_per_page
+    # An export is asked for its properties by name, and ours are not there before `setup` has made them.
+    export = None if mapping.rollups else crm.company_export
     # An export lacks parents: only the calls of changes bring them.
     if export is None or changes is None or export.scope not in (await crm.granted_scopes() or ()):
         return None

@@ -19,6 +19,7 @@ from integration_assets.models import LinkTarget, LiveSchema, Page, Portal
 from integration_assets.reporting.progress import track
 from integration_assets.resolution.addresses import other_spellings, split_address
 from integration_assets.staging.rows import PortalRead
+from integration_assets.sync.company_rollups import read_schema
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import check_portal, pinned_portal
 from integration_assets.tenants.integrations import company_mapping, crm_for
@@ -66,7 +67,7 @@ async def _read_schema(crm: Crm, context: IngestContext, portal: Portal) -> bool
     """Read the schema of this environment; whether a mapped company property is not known to exist."""
     names = company_mapping(context.inputs.settings).names()
     try:
-        schema = await crm.schema(FEATURE_REQUEST, names)
+        schema = await read_schema(crm, FEATURE_REQUEST, names, rollups=context.inputs.settings.company_rollups)
     except CredentialError as error:
         if not context.inputs.read_only:
             raise
@@ -81,6 +82,10 @@ async def _read_schema(crm: Crm, context: IngestContext, portal: Portal) -> bool
     context.load.note_read("crm_schema", as_of=context.started_at, rows_read=1)
     # Which properties companies have is asked in any case, be it for reading them.
     context.work.crm.schemas += schema_calls(crm.costs, schema, mapped=True)
+    if schema.rollups is not None and crm.company_writes is not None:
+        context.work.crm.schemas += crm.company_writes.schema_calls
+    elif context.inputs.settings.company_rollups:
+        context.inputs.notes.append(f"companies carry no roll-ups: {crm.name} has no place for them here")
     return not {*names} <= {item.name for item in schema.company_properties}
 
 

@@ -296,7 +296,7 @@ def read_run(connection: duckdb.DuckDBPyConnection, run_id: str) -> tuple[str, s
     return mode, error, msgspec.json.decode(summary, type=RunSummary)
 
 
-CHANGES = ("create", "update", "retire", "link", "unlink")
+CHANGES = ("create", "update", "retire", "link", "unlink", "roll_up")
 """Those counts of a plan that change something in the CRM."""
 
 
@@ -309,7 +309,7 @@ def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine
     for plan_id, found, kind, status, portal_id, created_at, reasons, counts, approved_at in rows:
         numbers = msgspec.json.decode(counts)
         # In the order in which they are shown; a version that did not make a kind of change did not count it either.
-        changes = {name: numbers.get(name, 0) for name in CHANGES}
+        changes = {name: numbers.get(name, 0) for name in CHANGES if name != "roll_up" or numbers.get(name)}
         return PlanLine(plan_id, found, kind, status, portal_id, created_at, reasons or [], changes, approved_at)
     return None
 

@@ -25,6 +25,7 @@ def gate_settings(state: RunState) -> GateSettings:
         business_domains_setting=settings.named("business_domains"),
         personal_domains_setting=settings.named("personal_domains"),
         link_contacts=settings.link_contacts,
+        company_rollups=settings.company_rollups,
         company_properties=mapping.names(),
         arr_property=mapping.arr,
         read_only=state.mode is Mode.READ_ONLY,

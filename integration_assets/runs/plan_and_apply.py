@@ -18,6 +18,7 @@ from integration_assets.logs import without_links
 from integration_assets.models import LiveSchema, Portal
 from integration_assets.reporting.advice import for_whom
 from integration_assets.reporting.progress import track
+from integration_assets.reporting.text import count
 from integration_assets.runs.gate_settings import gate_settings
 from integration_assets.runs.session import RunSession
 from integration_assets.runs.state import Mode, Planned
@@ -132,6 +133,8 @@ def _new(
             former_tenants=settings.former_tenants_of(state.tenant),
             text_limits=schema.text_limits,
             unlabelled=schema.unlabelled is not None,
+            # Where the properties could not be looked at, as with a CRM that has none, nothing is planned for them.
+            rollups=settings.company_rollups and schema.rollups is not None,
         ),
     )
     verdict = judge(
@@ -168,6 +171,7 @@ def log_plan(plan: Plan) -> None:
             "unchanged": counts.unchanged,
             "link": counts.link,
             "unlink": counts.unlink,
+            "roll_up": counts.roll_up,
             "conflicts": len(plan.conflicts),
             "calls": plan.calls,
         },
@@ -297,6 +301,8 @@ async def _require_scopes(session: RunSession, crm: Crm) -> None:
 
 def _keep(session: RunSession, before: ApplyReport | None, report: ApplyReport) -> None:
     session.state.report = before.followed_by(report) if before else report
+    if report.rolled_up:
+        session.state.notes.append(f"roll-ups of {count(report.rolled_up, 'company', 'companies')} written, read back")
 
 
 async def _the_rest(session: RunSession, crm: Crm, applied: Planned, first: ApplyReport) -> ApplyReport:

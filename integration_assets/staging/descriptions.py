@@ -55,6 +55,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "merged_ids": Column("VARCHAR[]", "Ids of companies merged into this one"),
         "account_id": Column("VARCHAR", "Raw text of the mapped account id property"),
         "modified_at": Column("TIMESTAMP", "Last change in the CRM, UTC"),
+        "rollups": Column("MAP(VARCHAR, VARCHAR)", "What our own properties on the company hold; empty where not kept"),
     },
     "raw.crm_contacts": {
         "contact_id": Column("VARCHAR", "Id of the contact in the CRM"),
@@ -307,7 +308,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
     "ops.plan_changes": {
         "plan_id": Column("VARCHAR", _PLAN),
         "seq": Column("BIGINT", "Place within the plan"),
-        "action": Column("VARCHAR", "create, update, link, unlink or retire"),
+        "action": Column("VARCHAR", "create, update, link, unlink, retire or roll_up"),
         "key": Column("VARCHAR", "Key of the record"),
         "target": Column("VARCHAR", "What a link leads to: company or contact; null for records"),
         "target_id": Column("VARCHAR", "Id of it in the CRM"),

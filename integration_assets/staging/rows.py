@@ -185,6 +185,7 @@ def _(record: Company) -> Iterator[Row]:
         list(record.merged_ids),
         record.account_id,
         utc(record.modified_at),
+        list(record.rollups.items()),
     )
     yield _row("raw.crm_companies", "company", record.company_id, values)
 

@@ -1,4 +1,4 @@
-"""Apply a plan: records first, then links; every write on record before it is sent and read back before it counts.
+"""Apply a plan: records, links, companies; every write on record before it is sent, and read back before it counts.
 
 Killed at any moment and run again, it ends in the same state of the CRM: records are written by their unique key,
 labels of a pair as a set, and what is there already is not written again.
@@ -28,9 +28,11 @@ from integration_assets.sync.application import (
 from integration_assets.sync.apply_links import apply_links
 from integration_assets.sync.apply_records import apply_records
 from integration_assets.sync.apply_report import ApplyReport, planned_report
+from integration_assets.sync.apply_rollups import apply_rollups
 from integration_assets.sync.estimate import CANARY_RECORDS, batch_limits
 from integration_assets.sync.ledger import open_ledger
 from integration_assets.sync.operations import (
+    COMPANY_ACTIONS,
     PAIR_ACTIONS,
     RECORD_ACTIONS,
     Operation,
@@ -81,6 +83,8 @@ async def apply_plan(
     await _records(application, plan, canary=canary)
     if not application.stopped:
         await _links(application, plan)
+    if not application.stopped:
+        await _companies(application, plan)
     if report.error is None:
         # judged at the end: one lost answer is no reason to leave the other batches unwritten
         report.error = _remaining_error(report)
@@ -142,6 +146,19 @@ async def _links(application: Application, plan: Plan) -> None:
         await run_batches(application, batched(of_one_kind, size, records), work)
         if application.stopped:
             return
+
+
+async def _companies(application: Application, plan: Plan) -> None:
+    """Last: what companies say of requests is worth least when a run is cut short."""
+    if not plan.counts.roll_up:
+        return
+    application.on_progress("companies", 0)  # from now on, time is spent on companies
+    operations = read_operations(application.connection, plan.plan_id, COMPANY_ACTIONS)
+
+    async def work(batch: Sequence[Operation]) -> None:
+        await apply_rollups(application, batch)
+
+    await run_batches(application, batched(operations, application.crm.records_per_write), work)
 
 
 def _remaining_error(report: ApplyReport) -> PermanentError | TransientError | None:

@@ -10,7 +10,9 @@ from integration_assets.sync.diff import Conflict
 from integration_assets.sync.plan_store import Plan
 
 FEATURE_REQUEST_KIND = "feature_request"
-"""Kind that a rejected record is reported as; whatever else was rejected is a link."""
+"""Kind that a rejected record is reported as."""
+COMPANY_KIND = "company"
+"""Kind that a company is reported as whose roll-ups were refused; whatever else was rejected is a link."""
 
 
 class LinkTally(msgspec.Struct):
@@ -29,8 +31,8 @@ class ApplyReport(msgspec.Struct):
 
     `unknown` counts writes whose answer was lost and that could not be found on reading back, `absent` lists the keys
     the CRM said it created and does not have. `written` are keys of records created or updated, `updated_keys` of those
-    updated. `error` is what ended the work early; the caller raises it after
-    reporting.
+    updated. `rolled_up` counts companies whose roll-ups read back as written. `error` is what ended the work early; the
+    caller raises it after reporting.
     """
 
     identified: int = 0
@@ -44,6 +46,7 @@ class ApplyReport(msgspec.Struct):
     links: LinkTally = msgspec.field(default_factory=LinkTally)
     conflicts: list[Conflict] = msgspec.field(default_factory=list)
     rejected_items: list[Rejected] = msgspec.field(default_factory=list)
+    rolled_up: int = 0
     unknown: int = 0
     absent: list[str] = msgspec.field(default_factory=list)
     written: set[str] = msgspec.field(default_factory=set)
@@ -77,9 +80,11 @@ class ApplyReport(msgspec.Struct):
             later,
             **numbers,
             rejected=later.rejected + sum(item.kind == FEATURE_REQUEST_KIND for item in items),
+            rolled_up=self.rolled_up + later.rolled_up,
             links=msgspec.structs.replace(
                 later.links,
-                rejected=later.links.rejected + sum(item.kind != FEATURE_REQUEST_KIND for item in items),
+                rejected=later.links.rejected
+                + sum(item.kind not in {FEATURE_REQUEST_KIND, COMPANY_KIND} for item in items),
                 **{name: getattr(self.links, name) + getattr(later.links, name) for name in link_done},
             ),
             # what was left as it was, the later plan has looked at once more

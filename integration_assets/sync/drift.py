@@ -17,6 +17,7 @@ from integration_assets.models import (
     LiveSchema,
     ObjectDefinition,
     PropertyDefinition,
+    PropertyGroup,
 )
 from integration_assets.sync.feature_request_object import ALWAYS_WRITTEN
 
@@ -64,6 +65,7 @@ def target_problems(
     company_properties: Collection[str] = (),
     most_companies: int = 0,
     most_contacts: int = 0,
+    rollups: PropertyGroup | None = None,
 ) -> list[Drift]:
     """List what stands between `live`, the portal to be written to, and `expected`.
 
@@ -74,8 +76,9 @@ def target_problems(
         company_properties: company properties that are mapped and must exist.
         most_companies: companies of the request with most of them, to be compared with the portal's limit.
         most_contacts: the same for contacts.
+        rollups: our properties on companies, where they are kept.
     """
-    drifts = list(_company_property_problems(company_properties, live))
+    drifts = [*_company_property_problems(company_properties, live), *_rollup_problems(rollups, live)]
     expected = with_needed(expected, live)
     if live.object_archived and not live.object_present:
         return [_error(expected.name, "the object is archived", "restore it in the CRM"), *drifts]
@@ -244,6 +247,20 @@ def _company_property_problems(names: Collection[str], live: LiveSchema) -> Iter
             "the mapped company property is missing",
             MAP_AGAIN,
         )
+
+
+def _rollup_problems(group: PropertyGroup | None, live: LiveSchema) -> Iterator[Drift]:
+    # nobody looked: the CRM has no place for them, which the run says, or the schema is of an earlier read
+    if group is None or live.rollups is None:
+        return
+    have = {prop.name: prop for prop in live.rollups}
+    for wanted in group.properties:
+        name = f"company.{wanted.name}"
+        if wanted.name not in have:
+            yield _error(name, "the property is missing", RUN_SETUP)
+            continue
+        for severity, detail, remedy in _property_problems(wanted, have[wanted.name]):
+            yield Drift(name, severity, detail, remedy)
 
 
 def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterator[tuple[Severity, str, str]]:

@@ -77,10 +77,19 @@ class PairToWrite(NamedTuple):
 
 
 def estimate_calls(
-    *, creates: int, updates: int, retires: int, pairs: Iterable[PairToWrite], canary: bool, limits: BatchLimits
+    *,
+    creates: int,
+    updates: int,
+    retires: int,
+    pairs: Iterable[PairToWrite],
+    canary: bool,
+    limits: BatchLimits,
+    rollups: int = 0,
 ) -> int:
     """Calls to apply and verify a plan; `pairs` in the order of the plan."""
     calls = record_calls(creates, updates, retires, canary=canary, size=limits.records_per_write)
+    # looked at before, written, and read back
+    calls += 3 * _batches(rollups, limits.records_per_write)
     targets: set[str] = set()
     for batch in pair_batches(pairs, limits):
         targets.add(batch[0].target)

@@ -206,9 +206,13 @@ def normalise(field: str, value: Any, limits: TextLimits | None = None) -> str:
     Both what we want and what the CRM holds go through here, so that a difference is a difference of meaning. `limits`
     are the CRM's: what we want is cut to what it keeps.
     """
+    return normalise_as(_KINDS[field], value, limits)
+
+
+def normalise_as(kind: PropertyKind, value: Any, limits: TextLimits | None = None) -> str:
+    """The same for any property of this kind."""
     if value is None:
         return ""
-    kind = _KINDS[field]
     if kind in {PropertyKind.NUMBER, PropertyKind.MONEY}:
         return _plain_number(value)
     if kind is PropertyKind.DATE_TIME:

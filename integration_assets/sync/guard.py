@@ -40,6 +40,8 @@ UNLINKS = Threshold(10, 5)
 """Labels taken off, of our labels in the CRM."""
 CREATES = Threshold(50, 25)
 """Records created, of our live records; not at the first apply."""
+ROLLUPS_CLEARED = Threshold(50, 20)
+"""Companies whose roll-ups are cleared, of those that hold some."""
 FIELD_CHANGES = Threshold(50, 20)
 """Records that change one of `WATCHED_FIELDS`, of our live records."""
 WATCHED_FIELDS = ("title", "status", "board", "category", "url", "details")
@@ -55,6 +57,18 @@ QUOTA_SHARE = Fraction(1, 2)
 """Of the calls the portal has left today, what one run may take by default."""
 
 
+class RollupEffects(msgspec.Struct, frozen=True):
+    """Effects on companies: how many get other roll-ups and how many lose theirs, of how many that hold some.
+
+    `before`: some company of this portal was rolled up before.
+    """
+
+    changed: int = 0
+    cleared: int = 0
+    held: int = 0
+    before: bool = False
+
+
 class PlanEffects(msgspec.Struct, frozen=True):
     """Effects of a plan beyond the rest of an interrupted plan that was released. `unlinks` are labels."""
 
@@ -62,6 +76,7 @@ class PlanEffects(msgspec.Struct, frozen=True):
     retirements: int
     unlinks: int
     changed_fields: Mapping[str, int]
+    rollups: RollupEffects = RollupEffects()
 
 
 class Baseline(msgspec.Struct, frozen=True):
@@ -107,6 +122,7 @@ def guard(plan: Plan, effects: PlanEffects, base: Baseline | None, circumstances
     warnings: list[str] = list(plan.warnings)
     _inputs(plan, base, reasons, warnings)
     _effects(plan, effects, circumstances, reasons)
+    _rollups(effects.rollups, reasons)
     # where nothing is written, neither the occasion nor the number of calls matters
     if plan.operations:
         _occasions(circumstances, reasons)
@@ -172,6 +188,14 @@ def _effects(plan: Plan, effects: PlanEffects, circumstances: Circumstances, rea
     # a first apply creates everything there is
     if not circumstances.first_apply and effects.creates > CREATES.of(live):
         reasons.append(f"creates: {effects.creates:,} beside {live:,}, at most {int(CREATES.of(live)):,} pass")
+
+
+def _rollups(effects: RollupEffects, reasons: list[str]) -> None:
+    # companies are everybody's: nobody writes on them before a person has seen what
+    if effects.changed and not effects.before:
+        reasons.append(f"first_rollups: {effects.changed:,} companies get roll-ups, none of this portal had any before")
+    if effects.cleared > ROLLUPS_CLEARED.of(effects.held):
+        reasons.append(f"rollups_cleared: {effects.cleared:,} of {effects.held:,} companies would lose their roll-ups")
 
 
 def _occasions(circumstances: Circumstances, reasons: list[str]) -> None:
@@ -262,7 +286,12 @@ def guard_inputs(
         budget=budget,
         calls_left_today=calls_left_today,
     )
-    return PlanEffects(creates, retirements, unlinks, changed), _baseline(connection, plan, released), circumstances
+    rollups = RollupEffects(*connection.execute(read_sql("sync/guard_rollups")).fetchall()[0])
+    return (
+        PlanEffects(creates, retirements, unlinks, changed, rollups),
+        _baseline(connection, plan, released),
+        circumstances,
+    )
 
 
 def _baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, released: Plan | None) -> Baseline | None:

@@ -14,9 +14,10 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.models import PLAIN_LABEL, LinkTarget
 from integration_assets.sync.store import columns, incoming
 
-Action = Literal["create", "update", "retire", "link", "unlink"]
+Action = Literal["create", "update", "retire", "link", "unlink", "roll_up"]
 RECORD_ACTIONS: tuple[Action, ...] = ("create", "update", "retire")
 PAIR_ACTIONS: tuple[Action, ...] = ("link", "unlink")
+COMPANY_ACTIONS: tuple[Action, ...] = ("roll_up",)
 
 PAGE = 5_000
 """Operations read from the store at a time."""
@@ -38,11 +39,11 @@ OPERATION_COLUMNS = columns(
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One change. Record actions carry values by field, pair actions labels.
+    """One change. Record actions carry values by field, pair actions labels, company actions values of a company.
 
     `before` of an update has every field of `after`. `after_labels` of a link are all labels the pair shall carry, of
     an unlink those to take off; the plain one among these means the whole pair. `record_id` is None while the record is
-    to be created.
+    to be created; of a company action it is the company's.
     """
 
     seq: int
@@ -113,7 +114,7 @@ def insert_operations(connection: duckdb.DuckDBPyConnection, plan_id: str, opera
 def read_operations(
     connection: duckdb.DuckDBPyConnection,
     plan_id: str,
-    actions: Sequence[str] = (*RECORD_ACTIONS, *PAIR_ACTIONS),
+    actions: Sequence[str] = (*RECORD_ACTIONS, *PAIR_ACTIONS, *COMPANY_ACTIONS),
     *,
     with_moved: bool = False,
 ) -> Iterator[Operation]:

@@ -20,6 +20,7 @@ import pyarrow as pa
 from integration_assets.models import TextLimits
 from integration_assets.sql import read_sql
 from integration_assets.staging.transactions import transaction
+from integration_assets.sync.company_rollups import plan_rollups
 from integration_assets.sync.diff import Conflict, compare_record, new_record
 from integration_assets.sync.estimate import BatchLimits, PairToWrite, estimate_calls
 from integration_assets.sync.feature_request_object import (
@@ -62,8 +63,9 @@ class PlanInputs(msgspec.Struct, frozen=True):
     not be used this time: their records stay as they are. `retirements_withheld` says that the reader could not make
     sure what is gone. `full`: also name associations that no plan accounts for. `now` has a time zone. `settings` are
     digests of the settings that shaped the tables, by name. `former_tenants` are those whose records this tenant took
-    over. `follows` is the plan that this run has applied already. `text_limits` are the CRM's, None when they
-    are not known. `unlabelled`: links carry no labels in this portal, so that a pair has one plain link at most.
+    over. `follows` is the plan that this run has applied already. `text_limits` are the CRM's, None when they are not
+    known. `unlabelled`: links carry no labels in this portal, so that a pair has one plain link at most. `rollups`:
+    companies carry properties of ours.
     """
 
     run_id: str
@@ -84,6 +86,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     follows: str = ""
     text_limits: TextLimits | None = None
     unlabelled: bool = False
+    rollups: bool = False
 
 
 class _Comparison(msgspec.Struct):
@@ -135,6 +138,7 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
         if records:
             insert_operations(connection, plan_id, records)
         links = _plan_links(connection, plan_id, len(records), found)
+        rollups = _plan_rollups(connection, plan_id, inputs)
         kept = kept_associations(connection)
         found.conflicts.extend(kept)
         warnings += association_warnings(kept)
@@ -147,7 +151,8 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
             plan_id=plan_id,
             numbers=_numbers(connection),
             warnings=warnings,
-            calls=_calls(connection, inputs, found),
+            calls=_calls(connection, inputs, found, rollups),
+            rollups=rollups,
         )
         plan = msgspec.structs.replace(plan, hash=plan_hash(hash_header(plan), read_operations(connection, plan_id)))
         insert_header(connection, plan)
@@ -351,6 +356,24 @@ def _plan_links(connection: duckdb.DuckDBPyConnection, plan_id: str, last_seq: i
     return counts
 
 
+def _plan_rollups(connection: duckdb.DuckDBPyConnection, plan_id: str, inputs: PlanInputs) -> int:
+    """Store the changes of companies, after all others; return how many."""
+    if not inputs.rollups:
+        return 0
+    return append_operations(connection, plan_id, list(plan_rollups(connection, inputs.text_limits)))
+
+
+def append_operations(connection: duckdb.DuckDBPyConnection, plan_id: str, operations: Sequence[Operation]) -> int:
+    """Number and store operations after all that a plan has; return how many."""
+    if operations:
+        [(last,)] = connection.execute(
+            "SELECT coalesce(max(seq), 0) FROM sync.plan_operations WHERE plan_id = $plan_id", {"plan_id": plan_id}
+        ).fetchall()
+        numbered = (msgspec.structs.replace(one, seq=seq) for seq, one in enumerate(operations, start=last + 1))
+        insert_operations(connection, plan_id, numbered)
+    return len(operations)
+
+
 def store_link_operations(connection: duckdb.DuckDBPyConnection, operations: str) -> Counter[str]:
     """Number and store the operations on pairs that a query finds; return labels by action.
 
@@ -391,7 +414,7 @@ def _examples(pairs: Sequence[str]) -> str:
     return ", ".join(pairs[:EXAMPLES]) + (", ..." if len(pairs) > EXAMPLES else "")
 
 
-def _calls(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs, found: _Comparison) -> int:
+def _calls(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs, found: _Comparison, rollups: int) -> int:
     # the question of `is_first_apply`, which needs a finished plan to ask it
     applied, unfinished, *_ = connection.execute(read_sql("sync/portal_history")).fetchall()[0]
     return estimate_calls(
@@ -401,6 +424,7 @@ def _calls(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs, found: _Co
         pairs=planned_pairs(connection),
         canary=found.counts["held"] == 0 or (applied == 0 and unfinished > 0),
         limits=inputs.limits,
+        rollups=rollups,
     )
 
 
@@ -421,6 +445,7 @@ def _header(
     numbers: PlanNumbers,
     warnings: tuple[str, ...],
     calls: int,
+    rollups: int,
 ) -> Plan:
     actions = {"create": len(found.creates), "update": len(found.updates), "retire": len(found.retires)}
     merged = sum(operation.after[RETIRED_REASON] == RetiredReason.MERGED for operation in found.retires)
@@ -439,6 +464,7 @@ def _header(
         unlink=links["unlink"],
         links_unchanged=links["desired"] - links["link"],
         live_links=links["live"],
+        roll_up=rollups,
         **actions,
     )
     return Plan(

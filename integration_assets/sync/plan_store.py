@@ -13,9 +13,10 @@ import msgspec
 from integration_assets.errors import ConfigurationError
 from integration_assets.sql import read_sql
 from integration_assets.staging.transactions import transaction
+from integration_assets.sync.company_rollups import normalise_rollup
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.feature_request_object import MANAGED_STATE, normalise, same_mapping
-from integration_assets.sync.operations import RECORD_ACTIONS, Operation, read_operations
+from integration_assets.sync.operations import COMPANY_ACTIONS, RECORD_ACTIONS, Operation, read_operations
 from integration_assets.sync.store import naive_utc, set_variables
 
 STALE_AFTER = timedelta(hours=4)
@@ -44,6 +45,7 @@ class PlanCounts(msgspec.Struct, frozen=True):
 
     `archived` are wanted records that somebody archived, merged away or deleted in the CRM: respected, never written.
     `written_before` and `links_written_before` are those of the unchanged that the same run wrote by an earlier plan.
+    `roll_up` are companies whose properties of ours change.
     """
 
     identified: int
@@ -63,6 +65,7 @@ class PlanCounts(msgspec.Struct, frozen=True):
     retired_before: int
     written_before: int = 0
     links_written_before: int = 0
+    roll_up: int = 0
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -100,7 +103,7 @@ class Plan(msgspec.Struct, frozen=True):
     def operations(self) -> int:
         """Changes of any kind; zero means that nothing is written."""
         counts = self.counts
-        return counts.create + counts.update + counts.retire + counts.link + counts.unlink
+        return counts.create + counts.update + counts.retire + counts.link + counts.unlink + counts.roll_up
 
 
 def hash_header(plan: Plan) -> dict[str, str]:
@@ -329,6 +332,7 @@ def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
         for operation in read_operations(connection, plan.plan_id, RECORD_ACTIONS)
         if _moved(operation, live.get(operation.key))
     ]
+    gone += _moved_companies(connection, plan)
     with transaction(connection):
         connection.execute(
             """
@@ -342,6 +346,22 @@ def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
         "SELECT count(*) FROM sync.plan_operations WHERE plan_id = $plan_id AND moved", {"plan_id": plan.plan_id}
     ).fetchall()
     return int(counted[0][0])
+
+
+def _moved_companies(connection: duckdb.DuckDBPyConnection, plan: Plan) -> list[int]:
+    """Numbers of the company operations whose before-values are not what was just read."""
+    if not plan.counts.roll_up:
+        return []
+    held = dict(connection.execute("SELECT company_id, rollups FROM raw.crm_companies").fetchall())
+    return [
+        operation.seq
+        for operation in read_operations(connection, plan.plan_id, COMPANY_ACTIONS)
+        if operation.record_id not in held
+        or any(
+            normalise_rollup(field, (held[operation.record_id] or {}).get(field)) != value
+            for field, value in operation.before.items()
+        )
+    ]
 
 
 def _moved(operation: Operation, live: tuple[Mapping[str, str], str | None] | None) -> bool:

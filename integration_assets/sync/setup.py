@@ -12,7 +12,7 @@ import msgspec
 
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, HeldError, TransientError
-from integration_assets.models import LinkDefinition, LiveSchema, ObjectDefinition, PropertyDefinition
+from integration_assets.models import LinkDefinition, LiveSchema, ObjectDefinition, PropertyDefinition, PropertyGroup
 from integration_assets.sync.drift import RUN_SETUP, Severity, live_link, target_problems, with_needed
 
 SETTLE_SECONDS = 360.0
@@ -31,13 +31,18 @@ Clock = Callable[[], float]
 class SetupStep(msgspec.Struct, frozen=True):
     """One thing to create. `line` says it to a person."""
 
-    kind: Literal["object", "group", "properties", "link"]
+    kind: Literal["object", "group", "properties", "link", "company properties"]
     line: str
     properties: tuple[PropertyDefinition, ...] = ()
     link: LinkDefinition | None = None
 
 
-def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properties: Collection[str]) -> list[SetupStep]:
+def plan_setup(
+    definition: ObjectDefinition,
+    live: LiveSchema,
+    archived_properties: Collection[str],
+    rollups: PropertyGroup | None = None,
+) -> list[SetupStep]:
     """The steps that lead from `live` to `definition`, in order; empty when nothing is missing.
 
     Raises:
@@ -64,7 +69,18 @@ def plan_setup(definition: ObjectDefinition, live: LiveSchema, archived_properti
         if not live.object_present or live_link(live, link) is None:
             line = f"create link label {link.name} to {link.target} ({link.label} / {link.inverse_label})"
             steps.append(SetupStep("link", line, link=link))
-    return steps
+    return steps + _rollup_steps(rollups, live)
+
+
+def _rollup_steps(group: PropertyGroup | None, live: LiveSchema) -> list[SetupStep]:
+    # None: the CRM has no place for them
+    if group is None or live.rollups is None:
+        return []
+    have = {prop.name for prop in live.rollups}
+    missing = tuple(prop for prop in group.properties if prop.name not in have)
+    names = ", ".join(prop.name for prop in missing)
+    line = f"create {len(missing)} properties of companies, in a group {group.name}: {names}"
+    return [SetupStep("company properties", line, properties=missing)] if missing else []
 
 
 def _refuse(definition: ObjectDefinition, live: LiveSchema, archived_properties: Collection[str]) -> None:
@@ -119,6 +135,7 @@ async def apply_setup(
     sleep: Sleep,
     clock: Clock,
     on_step: Callable[[SetupStep], None] = lambda _: None,
+    rollups: PropertyGroup | None = None,
 ) -> None:
     """Carry out `steps` and return once the portal reads back complete, twice the same.
 
@@ -133,7 +150,7 @@ async def apply_setup(
     deadline = clock() + SETTLE_SECONDS
     for step in steps:
         on_step(step)
-        await _carry_out(crm, definition, step)
+        await _carry_out(crm, definition, step, rollups)
         if step.kind == "object":  # what follows needs the object to be found by name
             await _until(crm, definition, _object_there, reads=1, deadline=deadline, sleep=sleep, clock=clock)
         if step.kind == "properties":
@@ -141,13 +158,17 @@ async def apply_setup(
     await _until(crm, definition, _complete, reads=GOOD_READS, deadline=deadline, sleep=sleep, clock=clock)
 
 
-async def _carry_out(crm: Crm, definition: ObjectDefinition, step: SetupStep) -> None:
+async def _carry_out(crm: Crm, definition: ObjectDefinition, step: SetupStep, rollups: PropertyGroup | None) -> None:
     if step.kind == "object":
         await crm.create_object(definition)
     elif step.kind == "group":
         await crm.create_group(definition)
     elif step.kind == "properties":
         await crm.create_properties(definition, step.properties)
+    elif step.kind == "company properties":
+        # a step of this kind is only made where both are there
+        if crm.company_writes is not None and rollups is not None:
+            await crm.company_writes.create(rollups, step.properties)
     elif step.link is not None:
         await crm.create_link(definition, step.link)
 

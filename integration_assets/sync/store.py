@@ -34,6 +34,7 @@ _SET = {
         "run_id",
         "source",
         "target",
+        "top_requests",
         "undone_run",
         "unlabelled",
     )

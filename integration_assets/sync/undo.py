@@ -20,6 +20,8 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.models import CrmFeatureRequest, LinkTarget, ObjectDefinition
 from integration_assets.sql import read_sql
 from integration_assets.staging.transactions import transaction
+from integration_assets.sync.apply_rollups import read_rollups, refresh_rollups
+from integration_assets.sync.company_rollups import rollup_key
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.estimate import batch_limits, estimate_calls
 from integration_assets.sync.feature_request_object import KEY, MAPPING_VERSION, OUR_LABELS
@@ -27,6 +29,7 @@ from integration_assets.sync.ledger import refresh_records, replace_links
 from integration_assets.sync.operations import Operation, insert_operations, plan_hash, read_operations
 from integration_assets.sync.plan import (
     PlanInputs,
+    append_operations,
     association_warnings,
     kept_associations,
     planned_pairs,
@@ -163,7 +166,47 @@ async def make_undo_plan(
     # links of the others were not touched by the run: reading them would be calls for nothing
     linked = [found.live[one.key] for one in touched if one.linked and one.key in found.live]
     await _read_links(crm, definition, connection, linked)
-    return _save(connection, run, inputs, found, plan_id=plan_id, crm=crm)
+    companies = await _undo_rollups(crm, connection, found)
+    return _save(connection, run, inputs, found, companies, plan_id=plan_id, crm=crm)
+
+
+async def _undo_rollups(crm: Crm, connection: duckdb.DuckDBPyConnection, found: _Findings) -> list[Operation]:
+    """The operations that give companies back what they held, as far as nobody has changed it since."""
+    rows = connection.execute(read_sql("sync/undone_rollups")).fetchall()
+    written: dict[str, dict[str, tuple[str, list[str], bool]]] = defaultdict(dict)
+    for company_id, field, before, values, certain in rows:
+        written[company_id][field] = (before, values, certain)
+    if not written:
+        return []
+    if crm.company_writes is None:
+        raise ConfigurationError(f"{crm.name} keeps no roll-ups on companies: undo them with the CRM that has them")
+    operations = []
+    for chunk in chunks(sorted(written), crm.records_per_write):
+        live = await read_rollups(crm.company_writes, chunk)
+        refresh_rollups(connection, live)
+        for company_id in chunk:
+            operation, conflicts = _undo_company(company_id, written[company_id], live.get(company_id))
+            found.conflicts += conflicts
+            operations += [operation] if operation else []
+    return operations
+
+
+def _undo_company(
+    company_id: str, written: Mapping[str, tuple[str, list[str], bool]], live: Mapping[str, str] | None
+) -> tuple[Operation | None, list[Conflict]]:
+    key, before, after = rollup_key(company_id), dict[str, str](), dict[str, str]()
+    conflicts: list[Conflict] = []
+    for field, (value, values, certain) in written.items():
+        if live is None:
+            # where nothing was verified, nothing may have been written: its absence is no news
+            conflicts += [Conflict(key, KEY, "archived")] if certain and not conflicts else []
+        elif live[field] == value:
+            continue
+        elif live[field] in values:
+            before[field], after[field] = live[field], value
+        else:
+            conflicts.append(Conflict(key, field, "moved"))
+    return (Operation(0, "roll_up", key, company_id, before=before, after=after) if after else None), conflicts
 
 
 def _written(connection: duckdb.DuckDBPyConnection, chunk: Sequence[_Touched]) -> dict[str, Written]:
@@ -213,6 +256,7 @@ def _save(
     run: UndoableRun,
     inputs: PlanInputs,
     found: _Findings,
+    companies: Sequence[Operation],
     *,
     plan_id: str,
     crm: Crm,
@@ -223,6 +267,7 @@ def _save(
         insert_operations(connection, plan_id, records)
         counts = _save_links(connection, found, plan_id=plan_id, last_seq=len(records))
         counts.update(operation.action for operation in records)
+        counts["roll_up"] = append_operations(connection, plan_id, companies)
         calls = estimate_calls(
             creates=0,
             updates=counts["update"],
@@ -231,6 +276,7 @@ def _save(
             # the portal has taken writes of ours before
             canary=False,
             limits=batch_limits(crm),
+            rollups=counts["roll_up"],
         )
         kept = kept_associations(connection)
         found.conflicts += kept
@@ -295,6 +341,7 @@ def _header(
             live_links=0,
             merged=0,
             retired_before=0,
+            roll_up=counts["roll_up"],
         ),
         calls=calls,
         # an undo reads no inputs, and is no base for the guard of a later run

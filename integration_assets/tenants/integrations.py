@@ -17,6 +17,7 @@ from integration_assets.connectors.limiter import credential_digest
 from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY
 from integration_assets.errors import ConfigurationError, CredentialError
 from integration_assets.providers import crm_factory, feedback_factory
+from integration_assets.sync.company_rollups import NAMES as ROLLUP_NAMES
 from integration_assets.tenants.address_policies import guard_for, internal_policy
 from integration_assets.tenants.registry.views import OpenedInternal
 from integration_assets.tenants.registry.words import Provider
@@ -178,6 +179,7 @@ def company_mapping(settings: Settings) -> CompanyMapping:
         currency=own.text(CURRENCY_PROPERTY),
         # The record's own id is read anyway and is no property to ask for.
         account_id=None if account_id_is_record_id(settings) else own.text(ACCOUNT_ID_PROPERTY),
+        rollups=ROLLUP_NAMES if settings.company_rollups else (),
     )
 
 

@@ -14,10 +14,11 @@ from integration_assets.config import Environment, Settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, IntegrationError
-from integration_assets.models import Portal
+from integration_assets.models import Portal, PropertyGroup
 from integration_assets.providers import schema_file
 from integration_assets.reporting.progress import track
 from integration_assets.staging.store import hold_store, store_path
+from integration_assets.sync.company_rollups import ROLLUPS, read_schema
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import PinDecision, check_portal, pin_portal, pinned_portal
 from integration_assets.sync.setup import SetupStep, apply_setup, differences, plan_setup
@@ -69,12 +70,13 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
             # Checked, not claimed: setup writes no records, and only whoever writes them takes the place.
             check_claim(settings, claim_of(settings, tenant, portal.portal_id))
             names = company_mapping(settings).names()
-            live = await crm.schema(FEATURE_REQUEST, names)
-            steps = plan_setup(FEATURE_REQUEST, live, await crm.archived_properties(FEATURE_REQUEST))
+            rollups = ROLLUPS if settings.company_rollups else None
+            live = await read_schema(crm, FEATURE_REQUEST, names, rollups=rollups is not None)
+            steps = plan_setup(FEATURE_REQUEST, live, await crm.archived_properties(FEATURE_REQUEST), rollups)
             # Nothing missing: nobody is asked, so that setup can be run again in scripts.
             if steps:
                 _ask(portal, steps, agree)
-                await _apply(crm, steps)
+                await _apply(crm, steps, rollups)
             # After the creation: a setup that failed or was not agreed to leaves the environment free for another
             # portal.
             pin_portal(connection, environment, portal, decision, datetime.now(UTC))
@@ -120,7 +122,7 @@ def _ask(portal: Portal, steps: list[SetupStep], agree: Agree) -> None:
         raise ConfigurationError("nothing was created: you did not agree")
 
 
-async def _apply(crm: Crm, steps: list[SetupStep]) -> None:
+async def _apply(crm: Crm, steps: list[SetupStep], rollups: PropertyGroup | None) -> None:
     with track("setup", len(steps)) as advance:
         await apply_setup(
             crm,
@@ -129,6 +131,7 @@ async def _apply(crm: Crm, steps: list[SetupStep]) -> None:
             sleep=asyncio.sleep,
             clock=time.monotonic,
             on_step=lambda _: advance(1),
+            rollups=rollups,
         )
 
 

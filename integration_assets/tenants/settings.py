@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 TENANT_FIELDS = (
     "source_name",
     "link_contacts",
+    "company_rollups",
     "call_budget",
     "own_domains",
     "personal_domains",

@@ -14,6 +14,7 @@ from integration_assets.connectors.crm.base import (
     CompanyChanges,
     CompanyExport,
     CompanyMapping,
+    CompanyWrites,
     OpenDeals,
     PairLinks,
     PairsOutcome,
@@ -77,6 +78,7 @@ class FakeCrm:
     company_changes: CompanyChanges | None = None
     company_export: CompanyExport | None = None
     deals: OpenDeals | None = None
+    company_writes: CompanyWrites | None = None
     portal_id: str = "1"
     kind: PortalKind = PortalKind.STANDARD
 

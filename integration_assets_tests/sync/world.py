@@ -21,6 +21,7 @@ from integration_assets.sync.plan import PlanInputs, make_plan
 from integration_assets.sync.plan_store import Plan
 from integration_assets.sync.store import incoming
 from integration_assets.sync.undo import find_run, make_undo_plan
+from integration_assets_tests.sync.fake_companies import FakeCompanies
 from integration_assets_tests.sync.fake_crm import FakeCrm
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -31,7 +32,7 @@ RANKED = """
 CREATE TABLE ranked.feature_requests (
     request_id VARCHAR, title VARCHAR, status VARCHAR, url VARCHAR, board VARCHAR, category VARCHAR,
     created_at TIMESTAMP, votes BIGINT, companies BIGINT, arr DECIMAL(38, 2), voter_domains VARCHAR[],
-    last_vote_at TIMESTAMP
+    last_vote_at TIMESTAMP, is_open BOOLEAN, rank_by_arr BIGINT
 );
 CREATE TABLE ranked.company_requests (company_id VARCHAR, request_id VARCHAR, arr DECIMAL(38, 2));
 CREATE TABLE resolved.addresses (voter_id VARCHAR, address VARCHAR);
@@ -67,8 +68,15 @@ class World:
     arr: dict[str, str] = field(default_factory=dict)
     now: datetime = NOW
     pauses: list[float] = field(default_factory=list)
+    rollups: FakeCompanies | None = None
+    """Companies that carry properties of ours; None: the CRM has no place for them."""
     loaded: dict[str, list[list[Any]]] | None = None
     """What the tables of the source hold, where nobody else fills them: equal rows are not loaded again."""
+
+    def with_rollups(self, *companies: str) -> FakeCompanies:
+        """Let these companies carry properties of ours."""
+        self.rollups = self.crm.company_writes = FakeCompanies({company: {} for company in companies})
+        return self.rollups
 
     def load(self) -> None:
         """What the assets before the plan do: read both systems, resolve, rank."""
@@ -78,8 +86,9 @@ class World:
             "ranked.feature_requests",
             [
                 [i, r.title, r.status, r.url, r.board, r.category, made, len(r.votes), len(_companies(r)), r.arr,
-                 [f"{company}.example" for company in _companies(r)], LAST_VOTE if r.votes else None]
-                for i, r in source
+                 [f"{company}.example" for company in _companies(r)], LAST_VOTE if r.votes else None,
+                 r.status == "open", place]
+                for place, (i, r) in enumerate(source, start=1)
             ],
         )  # fmt: skip
         self._replace(
@@ -102,7 +111,11 @@ class World:
         self._replace("resolved.contact_addresses", [[contact, f"{voter}@x.example"] for voter, contact in people])
         self._replace("raw.crm_contacts", [[contact, f"{voter}@x.example", [], None] for voter, contact in people])
         companies = {company for _, r in source for company in _companies(r)}
-        self._replace("raw.crm_companies", [[company, *[None] * 10] for company in sorted(companies)])
+        held = self.rollups.values if self.rollups else {}
+        self._replace(
+            "raw.crm_companies",
+            [[company, *[None] * 10, dict(held.get(company, {}))] for company in sorted(companies | held.keys())],
+        )
         self._load_crm()
 
     def _load_crm(self) -> None:

@@ -25,11 +25,13 @@ from integration_assets.models import (
     Link,
     LinkDefinition,
     LinkTarget,
+    LiveProperty,
     LiveSchema,
     ObjectDefinition,
     Page,
     Portal,
     PropertyDefinition,
+    PropertyGroup,
     Rejected,
 )
 
@@ -48,14 +50,18 @@ class BatchRejectedError(PermanentError):
 
 
 class CompanyMapping(msgspec.Struct, frozen=True):
-    """Names of the company properties that hold what only the tenant can tell us. None: not mapped."""
+    """Names of the company properties that hold what only the tenant can tell us. None: not mapped.
+
+    `rollups` are properties of our own on companies, which may not exist yet.
+    """
 
     arr: str | None = None
     currency: str | None = None
     account_id: str | None = None
+    rollups: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
-        """The property names that are mapped."""
+        """The property names that are mapped, without `rollups`."""
         return tuple(name for name in (self.arr, self.currency, self.account_id) if name)
 
 
@@ -214,6 +220,30 @@ class OpenDeals(Protocol):
         """
 
 
+class CompanyWrites(Protocol):
+    """Properties of our own on companies, the only thing that is ever written on one. Companies are named by their id.
+
+    At most `Crm.records_per_write` of them are read or written in one call.
+    """
+
+    setup_scopes: frozenset[str]
+    """Scopes that creating the properties takes, beyond those of `setup`."""
+    schema_calls: int
+    """Calls of `properties`."""
+
+    async def properties(self, group: PropertyGroup) -> tuple[LiveProperty, ...]:
+        """Those of our properties that companies have, archived ones left out."""
+
+    async def create(self, group: PropertyGroup, properties: Sequence[PropertyDefinition]) -> None:
+        """Create the group, no error when it exists, and these properties of it."""
+
+    async def write(self, writes: Sequence[RecordWrite]) -> RecordsOutcome:
+        """Set values of companies that exist; `key` is the id. An empty string clears."""
+
+    async def read(self, names: Sequence[str], ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """Read the values that are set, by id, consistently (never by search). Companies that are gone are absent."""
+
+
 class Crm(Protocol):
     """A CRM portal: one credential, one environment."""
 
@@ -239,6 +269,8 @@ class Crm(Protocol):
     """The way to read all companies at once; None where there is none."""
     deals: OpenDeals | None
     """The way to read open deals; None where the CRM has none, or they cannot be read."""
+    company_writes: CompanyWrites | None
+    """The way to keep properties of ours on companies; None where there is none."""
 
     @property
     def name(self) -> str:

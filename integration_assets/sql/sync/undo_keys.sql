@@ -8,6 +8,10 @@ SELECT
     coalesce(bool_or(outcome = 'verified'), FALSE) AS certain,
     bool_or(action IN ('link', 'unlink')) AS linked
 FROM sync.ledger
-WHERE run_id = getvariable('undone_run') AND portal_id = getvariable('portal_id')
+WHERE
+    run_id = getvariable('undone_run')
+    AND portal_id = getvariable('portal_id')
+    -- companies are no records of ours: they are undone by themselves
+    AND action <> 'roll_up'
 GROUP BY key
 ORDER BY key

@@ -51,7 +51,7 @@ class HubSpotCompanyChanges:
     async def read(self, mapping: CompanyMapping, ids: Sequence[str]) -> Page[Company]:
         """These companies as they are now, at most 100 of them, without their parents."""
         # Each once: a mapped property may be one of those that are read anyway.
-        names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *mapping.names())))
+        names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *mapping.names(), *mapping.rollups)))
         # By id and not from the search page: the index lags behind, a read by id does not.
         answer = await reads.records_by_id(self._session, endpoints.COMPANIES, names, ids)
         return translate.translate(answer.results, "company", lambda record: translate.company(record, mapping))

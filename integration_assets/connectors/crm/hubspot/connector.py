@@ -17,6 +17,7 @@ from integration_assets.connectors.crm.base import (
     CompanyChanges,
     CompanyExport,
     CompanyMapping,
+    CompanyWrites,
     OpenDeals,
     PairLinks,
     PairsOutcome,
@@ -27,6 +28,7 @@ from integration_assets.connectors.crm.base import (
 from integration_assets.connectors.crm.hubspot import endpoints, library_schema, reads, schema
 from integration_assets.connectors.crm.hubspot import writes as writing
 from integration_assets.connectors.crm.hubspot.company_changes import HubSpotCompanyChanges
+from integration_assets.connectors.crm.hubspot.company_writes import HubSpotCompanyWrites
 from integration_assets.connectors.crm.hubspot.deals import HubSpotDeals
 from integration_assets.connectors.crm.hubspot.exports import HubSpotCompanyExport
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
@@ -96,6 +98,7 @@ class HubSpotCrm:
         self._company_properties: CompanyProperties | None = None
         self.company_export: CompanyExport | None = None
         self.company_changes: CompanyChanges | None = HubSpotCompanyChanges(self._session)
+        self.company_writes: CompanyWrites | None = HubSpotCompanyWrites(self._session)
         self.deals: OpenDeals | None = HubSpotDeals(self._session)
 
     @property

@@ -66,7 +66,7 @@ async def companies(
     # Asked for where it is not defined, a property is silently left out: no company would have a parent.
     has_parent = translate.PARENT_PROPERTY in await known_company_properties(session, mapping.names(), known)
     parent = (translate.PARENT_PROPERTY,) if has_parent else ()
-    names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *parent, *mapping.names())))
+    names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *parent, *mapping.names(), *mapping.rollups)))
     pages = (
         translate.translate(entries, "company", lambda record: translate.company(record, mapping))
         async for entries in record_pages(session, endpoints.COMPANIES, names)

@@ -51,6 +51,7 @@ from integration_assets.models import (
     Portal,
     PortalKind,
     PropertyDefinition,
+    PropertyGroup,
     PropertyKind,
 )
 
@@ -133,6 +134,13 @@ async def archived_properties(session: Session, object_type: str, definition: Ob
     ours = {item.name for item in definition.properties}
     found = {item.name for item in await _properties(session, object_type, ours, archived=True)}
     return tuple(item.name for item in definition.properties if item.name in found)
+
+
+async def live_properties(session: Session, object_type: str, group: PropertyGroup) -> tuple[LiveProperty, ...]:
+    """Those properties of a group of ours that an object has, each held against its definition."""
+    kinds = {item.name: item.kind for item in group.properties}
+    found = await _properties(session, object_type, kinds.keys())
+    return tuple(live_property(item, kind=kinds[item.name]) for item in found)
 
 
 async def _our_properties(
@@ -262,7 +270,12 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
 
 async def create_group(session: Session, object_type: str, definition: ObjectDefinition) -> None:
     """Create our property group; an existing one is left as it is."""
-    body = {"name": definition.group, "label": definition.group_label, "displayOrder": -1}
+    await create_group_named(session, object_type, definition.group, definition.group_label)
+
+
+async def create_group_named(session: Session, object_type: str, name: str, label: str) -> None:
+    """Create a property group; an existing one is left as it is."""
+    body = {"name": name, "label": label, "displayOrder": -1}
     # A setup that was interrupted meets its own group.
     await session.define("POST", endpoints.property_groups(object_type), body, expect=frozenset({EXISTS}))
 
@@ -276,11 +289,7 @@ async def create_properties(
         PermanentError: HubSpot refuses one of them; names it.
         UnknownOutcomeError: the answer was lost, cannot be read, or says nothing of some: they may have been created.
     """
-    if properties:
-        endpoint = endpoints.property_batch_create(object_type)
-        body = {"inputs": [_definition_body(item, group=definition.group) for item in properties]}
-        answer = await session.define("POST", endpoint, body)
-        _all_created(receipt(answer.body, BatchAnswer, endpoint=endpoint.template), properties, endpoint.template)
+    await create_in_group(session, object_type, definition.group, properties)
     # It was made just now, in our group.
     if definition.display_property in {item.name for item in properties}:
         return
@@ -289,6 +298,18 @@ async def create_properties(
     if any(item.group_name == f"{definition.name}_information" for item in display):
         endpoint = endpoints.property_definition(object_type, definition.display_property)
         await session.define("PATCH", endpoint, {"groupName": definition.group})
+
+
+async def create_in_group(
+    session: Session, object_type: str, group: str, properties: Sequence[PropertyDefinition]
+) -> None:
+    """Create properties in a group. Raises as `create_properties`."""
+    if not properties:
+        return
+    endpoint = endpoints.property_batch_create(object_type)
+    body = {"inputs": [_definition_body(item, group=group) for item in properties]}
+    answer = await session.define("POST", endpoint, body)
+    _all_created(receipt(answer.body, BatchAnswer, endpoint=endpoint.template), properties, endpoint.template)
 
 
 async def create_link(session: Session, object_type: str, link: LinkDefinition) -> None:

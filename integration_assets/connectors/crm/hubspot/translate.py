@@ -54,6 +54,7 @@ def company(record: Record, mapping: CompanyMapping) -> Company:
         merged_ids=split(record.value("hs_merged_object_ids")),
         account_id=record.value(mapping.account_id),
         modified_at=record.updated_at,
+        rollups={name: value for name in mapping.rollups if (value := record.value(name)) is not None},
     )
 
 

@@ -15,6 +15,7 @@ from integration_assets.connectors.crm.base import (
     CompanyChanges,
     CompanyExport,
     CompanyMapping,
+    CompanyWrites,
     OpenDeals,
     PairLinks,
     PairsOutcome,
@@ -83,6 +84,7 @@ class SalesforceCrm:
         links_together=True,
     )
     company_export: CompanyExport | None = None
+    company_writes: CompanyWrites | None = None
     company_changes: CompanyChanges | None = None
     """None: a page holds 2,000 accounts, so that what changed is rarely told in fewer calls than all of them."""
 

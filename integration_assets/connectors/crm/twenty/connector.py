@@ -19,6 +19,7 @@ from integration_assets.connectors.crm.base import (
     CompanyChanges,
     CompanyExport,
     CompanyMapping,
+    CompanyWrites,
     OpenDeals,
     PairLinks,
     PairsOutcome,
@@ -109,6 +110,7 @@ class TwentyCrm:
     )
     company_changes: CompanyChanges | None = None
     company_export: CompanyExport | None = None
+    company_writes: CompanyWrites | None = None
 
     def __init__(
         self,
