@@ -23,8 +23,9 @@ from integration_assets.connectors.crm.base import (
     RecordsOutcome,
     RecordWrite,
 )
-from integration_assets.connectors.crm.salesforce import deploy, endpoints, names, reads, schema, writes
+from integration_assets.connectors.crm.salesforce import deploy, endpoints, names, reads, schema
 from integration_assets.connectors.crm.salesforce import links as linking
+from integration_assets.connectors.crm.salesforce import writes as writing
 from integration_assets.connectors.crm.salesforce.deals import SalesforceDeals
 from integration_assets.connectors.crm.salesforce.metadata import Parts, everything
 from integration_assets.connectors.crm.salesforce.session import Session, gather
@@ -229,12 +230,12 @@ class SalesforceCrm:
 
     # -- writing
 
-    async def upsert(self, definition: ObjectDefinition, writes_: Sequence[RecordWrite]) -> RecordsOutcome:
+    async def upsert(self, definition: ObjectDefinition, writes: Sequence[RecordWrite]) -> RecordsOutcome:
         """Create or update records by our key."""
-        _check_size(writes_, self.records_per_write, "records")
+        _check_size(writes, self.records_per_write, "records")
         # From here on the object must be there: a write without it is held, with the advice to run setup.
         await self._required(names.custom_name(definition.name))
-        return await writes.upsert(self._session, definition, writes_)
+        return await writing.upsert(self._session, definition, writes)
 
     async def link(self, definition: ObjectDefinition, pairs: Sequence[PairWrite]) -> PairsOutcome:
         """Make the links of pairs, all of one target."""

@@ -131,6 +131,7 @@ def _links(definition: ObjectDefinition) -> list[Element]:
     stand in the permission set.
     """
     labels = {link.name: link.label for link in definition.links}
+    ours, plural, shown = names.custom_name(definition.name), _words(definition.plural), f"{definition.singular} links"
     return [
         (
             "fields",
@@ -155,13 +156,14 @@ def _links(definition: ObjectDefinition) -> list[Element]:
                 _values(labels.items()),
             ],
         ),
-        _lookup(names.request_lookup(definition), definition.singular, names.custom_name(definition.name), "Links"),
-        _lookup(names.LOOKUPS["company"], "Company", names.ACCOUNT, f"{_words(definition.plural)}_Company"),
-        _lookup(names.LOOKUPS["contact"], "Contact", names.CONTACT, f"{_words(definition.plural)}_Contact"),
+        _lookup(names.request_lookup(definition), definition.singular, ours, ("Links", shown)),
+        _lookup(names.LOOKUPS["company"], "Company", names.ACCOUNT, (f"{plural}_Company", shown)),
+        _lookup(names.LOOKUPS["contact"], "Contact", names.CONTACT, (f"{plural}_Contact", shown)),
     ]
 
 
-def _lookup(name: str, label: str, target: str, relationship: str) -> Element:
+def _lookup(name: str, label: str, target: str, relationship: tuple[str, str]) -> Element:
+    """A reference field; `relationship` are name and label of the list of links on a record of `target`."""
     return (
         "fields",
         [
@@ -169,8 +171,8 @@ def _lookup(name: str, label: str, target: str, relationship: str) -> Element:
             ("label", label),
             ("type", "Lookup"),
             ("referenceTo", target),
-            ("relationshipName", relationship),
-            ("relationshipLabel", "Feature request links" if target != names.custom_name(name) else "Links"),
+            ("relationshipName", relationship[0]),
+            ("relationshipLabel", relationship[1]),
             ("deleteConstraint", "SetNull"),
         ],
     )

@@ -85,7 +85,7 @@ async def existing_names(session: Session, object_name: str) -> frozenset[str]:
     Describe leaves out what the user may not see, so that it looks as if it were missing: only the Tooling API tells.
     """
     condition = f"EntityDefinition.QualifiedApiName = {soql.text(object_name)}"
-    rows = await session.sees(soql.select("FieldDefinition", ["QualifiedApiName"], condition))
+    rows = await session.tooling_query(soql.select("FieldDefinition", ["QualifiedApiName"], condition))
     found = {str(row.get("QualifiedApiName")) for row in rows or () if isinstance(row, dict)}
     return frozenset({object_name, *found}) if found else frozenset()
 

@@ -101,7 +101,7 @@ class Session:
             self._tokens.identity = Identity(info.organization_id, info.user_id)
         return self._tokens.identity
 
-    async def sees(self, soql: str) -> list[Any] | None:
+    async def tooling_query(self, soql: str) -> list[Any] | None:
         """What the Tooling API finds; None where it is not open to this user."""
         call = _call("GET", endpoints.TOOLING_QUERY, params={"q": soql}, expect=REFUSED | NOT_FOUND)
         try:

@@ -11,9 +11,12 @@ from pydantic import SecretStr
 
 from integration_assets.config import Environment, Settings, load_settings
 from integration_assets.connectors.credential import ClientSecret, JwtKey, Token
+from integration_assets.connectors.crm.factory import CrmFactory
+from integration_assets.connectors.crm.salesforce.connector import salesforce
 from integration_assets.connectors.crm.salesforce.spec import SALESFORCE, credential
 from integration_assets.errors import ConfigurationError
 from integration_assets.provider_values import why_no_base_url, why_no_secret
+from integration_assets.providers import crm_factory
 from integration_assets.tenants.portal_setup import file_to_deploy
 
 KEY = SecretStr("-----BEGIN PRIVATE KEY-----\nMIIE0123456789\n-----END PRIVATE KEY-----")
@@ -30,6 +33,12 @@ def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("SALESFORCE_SANDBOX_SETUP_TOKEN", "00D-token-of-an-administrator")
     monkeypatch.setenv("SALESFORCE_SANDBOX_ORG_ID", "00D000000000007AAA")
     return load_settings()
+
+
+def test_the_spec_names_a_factory_as_the_product_opens_one():
+    """Held by the type checker: it takes what every factory of a CRM takes, and gives a whole CRM."""
+    factory: CrmFactory = salesforce
+    assert crm_factory(SALESFORCE.name) is factory
 
 
 def test_what_stands_beside_a_secret_says_what_it_is():
