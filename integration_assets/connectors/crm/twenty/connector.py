@@ -106,6 +106,7 @@ class TwentyCrm:
         # The company of a person comes with the person.
         contacts_per_call=endpoints.RECORDS_PER_PAGE,
         links_per_page=endpoints.RECORDS_PER_PAGE,
+        links_together=True,
         lists_contacts=True,
     )
     company_changes: CompanyChanges | None = None
