@@ -150,9 +150,29 @@ def _unusable_in_scope(context: IngestContext, rejected: Sequence[Rejected]) -> 
     return tuple(found)
 
 
+def _keep_merges(context: IngestContext) -> None:
+    """Keep what earlier runs learnt of merges, as long as the request that each lives on in is listed.
+
+    Else every run would look up every request that was ever merged and has a record in the CRM.
+    """
+    context.load.carry_over("raw.merge_aliases")
+    rows = context.connection.execute("SELECT merged_request_id, request_id FROM loading.merge_aliases").fetchall()
+    # A merge can be taken back: the request is listed again.
+    kept = {merged for merged, survivor in rows if survivor in context.in_scope and merged not in context.in_scope}
+    context.connection.execute(
+        """
+        DELETE FROM loading.merge_aliases WHERE NOT list_contains(from_json(?, '["VARCHAR"]'), merged_request_id)
+        """,
+        [text_list(sorted(kept))],
+    )
+    context.merged_away.update(kept)
+
+
 async def read_missing(feedback: FeedbackSystem, context: IngestContext) -> None:
     """Look up requests that votes or CRM records know but the list lacks, before they count as gone."""
     connection = context.connection
+    if not feedback.abilities.merges_listed:
+        _keep_merges(context)
     prefix = record_key(context.inputs.settings.source_name, "")
     voted_for = {row[0] for row in connection.execute("SELECT DISTINCT request_id FROM loading.votes").fetchall()}
     written = {key.removeprefix(prefix) for key in context.live_keys if key.startswith(prefix)}

@@ -25,7 +25,8 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     that a call of any list brings; `requests_overlap` how many records a page of requests repeats of the one before,
     and `boards_paged` whether boards come in pages as well. `newest_requests`: one call tells the newest requests.
     `people_by_id`: one person can be asked for. `merges`, `accounts`, `status_history`: there are such things at all.
-    `notes` are for people: what takes the place of something the system does not have.
+    `merges_listed`: a listed request names what was merged into it; else only one asked for by the id of a merged one
+    does. `notes` are for people: what takes the place of something the system does not have.
     """
 
     vote_list: VoteList = VoteList.NEWEST_FIRST
@@ -36,6 +37,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     newest_requests: bool = True
     people_by_id: bool = True
     merges: bool = True
+    merges_listed: bool = True
     accounts: bool = True
     status_history: bool = True
     notes: tuple[str, ...] = ()

@@ -73,7 +73,8 @@ class FeedbackSystem(Protocol):
     async def feature_request(self, request_id: str) -> FeatureRequest | Rejected | None:
         """One request by id, whatever its status; None when the source says it does not exist.
 
-        `Rejected` when it exists and cannot be used.
+        `Rejected` when it exists and cannot be used. Without `abilities.merges_listed` the answer for one that was
+        merged is the one it lives on in, which names it.
         """
 
     def votes(self, *, request_id: str | None = None, after: str | None = None) -> AsyncIterator[Page[Vote]]:

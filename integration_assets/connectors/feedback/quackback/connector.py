@@ -47,6 +47,7 @@ ABILITIES = Abilities(
     vote_list=VoteList.NONE,
     records_per_call=PAGE,
     requests_overlap=0,
+    merges_listed=False,
     status_history=False,
     notes=("Quackback lists votes by post: a vote is found by the next run, and starts none",),
 )
