@@ -44,14 +44,14 @@ async def ingest(inputs: IngestInputs) -> Ingested:
     """
     settings, connection = inputs.settings, inputs.connection
     now, credential = datetime.now(UTC), feedback_credential(settings)
-    due = due_reads(connection, credential, now, full=inputs.full)
     free = settings.feedback.spec.reads_are_free
-    if free:
-        due |= FEEDBACK_LISTS
-        # Of a state of the source that is another one by now.
-        forget_vote_pages(connection)
     async with AsyncExitStack() as stack:
         feedback = await stack.enter_async_context(feedback_for(settings, inputs.calls))
+        due = due_reads(connection, credential, now, full=inputs.full, abilities=feedback.abilities)
+        if free:
+            due |= FEEDBACK_LISTS
+            # Of a state of the source that is another one by now.
+            forget_vote_pages(connection)
         crm = await _opened_crm(inputs, feedback, stack)
         with replacing(connection, TABLES) as load:
             context = IngestContext(inputs, load, now, due, credential=credential, keeps_pages=not free)

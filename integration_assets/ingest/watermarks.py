@@ -16,6 +16,7 @@ from datetime import datetime, timedelta
 import duckdb
 import pyarrow as pa
 
+from integration_assets.connectors.feedback.abilities import Abilities, VoteList
 from integration_assets.connectors.feedback.base import Finding
 from integration_assets.models import Vote
 from integration_assets.resolution.merges import survivors
@@ -42,6 +43,8 @@ FEEDBACK_LISTS = frozenset({"votes", "status_changes", "persons", "accounts"})
 MOST_NEW_PERSONS = 50
 """New voters looked up one by one; with more of them all persons are read, which takes fewer calls."""
 
+EVERYTHING = Abilities()
+"""Abilities of a system that lists all its votes newest first."""
 EXAMPLES = 3
 """Records named of a field that could not be read."""
 
@@ -61,10 +64,20 @@ class Unreadable:
         self.examples += new[: EXAMPLES - len(self.examples)]
 
 
-def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datetime, *, full: bool) -> set[str]:
-    """Inputs to be read whole in this run. `credential` is a digest of where and as whom we read; `now` has a zone."""
+def due_reads(
+    connection: duckdb.DuckDBPyConnection,
+    credential: str,
+    now: datetime,
+    *,
+    full: bool,
+    abilities: Abilities = EVERYTHING,
+) -> set[str]:
+    """Inputs to be read whole in this run. `credential` is a digest of where and as whom we read; `now` has a zone.
+
+    `abilities` of the feedback system say what a whole read of its votes costs.
+    """
     rows = connection.execute("SELECT input, credential, finished_at FROM raw.full_reads").fetchall()
-    moment, every = now.replace(tzinfo=None), {**FULL_READ_EVERY, "votes": _votes_every(connection)}
+    moment, every = now.replace(tzinfo=None), {**FULL_READ_EVERY, "votes": _votes_every(connection, abilities)}
     fresh = {
         name
         for name, read_with, finished_at in rows
@@ -74,10 +87,12 @@ def due_reads(connection: duckdb.DuckDBPyConnection, credential: str, now: datet
     return set(FULL_READ_EVERY) if full else set(FULL_READ_EVERY) - fresh
 
 
-def _votes_every(connection: duckdb.DuckDBPyConnection) -> timedelta:
+def _votes_every(connection: duckdb.DuckDBPyConnection, abilities: Abilities) -> timedelta:
     """Compute how old a whole read of the votes may get, to cost as many calls a day as `VOTES_READ_A_DAY` votes."""
-    [(votes,)] = connection.execute("SELECT count(*) FROM raw.votes").fetchall()
-    return min(EVERYTHING_EVERY, timedelta(days=max(1.0, int(votes) / VOTES_READ_A_DAY)))
+    [(votes, requests)] = connection.execute("SELECT count(*), count(DISTINCT request_id) FROM raw.votes").fetchall()
+    # Asked for by request, the last call of each brings fewer votes than a call of a list would.
+    spent = abilities.records_per_call * int(requests) if abilities.vote_list is VoteList.NONE else 0
+    return min(EVERYTHING_EVERY, timedelta(days=max(1.0, (int(votes) + spent) / VOTES_READ_A_DAY)))
 
 
 def note_full_reads(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from unittest import mock
 
 import pytest
@@ -12,6 +13,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback.abilities import Abilities, VoteList
 from integration_assets.connectors.feedback.canny.connector import CannyFeedback
 from integration_assets.ingest.watermarks import REQUESTS_LOOKED_AT as LOOKED_AT
+from integration_assets.ingest.watermarks import due_reads
 from integration_assets.tenants.integrations import feedback_for
 from integration_assets_tests.ingest.conftest import Reader
 from integration_assets_tests.ingest.test_raw_tables import (
@@ -60,6 +62,24 @@ def test_without_a_list_votes_are_read_where_the_reported_count_moved(reader: Re
         workspace.vote(post_id, voter_id)
         assert reader.read()[VOTES] == 1 + LOOKED_AT
     assert voter_id in stored_votes(reader, post_id)
+
+
+def test_votes_read_by_request_are_read_whole_as_often_as_their_calls_allow(reader: Reader) -> None:
+    """Three thousand requests with a vote each are three thousand calls: every third day, not every day."""
+    reader.read()
+    with reader.inputs() as inputs:
+        connection = inputs.connection
+        [(credential, at)] = connection.execute(
+            "SELECT credential, finished_at FROM raw.full_reads WHERE input = 'votes'"
+        ).fetchall()
+        connection.execute("DELETE FROM raw.votes")
+        connection.execute("INSERT INTO raw.votes (vote_id, request_id) SELECT 'v' || range, range FROM range(3000)")
+
+        def due(age: timedelta, abilities: Abilities) -> bool:
+            return "votes" in due_reads(connection, credential, at + age, full=False, abilities=abilities)
+
+        assert [due(timedelta(days=days), BY_REQUEST) for days in (2, 3, 4)] == [False, False, True]
+        assert due(timedelta(days=2), UNORDERED)
 
 
 def test_votes_read_by_request_give_the_tables_of_the_list(reader: Reader) -> None:
