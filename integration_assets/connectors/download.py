@@ -21,16 +21,42 @@ from integration_assets.errors import PermanentError, TransientError
 CONNECT_SECONDS = 10.0
 
 
-async def download(url: str, target: Path, *, most_bytes: int, seconds: float, from_loopback: bool = False) -> None:
+async def download(
+    url: str,
+    target: Path,
+    *,
+    most_bytes: int,
+    seconds: float,
+    from_loopback: bool = False,
+    redirects: int = 0,
+) -> None:
     """Fetch a file into `target`, chunk by chunk; `seconds` bound the whole of it.
 
     The operator's proxy and authorities are used. Only https is spoken, but for an address of this machine when the
-    system itself is one (`from_loopback`). Redirects are not followed.
+    system itself is one (`from_loopback`). So many `redirects` are followed, each checked as the address itself.
 
     Raises:
         PermanentError: the address is none we ask, the answer is no file, or it is larger than `most_bytes`.
         TransientError: the transfer broke or took too long.
     """
+    try:
+        async with asyncio.timeout(seconds):
+            for _ in range(redirects + 1):
+                following = await _fetch(
+                    url, target, most_bytes, seconds, from_loopback=from_loopback, follows=redirects > 0
+                )
+                if following is None:
+                    return
+                url = following
+    except TimeoutError:
+        raise TransientError(f"the file did not arrive within {seconds:g} s") from None
+    raise PermanentError("the file cannot be fetched: its address leads on and on")
+
+
+async def _fetch(
+    url: str, target: Path, most_bytes: int, seconds: float, *, from_loopback: bool, follows: bool
+) -> str | None:
+    """Fetch a file, or tell the address that this one leads to, where that is to be followed."""
     # Before anything can fail: an error of the library below may hold the address.
     register(url)
     _check(url, from_loopback=from_loopback)
@@ -38,20 +64,19 @@ async def download(url: str, target: Path, *, most_bytes: int, seconds: float, f
     # Not packed on the way: the cap is on the bytes as they are stored.
     request = httpx.Request("GET", url, headers={"accept-encoding": "identity"}, extensions={"timeout": timeout})
     try:
-        async with (
-            asyncio.timeout(seconds),
-            direct_transport(proxy_for(url), connections=1) as transport,
-        ):
+        async with direct_transport(proxy_for(url), connections=1) as transport:
             response = await transport.handle_async_request(request)
             try:
-                # Redirects included: the address was checked, the one it leads to was not.
+                if follows and response.has_redirect_location:
+                    # Checked like the first: one that leads back to http would send the file in the open.
+                    return str(httpx.URL(url).join(response.headers["location"]))
+                # Redirects nobody follows included: the address was checked, the one it leads to was not.
                 if response.status_code != httpx.codes.OK:
                     raise PermanentError(f"the file cannot be fetched: its address answers {response.status_code}")
                 await _store(response, target, most_bytes)
+                return None
             finally:
                 await response.aclose()
-    except TimeoutError:
-        raise TransientError(f"the file did not arrive within {seconds:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         if untrusted := certificate_problem(error):
             raise PermanentError(f"the file cannot be fetched: {untrusted}") from None

@@ -36,6 +36,7 @@ from integration_assets.connectors.feedback.table.importing import (
 )
 from integration_assets.connectors.feedback.table.mapping import Relation, TableMapping, read_mapping
 from integration_assets.connectors.feedback.table.parsing import MOST_KEYS, Ambiguity
+from integration_assets.connectors.feedback.table.web_files import fetched
 from integration_assets.errors import ConfigurationError
 from integration_assets.invisible import is_blank
 from integration_assets.models import (
@@ -369,10 +370,15 @@ class TableFeedback:
         """Have these relations copied and parsed."""
         async with self._copying:
             for name in names:
-                if name not in self._imported:
-                    await asyncio.to_thread(self._copy, name)
+                if name in self._imported:
+                    continue
+                relation: Relation = getattr(self._mapping, name)
+                path = None
+                if relation.is_web:
+                    path = await fetched(name, relation, self._scratch, confined=self._confined)
+                await asyncio.to_thread(self._copy, name, path)
 
-    def _copy(self, name: str) -> None:
+    def _copy(self, name: str, fetched_to: Path | None) -> None:
         relation: Relation = getattr(self._mapping, name)
         # A cursor of its own: pages of another relation may be on their way.
         connection = self._connection.cursor()
@@ -381,6 +387,8 @@ class TableFeedback:
             imported = import_select(
                 connection, name, relation, self._mapping, self._folder, self._environment, confined=self._confined
             )
+        elif fetched_to is not None:
+            imported = import_files(connection, name, relation, [fetched_to], self._scratch)
         else:
             files = files_of(relation, self._folder, confined=self._confined)
             self._findings += _stale_files(relation, files, self._mapping)

@@ -157,9 +157,10 @@ def import_files(
         notes += one.notes
         left_out += one.left_out
     if not rows:
+        # Not by its address, which opens the table to whoever has it.
+        named = files[0].name if len(files) == 1 else relation.file
         raise ContractError(
-            f"{_named(relation)} has a header and no rows: nothing is read from it, and the last ranking stands; "
-            "export it again"
+            f"{named} has a header and no rows: nothing is read from it, and the last ranking stands; export it again"
         )
     return Imported(name, rows, typed or frozenset(), tuple(notes), tuple(left_out[:1000]), cut)
 
@@ -368,10 +369,6 @@ def _typed(name: str, relation: Relation, header: Sequence[str], types: Sequence
         for field in RELATIONS[name].times
         if field in relation.columns and of[relation.columns[field]].startswith(_TIMES)
     )
-
-
-def _named(relation: Relation) -> str:
-    return relation.file or "the table"
 
 
 @contextmanager

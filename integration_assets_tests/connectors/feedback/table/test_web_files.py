@@ -1,0 +1,103 @@
+"""A table behind an https address: fetched, followed, and never a web page in its place."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_assets.connectors.download import download
+from integration_assets.connectors.feedback.table import web_files
+from integration_assets.errors import ConfigurationError, ContractError, PermanentError
+from integration_assets_tests.connectors.feedback.table.tables import MAPPING, VOTES, made, votes_of
+
+URL = "https://sheets.example/export?format=csv&gid=0&key=sesame"
+WEB = MAPPING.replace('"votes.csv"', f'"{URL}"')
+
+
+@contextmanager
+def answering(answers: dict[str, tuple[int, str, bytes]]) -> Iterator[str]:
+    """A server of these paths: status, location, body."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            status, location, body = answers[self.path]
+            self.send_response(status)
+            self.send_header("location", location)
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_redirects_are_followed_as_often_as_asked_and_each_is_checked(tmp_path: Path) -> None:
+    """Spreadsheets hand out their exports from another host; an address that is not ours to ask ends it."""
+    answers = {
+        "/export": (307, "/file", b""),
+        "/file": (200, "", b"a,b"),
+        "/circle": (302, "/circle", b""),
+        "/away": (302, "ftp://files.example/x", b""),
+    }
+
+    def fetch(path: str, redirects: int) -> bytes:
+        target = tmp_path / "file"
+        asyncio.run(download(base + path, target, most_bytes=100, seconds=10, from_loopback=True, redirects=redirects))
+        return target.read_bytes()
+
+    with answering(answers) as base:
+        assert fetch("/export", 1) == b"a,b"
+        with pytest.raises(PermanentError, match="answers 307"):
+            fetch("/export", 0)
+        with pytest.raises(PermanentError, match="leads on and on"):
+            fetch("/circle", 3)
+        with pytest.raises(PermanentError, match="must be https"):
+            fetch("/away", 3)
+
+
+def served(body: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is fetched is this."""
+
+    async def fake(url: str, target: Path, **_: Any) -> None:
+        assert url == URL
+        await asyncio.to_thread(target.write_bytes, body)
+
+    monkeypatch.setattr(web_files, "download", fake)
+
+
+def test_an_address_gives_the_same_records_as_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read like any other file, once it is here."""
+    expected = votes_of(made(tmp_path))
+    served(VOTES.encode(), monkeypatch)
+    assert votes_of(made(tmp_path, mapping=WEB)) == expected
+
+
+def test_a_login_page_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It comes with status 200; the message holds nothing of the address but its host."""
+    served(b"\n<!DOCTYPE html><html>Sign in</html>", monkeypatch)
+    with pytest.raises(ContractError, match=r"sheets\.example answers with a web page") as caught:
+        votes_of(made(tmp_path, mapping=WEB))
+    assert "sesame" not in str(caught.value)
+
+
+def test_a_tenants_mapping_asks_no_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its tables are the files beside it."""
+    served(VOTES.encode(), monkeypatch)
+    with pytest.raises(ConfigurationError, match="operator's own mapping only"):
+        votes_of(made(tmp_path, mapping=WEB), confined=True)
