@@ -150,11 +150,9 @@ class QuackbackFeedback:
         await self._client.__aexit__(kind, error, trace)
 
     async def check(self) -> str:
-        """List the boards, one call; tell how many there are."""
-        count = 0
-        async for page in self.boards():
-            count += len(page.records)
-        return f"Quackback at {self._client.host} answers; the key sees {count} board{'' if count == 1 else 's'}"
+        """Read one post: a key that may not see any is refused, where boards are shown to every key."""
+        await self._page("/api/v1/posts", {"limit": "1"})
+        return f"Quackback at {self._client.host} answers; the key reads posts"
 
     async def boards(self) -> AsyncIterator[Page[Board]]:
         """All boards, in one page: this list has no paging."""

@@ -99,7 +99,7 @@ def test_the_key_is_a_header_and_pages_are_asked_for_oldest_first_a_hundred_at_a
 @pytest.mark.parametrize(("options", "header"), [({}, None), ({"pace": "import"}, "true")])
 def test_only_who_says_so_calls_as_an_import(options: dict[str, str], header: str | None) -> None:
     """The header lifts the server's limit, and is the operator's choice."""
-    _, server = talk(lambda system: system.check(), {"data": []}, **options)
+    _, server = talk(lambda system: system.check(), listed([]), **options)
     assert server.requests[0].headers.get("x-import-mode") == header
 
 
@@ -364,12 +364,14 @@ def test_cents_that_are_no_whole_number_cost_the_account_its_spend(cents: Any) -
 
 
 def test_a_key_without_the_scope_is_told_which_one() -> None:
-    """Boards are public to every key; the first list that is not names the scope."""
+    """Boards are public to every key, and so are no proof of it; all else names the scope."""
     workspace = made(1)
     workspace.key.scopes = frozenset({"write:article"})
-    with pytest.raises(CredentialError, match="read:feedback") as caught:
-        on(workspace, lambda system: pages(system.feature_requests(statuses=())))
-    assert KEY not in str(caught.value)
+    assert len(on(workspace, lambda system: pages(system.boards()))[0].records) == 1
+    for story in (lambda system: system.check(), lambda system: pages(system.feature_requests(statuses=()))):
+        with pytest.raises(CredentialError, match="missing the 'read:feedback' scope") as caught:
+            on(workspace, story)
+        assert KEY not in str(caught.value)
 
 
 def test_error_texts_with_values_in_them_are_not_repeated() -> None:
