@@ -69,6 +69,7 @@ def add(
 ) -> None:
     """Add an integration. Its key or token is read from a prompt or stdin."""
     from integration_assets.pasted import unwrapped
+    from integration_assets.providers import PROVIDERS
     from integration_assets.tenants.address_policies import check_third_party_url
     from integration_assets.tenants.portal_claims import refuse_operators_portal
     from integration_assets.tenants.registry.changes import NewThirdParty
@@ -86,7 +87,7 @@ def add(
         new = NewThirdParty(
             provider=which,
             environment=scope,
-            secret=unwrapped(confidential("key or token")),
+            secret=unwrapped(confidential("key or token")) if PROVIDERS[which].secret is not None else None,
             base_url=base_url,
             settings=_choices(settings),
             expires_at=expires_at,

@@ -164,7 +164,7 @@ async def _ask_internal(
 
 
 async def _ask_third_party(settings: Settings, tenant: TenantView, opened: OpenedThirdParty) -> Outcome:
-    if opened.secret is None:
+    if opened.secret is None and PROVIDERS[opened.view.provider].secret is not None:
         return Outcome.NOT_SET
     scope = opened.view.environment
     # An integration for one environment is tested there, whichever environment the operator looks at.

@@ -83,7 +83,7 @@ def save(context: RequestContext) -> Response:
     given = below(form, "settings")
     try:
         changes = ThirdPartyChanges(
-            base_url=form.text("base_url") or usual_address(view.provider),
+            base_url=form.text("base_url") or usual_address(view.provider) or UNSET,
             secret=form.raw("secret") or UNSET,
             # A field emptied on the page clears the setting: the form always shows all of them.
             settings={**given, **{name: given.get(name) or None for name in known}},

@@ -252,7 +252,8 @@ class TenantRepository:
         return {
             "id": new_id(),
             "tenant_id": self._tenant_id,
-            "base_url": check_url(base_url),
+            # A provider without an address has none to check.
+            "base_url": check_url(base_url) if base_url or isinstance(new, NewInternal) else _no_address(new.provider),
             "secret_serial": 0,
             "secret_never_expires": False,
             "enabled": new.enabled,
@@ -415,6 +416,15 @@ def _moved(row: Record, base_url: str | Unset) -> list[str]:
     if isinstance(base_url, Unset) or target(check_url(base_url)) == target(row.base_url):
         return []
     return ["base_url"]
+
+
+def _no_address(provider: Provider) -> str:
+    """The address of a provider that has none.
+
+    Raises:
+        FieldError: it needs one.
+    """
+    return "" if PROVIDERS[provider].address is None else check_url("")
 
 
 def _checked_url(base_url: str | Unset) -> str | Unset:
