@@ -15,6 +15,7 @@ from integration_assets.ingest.call_floor import sizes_of
 from integration_assets.ingest.companies import note_company_read
 from integration_assets.ingest.context import TABLES, IngestContext, Ingested, IngestInputs
 from integration_assets.ingest.crm import read_contacts, read_crm, read_other_schema
+from integration_assets.ingest.deals import READ as DEALS
 from integration_assets.ingest.feature_requests import read_missing
 from integration_assets.ingest.feedback import read_feedback
 from integration_assets.ingest.gather import gather
@@ -55,6 +56,9 @@ async def ingest(inputs: IngestInputs) -> Ingested:
         crm = await _opened_crm(inputs, feedback, stack)
         with replacing(connection, TABLES) as load:
             context = IngestContext(inputs, load, now, due, credential=credential, keeps_pages=not free)
+            if crm is None:
+                # Deals of a CRM that was there before would pass for all there are, of which nothing is known.
+                load.forget_read(DEALS)
             await gather(
                 read_feedback(feedback, context),
                 *([read_crm(crm, context), read_other_schema(context)] if crm else []),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from unittest import mock
 
 import pytest
 
+from integration_assets.ingest import raw_tables
 from integration_assets.ingest.call_floor import crm_reading_floor
 from integration_assets.ingest.deals import companies_that_voted
 from integration_assets.ingest.raw_tables import ingest
@@ -73,6 +75,15 @@ def test_deals_that_cannot_be_read_cost_only_the_pipeline(reader: Reader, error:
     (note,) = [note for note in notes if note.startswith("open pipeline not read: ")]
     assert expected in note
     assert reader.rows("SELECT count(*) FROM raw.crm_deals") == [(0,)]
+    assert read_inputs(reader) == []
+
+
+def test_without_a_crm_nothing_is_known_of_deals(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of a CRM that was there before do not pass for a pipeline of zero."""
+    reader.read()
+    assert read_inputs(reader)
+    monkeypatch.setattr(raw_tables, "_opened_crm", mock.AsyncMock(return_value=None))
+    reader.read()
     assert read_inputs(reader) == []
 
 
