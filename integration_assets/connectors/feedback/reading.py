@@ -111,7 +111,13 @@ class Reader:
 
     def knows(self, item: Any) -> bool:
         """True if an earlier page held a record of the same id."""
-        return isinstance(item, dict) and item.get(self._id_field) in self._seen
+        given = self._id_of(item)
+        return given is not None and given in self._seen
+
+    def _id_of(self, item: Any) -> str | None:
+        # Of another type it is no id: a list, for one, could not even be looked for.
+        given = item.get(self._id_field) if isinstance(item, dict) else None
+        return given if isinstance(given, str) and given else None
 
     def page(self, items: Iterable[Any]) -> Page[Any]:
         """The items of one raw page that were not served before, in their order."""
@@ -120,8 +126,7 @@ class Reader:
         for item in items:
             # Counted over all pages: it is the only name of a record without an id.
             self._position += 1
-            given = item.get(self._id_field) if isinstance(item, dict) else None
-            key = given if isinstance(given, str) and given else f"item {self._position} {WITHOUT_ID}"
+            key = self._id_of(item) or f"item {self._position} {WITHOUT_ID}"
             # Lists that move while they are read serve a record twice.
             if key in self._seen:
                 continue

@@ -128,6 +128,18 @@ def test_a_list_whose_cursor_was_removed_is_read_on_from_its_beginning(removed: 
     assert len(asked) == 1
 
 
+@pytest.mark.parametrize("post_id", [{}, [1], None, 5])
+def test_a_page_may_begin_with_a_post_whose_id_is_of_another_type(post_id: Any) -> None:
+    """It is rejected like any other, and no sign of a list that begins anew."""
+    (page,), _ = talk(
+        lambda system: pages(system.feature_requests(statuses=())), STATUSES, listed([{**POST, "id": post_id}, POST])
+    )
+    assert ([one.request_id for one in page.records], [one.key for one in page.rejected]) == (
+        [POST_ID],
+        ["item 1 without id"],
+    )
+
+
 @pytest.mark.parametrize(
     ("answers", "path"),
     [
