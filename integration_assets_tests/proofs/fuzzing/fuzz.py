@@ -39,13 +39,18 @@ from integration_assets_tests.proofs.fuzzing.stories import (
     canny_subject,
     hubspot_subject,
     make_our_object,
+    quackback_subject,
     small_pages,
 )
 from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.in_process import call, encoded
 
 SHOWN = 5
-SUBJECTS: dict[str, Callable[[], Subject]] = {"canny": canny_subject, "hubspot": hubspot_subject}
+SUBJECTS: dict[str, Callable[[], Subject]] = {
+    "canny": canny_subject,
+    "quackback": quackback_subject,
+    "hubspot": hubspot_subject,
+}
 STATUSES = (201, 204, 207, 301, 400, 401, 403, 404, 409, 414, 423, 429, 437, 477, 500, 502, 503, 522)
 GOOD_SHARE = 0.85
 """Share of damaged bodies that come with status 200: there a connector has to look at them."""

@@ -19,6 +19,7 @@ from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm
 from integration_assets.connectors.crm.hubspot.status_rules import RULES
 from integration_assets.connectors.feedback.canny import connector as canny_connector
+from integration_assets.connectors.feedback.quackback import connector as quackback_connector
 from integration_assets.connectors.http import HttpClient
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.models import Page, Rejected
@@ -27,6 +28,9 @@ from integration_assets.sandbox.canny.app import canny_lookalike
 from integration_assets.sandbox.canny.workspace import Workspace
 from integration_assets.sandbox.hubspot import Portal, PortalOptions, hubspot_lookalike
 from integration_assets.sandbox.lookalike import Lookalike
+from integration_assets.sandbox.quackback import Workspace as QuackbackWorkspace
+from integration_assets.sandbox.quackback import quackback_lookalike
+from integration_assets.sandbox.quackback.records import Kind
 from integration_assets_tests.connectors.crm.sample import REQUEST
 from integration_assets_tests.proofs.fuzzing.recorded import BODY_BYTES, Place
 from integration_assets_tests.support.in_process import plug
@@ -73,8 +77,12 @@ class Subject:
 
 @contextmanager
 def small_pages() -> Iterator[None]:
-    """Both connectors ask for pages of three."""
-    with mock.patch.object(canny_connector, "PAGE", PAGE), mock.patch.object(endpoints, "RECORDS_PER_CALL", PAGE):
+    """All connectors ask for pages of three."""
+    with (
+        mock.patch.object(canny_connector, "PAGE", PAGE),
+        mock.patch.object(quackback_connector, "PAGE", PAGE),
+        mock.patch.object(endpoints, "RECORDS_PER_CALL", PAGE),
+    ):
         yield
 
 
@@ -151,6 +159,64 @@ def canny_subject() -> Subject:
         "user": user_by_id,
     }
     return Subject(stories, canny_lookalike(workspace), "/api", {"apiKey": workspace.api_key}, {}, opened)
+
+
+# -------------------------------------------------------------------------------------------------------- Quackback
+
+
+def quackback_subject() -> Subject:
+    """A workspace of five of everything, one post merged into another."""
+    workspace = QuackbackWorkspace(calls_per_minute=None, clock=lambda: START / 1000 + 86_400)
+    board = workspace.add_board("Features", "features", created=START)
+    people = [workspace.add_principal(Kind.USER, f"P {n}", EMAILS[n], created=START + n) for n in range(RECORDS)]
+    for number in range(RECORDS):
+        made = START + number * 1_000
+        workspace.add_company(f"C {number}", created=made, domain=f"c{number}.example", mrr_cents=1_050 * number)
+        post = workspace.add_post(board.id, f"Post {number}", created=made)
+        for place, person in enumerate(people):
+            workspace.vote(post.id, person.id, created=made + place)
+    merged_id, post_id, *_ = workspace.posts
+    workspace.merge(merged_id, post_id)
+
+    def opened(exchange: Any) -> quackback_connector.QuackbackFeedback:
+        made = quackback_connector.QuackbackFeedback(
+            base_url="http://fuzzed",
+            key=SecretStr(workspace.key.secret),
+            calls=CallCounter(),
+            pace="import",
+            patience=0.001,
+        )
+        made._client._repeats = 0
+        # The limit is the address's, and it is the same one for all the bodies.
+        made._client._limiter = Limiter({})
+        plug(made._client, exchange)
+        return made
+
+    async def checked(feedback: quackback_connector.QuackbackFeedback) -> Told:
+        return Told((await feedback.check(),))
+
+    async def merged_post(feedback: quackback_connector.QuackbackFeedback) -> Told:
+        return _one(await feedback.feature_request(merged_id))
+
+    async def user_by_id(feedback: quackback_connector.QuackbackFeedback) -> Told:
+        return _one(await feedback.voter(people[0].id))
+
+    def listed(path: str, pages: Callable[[Any], AsyncIterator[Page[Any]]]) -> Story:
+        return lambda feedback: told_by_pages(pages(feedback), (("GET", path), "data", True))
+
+    stories: dict[str, Story] = {
+        "check": checked,
+        "boards": listed("/api/v1/boards", lambda feedback: feedback.boards()),
+        "requests": listed("/api/v1/posts", lambda feedback: feedback.feature_requests(statuses=())),
+        # Their ids have another name, by which nothing is counted: as many as have one of ours.
+        "votes": listed(f"/api/v1/posts/{post_id}/voters", lambda feedback: feedback.votes(request_id=post_id)),
+        "persons": listed("/api/v1/users", lambda feedback: feedback.voters()),
+        "accounts": listed("/api/v1/companies", lambda feedback: feedback.accounts()),
+        "post": merged_post,
+        "user": user_by_id,
+    }
+    bearer = {"authorization": f"Bearer {workspace.key.secret}"}
+    return Subject(stories, quackback_lookalike(workspace), "", {}, bearer, opened)
 
 
 # ---------------------------------------------------------------------------------------------------------- HubSpot
