@@ -473,6 +473,8 @@ def test_a_server_that_answers_everything_is_told_by_a_path_nobody_made() -> Non
 
 _EXAMPLES = {
     "a HubSpot token": "TOKEN pat-eu1-00000000-1111-2222-3333-444444444444",
+    "a Salesforce secret": "SESSION=00D5g000004EXAM!" + "AQ.x" * 12,
+    "a Quackback key": "KEY=qb_" + "0f9a" * 12,
     "a Slack token": "xoxb-" + "0123456789-0123456789-abcdefghijklmnop",
     "a Slack webhook": "url: https://hooks.slack.com/services/T00000000/B00000000/" + "X" * 24,
     "a key of AWS": "aws_access_key_id = AKIA" + "ABCDEFGHIJKLMNOP",

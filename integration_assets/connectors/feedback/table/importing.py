@@ -44,6 +44,10 @@ _LEFT_OUT = "SELECT line, any_value(error_type::VARCHAR) FROM reject_errors GROU
 _COUNT_LEFT_OUT = "SELECT count(DISTINCT line) FROM reject_errors"
 
 
+RANKED_FROM = frozenset({"requests", "votes"})
+"""Relations a ranking needs; the others may be without rows."""
+
+
 class Imported(msgspec.Struct, frozen=True):
     """One relation after it was copied. `typed`: fields that were times in their source, and are ISO 8601 text now.
 
@@ -159,9 +163,7 @@ def import_files(
     if not rows:
         # Not by its address, which opens the table to whoever has it.
         named = files[0].name if len(files) == 1 else relation.file
-        raise ContractError(
-            f"{named} has a header and no rows: nothing is read from it, and the last ranking stands; export it again"
-        )
+        notes += (_without_rows(name, f"{named} has a header and no rows"),)
     return Imported(name, rows, typed or frozenset(), tuple(notes), tuple(left_out[:1000]), cut)
 
 
@@ -292,9 +294,19 @@ def import_select(
                 )
             finally:
                 connection.unregister("_batch")
-    if not rows:
-        raise ContractError(f"{named} brings no rows: nothing is read from it, and the last ranking stands")
-    return Imported(name, rows, typed)
+    notes = () if rows else (_without_rows(name, f"{named} brings no rows"),)
+    return Imported(name, rows, typed, notes)
+
+
+def _without_rows(name: str, found: str) -> str:
+    """What to say of a relation without rows.
+
+    Raises:
+        ContractError: a ranking is made of it, so that an export that broke off would retire everything.
+    """
+    if name in RANKED_FROM:
+        raise ContractError(f"{found}: nothing is read from it, and the last ranking stands; export it again")
+    return f"{found}: there are no {name.replace('_', ' ')}"
 
 
 # ------------------------------------------------------------------------------------------------------------- parts

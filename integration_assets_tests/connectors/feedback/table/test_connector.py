@@ -367,6 +367,20 @@ def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
         votes_of(made(tmp_path, votes="Idea,E-mail,Voted on\n"))
 
 
+def test_accounts_without_rows_are_said_and_stop_nothing(tmp_path: Path) -> None:
+    """A ranking is made of requests and votes; who has no accounts exports a header alone."""
+    mapping = MAPPING + '\n[accounts]\nfile = "accounts.csv"\n\n[accounts.columns]\nid = "Id"\nname = "Name"\n'
+    path = made(tmp_path, mapping=mapping, accounts="Id,Name\n")
+
+    async def story(table: TableFeedback) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+        found = await whole(table.accounts())
+        return found.records, tuple(finding.line for finding in table.findings)
+
+    found, lines = talk(path, story)
+    assert found == ()
+    assert any(line == "accounts.csv has a header and no rows: there are no accounts" for line in lines)
+
+
 def test_a_file_that_is_old_is_said(tmp_path: Path) -> None:
     """By the time it was written, and by its newest vote."""
     path = made(tmp_path, mapping=MAPPING + "\n[freshness]\nfile_hours = 24\nnewest_vote_hours = 48\n")

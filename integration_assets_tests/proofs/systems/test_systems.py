@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integration_assets.sandbox.crms import OTHER_CRMS
-from integration_assets_tests.proofs.crm_faults.faults import ASKED
+from integration_assets_tests.proofs.systems.faults import ASKED
 
 
 def test_the_requests_of_every_crm_are_told_apart() -> None:
