@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # nosec B406  # it writes, and parses nothing
 
 import msgspec
 
