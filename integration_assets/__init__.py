@@ -7,7 +7,7 @@ for its assets. They are imported when they are asked for, so that the command l
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 _EXPORTED = {
     "FeatureRequestSync": "integration_assets.component",
     "build_defs": "integration_assets.project",
