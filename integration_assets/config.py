@@ -361,8 +361,14 @@ class Settings(_OfProviders):
     def _one_secret_each(self) -> Self:
         for spec in of_kind(ProviderKind.CRM):
             sandbox, production = (self.of(spec, environment) for environment in Environment)
-            # A dry run against the sandbox would be one against production, and its writes as well.
-            if sandbox.secret is not None and sandbox.secret == production.secret:
+            if sandbox.secret is None or sandbox.secret != production.secret:
+                continue
+            # Where every portal has an address of its own, an app may be known by one secret in both: a sandbox copied
+            # from production has its apps with their secrets.
+            own_addresses = spec.address is not None and spec.address.default is None
+            addresses = {one.base_url.rstrip("/").lower() for one in (sandbox, production) if one.base_url}
+            # Else a dry run against the sandbox would be one against production, and its writes as well.
+            if not own_addresses or len(addresses) < 2:
                 names = f"{sandbox.named('secret')} and {production.named('secret')}"
                 raise ValueError(
                     f"{names} are the same: each environment has its own {spec.words.portal}; leave out what you do "
@@ -647,6 +653,8 @@ def _fields_beside_plans() -> set[str]:
     for spec in PROVIDERS.values():
         if spec.secret is not None and spec.kind is not ProviderKind.FEEDBACK:
             variables.append(spec.secret.variable)
+        if spec.setup_secret is not None:
+            variables.append(spec.setup_secret.variable)
         if spec.address is not None and spec.kind is not ProviderKind.FEEDBACK:
             variables.append(spec.address.variable)
         variables += [one.variable for one in spec.settings if not one.shapes_plan]

@@ -116,5 +116,14 @@ def test_the_file_to_deploy_says_how(settings, monkeypatch):
 def test_one_secret_for_both_environments_is_refused(settings, monkeypatch):
     """A dry run against the sandbox would be one against production."""
     monkeypatch.setenv("SALESFORCE_PRODUCTION_SECRET", SECRET.get_secret_value())
-    with pytest.raises(ConfigurationError, match=r"are the same: each environment has its own org"):
-        load_settings()
+    for address in ("", "https://acme--dev.sandbox.my.salesforce.com/"):
+        monkeypatch.setenv("SALESFORCE_PRODUCTION_BASE_URL", address)
+        with pytest.raises(ConfigurationError, match=r"are the same: each environment has its own org"):
+            load_settings()
+
+
+def test_one_app_may_be_known_in_two_orgs(settings, monkeypatch):
+    """A sandbox copied from production has its apps, with their secrets; the addresses tell the orgs apart."""
+    monkeypatch.setenv("SALESFORCE_PRODUCTION_SECRET", SECRET.get_secret_value())
+    monkeypatch.setenv("SALESFORCE_PRODUCTION_BASE_URL", "https://acme.my.salesforce.com")
+    assert load_settings().crm(Environment.PRODUCTION).secret == settings.crm(Environment.SANDBOX).secret
