@@ -45,7 +45,7 @@ class Session:
         """Pages of the records of an object, in the order of their ids, soft-deleted ones left out unless asked for.
 
         Raises:
-            ContractError: the list repeats a cursor, and has no end.
+            ContractError: the list repeats a cursor, and has no end, or a page names none for the next.
         """
         params = {"limit": str(RECORDS_PER_PAGE), "order_by": "id", "depth": "0"}
         if filter_text is not None:
@@ -62,8 +62,15 @@ class Session:
             page = await self.read("GET", path, ListPage, params=asked)
             yield entries(page.data, endpoint=endpoint)
             after = page.page_info.end_cursor
-            if not page.page_info.has_next_page or after is None:
+            if not page.page_info.has_next_page:
                 return
+            # The list would be cut short, and what is left of it pass for all there is.
+            if after is None:
+                raise ContractError(
+                    "twenty says that a list goes on and not where: its page has no cursor",
+                    system=SYSTEM,
+                    endpoint=endpoint,
+                )
             # A cursor that comes back would be followed for ever.
             if after in followed:
                 raise ContractError(

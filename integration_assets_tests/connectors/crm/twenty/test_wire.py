@@ -114,6 +114,14 @@ def test_a_cursor_that_comes_back_ends_the_read(ready: Harness) -> None:
         ready.talk(companies)
 
 
+@pytest.mark.parametrize("info", [{"hasNextPage": True}, {"hasNextPage": True, "endCursor": None}])
+def test_a_page_that_goes_on_nowhere_ends_the_read(ready: Harness, info: dict[str, Any]) -> None:
+    """The companies of one page would pass for all there are."""
+    answered(ready, "/rest/companies", {"data": {"companies": []}, "pageInfo": info})
+    with pytest.raises(ContractError, match="has no cursor"):
+        ready.talk(companies)
+
+
 def test_an_object_of_ours_that_cannot_be_read_is_not_missing(ready: Harness) -> None:
     """Setup would make it again; one of somebody else may have any form."""
     answered(ready, "/rest/metadata/objects", {"data": [{"nameSingular": "other"}, {"nameSingular": "wish"}]})
