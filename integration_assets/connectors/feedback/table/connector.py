@@ -75,6 +75,7 @@ STATUSES: Mapping[str, Status] = {
 }
 """Words for a status that mean the same everywhere; a mapping's own come before them."""
 AMBIGUOUS = "its id stands for rows that say different things"
+_LOST = "it is in no row of the table, but may be in one of the {:,} lines that are no rows"
 
 T = TypeVar("T")
 
@@ -183,10 +184,17 @@ class TableFeedback:
         return _page(rows, self._request, "feature_requests")
 
     async def feature_request(self, request_id: str) -> FeatureRequest | Rejected | None:
-        """One request by id; None when the table has none, or has it merged into another one."""
+        """One request by id; None when the table has none, or has it merged into another one.
+
+        Where lines of the table are no rows, one that is not found is rejected: it may stand in one of them.
+        """
         await self._ready("requests")
         rows = await self._rows(f"{_REQUEST} AND id = ?", [request_id])
         page = _page(rows, self._request, "feature_requests")
+        cut = self._imported["requests"].cut
+        # What counts as gone is retired: the request may well stand in a line that is no row.
+        if not rows and cut and not await self._rows("SELECT id FROM requests WHERE id = ?", [request_id]):
+            return Rejected("feature_request", request_id, _LOST.format(cut))
         return page.records[0] if page.records else next(iter(page.rejected), None)
 
     async def votes(self, *, request_id: str | None = None, after: str | None = None) -> AsyncIterator[Page[Vote]]:

@@ -13,7 +13,7 @@ import pytest
 
 from integration_assets.connectors.feedback.table.connector import TableFeedback
 from integration_assets.errors import ConfigurationError, ContractError, TransientError
-from integration_assets.models import Account, Board, FeatureRequest, Page, Status, Voter
+from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, Status, Voter
 from integration_assets_tests.connectors.feedback.table.tables import (
     MAPPING,
     REQUESTS,
@@ -190,6 +190,23 @@ def test_what_cannot_be_used_is_told_and_costs_nothing_else(tmp_path: Path) -> N
     assert len(votes.unreadable_fields["table.votes.created_at"]) == 1
 
 
+def test_a_request_that_may_be_in_a_damaged_line_is_not_gone(tmp_path: Path) -> None:
+    """What is gone is retired. One that was merged, by a row that can be read, is in no other line."""
+    mapping = MAPPING.replace('status = "State"', 'merged_into = "Into"')
+    rows = "Idea,Title,Into,Created\n1,A,,\n2,B,1,\n3,C,,,more\n"
+
+    async def story(table: TableFeedback) -> tuple[object, object]:
+        return await table.feature_request("3"), await table.feature_request("2")
+
+    lost, merged = talk(made(tmp_path, mapping=mapping, requests=rows), story)
+    assert isinstance(lost, Rejected)
+    assert (lost.key, lost.reason) == (
+        "3",
+        "it is in no row of the table, but may be in one of the 1 lines that are no rows",
+    )
+    assert merged is None
+
+
 def test_rows_that_repeat_count_once_and_are_said(tmp_path: Path) -> None:
     """Of votes without ids the earliest of one person stays."""
     path = made(
@@ -326,6 +343,19 @@ def test_a_statement_that_is_no_single_select_is_refused(tmp_path: Path, kind: s
         votes_of(path)
     assert (tmp_path / "own.db").read_bytes() == before
     assert not {one.name for one in tmp_path.iterdir()} - {"own.db", "feedback.toml", "requests.csv", "votes.csv"}
+
+
+@pytest.mark.parametrize("cell", ["CAST(who AS INTEGER)", "strptime(who, '%Y')"])
+def test_a_statement_that_fails_at_a_value_does_not_repeat_it(tmp_path: Path, cell: str) -> None:
+    """Values are people's data, and messages go to logs."""
+    with duckdb.connect(tmp_path / "own.db") as connection:
+        connection.execute("CREATE TABLE votes AS SELECT 'Ada Lovelace' AS who")
+    statement = f'SELECT {cell} AS Idea, who AS "E-mail", who AS "Voted on" FROM votes'
+    text = MAPPING.replace('file = "votes.csv"', f'select = """{statement}"""')
+    path = made(tmp_path, mapping=f'{text}\n[database]\nkind = "duckdb"\nfile = "own.db"\n')
+    with pytest.raises(ContractError, match=r"select was refused by own.db: \w+Exception: a value is none") as refused:
+        votes_of(path)
+    assert "Lovelace" not in str(refused.value)
 
 
 def test_a_confined_mapping_stays_in_its_folder(tmp_path: Path) -> None:
