@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from integration_assets.tenants.registry.database import Registry
 
 DEFAULT = "default"
+KEY_BEGINS, KEY_ENDS = "-----BEGIN", "-----END"
+"""Of the first and the last line of a private key (RFC 7468)."""
 
 
 class EnvironmentName(StrEnum):
@@ -131,18 +133,29 @@ def keep_file(path: Path, write: Callable[[], object]) -> None:
         say(f"{path} could not be written: {error.strerror}")
 
 
-def confidential(what: str) -> str:
+def confidential(what: str, *, multiline: bool = False) -> str:
     """A secret: typed unseen on a terminal, else the first line of stdin.
 
+    With `multiline` it may be a private key, which is read from stdin to its last line.
+
     Raises:
-        ConfigurationError: nothing was given.
+        ConfigurationError: nothing was given, or a private key at a prompt.
     """
     from integration_assets.connectors.redaction import register
     from integration_assets.errors import ConfigurationError
     from integration_assets.pasted import unwrapped
 
+    typed = sys.stdin.isatty()
     # Never an argument: the list of processes and the shell's history would keep it.
-    value = getpass.getpass(f"{what}: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    value = getpass.getpass(f"{what}: ") if typed else sys.stdin.readline().rstrip("\r\n")
+    if multiline and value.lstrip().startswith(KEY_BEGINS) and KEY_ENDS not in value:
+        # A prompt forgets what is pasted behind the first line, or leaves it to the shell.
+        if typed:
+            raise ConfigurationError("a private key has more lines than a prompt takes: give its file, by `< FILE`")
+        for line in sys.stdin:
+            value += "\n" + line.rstrip("\r\n")
+            if KEY_ENDS in line:
+                break
     if not value:
         raise ConfigurationError(f"no {what} was given: type it at the prompt, or write it to stdin")
     # Also as it was typed, with its quotes or blanks: an error may quote either.

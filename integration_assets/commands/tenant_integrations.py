@@ -69,7 +69,6 @@ def add(
 ) -> None:
     """Add an integration. Its key or token is read from a prompt or stdin."""
     from integration_assets.pasted import unwrapped
-    from integration_assets.providers import PROVIDERS
     from integration_assets.tenants.address_policies import check_third_party_url
     from integration_assets.tenants.portal_claims import refuse_operators_portal
     from integration_assets.tenants.registry.changes import NewThirdParty
@@ -87,7 +86,7 @@ def add(
         new = NewThirdParty(
             provider=which,
             environment=scope,
-            secret=unwrapped(confidential("key or token")) if PROVIDERS[which].secret is not None else None,
+            secret=_key_or_token(which) if PROVIDERS[which].secret is not None else None,
             base_url=base_url,
             settings=_choices(settings),
             expires_at=expires_at,
@@ -129,7 +128,7 @@ def change(
         before = _find(registry, tenant, provider, environment)
         changes = ThirdPartyChanges(
             base_url=UNSET if base_url is None else base_url,
-            secret=unwrapped(confidential("key or token")) if secret else UNSET,
+            secret=_key_or_token(before.provider) if secret else UNSET,
             # Settings are replaced as a whole: those that are not named are put back.
             settings=UNSET if settings is None else {**before.settings, **_choices(settings)},
             enabled=UNSET if enabled is None else enabled,
@@ -203,6 +202,13 @@ def _state(one: ThirdPartyView | InternalView) -> str:
     if one.last_error is not None:
         return f"last time: {one.last_error}"
     return f"worked {one.last_ok_at:%Y-%m-%d %H:%M}" if one.last_ok_at else "not used yet"
+
+
+def _key_or_token(provider: Provider) -> str:
+    from integration_assets.pasted import unwrapped
+
+    spec = PROVIDERS[provider].secret
+    return unwrapped(confidential("key or token", multiline=spec is not None and spec.multiline))
 
 
 def _tenant(registry: Registry, slug: str) -> TenantView:

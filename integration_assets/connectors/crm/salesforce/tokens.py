@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
+import textwrap
 import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
@@ -31,6 +33,10 @@ ASSERTION_SECONDS = 170.0
 """Life of an assertion. Salesforce takes three minutes at most, and clocks differ."""
 PRODUCTION_AUDIENCE = "https://login.salesforce.com"
 SANDBOX_AUDIENCE = "https://test.salesforce.com"
+PEM_COLUMNS = 64
+"""Characters of a line of a PEM file (RFC 7468)."""
+_PEM = re.compile(r"(-----BEGIN [A-Z ]+-----)(.*?)(-----END [A-Z ]+-----)", re.DOTALL)
+_LINE_BREAKS = re.compile(r"\s|\\[nr]")
 _SANDBOX_HOST = ".sandbox.my.salesforce.com"
 SHARED_HOSTS = frozenset({"login.salesforce.com", "test.salesforce.com"})
 """Hosts of no org of its own: an org may refuse to be signed in to there, and has its data elsewhere."""
@@ -69,7 +75,8 @@ class TokenSource:
         # Registered where it is first held: it travels in single calls, of which the client knows nothing.
         text = secret_of(credential).get_secret_value()
         # Of a key also each line, but for those round it, which are the same in all keys.
-        for part in {text, *(line for line in text.splitlines() if "-----" not in line)}:
+        lines = (*text.splitlines(), *with_line_breaks(text).splitlines())
+        for part in {text, *(line for line in lines if "-----" not in line)}:
             register(part)
         self.identity: Identity | None = None
         """Whose the latest token is, where it was had here."""
@@ -163,7 +170,7 @@ def assertion(key: JwtKey, audience: str, now: float) -> SecretStr:
     claims = {"iss": key.client_id, "sub": key.username, "aud": audience, "exp": int(now + ASSERTION_SECONDS)}
     signed = f"{_encoded(msgspec.json.encode({'alg': 'RS256'}))}.{_encoded(msgspec.json.encode(claims))}"
     try:
-        private = load_pem_private_key(key.private_key.get_secret_value().encode(), password=None)
+        private = load_pem_private_key(with_line_breaks(key.private_key.get_secret_value()).encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         private = None
     if not isinstance(private, RSAPrivateKey):
@@ -173,6 +180,15 @@ def assertion(key: JwtKey, audience: str, now: float) -> SecretStr:
         )
     signature = private.sign(signed.encode(), PKCS1v15(), SHA256())
     return SecretStr(f"{signed}.{_encoded(signature)}")
+
+
+def with_line_breaks(key: str) -> str:
+    """A key in PEM form with its line breaks, which forms drop and files of variables write as two letters."""
+    found = _PEM.search(key)
+    if found is None:
+        return key
+    before, content, after = found.groups()
+    return "\n".join((before, *textwrap.wrap(_LINE_BREAKS.sub("", content), PEM_COLUMNS), after))
 
 
 def _encoded(content: bytes) -> str:

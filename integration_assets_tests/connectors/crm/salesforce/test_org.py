@@ -28,6 +28,7 @@ from integration_assets.connectors.crm.salesforce import session as sessions
 from integration_assets.connectors.crm.salesforce.connector import SalesforceCrm, salesforce
 from integration_assets.connectors.crm.salesforce.spec import DOMAINS_FIELD
 from integration_assets.connectors.crm.salesforce.tokens import SANDBOX_AUDIENCE
+from integration_assets.connectors.redaction import redact
 from integration_assets.errors import (
     ConfigurationError,
     ContractError,
@@ -123,6 +124,11 @@ def test_a_key_signs_in_as_a_user(org: Harness) -> None:
     org.portal.clock = time.time
     credential = JwtKey("jwt", org.portal.user.username, SecretStr(private))
     assert talk(org, credential, identity, audience=SANDBOX_AUDIENCE) == org.portal.org_id
+    # As a form's field, a file of variables and a mail leave it.
+    for lines in ("", "\\n", "\r\n", " "):
+        pasted = JwtKey("jwt", org.portal.user.username, SecretStr(private.strip().replace("\n", lines)))
+        assert talk(org, pasted, identity, audience=SANDBOX_AUDIENCE) == org.portal.org_id
+        assert redact(private.splitlines()[1]) == "***"
     with pytest.raises(CredentialError, match="invalid_grant: the app is not allowed for this user"):
         talk(org, credential, identity)
     with pytest.raises(ConfigurationError, match="no RSA key in PEM form"):
