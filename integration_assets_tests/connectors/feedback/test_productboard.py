@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback.productboard.connector import ProductboardFeedback
-from integration_assets.connectors.feedback.productboard.records import plain_text
+from integration_assets.connectors.feedback.productboard.records import KEPT_FROM_US, REDACTED, plain_text
 from integration_assets.errors import ContractError, PermanentError
 from integration_assets.models import Account, FeatureRequest, Page, Vote, Voter
 from integration_assets.sandbox.lookalike import Fault, Lookalike
@@ -59,6 +59,21 @@ def test_a_redacted_address_is_none_and_is_told() -> None:
     assert page.records == (Voter(user.id),)
     reason = "redacted: the token lacks the scope that shows personal data"
     assert page.unreadable_fields == {"productboard.users.email": ((user.id, reason),)}
+
+
+def test_what_else_is_redacted_is_told_and_is_no_title() -> None:
+    """A company is found by no such domain; as a title the text would be written to the CRM."""
+    workspace = Workspace()
+    company = workspace.add("company", REDACTED, 0, fields={"domain": REDACTED})
+    feature = workspace.add("feature", REDACTED, 0)
+    [accounts] = talk(workspace, lambda feedback: pages(feedback.accounts()))
+    assert accounts.records == (Account(company.id),)
+    assert accounts.unreadable_fields == {
+        f"productboard.companies.{name}": ((company.id, KEPT_FROM_US),) for name in ("domain", "name")
+    }
+    requests = talk(workspace, lambda feedback: pages(feedback.feature_requests(statuses=())))
+    assert [(one.key, one.reason) for page in requests for one in page.rejected] == [(feature.id, KEPT_FROM_US)]
+    assert not any(page.records for page in requests)
 
 
 @pytest.mark.parametrize("options", [Options(), Options(bare=True), Options(embedded=1)])

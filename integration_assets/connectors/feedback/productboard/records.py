@@ -19,6 +19,8 @@ from integration_assets.models import Account, Board, FeatureRequest, Status, Vo
 
 REDACTED = "[redacted]"
 """Stands for every value that the token's scopes keep from us."""
+KEPT_FROM_US = "redacted: the token lacks the scope that shows personal data"
+"""Reason that is told of such a value."""
 REQUEST_TYPES = ("feature", "subfeature")
 BOARD_TYPES = ("product", "component")
 STATUSES = {
@@ -146,6 +148,9 @@ def feature_request(raw: Any, board: Board | None, unreadable: dict[str, str]) -
     fields = found.fields or _Fields()
     if is_blank(fields.name or ""):
         raise UnusableError(unreadable.get("fields", "no name"))
+    # It would be written over the title in the CRM.
+    if fields.name == REDACTED:
+        raise UnusableError(KEPT_FROM_US)
     word = fields.status.name if fields.status else None
     status = STATUSES.get((word or "").strip().lower(), Status.UNKNOWN)
     return FeatureRequest(
@@ -172,11 +177,9 @@ def board(raw: Any, unreadable: dict[str, str]) -> Board:
 def voter(raw: Any, unreadable: dict[str, str]) -> Voter:
     """A user with the companies it is related to."""
     found = read(raw, _Entity, unreadable)
-    email = found.fields.email if found.fields else None
-    if email == REDACTED:
-        unreadable["email"], email = "redacted: the token lacks the scope that shows personal data", None
+    email = _shown("email", found.fields.email if found.fields else None, unreadable)
     companies = dict.fromkeys(one.target.id for one in related(found.relationships) if one.target.type == "company")
-    return Voter(found.id, email or None, tuple(companies))
+    return Voter(found.id, email, tuple(companies))
 
 
 def account(raw: Any, spend_field: str | None, unreadable: dict[str, str]) -> Account:
@@ -187,8 +190,16 @@ def account(raw: Any, spend_field: str | None, unreadable: dict[str, str]) -> Ac
     spend = custom.get(spend_field) if isinstance(custom, dict) and spend_field else None
     if spend is not None and (isinstance(spend, bool) or not isinstance(spend, int | float | str)):
         unreadable[str(spend_field)], spend = f"expected a number, got {type(spend).__name__}", None
-    domain = None if fields.domain == REDACTED else fields.domain
-    return Account(found.id, fields.name or None, domain or None, None if spend is None else str(spend))
+    # By none of them may a company be found, or shown.
+    domain, name = (_shown(word, getattr(fields, word), unreadable) for word in ("domain", "name"))
+    return Account(found.id, name, domain, None if spend is None else str(spend))
+
+
+def _shown(field: str, value: str | None, unreadable: dict[str, str]) -> str | None:
+    if value == REDACTED:
+        unreadable[field] = KEPT_FROM_US
+        return None
+    return value or None
 
 
 def reader(kind: str, convert: Callable[[Any, dict[str, str]], Any], listed_as: Collection[str]) -> Reader:
