@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 
 from integration_assets.connectors.crm.base import DealPage
 from integration_assets.connectors.crm.twenty import endpoints
@@ -16,7 +15,7 @@ from integration_assets.connectors.crm.twenty.metadata import Metadata
 from integration_assets.connectors.crm.twenty.reads import translate, with_id_form
 from integration_assets.connectors.crm.twenty.session import Session
 from integration_assets.connectors.crm.twenty.spec import CLOSED_STAGES
-from integration_assets.connectors.crm.twenty.values import currency_of, field_text
+from integration_assets.connectors.crm.twenty.values import currency_of, field_text, units_of
 from integration_assets.connectors.crm.twenty.wire import SYSTEM, Record, Row
 from integration_assets.errors import PermanentError
 from integration_assets.models import Deal
@@ -87,13 +86,12 @@ def open_stages(metadata: Metadata, closed: Sequence[str]) -> dict[str, str]:
 def deal(record: Record, row: Row, stages: Mapping[str, str]) -> Deal:
     """An open opportunity with its company. Pure."""
     company_id, stage, amount = field_text(row.get("companyId")), row.get(STAGE), row.get("amount")
-    units = field_text(amount) if isinstance(amount, dict) else None
     return Deal(
         deal_id=record.id,
         name=field_text(row.get("name")),
         company_ids=(company_id,) if company_id else (),
         stage=stages.get(stage) if isinstance(stage, str) else None,
-        amount=Decimal(units) if units is not None else None,
+        amount=units_of(amount),
         currency=currency_of(amount),
         close_date=_day(row.get("closeDate")),
     )

@@ -26,6 +26,8 @@ FIELD_TYPES: Mapping[PropertyKind, str] = {
 """Type of the field that holds values of a kind."""
 MICROS = 1_000_000
 """Parts of one unit of a currency in which amounts are kept."""
+MOST_DIGITS = 30
+"""Of an amount in these parts, of which Twenty keeps 64 bits."""
 DEFAULT_CURRENCY = "USD"
 """Currency of an amount whose field names none."""
 
@@ -67,15 +69,34 @@ def from_field(kind: PropertyKind, value: Any) -> str | None:
 
 
 def field_text(value: Any) -> str | None:
-    """The text of any field: of an amount its number of units; None for what has no text."""
+    """The text of any field: of an amount its number of units; None for what has no text.
+
+    What stands in the place of an amount and is none is given as it is: whoever reads amounts tells what is none.
+    """
     if isinstance(value, dict):
         micros = value.get("amountMicros")
-        return None if micros is None else _plain(Decimal(str(micros)) / MICROS)
+        number = units_of(value)
+        if number is not None:
+            return _plain(number)
+        return None if micros is None else str(micros)
     if isinstance(value, bool) or value is None or value == "":
         return None
     if isinstance(value, int | float | Decimal):
         return _plain(Decimal(str(value)))
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def units_of(value: Any) -> Decimal | None:
+    """The number of units of an amount of money; None for what is none."""
+    micros = value.get("amountMicros") if isinstance(value, dict) else None
+    if micros is None or isinstance(micros, bool):
+        return None
+    try:
+        number = _decimal(str(micros))
+    except ValueRefusedError:
+        return None
+    # Written out, a number with a long exponent would fill the memory.
+    return number / MICROS if number.adjusted() <= MOST_DIGITS else None
 
 
 def currency_of(value: Any) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from integration_assets.connectors.crm.twenty.values import (
     field_text,
     from_field,
     to_field,
+    units_of,
 )
 from integration_assets.models import ObjectDefinition, PropertyKind
 from integration_assets.sandbox.twenty.schema import NAME, OPTION, RESERVED
@@ -188,3 +190,12 @@ def test_a_refusal_is_told_without_values(body: Any, told: str):
 
 def test_a_long_refusal_is_cut():
     assert len(reason({"messages": ["x" * 1_000]})) == 200
+
+
+@pytest.mark.parametrize("micros", ["abc", True, "NaN", "1e999999999", [1], "-Infinity"])
+def test_what_is_no_amount_is_none(micros: object) -> None:
+    """Its text is told as it is, for whoever reads amounts; it is no error, nor a number that fills the memory."""
+    assert units_of({"amountMicros": micros}) is None
+    assert field_text({"amountMicros": micros}) == str(micros)
+    assert units_of({"amountMicros": "2500000"}) == Decimal("2.5")
+    assert units_of(None) is None
