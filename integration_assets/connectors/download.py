@@ -50,7 +50,7 @@ async def download(
                 url = following
     except TimeoutError:
         raise TransientError(f"the file did not arrive within {seconds:g} s") from None
-    raise PermanentError("the file cannot be fetched: its address leads on and on")
+    raise PermanentError(f"the file cannot be fetched: its address redirects more than {redirects} times")
 
 
 async def _fetch(

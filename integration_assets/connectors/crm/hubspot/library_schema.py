@@ -167,7 +167,7 @@ def _required(name: str) -> LiveProperty:
 def _note(definition: ObjectDefinition, library: LibraryObject) -> str:
     return (
         f"records are kept as {library.name}: their properties begin with {definition.name}_, and {library.name} "
-        f"without the property {definition.name}_marker are nobody's business here"
+        f"without the property {definition.name}_marker are left alone"
     )
 
 

@@ -67,7 +67,7 @@ class Session:
             # The list would be cut short, and what is left of it pass for all there is.
             if after is None:
                 raise ContractError(
-                    "twenty says that a list goes on and not where: its page has no cursor",
+                    "twenty says that a list has a next page, but its page has no cursor",
                     system=SYSTEM,
                     endpoint=endpoint,
                 )

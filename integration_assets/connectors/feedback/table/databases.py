@@ -260,6 +260,6 @@ def _text(value: object, named: str) -> str | None:
 def _first_line(error: Exception) -> str:
     # What is wrong with a value is said by quoting it, and values are people's data.
     if isinstance(error, duckdb.DataError | duckdb.InvalidInputException | psycopg.DataError):
-        return f"{type(error).__name__}: a value is none of the type that the statement makes of it"
+        return f"{type(error).__name__}: a value does not fit the type that the statement converts it to"
     # The rest of a message quotes the statement.
     return (str(error).splitlines() or [type(error).__name__])[0][:300]
