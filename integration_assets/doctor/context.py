@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 from integration_assets.config import Environment, ProviderSettings, Settings, TenantSettings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.specs import ProviderKind
+from integration_assets.doctor.findings import AS_TOLD
 from integration_assets.doctor.tenant import Opened, open_tenant
 
 T = TypeVar("T")
@@ -135,7 +136,9 @@ async def in_thread(work: Callable[[], T]) -> T:
 
 
 def replace_secret(settings: Settings, own: ProviderSettings, tenant: str) -> str:
-    """Say how to give a provider's credential anew."""
+    """Say how to give a provider's credential anew; of one that has none, its message alone says what to do."""
+    if own.spec.secret is None:
+        return AS_TOLD
     if not isinstance(settings, TenantSettings):
         # Without a registry the credential is an environment variable: there is no page and no command for it.
         return f"set {own.named('secret')} to a valid one"

@@ -6,7 +6,7 @@ import msgspec
 
 from integration_assets.connectors.specs import STATUSES
 from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
-from integration_assets.doctor.findings import CheckOutcome, advice, fail, failed, ok, unknown, warn
+from integration_assets.doctor.findings import AS_TOLD, CheckOutcome, advice, fail, failed, ok, unknown, warn
 from integration_assets.errors import CredentialError, IntegrationError
 from integration_assets.models import FeatureRequest, Page
 from integration_assets.tenants.integrations import feedback_for
@@ -57,7 +57,9 @@ async def credential(context: DoctorContext) -> CheckOutcome:
     except CredentialError as error:
         return failed(error, replace_secret(settings, own, context.tenant), await context.consequence(own.spec.name))
     except IntegrationError as error:
-        return failed(error, f"check {own.named('base_url')} and the network, then run the doctor again")
+        # What has no address is not asked over a network that could be at fault.
+        where = f"check {own.named('base_url')} and the network, then run the doctor again"
+        return failed(error, where if own.spec.address is not None else AS_TOLD)
 
 
 async def shape(context: DoctorContext) -> CheckOutcome:

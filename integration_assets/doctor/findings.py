@@ -100,6 +100,10 @@ def worst_of(looks: Sequence[CheckOutcome]) -> CheckOutcome:
     )
 
 
+AS_TOLD = "do what the message says, then run the doctor again"
+"""Remedy where the message of an error says all there is to do."""
+
+
 def advice(error: IntegrationError, replace: str) -> str:
     """Say what to do about an error a system answered with; `replace` is what gives it another credential."""
     # Another credential is the only remedy, and only the check knows which and where.
@@ -109,7 +113,7 @@ def advice(error: IntegrationError, replace: str) -> str:
         return "the system has changed: look for a newer version of integration-assets"
     if isinstance(error, TransientError):
         return "check the network, then run the doctor again"
-    return "do what the message says, then run the doctor again"
+    return AS_TOLD
 
 
 CREDENTIALS = frozenset({"encryption key", "feedback key", "CRM token", "Slack"})

@@ -29,11 +29,13 @@ from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.address_guard import AddressGuard, AddressPolicy
 from integration_assets.connectors.reaching import Reached, reach
 from integration_assets.doctor import examination, network
-from integration_assets.doctor.context import DoctorContext
+from integration_assets.doctor.context import DoctorContext, replace_secret
 from integration_assets.doctor.crm import _drift
 from integration_assets.doctor.examination import examine
 from integration_assets.doctor.exposure import METHODS, answered_paths, open_ports, probes
+from integration_assets.doctor.feedback import credential
 from integration_assets.doctor.findings import (
+    AS_TOLD,
     CREDENTIALS,
     CheckOutcome,
     Finding,
@@ -66,6 +68,39 @@ from integration_assets_tests.support.harness import DOCTOR_LOOKS_AT, NOBODY_LIS
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 # -- findings
+
+
+@pytest.mark.parametrize(
+    ("database", "said"),
+    [
+        ('kind = "sqlite"\nfile = "gone.db"', "gone.db does not exist"),
+        ('kind = "postgresql"\nurl_variable = "NO_SUCH_URL"', "NO_SUCH_URL must be set"),
+    ],
+)
+def test_a_table_has_neither_address_nor_key_to_check(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, database: str, said: str
+) -> None:
+    """What is wrong with it its message says; a remedy about an address or a key would be about nothing."""
+    select = "select = 'SELECT 1'\n[{0}.columns]\n"
+    (tmp_path / "feedback.toml").write_text(
+        f"[requests]\n{select.format('requests')}id = 'i'\ntitle = 't'\n"
+        f"[votes]\n{select.format('votes')}request_id = 'r'\nvoter_id = 'v'\n[database]\n{database}\n"
+    )
+    monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(tmp_path))
+    monkeypatch.setenv("INTEGRATION_ASSETS_TABLE", str(tmp_path / "feedback.toml"))
+    monkeypatch.delenv("CANNY_API_KEY", raising=False)
+    settings = load_settings()
+
+    async def look() -> CheckOutcome:
+        context = DoctorContext(settings, "default")
+        try:
+            return await credential(context)
+        finally:
+            await context.close()
+
+    found = asyncio.run(look())
+    assert said in found.seen
+    assert found.fix == AS_TOLD == replace_secret(settings, settings.feedback, "default")
 
 
 def test_several_looks_are_as_bad_as_the_worst() -> None:
