@@ -121,7 +121,7 @@ def feedback_floor(work: FeedbackWork) -> int:
     alone = sum(_pages(votes, page) for votes in work.votes_by_request)
     read = request_pages(work.requests, work.abilities) + sum(_pages(records, page) for records in lists)
     boards = _pages(work.boards, page) if work.abilities.boards_paged else 1
-    return boards + read + alone + work.looked_up + work.looked_at
+    return (boards if work.abilities.boards else 0) + read + alone + work.looked_up + work.looked_at
 
 
 def request_pages(requests: int | None, abilities: Abilities) -> int:

@@ -35,8 +35,10 @@ MERGED = "merged_request"
 
 
 async def read_boards(feedback: FeedbackSystem, context: IngestContext) -> list[Board]:
-    """All boards, with what they count now."""
+    """All boards, with what they count now; none where the system has no such thing."""
     boards: list[Board] = []
+    if not feedback.abilities.boards:
+        return boards
     async for page in feedback.boards():
         context.take(REQUESTS, "raw.boards", page)
         boards += page.records

@@ -51,6 +51,7 @@ PORTAL = Portal("1", PortalKind.SANDBOX)
         (FeedbackWork(looked_at=20), 1 + 20),
         (FeedbackWork(Abilities(requests_overlap=0), requests=200), 1 + 2),
         (FeedbackWork(Abilities(boards_paged=True), boards=101), 2),
+        (FeedbackWork(Abilities(boards=False), votes=1), 1),
         (FeedbackWork(Abilities(records_per_call=50), votes=101, votes_by_request=[51]), 1 + 3 + 2),
     ],
 )

@@ -28,6 +28,7 @@ from integration_assets_tests.ingest.test_raw_tables import (
     workspace_of,
 )
 
+BOARDS = "/v1/boards/list"
 BY_REQUEST = Abilities(vote_list=VoteList.NONE)
 UNORDERED = Abilities(vote_list=VoteList.UNORDERED, votes_of_request=False)
 BARE = Abilities(
@@ -35,6 +36,7 @@ BARE = Abilities(
     votes_of_request=False,
     newest_requests=False,
     people_by_id=False,
+    boards=False,
     merges=False,
     accounts=False,
     status_history=False,
@@ -121,11 +123,11 @@ def test_a_difference_costs_one_whole_list_where_requests_cannot_be_asked_alone(
 
 
 def test_what_a_system_does_not_have_is_not_asked_for_and_told_once(reader: Reader) -> None:
-    """No call for accounts, status changes or one person; the report says what is missing, a line each."""
+    """No call for boards, accounts, status changes or one person; the report says what is missing, a line each."""
     workspace = workspace_of(reader)
     with having(BARE):
         first, told = reader.read_with_notes()
-        assert not {ACCOUNTS, CHANGES} & set(first)
+        assert not {BOARDS, ACCOUNTS, CHANGES} & set(first)
         newcomer = next(user for user in workspace.users.values() if user.company_ids)
         reader.rows(f"DELETE FROM raw.voters WHERE voter_id = '{newcomer.id}'")
         workspace.vote(a_popular_post(workspace), newcomer.id)
@@ -133,7 +135,7 @@ def test_what_a_system_does_not_have_is_not_asked_for_and_told_once(reader: Read
     assert (second[USERS] > 0, ONE_USER in second, CHANGES in second) == (True, False, False)
     assert [line for line in told if line.startswith("Canny")] == [
         "Canny has no votes: something else counts as votes",
-        "Canny has no accounts and no merges of requests and no history of statuses",
+        "Canny has no boards and no accounts and no merges of requests and no history of statuses",
         "Canny cannot tell in a few calls whether anything is new: only whole runs find changes",
     ]
 

@@ -24,15 +24,16 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     `votes_of_request`: `votes` can be had of one request without reading the whole list. `records_per_call` is the most
     that a call of any list brings; `requests_overlap` how many records a page of requests repeats of the one before,
     and `boards_paged` whether boards come in pages as well. `newest_requests`: one call tells the newest requests.
-    `people_by_id`: one person can be asked for. `merges`, `accounts`, `status_history`: there are such things at all.
-    `merges_listed`: a listed request names what was merged into it; else only one asked for by the id of a merged one
-    does. `notes` are for people: what takes the place of something the system does not have.
+    `people_by_id`: one person can be asked for. `boards`, `merges`, `accounts`, `status_history`: there are such things
+    at all. `merges_listed`: a listed request names what was merged into it; else only one asked for by the id of a
+    merged one does. `notes` are for people: what takes the place of something the system does not have.
     """
 
     vote_list: VoteList = VoteList.NEWEST_FIRST
     votes_of_request: bool = True
     records_per_call: int = 100
     requests_overlap: int = 1
+    boards: bool = True
     boards_paged: bool = False
     newest_requests: bool = True
     people_by_id: bool = True
@@ -47,6 +48,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
         lacking = [
             name
             for name, present in (
+                ("boards", self.boards),
                 ("accounts", self.accounts),
                 ("merges of requests", self.merges),
                 ("history of statuses", self.status_history),

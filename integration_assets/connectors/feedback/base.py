@@ -55,7 +55,7 @@ class FeedbackSystem(Protocol):
         """Make the cheapest authenticated read; return one line that says what was seen."""
 
     def boards(self) -> AsyncIterator[Page[Board]]:
-        """All boards the credential can see."""
+        """All boards the credential can see. Never asked for without `abilities.boards`."""
 
     def feature_requests(self, *, statuses: Collection[str]) -> AsyncIterator[Page[FeatureRequest]]:
         """All requests of the built-in statuses and of `statuses` (the source's words), oldest first.
@@ -92,7 +92,7 @@ class FeedbackSystem(Protocol):
         """
 
     def voters(self) -> AsyncIterator[Page[Voter]]:
-        """All persons with their account memberships."""
+        """All persons with their account memberships; where there is no list of them, all who voted, each once."""
 
     def accounts(self) -> AsyncIterator[Page[Account]]:
         """All accounts. Never asked for without `abilities.accounts`."""
