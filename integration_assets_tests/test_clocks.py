@@ -14,6 +14,7 @@ CLOCKS = frozenset({"monotonic", "perf_counter", "process_time", "thread_time", 
 MEASURED = (
     "proofs/figures",
     "proofs/fuzzing/fuzz.py",
+    "proofs/fuzzing/tables.py",
     "proofs/kills/kills.py",
     "proofs/security/login_times.py",
 )

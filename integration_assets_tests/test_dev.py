@@ -39,7 +39,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in os.environ.keys() - clean_environment({}).keys():
         monkeypatch.delenv(name)
     small = build_sample(requests=40, votes=400, companies=120)
-    monkeypatch.setattr(demo, "build_sandbox", lambda: build_sandbox(small, plan=None, slack_interval=0))
+    monkeypatch.setattr(demo, "build_sandbox", lambda crm: build_sandbox(small, plan=None, slack_interval=0, crm=crm))
     monkeypatch.setattr("integration_assets.sync.setup.POLL_SECONDS", 0.05)
     monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(tmp_path))
     (tmp_path / "staging").mkdir()

@@ -13,6 +13,8 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Token
 from integration_assets.connectors.feedback.abilities import VoteList
 from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.connectors.feedback.quackback import connector as quackback
+from integration_assets.connectors.limiter import DEFAULT_BUCKET, Window
 from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import ContractError, CredentialError, QuotaError, TransientError
 from integration_assets.models import Account, Board, Page, StatusChange, Vote
@@ -28,6 +30,12 @@ pytestmark = [
 ]
 
 T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def no_minute_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small plan counts the calls of a minute, and a suite of real calls would wait for it."""
+    monkeypatch.setitem(quackback.PACES, "usual", {DEFAULT_BUCKET: (Window(1_000, 60),)})
 
 
 def feedback_system(provider: str) -> FeedbackSystem:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -96,9 +97,7 @@ def test_tokens_by_secret_and_by_key(bench, connect):
     public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
     bench.org.apps["jwt-app"] = App(bench.org.user, public_key=public)
     # The client takes the true time for its claims.
-    import time
-
-    bench.clock.now = time.time()
+    bench.clock.now = datetime.now(UTC).timestamp()
     by_secret = connect(consumer_key=CLIENT_ID, consumer_secret=bench.org.secret, domain="acme.my")
     by_key = connect(username=bench.org.user.username, consumer_key="jwt-app", privatekey=private, domain="test")
     for client in (by_secret, by_key):
