@@ -6,6 +6,7 @@ import json
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from integration_assets.connectors.crm.hubspot.deals import HubSpotDeals
 from integration_assets.connectors.crm.hubspot.exports import SCOPE as EXPORT_SCOPE
 from integration_assets.connectors.crm.hubspot.library import LIBRARY
 from integration_assets.connectors.internal.description import describe
+from integration_assets.connectors.specs import ProviderSpec
 from integration_assets.errors import EXIT_CODES, EXIT_USAGE
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
@@ -31,12 +33,14 @@ from integration_assets.staging.store import open_store
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets_tests.resolution.worlds import AS_OF, request, resolved, vote
 from integration_assets_tests.support.providers_page import providers_page
+from integration_assets_tests.support.spec_rules import check_whole
 from integration_assets_tests.support.tables_page import published_columns, tables_page
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 STRUCTURE = (DOCS / "structure.md").read_text(encoding="utf-8").split("## In numbers")[0]
+GUIDE = (DOCS / "adding-a-connector.md").read_text(encoding="utf-8")
 MOST_WORDS = 1_200
 """Of the README: what somebody reads in three minutes or so."""
 
@@ -117,6 +121,25 @@ def test_the_page_of_systems_is_made_from_the_specs() -> None:
     """It is made by a command."""
     made = "python -m integration_assets_tests.support.providers_page > docs/reference/providers.md"
     assert reference("providers") == providers_page(), f"make it anew: {made}"
+
+
+def test_the_spec_of_the_guide_is_made_as_it_stands() -> None:
+    """The example of a new provider can be copied: it imports what it uses, and is what every spec has to be."""
+    [example] = re.findall(r"```python\n(.*?)```", GUIDE, flags=re.DOTALL)
+    made: dict[str, Any] = {}
+    exec(example, made)
+    spec = made["ATTIO"]
+    assert isinstance(spec, ProviderSpec)
+    check_whole(spec)
+
+
+def test_the_places_of_the_guide_exist() -> None:
+    """Every file it names is there, but those that its reader writes."""
+    named = set(re.findall(r"(?:`|bin/pytest (?:-m proof )?)([\w/]+\.py)\b", GUIDE))
+    folders = [ROOT, ROOT / "integration_assets", ROOT / "integration_assets_tests/connectors"]
+    missing = {name for name in named if not any((folder / name).is_file() for folder in folders)}
+    assert len(named) > 10
+    assert missing <= {"__init__.py", "spec.py", "crms.py"}
 
 
 def test_the_documented_sql_runs(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from integration_assets.config import Environment, Settings, load_settings
 from integration_assets.connectors.specs import ProviderKind, ProviderSpec
 from integration_assets.errors import ConfigurationError
 from integration_assets.providers import PROVIDERS, of_kind
+from integration_assets_tests.support.spec_rules import check_whole
 
 PACKAGE = Path(integration_assets.__file__).parent
 VENDORS = [spec for spec in PROVIDERS.values() if spec.kind is not ProviderKind.MESSAGES and spec.address is not None]
@@ -40,16 +41,10 @@ def test_nothing_but_its_own_package_names_a_provider(spec: ProviderSpec) -> Non
 
 @pytest.mark.parametrize("spec", list(PROVIDERS.values()), ids=lambda spec: spec.name)
 def test_a_spec_is_whole(spec: ProviderSpec) -> None:
-    """Names are unique, every setting can be explained, and its variables are fields of the settings."""
-    names = [setting.name for setting in spec.settings]
-    assert len(set(names)) == len(names)
-    assert all(setting.label and setting.help.endswith(".") and setting.hint for setting in spec.settings)
+    """It keeps the rules of specs, and its variables are fields of the settings."""
+    check_whole(spec)
     variables = {setting.variable.of("sandbox") for setting in spec.settings}
     assert {name.lower() for name in variables} <= Settings.model_fields.keys()
-    if spec.kind is ProviderKind.CRM:
-        assert spec.secret is not None
-        assert spec.secret.variable.per_environment
-        assert spec.setting("portal_id") is not None
 
 
 def test_the_one_whose_variables_are_set_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
