@@ -249,7 +249,7 @@ class ProviderSettings(msgspec.Struct, frozen=True):
 
     @property
     def called_secret(self) -> str:
-        """What a message calls the secret: "token", or what the provider has."""
+        """Word of a message for the secret: "token", or what the provider has."""
         return self.spec.secret.short if self.spec.secret is not None else "credential"
 
     @property
@@ -613,7 +613,7 @@ class TenantSettings(Settings):
 
 
 def _tenants_names() -> dict[str, str]:
-    """What a tenant knows the settings of its integrations by."""
+    """Names by which a tenant knows the settings of its integrations."""
     names: dict[str, str] = {}
     for spec in PROVIDERS.values():
         if spec.secret is not None:

@@ -41,13 +41,13 @@ def usual(kind: ProviderKind) -> ProviderSpec:
 
 
 def crm_factory(provider: str) -> CrmFactory:
-    """How the connector of a CRM is opened."""
+    """Return what opens the connector of a CRM."""
     factory: CrmFactory = _connector(PROVIDERS[provider])
     return factory
 
 
 def feedback_factory(provider: str) -> FeedbackFactory:
-    """How the connector of a feedback system is opened."""
+    """Return what opens the connector of a feedback system."""
     factory: FeedbackFactory = _connector(PROVIDERS[provider])
     return factory
 

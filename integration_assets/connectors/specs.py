@@ -1,4 +1,4 @@
-"""What a provider is to the rest of the product: its name, its settings and their variables, its words.
+"""A provider as the rest of the product knows it: its name, its settings and their variables, its words.
 
 A connector's package holds one `ProviderSpec`, in a module of its own (`spec.py`) that imports nothing else of the
 connector: the settings, the help of the command line, the forms and the registry's validation are made from it.

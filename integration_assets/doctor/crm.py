@@ -49,7 +49,7 @@ class CrmFacts(msgspec.Struct, frozen=True):
 
 
 def token_name(settings: Settings, environment: Environment) -> str:
-    """What a person knows an environment's secret by."""
+    """Name by which a person knows an environment's secret."""
     return settings.crm(environment).named("secret")
 
 

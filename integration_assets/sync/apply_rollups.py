@@ -40,7 +40,7 @@ async def apply_rollups(application: Application, operations: Sequence[Operation
 
 
 async def read_rollups(companies: CompanyWrites, ids: Sequence[str]) -> Values:
-    """What these companies hold now."""
+    """Values that these companies hold now."""
     found = await companies.read(NAMES, ids) if ids else {}
     return {
         company_id: {name: normalise_rollup(name, values.get(name)) for name in NAMES}

@@ -1,4 +1,4 @@
-"""How the connector of a CRM is opened."""
+"""Opening the connector of a CRM."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a feedback system can tell, and how its votes are read. The reader chooses the cheapest way by it."""
+"""Abilities of a feedback system, and the ways to read its votes. The reader chooses the cheapest by them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class VoteList(StrEnum):
 
 
 class Abilities(msgspec.Struct, frozen=True, kw_only=True):
-    """What a feedback system can tell. Where a list does not exist, it is never asked for.
+    """Abilities of a feedback system. Where a list does not exist, it is never asked for.
 
     `votes_of_request`: `votes` can be had of one request without reading the whole list. `records_per_call` is the most
     that a call of any list brings; `requests_overlap` how many records a page of requests repeats of the one before,

@@ -18,7 +18,7 @@ from integration_assets.models import Account, Board, Company, FeatureRequest, P
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """What people should hear of tables that were read, one line. It keeps nothing from being used."""
+    """Finding about tables that were read, one line for people. It keeps nothing from being used."""
 
     kind: Literal["stale", "repeated", "ambiguous", "incomplete", "encoding"]
     line: str
@@ -26,7 +26,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 @runtime_checkable
 class OwnTables(Protocol):
-    """What a feedback system can tell besides where it is read from somebody's tables."""
+    """Further abilities of a feedback system that is read from somebody's tables."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -49,7 +49,7 @@ class FeedbackSystem(Protocol):
 
     @property
     def abilities(self) -> Abilities:
-        """What this system can tell, and how its votes are read: the same from the first call to the last."""
+        """Abilities of this system, and the ways to read its votes: the same from the first call to the last."""
 
     async def check(self) -> str:
         """Make the cheapest authenticated read; return one line that says what was seen."""

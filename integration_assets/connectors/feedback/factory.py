@@ -1,4 +1,4 @@
-"""How the connector of a feedback system is opened."""
+"""Opening the connector of a feedback system."""
 
 from __future__ import annotations
 

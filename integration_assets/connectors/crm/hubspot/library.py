@@ -1,4 +1,4 @@
-"""Where our records are kept in a portal: an object of our own, or one of HubSpot's library beside other people's rows.
+"""Place of our records in a portal: an object of our own, or one of HubSpot's library beside other people's rows.
 
 In an object of the library our properties begin with the name of our object, so that they meet nobody else's, and every
 record of ours carries a marker: a row without it is somebody else's, whatever it holds.
@@ -84,7 +84,7 @@ class Place(msgspec.Struct, frozen=True):
         )
 
     def needed(self, definition: ObjectDefinition) -> tuple[PropertyDefinition, ...]:
-        """What the portal needs beside our properties, under its neutral name."""
+        """Needs of the portal beside our properties, under their neutral name."""
         return () if self.library is None else (marker_of(definition),)
 
     def neutral_names(self, definition: ObjectDefinition) -> Mapping[str, str]:

@@ -49,7 +49,7 @@ UNLABELLED = (
 
 
 class LibraryState(msgspec.Struct, frozen=True):
-    """What is known of an object of the library: its properties, and the pipeline and the stage of our records.
+    """An object of the library as it was read: its properties, and the pipeline and the stage of our records.
 
     `pipelines` is how many there are, None where the object has none.
     """
@@ -217,7 +217,7 @@ async def _room_for_properties(session: Session, library: LibraryObject) -> int 
 
 
 def _property_room(limits: PropertyLimits, library: LibraryObject) -> int | None:
-    """How many more properties the object may have; None where the portal does not tell."""
+    """Number of further properties the object may have; None where the portal does not tell."""
     pairs = [(one.limit, one.usage) for one in limits.by_object_type if one.object_type_id == library.type_id]
     # Of the object, and of all objects together: the smaller room counts.
     pairs.append((limits.overall_limit, limits.overall_usage))

@@ -230,7 +230,7 @@ class Limit(_Wire):
 
 
 class ObjectLimit(_Wire):
-    """What the subscription allows of an object type, and what is used of it."""
+    """Allowance of the subscription for an object type, and what is used of it."""
 
     object_type_id: str
     limit: int | None = None

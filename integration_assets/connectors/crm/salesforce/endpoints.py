@@ -60,7 +60,7 @@ def more(path: str) -> Endpoint:
 
 
 def describe(object_name: str) -> Endpoint:
-    """What an object is, with the fields that the user sees."""
+    """Description of an object, with the fields that the user sees."""
     return _data("/sobjects/{object}/describe", object=object_name)
 
 
@@ -75,5 +75,5 @@ def upsert(object_name: str, key_field: str) -> Endpoint:
 
 
 def deployment(deployment_id: str) -> Endpoint:
-    """How far a deployment is."""
+    """Progress of a deployment."""
     return _data("/metadata/deployRequest/{id}", id=deployment_id)

@@ -1,4 +1,4 @@
-"""What each error code of Salesforce means for a run, as a table, and refusals in words.
+"""Meaning of each error code of Salesforce for a run, as a table, and refusals in words.
 
 Codes stand in answers as `errorCode` in a list, in rows of collections as `statusCode`, and at the token endpoint as
 `error` in an object. Messages quote values: of them only names of fields are told, and, for rules and triggers that
@@ -18,7 +18,7 @@ from integration_assets.connectors.redaction import redact
 
 
 class Effect(Enum):
-    """What follows from a code."""
+    """Consequence of a code."""
 
     ROW = "the row is refused, others are not"
     RETRY = "it passes: send the same again"
@@ -29,7 +29,7 @@ class Effect(Enum):
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What a code means; `advice` says what to do, where that is more than to look at the record."""
+    """Meaning of a code; `advice` says what to do, where that is more than to look at the record."""
 
     effect: Effect
     advice: str = ""
@@ -121,7 +121,7 @@ class Problem(msgspec.Struct, frozen=True):
 
     @property
     def meaning(self) -> Meaning:
-        """What the code means."""
+        """Meaning of the code."""
         return CODES.get(self.code, Meaning(Effect.ROW))
 
     def reason(self) -> str:

@@ -33,7 +33,7 @@ Element = tuple[str, "str | Sequence[Element]"]
 
 
 class Parts(msgspec.Struct, frozen=True):
-    """What of the definition to deploy: whole objects, or fields of one that exists.
+    """Parts of the definition to deploy: whole objects, or fields of one that exists.
 
     `properties` are names of those to make; `link_object` brings the links along.
     """

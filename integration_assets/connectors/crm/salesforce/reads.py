@@ -17,7 +17,7 @@ from integration_assets.models import Company, Contact, CrmFeatureRequest, Objec
 
 
 async def account_info(session: Session) -> ObjectInfo:
-    """What the user sees of accounts.
+    """Fields of accounts that the user sees.
 
     Raises:
         CredentialError: nothing.

@@ -99,7 +99,7 @@ def live_schema(
     company_properties: Collection[str],
     hidden: Collection[str],
 ) -> LiveSchema:
-    """What an org has of ours, by name, as the user sees it. Pure.
+    """Our part of an org's schema, by name, as the user sees it. Pure.
 
     `hidden` are names of objects of ours, and of fields of our object, that exist whether or not the user sees them.
     """

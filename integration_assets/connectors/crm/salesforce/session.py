@@ -88,7 +88,7 @@ class Session:
         return decode((await self.send(call)).body, kind, endpoint=call.endpoint)
 
     async def describe(self, object_name: str) -> ObjectInfo | None:
-        """What an object is; None where it is missing, or the user does not see it."""
+        """Description of an object; None where it is missing, or the user does not see it."""
         call = _call("GET", endpoints.describe(object_name), expect=NOT_FOUND)
         answer = await self.send(call)
         return None if answer.status in NOT_FOUND else decode(answer.body, ObjectInfo, endpoint=call.endpoint)
@@ -102,7 +102,7 @@ class Session:
         return self._tokens.identity
 
     async def tooling_query(self, soql: str) -> list[Any] | None:
-        """What the Tooling API finds; None where it is not open to this user."""
+        """Rows that the Tooling API finds; None where it is not open to this user."""
         call = _call("GET", endpoints.TOOLING_QUERY, params={"q": soql}, expect=REFUSED | NOT_FOUND)
         try:
             answer = await self.send(call)

@@ -31,7 +31,7 @@ class TokenAnswer(msgspec.Struct):
 
 
 class UserInfo(msgspec.Struct):
-    """Whose token it is."""
+    """Owner of a token."""
 
     user_id: str
     organization_id: str
@@ -68,7 +68,7 @@ class RowProblem(_Wire):
 
 
 class RowResult(_Wire):
-    """What became of one row of a collection."""
+    """Outcome of one row of a collection."""
 
     success: bool
     id: str | None = None
@@ -153,13 +153,13 @@ class DeployFailure(_Wire):
 
 
 class DeployDetails(_Wire):
-    """What went wrong with a deployment."""
+    """Failure of one part of a deployment."""
 
     component_failures: list[DeployFailure] = []
 
 
 class DeployResult(_Wire):
-    """How far a deployment is. `error_message` is of the deployment as a whole."""
+    """Progress of a deployment. `error_message` is of the deployment as a whole."""
 
     done: bool = False
     success: bool = False

@@ -18,7 +18,7 @@ _QUOTED = re.compile(r'(?<!field )"[^"]*"(?! field)')
 
 
 def reason(body: Any) -> str:
-    """What a refusal says, in one line without values; empty where it says nothing."""
+    """Words of a refusal, in one line without values; empty where it says nothing."""
     return "; ".join(dict.fromkeys(filter(None, map(_told, _messages(body)))))
 
 

@@ -52,7 +52,7 @@ RELATION = "RELATION"
 def live_schema(
     metadata: Metadata, definition: ObjectDefinition, company_properties: Collection[str], portal: Portal
 ) -> LiveSchema:
-    """What the workspace has of ours. Pure."""
+    """Our part of a workspace's schema. Pure."""
     one = metadata.get(request_object(definition).singular)
     mapped = _company_properties(metadata, company_properties)
     if one is None or not one.is_active:

@@ -86,7 +86,7 @@ def record_row(definition: ObjectDefinition, write: RecordWrite, currency: str) 
 
 
 def written_records(answer: Iterable[Any]) -> dict[str, WrittenRecord]:
-    """What an answer confirms, by key. Pure."""
+    """Records that an answer confirms, by key. Pure."""
     written = {}
     for entry in answer:
         record = decode_entry(entry, Record)

@@ -134,7 +134,7 @@ def votes(note: Note) -> tuple[Vote, ...]:
 
 
 def parent(raw: Any) -> _Target | None:
-    """What an entity of any form stands below."""
+    """Parent of an entity of any form."""
     try:
         found = msgspec.convert(raw, _Entity)
     except msgspec.ValidationError:

@@ -456,7 +456,7 @@ class TableFeedback:
             parsing.gather_persons(connection, with_people="people" in self._imported)
 
     def _rejections(self, kind: str, name: str) -> Page[Any]:
-        """What a relation holds that is no record: lines that are no rows, and ids that stand for several."""
+        """Content of a relation that is no record: lines that are no rows, and ids that stand for several."""
         ambiguous = (Rejected(kind, one, AMBIGUOUS) for one in self._ambiguities[name].ambiguous[:MOST_KEYS])
         return Page((), (*_left_out(self._imported[name], kind), *ambiguous))
 
@@ -549,7 +549,7 @@ def _file_of(relation: Relation | None) -> str | None:
 
 
 def _rejected_vote(own_id: str | None, request_id: str | None, doubt: int) -> Rejected:
-    """Why a vote cannot be used. `doubt`: its place in the table, or -1 where its id stands for several votes."""
+    """Reason to leave a vote out. `doubt`: its place in the table, or -1 where its id stands for several votes."""
     if doubt < 0:
         return Rejected("vote", own_id or "", AMBIGUOUS)
     reason = "nobody is named who voted" if request_id is not None else REQUEST_WITHOUT_ID

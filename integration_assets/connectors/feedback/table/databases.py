@@ -41,7 +41,7 @@ _TYPES = {_TIME_WITH_ZONE: "TIMESTAMP WITH TIME ZONE", _TIME: "TIMESTAMP", _DATE
 
 
 class Selected(msgspec.Struct, frozen=True):
-    """What a SELECT brings: names of its columns, their types as DuckDB calls them, and its rows in batches.
+    """Result of a SELECT: names of its columns, their types as DuckDB calls them, and its rows in batches.
 
     `is_text`: the batches hold text already, whatever the types.
     """
@@ -121,7 +121,7 @@ def _duckdb(file: Path, statement: str, named: str) -> Iterator[Selected]:
 
 
 def _type_of(of: pa.DataType) -> str:
-    """What DuckDB calls an Arrow type, as far as it matters how a value becomes text."""
+    """DuckDB's name of an Arrow type, as far as it matters for turning a value into text."""
     if pa.types.is_timestamp(of):
         return "TIMESTAMP WITH TIME ZONE" if of.tz else "TIMESTAMP"
     if pa.types.is_date(of):

@@ -28,7 +28,7 @@ class FirstRows(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What there is to see of a table."""
+    """First rows of a table, to be shown."""
 
     relations: tuple[FirstRows, ...]
     findings: tuple[str, ...]

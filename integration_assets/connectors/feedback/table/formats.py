@@ -54,7 +54,7 @@ def why_no_date_format(text: str) -> str | None:
 
 
 class MoneyFormat(msgspec.Struct, frozen=True):
-    """How an amount is written: its `decimal` sign, `thousands` separator or "", and what stands before and after."""
+    """Form of an amount: its `decimal` sign, `thousands` separator or "", and what stands before and after."""
 
     decimal: str
     thousands: str

@@ -219,7 +219,7 @@ def _import_text(
 
 
 def _said(reason: str) -> str:
-    """What DuckDB calls a row's fault, in words."""
+    """DuckDB's name of a row's fault, in words."""
     words = {
         "TOO MANY COLUMNS": "more cells than the header has columns",
         "MISSING COLUMNS": "fewer cells than the header has columns",
@@ -301,7 +301,7 @@ def import_select(
 
 
 def _without_rows(name: str, found: str) -> str:
-    """What to say of a relation without rows.
+    """Line for a relation without rows.
 
     Raises:
         ContractError: a ranking is made of it, so that an export that broke off would retire everything.
@@ -387,7 +387,7 @@ def _typed(name: str, relation: Relation, header: Sequence[str], types: Sequence
 
 @contextmanager
 def telling(named: str, kind: FileType) -> Iterator[None]:
-    """What the library says of a file that it cannot read, as one line that quotes none of its content."""
+    """Words of the library for a file that it cannot read, as one line that quotes none of its content."""
     try:
         yield
     # The message of each may quote cells, and with them people's data.

@@ -220,7 +220,7 @@ def follow_merges(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]
 
 
 def _end_of(request_id: str, merged: Mapping[str, str]) -> str | None:
-    """Where a merged request lives on; None when its merges lead in a circle."""
+    """Request that a merged one lives on in; None when its merges lead in a circle."""
     seen = {request_id}
     while (following := merged.get(request_id)) is not None:
         if following in seen:
