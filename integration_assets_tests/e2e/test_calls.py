@@ -69,11 +69,11 @@ def test_a_first_sync_makes_hardly_more_calls_than_its_work_takes(sample: World)
     # Canny: boards, 1 page of posts, 5 of votes, 1 of status changes, 2 of users and 1 of companies; a post whose score
     # is not its votes read again, 2 that only votes know looked up.
     assert calls["canny"] == 1 + 1 + 5 + 1 + 2 + 1 + 1 + 2
-    # HubSpot: 8 for the schema and 4 for that of a portal without our object; 2 pages of companies, none of ours, live
-    # or archived; contacts, other spellings of their addresses, and their companies; identity, scopes and our object
-    # before writing; a canary and the rest, written and read back; to each of two targets the labels, the links, and
-    # those read back.
-    assert calls["hubspot"] == 8 + 4 + 2 + 1 + 1 + 1 + 1 + 1 + 3 + 2 * 2 + 2 * 3
+    # HubSpot: 8 for the schema and 5 for that of a portal without our object; 2 pages of companies, none of ours, live
+    # or archived; open deals, their companies and the names of their stages; contacts, other spellings of their
+    # addresses, and their companies; identity, scopes and our object before writing; a canary and the rest, written and
+    # read back; to each of two targets the labels, the links, and those read back.
+    assert calls["hubspot"] == 8 + 5 + 2 + 1 + 1 + 3 + 1 + 1 + 1 + 3 + 2 * 2 + 2 * 3
     assert writes(sample) == 2 + 2
 
 
@@ -85,8 +85,9 @@ def test_a_second_sync_makes_the_calls_of_the_formula_and_no_write(sample: World
     assert calls == least
     # Boards, posts, votes, status changes, the 2 posts that only votes know, and votes of 20 posts looked at.
     assert calls["canny"] == 1 + 1 + 1 + 1 + 2 + 20
-    # Both schemas; companies, our live and archived records, their links to two targets; identity before writing.
-    assert calls["hubspot"] == 8 + 4 + 2 + 1 + 1 + 2 + 1
+    # Both schemas; companies, our live and archived records, their links to two targets; deals; identity before
+    # writing.
+    assert calls["hubspot"] == 8 + 5 + 2 + 1 + 1 + 2 + 3 + 1
 
 
 @pytest.mark.proof  # the benchmarks' small world, twice
@@ -107,8 +108,9 @@ def test_syncs_of_a_whole_portal_stay_as_close_to_the_floor() -> None:
         # of 20 posts looked at.
         assert calls["canny"] == 1 + 6 + 1 + 1 + 3 + 20
         # Both schemas; changed and archived companies and the parents of all; our live and archived records, their
-        # links to two targets, one of which has a record with more than 500; identity before writing.
-        assert calls["hubspot"] == 8 + 4 + (1 + 1 + 2) + 5 + 1 + 2 + 1 + 1
+        # links to two targets, one of which has a record with more than 500; two pages of open deals, their companies
+        # and stages; identity before writing.
+        assert calls["hubspot"] == 8 + 5 + (1 + 1 + 2) + 5 + 1 + 2 + 1 + 4 + 1
 
 
 def test_one_changed_vote_adds_a_handful_of_calls(sample: World) -> None:
@@ -130,13 +132,13 @@ def test_the_floor_is_shown_beside_the_calls_made(sample: World) -> None:
     """On the terminal after the run, in its report, and in the message to Slack; the JSON keeps its fixed keys."""
     ran = sample.sync()
     assert "canny 14 (0 retried, 0 throttled, floor 14)" in ran.out
-    assert "hubspot 32 (4 writes, 0 retried, 0 throttled, floor 32)" in ran.out
+    assert "hubspot 36 (4 writes, 0 retried, 0 throttled, floor 36)" in ran.out
     assert set(ran.summary["api_calls"]["hubspot"]) == {"total", "writes", "retried", "throttled"}
     report = sample.run("report")
     assert "all, floor 14" in report.out
-    assert "all, floor 32" in report.out
+    assert "all, floor 36" in report.out
     [message] = sample.sandbox.team.messages
-    assert "floor 32" in str(message)
+    assert "floor 36" in str(message)
 
 
 def test_a_run_that_did_not_get_through_tells_no_floor(sample: World) -> None:
