@@ -88,9 +88,10 @@ class SandboxAddresses:
     crm_production_base_url: str
     slack_base_url: str
     internal_base_url: str
+    crm_settings: Callable[[str, str], Mapping[str, str]]
+    """Environment variables of the CRM, for its two addresses."""
     settings: tuple[tuple[str, str], ...]
-    """Environment variables beside the addresses: keys, own domains, rates, all of the CRM, as they were when it was
-    served."""
+    """Environment variables beside these: keys, own domains, rates."""
 
     def environment(self) -> dict[str, str]:
         """The environment variables that point the product at this sandbox."""
@@ -99,6 +100,7 @@ class SandboxAddresses:
         hosts = (url.split("/")[2] for url in (*urls.values(), *crm, self.internal_base_url))
         return {
             **urls,
+            **self.crm_settings(*crm),
             **dict(self.settings),
             "INTEGRATION_ASSETS_ALLOWED_HOSTS": ",".join(hosts),
         }
@@ -269,7 +271,6 @@ def _addresses(sandbox: Sandbox, origins: list[str]) -> SandboxAddresses:
         "INTEGRATION_ASSETS_CURRENCY_RATES": ",".join(f"{code}={rate}" for code, rate in rates),
         "SLACK_BOT_TOKEN": sandbox.team.token,
         "SLACK_CHANNEL": sandbox.team.channels[0].id,
-        **sandbox.crm.settings(crm_sandbox, crm_production),
     }
     return SandboxAddresses(
         canny_base_url=f"{canny}/api",
@@ -277,8 +278,20 @@ def _addresses(sandbox: Sandbox, origins: list[str]) -> SandboxAddresses:
         crm_production_base_url=crm_production,
         slack_base_url=f"{slack}/api/",
         internal_base_url=internal,
+        crm_settings=_as_served(sandbox.crm, crm_sandbox, crm_production),
         settings=tuple(settings.items()),
     )
+
+
+def _as_served(crm: CrmStandIn, *served: str) -> Callable[[str, str], Mapping[str, str]]:
+    """The CRM's variables as they are now, for other addresses: a token that is replaced there later is refused."""
+    now = crm.settings(*served)
+
+    def settings(sandbox_url: str, production_url: str) -> Mapping[str, str]:
+        moved = dict(zip(served, (sandbox_url, production_url), strict=True))
+        return {name: moved.get(value, value) for name, value in now.items()}
+
+    return settings
 
 
 @contextlib.contextmanager
