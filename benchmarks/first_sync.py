@@ -76,7 +76,7 @@ def _by_the_product(name: str, size: tuple[int, int, int], world: Served, home: 
     started = time.monotonic()
     first = run([*CLI, "sync", "--json", "first.json"], environment, home)
     calls = world.ask("requests")
-    floor, forced = _floor(home, "first"), forced_seconds(calls)
+    floor, forced = floor_of(home, "first"), forced_seconds(calls)
     total = calls["canny"] + calls["hubspot"]
     yield Row(
         f"{called}: calls of a first sync",
@@ -101,7 +101,7 @@ def _by_the_product(name: str, size: tuple[int, int, int], world: Served, home: 
     )
     yield Row(f"{called}: 429s in a first sync", str(calls["refused"]), "0", calls["refused"] == 0)
     second = run([*CLI, "sync", "--json", "second.json"], environment, home)
-    again, again_floor = world.ask("requests"), _floor(home, "second")
+    again, again_floor = world.ask("requests"), floor_of(home, "second")
     both = again["canny"] + again["hubspot"]
     yield Row(
         f"{called}: a second sync, nothing changed",
@@ -117,7 +117,7 @@ def _by_the_product(name: str, size: tuple[int, int, int], world: Served, home: 
     return float(calls["write_seconds"])
 
 
-def _floor(home: Path, run: str) -> int:
+def floor_of(home: Path, run: str) -> int:
     """Calls the work of a run takes at least: full pages of all it read, full batches of all it wrote, read back once.
 
     By the product's own formula (`ops.call_floors`); the calls it is compared with are the servers'.

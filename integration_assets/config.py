@@ -40,7 +40,7 @@ from integration_assets.connectors.specs import (
 )
 from integration_assets.errors import ConfigurationError
 from integration_assets.pasted import unwrapped
-from integration_assets.provider_values import why_no_base_url, why_no_secret
+from integration_assets.provider_values import why_no_base_url, why_no_secret, why_no_setting
 from integration_assets.providers import PROVIDERS, of_kind
 
 Read = TypeVar("Read", bound=BaseSettings)
@@ -175,7 +175,7 @@ def _address_field(spec: AddressSpec) -> Any:
 def _setting_field(spec: SettingSpec) -> Any:
     def why_not(value: str | tuple[str, ...]) -> str | None:
         given = value if isinstance(value, tuple) else (value,)
-        return None if all(re.fullmatch(spec.form, one) for one in given) else spec.hint
+        return next((why for one in given if (why := why_no_setting(spec, one))), None)
 
     if not spec.many:
         return Annotated[str | None, AfterValidator(_checked(why_not))]
@@ -477,13 +477,7 @@ class Settings(_OfProviders):
 
     def of(self, spec: ProviderSpec, environment: Environment) -> ProviderSettings:
         """Settings of any provider in one environment."""
-        variables: dict[str, VariableSpec] = {one.name: one.variable for one in spec.settings}
-        if spec.secret is not None:
-            variables["secret"] = spec.secret.variable
-        if spec.setup_secret is not None:
-            variables["setup_secret"] = spec.setup_secret.variable
-        if spec.address is not None:
-            variables["base_url"] = spec.address.variable
+        variables = spec.variables_by_name
         fields = {name: field_of(one, environment.value) for name, one in variables.items()}
         values = {name: getattr(self, field) for name, field in fields.items()}
         names = {name: self.named(field) for name, field in fields.items()}

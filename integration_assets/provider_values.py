@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from integration_assets.connectors.specs import AddressSpec, SecretSpec
+from integration_assets.connectors.specs import AddressSpec, SecretSpec, SettingSpec
 from integration_assets.providers import PROVIDERS
 
 _SCHEMES = re.compile(r"(bearer|basic|token|authorization:?|apikey|api_key)[\s:=]", re.IGNORECASE)
@@ -36,6 +36,11 @@ def _openings() -> dict[str, str]:
         if spec.secret is not None
         for prefix, what in spec.secret.openings.items()
     }
+
+
+def why_no_setting(spec: SettingSpec, text: str) -> str | None:
+    """Say why a text cannot be the value of a setting, or one of its list; None when it may be."""
+    return None if re.fullmatch(spec.form, text) else spec.hint
 
 
 def why_no_base_url(spec: AddressSpec, url: str) -> str | None:

@@ -168,12 +168,19 @@ class ProviderSpec(msgspec.Struct, frozen=True, kw_only=True):
     reads_are_free: bool = False
     may_hold_companies: bool = False
 
+    @property
+    def variables_by_name(self) -> dict[str, VariableSpec]:
+        """Variables by what they set: each setting by its name, and "secret", "setup_secret" and "base_url"."""
+        others = {"secret": self.secret, "setup_secret": self.setup_secret, "base_url": self.address}
+        return {
+            **{one.name: one.variable for one in self.settings},
+            **{name: one.variable for name, one in others.items() if one is not None},
+        }
+
     def variables(self, environments: Iterable[str]) -> tuple[str, ...]:
         """Every environment variable of this provider."""
-        every = [one.variable for one in self.settings]
-        every += [one.variable for one in (self.secret, self.address) if one is not None]
         environments = tuple(environments)
-        return tuple(name for variable in every for name in variable.all(environments))
+        return tuple(name for variable in self.variables_by_name.values() for name in variable.all(environments))
 
     def setting(self, name: str) -> SettingSpec | None:
         """The setting of a name; None where the provider has none such."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from integration_assets.connectors.specs import ProviderKind, SettingSpec
 from integration_assets.pasted import unwrapped
-from integration_assets.provider_values import why_no_secret
+from integration_assets.provider_values import why_no_secret, why_no_setting
 from integration_assets.providers import PROVIDERS
 from integration_assets.tenants.registry.changes import FieldError, check_secret, check_url
 from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
@@ -82,7 +82,7 @@ def check_settings(provider: Provider, values: Mapping[str, Any]) -> dict[str, A
 
 def _check_setting(field: str, setting: SettingSpec, value: Any) -> str | list[str]:
     if not setting.many:
-        if not isinstance(value, str) or not re.fullmatch(setting.form, value):
+        if not isinstance(value, str) or why_no_setting(setting, value):
             raise FieldError(field, setting.hint)
         return value
     # Forms and commands send one text, the API a list.
@@ -90,7 +90,7 @@ def _check_setting(field: str, setting: SettingSpec, value: Any) -> str | list[s
         value = [part.strip() for part in value.split(",") if part.strip()]
     if not isinstance(value, list | tuple) or len(value) > MOST_ENTRIES:
         raise FieldError(field, f"must be a list of at most {MOST_ENTRIES}")
-    if any(not isinstance(part, str) or "," in part or not re.fullmatch(setting.form, part) for part in value):
+    if any(not isinstance(part, str) or "," in part or why_no_setting(setting, part) for part in value):
         raise FieldError(field, setting.hint)
     return list(value)
 

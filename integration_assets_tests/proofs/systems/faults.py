@@ -21,8 +21,8 @@ from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, MANAGED_STATE
 from integration_assets.tenants.integrations import crm_for
+from integration_assets_tests.proofs.faults.bench import require
 from integration_assets_tests.proofs.registry import Row, Scale, proof
-from integration_assets_tests.proofs.running import BrokenError
 from integration_assets_tests.support.harness import World, world_of
 from integration_assets_tests.support.short_waits import short_waits
 from integration_assets_tests.support.small_world import small_world
@@ -144,12 +144,6 @@ async def _everything(crm: Crm) -> tuple[list[CrmFeatureRequest], list[Link]]:
     ids = [one.record_id for one in records]
     targets: tuple[LinkTarget, ...] = ("company", "contact")
     return records, [link for target in targets for link in await crm.links(FEATURE_REQUEST, ids, target)]
-
-
-def require(holds: bool, what: str) -> None:
-    """Raise `BrokenError` unless it holds."""
-    if not holds:
-        raise BrokenError(what)
 
 
 # -- the faults

@@ -9,8 +9,8 @@ from unittest import mock
 from integration_assets.demo import feedback_from
 from integration_assets.sandbox.feedback_systems import OTHER_FEEDBACK_SYSTEMS
 from integration_assets.sandbox.server import CRM_NAMES, SandboxAddresses, build_sandbox
+from integration_assets_tests.proofs.faults.bench import require
 from integration_assets_tests.proofs.registry import Row, Scale, proof
-from integration_assets_tests.proofs.systems.faults import require
 from integration_assets_tests.support.harness import World, world_of
 from integration_assets_tests.support.short_waits import short_waits
 from integration_assets_tests.support.small_world import small_world

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from integration_assets.connectors.specs import (
     ACCOUNT_ID_PROPERTY,
     ARR_PROPERTY,
@@ -17,6 +19,8 @@ from integration_assets.connectors.specs import (
 
 _PROPERTY = r"[a-z][a-z0-9_]{0,99}"
 _PROPERTY_HINT = "must be the internal name of a company property: lower-case letters, digits and _"
+_mapped = partial(SettingSpec, form=_PROPERTY, hint=_PROPERTY_HINT)
+"""A setting that names what a company keeps a value in."""
 RECORD_ID_PROPERTY = "hs_object_id"
 
 HUBSPOT = ProviderSpec(
@@ -51,27 +55,21 @@ HUBSPOT = ProviderSpec(
             help="The only portal runs may write to. Empty: the first one that answers is kept.",
             shapes_plan=False,
         ),
-        SettingSpec(
+        _mapped(
             name=ARR_PROPERTY,
             variable=VariableSpec("HUBSPOT_ARR_PROPERTY"),
-            form=_PROPERTY,
-            hint=_PROPERTY_HINT,
             label="Property with the ARR",
             help="Internal name of a company property.",
         ),
-        SettingSpec(
+        _mapped(
             name=CURRENCY_PROPERTY,
             variable=VariableSpec("HUBSPOT_CURRENCY_PROPERTY"),
-            form=_PROPERTY,
-            hint=_PROPERTY_HINT,
             label="Property with the currency",
             help="Internal name of a company property.",
         ),
-        SettingSpec(
+        _mapped(
             name=ACCOUNT_ID_PROPERTY,
             variable=VariableSpec("HUBSPOT_ACCOUNT_ID_PROPERTY"),
-            form=_PROPERTY,
-            hint=_PROPERTY_HINT,
             label="Property with the account id",
             help=(f"Holds the feedback system's id of the company; {RECORD_ID_PROPERTY}: the id is the record's own."),
         ),

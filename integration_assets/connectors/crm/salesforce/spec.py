@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from integration_assets.connectors.credential import ClientSecret, Credential, JwtKey, Token
@@ -35,6 +36,8 @@ RECORD_ID_FIELD = "Id"
 
 _FIELD = r"[A-Za-z][A-Za-z0-9_]{0,79}"
 _FIELD_HINT = "must be the API name of a field of accounts, such as ARR__c"
+_mapped = partial(SettingSpec, form=_FIELD, hint=_FIELD_HINT)
+"""A setting that names what a company keeps a value in."""
 
 
 def credential(secret: SecretStr, settings: Mapping[str, str]) -> Credential:
@@ -113,35 +116,27 @@ SALESFORCE = ProviderSpec(
             help="The only org runs may write to. Empty: the first one that answers is kept.",
             shapes_plan=False,
         ),
-        SettingSpec(
+        _mapped(
             name=ARR_PROPERTY,
             variable=VariableSpec("SALESFORCE_ARR_FIELD"),
-            form=_FIELD,
-            hint=_FIELD_HINT,
             label="Field with the ARR",
             help="API name of a field of accounts.",
         ),
-        SettingSpec(
+        _mapped(
             name=CURRENCY_PROPERTY,
             variable=VariableSpec("SALESFORCE_CURRENCY_FIELD"),
-            form=_FIELD,
-            hint=_FIELD_HINT,
             label="Field with the currency",
             help="API name of a field of accounts. Empty: the currency of the record, where the org has several.",
         ),
-        SettingSpec(
+        _mapped(
             name=ACCOUNT_ID_PROPERTY,
             variable=VariableSpec("SALESFORCE_ACCOUNT_ID_FIELD"),
-            form=_FIELD,
-            hint=_FIELD_HINT,
             label="Field with the account id",
             help=f"Holds the feedback system's id of the company; {RECORD_ID_FIELD}: the id is the record's own.",
         ),
-        SettingSpec(
+        _mapped(
             name=DOMAINS_FIELD,
             variable=VariableSpec("SALESFORCE_DOMAINS_FIELD"),
-            form=_FIELD,
-            hint=_FIELD_HINT,
             label="Field with further domains",
             help="Text field of accounts; domains beside that of the website, separated by commas or blanks.",
         ),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from integration_assets.connectors.specs import (
     ACCOUNT_ID_PROPERTY,
     ARR_PROPERTY,
@@ -22,6 +24,8 @@ USUAL = {CLOSED_STAGES: "CUSTOMER", CALLS_PER_MINUTE: "100", BATCH_SIZE: "60"}
 and none that is lost."""
 _FIELD = r"[a-z][A-Za-z0-9]{0,62}"
 _FIELD_HINT = "must be the API name of a field of companies, such as annualRecurringRevenue"
+_mapped = partial(SettingSpec, form=_FIELD, hint=_FIELD_HINT)
+"""A setting that names what a company keeps a value in."""
 
 TWENTY = ProviderSpec(
     name="twenty",
@@ -53,27 +57,21 @@ TWENTY = ProviderSpec(
             help="The only workspace runs may write to. Nothing of a workspace says what it is for: it has to be set.",
             shapes_plan=False,
         ),
-        SettingSpec(
+        _mapped(
             name=ARR_PROPERTY,
             variable=VariableSpec("TWENTY_ARR_FIELD"),
-            form=_FIELD,
-            hint=_FIELD_HINT,
             label="Field with the ARR",
             help="API name of a field of companies.",
         ),
-        SettingSpec(
+        _mapped(
             name=CURRENCY_PROPERTY,
             variable=VariableSpec("TWENTY_CURRENCY_FIELD"),
-            form=_FIELD,
-            hint=_FIELD_HINT,
             label="Field with the currency",
             help="API name of a field of companies; an amount of money has its currency with it.",
         ),
-        SettingSpec(
+        _mapped(
             name=ACCOUNT_ID_PROPERTY,
             variable=VariableSpec("TWENTY_ACCOUNT_ID_FIELD"),
-            form=_FIELD,
-            hint=_FIELD_HINT,
             label="Field with the account id",
             help="Holds the feedback system's id of the company; id: the id is the record's own.",
         ),
