@@ -81,7 +81,7 @@ class Sandbox:
 
 @dataclass(frozen=True)
 class SandboxAddresses:
-    """Where a served sandbox listens."""
+    """Addresses at which a served sandbox listens."""
 
     canny_base_url: str
     crm_sandbox_base_url: str

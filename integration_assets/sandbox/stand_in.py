@@ -1,4 +1,4 @@
-"""What the look-alikes of a CRM and of a feedback system are to the rest of the sandbox."""
+"""Look-alikes of a CRM and of a feedback system, as the rest of the sandbox knows them."""
 
 from __future__ import annotations
 

@@ -148,7 +148,7 @@ def create_pipeline(portal: Portal, one: ObjectType, body: Json) -> Json:
 
 
 def pipeline_problems(portal: Portal, one: ObjectType, after: dict[str, str], *, new: bool) -> list[PropertyProblem]:
-    """What is wrong with the pipeline and the stage of a record as it would be."""
+    """Faults of the pipeline and the stage of a record as it would be."""
     kept = portal.pipelines.get(one.name)
     if kept is None:
         return []

@@ -41,7 +41,7 @@ def limit_of(portal: Portal, pair: Pair) -> int:
 
 
 def pair_refusal(portal: Portal, source: ObjectType, from_id: str, target: ObjectType, to_id: str) -> ApiError | None:
-    """Why these two records cannot be associated, or None."""
+    """Reason why these two records cannot be associated, or None."""
     context = {
         "fromObjectId": [from_id],
         "fromObjectType": [source.singular],

@@ -147,7 +147,7 @@ def put_typed(call: Call) -> Reply:
 
 
 def _cursor(target: ObjectType, to_id: int) -> str:
-    """Where the next page begins. It comes percent-encoded, and goes back as it came."""
+    """Beginning of the next page. It comes percent-encoded, and goes back as it came."""
     text = base64.b64encode(f"{target.object_type_id}-{to_id}".encode()).decode()
     return urllib.parse.quote(text, safe="")
 

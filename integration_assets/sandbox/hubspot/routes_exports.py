@@ -27,7 +27,7 @@ def start(call: Call) -> Reply:
 
 
 def status(call: Call) -> Reply:
-    """How far an export is; each look at a finished one gives a new address of its file."""
+    """Progress of an export; each look at a finished one gives a new address of its file."""
     portal = call.portal
     state, made = portal.exports.status(portal, call.params["id"])
     body: Json = {"status": state, "startedAt": iso(int(made.starts_at * 1000))}

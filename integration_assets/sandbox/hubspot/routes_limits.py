@@ -1,4 +1,4 @@
-"""What the subscription has room for, and which objects of the library a portal uses, over HTTP."""
+"""Room of the subscription, and the objects of the library a portal uses, over HTTP."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def delete_association(call: Call) -> Reply:
 
 
 def custom_object_limit(call: Call) -> Reply:
-    """How many custom objects the portal may have."""
+    """Number of custom objects the portal may have."""
     limit = call.portal.options.max_custom_objects if call.portal.options.has_custom_objects else 0
     usage = sum(one.custom for one in call.portal.objects.values())
     return Reply(200, {"limit": limit, "usage": usage, "percentage": 100 * usage / limit if limit else 100.0})

@@ -144,7 +144,7 @@ def _address(path: str, query: dict[str, str], place: str, position: str) -> str
 
 
 def _position(request: Request, place: str, first: str = "0") -> str | None:
-    """Where the cursor of a request leads; None for one that is not of this list."""
+    """Position that the cursor of a request names; None for one that is not of this list."""
     cursor = request.query_params.get("pageCursor")
     if cursor is None:
         return first

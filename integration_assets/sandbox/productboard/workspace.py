@@ -1,4 +1,4 @@
-"""What a Productboard workspace holds: entities of all types in one pool, and notes. Times are ISO 8601 in UTC."""
+"""Content of a Productboard workspace: entities of all types in one pool, and notes. Times are ISO 8601 in UTC."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Record:
 
 @dataclass
 class Options:
-    """How the server is set up where the reference leaves it open, or where tokens differ.
+    """Setup of the server where the reference leaves it open, or where tokens differ.
 
     `page` is the server's page size, `embedded` how many relationships come with a record before they need a call of
     their own, `bare` gives those of notes as a plain list. `empty_pages` puts an empty page before each one that

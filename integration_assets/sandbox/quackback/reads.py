@@ -1,4 +1,4 @@
-"""What each path of the API answers. Parameters nobody knows are ignored, as the real server does."""
+"""Answers of each path of the API. Parameters nobody knows are ignored, as the real server does."""
 
 from __future__ import annotations
 
@@ -174,7 +174,7 @@ def list_voters(call: Call) -> Json:
 
 
 def list_users(call: Call) -> Json:
-    """Who signed in and does not work here; the cursor is a position."""
+    """People who signed in and do not work here; the cursor is a position."""
     people = [one for one in call.workspace.principals.values() if one.kind is Kind.USER]
     people.sort(key=lambda one: (one.created, one.id), reverse=call.query.get("sort") != "oldest")
     start = _position(call.query.get("cursor", ""))
@@ -231,7 +231,7 @@ def _page(data: Sequence[Json], id_field: str, *, more: bool) -> Json:
 
 
 def _position(cursor: str) -> int:
-    """Where a cursor of users goes on; the beginning for one that cannot be read."""
+    """Position at which a cursor of users goes on; the beginning for one that cannot be read."""
     try:
         offset = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))["offset"]
     except (binascii.Error, UnicodeDecodeError, msgspec.DecodeError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What a Quackback workspace holds. Times are milliseconds since 1970; ids are a prefix and 26 characters."""
+"""Content of a Quackback workspace. Times are milliseconds since 1970; ids are a prefix and 26 characters."""
 
 from __future__ import annotations
 

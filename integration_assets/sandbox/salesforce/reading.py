@@ -144,7 +144,7 @@ def _shown(org: Org, one: SObject, row: Row, paths: Sequence[Path], version: str
 
 
 def attributes(one: SObject, row: Row, version: str) -> Json:
-    """What every record begins with."""
+    """Beginning of every record."""
     return {"type": one.name, "url": f"/services/data/v{version}/sobjects/{one.name}/{row['Id']}"}
 
 
@@ -168,7 +168,7 @@ def describe(org: Org, user: User, one: SObject) -> Json:
 
 
 def tooling_query(org: Org, text: str) -> Json:
-    """What there is of fields and objects, whoever may see it.
+    """All fields and objects there are, whoever may see them.
 
     Raises:
         ApiError: 400, any other query than one of `TOOLING` by the name of an object.

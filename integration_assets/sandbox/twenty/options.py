@@ -1,4 +1,4 @@
-"""What can be set on a workspace: the version whose shapes it answers in, and its limits."""
+"""Options of a workspace: the version whose shapes it answers in, and its limits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Version = Literal["1.10", "2.21", "2.31"]
 
 @dataclass(frozen=True)
 class TwentyOptions:
-    """How one workspace behaves."""
+    """Behaviour of one workspace."""
 
     version: Version = "2.31"
     calls_per_minute: int | None = 100
