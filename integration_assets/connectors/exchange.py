@@ -138,10 +138,17 @@ class Exchange:
             self._transport = direct_transport(self._proxy, self._connections)
 
     async def close(self) -> None:
-        """Close all connections."""
-        if self._transport is not None:
-            await self._transport.aclose()
-            self._transport = None
+        """Close all connections, also when the task is cancelled meanwhile."""
+        if self._transport is None:
+            return
+        closing = asyncio.create_task(self._transport.aclose())
+        self._transport = None
+        try:
+            await asyncio.shield(closing)
+        except asyncio.CancelledError:
+            # The pool closes one connection after the other: ended between two, it would leave the rest open for good.
+            await asyncio.wait([closing])
+            raise
 
     async def send(
         self,

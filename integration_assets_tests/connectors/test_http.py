@@ -16,10 +16,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 import pytest
 from pydantic import SecretStr
 
+from integration_assets.connectors import exchange
 from integration_assets.connectors.call_log import Buckets, MemoryLog
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.http import MARGIN_SECONDS, Call, HttpClient
@@ -116,6 +118,39 @@ def test_a_good_answer_is_parsed_and_counted_once() -> None:
     (got,) = outcome.answers
     assert (got.status, got.headers["x-thing"], got.body) == (200, "7", {"a": [1, "é"]})
     assert (outcome.count.total, outcome.count.writes, outcome.count.retried) == (1, 0, 0)
+
+
+def test_a_client_closes_all_its_connections_though_it_is_cancelled_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A read that fails cancels those beside it, one of which may just be closing its connections, one by one."""
+    closed: list[int] = []
+    began = asyncio.Event()
+
+    class TwoConnections(httpx.AsyncHTTPTransport):
+        async def aclose(self) -> None:
+            for number in (1, 2):
+                began.set()
+                await asyncio.sleep(0)
+                closed.append(number)
+
+    monkeypatch.setattr(exchange, "direct_transport", lambda *_arguments: TwoConnections())
+
+    async def story() -> None:
+        client = HttpClient(
+            system="test",
+            base_url="http://127.0.0.1:9",
+            limiter=Limiter({}),
+            calls=CallCounter(),
+            rules=StatusRules(),
+        )
+        await client.__aenter__()
+        closing = asyncio.create_task(client.__aexit__(None, None, None))
+        await began.wait()
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert closed == [1, 2]
+
+    asyncio.run(story())
 
 
 def test_the_base_url_may_have_a_path_prefix() -> None:

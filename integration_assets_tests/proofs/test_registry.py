@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as benchmarks
 from integration_assets_tests.proofs import __main__ as command
 from integration_assets_tests.proofs import running
 from integration_assets_tests.proofs.faults.case_runs import cases
@@ -79,14 +80,19 @@ def test_the_documentation_has_the_table_of_faults() -> None:
 
 
 def test_what_the_documentation_tells_people_to_run_is_there() -> None:
-    """Every name behind `NAMES=` chooses a proof, and every target of `make` is in the Makefile."""
+    """Every name behind `NAMES=` chooses a proof or a benchmark, and every target of `make` is in the Makefile."""
     pages = [root() / "README.md", root() / "CONTRIBUTING.md", *(root() / "docs").rglob("*.md")]
     text = "\n".join(page.read_text(encoding="utf-8") for page in pages)
     targets = set(re.findall(r"^([a-z]+):", (root() / "Makefile").read_text(encoding="utf-8"), flags=re.MULTILINE))
     assert set(re.findall(r"`make ([a-z]+)", text)) <= targets
-    quoted = [words for one in re.findall(r'NAMES=("[^"]+"|[^\s`]+)', text) for words in one.strip('"').split()]
-    assert "faults" in quoted
-    assert choose([one for one in quoted if one != "--list"], ())
+    # A cell that names the command once goes on with `NAMES=` alone, which is then one of the proofs.
+    named: dict[str, set[str]] = {"make bench ": set(), "": set()}
+    for of, words in re.findall(r'(make bench )?NAMES=("[^"]+"|[^\s`]+)', text):
+        named[of].update(words.strip('"').split())
+    assert "faults" in named[""]
+    assert choose(sorted(named[""] - {"--list"}), ())
+    assert named["make bench "]
+    assert named["make bench "] <= set(benchmarks.NAMES)
 
 
 def test_a_name_is_given_once() -> None:
