@@ -58,7 +58,7 @@ RAW = {
     ),
     "raw_internal_accounts": (
         "raw.internal_accounts",
-        "row_id",
+        "account_row",
         "Revenue rows of the tenant's internal systems; empty when none is configured.",
         "python",
     ),

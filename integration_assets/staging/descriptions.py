@@ -88,7 +88,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "time_zone": Column("VARCHAR", "Time zone of the portal"),
     },
     "raw.internal_accounts": {
-        "row_id": Column("VARCHAR", "Row in the internal system"),
+        "account_row": Column("VARCHAR", "Row in the internal system"),
         "company_id": Column("VARCHAR", _COMPANY),
         "domain": Column("VARCHAR", "Domain of the company"),
         "arr": Column("VARCHAR", "ARR as the internal system gives it"),

@@ -46,7 +46,7 @@ TABLE_KEYS: Mapping[str, tuple[str, ...]] = {
     "raw.crm_feature_requests": ("record_id",),
     "raw.crm_links": ("record_id", "target", "target_id", "label"),
     "raw.crm_portals": ("environment",),
-    "raw.internal_accounts": ("row_id",),
+    "raw.internal_accounts": ("account_row",),
 }
 """The tables that can be replaced, each with the columns no two of its rows share."""
 

@@ -74,7 +74,7 @@ WORLD: dict[str, list[Any]] = {
         {"deal_id": "y", "company_ids": ["2"], "amount": "20", "currency": "USD"},
     ],
     "reads": [{"input": "deals"}],
-    "internal_accounts": [{"row_id": "i", "domain": "beta.com", "arr": "700", "currency": "USD"}],
+    "internal_accounts": [{"account_row": "i", "domain": "beta.com", "arr": "700", "currency": "USD"}],
 }
 CHANGES = {
     ("raw.feature_requests", "title"): "'another'",
@@ -116,7 +116,7 @@ CHANGES = {
     ("raw.internal_accounts", "currency"): "'XXX'",
 }
 """What is done to each raw column, as an expression of its row. Ids that only say which row is which are left alone."""
-IDS = {"request_id", "vote_id", "row_id", "company_id", "contact_id"}
+IDS = {"request_id", "vote_id", "account_row", "company_id", "contact_id"}
 SETTINGS = ResolutionSettings(account_id_mapped=True)
 
 

@@ -292,5 +292,5 @@ def test_a_file_tells_the_arr_of_companies_in_the_crm(cut: World, tables: Path) 
     variables |= {"INTEGRATION_ASSETS_TABLE": str(mapping), "INTEGRATION_ASSETS_ARR_SOURCES": "internal"}
     cut.sync("--read-only", **variables)
     with duckdb.connect(store_path(home, None, Environment.SANDBOX, "default"), read_only=True) as connection:
-        rows = connection.execute("SELECT row_id, domain, arr, currency FROM raw.internal_accounts").fetchall()
+        rows = connection.execute("SELECT account_row, domain, arr, currency FROM raw.internal_accounts").fetchall()
     assert rows == [("table:x", domain, "1234567", None)]

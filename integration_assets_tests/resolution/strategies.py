@@ -114,7 +114,7 @@ def worlds(draw: st.DrawFn) -> dict[str, list[Row]]:
         ],
         "internal_accounts": [
             {
-                "row_id": str(number),
+                "account_row": str(number),
                 "company_id": draw(st.sampled_from([None, "gone", *COMPANY_IDS, *MERGED_IDS])),
                 "domain": draw(st.sampled_from(FIELDS)),
                 "arr": draw(st.sampled_from(FIGURES)),

@@ -148,7 +148,7 @@ def test_each_source_tells_what_has_no_rate(source):
     tables: dict[str, list[Row]] = {
         "crm_companies": [company("A", "a.com", arr="5" if source == "crm" else None, currency="JPY")],
         "accounts": [{"account_id": "a", "domain": "a.com", "monthly_spend": "5"}] if source == "accounts" else [],
-        "internal_accounts": [{"row_id": "1", "company_id": "A", "arr": "5", "currency": "jpy "}]
+        "internal_accounts": [{"account_row": "1", "company_id": "A", "arr": "5", "currency": "jpy "}]
         if source == "internal"
         else [],
     }
@@ -213,9 +213,9 @@ def test_internal_rows_are_joined_by_company_id_then_domain():
     """A row names a live or merged company, or else a domain; rows of one company add up."""
     found, _ = joined(
         internal_accounts=[
-            {"row_id": "1", "company_id": "old", "domain": "b.com", "arr": "1"},
-            {"row_id": "2", "company_id": "gone", "domain": "b.com", "arr": "2"},
-            {"row_id": "3", "domain": "eu.b.com", "arr": "3", "currency": "EUR"},
+            {"account_row": "1", "company_id": "old", "domain": "b.com", "arr": "1"},
+            {"account_row": "2", "company_id": "gone", "domain": "b.com", "arr": "2"},
+            {"account_row": "3", "domain": "eu.b.com", "arr": "3", "currency": "EUR"},
         ],
         crm_companies=[company("A", "a.com", merged_ids=["old"]), company("B", "b.com"), company("C")],
     )

@@ -24,7 +24,7 @@ def connect() -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"},
     )
-    for name in ("0001_raw", "0023_crm_deals"):
+    for name in ("0001_raw", "0023_crm_deals", "0026_account_row"):
         migration = files("integration_assets.staging").joinpath(f"migrations/{name}.sql")
         connection.execute(migration.read_text(encoding="utf-8"))
     return connection

@@ -148,7 +148,7 @@ def test_a_sync_takes_arr_from_it(tenant: Tenant) -> None:
     """What the CRM says counts first; Gamma, of which it says nothing, has what billing says, both rows of it."""
     ran = tenant.made.run("sync", "--tenant", "acme")
     assert ran.code == 0, ran.err
-    assert tenant.rows("SELECT * FROM raw.internal_accounts ORDER BY row_id") == [
+    assert tenant.rows("SELECT * FROM raw.internal_accounts ORDER BY account_row") == [
         ("Billing:a1", None, "acme.com", "999999", "USD"),
         ("Billing:a2", None, "gamma.de", "700.25", "USD"),
         ("Billing:a3", None, "www.gamma.de", "77", "USD"),
@@ -194,7 +194,7 @@ def test_a_sync_without_it_ends_by_name(tenant: Tenant, fault: dict[str, Any], c
     assert says in ran.err
     assert tenant.world.writes() == []
     assert tenant.shown().last_error is not None
-    assert "Billing:a1" in str(tenant.rows("SELECT row_id FROM raw.internal_accounts"))
+    assert "Billing:a1" in str(tenant.rows("SELECT account_row FROM raw.internal_accounts"))
 
 
 def test_a_refused_client_is_noted(tenant: Tenant) -> None:

@@ -1,10 +1,10 @@
--- grain: one row of the internal system that leads to a company; key: row_id
+-- grain: one row of the internal system that leads to a company; key: account_row
 -- inputs: raw.internal_accounts, resolved.company_survivors, work_text_companies
 -- The first evidence that finds a company decides: company id, host, registrable domain.
 
 WITH found AS (
     SELECT
-        internal.row_id,
+        internal.account_row,
         coalesce(
             -- null, not a list of null, where the id is unknown: only then does the domain decide
             CASE WHEN survivors.survivor_id IS NOT NULL THEN [survivors.survivor_id] END,
@@ -16,7 +16,7 @@ WITH found AS (
 )
 
 SELECT
-    row_id,
+    account_row,
     company_ids
 FROM found
 WHERE company_ids IS NOT NULL

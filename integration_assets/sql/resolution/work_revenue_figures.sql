@@ -7,12 +7,12 @@
 WITH led AS (
     SELECT
         'internal' AS source,
-        internal.row_id AS figure_id,
+        internal.account_row AS figure_id,
         internal.arr AS figure,
         internal.currency,
         found.company_ids
     FROM raw.internal_accounts AS internal
-    LEFT JOIN work_internal_companies AS found ON internal.row_id = found.row_id
+    LEFT JOIN work_internal_companies AS found ON internal.account_row = found.account_row
     UNION ALL
     SELECT
         'accounts' AS source,
