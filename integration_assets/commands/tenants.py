@@ -11,6 +11,7 @@ from integration_assets.commands.shared import Yes, actor, ask, existing_registr
 from integration_assets.commands.tenant_integrations import app as integrations
 from integration_assets.commands.tenant_users import app as users
 from integration_assets.connectors.specs import ProviderKind
+from integration_assets.masking import mask_addresses
 from integration_assets.providers import usual
 
 app = typer.Typer(
@@ -134,7 +135,9 @@ def set_setting(
     with naming_the_other(), existing_registry(settings) as registry, directory(registry, actor()) as tenants:
         changes = check_tenant_settings(settings, tenants.tenant(slug), {name: value})
         tenants.change_tenant(slug, settings=changes)
-    typer.echo(f"{name} of {slug} is {'taken away' if value is None else f'set to {value}'}; the next run uses it")
+    # An own domain may be a person's address: terminals of scheduled jobs are kept in logs.
+    shown = "taken away" if value is None else f"set to {mask_addresses(value)}"
+    typer.echo(f"{name} of {slug} is {shown}; the next run uses it")
 
 
 @app.command()

@@ -148,10 +148,10 @@ def parse_address(text: str | None, domains: MailDomains) -> Address:
         # The text is kept: an override or a contact may be spelt the same, wrong as it is.
         return Address(kind=Kind.MALFORMED, address=strip(text).lower())
     local, host = parts
-    registrable = registrable_domain(host)
+    address, registrable = f"{local}@{host}", registrable_domain(host)
     return Address(
-        kind=domains.kind(host, registrable),
-        address=f"{local}@{host}",
+        kind=domains.kind_of_address(address, host, registrable),
+        address=address,
         host=host,
         registrable_domain=registrable,
     )

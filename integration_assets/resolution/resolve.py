@@ -95,7 +95,8 @@ _ADDRESS_HOSTS = pa.schema(
         pa.field("kind", pa.string()),
     )
 )
-"""Rows for each distinct host, and (`odd`) for each address that is not plain; `address` is set only on those."""
+"""Rows for each distinct host, and (`odd`) for each address that its host says too little of: one that is not plain, or
+of own staff with mail elsewhere. `address` is set only on those."""
 _REVENUES = pa.schema(
     (
         pa.field("company_id", pa.string()),
@@ -139,7 +140,8 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
     `resolved.addresses` are views that say the same in ids and texts.
 
     Raises:
-        ConfigurationError: a configured own, personal or business domain is not a domain.
+        ConfigurationError: a configured personal or business domain is not a domain, or an own one neither a domain
+            nor an address.
     """
     domains = settings.mail_domains()
     with written_plain(connection):
@@ -212,8 +214,12 @@ def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDom
 
 def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
     """Every distinct host, and every address that is not plain, is understood once; SQL does the rest."""
-    create_table(connection, "work_address_texts", parameters={"plain_address": PLAIN_ADDRESS})
-    # Millions of addresses are plain; only what is not goes through Python one by one.
+    create_table(
+        connection,
+        "work_address_texts",
+        parameters={"plain_address": PLAIN_ADDRESS, "own_addresses": sorted(domains.own_addresses)},
+    )
+    # Millions of addresses are plain; only what is not, or is one of own staff, goes through Python one by one.
     not_plain = connection.execute("SELECT DISTINCT text FROM work_address_texts WHERE odd").fetchall()
     _find_plain_hosts(connection, "SELECT DISTINCT text FROM work_address_texts WHERE NOT odd")
     [(plain,)] = connection.execute("SELECT count(*) FROM work_plain_hosts").fetchall()

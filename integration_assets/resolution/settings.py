@@ -7,13 +7,15 @@ from decimal import Decimal
 
 import msgspec
 
-from integration_assets.resolution.domains import MailDomains, mail_domains
+from integration_assets.resolution.domains import MailDomains
+from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.resolution.overrides import Override
 
 
 class ResolutionSettings(msgspec.Struct, frozen=True):
     """Choices of one tenant. The defaults are those of a tenant that configured nothing.
 
+    `own_domains`: mail domains of own staff, and addresses of those with mail elsewhere (personal data).
     `account_id_mapped`: `raw.crm_companies.account_id` holds the feedback system's account id.
     `account_id_is_record_id`: the account's id is the CRM's own record id (then the column is not looked at).
     `currency_rates`: one unit of that currency in `base_currency`. `portal_currency` None: CRM figures are taken to be
@@ -33,7 +35,7 @@ class ResolutionSettings(msgspec.Struct, frozen=True):
     overrides: tuple[Override, ...] = ()
 
     def mail_domains(self) -> MailDomains:
-        """Personal and own domains of this tenant."""
+        """Personal and own domains of this tenant, and addresses of own staff."""
         return mail_domains(own=self.own_domains, personal=self.personal_domains, business=self.business_domains)
 
     def account_key(self) -> str:

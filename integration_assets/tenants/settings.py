@@ -26,6 +26,7 @@ from integration_assets.connectors.proxies import check_outgoing
 from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import ConfigurationError
 from integration_assets.providers import PROVIDERS, of_kind
+from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.tenants.address_policies import third_party_policy
 from integration_assets.tenants.integrations import require_configured
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError
@@ -82,13 +83,14 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
 
     Raises:
         ConfigurationError: the registry cannot be opened, has no such tenant, or the tenant no integration; a proxy
-            of the environment cannot be used.
+            of the environment cannot be used; an own, personal or business domain is not one.
         TamperedError: a sealed secret does not open.
     """
     check_outgoing()
     with opened_registry(settings) as opened:
         found = _entries(opened, tenant)
         if opened is None or found is None:
+            check_mail_domains(settings)
             return settings
         view, entries = found
         chosen = chosen_integrations(entries, settings.environment)
@@ -98,7 +100,9 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
             used_by,
             lambda repository: {place: repository.open_third_party(entry.id) for place, entry in chosen.items()},
         )
-    return built_settings(settings, view, integrations)
+    built = built_settings(settings, view, integrations)
+    check_mail_domains(built)
+    return built
 
 
 @contextmanager
@@ -327,8 +331,17 @@ def check_tenant_settings(settings: Settings, tenant: TenantView, changes: Mappi
         if name not in TENANT_FIELDS:
             raise FieldError(name[:60], f"is no setting of a tenant: use {', '.join(TENANT_FIELDS)}")
     merged = {name: value for name, value in {**tenant.settings, **changes}.items() if value is not None}
-    tenant_settings(settings, tenant.slug, **merged)
+    check_mail_domains(tenant_settings(settings, tenant.slug, **merged))
     return dict(changes)
+
+
+def check_mail_domains(settings: Settings) -> None:
+    """See that the own, personal and business domains are such, before a run reads all of both systems for nothing.
+
+    Raises:
+        ConfigurationError: an entry is not what it should be; never repeats one that may be a person's address.
+    """
+    mail_domains(own=settings.own_domains, personal=settings.personal_domains, business=settings.business_domains)
 
 
 def _fields(

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.insights import read_company_names, read_unresolved_votes
-from integration_assets.resolution.domains import mail_domains
+from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.resolution.overrides import (
     Override,
     add_override,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import pytest
 
 from integration_assets_tests.support.harness import World
 
@@ -59,3 +60,34 @@ def test_no_address_in_a_title_or_a_name_is_seen_anywhere(ready: World) -> None:
     assert {record["title"] for record in ready.in_crm().records.values()} == {
         f"Ask {address} about it" for address in ADDRESSES
     }
+
+
+def surfaces_of(world: World) -> dict[str, bytes]:
+    """Everything outside the staging store: files of the home, and what Slack was told."""
+    found = {
+        str(file.relative_to(world.home)): file.read_bytes()
+        for file in world.home.rglob("*")
+        if file.is_file() and "staging" not in file.relative_to(world.home).parts
+    }
+    return {**found, "slack": msgspec.json.encode(world.sandbox.team.messages)}
+
+
+def test_a_person_named_as_own_staff_is_counted_so_and_named_nowhere(
+    ready: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The founder with personal mail is a contact of Gamma, and not counted; a wrong entry ends the run at once."""
+    ready.forget_requests()
+    wrong = ready.run("sync", INTEGRATION_ASSETS_OWN_DOMAINS="own-company.com,dee.founder@gmail")
+    assert (wrong.code, len(wrong.error_lines)) == (2, 1)
+    assert "entry 2 is neither a domain nor one e-mail address" in wrong.err
+    assert ready.sandbox.canny.requests == []
+
+    monkeypatch.setitem(ready.extra, "INTEGRATION_ASSETS_OWN_DOMAINS", "own-company.com, Dee.Founder@gmail.com")
+    synced = ready.sync()
+    assert synced.summary["votes"]["unmatched"] == {"no_email": 1, "own_staff": 1, "unknown_domain": 1}
+    assert synced.summary["votes"]["by_method"] == {"host": 5, "contact": 2, "registrable_domain": 1}
+    report = ready.run("report")
+    assert "own staff" in report.out
+    said = "".join(ran.out + ran.err + json.dumps(ran.summary) for ran in (wrong, synced, report))
+    surfaces = {**surfaces_of(ready), "terminal": said.encode()}
+    assert not [name for name, content in surfaces.items() if b"founder" in content.lower()]

@@ -137,7 +137,8 @@ class Reference:
             return None, "no_email", []
         address = parse_address(self.emails.get(voter_id), self.lists)
         kind = address.kind
-        if kind == "own":
+        # single addresses by themselves, as they are written here in nearly the same spelling as in the settings
+        if kind == "own" or address.address in {entry.lower() for entry in self.settings.own_domains}:
             return None, "own_staff", []
         for method, candidates in self.evidence(voter_id):
             if candidates:

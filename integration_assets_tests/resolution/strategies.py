@@ -18,6 +18,7 @@ FIELDS = [None, "", "n/a", "https://www.a.com/", "a.com, b.co.uk", "b.co.uk (a.c
           "http//eu.a.com", "a.com, bought by b.co.uk", "facebook.com/a", "x.onmicrosoft.com", *HOSTS]  # fmt: skip
 EMAILS = [
     None, "", "nobody", "u@a.com", "U@eu.a.com", "N <w@fr.a.com>", "u@b.co.uk", "w@x.b.co.uk", "u@gmail.com",
+    "U@GMail.com.", "w@gmail.com",
     "u@bücher.de", "u@x.github.io", "u@github.io", "u@own.com", "u@new.com",
 ]  # fmt: skip
 FIGURES = [None, None, "0", "5", "7", "-1", "wrong"]
@@ -129,7 +130,7 @@ def tenants(draw: st.DrawFn) -> ResolutionSettings:
     """Settings with mappings that are already normal."""
     matches = ["a.com", "eu.a.com", "u@a.com", "u@gmail.com", "new.com"]
     return ResolutionSettings(
-        own_domains=("own.com",),
+        own_domains=("own.com", *draw(subset(["U@a.com", "w@fr.a.com", "u@gmail.com", "u@xn--bcher-kva.de"]))),
         account_id_mapped=draw(st.booleans()),
         account_id_is_record_id=draw(st.booleans()),
         arr_sources=tuple(draw(st.permutations(["crm", "internal", "accounts"]))),

@@ -16,10 +16,11 @@ from integration_assets.resolution.addresses import (
     parse_address,
     split_address,
 )
-from integration_assets.resolution.domains import Kind, blank_pattern, mail_domains, strip
+from integration_assets.resolution.domains import Kind, blank_pattern, strip
+from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets_tests.resolution.worlds import resolved, rows
 
-LISTS = mail_domains(own=["ourselves.com"])
+LISTS = mail_domains(own=["ourselves.com", "Dee <Dee.Founder@gmail.com>"])
 
 
 @pytest.mark.parametrize(
@@ -114,6 +115,10 @@ def test_other_spellings_are_asked_of_a_crm_too():
         ("a@mailinator.com", Kind.PERSONAL),
         ("a@ourselves.com", Kind.OWN),
         ("a@team.ourselves.com", Kind.OWN),
+        ("dee.founder@gmail.com", Kind.OWN),
+        ("DEE.Founder@GMail.com.", Kind.OWN),
+        ("dee@gmail.com", Kind.PERSONAL),
+        ("dee.founder@mail.gmail.com", Kind.PERSONAL),
         ("a@uberspace.de", Kind.BUSINESS),
     ],
 )

@@ -14,11 +14,11 @@ from integration_assets.resolution.domains import (
     _suffixes,
     clean_company_hosts,
     lineage,
-    mail_domains,
     registrable_domain,
     strip,
     to_host,
 )
+from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets_tests.resolution.worlds import company, resolved
 
 LISTS = mail_domains()
@@ -236,6 +236,31 @@ def test_configured_domains_must_be_domains():
     """A configured entry that is no domain is refused by name."""
     with pytest.raises(ConfigurationError, match="own domains: 'acme' is not a domain"):
         mail_domains(own=["acme"])
+
+
+@pytest.mark.parametrize(
+    "entry",
+    ["annsecret", "ann.secret@", "ann.secret@localhost", "ann.secret@a.com ann@b.com", "ann.secret%40gmail.com",
+     "ann.secret\uff20gmail.com"],
+)  # fmt: skip
+def test_a_wrong_entry_that_may_be_an_address_is_told_by_its_place(entry):
+    """People are told which entry it is; only what holds no sign of an address is repeated."""
+    with pytest.raises(ConfigurationError) as told:
+        mail_domains(own=["acme.com", entry])
+    if entry == "annsecret":
+        assert told.value.message == "own domains: 'annsecret' is not a domain, correct or remove it"
+        return
+    assert told.value.message == (
+        "own domains: entry 2 is neither a domain nor one e-mail address, correct or remove it"
+    )
+
+
+def test_only_own_domains_may_be_addresses():
+    """An address among personal or business domains is refused by its place."""
+    for lists in ({"personal": ["a.com", "ann.secret@gmail.com"]}, {"business": ["a.com", "ann.secret@gmail.com"]}):
+        with pytest.raises(ConfigurationError, match=r"entry 2 is no domain .only own domains may be") as told:
+            mail_domains(**lists)
+        assert "secret" not in told.value.message
 
 
 @given(st.text(max_size=40))

@@ -3,6 +3,7 @@
 import random
 
 import duckdb
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 
@@ -44,6 +45,24 @@ def test_results_are_what_the_rules_say(store, world, tenant):
         {**row, "arr_share": pytest.approx(row["arr_share"])} for row in ranking
     ]
     check_what_always_holds(store)
+
+
+@settings(CAREFULLY, max_examples=8)
+@given(worlds(), tenants())
+def test_naming_a_person_as_own_staff_touches_nobody_elses_votes(store, world, tenant):
+    """Of all votes only those of this address change, and those are own staff's then."""
+    plain = msgspec.structs.replace(tenant, own_domains=("own.com",))
+    before = {row["vote_id"]: row for row in rows(resolved(world, plain, store), "FROM resolved.votes")}
+    named = msgspec.structs.replace(tenant, own_domains=("own.com", "u@gmail.com"))
+    after = {row["vote_id"]: row for row in rows(resolved(world, named, store), "FROM resolved.votes")}
+    persons = {row["voter_id"] for row in world["voters"] if str(row["email"]).lower().rstrip(".") == "u@gmail.com"}
+    assert before.keys() == after.keys()
+    for vote_id, row in after.items():
+        if row["voter_id"] in persons:
+            assert (row["company_id"], row["reason"]) == (None, "own_staff")
+        # a mail provider may be suspected because of a person, but these worlds have no crowds
+        else:
+            assert row == before[vote_id]
 
 
 def check_what_always_holds(store: duckdb.DuckDBPyConnection) -> None:

@@ -13,6 +13,7 @@ from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.sql import read_sql
 from integration_assets_tests.resolution.worlds import (
     Row,
+    World,
     company,
     contact,
     one_voter,
@@ -64,6 +65,34 @@ def test_own_staff_is_never_matched():
     )
     settings = overriding(("ann@ourselves.com", "1"), own_domains=("ourselves.com",))
     assert outcome(world, settings) == (None, "own_staff")
+
+
+@pytest.mark.parametrize("own", ["dee@gmail.com", "Dee <DEE@GMAIL.COM>", "dee@acme.com", "dee@b\u00fccher.example"])
+def test_one_person_is_own_staff_whatever_the_host_is(own):
+    """A named address has no company, though contact, host and account lead to one; its neighbours keep theirs."""
+    host = own.rstrip(">").rpartition("@")[2].lower()
+    world: World = {
+        "feature_requests": [request("r")],
+        "voters": [
+            {"voter_id": "dee", "email": f"Dee@{host}."},
+            {"voter_id": "again", "email": f"dee@{host}"},
+            {"voter_id": "other", "email": f"other@{host}"},
+        ],
+        "votes": [vote("1", "r", "dee"), vote("2", "r", "again"), vote("3", "r", "other")],
+        "accounts": [account("a", "acme.com")],
+        "voter_accounts": [{"voter_id": one, "account_id": "a"} for one in ("dee", "other")],
+        "crm_companies": [ACME],
+        "crm_contacts": [contact("k", f"dee@{host}", "1")],
+    }
+    settings = overriding((f"dee@{host}", "1"), own_domains=("ourselves.com", own))
+    store = resolved(world, settings)
+    assert rows(store, "SELECT vote_id, company_id, reason FROM resolved.votes ORDER BY vote_id") == [
+        {"vote_id": "1", "company_id": None, "reason": "own_staff"},
+        {"vote_id": "2", "company_id": None, "reason": "own_staff"},
+        {"vote_id": "3", "company_id": "1", "reason": None},
+    ]
+    assert rows(store, "SELECT reason, votes FROM ranked.unresolved_votes") == [{"reason": "own_staff", "votes": 2}]
+    assert "own staff" in rows(store, "SELECT reason FROM resolved.override_problems")[0]["reason"]
 
 
 def test_lists_of_personal_domains_can_be_corrected():

@@ -1,6 +1,7 @@
 -- grain: one address as a source gave it; key: owner, owner_id, email
 -- inputs: raw.voters, raw.voter_accounts, raw.crm_contacts
 -- text has to be understood: the host of an address plain enough to be split here, else (odd) the whole address.
+-- $own_addresses: normalised addresses of own staff with mail elsewhere, which are never of their host's kind
 -- A person known only by a membership is a voter without address.
 
 WITH texts AS (
@@ -40,7 +41,9 @@ looked_at AS (
         owner_id,
         email,
         -- null without an address: neither plain nor odd, and no text to understand
-        NOT regexp_full_match(email, $plain_address) AS odd
+        NOT regexp_full_match(email, $plain_address)
+        -- a final dot is the one thing that two spellings of a plain address may differ by, case apart
+        OR list_contains($own_addresses::VARCHAR[], rtrim(lower(email), '.')) AS odd
     FROM texts
 )
 
