@@ -69,7 +69,7 @@ app.command(
 )(serve.serve)
 app.command(
     "rankings",
-    short_help="Show the ranking of the last run, or what moved.",
+    short_help="Show open requests by rank, or what moved.",
     epilog=examples("rankings", "rankings --by companies --limit 50", "rankings --since 7d"),
 )(reports.rankings)
 app.command(

@@ -12,6 +12,7 @@ from integration_assets.assets.charts import coverage_charts
 from integration_assets.assets.metadata import markdown_table
 from integration_assets.assets.placing import stage_asset
 from integration_assets.reporting.run_summary import RunSummary
+from integration_assets.reporting.text import status_words
 from integration_assets.runs.finish import finish_run, publish_again
 from integration_assets.runs.launch import SUMMARY_STAGE
 from integration_assets.runs.session import RunSession
@@ -63,9 +64,15 @@ def run_summary(integration_assets_session: RunSession) -> dg.MaterializeResult[
                 "calls": sum(calls.total for calls in summary.api_calls.values()),
                 "top": dg.MetadataValue.md(
                     markdown_table(
-                        ["request", "companies", f"ARR ({summary.currency})", "companies without rate"],
+                        ["request", "status", "companies", f"ARR ({summary.currency})", "companies without rate"],
                         [
-                            (one.title, one.companies, Decimal(one.arr), one.companies_without_rate)
+                            (
+                                one.title,
+                                status_words(one.status),
+                                one.companies,
+                                Decimal(one.arr),
+                                one.companies_without_rate,
+                            )
                             for one in summary.top.by_arr
                         ],
                     )

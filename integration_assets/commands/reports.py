@@ -24,11 +24,12 @@ def rankings(
     environment: Environment = None,
     by: Annotated[Order, typer.Option("--by", help="Which rank to sort by.")] = Order.ARR,
     limit: Annotated[int, typer.Option("--limit", min=1, help="How many requests to show.")] = 20,
+    all_: Annotated[bool, typer.Option("--all", help="Show shipped and closed requests as well.")] = False,
     since: Annotated[
         str | None, typer.Option("--since", help="Show what moved since then: 7d, 12h, 2w, or a date.")
     ] = None,
 ) -> None:
-    """Show the ranking of the last run from the published database, or how it moved."""
+    """Show the open requests of the last run's ranking, from the published database, or how they moved."""
     from integration_assets.errors import ConfigurationError
     from integration_assets.reporting.published import show_movers, show_rankings
 
@@ -36,10 +37,16 @@ def rankings(
         if by is Order.VOTES:
             raise ConfigurationError("--since goes with --by arr or --by companies: past ranks by votes are not kept")
         show_movers(
-            results_console(), settings_of(environment), tenant, since, "arr" if by is Order.ARR else "companies", limit
+            results_console(),
+            settings_of(environment),
+            tenant,
+            since,
+            "arr" if by is Order.ARR else "companies",
+            limit,
+            everything=all_,
         )
     else:
-        show_rankings(results_console(), settings_of(environment), tenant, by.value, limit)
+        show_rankings(results_console(), settings_of(environment), tenant, by.value, limit, everything=all_)
 
 
 def report(

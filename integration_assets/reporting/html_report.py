@@ -27,6 +27,7 @@ from integration_assets.reporting.rankings import (
     RankedRequest,
     UnresolvedDomain,
     has_pipeline,
+    read_closed,
     read_rankings,
     read_unresolved,
 )
@@ -37,6 +38,7 @@ from integration_assets.reporting.run_charts import (
     companies_chart,
     coverage_chart,
     votes_against_arr,
+    votes_chart,
 )
 from integration_assets.reporting.run_summary import (
     RunSummary,
@@ -46,7 +48,18 @@ from integration_assets.reporting.run_summary import (
     iso_utc,
     unapplied_changes,
 )
-from integration_assets.reporting.text import amount, clean, clip, count, duration, lacking_rate, moment, percent
+from integration_assets.reporting.text import (
+    amount,
+    clean,
+    clip,
+    closed_words,
+    count,
+    duration,
+    lacking_rate,
+    moment,
+    percent,
+    status_words,
+)
 from integration_assets.staging.store import check_tenant, make_private_directory
 from integration_assets.whole_files import write_whole
 
@@ -62,7 +75,10 @@ KEPT = 200
 
 
 class Ranking(msgspec.Struct, frozen=True):
-    """A ranking as a report shows it. `as_of` is the moment its data was read."""
+    """A ranking as a report shows it, of open requests. `as_of` is the moment its data was read.
+
+    `closed`: how many requests are left out because they are shipped or closed.
+    """
 
     as_of: str
     requests: list[RankedRequest]
@@ -72,6 +88,8 @@ class Ranking(msgspec.Struct, frozen=True):
     moved_since: str
     arr: str
     companies: str
+    votes: str
+    closed: int
     places: Places
     trend: str | None
 
@@ -114,6 +132,8 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
         moved_since=iso_utc(moved.before) if moved else "",
         arr=arr_chart(connection, currency),
         companies=companies_chart(connection),
+        votes=votes_chart(connection),
+        closed=read_closed(connection),
         places=votes_against_arr(connection),
         trend=arr_trend(connection),
     )
@@ -225,6 +245,8 @@ def _templates() -> jinja2.Environment:
         "percent": percent,
         "count": count,
         "lacking_rate": lacking_rate,
+        "closed_words": closed_words,
+        "status_words": status_words,
     }
     templates.globals |= {"unapplied_changes": unapplied_changes, "has_written": has_written}
     templates.globals |= {"conflict_words": conflict_words}

@@ -16,7 +16,16 @@ from integration_assets.reporting.run_summary import (
     has_written,
     unapplied_changes,
 )
-from integration_assets.reporting.text import arr_money, clean, clip, duration, moment, percent
+from integration_assets.reporting.text import (
+    arr_money,
+    clean,
+    clip,
+    closed_words,
+    duration,
+    moment,
+    percent,
+    status_words,
+)
 
 LISTED = 20
 """Rejects that are named; the rest is counted."""
@@ -106,10 +115,18 @@ def _coverage(summary: RunSummary) -> str:
 
 def _top(summary: RunSummary) -> str:
     rows = [
-        (clip(clean(one.title), TITLE), one.companies, arr_money(one.arr, summary.currency, one.companies_without_rate))
+        (
+            clip(clean(one.title), TITLE),
+            # A summary of an earlier version has none.
+            status_words(one.status) if one.status else "-",
+            one.companies,
+            arr_money(one.arr, summary.currency, one.companies_without_rate),
+        )
         for one in summary.top.by_arr
     ]
-    return _table(["first by ARR", "companies", "ARR"], rows)
+    table = _table(["first by ARR", "status", "companies", "ARR"], rows)
+    left_out = closed_words(summary.top.closed)
+    return f"{table}\n\n{left_out} not shown: `rankings --all`" if table and left_out else table
 
 
 def _checks(summary: RunSummary) -> str:

@@ -27,7 +27,7 @@ _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
 
 
 class RankPosition(msgspec.Struct, frozen=True):
-    """A request in a snapshot. `title` is None when the request is gone by now."""
+    """A request in a snapshot. `title` and `status` are None when the request is gone by now."""
 
     request_id: str
     title: str | None
@@ -35,10 +35,13 @@ class RankPosition(msgspec.Struct, frozen=True):
     by_companies: int
     companies: int
     arr: Decimal
+    status: str | None = None
 
 
 class Move(msgspec.Struct, frozen=True):
     """Move of one request. `before` is None for a new one, `now` for one that is gone; ARR and companies likewise.
+
+    `status` is the one it has now, None when the request is gone.
 
     `companies_without_rate`: of its companies now, those whose ARR is in no sum because its currency has no rate.
     """
@@ -53,6 +56,7 @@ class Move(msgspec.Struct, frozen=True):
     companies_before: int | None
     companies_now: int | None
     companies_without_rate: int = 0
+    status: str | None = None
 
     @property
     def change(self) -> int:
@@ -123,6 +127,7 @@ def _move(old: RankPosition | None, new: RankPosition | None, by: HistoryOrder) 
         new.arr if new else None,
         old.companies if old else None,
         new.companies if new else None,
+        status=latest.status if latest else None,
     )
 
 
@@ -133,9 +138,16 @@ def _place(position: RankPosition | None, by: HistoryOrder) -> int | None:
 
 
 def read_moves(
-    connection: duckdb.DuckDBPyConnection, since: datetime | None = None, by: HistoryOrder = "arr", *, most: int = 20
+    connection: duckdb.DuckDBPyConnection,
+    since: datetime | None = None,
+    by: HistoryOrder = "arr",
+    *,
+    most: int = 20,
+    everything: bool = False,
 ) -> Moved | None:
     """The `most` largest moves between the snapshot that was the newest at `since` (UTC without zone) and the last one.
+
+    Of open requests and those that are gone; `everything`: of shipped and closed ones as well.
 
     Without `since`, the last two snapshots are compared. When none is as old as `since`, the oldest stands in, and
     `later` says so. None while there are not two snapshots to compare.
@@ -148,7 +160,7 @@ def read_moves(
     old_enough = [as_of for as_of in earlier if since is not None and as_of <= since]
     # The oldest stands in where none is old enough, and `later` says so: an answer is better than none.
     before = earlier[-1] if since is None else old_enough[-1] if old_enough else earlier[0]
-    values = {"before": before, "latest": now, "by": by, "most": most}
+    values = {"before": before, "latest": now, "by": by, "most": most, "everything": everything}
     rows = connection.execute(read_sql("reporting/moved_requests"), values).fetchall()
     lacking = {row[0]: row[-2] for row in rows}
     moves = [
@@ -160,4 +172,6 @@ def read_moves(
 
 def _places(rows: Sequence[tuple[Any, ...]], first: int) -> list[RankPosition]:
     """The places of one snapshot, whose four columns begin at `first`; requests that are not in it left out."""
-    return [RankPosition(*row[:2], *row[first : first + 4]) for row in rows if row[first] is not None]
+    # The status follows the places of both snapshots.
+    places = [(*row[:2], *row[first : first + 4], row[10]) for row in rows if row[first] is not None]
+    return [RankPosition(*place) for place in places]

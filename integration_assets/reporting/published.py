@@ -25,10 +25,11 @@ from integration_assets.reporting.html_report import (
     write_report,
 )
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
-from integration_assets.reporting.rankings import Order, UnresolvedDomain, read_rankings, read_unresolved
+from integration_assets.reporting.rankings import Order, UnresolvedDomain, read_closed, read_rankings, read_unresolved
 from integration_assets.reporting.result_files import kept_endings, read_kept_ending
 from integration_assets.reporting.run_summary import RunSummary, write_json
 from integration_assets.reporting.terminal import (
+    not_shown,
     show_calls,
     show_checks,
     show_summary,
@@ -51,20 +52,34 @@ AND NOT EXISTS (
 _RANKED_TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'ranked' ORDER BY table_name"
 
 
-def show_rankings(console: Console, settings: Settings, tenant: str, by: Order, limit: int) -> None:
-    """Print the ranking of the last run.
+def show_rankings(
+    console: Console, settings: Settings, tenant: str, by: Order, limit: int, *, everything: bool = False
+) -> None:
+    """Print the ranking of the last run: open requests, or all with `everything`.
 
     Raises:
         ConfigurationError: no run has published one yet.
     """
     with open_published(settings, tenant) as connection:
         runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
-        requests = read_rankings(connection, by=by, limit=limit)
-    show_ranking_table(console, requests, by=by, currency=runs[0][0] if runs else "")
+        requests = read_rankings(connection, by=by, limit=limit, everything=everything)
+        closed = 0 if everything else read_closed(connection)
+    show_ranking_table(console, requests, by=by, currency=runs[0][0] if runs else "", closed=closed)
 
 
-def show_movers(console: Console, settings: Settings, tenant: str, since: str, by: HistoryOrder, limit: int) -> None:
+def show_movers(
+    console: Console,
+    settings: Settings,
+    tenant: str,
+    since: str,
+    by: HistoryOrder,
+    limit: int,
+    *,
+    everything: bool = False,
+) -> None:
     """Print how the ranking moved since a moment: `7d`, `12h`, `2w`, a date or an ISO time.
+
+    Open requests and those that are gone; shipped and closed ones as well with `everything`.
 
     Raises:
         ConfigurationError: no run has published a ranking yet, or `since` is no moment.
@@ -73,12 +88,15 @@ def show_movers(console: Console, settings: Settings, tenant: str, since: str, b
     moment = parse_since(since, datetime.now(UTC))
     with open_published(settings, tenant) as connection:
         runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
-        moved = read_moves(connection, moment, by, most=limit)
+        moved = read_moves(connection, moment, by, most=limit, everything=everything)
+        closed = 0 if everything else read_closed(connection)
     # Not an error: on the first day there is nothing to compare with.
     if moved is None:
         console.print(Text("one day of the ranking is known so far: what moves shows from the second"))
         return
     show_moves(console, moved, by=by, currency=runs[0][0] if runs else "")
+    if closed:
+        console.print(Text(not_shown(closed, "--all"), style="dim"), soft_wrap=True)
 
 
 class _Recorded(msgspec.Struct, frozen=True):
@@ -114,7 +132,7 @@ def show_report(
     # That of another run would pass for its own.
     if recorded.unresolved is not None:
         show_unresolved(console, recorded.unresolved)
-    elif summary.top.by_arr:
+    elif summary.top.by_arr or summary.top.closed:
         console.print(
             Text("this run's ranking and unresolved votes were replaced by those of a later run: `rankings` shows it")
         )

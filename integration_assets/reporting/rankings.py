@@ -9,7 +9,7 @@ from typing import Literal
 import duckdb
 import msgspec
 
-from integration_assets.reporting.text import clean, clip
+from integration_assets.reporting.text import clean, clip, status_words
 from integration_assets.sql import read_sql
 
 Order = Literal["arr", "companies", "votes"]
@@ -48,11 +48,14 @@ class UnresolvedDomain(msgspec.Struct, frozen=True):
 
 
 def read_rankings(
-    connection: duckdb.DuckDBPyConnection, *, by: Order, limit: int = 20, open_only: bool = False
+    connection: duckdb.DuckDBPyConnection, *, by: Order, limit: int = 20, everything: bool = False
 ) -> list[RankedRequest]:
-    """The first requests of a ranking, from the staging store or the published database."""
+    """The first open requests of a ranking, from the staging store or the published database.
+
+    `everything`: those that are shipped or closed as well.
+    """
     rows = connection.execute(
-        read_sql("reporting/rankings"), {"by": by, "most_rows": limit, "open_only": open_only}
+        read_sql("reporting/rankings"), {"by": by, "most_rows": limit, "everything": everything}
     ).fetchall()
     found = []
     for row in rows:
@@ -61,6 +64,12 @@ def read_rankings(
         values |= {name: None if values[name] is None else str(values[name]) for name in ("arr", "open_pipeline")}
         found.append(RankedRequest(**values))
     return found
+
+
+def read_closed(connection: duckdb.DuckDBPyConnection) -> int:
+    """Count the requests that a list of open ones leaves out."""
+    [(closed,)] = connection.execute(read_sql("reporting/closed_requests")).fetchall()
+    return int(closed)
 
 
 def has_pipeline(requests: Sequence[RankedRequest]) -> bool:
@@ -78,6 +87,9 @@ def read_unresolved(connection: duckdb.DuckDBPyConnection, *, limit: int = 20) -
 
 
 def read_movers(connection: duckdb.DuckDBPyConnection, *, limit: int = 5) -> tuple[str, ...]:
-    """Requests whose place by ARR changed most since the snapshot before, one line each."""
+    """Open requests whose place by ARR changed most since the snapshot before, one line each."""
     rows = connection.execute(read_sql("reporting/movers"), [limit]).fetchall()
-    return tuple(f"{clip(clean(title), 80)}: place {before:,} → {now:,} by ARR" for title, before, now in rows)
+    return tuple(
+        f"{clip(clean(title), 80)} ({status_words(status)}): place {before:,} → {now:,} by ARR"
+        for title, status, before, now in rows
+    )

@@ -9,9 +9,9 @@ import duckdb
 import msgspec
 
 from integration_assets.reporting.charts import MOST_LINES, Bar, Line, Point, bar_chart, place_chart, trend_chart
-from integration_assets.reporting.rankings import read_rankings
+from integration_assets.reporting.rankings import RankedRequest, read_rankings
 from integration_assets.reporting.run_summary import VoteNumbers
-from integration_assets.reporting.text import amount, lacking_rate, percent
+from integration_assets.reporting.text import amount, lacking_rate, percent, status_words
 from integration_assets.sql import read_sql
 
 MOST_PLACES = 300
@@ -40,25 +40,38 @@ class Places(msgspec.Struct, frozen=True):
 
 
 def arr_chart(connection: duckdb.DuckDBPyConnection, currency: str, *, bars: int = 10) -> str:
-    """The ARR behind the requests that have most of it."""
+    """The ARR behind the open requests that have most of it."""
     requests = read_rankings(connection, by="arr", limit=bars)
     return bar_chart(
         f"ARR by request, {currency}",
         [
-            Bar(one.title, Decimal(one.arr), f"{amount(one.arr)}{lacking_rate(one.companies_without_rate)}")
+            Bar(_named(one), Decimal(one.arr), f"{amount(one.arr)}{lacking_rate(one.companies_without_rate)}")
             for one in requests
         ],
     )
 
 
+def _named(request: RankedRequest) -> str:
+    """A title with the status; where a chart has little room the end gives way, and its tooltip has both."""
+    return f"{request.title} ({status_words(request.status)})"
+
+
 def companies_chart(connection: duckdb.DuckDBPyConnection, *, bars: int = 10) -> str:
-    """Draw the requests with most companies as bars."""
+    """Draw the open requests with most companies as bars."""
     requests = read_rankings(connection, by="companies", limit=bars)
-    return bar_chart("Companies by request", [Bar(one.title, one.companies, f"{one.companies:,}") for one in requests])
+    return bar_chart(
+        "Companies by request", [Bar(_named(one), one.companies, f"{one.companies:,}") for one in requests]
+    )
+
+
+def votes_chart(connection: duckdb.DuckDBPyConnection, *, bars: int = 10) -> str:
+    """Draw the open requests with most votes as bars."""
+    requests = read_rankings(connection, by="votes", limit=bars)
+    return bar_chart("Votes by request", [Bar(_named(one), one.votes, f"{one.votes:,}") for one in requests])
 
 
 def votes_against_arr(connection: duckdb.DuckDBPyConnection, *, places: int = MOST_PLACES) -> Places:
-    """Draw each request's rank by votes against its rank by ARR: it shows where counting votes misleads."""
+    """Draw each open request's rank by votes against its rank by ARR: it shows where counting votes misleads."""
     rows = connection.execute(read_sql("reporting/chart_places"), {"most": places}).fetchall()
     gaps = sorted(
         (Gap(title or "", by_votes, by_arr) for _, title, by_votes, by_arr in rows if by_votes != by_arr),
@@ -73,7 +86,7 @@ def votes_against_arr(connection: duckdb.DuckDBPyConnection, *, places: int = MO
 
 
 def arr_trend(connection: duckdb.DuckDBPyConnection, *, snapshots: int = MOST_SNAPSHOTS) -> str | None:
-    """Draw the history of the ranks of the requests that are first by ARR; None until there are two snapshots."""
+    """Draw the history of the ranks of the open requests that are first by ARR; None until there are two snapshots."""
     rows = connection.execute(
         read_sql("reporting/chart_trend"), {"lines": MOST_LINES, "snapshots": snapshots}
     ).fetchall()

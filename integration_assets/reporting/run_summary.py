@@ -28,6 +28,7 @@ MOST_CURRENCIES = 5
 """Currencies named in one line."""
 TOP = 5
 """Requests named by each ranking."""
+_RANKING = ("ranked", "feature_requests")
 
 
 class SystemCalls(msgspec.Struct, frozen=True):
@@ -125,6 +126,7 @@ class TopRequest(msgspec.Struct, frozen=True):
     """A request of a ranking. `arr` is an exact decimal with two places, as text.
 
     `companies_without_rate`: of its companies, those whose ARR is not in `arr` because its currency has no rate.
+    `place` counts requests that are closed as well; 0 in a summary of an earlier version, as are `votes`.
     """
 
     request_id: str
@@ -132,13 +134,18 @@ class TopRequest(msgspec.Struct, frozen=True):
     companies: int
     arr: str
     companies_without_rate: int = 0
+    status: str = ""
+    place: int = 0
+    votes: int = 0
 
 
 class Top(msgspec.Struct, frozen=True):
-    """The first requests of both rankings."""
+    """The first open requests of the rankings. `closed`: how many that are shipped or closed are left out."""
 
     by_arr: tuple[TopRequest, ...] = ()
     by_companies: tuple[TopRequest, ...] = ()
+    by_votes: tuple[TopRequest, ...] = ()
+    closed: int = 0
 
 
 class LeftOutArr(msgspec.Struct, frozen=True):
@@ -372,14 +379,25 @@ def _quarantine(connection: duckdb.DuckDBPyConnection, facts: RunFacts) -> tuple
 
 
 def _top(connection: duckdb.DuckDBPyConnection) -> Top:
-    return Top(*(_top_requests(connection, name) for name in ("top_by_arr", "top_by_companies")))
+    closed = _rows(connection, "closed_requests", needs=_RANKING)
+    by_arr, by_companies, by_votes = (_top_requests(connection, by) for by in ("arr", "companies", "votes"))
+    return Top(by_arr, by_companies, by_votes, closed[0][0] if closed else 0)
 
 
-def _top_requests(connection: duckdb.DuckDBPyConnection, name: str) -> tuple[TopRequest, ...]:
-    rows = _rows(connection, name, [TOP], needs=("ranked", "feature_requests"))
+def _top_requests(connection: duckdb.DuckDBPyConnection, by: str) -> tuple[TopRequest, ...]:
+    rows = _rows(connection, "top_requests", {"by": by, "most_rows": TOP}, needs=_RANKING)
     return tuple(
-        TopRequest(request_id, clean(title or ""), companies or 0, f"{Decimal(arr or 0):.2f}", without_rate or 0)
-        for request_id, title, companies, arr, without_rate in rows
+        TopRequest(
+            request_id,
+            clean(title or ""),
+            companies or 0,
+            f"{Decimal(arr or 0):.2f}",
+            without_rate or 0,
+            status or "unknown",
+            place,
+            votes,
+        )
+        for request_id, title, companies, arr, without_rate, status, place, votes in rows
     )
 
 

@@ -36,14 +36,28 @@ from integration_assets.reporting.run_summary import (
     iso_utc,
     unapplied_changes,
 )
-from integration_assets.reporting.text import arr_money, clean, clip, clip_middle, count, duration, moment, percent
+from integration_assets.reporting.text import (
+    arr_money,
+    clean,
+    clip,
+    clip_middle,
+    closed_words,
+    count,
+    duration,
+    moment,
+    percent,
+    status_words,
+)
 
 HEADER_LIMIT = 150
 PART_LIMIT = 800
 REMEDIES_LIMIT = 2_200
-"""Longest part of the message; of one whose lines end with a remedy. Three of these, seven of the others, a recovery,
-the header and the small print stay below 13,000."""
+"""Longest part of the message; of one whose lines end with a remedy. Three of these, five of the others, three
+rankings, a recovery, the header and the small print stay below 13,000."""
 LINE_LIMIT = 210
+TITLE_LIMIT = 60
+TOP_LIMIT = 530
+"""Longest title, and longest part of one ranking: all three together take what two parts may."""
 REASON_LIMIT = 420
 """Longest line that ends with a remedy: three examples with their links, and what to do. More, where there is room."""
 _WITH_REMEDIES = frozenset({"*What happened*", "*What to do*", "*Checks*", "*Quarantined*"})
@@ -105,8 +119,9 @@ def slack_blocks(summary: RunSummary, extra: SummaryExtras) -> tuple[str, list[B
         _ending(summary, extra),
         _records(summary, extra),
         _coverage(summary),
-        _top("Top by ARR", summary.top.by_arr, summary.currency),
-        _top("Top by companies", summary.top.by_companies, summary.currency),
+        _top("Top by ARR", summary.top.by_arr, summary),
+        _top("Top by companies", summary.top.by_companies, summary),
+        _top("Top by votes", summary.top.by_votes, summary),
         _listed("Movers", extra.movers),
         _with_remedies("Checks", _failed_checks(summary)),
         _with_remedies("Quarantined", [line.text for line in summary.quarantine]),
@@ -269,13 +284,22 @@ def _word(name: str) -> str:
     return _safe(name.replace("_", " "), 60)
 
 
-def _top(heading: str, requests: Sequence[TopRequest], currency: str) -> str:
-    lines = [
-        f"{place}. {_safe(request.title, 120)}: {arr_money(request.arr, currency, request.companies_without_rate)}, "
-        f"{count(request.companies, 'company', 'companies')}"
-        for place, request in enumerate(requests, start=1)
-    ]
-    return "\n".join([f"*{heading}*", *lines]) if lines else ""
+def _top(heading: str, requests: Sequence[TopRequest], summary: RunSummary) -> str:
+    closed = f" ({closed_words(summary.top.closed)} not shown)" if summary.top.closed else ""
+    lines = [_top_line(number, request, summary.currency) for number, request in enumerate(requests, start=1)]
+    return "\n".join([f"*{heading}*{closed}", *lines]) if lines else ""
+
+
+def _top_line(number: int, request: TopRequest, currency: str) -> str:
+    arr = arr_money(request.arr, currency, request.companies_without_rate)
+    numbers = f"{arr}, {count(request.companies, 'company', 'companies')}"
+    title = _safe(request.title, TITLE_LIMIT)
+    # A summary of an earlier version has neither place nor status nor votes.
+    if not request.place:
+        return f"{number}. {title}: {numbers}"
+    # By its place among all, as everywhere else.
+    status = status_words(request.status)
+    return f"{request.place:,}. {title} ({status}): {numbers}, {count(request.votes, 'vote')}"
 
 
 def _failed_checks(summary: RunSummary) -> list[str]:
@@ -366,6 +390,8 @@ def _whole_lines(text: str) -> str:
     """The text, or as many of its lines as fit in one part, and how many did not."""
     lines = text.split("\n")
     most = REMEDIES_LIMIT if lines[0] in _WITH_REMEDIES else PART_LIMIT
+    if lines[0].startswith("*Top by "):
+        most = TOP_LIMIT
     while len("\n".join(lines)) > most - 30:
         # Whole lines: a cut in the middle of one could break its markup.
         lines.pop()

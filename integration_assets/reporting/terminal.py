@@ -32,11 +32,13 @@ from integration_assets.reporting.text import (
     arr_money,
     clean,
     clip,
+    closed_words,
     count,
     duration,
     lacking_rate,
     moment,
     percent,
+    status_words,
 )
 
 PLAIN_WIDTH = 160
@@ -199,15 +201,38 @@ def _calls_line(system: str, calls: SystemCalls, floor: int | None) -> str:
 
 
 def _show_top(console: Console, summary: RunSummary) -> None:
-    for heading, requests in (("Top by ARR", summary.top.by_arr), ("Top by companies", summary.top.by_companies)):
+    top = summary.top
+    rankings = (("Top by ARR", top.by_arr), ("Top by companies", top.by_companies), ("Top by votes", top.by_votes))
+    for heading, requests in rankings:
         if requests:
             table = plain_or_boxed(
-                console, heading, ("#", "right"), ("request", "left"), ("companies", "right"), ("ARR", "right")
+                console,
+                heading,
+                ("#", "right"),
+                ("request", "left"),
+                ("status", "left"),
+                ("companies", "right"),
+                ("votes", "right"),
+                ("ARR", "right"),
             )
-            for place, request in enumerate(requests, start=1):
-                arr = arr_money(request.arr, summary.currency, request.companies_without_rate)
-                table.add_row(str(place), Text(clip(clean(request.title), 60)), f"{request.companies:,}", arr)
+            for number, request in enumerate(requests, start=1):
+                table.add_row(
+                    # A summary of an earlier version knows neither place nor status nor votes.
+                    f"{request.place or number:,}",
+                    Text(clip(clean(request.title), 60)),
+                    status_words(request.status) if request.status else "-",
+                    f"{request.companies:,}",
+                    f"{request.votes:,}" if request.place else "-",
+                    arr_money(request.arr, summary.currency, request.companies_without_rate),
+                )
             print_wide(console, table)
+    if top.closed:
+        print_wide(console, Text(not_shown(top.closed, "`rankings --all`"), style="dim"))
+
+
+def not_shown(closed: int, how: str) -> str:
+    """Say how many shipped and closed requests a list leaves out, and how to see them."""
+    return f"{closed_words(closed)} {'is' if closed == 1 else 'are'} not shown: {how}"
 
 
 def show_quarantine(console: Console, lines: Sequence[QuarantineLine]) -> None:
@@ -228,10 +253,13 @@ def show_quarantine(console: Console, lines: Sequence[QuarantineLine]) -> None:
 _ORDERS: Mapping[Order, str] = {"arr": "ARR", "companies": "companies", "votes": "votes"}
 
 
-def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Order, currency: str) -> None:
+def show_rankings(
+    console: Console, requests: Sequence[RankedRequest], *, by: Order, currency: str, closed: int = 0
+) -> None:
     """A ranking, with each request's place by the other measures.
 
-    The gap is the place by votes minus the place by ARR: above zero, counting votes undersells the request.
+    `closed` is how many requests are left out because they are shipped or closed; places count them. The gap is the
+    place by votes minus the place by ARR: above zero, counting votes undersells the request.
     """
     # The order asked for is the first column already.
     others = [order for order in _ORDERS if order != by]
@@ -257,7 +285,7 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
         table.add_row(
             f"{rank[by]:,}",
             Text(clip(clean(request.title), 60)),
-            request.status.replace("_", " "),
+            status_words(request.status),
             f"{amount(request.arr)}{lacking_rate(request.companies_without_rate)}",
             *([amount(request.open_pipeline or "0")] if pipeline else []),
             f"{request.companies:,}",
@@ -266,6 +294,8 @@ def show_rankings(console: Console, requests: Sequence[RankedRequest], *, by: Or
             _gap(request.rank_gap),
         )
     print_wide(console, table)
+    if closed:
+        print_wide(console, Text(not_shown(closed, "--all"), style="dim"))
 
 
 def _gap(gap: int) -> Text:

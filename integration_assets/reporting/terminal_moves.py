@@ -10,7 +10,7 @@ from rich.text import Text
 from integration_assets.reporting.moves import HistoryOrder, Move, Moved
 from integration_assets.reporting.run_summary import iso_utc
 from integration_assets.reporting.terminal import plain_or_boxed, print_wide
-from integration_assets.reporting.text import amount, clean, clip, lacking_rate, moment
+from integration_assets.reporting.text import amount, clean, clip, lacking_rate, moment, status_words
 
 _STYLES = {"up": "green", "down": "red", "new": "cyan", "gone": "magenta"}
 
@@ -29,6 +29,7 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
         f"Movers by {_name(by)}, {since} to {moment(iso_utc(moved.now))}",
         ("change", "left"),
         ("request", "left"),
+        ("status", "left"),
         ("before", "right"),
         ("now", "right"),
         ("companies", "right"),
@@ -40,6 +41,7 @@ def show_moves(console: Console, moved: Moved, *, by: HistoryOrder, currency: st
             _change(move),
             # Of a request that is gone only the id is left: titles are not part of the history.
             Text(clip(clean(move.title or f"{move.request_id} (gone)"), 60)),
+            status_words(move.status) if move.title else "-",
             *(f"{place:,}" if place is not None else "-" for place in (move.before, move.now)),
             _from_to(move.companies_before, move.companies_now),
             f"{amount(move.arr_now)}{lacking_rate(move.companies_without_rate)}" if move.arr_now is not None else "-",

@@ -110,6 +110,16 @@ def count(number: int, noun: str, plural: str | None = None) -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def status_words(status: str | None) -> str:
+    """A canonical status as people read it: `in progress`."""
+    return (status or "unknown").replace("_", " ")
+
+
+def closed_words(number: int) -> str:
+    """Say how many requests a list of open ones leaves out: `12 shipped or closed requests`; nothing without any."""
+    return count(number, "shipped or closed request") if number else ""
+
+
 def moment(iso: str | None) -> str:
     """An ISO time of the run summary as `2026-03-01 11:30 UTC`, or `never`."""
     if iso is None:

@@ -105,6 +105,8 @@ def test_it_holds_the_run_and_the_ranking(summary, ranking):
         "3 min 23 s",
         "153 requests, 409 links",
         "ARR by request",
+        "Votes by request",
+        "Open requests; places count all.",
         "Votes matched to a company",
         "title is too long",
         "company domains unique",
@@ -116,7 +118,7 @@ def test_it_holds_the_run_and_the_ranking(summary, ranking):
         "1 field edited by people in the CRM",
     ):
         assert words in found.text, words
-    assert found.tags.count("svg") == 5
+    assert found.tags.count("svg") == 6
 
 
 def test_hostile_titles_are_words(summary, ranking):

@@ -145,7 +145,7 @@ def test_the_store_finds_the_moves_that_comparing_everything_finds(history, by):
     whole = compare(days[1], days[2], by)
     assert len(whole) > 200
     for most in (10, 1_000):
-        moved = read_moves(history, by=by, most=most)
+        moved = read_moves(history, by=by, most=most, everything=True)
         assert moved is not None
         assert moved.found == len(whole)
         assert [told(one) for one in moved.moves] == [told(one) for one in whole[:most]]

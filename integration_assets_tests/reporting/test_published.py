@@ -48,13 +48,22 @@ def shown(console: Console) -> str:
     return str(file.getvalue())
 
 
-@pytest.mark.parametrize(("by", "first"), [("arr", "Title 1"), ("companies", "Title 7"), ("votes", "Title 7")])
+@pytest.mark.parametrize(("by", "first"), [("arr", "Title 1"), ("companies", "Title 6"), ("votes", "Title 6")])
 def test_rankings(settings, console, by, first):
-    """The ranking is in the order asked for, with the currency of the last run."""
+    """Open requests are in the order asked for, with the currency of the last run, and what is left out is counted."""
     show_rankings(console, settings, "default", by, 1)
+    assert "1 shipped or closed request is not shown: --all" in shown(console)
     assert first in shown(console)
     assert "ARR USD" in shown(console)
     assert f"Requests by {by}".lower() in shown(console).lower()
+
+
+def test_rankings_of_all_requests(settings, console):
+    """`--all` has the closed ones as well, with their status, and nothing is left out."""
+    show_rankings(console, settings, "default", "votes", 1, everything=True)
+    assert "Title 7" in shown(console)
+    assert "closed" in shown(console)
+    assert "not shown" not in shown(console)
 
 
 def test_report_of_the_last_run(settings, console, tmp_path):

@@ -163,6 +163,15 @@ def test_titles_are_harmless(summary, title):
     assert not set(line) & {"<", ">", "\u202e", "\u200b", "@"}
 
 
+def test_rankings_show_open_requests_with_status_and_what_is_left_out(summary):
+    """Each of the three rankings has places among all requests, and counts what is shipped or closed."""
+    sso = TopRequest("r1", "Single sign-on", 3, "99000.00", status="in_progress", place=6, votes=40)
+    shown = message(msgspec.structs.replace(summary, top=Top((sso,), (sso,), (sso,), closed=5)))
+    for heading in ("ARR", "companies", "votes"):
+        assert f"*Top by {heading}* (5 shipped or closed requests not shown)" in shown
+    assert shown.count("6. Single sign-on (in progress): 99,000 USD, 3 companies, 40 votes") == 3
+
+
 nasty = st.text(st.sampled_from("a&<>` \n\u202e@.é*"), max_size=400) | st.just("&" * 5000)
 nasty_list = st.lists(nasty, max_size=12)
 numbers = st.dictionaries(nasty, st.integers(0, 10**12), max_size=12)
@@ -179,7 +188,9 @@ def test_message_fits_whatever_comes(state, strings, lists, tallies):
     """At most 50 blocks, 3,000 characters a section and 13,000 in all, and every block is one Slack accepts."""
     reasons, notes, movers, titles = lists
     run_id, tenant, error, system = strings
-    top = tuple(TopRequest(title[:10], title, 10**9, "9" * 11) for title in titles[:5])
+    top = tuple(
+        TopRequest(title[:10], title, 10**9, "9" * 11, 10**6, "under_review", 10**6, 10**9) for title in titles[:5]
+    )
     big = 10**12
     summary = RunSummary(
         version=1,
@@ -200,7 +211,7 @@ def test_message_fits_whatever_comes(state, strings, lists, tallies):
         quarantined=tallies[2],
         currency="USD",
         plan=PlanLine("f" * 64, held=True, reasons=tuple(reasons)),
-        top=Top(top, top),
+        top=Top(top, top, top, 10**6),
         freshness=Freshness(),
     )
     extra = SummaryExtras(error=error, run_url="http://x/" + "y" * 480, notes=tuple(notes), movers=tuple(movers))

@@ -92,16 +92,18 @@ def test_failed_checks_are_left_to_whoever_lists_all(console, summary):
 
 
 def test_rankings(console, store):
-    """Both rankings are in their order, with the other places and the gap; open ones only when asked."""
+    """Both rankings are in their order, with the other places and the gap; closed ones only when asked."""
     by_arr = read_rankings(store, by="arr", limit=3)
-    by_companies = read_rankings(store, by="companies", limit=3, open_only=True)
+    by_companies = read_rankings(store, by="companies", limit=3)
+    assert read_rankings(store, by="companies", limit=1, everything=True)[0].request_id == "r7"
     assert [one.request_id for one in by_arr] == ["r1", "r2", "r3"]
     assert [one.request_id for one in by_companies] == ["r6", "r5", "r4"]
     show_rankings(console, by_arr, by="arr", currency="EUR")
-    show_rankings(console, by_companies, by="companies", currency="EUR")
+    show_rankings(console, by_companies, by="companies", currency="EUR", closed=12)
     assert ["1", "Title", "1", "open", "7,004", "1", "10", "7", "7", "+6"] in lines(console)
     assert ["2", "Title", "6", "open", "2,001", "6", "60", "6", "2", "-4"] in lines(console)
     assert "ARR EUR" in shown(console)
+    assert shown(console).count("12 shipped or closed requests are not shown: --all") == 1
 
 
 def test_unresolved(console, store):

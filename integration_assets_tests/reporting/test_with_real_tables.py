@@ -157,8 +157,8 @@ def test_movers_come_from_the_history(ranked_store):
         rank(ranked_store, as_of=NOON + timedelta(days=1))
         snapshot_history(ranked_store, as_of=NOON + timedelta(days=1))
     assert read_movers(ranked_store) == (
-        "Request 1: place 2 → 1 by ARR",
-        "Request 2: place 1 → 2 by ARR",
+        "Request 1 (open): place 2 → 1 by ARR",
+        "Request 2 (open): place 1 → 2 by ARR",
     )
 
 

@@ -1,4 +1,4 @@
--- Requests by votes and by ARR, as far as they are among the first of either.
+-- Open requests by votes and by ARR, as far as they are among the first of either.
 -- grain: one request; key: request_id
 -- inputs: ranked.feature_requests
 -- $most: the last place that counts as one of the first
@@ -8,5 +8,5 @@ SELECT
     rank_by_votes,
     rank_by_arr
 FROM ranked.feature_requests
-WHERE rank_by_votes <= $most OR rank_by_arr <= $most
+WHERE is_open AND (rank_by_votes <= $most OR rank_by_arr <= $most)
 ORDER BY rank_by_arr

@@ -1,4 +1,4 @@
--- Requests whose place by ARR changed most between the two last snapshots.
+-- Open requests whose place by ARR changed most between the two last snapshots.
 -- grain: one request; key: request_id
 -- inputs: ranked.rank_history, ranked.feature_requests; parameter 1: most rows
 WITH snapshots AS (
@@ -20,11 +20,12 @@ dated AS (
 
 SELECT
     requests.title,
+    requests.status,
     earlier.rank_by_arr AS rank_before,
     latest.rank_by_arr AS rank_now
 FROM dated AS latest
 INNER JOIN dated AS earlier ON latest.request_id = earlier.request_id AND earlier.age = 2
 INNER JOIN ranked.feature_requests AS requests ON latest.request_id = requests.request_id
-WHERE latest.age = 1 AND latest.rank_by_arr != earlier.rank_by_arr
+WHERE latest.age = 1 AND requests.is_open AND latest.rank_by_arr != earlier.rank_by_arr
 ORDER BY abs(latest.rank_by_arr - earlier.rank_by_arr) DESC, latest.rank_by_arr ASC
 LIMIT $1

@@ -1,6 +1,7 @@
 -- The ranking as a terminal shows it.
 -- grain: one request; key: request_id
--- inputs: ranked.feature_requests; parameters: by (arr | companies | votes), most_rows, open_only
+-- inputs: ranked.feature_requests
+-- $by: arr | companies | votes; $most_rows; $everything: requests that are closed as well
 SELECT
     request_id,
     title,
@@ -16,6 +17,6 @@ SELECT
     companies_without_rate,
     open_pipeline
 FROM ranked.feature_requests
-WHERE is_open OR NOT $open_only
+WHERE is_open OR $everything
 ORDER BY CASE $by WHEN 'arr' THEN rank_by_arr WHEN 'companies' THEN rank_by_companies ELSE rank_by_votes END
 LIMIT $most_rows
