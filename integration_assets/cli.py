@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from integration_assets import __version__
-from integration_assets.commands import keys, overrides, reports, serve, table, tenants
+from integration_assets.commands import forget, keys, overrides, reports, serve, table, tenants
 from integration_assets.commands.help import CommandsInOrder, examples
 from integration_assets.commands.shared import (
     DEFAULT,
@@ -77,6 +77,11 @@ app.command(
     short_help="Show what a run did.",
     epilog=examples("report", "report --html report.html", "report --run 3f2a"),
 )(reports.report)
+app.command(
+    "forget",
+    short_help="Take a person out of everything that is kept here.",
+    epilog=examples("forget", "forget - --yes", "forget --tenant acme --environment production"),
+)(forget.forget)
 
 
 FullRead = Annotated[bool, typer.Option("--full", help="Read everything again, not only what changed.")]

@@ -25,6 +25,7 @@ from integration_assets.connectors.crm.hubspot.library import LIBRARY
 from integration_assets.connectors.internal.description import describe
 from integration_assets.connectors.specs import ProviderSpec
 from integration_assets.errors import EXIT_CODES, EXIT_USAGE
+from integration_assets.housekeeping.store_places import ADDRESS_COLUMNS, ID_COLUMNS
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.settings import ResolutionSettings
@@ -115,6 +116,13 @@ def test_the_page_of_tables_is_that_of_the_published_tables() -> None:
     """It is made by a command, from the descriptions."""
     made = "python -m integration_assets_tests.support.tables_page > docs/reference/tables.md"
     assert reference("tables") == tables_page(), f"make it anew: {made}"
+
+
+def test_the_page_of_personal_data_names_every_column_with_people() -> None:
+    """The columns of the page are exactly those that `forget` knows, which its own tests hold against a real store."""
+    page = (DOCS / "operations" / "privacy.md").read_text(encoding="utf-8").split("## Outside it")[0]
+    known = {f"{place.table}.{place.column}" for place in ID_COLUMNS} | {".".join(place) for place in ADDRESS_COLUMNS}
+    assert first_cells(page) == known
 
 
 def test_the_page_of_systems_is_made_from_the_specs() -> None:

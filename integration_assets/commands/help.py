@@ -20,6 +20,7 @@ ORDER = (
     "overrides",
     "tenants",
     "keys",
+    "forget",
     "serve",
     "dev",
     "sandbox",

@@ -31,6 +31,8 @@ WITH changes AS (
     WHERE
         ledger.portal_id = getvariable('portal_id')
         AND ledger.action IN ('link', 'unlink')
+        -- of a person who was forgotten: nobody knows any more whom to link
+        AND ledger.target_id IS NOT NULL
         AND ledger.ledger_id >= (
             SELECT min(first_one.ledger_id)
             FROM sync.ledger AS first_one

@@ -11,3 +11,5 @@ WHERE
     ledger.run_id = getvariable('undone_run')
     AND ledger.portal_id = getvariable('portal_id')
     AND ledger.action IN ('link', 'unlink')
+    -- of a person who was forgotten
+    AND ledger.target_id IS NOT NULL

@@ -1,0 +1,244 @@
+"""Taking one person out of what a tenant has left: stores, published files, reports, overrides, Dagster's records.
+
+The outside systems are not touched. While it works it holds the run locks of both environments, so that no run reads
+the person in again meanwhile.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+
+from integration_assets.config import Environment, Settings
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.housekeeping.person import Person
+from integration_assets.housekeeping.store_places import Erased, Kind, erase_in_store, ids_in_store
+from integration_assets.resolution.addresses import split_address
+from integration_assets.resolution.overrides import normalised_match, read_overrides, write_overrides
+from integration_assets.runs.in_process import INSTANCE_CONFIG, dagster_home
+from integration_assets.staging.publishing import publish, published_path
+from integration_assets.staging.rewriting import rewrite_store
+from integration_assets.staging.store import HeldStore, hold_store, store_path
+from integration_assets.staging.transactions import transaction
+from integration_assets.tenants.removal import PUT_AWAY, files_of
+from integration_assets.whole_files import write_whole
+
+WHAT = "forget"
+BUSY_SECONDS = 30.0
+"""Longest wait for Dagster to end what it writes into one of its files."""
+_OWN_WAY = frozenset({"staging", "published", "overrides"})
+"""Folders whose files are no texts, or are gone through with more than a search."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """A place the person was found in: rows of a table, mappings, texts of files."""
+
+    where: str
+    what: str
+    count: int
+
+
+class Forgotten(msgspec.Struct, frozen=True):
+    """Places the person was found in, and what an operator has to know besides, one line each."""
+
+    places: tuple[Place, ...]
+    notes: tuple[str, ...]
+
+
+class _UndoneError(Exception):
+    """Rolls a dry run's transaction back."""
+
+
+def forget_person(
+    settings: Settings,
+    tenant: str,
+    address: str,
+    *,
+    ids: tuple[str, ...] = (),
+    environments: tuple[Environment, ...],
+    apply: bool,
+) -> Forgotten:
+    """Take a person out of what this installation keeps of a tenant; without `apply` only say where there is one.
+
+    `settings` are the tenant's, without secrets. `ids` are ids of the person in the outside systems that no store knows
+    any more. Doing it twice finds nothing the second time.
+
+    Raises:
+        ConfigurationError: the address is none.
+        LockError: a run or a command is at work in one of the stores.
+        PermanentError: a store or file cannot be read or written; what was done up to there stays done.
+    """
+    if split_address(address) is None:
+        raise ConfigurationError("that is no e-mail address: nothing was looked for")
+    person = Person(address, ids)
+    places: list[Place] = []
+    notes: list[str] = []
+    with ExitStack() as stack:
+        # All locks before the first change: half of it done and the other half refused would look like all of it.
+        held = [
+            (environment, path, stack.enter_context(hold_store(path, WHAT)))
+            for environment in environments
+            if (path := store_path(settings.home, settings.store_url, environment, tenant)).exists()
+        ]
+        known = {environment: ids_in_store(store.connection, person) for environment, _, store in held}
+        found = {one for each in known.values() for of_kind in each.values() for one in of_kind}
+        everywhere = person.with_ids(person.ids | found)
+        # Files first: what identifies the person in them are the ids that the stores know until they forget them.
+        places += _in_files(settings, tenant, everywhere, apply=apply)
+        places += _in_dagster(dagster_home(settings.home), everywhere, apply=apply)
+        places += _in_overrides(settings.overrides_path, person, settings, apply=apply)
+        voters = {one for each in known.values() for one in each["voter"]}
+        for environment, path, store in held:
+            mine: dict[Kind, set[str]] = {
+                "voter": voters | person.ids,
+                "contact": known[environment]["contact"] | person.ids,
+            }
+            erased = _in_store(store, person, mine, apply=apply)
+            places += [Place(str(path), f"rows of {table}", rows) for table, rows in sorted(erased.rows.items())]
+            notes += [
+                f"plan {old[:12]} lost its changes of the person's links: it is plan {new[:12]} now, and has to be "
+                "approved under that name"
+                for old, new in erased.plans
+            ]
+            if apply:
+                _finish(settings, tenant, environment, path, store)
+    return Forgotten(tuple(places), (*notes, *_what_stays(settings)))
+
+
+def _in_store(store: HeldStore, person: Person, ids: dict[Kind, set[str]], *, apply: bool) -> Erased:
+    erased = Erased()
+    with suppress(_UndoneError), transaction(store.connection):
+        erased = erase_in_store(store.connection, person, ids)
+        # Done for real and taken back: a dry run that counted by other statements could promise what is not so.
+        if not apply:
+            raise _UndoneError
+    return erased
+
+
+def _finish(settings: Settings, tenant: str, environment: Environment, path: Path, store: HeldStore) -> None:
+    """Publish what is left, and write the store anew, even where nothing was found: blocks of old rows go with it."""
+    published = published_path(settings.home, environment, tenant)
+    if published.exists():
+        publish(store.connection, published)
+    try:
+        rewrite_store(store.connection, path)
+    except OSError as error:
+        raise PermanentError(
+            f"{path} cannot be written anew: {error.strerror or error}; its rows are gone, their bytes may not be: "
+            "free some space, then run it again"
+        ) from error
+
+
+def _in_files(settings: Settings, tenant: str, person: Person, *, apply: bool) -> Iterator[Place]:
+    """Texts of the tenant: endings of runs, reports, alerts, what was asked last."""
+    for found in files_of(settings, tenant):
+        if _OWN_WAY & {*found.folder.parts}:
+            continue
+        files = [file for path in found.paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+        changed = sum(_scrub_file(file, person, apply=apply) for file in files if file.is_file())
+        if changed:
+            yield Place(str(found.folder), "files", changed)
+
+
+def _scrub_file(file: Path, person: Person, *, apply: bool) -> bool:
+    try:
+        text = file.read_bytes().decode("utf-8", "surrogateescape")
+        scrubbed = person.scrubbed_json(text) if file.suffix == ".json" else person.scrubbed(text)
+        if apply and scrubbed != text:
+            write_whole(file, scrubbed.encode("utf-8", "surrogateescape"), mode=file.stat().st_mode & 0o777)
+    # A running Dagster removes old files of its own; what is gone names nobody.
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise PermanentError(
+            f"{file} cannot be read or written: {error.strerror}; put that right, run it again"
+        ) from error
+    return scrubbed != text
+
+
+def _in_dagster(folder: Path, person: Person, *, apply: bool) -> Iterator[Place]:
+    """Dagster's own files: samples of rows in what its assets tell, with ids and without addresses."""
+    for file in sorted(folder.glob("**/*.db")):
+        if changed := _scrub_database(file, person, apply=apply):
+            yield Place(str(file), "rows", changed)
+    printed = sorted(file for file in folder.glob("storage/**/compute_logs/*") if file.is_file())
+    if changed := sum(_scrub_file(file, person, apply=apply) for file in printed):
+        yield Place(str(folder / "storage"), "files", changed)
+
+
+def _scrub_database(file: Path, person: Person, *, apply: bool) -> int:
+    changed = 0
+    with _clear_errors(file), closing(sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None)) as database:
+        # What is replaced is overwritten with zeros, in pages that are freed as well.
+        database.execute("PRAGMA secure_delete = ON")
+        database.execute("BEGIN IMMEDIATE")
+        for table, column in _texts_of(database):
+            where = " OR ".join(f'instr(lower("{column}"), ?) > 0' for _ in person.needles)
+            rows = database.execute(
+                f'SELECT rowid, "{column}" FROM "{table}" WHERE {where}',  # noqa: S608  # nosec B608  # names from SQLite
+                person.needles,
+            ).fetchall()
+            for row_id, text in rows:
+                scrubbed = person.scrubbed_json(text) if text[:1] in "{[" else person.scrubbed(text)
+                if scrubbed != text:
+                    changed += 1
+                    database.execute(f'UPDATE "{table}" SET "{column}" = ? WHERE rowid = ?', [scrubbed, row_id])  # noqa: S608  # nosec B608
+        database.execute("COMMIT" if apply else "ROLLBACK")
+        if apply and changed:
+            # Pages that were freed earlier, and the log beside the file, have rows as they were.
+            database.execute("VACUUM")
+            database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return changed
+
+
+def _texts_of(database: sqlite3.Connection) -> list[tuple[str, str]]:
+    tables = database.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
+    return [
+        (table, column)
+        for (table,) in tables.fetchall()
+        for _, column, kind, *_ in database.execute(f'PRAGMA table_info("{table}")').fetchall()
+        if kind == "" or "CHAR" in kind.upper() or "TEXT" in kind.upper()
+    ]
+
+
+def _in_overrides(path: Path, person: Person, settings: Settings, *, apply: bool) -> Iterator[Place]:
+    """Mappings of the person's address, and notes that name the person."""
+    domains = {"personal_domains": settings.personal_domains, "business_domains": settings.business_domains}
+    mappings = read_overrides(path, **domains)
+    kept = [one for one in mappings if normalised_match(one.match) != person.key]
+    scrubbed = [msgspec.structs.replace(one, note=person.scrubbed(one.note)) for one in kept]
+    changed = len(mappings) - len(kept) + sum(one != other for one, other in zip(kept, scrubbed, strict=True))
+    if changed and apply:
+        try:
+            write_overrides(path, scrubbed)
+        except OSError as error:
+            raise PermanentError(f"{path} cannot be written: {error.strerror}; put that right, run it again") from error
+    if changed:
+        yield Place(str(path), "mappings", changed)
+
+
+def _what_stays(settings: Settings) -> Iterator[str]:
+    """What this command does not reach, as far as it can be known."""
+    put_away = settings.home / PUT_AWAY
+    if put_away.is_dir() and any(put_away.iterdir()):
+        yield f"{put_away} has files of removed tenants, which were not searched: delete them"
+    configuration = dagster_home(settings.home) / INSTANCE_CONFIG
+    if configuration.exists() and any(word in configuration.read_text("utf-8") for word in ("postgres", "mysql")):
+        yield (
+            "Dagster keeps its records in a database server, which was not searched: they hold ids of people, no "
+            "addresses, and go with their runs after INTEGRATION_ASSETS_KEEP_RUNS_DAYS"
+        )
+
+
+@contextmanager
+def _clear_errors(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        raise PermanentError(
+            f"{file} cannot be searched or written: {error}; stop what uses it, then run it again"
+        ) from None
