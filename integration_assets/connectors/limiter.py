@@ -64,6 +64,7 @@ class RateHeaders(msgspec.Struct, frozen=True):
     """Names (lower-case) of the headers in which a system states its limits. None: it has no such header.
 
     `limit` calls per `interval_ms`, of which `remaining` are left; `daily_limit` and `daily_remaining` likewise.
+    `always_ms` is the interval of a system that has no header for it.
     """
 
     limit: str | None = None
@@ -71,6 +72,7 @@ class RateHeaders(msgspec.Struct, frozen=True):
     interval_ms: str | None = None
     daily_limit: str | None = None
     daily_remaining: str | None = None
+    always_ms: int | None = None
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -181,7 +183,7 @@ class Limiter:
 
     def learn(self, bucket: str, headers: Mapping[str, str], names: RateHeaders) -> None:
         """Take over what an answer's headers (lower-case names) state about the limits."""
-        limit, interval = _number(headers, names.limit), _number(headers, names.interval_ms)
+        limit, interval = _number(headers, names.limit), _number(headers, names.interval_ms) or names.always_ms
         if limit and interval:
             stated = Window(limit, _whole_seconds(interval))
             with self._log.held() as buckets:

@@ -17,6 +17,8 @@ import msgspec
 
 from integration_assets.connectors.limiter import RateHeaders
 
+EPOCH_FROM = 1e9
+"""A `Retry-After` above this is no number of seconds, which would be 30 years, but a moment in seconds since 1970."""
 LONGEST_WAIT = 120.0
 """Seconds. No answer makes us wait longer than this at a time, whatever it says."""
 
@@ -122,7 +124,8 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
     """Seconds of a `Retry-After` header, given as a number or as an HTTP date; None when absent or unreadable.
 
     A date is a moment of the server's clock, which its `Date` header tells; `now` (default: our own clock) is used
-    without one. Source: RFC 9110, section 10.2.3. The result may be negative or absurdly large; the caller clamps it.
+    without one. Source: RFC 9110, section 10.2.3. Some systems send the moment in seconds since 1970, which that does
+    not allow. The result may be negative or absurdly large; the caller clamps it.
     """
     text = headers.get("retry-after", "").strip()
     try:
@@ -134,7 +137,9 @@ def retry_after(headers: Mapping[str, str], *, now: float | None = None) -> floa
         except (ValueError, OverflowError):
             return None
     # "nan" is a number to `float`, and compares with nothing.
-    return None if math.isnan(seconds) else seconds
+    if math.isnan(seconds):
+        return None
+    return seconds - _servers_clock(headers, now) if EPOCH_FROM < seconds < math.inf else seconds
 
 
 def _servers_clock(headers: Mapping[str, str], now: float | None) -> float:

@@ -238,6 +238,8 @@ def test_a_base_url_that_is_none_is_refused(url: str) -> None:
         ({"retry-after": "86400"}, 119, 121),
         ({"retry-after": "Sat, 01 Jan 2050 00:00:09 GMT", "date": "Sat, 01 Jan 2050 00:00:00 GMT"}, 9, 10.1),
         ({"retry-after": "Mon, 01 Jan 2001 00:00:09 GMT", "date": "Mon, 01 Jan 2001 00:00:00 GMT"}, 9, 10.1),
+        ({"retry-after": "2524608009", "date": "Sat, 01 Jan 2050 00:00:00 GMT"}, 9, 10.1),
+        ({"retry-after": "1000000001"}, 0, 0.2),
     ],
     ids=[
         "seconds",
@@ -248,6 +250,8 @@ def test_a_base_url_that_is_none_is_refused(url: str) -> None:
         "a day",
         "date of a clock ahead",
         "date of a clock behind",
+        "seconds since 1970",
+        "seconds since 1970 in the past",
     ],
 )
 def test_429_waits_what_it_says_within_bounds(
@@ -381,7 +385,8 @@ def test_the_systems_table_decides_before_the_common_one(action: Action, kind: t
 
 
 @pytest.mark.parametrize(
-    ("header", "named"), [("86400", 86_400.0), ("-5", None), ("soon", None), ("99999999999", None), (None, None)]
+    ("header", "named"),
+    [("86400", 86_400.0), ("-5", None), ("soon", None), ("99999999999", None), ("1000000001", None), (None, None)],
 )
 def test_when_it_may_be_asked_again_is_kept_with_the_error(header: str | None, named: float | None) -> None:
     """For whoever starts the next run; what is no time to come is no appointment."""

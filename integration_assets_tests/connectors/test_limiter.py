@@ -224,6 +224,15 @@ def test_a_stated_interval_is_rounded_up(interval: str, seconds: int, clock: Fak
     assert limiter.windows() == (Window(100, seconds),)
 
 
+def test_a_system_may_state_calls_of_an_interval_that_is_always_the_same(clock: FakeClock) -> None:
+    """Without a header for the interval, and with no window to begin with."""
+    limiter = clock.limiter({})
+    limiter.learn("default", {"x-max": "2", "x-left": "1"}, RateHeaders("x-max", "x-left", always_ms=60_000))
+    assert limiter.windows() == (Window(2, 60),)
+    take(limiter, 2)
+    assert sum(clock.slept) == pytest.approx(60, abs=0.1)
+
+
 PLANS: tuple[Any, ...] = ({"default": (Window(20, 10),)}, {"default": (Window(10, 10),)}, {"default": (Window(5, 10),)})
 
 
