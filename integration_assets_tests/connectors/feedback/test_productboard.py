@@ -11,8 +11,9 @@ import pytest
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.feedback.plain_text import plain_text
 from integration_assets.connectors.feedback.productboard.connector import ProductboardFeedback
-from integration_assets.connectors.feedback.productboard.records import KEPT_FROM_US, REDACTED, plain_text
+from integration_assets.connectors.feedback.productboard.records import KEPT_FROM_US, REDACTED
 from integration_assets.errors import ContractError, PermanentError
 from integration_assets.models import Account, FeatureRequest, Page, Vote, Voter
 from integration_assets.sandbox.lookalike import Fault, Lookalike

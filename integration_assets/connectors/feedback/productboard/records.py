@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from datetime import datetime
-from html.parser import HTMLParser
 from typing import Any
 
 import msgspec
 
+from integration_assets.connectors.feedback.plain_text import plain_text
 from integration_assets.connectors.feedback.reading import Id, Reader, Time, UnusableError, read, utc
 from integration_assets.invisible import is_blank
 from integration_assets.models import Account, Board, FeatureRequest, Status, Vote, Voter
@@ -205,27 +205,3 @@ def _shown(field: str, value: str | None, unreadable: dict[str, str]) -> str | N
 def reader(kind: str, convert: Callable[[Any, dict[str, str]], Any], listed_as: Collection[str]) -> Reader:
     """A reader of lists of some types, by our word for their records."""
     return Reader(kind, convert, f"productboard.{'_'.join(listed_as)}", DOCUMENTED)
-
-
-class _Text(HTMLParser):
-    _BLOCKS = frozenset({"p", "br", "div", "li", "h1", "h2", "h3", "h4", "tr"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.parts: list[str] = []
-
-    def handle_data(self, data: str) -> None:
-        self.parts.append(data)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in self._BLOCKS:
-            self.parts.append("\n")
-
-
-def plain_text(html: str) -> str:
-    """The words of a description, which comes as HTML, a line for each paragraph."""
-    parser = _Text()
-    parser.feed(html)
-    parser.close()
-    lines = (" ".join(line.split()) for line in "".join(parser.parts).splitlines())
-    return "\n".join(line for line in lines if line)
