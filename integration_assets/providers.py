@@ -16,6 +16,7 @@ from integration_assets.connectors.feedback.canny.spec import CANNY
 from integration_assets.connectors.feedback.productboard.spec import PRODUCTBOARD
 from integration_assets.connectors.feedback.quackback.spec import QUACKBACK
 from integration_assets.connectors.feedback.table.spec import TABLE
+from integration_assets.connectors.feedback.uservoice.spec import USERVOICE
 from integration_assets.connectors.slack_spec import SLACK
 from integration_assets.connectors.specs import ProviderKind, ProviderSpec
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from integration_assets.models import ObjectDefinition
 
 PROVIDERS: Mapping[str, ProviderSpec] = {
-    spec.name: spec for spec in (CANNY, PRODUCTBOARD, QUACKBACK, TABLE, HUBSPOT, SALESFORCE, TWENTY, SLACK)
+    spec.name: spec for spec in (CANNY, PRODUCTBOARD, QUACKBACK, USERVOICE, TABLE, HUBSPOT, SALESFORCE, TWENTY, SLACK)
 }
 """Provider name → its spec. The first of a kind is the one that is meant where nothing is configured."""
 

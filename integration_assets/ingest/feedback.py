@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Literal, TypeVar
 
 from integration_assets.connectors.feedback.abilities import Abilities, VoteList
-from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.connectors.feedback.base import FeedbackSystem, IgnoredFilterError
 from integration_assets.connectors.specs import STATUSES
 from integration_assets.errors import PermanentError
 from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, IngestContext, chunks, read_pages, size_of
@@ -187,19 +187,30 @@ async def _compare_scores(feedback: FeedbackSystem, context: IngestContext) -> N
     either number moves.
     """
     abilities, suspects = feedback.abilities, _moved(context)
-    if _whole_list_is_cheaper(abilities, context, suspects):
-        context.due.add("votes")
-        context.connection.execute("DELETE FROM loading.votes")
-        # What a dead run had read is part of what differs now.
-        forget_vote_pages(context.connection)
-        context.votes_kept = 0
-        await _read_votes(feedback, context)
-    elif abilities.vote_list is not VoteList.NONE and abilities.votes_of_request:
-        await _read_votes_again(feedback, context, suspects)
-    if abilities.votes_of_request and "votes" not in context.due:
-        # Not after a whole read, which has just seen them all.
-        await _look_at_votes(feedback, context, next_to_look_at(context.connection, suspects))
+    try:
+        if _whole_list_is_cheaper(abilities, context, suspects):
+            await _read_all_votes_again(feedback, context)
+        elif abilities.vote_list is not VoteList.NONE and abilities.votes_of_request:
+            await _read_votes_again(feedback, context, suspects)
+        if abilities.votes_of_request and "votes" not in context.due:
+            # Not after a whole read, which has just seen them all.
+            await _look_at_votes(feedback, context, next_to_look_at(context.connection, suspects))
+    except IgnoredFilterError as error:
+        # The list of all is the only way on this server, and of no use where nothing differs or it was just read.
+        context.inputs.notes.append(error.message)
+        if suspects and "votes" not in context.due:
+            await _read_all_votes_again(feedback, context)
     context.differences = _differences(context)
+
+
+async def _read_all_votes_again(feedback: FeedbackSystem, context: IngestContext) -> None:
+    """Read the whole list of votes in place of what was loaded of it."""
+    context.due.add("votes")
+    context.connection.execute("DELETE FROM loading.votes")
+    # What a dead run had read is part of what differs now.
+    forget_vote_pages(context.connection)
+    context.votes_kept = 0
+    await _read_votes(feedback, context)
 
 
 def _moved(context: IngestContext) -> list[str]:

@@ -14,7 +14,12 @@ from typing import Literal, Protocol, runtime_checkable
 import msgspec
 
 from integration_assets.connectors.feedback.abilities import Abilities
+from integration_assets.errors import PermanentError
 from integration_assets.models import Account, Board, Company, FeatureRequest, Page, Rejected, StatusChange, Vote, Voter
+
+
+class IgnoredFilterError(PermanentError):
+    """Votes of one request were asked for, and votes of others came: this server does not tell them apart."""
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -58,10 +63,10 @@ class FeedbackSystem(Protocol):
         """All boards the credential can see. Never asked for without `abilities.boards`."""
 
     def feature_requests(self, *, statuses: Collection[str]) -> AsyncIterator[Page[FeatureRequest]]:
-        """All requests of the built-in statuses and of `statuses` (the source's words), oldest first.
+        """All requests of the built-in statuses and of `statuses` (the source's words).
 
-        What exists from the first call to the last is served even when the list changes meanwhile; where a system
-        cannot promise that, its pages are `doubtful`.
+        They come oldest first unless `abilities` say otherwise. What exists from the first call to the last is served
+        even when the list changes meanwhile; where a system cannot promise that, its pages are `doubtful`.
         """
 
     async def newest_feature_requests(self) -> Page[FeatureRequest]:
@@ -83,6 +88,9 @@ class FeedbackSystem(Protocol):
         The list of all is never asked for where there is none, nor that of a request without `votes_of_request`. A page
         of a request's votes that others follow has a `cursor`. `after` is the `cursor` of a page read before: the list
         goes on behind it, or, where the source does not know it any more, begins anew.
+
+        Raises:
+            IgnoredFilterError: the server gives votes of all requests for one; only the list of all is of use there.
         """
 
     async def voter(self, voter_id: str) -> Voter | Rejected | None:

@@ -19,7 +19,7 @@ from integration_assets.models import (
     Vote,
     Voter,
 )
-from integration_assets.sandbox import canny, productboard, quackback
+from integration_assets.sandbox import canny, productboard, quackback, uservoice
 from integration_assets.sandbox.canny import records
 from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.quackback.records import Kind
@@ -281,8 +281,86 @@ QUACKBACK_STATUS_OF = {
     "wont_do": Status.CLOSED,
 }
 
+
+def uservoice_sample() -> Sample:
+    """115 suggestions in two forums, one of them merged and listed, 230 supporters, 120 users, 105 accounts."""
+    account = uservoice.Account(clock=lambda: (START + 400 * DAY) / 1000, options=uservoice.Options(lists_merged=True))
+    sample = Sample(uservoice.uservoice_lookalike(account), account.client_secret, "", ())
+    # One call more: the token.
+    sample.options, sample.newest_calls = {"client_id": account.client_id}, 2
+    account.add_status("Someday")
+    account.add_status("Won't do", is_open=False)
+    forums = [account.add_forum(name, created=START) for name in ("Product", "Website")]
+    category, label = account.add("categories", {"name": "Dashboard"}), account.add("labels", {"name": "iOS"})
+    for forum in forums:
+        sample.boards[str(forum.id)] = Board(str(forum.id), forum.fields["name"])
+    accounts = []
+    for number in range(105):
+        external_id = f"company {number}/é" if number % 2 else None
+        made = account.add_account(f"Company {number}", external_id, (None, 0, 10_023, 9_900)[number % 4])
+        accounts.append((made.id, external_id or str(made.id)))
+        spend = (None, "0.00", "100.23", "99.00")[number % 4]
+        sample.accounts[accounts[-1][1]] = Account(accounts[-1][1], f"Company {number}", None, spend)
+    for number in range(120):
+        user = account.add_user(f"P {number}", None if number % 10 == 0 else f"Person.{number}@c{number}.example")
+        own = [accounts[number % 105], accounts[0]][: number % 3] if number % 105 else []
+        for one, _ in own:
+            account.join(user.id, one)
+        # Known from a product, and of no account there.
+        account.join(user.id, None)
+        sample.voters[str(user.id)] = Voter(str(user.id), user.fields["email_address"], tuple(one for _, one in own))
+    people, words = list(sample.voters), [None, *USERVOICE_STATUS_OF]
+    for number in range(115):
+        forum, author, word = forums[number % 2], people[number] if number % 5 else None, words[number % len(words)]
+        made = account.add_suggestion(
+            forum.id, f"Idea {number} ✨", created=START + number * DAY, author_id=int(author) if author else None
+        )
+        made.fields |= {"body": "<p>why &amp; how</p>", "body_mime_type": ("text/html", "text/plain")[number % 2]}
+        made.links |= {"category": category.id, "labels": [label.id]} if number % 2 else {}
+        made.links["status"] = account.status(word).id if word else None
+    suggestions = list(account.lists["suggestions"].values())
+    for number in range(230):
+        person = None if number % 50 == 7 else int(people[number % 120])
+        account.support(suggestions[number % 100].id, person, created=START + number * 1000)
+    account.merge(suggestions[1].id, suggestions[2].id)
+    for number, suggestion in enumerate(suggestions):
+        word, author = words[number % len(words)], suggestion.links["created_by"]
+        sample.requests[str(suggestion.id)] = FeatureRequest(
+            request_id=str(suggestion.id),
+            title=suggestion.fields["title"],
+            status=Status.DUPLICATE if number == 1 else USERVOICE_STATUS_OF[word] if word else Status.OPEN,
+            source_status=word,
+            board_id=str(suggestion.links["forum"]),
+            board=("Product", "Website")[number % 2],
+            category="Dashboard" if number % 2 else None,
+            details="<p>why &amp; how</p>" if number % 2 else "why & how",
+            url=suggestion.fields["portal_url"],
+            tags=("iOS",) if number % 2 else (),
+            score=len(account.supporters_of(suggestion.id)),
+            author_id=None if author is None else str(author),
+            created_at=at(START + number * DAY),
+        )
+    for supporter in account.lists["supporters"].values():
+        user_id = supporter.links["user"]
+        voter = None if user_id is None else Voter(str(user_id), sample.voters[str(user_id)].email)
+        created = datetime.fromisoformat(supporter.fields["created_at"])
+        sample.votes[str(supporter.id)] = Vote(str(supporter.id), str(supporter.links["suggestion"]), voter, created)
+    return sample
+
+
+USERVOICE_STATUS_OF = {
+    "under review": Status.UNDER_REVIEW,
+    "planned": Status.PLANNED,
+    "started": Status.IN_PROGRESS,
+    "completed": Status.COMPLETE,
+    "declined": Status.CLOSED,
+    "Someday": Status.UNKNOWN,
+    "Won't do": Status.CLOSED,
+}
+
 SAMPLES: dict[str, Callable[[], Sample]] = {
     "canny": canny_sample,
     "productboard": productboard_sample,
     "quackback": quackback_sample,
+    "uservoice": uservoice_sample,
 }

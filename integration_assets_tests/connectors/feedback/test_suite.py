@@ -10,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
-from integration_assets.connectors.credential import Token
 from integration_assets.connectors.feedback.abilities import VoteList
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.feedback.quackback import connector as quackback
@@ -41,7 +40,9 @@ def no_minute_to_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
 def feedback_system(provider: str) -> FeedbackSystem:
     """A connector that was not opened: it says what it is."""
     opened = feedback_factory(provider)(
-        base_url="http://127.0.0.1:1", credential=Token(SecretStr("a-key-of-no-use")), calls=CallCounter()
+        base_url="http://127.0.0.1:1",
+        credential=PROVIDERS[provider].credential(SecretStr("a-key-of-no-use"), {}),
+        calls=CallCounter(),
     )
     return cast("FeedbackSystem", opened)
 
@@ -60,7 +61,7 @@ def talk(
         async with served(sample.app) as url:
             opened = feedback_factory(provider)(
                 base_url=url + sample.path,
-                credential=Token(SecretStr(key or sample.key)),
+                credential=PROVIDERS[provider].credential(SecretStr(key or sample.key), sample.options),
                 calls=calls or CallCounter(),
                 options=sample.options,
             )
@@ -162,7 +163,8 @@ def test_requests_come_oldest_first_votes_and_changes_newest_first(provider: str
     abilities = feedback_system(provider).abilities
     # A system that cannot tell its newest requests has no order of them.
     if abilities.newest_requests:
-        assert [request.created_at for request in requests] == sorted(request.created_at for request in requests)
+        times = [request.created_at for request in requests]
+        assert times == sorted(times, reverse=abilities.requests_newest_first)
     # Where they are had by request, the order is that of one request's.
     if abilities.vote_list is VoteList.NONE:
         lists = [[vote for vote in votes if vote.request_id == request_id] for request_id in sample.requests]
@@ -174,7 +176,7 @@ def test_requests_come_oldest_first_votes_and_changes_newest_first(provider: str
 
 
 def test_the_newest_requests_come_in_one_call(provider: str) -> None:
-    """A few, the newest first: the end of the whole list, backwards. What else they need was read with them once."""
+    """A few, the newest first: those of the whole list from its newest end. What else they need was read once."""
     sample, calls = SAMPLES[provider](), CallCounter()
     if not feedback_system(provider).abilities.newest_requests:
         pytest.skip("it cannot tell its newest requests")
@@ -188,7 +190,8 @@ def test_the_newest_requests_come_in_one_call(provider: str) -> None:
 
     newest, listed = talk(provider, sample, story, calls=calls)
     assert newest.records
-    assert list(newest.records) == listed[::-1][: len(newest.records)]
+    ordered = listed if feedback_system(provider).abilities.requests_newest_first else listed[::-1]
+    assert list(newest.records) == ordered[: len(newest.records)]
 
 
 def test_unnamed_custom_statuses_are_found_in_votes_and_by_id(provider: str) -> None:
