@@ -78,6 +78,9 @@ lock:
 		--exclude-newer $(LOCK_CUTOFF) pyproject.toml -o requirements.lock
 	uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --python-version 3.11 \
 		--exclude-newer $(LOCK_CUTOFF) --group dev pyproject.toml -o requirements-dev.lock
+	uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --python-version 3.11 \
+		--exclude-newer $(LOCK_CUTOFF) --constraint requirements.lock --extra postgres --extra celery --extra kubernetes \
+		pyproject.toml -o deploy/requirements.lock
 
 clean:
 	rm -rf $(VENV) .integration_assets build dist

@@ -474,7 +474,12 @@ def dev(port: Annotated[int, typer.Option("--port", help="Port of the UI on 127.
     """Serve the Dagster UI and its daemon on 127.0.0.1. Without a feedback system's key, on the embedded stand-ins."""
     from integration_assets.dev import run_dev
 
-    raise SystemExit(run_dev(port))
+    try:
+        code = run_dev(port)
+    # Told to stop while the stand-ins were still being set up: a good end of a service, as later on.
+    except KeyboardInterrupt:
+        code = 0
+    raise SystemExit(code)
 
 
 if __name__ == "__main__":

@@ -583,6 +583,55 @@ def load_log_settings() -> LogSettings:
     return _read(LogSettings)
 
 
+LEAST_TOKEN = 16
+"""Characters of a token that nobody guesses."""
+
+
+class MetricsSettings(BaseSettings):
+    """Settings of the numbers for monitoring: the same for all tenants.
+
+    `token` opens `/metrics` of the pages to whoever sends it; without one only this machine may ask. `file` is replaced
+    whenever a run ends and while the sensor `tenants` runs, for a program that collects files.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True, frozen=True)
+
+    token: SecretStr | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_METRICS_TOKEN")
+    file: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_METRICS_FILE")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: Any) -> Any:
+        return _unwrapped(value)
+
+    @field_validator("token")
+    @classmethod
+    def _not_guessed(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        text = value.get_secret_value()
+        # It travels in a header, which takes no blanks and no letters beyond ASCII.
+        if len(text) < LEAST_TOKEN or not text.isascii() or not text.isprintable() or " " in text:
+            raise ValueError(
+                f"must have at least {LEAST_TOKEN} letters, digits and signs: `openssl rand -hex 32` makes one"
+            )
+        return value
+
+    @field_validator("file")
+    @classmethod
+    def _expanded(cls, value: Path | None) -> Path | None:
+        return None if value is None else expanded(value)
+
+
+def load_metrics_settings() -> MetricsSettings:
+    """Read what the environment says about monitoring.
+
+    Raises:
+        ConfigurationError: one line that names each wrong variable and what it must be.
+    """
+    return _read(MetricsSettings)
+
+
 class TenantSettings(Settings):
     """Settings of a tenant whose integrations are in the registry: the environment is never asked for them."""
 

@@ -39,7 +39,7 @@ def run_sandbox(command: list[str], *, port: int, with_setup: bool) -> int:
 
 
 def run_dev(port: int) -> int:
-    """Serve the Dagster UI on `port` until interrupted; returns its exit code.
+    """Serve the Dagster UI on `port` until SIGINT or SIGTERM; returns its exit code, 0 after a signal.
 
     With the key of a feedback system it works on the systems the environment variables name, with a registry on its
     tenants' as well, without either on a fresh embedded sandbox. Dagster keeps its records in `DAGSTER_HOME`, or
@@ -113,7 +113,9 @@ def _serve_ui(
     # What was typed is for this process; the runs are others.
     if log is not None and log.chosen:
         settings[LOG_LEVEL_VARIABLE] = log.level
-    return run_to_its_end(command, {**environment, **settings}, folder)
+    code = run_to_its_end(command, {**environment, **settings}, folder)
+    # Told to stop before it could listen to that, Dagster dies of the signal: for a supervisor both are a good end.
+    return 0 if code in (-signal.SIGTERM, -signal.SIGINT) else code
 
 
 def run_to_its_end(command: list[str], environment: Mapping[str, str], folder: Path | None = None) -> int:

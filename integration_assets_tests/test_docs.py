@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from integration_assets.commands.help import ORDER
-from integration_assets.config import Automation, LogSettings, Settings
+from integration_assets.config import Automation, LogSettings, MetricsSettings, Settings
 from integration_assets.connectors.crm.hubspot.company_writes import HubSpotCompanyWrites
 from integration_assets.connectors.crm.hubspot.connector import (
     LINK_COMPANIES_SCOPES,
@@ -59,8 +59,8 @@ def first_cells(text: str) -> set[str]:
 
 def test_every_variable_is_documented_and_read() -> None:
     """The variables of the reference are exactly those the settings read."""
-    fields = {**Settings.model_fields, **Automation.model_fields, **LogSettings.model_fields}
-    read = {str(field.validation_alias) for field in fields.values()}
+    kinds = (Settings, Automation, LogSettings, MetricsSettings)
+    read = {str(field.validation_alias) for kind in kinds for field in kind.model_fields.values()}
     assert first_cells(reference("variables")) == read
 
 

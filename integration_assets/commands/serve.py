@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -30,4 +31,7 @@ def serve(
     settings = settings_of()
     # Checked and said before serving begins: afterwards the server holds the terminal.
     typer.echo(f"pages on {checked_origin(origin or f'http://{host}:{port}')}", err=True)
-    run_pages(settings, host=host, port=port, origin=origin, proxy=proxy)
+    # Both signals arrive as an interrupt, and again after the server has stopped in order: being told to stop is how a
+    # service ends well.
+    with suppress(KeyboardInterrupt):
+        run_pages(settings, host=host, port=port, origin=origin, proxy=proxy)

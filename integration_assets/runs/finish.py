@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import duckdb
 import msgspec
 
+from integration_assets.config import automation_or_defaults, load_metrics_settings
 from integration_assets.connectors.redaction import redact
 from integration_assets.errors import (
     EXIT_CODES,
@@ -22,6 +23,7 @@ from integration_assets.errors import (
 )
 from integration_assets.logs import without_links
 from integration_assets.reporting.alerts import AlertTransition
+from integration_assets.reporting.metrics import exposition, write_metrics
 from integration_assets.reporting.open_runs import forget_run
 from integration_assets.reporting.outbox import OutboxMessage
 from integration_assets.reporting.rankings import read_movers
@@ -51,6 +53,7 @@ from integration_assets.runs.slack_delivery import new_message, send_message, sl
 from integration_assets.runs.state import UNDO_MODES, RunState, first_line
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.sharing import share_published
+from integration_assets.tenants.settings import registry_tenants
 
 log = logging.getLogger(__name__)
 
@@ -151,9 +154,23 @@ def _finish(state: RunState) -> RunResult:
         floor=dict(conclusion.facts.floor),
         report=str(report) if report else None,
         retry_at=conclusion.retry_at,
+        calls_left_today=state.quota.daily_remaining,
     )
     _log_end(result)
-    return keep_result(state, result)
+    kept = keep_result(state, result)
+    _write_numbers(state)
+    return kept
+
+
+def _write_numbers(state: RunState) -> None:
+    """Replace the file of numbers for monitoring, where one is wanted."""
+    try:
+        if state.settings is not None and (file := load_metrics_settings().file) is not None:
+            period = timedelta(minutes=automation_or_defaults().sync_minutes)
+            write_metrics(file, exposition(state.settings.home, registry_tenants(state.settings), period=period))
+    # The run has ended, and its ending is kept: numbers that are not written are old ones, which monitoring shows.
+    except (OSError, IntegrationError) as error:
+        log.warning("the numbers for monitoring were not written: %s", error)
 
 
 def _log_message(message: Message) -> None:

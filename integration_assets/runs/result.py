@@ -31,6 +31,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
     `error` is one line; `plan_id` names the saved plan, if any; `floor` has the fewest calls the work done takes;
     `published` and `report` are files; `retry_at` is when a sensor tries it again, UTC, None when it does not.
+    `calls_left_today` is what the CRM said is left of its daily quota, None where it says nothing.
     """
 
     exit_code: int
@@ -44,6 +45,7 @@ class RunResult(msgspec.Struct, frozen=True):
     floor: dict[str, int] = {}
     report: str | None = None
     retry_at: datetime | None = None
+    calls_left_today: int | None = None
 
 
 def read_result(home: Path, environment: Environment, tenant: str, run_id: str) -> RunResult | None:

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from integration_assets.tenants.registry.passwords import fits
 from integration_assets.web.answers import without_content
 from integration_assets.web.middleware import Gate
+from integration_assets.web.monitoring import Monitoring
 from integration_assets.web.routes import ROUTES
 from integration_assets.web.site import Site
 
@@ -23,5 +24,6 @@ def create_app(site: Site) -> Starlette:
     )
     app.router.redirect_slashes = False  # a path is there or it is not
     app.state.site = site
+    app.state.monitoring = Monitoring(site)
     fits(None, "")  # the hash that stands for users who do not exist is made once, here: later it would take time
     return app

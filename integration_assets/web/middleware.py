@@ -19,8 +19,8 @@ TARGET_BYTES = 4_096
 """Of a path with its query. Ours have a few hundred."""
 MOST_HEADERS = 100
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
-HEALTH = "/health"
-"""Asked by machines that know the address only: the one path that answers to any Host."""
+BY_MACHINES = frozenset({"/health", "/ready", "/metrics"})
+"""Asked by machines that know the address only: these paths answer to any Host, and show nothing of a tenant for it."""
 _OURS = frozenset(name for name, _ in SECURITY_HEADERS) | {b"server"}
 log = logging.getLogger("integration_assets.web")
 
@@ -72,7 +72,7 @@ class Gate:
             return HTTPStatus.METHOD_NOT_ALLOWED
         hosts = Headers(scope=scope).getlist("host")
         # A foreign Host is how DNS rebinding reaches a loopback service, and how links in a page are poisoned.
-        if scope["path"] != HEALTH and (len(hosts) != 1 or hosts[0].lower() not in self.site.hosts):
+        if scope["path"] not in BY_MACHINES and (len(hosts) != 1 or hosts[0].lower() not in self.site.hosts):
             return HTTPStatus.BAD_REQUEST
         return None
 
@@ -97,13 +97,13 @@ class _Answer:
         await self._send(message)
 
     def log(self) -> None:
-        """One line, without the path as asked: it may hold what somebody typed."""
+        """One line: method, route, status, time, id. Never the path as asked: it may hold what somebody typed."""
         # A made-up method is text of a stranger and could forge a line of the log.
         method = self._scope["method"] if self._scope["method"] in METHODS else "-"
         route = getattr(self._scope.get("route"), "path", "-")
         spent = (time.monotonic() - self._began) * 1000
         log.info(
-            "%s %s %s %d ms %s",
+            "%s %s %s %dms request=%s",  # with its unit in one word, no time passes for a second status
             method,
             route,
             self.status,

@@ -16,12 +16,15 @@ from integration_assets.web import (
 )
 from integration_assets.web.answers import redirect
 from integration_assets.web.endpoints import Endpoint, call, form, page
+from integration_assets.web.monitoring import metrics, ready
 from integration_assets.web.open_pages import STATIC, health, security_txt, static_file
 
 OPEN: tuple[Route, ...] = (
     Route("/login", pages_login.login_page, methods=["GET"]),
     Route("/login", pages_login.login, methods=["POST"]),
     Route("/health", health, methods=["GET"]),
+    Route("/ready", ready, methods=["GET"]),
+    Route("/metrics", metrics, methods=["GET"]),
     Route("/.well-known/security.txt", security_txt, methods=["GET"]),
     *(Route(f"/static/{name}", static_file(name), methods=["GET"]) for name in STATIC),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uvicorn
 
-from integration_assets.config import Settings
+from integration_assets.config import Settings, load_metrics_settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import registry
 from integration_assets.web.app import create_app
@@ -27,10 +27,12 @@ def run_pages(settings: Settings, *, host: str, port: int, origin: str | None, p
         ConfigurationError: there is no registry or key; or plain http beyond this machine.
     """
     seen_as = checked_origin(origin or f"http://{host}:{port}")
+    token = load_metrics_settings().token
     with registry(settings) as opened:
         if opened is None:
             raise ConfigurationError("there is no registry yet: `integration-assets tenants add` makes one")
-        server = uvicorn.Server(server_config(Site(settings, opened, seen_as), host=host, port=port, proxy=proxy))
+        site = Site(settings, opened, seen_as, metrics_token=token)
+        server = uvicorn.Server(server_config(site, host=host, port=port, proxy=proxy))
         server.run()
 
 

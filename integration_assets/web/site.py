@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from pydantic import SecretStr
 from starlette.requests import Request
 
 from integration_assets.config import Settings
@@ -20,13 +21,17 @@ LOOPBACK_COOKIE = "sid"
 
 @dataclass(frozen=True)
 class Site:
-    """An application. `origin` is how browsers see it: `https://host`, or `http://127.0.0.1:PORT` on loopback."""
+    """An application. `origin` is how browsers see it: `https://host`, or `http://127.0.0.1:PORT` on loopback.
+
+    `metrics_token` opens its numbers to whoever sends it; None: to this machine only.
+    """
 
     settings: Settings
     registry: Registry
     origin: str
     logins: LoginLimit = field(default_factory=login_limit)
     tests: AttemptLimit = field(default_factory=connection_test_limit)
+    metrics_token: SecretStr | None = None
 
     @property
     def scheme(self) -> str:

@@ -217,3 +217,19 @@ def test_analysts_query_the_published_database_while_a_run_goes_on(synced: World
     assert ran.code == 0, ran.err
     assert _published(synced).stat().st_mtime_ns > reached
     assert synced.writes() == []
+
+
+def test_a_run_replaces_the_file_of_numbers_where_one_is_wanted(synced: World) -> None:
+    """Its end, its calls and what the CRM said of its quota; a file that cannot be written costs the run nothing."""
+    file = synced.home.parent / "numbers.prom"
+    ran = synced.run("sync", json_file=True, INTEGRATION_ASSETS_METRICS_FILE=str(file))
+    text = file.read_text(encoding="utf-8")
+    numbers = dict(re.findall(r"^integration_assets_(\w+\{.*?\}) (\S+)$", text, re.MULTILINE))
+    of_tenant = 'environment="sandbox",tenant="default"'
+    assert float(numbers[f"last_run_succeeded{{{of_tenant}}}"]) == 1
+    assert float(numbers[f"crm_calls_left_today{{{of_tenant}}}"]) > 0
+    calls = ran.summary["api_calls"]["hubspot"]["total"]
+    assert float(numbers['calls_total{environment="sandbox",system="hubspot"}']) >= calls > 0
+    assert "@" not in text
+    nowhere = synced.home.parent / "nowhere" / "numbers.prom"
+    assert synced.run("sync", INTEGRATION_ASSETS_METRICS_FILE=str(nowhere)).code == 0

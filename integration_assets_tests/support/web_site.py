@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 import uvicorn
+from pydantic import SecretStr
 
 from integration_assets.config import Settings
 from integration_assets.tenants.registry.database import Registry
@@ -26,10 +27,11 @@ LOOPBACK = "127.0.0.1"
 
 
 @contextlib.contextmanager
-def served(settings: Settings, registry: Registry) -> Iterator[Site]:
+def served(settings: Settings, registry: Registry, *, metrics_token: SecretStr | None = None) -> Iterator[Site]:
     """The application on a free port, for the length of a block."""
     with socket.create_server((LOOPBACK, 0)) as listener:
-        site = Site(settings, registry, f"http://{LOOPBACK}:{listener.getsockname()[1]}")
+        origin = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
+        site = Site(settings, registry, origin, metrics_token=metrics_token)
         server = uvicorn.Server(server_config(site, host=LOOPBACK, port=0))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

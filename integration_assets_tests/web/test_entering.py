@@ -43,11 +43,13 @@ def example(route: Route) -> str:
     return route.path
 
 
-def test_exactly_four_groups_of_routes_are_open(stranger: Client) -> None:
-    """Login, health, security.txt and the static files answer anybody; every other route sends strangers away."""
+def test_exactly_five_groups_of_routes_are_open(stranger: Client) -> None:
+    """Login, what machines ask, security.txt and the static files; every other route sends strangers away."""
     assert {route.path for route in OPEN} == {
         "/login",
         "/health",
+        "/ready",
+        "/metrics",
         "/.well-known/security.txt",
         "/static/app.css",
         "/static/app.js",

@@ -80,6 +80,15 @@ class Registry:
         with translated():
             return retried(once)
 
+    def is_current(self) -> bool:
+        """True if the tables are of the version that this code knows: a newer one may have migrated them meanwhile.
+
+        Raises:
+            As `session`.
+        """
+        with self.session() as session:
+            return _revision(session.connection()) == HEAD
+
     def _begun(self) -> Session:
         session = Session(self.engine)
         try:
