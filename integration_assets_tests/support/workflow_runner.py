@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]  # no types are installed for it
+import yaml
 
 WORKFLOWS = Path(__file__).parents[2] / ".github" / "workflows"
 SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
