@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import TypeVar
 
 from integration_assets.config import Environment, ProviderSettings, Settings, TenantSettings
@@ -68,6 +69,11 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
     return _naming(own, opening)
 
 
+def folder_of_tenant(settings: Settings, tenant: str) -> Path:
+    """The folder that the operator keeps for a tenant's files; it need not be there."""
+    return (settings.home / TENANTS_FILES / tenant).absolute()
+
+
 def _options(settings: Settings, own: ProviderSettings) -> dict[str, str]:
     """Settings for a connector, the files of a tenant in the folder the operator keeps for them.
 
@@ -77,7 +83,7 @@ def _options(settings: Settings, own: ProviderSettings) -> dict[str, str]:
     options = own.options
     if not isinstance(settings, TenantSettings):
         return options
-    folder = (settings.home / TENANTS_FILES / settings.tenant).absolute()
+    folder = folder_of_tenant(settings, settings.tenant)
     for setting in own.spec.settings:
         if setting.is_path and setting.name in options:
             path = folder / options[setting.name]

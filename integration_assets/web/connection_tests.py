@@ -37,7 +37,7 @@ def check_third_party(context: RequestContext, record: str) -> Said:
     attempt = check_third_party_connection(
         context.registry, context.settings, context.own, record_id(record), context.actor
     )
-    return _said(_run(context, attempt))
+    return _said(run_counted(context, attempt))
 
 
 def check_internal(context: RequestContext, record: str) -> Said:
@@ -51,7 +51,7 @@ def check_internal(context: RequestContext, record: str) -> Said:
     attempt = check_internal_connection(
         context.registry, context.settings, context.own, record_id(record), context.actor
     )
-    return _said(_run(context, attempt))
+    return _said(run_counted(context, attempt))
 
 
 def preview(
@@ -72,11 +72,18 @@ def preview(
         mappings=mappings,
         rows=PREVIEWED,
     )
-    outcome, rows = _run(context, attempt)
+    outcome, rows = run_counted(context, attempt)
     return _said(outcome), rows
 
 
-def _run(context: RequestContext, attempt: Coroutine[Any, Any, T]) -> T:
+def run_counted(context: RequestContext, attempt: Coroutine[Any, Any, T]) -> T:
+    """Make an attempt that costs this machine something, unless the tenant made too many within a minute.
+
+    Raises:
+        FieldError: a description of an internal system cannot be used.
+        Problem: too many within a minute.
+    """
+
     async def counted() -> T:
         try:
             await context.site.tests.count({"tenant": context.own.id})

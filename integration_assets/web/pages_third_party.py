@@ -15,7 +15,7 @@ from integration_assets.tenants.registry.changes import NewThirdParty, ThirdPart
 from integration_assets.tenants.registry.providers import scopes_of, usual_address
 from integration_assets.tenants.registry.views import UNSET, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
-from integration_assets.web import integration_changes
+from integration_assets.web import integration_changes, table_form
 from integration_assets.web.answers import redirect
 from integration_assets.web.connection_tests import check_third_party
 from integration_assets.web.form_values import NO_SECRET, below, expiry, flat, shown_expiry, typed
@@ -188,6 +188,7 @@ def _form(
         values=Form(dict(values)),
         errors=errors,
         rotating=rotating,
+        columns=table_form.PATH if provider.value == table_form.PROVIDER else None,
         title=_title(view) if view else f"Add {PROVIDERS[provider].label}",
         tested=(outcome, MEANINGS[Tried(outcome)]) if outcome in list(Tried) else None,
     )

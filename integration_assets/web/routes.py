@@ -11,8 +11,10 @@ from integration_assets.web import (
     pages_internal,
     pages_login,
     pages_runs,
+    pages_table,
     pages_third_party,
     pages_unresolved,
+    table_form,
 )
 from integration_assets.web.answers import redirect
 from integration_assets.web.endpoints import Endpoint, call, form, page
@@ -68,6 +70,8 @@ _THIRD_PARTY: tuple[Route, ...] = (
     _get(_THIRD, page(pages_third_party.overview)),
     _get(f"{_THIRD}/new", page(pages_third_party.new)),
     _post(f"{_THIRD}/new", form(pages_third_party.create)),
+    _get(table_form.PATH, page(pages_table.choose)),
+    _post(table_form.PATH, form(pages_table.work)),
     _get(f"{_THIRD}/{{record_id}}", page(pages_third_party.edit)),
     _post(f"{_THIRD}/{{record_id}}", form(pages_third_party.save)),
     _post(f"{_THIRD}/{{record_id}}/rotate", form(pages_third_party.rotate)),

@@ -84,6 +84,7 @@ class TableFeedback:
     """The relations of a mapping as a `FeedbackSystem`. Use as an async context manager.
 
     `mapping` is the TOML file; the files it names are looked for from its folder, and with `confined` nowhere else.
+    `described` stands in for what the file says, for a look at a mapping before it is saved.
     `environment` holds the variable with a database's URL.
     """
 
@@ -91,13 +92,14 @@ class TableFeedback:
         self,
         *,
         mapping: Path,
+        described: TableMapping | None = None,
         calls: CallCounter | None = None,
         confined: bool = False,
         environment: Mapping[str, str] | None = None,
         page: int = PAGE,
     ) -> None:
         self._path = mapping
-        self._mapping = read_mapping(mapping)
+        self._mapping = described or read_mapping(mapping)
         self._folder = mapping.absolute().parent
         self._confined = confined
         self._calls = calls

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from integration_assets.connectors.feedback.table.connector import TableFeedback
-from integration_assets.connectors.feedback.table.mapping import read_mapping
+from integration_assets.connectors.feedback.table.mapping import TableMapping, read_mapping
 from integration_assets.models import Company, FeatureRequest, Page, Vote
 
 SHOWN = 5
@@ -34,14 +34,17 @@ class Look(msgspec.Struct, frozen=True):
     findings: tuple[str, ...]
 
 
-async def first_rows(mapping: Path) -> Look:
+async def first_rows(mapping: Path, *, described: TableMapping | None = None, confined: bool = False) -> Look:
     """Read requests, votes and companies whole; show the first of each.
+
+    `described` stands in for what is in the file `mapping`, which need not be there then. `confined`: nothing outside
+    its folder is read.
 
     Raises:
         IntegrationError: the mapping or what it names cannot be read.
     """
-    described = read_mapping(mapping)
-    async with TableFeedback(mapping=mapping) as table:
+    described = described or read_mapping(mapping)
+    async with TableFeedback(mapping=mapping, described=described, confined=confined) as table:
         found = [
             await _look(
                 "requests", ("id", "title", "status", "board", "created"), table.feature_requests(statuses=()), _request

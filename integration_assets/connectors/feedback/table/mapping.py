@@ -243,8 +243,8 @@ def _problem(mapping: TableMapping, needs: tuple[str, ...]) -> str | None:
             return problem
     if why := why_no_date_format(mapping.dates.format):
         return f"[dates].format: {why}"
-    if mapping.dates.time_zone not in available_timezones() or not _is_zone(mapping.dates.time_zone):
-        return "[dates].time_zone: must be a name such as Europe/Berlin, or UTC"
+    if why := why_no_time_zone(mapping.dates.time_zone):
+        return f"[dates].time_zone: {why}"
     if why := why_no_money_format(mapping.money.format):
         return f"[money].format: {why}"
     if mapping.database is not None and (why := _problem_of_database(mapping.database)):
@@ -308,6 +308,13 @@ def _problem_of_database(database: Database) -> str | None:
     if database.url_variable is not None or database.file is None or not database.file.strip():
         return f"{database.kind} is a file: name it by file"
     return None
+
+
+def why_no_time_zone(name: str) -> str | None:
+    """Say what a zone of dates must be; None where this is one."""
+    if name in available_timezones() and _is_zone(name):
+        return None
+    return "must be a name such as Europe/Berlin, or UTC"
 
 
 def _is_zone(name: str) -> bool:

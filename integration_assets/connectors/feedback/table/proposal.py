@@ -6,7 +6,6 @@ What can be read two ways is left open.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,8 +14,9 @@ from pathlib import Path
 
 import msgspec
 
-from integration_assets.connectors.feedback.table.mapping import RELATIONS
+from integration_assets.connectors.feedback.table.mapping import RELATIONS, Dates, Money, Relation, TableMapping
 from integration_assets.connectors.feedback.table.samples import Sample
+from integration_assets.connectors.feedback.table.writing import HEAD, quoted
 from integration_assets.errors import ConfigurationError
 
 _WORDS: Mapping[str, Mapping[str, str]] = {
@@ -90,8 +90,12 @@ _AMOUNT = re.compile(r"(?P<before>\D{0,3}?)-?(?P<number>\d[\d.,' \u00a0\u202f]*)
 
 
 class Proposal(msgspec.Struct, frozen=True):
-    """A mapping as TOML, what is still `open` in it, and `notes` for the person who looks at it."""
+    """A mapping, as it is and as TOML, what is still `open` in it, and `notes` for the person who looks at it.
 
+    Where the format of dates is open, that of `mapping` is "", which no mapping may have.
+    """
+
+    mapping: TableMapping
     text: str
     open: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -117,21 +121,21 @@ def propose(samples: Sequence[Sample], folder: Path, *, dates: str | None = None
         for field_of in [f"{name}.{field}"]
     }
     chosen, still_open = _one_format(formats, dates)
-    parts = [_HEAD]
+    parts = [HEAD]
     if chosen != "iso":
-        parts.append(f"[dates]\nformat = {_quoted(chosen)}\n")
+        parts.append(f"[dates]\nformat = {quoted(chosen)}\n")
     money, notes = _money(relations)
     if money:
-        parts.append(f"[money]\nformat = {_quoted(money)}\n")
+        parts.append(f"[money]\nformat = {quoted(money)}\n")
     parts.extend(_toml_of(name, *relations[name], folder) for name in RELATIONS if name in relations)
     parts.extend(f"# {line}\n" for line in still_open)
     said = [note for one in samples for note in one.notes]
-    return Proposal("\n".join(parts), tuple(still_open), (*said, *notes))
-
-
-_HEAD = """# Where the relations of the table are, and which column is which field. Paths start at this file's folder.
-# Every field and setting: docs/reference/table.md.
-"""
+    described = {
+        name: Relation(file=_relative(one.path, folder), columns=columns) for name, (one, columns) in relations.items()
+    }
+    bare = TableMapping(dates=Dates(format=chosen), money=Money(format=money) if money else Money())
+    mapping = msgspec.structs.replace(bare, **described)
+    return Proposal(mapping, "\n".join(parts), tuple(still_open), (*said, *notes))
 
 
 def fitting(relation: str, one: Sample) -> dict[str, str]:
@@ -288,19 +292,17 @@ def _written(cell: str) -> str | None:
 
 
 def _toml_of(name: str, one: Sample, columns: Mapping[str, str], folder: Path) -> str:
-    path = Path(os.path.relpath(one.path.absolute(), folder.absolute())).as_posix()
     unused = [column for column in one.header if column not in columns.values()]
-    lines = [f"[{name}]", f"file = {_quoted(path)}", "", f"[{name}.columns]"]
-    lines += [f"{field} = {_quoted(column)}" for field, column in columns.items()]
+    lines = [f"[{name}]", f"file = {quoted(_relative(one.path, folder))}", "", f"[{name}.columns]"]
+    lines += [f"{field} = {quoted(column)}" for field, column in columns.items()]
     if unused:
-        lines.append(f"# not used: {', '.join(map(_quoted, _first(unused, 20)))}")
+        lines.append(f"# not used: {', '.join(map(quoted, _first(unused, 20)))}")
     return "\n".join(lines) + "\n"
+
+
+def _relative(path: Path, folder: Path) -> str:
+    return Path(os.path.relpath(path.absolute(), folder.absolute())).as_posix()
 
 
 def _first(names: Iterable[str], most: int) -> list[str]:
     return list(names)[:most]
-
-
-def _quoted(text: str) -> str:
-    # A string of JSON is one of TOML; a line end in a name would end a comment, and is escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

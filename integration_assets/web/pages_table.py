@@ -1,0 +1,278 @@
+"""Settings: the columns of a table of one's own, proposed from its files, changed in a form, and saved.
+
+Only files of the folder that the operator keeps for the tenant are looked at, as a run would.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from pathlib import Path
+
+import msgspec
+from starlette.responses import Response
+
+from integration_assets.connectors.feedback.table.first_rows import Look, first_rows
+from integration_assets.connectors.feedback.table.mapping import TYPE_OF_SUFFIX, TableMapping, read_mapping
+from integration_assets.connectors.feedback.table.proposal import propose
+from integration_assets.connectors.feedback.table.samples import Sample, sample
+from integration_assets.connectors.feedback.table.writing import mapping_text
+from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError
+from integration_assets.masking import mask_addresses
+from integration_assets.tenants.integrations import TENANTS_FILES, folder_of_tenant
+from integration_assets.tenants.registry.changes import NewThirdParty, ThirdPartyChanges
+from integration_assets.tenants.registry.views import ThirdPartyView
+from integration_assets.tenants.registry.words import Provider, Scope
+from integration_assets.web import integration_changes
+from integration_assets.web.answers import redirect
+from integration_assets.web.audit_notes import note
+from integration_assets.web.connection_tests import run_counted
+from integration_assets.web.form_values import below, typed
+from integration_assets.web.pages_third_party import PATH as THIRD_PARTY
+from integration_assets.web.problems import Problem
+from integration_assets.web.rendering import render
+from integration_assets.web.request_context import Form, RequestContext
+from integration_assets.web.table_form import (
+    PROVIDER,
+    SETTING,
+    Headers,
+    labels,
+    mapping_of,
+    problems_of,
+    relation_fields,
+    values_of,
+    why_not_shown,
+)
+from integration_assets.whole_files import write_whole
+
+MOST_FILES = 100
+"""Files that are listed. More of them are no exports of one table."""
+MOST_PICKED = 12
+LARGEST_SHOWN = 64 * 1024**2
+"""Bytes of all files together that are read for a look: it takes a few seconds, and the page waits for it."""
+USUAL_NAME = "feedback.toml"
+
+
+class Workplace(msgspec.Struct, frozen=True):
+    """The tenant's folder with its files, the integration if there is one, and its mapping as far as it is known."""
+
+    folder: Path
+    files: tuple[str, ...]
+    view: ThirdPartyView | None
+    current: str
+    kept: TableMapping
+    remark: str = ""
+
+    def taken(self) -> list[str]:
+        """Names of files in the folder, but for the mapping that is in use."""
+        return [one for one in _names(self.folder) if one != self.current]
+
+    def without_folder(self, message: str) -> str:
+        """A message that does not say where the folder is, which is the operator's business."""
+        return message.replace(str(self.folder.resolve()), "your folder").replace(str(self.folder), "your folder")
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """First rows; or the `problem` with reading them, or a `remark` on why they are not shown."""
+
+    look: Look | None = None
+    problem: str = ""
+    remark: str = ""
+
+
+def choose(context: RequestContext) -> Response:
+    """The mapping in use, to be changed; else the files to propose one from."""
+    place = _workplace(context, context.query("integration"))
+    shown = {one.file for one in place.kept.relations().values() if one.file}
+    if not shown or context.query("files"):
+        return _files_page(context, place)
+    samples, errors = _samples(place, sorted(shown))
+    if errors:
+        return _files_page(context, place, errors)
+    return _columns_page(context, place, samples, {**values_of(place.kept), "name": place.current})
+
+
+def work(context: RequestContext) -> Response:
+    """Propose a mapping, show the first rows by what was typed, or save it."""
+    form = context.form
+    place = _workplace(context, form.text("integration"))
+    picked = [one for one in dict.fromkeys(below(form, "pick").values()) if one in place.files][:MOST_PICKED]
+    if not picked:
+        return _files_page(context, place, {"pick": "choose at least one file"}, HTTPStatus.BAD_REQUEST)
+    samples, unreadable = run_counted(context, _sampled(place, picked))
+    if unreadable:
+        return _files_page(context, place, unreadable, HTTPStatus.BAD_REQUEST)
+    if form.text("do") == "propose":
+        return _proposed(context, place, samples)
+    errors = problems_of(form, _headers(samples), taken=place.taken())
+    if errors:
+        return _columns_page(context, place, samples, typed(form), errors, status=HTTPStatus.BAD_REQUEST)
+    mapping = mapping_of(form, place.kept)
+    seen = asyncio.run(_look(place, mapping))
+    # Not what cannot be read: the next run would end in the same words.
+    if form.text("do") == "save" and not seen.problem:
+        return _saved(context, place, form.text("name"), mapping)
+    status = HTTPStatus.BAD_REQUEST if seen.problem else HTTPStatus.OK
+    return _columns_page(context, place, samples, typed(form), seen=seen, status=status)
+
+
+def _proposed(context: RequestContext, place: Workplace, samples: Sequence[Sample]) -> Response:
+    values = {**values_of(TableMapping()), "name": _free_name(place)}
+    try:
+        proposal = propose(samples, place.folder)
+    # Not found by their names: a person may know better, and chooses them in the empty form.
+    except ConfigurationError as error:
+        return _columns_page(context, place, samples, values, seen=Seen(problem=error.message))
+    values |= values_of(proposal.mapping)
+    errors = problems_of(Form(values), _headers(samples), taken=place.taken())
+    seen = Seen() if errors else asyncio.run(_look(place, proposal.mapping))
+    return _columns_page(context, place, samples, values, errors, seen=seen, notes=proposal.notes)
+
+
+def _saved(context: RequestContext, place: Workplace, name: str, mapping: TableMapping) -> Response:
+    try:
+        write_whole(place.folder / name, mapping_text(mapping).encode())
+    except OSError as error:
+        raise PermanentError(f"{name} cannot be written into your folder: {error.strerror}") from None
+    settings = {SETTING: name}
+    if place.view is None:
+        new = NewThirdParty(provider=Provider(PROVIDER), environment=Scope.ANY, settings=settings)
+        view = integration_changes.add_third_party(context, new)
+    else:
+        changes = ThirdPartyChanges(settings=settings)
+        view = integration_changes.change_third_party(context, place.view.id, changes)
+    note(context, "table_mapping.write", [SETTING], view.id)
+    return redirect(f"{THIRD_PARTY}/{view.id}?done=columns")
+
+
+# -- the folder and its files
+
+
+def _workplace(context: RequestContext, record: str) -> Workplace:
+    folder = folder_of_tenant(context.settings, context.own.slug)
+    view = integration_changes.third_party(context, record) if record else _usual_integration(context)
+    if view is not None and view.provider.value != PROVIDER:
+        raise Problem(HTTPStatus.NOT_FOUND, "This integration has no columns.")
+    files = tuple(_tables(folder))
+    current = str(view.settings.get(SETTING, "")) if view is not None else ""
+    # One of a folder below: what it names lies there, and not where files are picked from.
+    if not current or current not in _names(folder):
+        return Workplace(folder, files, view, "", TableMapping())
+    try:
+        mapping = read_mapping(folder / current)
+    except IntegrationError as error:
+        return Workplace(folder, files, view, "", TableMapping(), error.message.replace(str(folder / current), current))
+    if why := why_not_shown(mapping, files):
+        return Workplace(folder, files, view, "", TableMapping(), why)
+    return Workplace(folder, files, view, current, mapping)
+
+
+def _usual_integration(context: RequestContext) -> ThirdPartyView | None:
+    found = integration_changes.integrations(context)[0]
+    return next((one for one in found if one.provider.value == PROVIDER and one.environment is Scope.ANY), None)
+
+
+def _names(folder: Path) -> list[str]:
+    """Names of files that lie in the folder itself; a link that leads out of it leads to no file of the tenant's."""
+    if not folder.is_dir():
+        return []
+    home = folder.resolve()
+    return sorted(
+        one.name
+        for one in folder.iterdir()
+        if not one.name.startswith(".") and one.is_file() and one.resolve().is_relative_to(home)
+    )
+
+
+def _tables(folder: Path) -> list[str]:
+    return [one for one in _names(folder) if Path(one).suffix.lower() in TYPE_OF_SUFFIX][:MOST_FILES]
+
+
+def _free_name(place: Workplace) -> str:
+    if place.current:
+        return place.current
+    names = _names(place.folder)
+    candidates = [USUAL_NAME, *(f"feedback-{number}.toml" for number in range(2, len(names) + 3))]
+    return next(one for one in candidates if one not in names)
+
+
+async def _sampled(place: Workplace, picked: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
+    return _samples(place, picked)
+
+
+def _samples(place: Workplace, picked: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
+    """First rows of the files, and messages by field for those that cannot be read."""
+    found, errors = [], {}
+    for name in picked:
+        try:
+            found.append(sample(place.folder / name))
+        except IntegrationError as error:
+            errors[f"pick.{place.files.index(name)}"] = place.without_folder(error.message)
+    return found, errors
+
+
+def _headers(samples: Sequence[Sample]) -> Headers:
+    return {one.path.name: one.header for one in samples}
+
+
+async def _look(place: Workplace, mapping: TableMapping) -> Seen:
+    """The first rows by a mapping that is not saved yet, or why there are none."""
+    files = {one.file for one in mapping.relations().values() if one.file}
+    if sum((place.folder / one).stat().st_size for one in files) > LARGEST_SHOWN:
+        size = LARGEST_SHOWN // 1024**2
+        return Seen(remark=f"the files have more than {size} MiB together: a run reads them, this page does not")
+    try:
+        return Seen(await first_rows(place.folder / USUAL_NAME, described=mapping, confined=True))
+    except IntegrationError as error:
+        return Seen(problem=place.without_folder(error.message))
+
+
+# -- pages
+
+
+def _files_page(
+    context: RequestContext, place: Workplace, errors: Mapping[str, str] | None = None, status: int = HTTPStatus.OK
+) -> Response:
+    picked = below(context.form, "pick").values()
+    return render(
+        context,
+        "table_files.html",
+        status,
+        view=place.view,
+        files=place.files,
+        # One proposal is made of all of them most of the time.
+        picked=set(picked) or (set(place.files) if len(place.files) <= MOST_PICKED else set()),
+        folder=f"{TENANTS_FILES}/{context.own.slug}",
+        remark=place.remark,
+        errors=errors or {},
+        labels={f"pick.{number}": name for number, name in enumerate(place.files)} | {"pick": "Files"},
+    )
+
+
+def _columns_page(
+    context: RequestContext,
+    place: Workplace,
+    samples: Sequence[Sample],
+    values: Mapping[str, str],
+    errors: Mapping[str, str] | None = None,
+    *,
+    seen: Seen | None = None,
+    notes: Sequence[str] = (),
+    status: int = HTTPStatus.OK,
+) -> Response:
+    headers = _headers(samples)
+    return render(
+        context,
+        "table_columns.html",
+        status,
+        view=place.view,
+        files=tuple(headers),
+        relations=relation_fields(values, errors or {}, headers),
+        values=Form(dict(values)),
+        errors=errors or {},
+        labels=labels(),
+        seen=seen or Seen(),
+        notes=notes,
+        masked=mask_addresses,
+    )

@@ -1,0 +1,162 @@
+"""The columns of a table on the settings page, without JavaScript: proposed, looked at, corrected, saved."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from html import unescape
+from pathlib import Path
+
+import pytest
+
+from integration_assets.connectors.feedback.table.mapping import read_mapping
+from integration_assets.tenants.integrations import TENANTS_FILES
+from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.web.table_form import PATH, labels
+from integration_assets_tests.support.registries import ACTOR, tenant_id
+from integration_assets_tests.support.web_site import Client
+from integration_assets_tests.web.conftest import Served
+from integration_assets_tests.web.test_settings_pages import error_of, value_of
+
+IDEAS = (
+    "Idea ID,Idea Name,State,Created\nI-1,Dark mode of ann@acme.example,Shipped,13/01/2026\nI-2,Export,New,02/02/2026\n"
+)
+VOTES = "Idea ID,User Email,Voted At,Plan\nI-1,ann@acme.example,13/02/2026,pro\nI-2,bob@b.example,01/03/2026,free\n"
+PICK = {"pick.0": "ideas.csv", "pick.1": "votes.csv"}
+
+
+@pytest.fixture
+def folder(pages: Served) -> Iterator[Path]:
+    """globex's folder with two files; afterwards no table is left among its integrations."""
+    made = pages.home / TENANTS_FILES / "globex"
+    made.mkdir(parents=True, exist_ok=True)
+    (made / "ideas.csv").write_text(IDEAS, encoding="utf-8")
+    (made / "votes.csv").write_text(VOTES, encoding="utf-8")
+    pages.site.tests.forget({"tenant": tenant_id(pages.registry, "globex")})
+    yield made
+    for one in made.iterdir():
+        one.unlink()
+    with tenant_repository(pages.registry, tenant_id(pages.registry, "globex"), ACTOR) as repository:
+        for view in repository.third_party_integrations():
+            repository.remove_third_party(view.id)
+
+
+def chosen(page: str, name: str) -> str:
+    """The option of a select that is chosen."""
+    [select] = re.findall(rf'<select id="{re.escape(name)}".*?</select>', page, re.DOTALL)
+    found = re.findall(r'<option value="([^"]*)" selected>', select)
+    return unescape(found[0]) if found else ""
+
+
+def fields(page: str) -> dict[str, str]:
+    """Everything a browser would send back."""
+    selects = re.findall(r'<select id="([^"]+)"', page)
+    inputs = re.findall(r'<input id="([^"]+)" [^>]*type="text"', page)
+    return {**PICK, **{name: chosen(page, name) for name in selects}, **{name: value_of(page, name) for name in inputs}}
+
+
+def test_columns_are_proposed_corrected_and_saved(pages: Served, gus: Client, folder: Path) -> None:
+    """From the files to an integration that reads them, and back to the form to change one column."""
+    assert PATH in gus.get("/settings/third-party/new?provider=table").text
+    files = gus.get(PATH).text
+    assert [name in files for name in ("ideas.csv", "votes.csv", "feedback.toml")] == [True, True, False]
+    proposed = gus.post(PATH, {**PICK, "do": "propose"}).text
+    typed = fields(proposed)
+    assert {name: value for name, value in typed.items() if value and not name.startswith("pick")} == {
+        "file.requests": "ideas.csv", "columns.requests.id": "Idea ID", "columns.requests.title": "Idea Name",
+        "columns.requests.status": "State", "columns.requests.created_at": "Created", "file.votes": "votes.csv",
+        "columns.votes.request_id": "Idea ID", "columns.votes.voter_email": "User Email",
+        "columns.votes.created_at": "Voted At", "dates.format": "%d/%m/%Y", "dates.time_zone": "UTC",
+        "money.format": "1234.56", "name": "feedback.toml",
+    }  # fmt: skip
+    # As they are read by it; whose address it is stands on no page.
+    assert "Requests: 2 read" in proposed
+    assert "Dark mode of [address]" in proposed
+    assert "acme.example" in proposed
+    assert "ann@" not in proposed
+
+    shown = gus.post(PATH, {**typed, "columns.requests.board": "State", "do": "show"}).text
+    assert "Shipped" in shown
+    assert list(folder.glob("*.toml")) == []
+    saved = gus.post(PATH, {**typed, "columns.requests.board": "State", "do": "save"})
+    at, _, done = saved.headers["location"].partition("?")
+    assert (saved.status_code, done) == (303, "done=columns")
+    mapping = read_mapping(folder / "feedback.toml")
+    assert mapping.requests is not None
+    assert mapping.requests.columns["board"] == "State"
+    with tenant_repository(pages.registry, tenant_id(pages.registry, "globex"), ACTOR) as repository:
+        [view] = repository.third_party_integrations()
+    assert (view.settings, at.rpartition("/")[2]) == ({"mapping": "feedback.toml"}, view.id)
+    assert "table_mapping.write" in gus.get("/audit-trail").text
+
+    # Words of statuses were added by hand: no field shows them, and they stay.
+    text = (folder / "feedback.toml").read_text(encoding="utf-8")
+    (folder / "feedback.toml").write_text(f'{text}\n[statuses]\n"Not now" = "closed"\n', encoding="utf-8")
+    again = fields(gus.get(f"{PATH}?integration={view.id}").text)
+    assert again["columns.requests.board"] == "State"
+    assert "Propose the columns" in gus.get(f"{PATH}?integration={view.id}&files=other").text
+    changed = gus.post(PATH, {**again, "integration": view.id, "columns.requests.board": "", "do": "save"})
+    assert changed.status_code == 303, changed.text
+    mapping = read_mapping(folder / "feedback.toml")
+    assert mapping.requests is not None
+    assert ("board" in mapping.requests.columns, mapping.statuses) == (False, {"Not now": "closed"})
+
+
+def test_everything_wrong_is_named_at_once_by_its_label(gus: Client, folder: Path) -> None:
+    """Beside its field, and above the form by the words on the page; nothing is written."""
+    (folder / "mine.toml").write_text("", encoding="utf-8")
+    wrong = {
+        **PICK, "file.requests": "", "file.votes": "votes.csv", "columns.votes.request_id": "Idea",
+        "file.people": "../../ideas.csv", "columns.companies.arr": "Plan", "dates.format": "",
+        "dates.time_zone": "CEST", "money.format": "lots", "name": "mine.toml", "do": "save",
+    }  # fmt: skip
+    answer = gus.post(PATH, wrong)
+    assert answer.status_code == 400
+    names = (
+        "file.requests", "columns.votes.request_id", "columns.votes.voter_id", "file.people", "file.companies",
+        "dates.format", "dates.time_zone", "money.format", "name",
+    )  # fmt: skip
+    for name in names:
+        assert error_of(answer.text, name)
+        assert f'<a href="#{name}">{labels()[name]}</a>' in answer.text
+    assert error_of(answer.text, "columns.votes.request_id") == "Votes.csv has no column called Idea"
+    assert value_of(answer.text, "money.format") == "lots"
+    assert [one.name for one in folder.glob("*.toml")] == ["mine.toml"]
+    assert (folder / "mine.toml").read_text(encoding="utf-8") == ""
+
+
+def test_what_cannot_be_read_is_not_saved(gus: Client, folder: Path) -> None:
+    """The words are those of a run, without the place of the folder."""
+    typed = fields(gus.post(PATH, {**PICK, "do": "propose"}).text)
+    (folder / "votes.csv").write_text(VOTES + '"cut short', encoding="utf-8")
+    answer = gus.post(PATH, {**typed, "do": "save"})
+    assert (answer.status_code, "votes.csv" in answer.text, str(folder) in answer.text) == (400, True, False)
+    assert list(folder.glob("*.toml")) == []
+    (folder / "votes.csv").write_text("", encoding="utf-8")
+    empty = gus.post(PATH, {**PICK, "do": "propose"})
+    assert error_of(empty.text, "pick.1").startswith("Votes.csv is empty")
+
+
+def test_files_elsewhere_are_neither_listed_nor_read(pages: Served, gus: Client, folder: Path) -> None:
+    """Not behind a link, not by a path; and another tenant's integration is not there."""
+    secret = pages.home / "operator.csv"
+    secret.write_text(VOTES, encoding="utf-8")
+    (folder / "link.csv").symlink_to(secret)
+    assert "link.csv" not in gus.get(PATH).text
+    for named in ("link.csv", "../../operator.csv", str(secret)):
+        answer = gus.post(PATH, {"pick.0": named, "do": "propose"})
+        assert (answer.status_code, error_of(answer.text, "pick")) == (400, "Choose at least one file")
+    assert gus.get(f"{PATH}?integration={'0' * 8}-0000-0000-0000-{'0' * 12}").status_code == 404
+
+
+def test_files_of_which_nothing_is_known_are_mapped_by_hand(gus: Client, folder: Path) -> None:
+    """No votes were found by names: the form is empty, says so, and takes what a person chooses."""
+    (folder / "votes.csv").write_text("A,B\nI-1,somebody\n", encoding="utf-8")
+    page = gus.post(PATH, {**PICK, "do": "propose"}).text
+    assert "No votes were found in ideas.csv, votes.csv" in page
+    typed = {
+        **fields(page), "file.requests": "ideas.csv", "columns.requests.id": "Idea ID", "dates.format": "%d/%m/%Y",
+        "columns.requests.title": "Idea Name", "file.votes": "votes.csv", "columns.votes.request_id": "A",
+        "columns.votes.voter_id": "B",
+    }  # fmt: skip
+    assert "Votes: 1 read" in gus.post(PATH, {**typed, "do": "show"}).text
