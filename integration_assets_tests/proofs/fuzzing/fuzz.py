@@ -41,6 +41,7 @@ from integration_assets_tests.proofs.fuzzing.stories import (
     make_our_object,
     quackback_subject,
     small_pages,
+    uservoice_subject,
 )
 from integration_assets_tests.proofs.registry import Row, Scale, proof
 from integration_assets_tests.support.in_process import call, encoded
@@ -49,6 +50,7 @@ SHOWN = 5
 SUBJECTS: dict[str, Callable[[], Subject]] = {
     "canny": canny_subject,
     "quackback": quackback_subject,
+    "uservoice": uservoice_subject,
     "hubspot": hubspot_subject,
 }
 STATUSES = (201, 204, 207, 301, 400, 401, 403, 404, 409, 414, 423, 429, 437, 477, 500, 502, 503, 522)
@@ -143,7 +145,9 @@ def _items(body: Any, key: str) -> list[Any]:
 
 
 def _has_id(item: Any) -> bool:
-    return isinstance(item, dict) and isinstance(item.get("id"), str) and bool(item["id"])
+    found = item.get("id") if isinstance(item, dict) else None
+    # Ids that are numbers are taken for what they say, in the connectors of systems that have such.
+    return type(found) is int or (isinstance(found, str) and bool(found))
 
 
 def _store(told: Told, load: Loader, draw: random.Random) -> None:

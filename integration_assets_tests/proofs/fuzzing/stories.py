@@ -14,12 +14,15 @@ from unittest import mock
 from pydantic import SecretStr
 
 from integration_assets.connectors.calls import CallCounter
+from integration_assets.connectors.credential import Token
 from integration_assets.connectors.crm.base import CompanyMapping, PairWrite, RecordWrite
 from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm
 from integration_assets.connectors.crm.hubspot.status_rules import RULES
 from integration_assets.connectors.feedback.canny import connector as canny_connector
 from integration_assets.connectors.feedback.quackback import connector as quackback_connector
+from integration_assets.connectors.feedback.uservoice import connector as uservoice_connector
+from integration_assets.connectors.feedback.uservoice import session as uservoice_session
 from integration_assets.connectors.http import HttpClient
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.models import Page, Rejected
@@ -31,6 +34,8 @@ from integration_assets.sandbox.lookalike import Lookalike
 from integration_assets.sandbox.quackback import Workspace as QuackbackWorkspace
 from integration_assets.sandbox.quackback import quackback_lookalike
 from integration_assets.sandbox.quackback.records import Kind
+from integration_assets.sandbox.uservoice import Account as UserVoiceAccount
+from integration_assets.sandbox.uservoice import uservoice_lookalike
 from integration_assets_tests.connectors.crm.sample import REQUEST
 from integration_assets_tests.proofs.fuzzing.recorded import BODY_BYTES, Place
 from integration_assets_tests.support.in_process import plug
@@ -81,6 +86,7 @@ def small_pages() -> Iterator[None]:
     with (
         mock.patch.object(canny_connector, "PAGE", PAGE),
         mock.patch.object(quackback_connector, "PAGE", PAGE),
+        mock.patch.object(uservoice_session, "PAGE", PAGE),
         mock.patch.object(endpoints, "RECORDS_PER_CALL", PAGE),
     ):
         yield
@@ -217,6 +223,64 @@ def quackback_subject() -> Subject:
     }
     bearer = {"authorization": f"Bearer {workspace.key.secret}"}
     return Subject(stories, quackback_lookalike(workspace), "", {}, bearer, opened)
+
+
+# -------------------------------------------------------------------------------------------------------- UserVoice
+
+
+def uservoice_subject() -> Subject:
+    """An account of five of everything, one suggestion merged into another."""
+    account = UserVoiceAccount(clock=lambda: START / 1000 + 86_400)
+    forum = account.add_forum("Features", created=START)
+    people = [account.add_user(f"P {n}", EMAILS[n], created=START + n) for n in range(RECORDS)]
+    for number, person in enumerate(people):
+        made = START + number * 1_000
+        account.join(person.id, account.add_account(f"C {number}", f"c{number}", 1_050 * number, created=made).id)
+        account.add_suggestion(forum.id, f"Idea {number}", created=made, author_id=person.id)
+    for suggestion in list(account.lists["suggestions"])[1:]:
+        for place, person in enumerate(people):
+            account.support(suggestion, person.id, created=START + place)
+    merged_id, suggestion_id, *_ = account.lists["suggestions"]
+    account.merge(merged_id, suggestion_id)
+
+    def opened(exchange: Any) -> uservoice_connector.UserVoiceFeedback:
+        made = uservoice_connector.UserVoiceFeedback(
+            base_url="http://fuzzed",
+            credential=Token(SecretStr(token)),
+            calls=CallCounter(),
+            limiter=Limiter({}),
+            patience=0.001,
+        )
+        made._client._repeats = 0
+        plug(made._client, exchange)
+        return made
+
+    async def checked(feedback: uservoice_connector.UserVoiceFeedback) -> Told:
+        return Told((await feedback.check(),))
+
+    async def merged_suggestion(feedback: uservoice_connector.UserVoiceFeedback) -> Told:
+        return _one(await feedback.feature_request(str(merged_id)))
+
+    async def user_by_id(feedback: uservoice_connector.UserVoiceFeedback) -> Told:
+        return _one(await feedback.voter(str(people[0].id)))
+
+    def listed(name: str, pages: Callable[[Any], AsyncIterator[Page[Any]]]) -> Story:
+        return lambda feedback: told_by_pages(pages(feedback), (("GET", f"/api/v2/admin/{name}"), name, True))
+
+    stories: dict[str, Story] = {
+        "check": checked,
+        "boards": listed("forums", lambda feedback: feedback.boards()),
+        "requests": listed("suggestions", lambda feedback: feedback.feature_requests(statuses=())),
+        "votes": listed("supporters", lambda feedback: feedback.votes()),
+        "votes of one": listed("supporters", lambda feedback: feedback.votes(request_id=str(suggestion_id))),
+        "persons": listed("users", lambda feedback: feedback.voters()),
+        "accounts": listed("external_accounts", lambda feedback: feedback.accounts()),
+        "suggestion": merged_suggestion,
+        "user": user_by_id,
+    }
+    token = account.new_token()
+    bearer = {"authorization": f"Bearer {token}"}
+    return Subject(stories, uservoice_lookalike(account), "", {}, bearer, opened)
 
 
 # ---------------------------------------------------------------------------------------------------------- HubSpot
