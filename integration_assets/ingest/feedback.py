@@ -141,7 +141,10 @@ def _take_votes(context: IngestContext, page: Page[Vote]) -> None:
     context.take(VOTES, "raw.votes", page)
     # Votes and status changes are the only ones to name a custom status: its requests are listed only if asked for.
     context.statuses.update(vote.request_status for vote in page.records if vote.request_status)
-    context.persons_seen.update(vote.voter.voter_id for vote in page.records if vote.voter)
+    # Of whom a vote tells the accounts, no call could tell more: it went into the table with the vote.
+    context.persons_seen.update(
+        vote.voter.voter_id for vote in page.records if vote.voter and not vote.voter.account_ids
+    )
 
 
 async def _read_status_changes(feedback: FeedbackSystem, context: IngestContext) -> None:
@@ -310,7 +313,12 @@ async def _read_accounts(feedback: FeedbackSystem, context: IngestContext) -> No
 
 async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) -> None:
     """Persons and accounts when they are not due: those of yesterday, and whoever appears for the first time."""
-    if "persons" not in context.due:
+    if not feedback.abilities.people:
+        # Votes brought whoever they are of. Those of votes that were not read now are kept with their votes.
+        if "votes" not in context.due:
+            context.load.carry_over("raw.voters")
+            context.load.carry_over("raw.voter_accounts")
+    elif "persons" not in context.due:
         known_voters = {
             voter_id for (voter_id,) in context.connection.execute("SELECT voter_id FROM raw.voters").fetchall()
         }
@@ -327,7 +335,10 @@ async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) ->
     if feedback.abilities.accounts and "accounts" not in context.due:
         context.load.carry_over("raw.accounts")
         unknown = context.connection.execute(
-            "SELECT count(*) FROM loading.voter_accounts ANTI JOIN raw.voter_accounts USING (account_id)"
+            """
+            SELECT count(*) FROM loading.voter_accounts
+            ANTI JOIN raw.voter_accounts USING (account_id) ANTI JOIN raw.accounts USING (account_id)
+            """
         ).fetchall()
         # There is no call for a single account: a new one costs the whole list.
         if unknown[0][0]:

@@ -74,7 +74,7 @@ def due_reads(
 ) -> set[str]:
     """Inputs to be read whole in this run. `credential` is a digest of where and as whom we read; `now` has a zone.
 
-    `abilities` of the feedback system say what a whole read of its votes costs.
+    `abilities` of the feedback system say what a whole read of its votes costs, and whether persons are a list.
     """
     rows = connection.execute("SELECT input, credential, finished_at FROM raw.full_reads").fetchall()
     moment, every = now.replace(tzinfo=None), {**FULL_READ_EVERY, "votes": _votes_every(connection, abilities)}
@@ -84,7 +84,8 @@ def due_reads(
         # Another key or another place may see other records: nothing of the last read holds.
         if read_with == credential and moment - finished_at < every.get(name, timedelta(0))
     }
-    return set(FULL_READ_EVERY) if full else set(FULL_READ_EVERY) - fresh
+    inputs = set(FULL_READ_EVERY) if abilities.people else set(FULL_READ_EVERY) - {"persons"}
+    return inputs if full else inputs - fresh
 
 
 def _votes_every(connection: duckdb.DuckDBPyConnection, abilities: Abilities) -> timedelta:

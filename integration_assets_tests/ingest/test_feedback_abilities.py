@@ -14,11 +14,13 @@ from integration_assets.connectors.feedback.abilities import Abilities, VoteList
 from integration_assets.connectors.feedback.canny.connector import CannyFeedback
 from integration_assets.ingest.watermarks import REQUESTS_LOOKED_AT as LOOKED_AT
 from integration_assets.ingest.watermarks import due_reads
+from integration_assets.sandbox.canny import records
 from integration_assets.tenants.integrations import feedback_for
 from integration_assets_tests.ingest.conftest import Reader
 from integration_assets_tests.ingest.test_raw_tables import (
     ACCOUNTS,
     CHANGES,
+    CONTACTS,
     ONE_USER,
     USERS,
     VOTES,
@@ -138,6 +140,24 @@ def test_what_a_system_does_not_have_is_not_asked_for_and_told_once(reader: Read
         "Canny has no boards and no accounts and no merges of requests and no history of statuses",
         "Canny cannot tell in a few calls whether anything is new: only whole runs find changes",
     ]
+
+
+def test_without_a_list_of_persons_their_votes_tell_who_they_are(reader: Reader) -> None:
+    """No call for persons, one or all; who voted is kept beside who votes anew, and contacts are found for both."""
+    workspace = workspace_of(reader)
+    query = "SELECT voter_id FROM raw.voters ORDER BY voter_id"
+    with having(Abilities(people=False)):
+        first = reader.read()
+        voted = {row[0] for row in reader.rows("SELECT DISTINCT voter_id FROM raw.votes WHERE voter_id IS NOT NULL")}
+        assert {row[0] for row in reader.rows(query)} == voted
+        post_id = a_popular_post(workspace)
+        newcomer = workspace.add_user(records.User(workspace.new_id(0), "Ada", 0, "ada@acme.example")).id
+        workspace.vote(post_id, newcomer)
+        second = reader.read()
+        third = reader.read(full=True)
+    assert not {USERS, ONE_USER} & {*first, *second, *third}
+    assert (second[VOTES], CONTACTS in first) == (1 + LOOKED_AT, True)
+    assert {row[0] for row in reader.rows(query)} == voted | {newcomer}
 
 
 @pytest.mark.parametrize(

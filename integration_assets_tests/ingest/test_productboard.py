@@ -45,3 +45,27 @@ def test_notes_are_read_as_votes_in_the_fewest_calls(reader: Reader) -> None:
         "Productboard has no merges of requests and no history of statuses",
         "Productboard cannot tell in a few calls whether anything is new: only whole runs find changes",
     ]
+
+
+def test_companies_that_vote_take_no_call_of_their_own(reader: Reader) -> None:
+    """Their votes tell all of them; a person that is new is looked up, as their companies are told by nothing else."""
+    workspace = filled_like(reader.served.sandbox.sample.workspace, limited=False)
+    with listening([productboard_lookalike(workspace)]) as [origin]:
+        environment = {
+            "INTEGRATION_ASSETS_FEEDBACK": "productboard",
+            "PRODUCTBOARD_BASE_URL": origin,
+            "PRODUCTBOARD_TOKEN": workspace.token,
+        }
+        with mock.patch.dict(os.environ, environment):
+            reader.read()
+            feature = next(one.id for one in workspace.entities.values() if one.type == "feature")
+            companies = [one.id for one in workspace.entities.values() if one.type == "company"][:60]
+            for company in companies:
+                workspace.add_note(1, customer=company, linked=[feature])
+            workspace.add_note(1, customer=workspace.add("user", "Ada", 1).id, linked=[feature])
+            again = reader.read()
+            stored = {row[0] for row in reader.rows("SELECT account_id FROM raw.voter_accounts")}
+    assert again["GET /v2/entities/{id}"] == 1
+    # Products, components, features and subfeatures: the list of users is not among them.
+    assert again["GET /v2/entities"] == 4
+    assert stored >= set(companies)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from integration_assets.sandbox.quackback import Workspace, quackback_lookalike, seeded_workspace
+from integration_assets.sandbox.quackback.records import Kind
 from integration_assets.sandbox.serving import listening
 from integration_assets_tests.conftest import Served
 from integration_assets_tests.ingest.conftest import Reader
@@ -57,14 +58,38 @@ def test_votes_are_asked_for_where_their_count_moved(quackback: Reader, workspac
     first = quackback.read()
     assert first[VOTERS] == pages
     assert all(stored(quackback, one) == {vote.principal_id for vote in workspace.thread(one)} for one in posts)
-    [(addresses,)] = quackback.rows("SELECT count(email) FROM raw.voters")
-    assert addresses == sum(one.email is not None for one in workspace.principals.values())
+    # No list of persons is read: who voted stands with the votes.
+    assert not [name for name in first if "/users" in name or "/principals" in name]
+    voted = {vote.principal_id for one in (*posts, *unusable) for vote in workspace.thread(one)}
+    addresses = {person_id: workspace.principals[person_id].email for person_id in voted}
+    assert dict(quackback.rows("SELECT voter_id, email FROM raw.voters")) == addresses
     voter = next(iter(stored(quackback, posts[0])))
     workspace.take_back(posts[0], voter)
     second = quackback.read()
     assert second[VOTERS] == 1 + LOOKED_AT
     assert stored(quackback, posts[0]) == {vote.principal_id for vote in workspace.thread(posts[0])}
     assert voter not in stored(quackback, posts[0])
+
+
+def test_new_voters_take_no_call_of_their_own(quackback: Reader, workspace: Workspace) -> None:
+    """As many calls as for a vote of somebody known; whoever voted before stays, although their votes are not read."""
+    quackback.read()
+    before = quackback.rows("SELECT * FROM raw.voters ORDER BY voter_id")
+    post_id = listed(workspace)[0]
+    for number in range(60):
+        kind, email = (Kind.USER, f"new{number}@acme.example") if number % 2 else (Kind.ANONYMOUS, None)
+        workspace.vote(post_id, workspace.add_principal(kind, f"N {number}", email).id)
+    pages = -(-len(workspace.thread(post_id)) // 100)
+    calls = {name: number for name, number in quackback.read().items() if name.startswith("GET /api/v1/")}
+    assert calls == {
+        "GET /api/v1/boards": 2,
+        "GET /api/v1/posts": 1,
+        "GET /api/v1/statuses": 1,
+        VOTERS: pages + LOOKED_AT,
+    }
+    after = quackback.rows("SELECT * FROM raw.voters ORDER BY voter_id")
+    assert set(before) <= set(after)
+    assert len(after) == len(before) + 60
 
 
 def test_a_merge_is_learnt_once_and_kept_until_it_is_taken_back(quackback: Reader, workspace: Workspace) -> None:

@@ -24,7 +24,8 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     `votes_of_request`: `votes` can be had of one request without reading the whole list. `records_per_call` is the most
     that a call of any list brings; `requests_overlap` how many records a page of requests repeats of the one before,
     and `boards_paged` whether boards come in pages as well. `newest_requests`: one call tells the newest requests;
-    `requests_newest_first`: so does the whole list, which begins with them.
+    `requests_newest_first`: so does the whole list, which begins with them. `people`: there is a list of persons, which
+    tells more of them than their votes do; without it no person is asked for, and who voted is taken from the votes.
     `people_by_id`: one person can be asked for. `boards`, `merges`, `accounts`, `status_history`: there are such things
     at all. `merges_listed`: a listed request names what was merged into it; else only one asked for by the id of a
     merged one does. `notes` are for people: what takes the place of something the system does not have.
@@ -38,6 +39,7 @@ class Abilities(msgspec.Struct, frozen=True, kw_only=True):
     boards_paged: bool = False
     newest_requests: bool = True
     requests_newest_first: bool = False
+    people: bool = True
     people_by_id: bool = True
     merges: bool = True
     merges_listed: bool = True

@@ -96,11 +96,12 @@ class FeedbackSystem(Protocol):
     async def voter(self, voter_id: str) -> Voter | Rejected | None:
         """One person by id with their account memberships; None when the source says there is none.
 
-        `Rejected` when there is one that cannot be used. Never asked without `abilities.people_by_id`.
+        `Rejected` when there is one that cannot be used. Never asked without `abilities.people` and `people_by_id`, nor
+        for one of whom a vote tells the accounts.
         """
 
     def voters(self) -> AsyncIterator[Page[Voter]]:
-        """All persons with their account memberships; where there is no list of them, all who voted, each once."""
+        """All persons with their account memberships. Never asked for without `abilities.people`."""
 
     def accounts(self) -> AsyncIterator[Page[Account]]:
         """All accounts. Never asked for without `abilities.accounts`."""

@@ -117,7 +117,7 @@ READS: dict[str, tuple[str, Callable[[FeedbackSystem, Sample], AsyncIterator[Pag
     "boards": ("board_id", lambda system, sample: boards_of(system)),
     "requests": ("request_id", lambda system, sample: system.feature_requests(statuses=sample.custom_statuses)),
     "votes": ("vote_id", votes_of),
-    "voters": ("voter_id", lambda system, sample: system.voters()),
+    "voters": ("voter_id", lambda system, sample: if_there(system.abilities.people, system.voters())),
     "accounts": ("account_id", lambda system, sample: accounts_of(system)),
     "changes": ("change_id", lambda system, sample: changes_of(system)),
 }
@@ -126,7 +126,8 @@ READS: dict[str, tuple[str, Callable[[FeedbackSystem, Sample], AsyncIterator[Pag
 def is_there(provider: str, read: str) -> bool:
     """True if the system has the list of one of `READS`."""
     can = feedback_system(provider).abilities
-    return {"boards": can.boards, "accounts": can.accounts, "changes": can.status_history}.get(read, True)
+    there = {"boards": can.boards, "voters": can.people, "accounts": can.accounts, "changes": can.status_history}
+    return there.get(read, True)
 
 
 def test_the_system_has_a_sample_and_its_name(provider: str) -> None:

@@ -204,9 +204,6 @@ def quackback_subject() -> Subject:
     async def merged_post(feedback: quackback_connector.QuackbackFeedback) -> Told:
         return _one(await feedback.feature_request(merged_id))
 
-    async def user_by_id(feedback: quackback_connector.QuackbackFeedback) -> Told:
-        return _one(await feedback.voter(people[0].id))
-
     def listed(path: str, pages: Callable[[Any], AsyncIterator[Page[Any]]]) -> Story:
         return lambda feedback: told_by_pages(pages(feedback), (("GET", path), "data", True))
 
@@ -216,10 +213,8 @@ def quackback_subject() -> Subject:
         "requests": listed("/api/v1/posts", lambda feedback: feedback.feature_requests(statuses=())),
         # Their ids have another name, by which nothing is counted: as many as have one of ours.
         "votes": listed(f"/api/v1/posts/{post_id}/voters", lambda feedback: feedback.votes(request_id=post_id)),
-        "persons": listed("/api/v1/users", lambda feedback: feedback.voters()),
         "accounts": listed("/api/v1/companies", lambda feedback: feedback.accounts()),
         "post": merged_post,
-        "user": user_by_id,
     }
     bearer = {"authorization": f"Bearer {workspace.key.secret}"}
     return Subject(stories, quackback_lookalike(workspace), "", {}, bearer, opened)

@@ -47,6 +47,7 @@ ABILITIES = Abilities(
     vote_list=VoteList.NONE,
     records_per_call=PAGE,
     requests_overlap=0,
+    people=False,
     merges_listed=False,
     status_history=False,
     notes=("Quackback lists votes by post: a vote is found by the next run, and starts none",),
@@ -184,7 +185,7 @@ class QuackbackFeedback:
 
     async def _post(self, post_id: str) -> dict[str, Any] | None:
         """A post as it was answered; None for one that is not there or was deleted."""
-        post = await self._retrieve("posts", post_id, "id")
+        post = await self._retrieve(post_id)
         # A deleted one can be restored for some time, and is answered as long.
         return None if post is None or post.get("deletedAt") is not None else post
 
@@ -203,20 +204,15 @@ class QuackbackFeedback:
             yield page
 
     async def voter(self, voter_id: str) -> Voter | Rejected | None:
-        """One person by id; None when there is none, for somebody of the team, and for who never signed in."""
-        user = await self._retrieve("users", voter_id, "principalId")
-        if user is None:
-            return None
-        page = records.voter_reader().page([user])
-        found: Voter | Rejected = page.records[0] if page.records else page.rejected[0]
-        return found
+        """Nobody: a vote tells all that any answer tells of its person."""
+        del voter_id
+        return None
 
     async def voters(self) -> AsyncIterator[Page[Voter]]:
-        """All who signed in, and the team. Who never did has votes only, which say as much of them."""
-        # The cursor is a position: at the end of the list, where new people come, it hides nobody.
-        async for page in self._pages("/api/v1/users", records.voter_reader(), {"sort": "oldest"}):
+        """Nobody: who voted stands with the votes, as `voter` says."""
+        nothing: tuple[Page[Voter], ...] = ()
+        for page in nothing:
             yield page
-        yield records.reader("member").page(await self._whole("/api/v1/principals"))
 
     async def accounts(self) -> AsyncIterator[Page[Account]]:
         """All companies."""
@@ -238,16 +234,16 @@ class QuackbackFeedback:
                 self._statuses = {status.id: status for status in page.records}
         return self._statuses
 
-    async def _retrieve(self, plural: str, record_id: str, id_field: str) -> dict[str, Any] | None:
-        """One record by id as it was answered; None where Quackback says there is none, or that the id is no id."""
+    async def _retrieve(self, post_id: str) -> dict[str, Any] | None:
+        """One post by id as it was answered; None where Quackback says there is none, or that the id is no id."""
         # Of another form it could not even be asked for: it would be another path.
-        if not _PATH_PART.fullmatch(record_id):
+        if not _PATH_PART.fullmatch(post_id):
             return None
-        endpoint = f"GET /api/v1/{plural}/{{id}}"
+        endpoint = "GET /api/v1/posts/{id}"
         answer = await self._client.send(
             Call(
                 method="GET",
-                path=f"/api/v1/{plural}/{record_id}",
+                path=f"/api/v1/posts/{post_id}",
                 endpoint=endpoint,
                 expect=frozenset({400, 404}),
             )
@@ -259,8 +255,8 @@ class QuackbackFeedback:
             raise PermanentError(f"Quackback refused {endpoint}: {said}", system=SYSTEM, endpoint=endpoint, status=400)
         record: dict[str, Any] = _field(answer.body, "data", dict, endpoint)
         # Another record under this id would be taken for the one that was asked for.
-        if record.get(id_field) != record_id:
-            _broken(endpoint, f"$.data.{id_field} is not the one that was asked for")
+        if record.get("id") != post_id:
+            _broken(endpoint, "$.data.id is not the one that was asked for")
         return record
 
     async def _pages(

@@ -48,11 +48,6 @@ _FIELDS = {
     ("vote", "voters"): """
         principalId displayName email avatarUrl isAnonymous sourceType sourceExternalUrl addedByName createdAt
     """,
-    ("voter", "users"): """
-        principalId userId name email image emailVerified attributes joinedAt createdAt postCount commentCount voteCount
-        engagedPosts
-    """,
-    ("member", "principals"): "id userId name email image role createdAt",
     ("account", "companies"): """
         id name domain externalId plan mrrCents size website industry source customAttributes memberCount createdAt
         updatedAt
@@ -97,16 +92,6 @@ class _Voter(msgspec.Struct, frozen=True, rename="camel"):
     principal_id: Id
     email: str | None = None
     created_at: Time | None = None
-
-
-class _User(msgspec.Struct, frozen=True, rename="camel"):
-    principal_id: Id
-    email: str | None = None
-
-
-class _Member(msgspec.Struct, frozen=True):
-    id: Id
-    email: str | None = None
 
 
 class _Company(msgspec.Struct, frozen=True, rename="camel"):
@@ -176,18 +161,6 @@ def vote(raw: Any, unreadable: dict[str, str], *, request_id: str) -> Vote:
     return Vote(vote_id, request_id, person, utc(voter.created_at, "createdAt", unreadable))
 
 
-def voter(raw: Any, unreadable: dict[str, str]) -> Voter:
-    """Somebody who signed in. No answer tells of which company they are."""
-    user = read(raw, _User, unreadable)
-    return Voter(user.principal_id, user.email)
-
-
-def member(raw: Any, unreadable: dict[str, str]) -> Voter:
-    """Somebody of the team: they vote as well."""
-    member = read(raw, _Member, unreadable)
-    return Voter(member.id, member.email)
-
-
 def account(raw: Any, unreadable: dict[str, str]) -> Account:
     """A company, by the customer's own id where it has one. Its spend is in whole units of its currency."""
     company = read(raw, _Company, unreadable)
@@ -206,17 +179,11 @@ def vote_reader(request_id: str) -> Reader:
     return _reader("vote", partial(vote, request_id=request_id), id_field="principalId")
 
 
-def voter_reader() -> Reader:
-    """A reader of those who signed in."""
-    return _reader("voter", voter, id_field="principalId")
-
-
 def reader(kind: str) -> Reader:
     """A reader of one of the other lists, by our word for its records."""
     converters: Mapping[str, Callable[[Any, dict[str, str]], Any]] = {
         "board": board,
         "account": account,
-        "member": member,
         "status": status,
     }
     return _reader(kind, converters[kind])

@@ -225,8 +225,6 @@ def test_every_field_that_is_read_is_a_documented_one() -> None:
         "board": records._Board,
         "feature_request": records._Post,
         "vote": records._Voter,
-        "voter": records._User,
-        "member": records._Member,
         "account": records._Company,
         "status": records.PostStatus,
     }
@@ -330,28 +328,6 @@ def test_there_is_no_list_of_all_votes() -> None:
     """Asking for it is a mistake of ours, and no empty list."""
     with pytest.raises(PermanentError, match="by post only"):
         talk(lambda system: pages(system.votes()), listed([]))
-
-
-def test_one_person_is_had_by_id_unless_of_the_team() -> None:
-    """The list of persons has the team as well."""
-    workspace = made(0)
-    jo = workspace.add_principal(Kind.USER, "Jo", "jo@acme.example")
-    staff = workspace.add_principal(Kind.TEAM, "Sam", "sam@own.example")
-
-    async def story(system: QuackbackFeedback) -> tuple[list[Any], list[Page[Any]]]:
-        return [await system.voter(one.id) for one in (jo, staff)], await pages(system.voters())
-
-    single, whole = on(workspace, story)
-    assert single == [Voter(jo.id, "jo@acme.example"), None]
-    assert [one for page in whole for one in page.records] == [single[0], Voter(staff.id, "sam@own.example")]
-
-
-def test_a_person_that_cannot_be_used_is_rejected() -> None:
-    """It is neither gone nor the end of the run."""
-    found, _ = talk(lambda system: system.voter("p1"), {"data": {"principalId": "p1", "email": 5}})
-    assert found == Voter("p1")
-    with pytest.raises(ContractError):
-        talk(lambda system: system.voter("p1"), {"data": {"principalId": 5}})
 
 
 @pytest.mark.parametrize(
