@@ -7,6 +7,7 @@ cursor, which takes no other statement.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -22,7 +23,14 @@ import pyarrow as pa
 
 from integration_assets.connectors.feedback.table.mapping import Database
 from integration_assets.connectors.redaction import register
-from integration_assets.errors import ConfigurationError, ContractError, CredentialError, PermanentError, TransientError
+from integration_assets.errors import (
+    ConfigurationError,
+    ContractError,
+    CredentialError,
+    IntegrationError,
+    PermanentError,
+    TransientError,
+)
 
 BATCH = 10_000
 """Rows in memory at once."""
@@ -59,9 +67,11 @@ def selected(
     """The rows of one SELECT, for the length of a block. `named` is what messages call it.
 
     Raises:
-        ConfigurationError: it is no single SELECT, or the variable with the URL is not set.
+        ConfigurationError: it is no single SELECT, the variable with the URL is not set, or names a host or a database
+            that is not there.
         ContractError: the database refuses it.
-        TransientError: the database cannot be reached, or another process keeps it.
+        CredentialError: user or password were rejected.
+        TransientError: the database cannot be reached now, or another process keeps it.
     """
     if database.kind == "postgresql":
         url = environment.get(database.url_variable or "")
@@ -178,6 +188,80 @@ def _of_sqlite(error: sqlite3.DatabaseError, file: Path, named: str) -> Exceptio
     return ContractError(f"{named} was refused by {file.name}: {said}")
 
 
+def unconnected(said: str, variable: str) -> IntegrationError:
+    """The error for a connection that PostgreSQL, or the way to it, did not let happen; `said` is the library's text.
+
+    It is known by its words, as a failed connection has no code. Those of a server in another language than English are
+    not among them: it counts as one that cannot be reached.
+    """
+    for words, kind, message in _UNCONNECTED:
+        if words.search(said):
+            return kind(message.format(variable=variable))
+    return TransientError(f"the PostgreSQL of {variable} cannot be reached")
+
+
+_UNCONNECTED: tuple[tuple[re.Pattern[str], type[IntegrationError], str], ...] = (
+    # Before what a name may hold: the server repeats those of user and database.
+    (
+        re.compile(r"no password supplied|FATAL: +password authentication failed"),
+        CredentialError,
+        "PostgreSQL rejected the user or password of {variable}",
+    ),
+    (
+        re.compile(r'FATAL: +role ".*" (does not exist|is not permitted to log in)', re.DOTALL),
+        CredentialError,
+        "the user of {variable} is none of that PostgreSQL's, or may not log in",
+    ),
+    (
+        re.compile(r'FATAL: +database ".*" does not exist', re.DOTALL),
+        ConfigurationError,
+        "the PostgreSQL of {variable} has no database of that name: correct it at the end of the URL",
+    ),
+    (
+        re.compile(r"pg_hba\.conf"),
+        PermanentError,
+        "the PostgreSQL of {variable} does not let this machine and user in: ask whoever runs it (pg_hba.conf)",
+    ),
+    # The name servers themselves were not reached: the name may well be right.
+    (
+        re.compile(r"failed to resolve host.*(Temporary failure|try again)", re.DOTALL | re.IGNORECASE),
+        TransientError,
+        "no name server answers for the host of {variable}",
+    ),
+    (
+        re.compile(r"failed to resolve host.*Servname", re.DOTALL),
+        ConfigurationError,
+        "the port of {variable} is no number: correct it",
+    ),
+    (
+        re.compile(r"failed to resolve host|could not translate host name"),
+        ConfigurationError,
+        "the host of {variable} is known to no name server: correct it",
+    ),
+    (
+        re.compile(r"invalid .* value|does not support SSL|SSL negotiation|certificate"),
+        ConfigurationError,
+        "{variable} has a parameter that does not fit, or leads to another service: correct them or the port",
+    ),
+    (
+        re.compile(r"Connection refused|No such file or directory"),
+        TransientError,
+        "nothing listens where {variable} leads: the PostgreSQL is not running, or its port is another one",
+    ),
+    (
+        re.compile(r"too many connections|connection slots|starting up|shutting down|not (currently|yet) accepting"),
+        TransientError,
+        "the PostgreSQL of {variable} takes no connection now: it has too many, or is starting or stopping",
+    ),
+    (
+        re.compile(r"timeout expired|timed out"),
+        TransientError,
+        f"the PostgreSQL of {{variable}} does not answer within {CONNECT_SECONDS} s",
+    ),
+)
+"""What a failed connection says → which error it is, and its message. The first that fits."""
+
+
 @contextmanager
 def _postgresql(url: str, statement: str, named: str, variable: str) -> Iterator[Selected]:
     # The library's messages may quote the URL.
@@ -190,10 +274,7 @@ def _postgresql(url: str, statement: str, named: str, variable: str) -> Iterator
             options=f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
         )
     except psycopg.OperationalError as error:
-        said = str(error)
-        if "password authentication failed" in said or "no password supplied" in said:
-            raise CredentialError(f"PostgreSQL rejected the user or password of {variable}") from None
-        raise TransientError(f"the PostgreSQL of {variable} cannot be reached") from None
+        raise unconnected(str(error), variable) from None
     except (psycopg.Error, ValueError):
         raise ConfigurationError(
             f"{variable} is no URL of PostgreSQL: postgresql://user:password@host/database"

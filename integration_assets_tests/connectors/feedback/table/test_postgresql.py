@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from integration_assets.errors import ConfigurationError, ContractError, CredentialError, TransientError
+from integration_assets.connectors.feedback.table.databases import unconnected
+from integration_assets.errors import (
+    ConfigurationError,
+    ContractError,
+    CredentialError,
+    IntegrationError,
+    PermanentError,
+    TransientError,
+)
 from integration_assets_tests.connectors.feedback.table.tables import MAPPING, made, requests_of, votes_of
 from integration_assets_tests.tenants.conftest import new_database
 
 VARIABLE = "FEEDBACK_DATABASE_URL"
 DATABASE = f'\n[database]\nkind = "postgresql"\nurl_variable = "{VARIABLE}"\n'
+
+
+FAILED = 'connection failed: connection to server at "db", port 5432 failed: '
 
 
 @pytest.fixture
@@ -92,8 +104,46 @@ def test_what_is_wrong_with_the_server_is_said_without_its_url(url: str, mapping
         with pytest.raises(kind, match=VARIABLE) as caught:
             votes_of(path, environment={VARIABLE: wrong})
         assert "sesame" not in str(caught.value)
+    # The server's own words, which are all that tells these apart.
+    changes: tuple[tuple[tuple[str, str], type[IntegrationError], str], ...] = (
+        (("/registry_", "/no_such_"), ConfigurationError, "has no database of that name"),
+        (("//postgres", "//stranger"), CredentialError, "is none of that PostgreSQL's"),
+    )
+    for change, refusal, words in changes:
+        with pytest.raises(refusal, match=words):
+            votes_of(path, environment={VARIABLE: url.replace(*change)})
     with psycopg.connect(url) as connection:
         connection.execute("CREATE ROLE nobody_of_note LOGIN")
     reader = url.replace("//postgres", "//nobody_of_note")
     with pytest.raises(CredentialError, match="may not read it"):
         votes_of(path, environment={VARIABLE: reader})
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        (FAILED + 'FATAL:  password authentication failed for user "zelda"', CredentialError, "user or password"),
+        (FAILED + "fe_sendauth: no password supplied", CredentialError, "user or password"),
+        (FAILED + 'FATAL:  role "zelda" is not permitted to log in', CredentialError, "may not log in"),
+        (FAILED + 'FATAL:  database "sales" does not exist', ConfigurationError, "no database of that name"),
+        (FAILED + 'FATAL:  no pg_hba.conf entry for host "1.2.3.4", user "zelda"', PermanentError, "does not let"),
+        ("failed to resolve host 'db': [Errno -2] Name or service not known", ConfigurationError, "known to no name"),
+        ("failed to resolve host 'db': [Errno -3] Temporary failure in name resolution", TransientError, "no name"),
+        ("failed to resolve host 'db': [Errno -8] Servname not supported", ConfigurationError, "port .* is no number"),
+        (FAILED + "Connection refused", TransientError, "nothing listens"),
+        ("connection timeout expired", TransientError, "does not answer within 10 s"),
+        (FAILED + 'FATAL:  too many connections for role "zelda"', TransientError, "no connection now"),
+        (FAILED + "FATAL:  the database system is starting up", TransientError, "no connection now"),
+        (FAILED + "received invalid response to SSL negotiation: H", ConfigurationError, "another service"),
+        ('connection is bad: invalid sslmode value: "bogus"', ConfigurationError, "a parameter"),
+        (FAILED + "server closed the connection unexpectedly", TransientError, "cannot be reached"),
+    ],
+)
+def test_why_there_is_no_connection_is_told_apart(said: str, kind: type[IntegrationError], words: str) -> None:
+    """Who has to do something gets an exit code that says so; only what passes by itself is to be tried again."""
+    error = unconnected(said, VARIABLE)
+    assert type(error) is kind
+    assert re.search(words, error.message)
+    assert VARIABLE in error.message
+    for name in ("zelda", "sales", '"db"'):
+        assert name not in error.message
