@@ -21,7 +21,7 @@ from integration_assets.reporting.run_summary import (
 )
 from integration_assets.runs.launch import RANK_STAGE, READ_STAGE, RESOLVE_STAGE
 from integration_assets.runs.resolution_settings import base_currency
-from integration_assets.runs.state import DRY_MODES, RunState
+from integration_assets.runs.state import DRY_MODES, Mode, RunState
 from integration_assets.sync.apply_report import ApplyReport, planned_report
 from integration_assets.sync.estimate import CANARY_RECORDS
 from integration_assets.tenants.integrations import company_mapping
@@ -78,11 +78,17 @@ def _identified(state: RunState) -> int:
     return int(state.connection.execute("SELECT count(*) FROM raw.feature_requests").fetchall()[0][0])
 
 
-def _systems(state: RunState) -> tuple[str, str]:
-    """Providers of the feedback system and of the CRM; the usual ones of a run whose settings could not be read."""
-    if state.settings is None:
+def _systems(state: RunState) -> tuple[str, str | None]:
+    """Providers of the feedback system and of the CRM; the usual ones of a run whose settings could not be read.
+
+    There is no CRM where none is configured and the run only ranks: tables hold the companies then.
+    """
+    settings = state.settings
+    if settings is None:
         return usual(ProviderKind.FEEDBACK).name, usual(ProviderKind.CRM).name
-    return state.settings.feedback_provider, state.settings.crm_provider
+    # A run that would write without one has failed, and its summary names what it lacked.
+    lacks_crm = state.mode is Mode.READ_ONLY and not settings.crm(settings.environment).configured
+    return settings.feedback_provider, None if lacks_crm else settings.crm_provider
 
 
 def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
@@ -97,10 +103,10 @@ def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
         canary = CANARY_RECORDS if first_apply else 0
         writing = read_writing(state.connection, state.run_id, state.crm_sizes, canary=canary)
     feedback, crm = _systems(state)
-    return {
-        feedback: 0 if PROVIDERS[feedback].reads_are_free else feedback_floor(state.work.feedback),
-        crm: crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes),
-    }
+    floor = {feedback: 0 if PROVIDERS[feedback].reads_are_free else feedback_floor(state.work.feedback)}
+    if crm is not None:
+        floor[crm] = crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes)
+    return floor
 
 
 def _planned_report(state: RunState) -> ApplyReport | None:

@@ -251,6 +251,8 @@ def test_two_files_and_nothing_else_are_ranked(cut: World, two_files: dict[str, 
     top = [(one["request_id"], one["companies"], one["arr"]) for one in ran.summary["top"]["by_arr"]]
     assert top == [("2", 1, "12000.50"), ("1", 1, "9000.00")]
     assert (ran.summary["votes"]["total"], ran.summary["votes"]["matched"]) == (3, 2)
+    # No system that is not there, not even with 0 calls.
+    assert list(ran.summary["api_calls"]) == ["table"]
     for command in (["sync"], ["plan"]):
         refused = cut.run(*command, **two_files)
         assert (refused.code, "HUBSPOT_SANDBOX_TOKEN must be set" in refused.err) == (2, True)
