@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from integration_assets.ingest.call_floor import feedback_floor
+from integration_assets.ingest.raw_tables import ingest
 from integration_assets.sandbox.serving import listening
 from integration_assets.sandbox.uservoice import Account, seeded_account, uservoice_lookalike
 from integration_assets_tests.conftest import Served
@@ -73,6 +76,14 @@ def test_each_read_takes_the_fewest_calls(uservoice: Reader, account: Account) -
     account.take_back(max(account.lists["supporters"]))
     assert own(uservoice.read()) == {**rest, VOTES: 1 + 1 + LOOKED_AT}
     assert stored(uservoice) == len(account.lists["supporters"])
+
+
+def test_but_for_the_token_a_read_makes_the_calls_of_the_floor(uservoice: Reader) -> None:
+    """First and second read; the report shows the floor beside the calls."""
+    for _ in range(2):
+        with uservoice.inputs() as inputs:
+            floor = feedback_floor(asyncio.run(ingest(inputs)).work.feedback)
+            assert inputs.calls.totals("uservoice").total == floor + 1
 
 
 def test_where_the_filter_is_ignored_one_call_finds_it_out(uservoice: Reader, account: Account) -> None:

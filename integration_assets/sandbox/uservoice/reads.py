@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -83,16 +84,17 @@ def read_list(call: Call) -> Json:
     order = call.query.get("sort", ORDERS[0])
     if not call.query.keys() <= PAGING | filters or order not in ORDERS:
         raise RefusedError(400)
-    records = [one for one in call.account.lists[call.kind].values() if _is_listed(call, one, filters)]
     # They are kept in the order of their ids.
-    records.reverse()
+    records = list(reversed(call.account.lists[call.kind].values()))
+    # A list of all votes is long, and each page of it is made of the whole.
+    if call.kind == "suggestions" or filters & call.query.keys():
+        records = [one for one in records if _is_listed(call, one, filters)]
     if order == "-created_at":
         records.sort(key=lambda one: str(one.fields["created_at"]), reverse=True)
     size, page = call.number("per_page", USUAL_PAGE, LARGEST_PAGE), call.number("page", 1)
     start = (page - 1) * size
     if (cursor := call.query.get("cursor")) is not None:
-        last = _last_before(call, cursor)
-        start = next((place for place, one in enumerate(records) if one.id < last), len(records))
+        start = bisect_right(records, -_last_before(call, cursor), key=lambda one: -one.id)
     shown = records[start : start + size]
     pagination: Json = {"page": page, "per_page": size, "total_records": len(records)}
     pagination["total_pages"] = -(-len(records) // size)
