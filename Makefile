@@ -81,6 +81,8 @@ lock:
 	uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --python-version 3.11 \
 		--exclude-newer $(LOCK_CUTOFF) --constraint requirements.lock --extra postgres --extra celery --extra kubernetes \
 		pyproject.toml -o deploy/requirements.lock
+	uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --python-version 3.11 \
+		--exclude-newer $(LOCK_CUTOFF) --group build -o deploy/build.lock
 
 clean:
 	rm -rf $(VENV) .integration_assets build dist
