@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from integration_assets import __version__
-from integration_assets.commands import forget, keys, overrides, reports, serve, table, tenants
+from integration_assets.commands import backups, forget, keys, overrides, reports, serve, table, tenants
 from integration_assets.commands.help import CommandsInOrder, examples
 from integration_assets.commands.shared import (
     DEFAULT,
@@ -77,6 +77,16 @@ app.command(
     short_help="Show what a run did.",
     epilog=examples("report", "report --html report.html", "report --run 3f2a"),
 )(reports.report)
+app.command(
+    "backup",
+    short_help="Copy everything that is kept into one file.",
+    epilog=examples("backup backup.tar.gz"),
+)(backups.backup)
+app.command(
+    "restore",
+    short_help="Put a backup back.",
+    epilog=examples("restore backup.tar.gz", "restore backup.tar.gz --yes"),
+)(backups.restore)
 app.command(
     "forget",
     short_help="Take a person out of everything that is kept here.",

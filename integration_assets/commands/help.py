@@ -20,6 +20,8 @@ ORDER = (
     "overrides",
     "tenants",
     "keys",
+    "backup",
+    "restore",
     "forget",
     "serve",
     "dev",

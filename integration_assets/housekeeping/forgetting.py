@@ -15,6 +15,7 @@ import msgspec
 
 from integration_assets.config import Environment, Settings
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.housekeeping.backup import known_backups
 from integration_assets.housekeeping.person import Person
 from integration_assets.housekeeping.store_places import Erased, Kind, erase_in_store, ids_in_store
 from integration_assets.resolution.addresses import split_address
@@ -223,9 +224,14 @@ def _in_overrides(path: Path, person: Person, settings: Settings, *, apply: bool
 
 def _what_stays(settings: Settings) -> Iterator[str]:
     """What this command does not reach, as far as it can be known."""
+    for backup in known_backups(settings):
+        yield (
+            f"{backup.path}, a backup of {backup.made_at:%Y-%m-%d}, has everybody who was there then: delete it, or "
+            "forget the person once more after it is restored"
+        )
     put_away = settings.home / PUT_AWAY
     if put_away.is_dir() and any(put_away.iterdir()):
-        yield f"{put_away} has files of removed tenants, which were not searched: delete them"
+        yield f"{put_away} has files of removed tenants, or of before a restore, which were not searched: delete them"
     configuration = dagster_home(settings.home) / INSTANCE_CONFIG
     if configuration.exists() and any(word in configuration.read_text("utf-8") for word in ("postgres", "mysql")):
         yield (

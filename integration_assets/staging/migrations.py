@@ -55,6 +55,16 @@ def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migratio
     return tuple(migration.name for migration in pending)
 
 
+def check_known(connection: duckdb.DuckDBPyConnection) -> None:
+    """See that every migration of a store is one of this version's, changing nothing.
+
+    Raises:
+        ConfigurationError: the store was written by a newer or a different version of the product.
+    """
+    rows = connection.execute("SELECT number, name, checksum FROM ops.migrations").fetchall()
+    _check_history({number: (name, checksum) for number, name, checksum in rows}, known_migrations())
+
+
 def _applied(connection: duckdb.DuckDBPyConnection) -> dict[int, tuple[str, str]]:
     connection.execute("CREATE SCHEMA IF NOT EXISTS ops")
     connection.execute("""

@@ -1,0 +1,185 @@
+"""A copy of everything that is kept, made while runs, pages and schedules go on.
+
+Staging stores are copied as a power cut would leave them (`staging.copying`), SQLite files by SQLite's own backup, and
+the rest are files that are always replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from integration_assets import __version__
+from integration_assets.config import Environment, Settings
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.housekeeping.archive import FORMAT, MANIFEST, STAGING, ArchivedFile, Manifest, digest_of
+from integration_assets.runs.in_process import dagster_home
+from integration_assets.staging.copying import copy_store
+from integration_assets.staging.store import store_path
+from integration_assets.tenants.registry.database import FILE as REGISTRY
+from integration_assets.tenants.removal import PUT_AWAY
+from integration_assets.whole_files import read_or_empty, replacing_file, write_whole
+
+NOT_COPIED = frozenset({STAGING, PUT_AWAY, "limits", "sandbox", "demo"})
+"""Folders of the home that are no plain files, or that nobody misses: what calls were made in the last minutes, what
+removed tenants left, and the homes of the embedded stand-ins."""
+PASSING = (".tar.gz", ".lock", ".fence", ".wal", "-wal", "-shm", "-journal", ".writing", ".rewriting")
+"""Endings of files that belong to a process or to another file, and of earlier backups."""
+BUSY_SECONDS = 30.0
+
+
+LIST = "backups.json"
+"""File of the home that says where backups were written to: whoever asks to be forgotten is in them as well."""
+
+
+class KnownBackup(msgspec.Struct, frozen=True):
+    """A backup that was written to `path`. `made_at` is UTC."""
+
+    path: str
+    made_at: datetime
+
+
+class _Backups(msgspec.Struct, frozen=True):
+    backups: tuple[KnownBackup, ...] = ()
+
+
+class BackUp(msgspec.Struct, frozen=True):
+    """A backup that was made: its manifest, its bytes, and what is not in it, one line each."""
+
+    manifest: Manifest
+    bytes: int
+    notes: tuple[str, ...]
+
+
+def back_up(settings: Settings, target: Path) -> BackUp:
+    """Write a copy of the home and of the staging stores into one file, readable by its owner only.
+
+    Raises:
+        ConfigurationError: there is nothing to copy.
+        LockError: a store could not be copied in between two writes.
+        PermanentError: a file cannot be read, or the target not be written.
+    """
+    if not settings.home.is_dir():
+        raise ConfigurationError(f"there is no {settings.home}: nothing to copy")
+    try:
+        # Beside the target: that is where there has to be room anyway, and nothing of it is left in a shared folder.
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+            files = [_archived(name, file) for name, file in _copies(settings, target, Path(folder))]
+            listed = tuple(sorted((one for one, _ in files), key=lambda one: one.name))
+            manifest = Manifest(FORMAT, __version__, datetime.now(UTC), listed)
+            written = Path(folder) / MANIFEST
+            written.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
+            with replacing_file(target) as opened, tarfile.open(fileobj=opened, mode="w:gz") as archive:
+                # First: a reader knows what it has to find before it takes anything.
+                archive.add(written, MANIFEST, recursive=False)
+                for one, file in files:
+                    archive.add(file, one.name, recursive=False)
+    except OSError as error:
+        raise PermanentError(
+            f"the backup cannot be made: {error.filename or target}: {error.strerror or error}; {target} is as it was"
+        ) from error
+    note_backups(settings, KnownBackup(str(target), manifest.made_at))
+    return BackUp(manifest, target.stat().st_size, tuple(_left_out(settings)))
+
+
+def known_backups(settings: Settings) -> list[KnownBackup]:
+    """Backups of this home that still lie where they were written to."""
+    listed = read_or_empty(settings.home / LIST, _Backups).backups
+    return [one for one in listed if Path(one.path).exists()]
+
+
+def note_backups(settings: Settings, *backups: KnownBackup) -> None:
+    """Remember backups, beside those that are known."""
+    new = {one.path for one in backups}
+    others = [one for one in known_backups(settings) if one.path not in new]
+    write_whole(settings.home / LIST, msgspec.json.encode(_Backups(backups=(*others, *backups))))
+
+
+def _archived(name: str, file: Path) -> tuple[ArchivedFile, Path]:
+    return ArchivedFile(name, file.stat().st_size, digest_of(file)), file
+
+
+def _copies(settings: Settings, target: Path, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Names in the archive, with files that nobody writes any more."""
+    for environment in Environment:
+        # Every tenant's, by its file: a tenant that was removed from the registry a moment ago has none any more.
+        for store in sorted(stores_in(settings, environment)):
+            name = f"{STAGING}/{environment.value}/{store.name}"
+            yield name, _copied(folder, name, store)
+    for file in sorted(settings.home.rglob("*")):
+        name = file.relative_to(settings.home).as_posix()
+        if not _is_kept(file, name, target):
+            continue
+        copy = _copied_sqlite if file.suffix in (".sqlite", ".db") else _copied_plain
+        if copied := copy(folder, name, file):
+            yield name, copied
+
+
+def stores_in(settings: Settings, environment: Environment) -> list[Path]:
+    """Files of all tenants' staging stores of an environment."""
+    return list(store_path(settings.home, settings.store_url, environment, "default").parent.glob("*.duckdb"))
+
+
+def _is_kept(file: Path, name: str, target: Path) -> bool:
+    top = name.split("/", 1)[0]
+    # A hidden file at the top is an unfinished one; a link would lead out of the home.
+    passing = top in NOT_COPIED or file.name.endswith(PASSING) or top.startswith(".")
+    return file.is_file() and not file.is_symlink() and not passing and file.resolve() != target.resolve()
+
+
+def _place(folder: Path, name: str) -> Path:
+    place = folder / "files" / name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _copied(folder: Path, name: str, store: Path) -> Path:
+    place = _place(folder, name)
+    copy_store(store, place)
+    return place
+
+
+def _copied_sqlite(folder: Path, name: str, file: Path) -> Path | None:
+    place = _place(folder, name)
+    try:
+        # Not made anew where it is gone.
+        with (
+            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as source,
+            closing(sqlite3.connect(place)) as copy,
+        ):
+            source.backup(copy)
+    except sqlite3.Error as error:
+        if not file.exists():
+            return None
+        raise PermanentError(f"{file} cannot be copied: {error}; stop what uses it, then run it again") from None
+    return place
+
+
+def _copied_plain(folder: Path, name: str, file: Path) -> Path | None:
+    place = _place(folder, name)
+    try:
+        place.write_bytes(file.read_bytes())
+    # Old records go while runs do their work: this one did since it was listed.
+    except FileNotFoundError:
+        return None
+    return place
+
+
+def _left_out(settings: Settings) -> Iterator[str]:
+    """What an installation needs beside this copy."""
+    yield "settings are not in it: environment variables, and with them all keys of the default tenant"
+    if settings.registry_url is not None:
+        yield "the registry is not in it: it lies in a database of your own, copy that one (PostgreSQL: pg_dump)"
+    elif (settings.home / REGISTRY).exists():
+        yield "the master key is not in it: without it nobody can open the tenants' secrets, keep it elsewhere"
+    if not dagster_home(settings.home).is_relative_to(settings.home.resolve()):
+        yield "Dagster's records are not in it: they lie in DAGSTER_HOME"
+    if settings.overrides_path.exists() and not settings.overrides_path.is_relative_to(settings.home):
+        yield f"{settings.overrides_path} is not in it: it lies outside the home"

@@ -1,0 +1,179 @@
+"""Putting a backup back: everything is checked before anything in the home is touched, and nothing there is deleted."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import sqlite3
+import tarfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from integration_assets.config import Environment, Settings
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.housekeeping.archive import FORMAT, MANIFEST, STAGING, Manifest, digest_of, is_plain_name
+from integration_assets.housekeeping.backup import KnownBackup, known_backups, note_backups, stores_in
+from integration_assets.staging.copying import check_version
+from integration_assets.staging.lock import run_lock
+from integration_assets.staging.store import make_private_directory, store_path
+from integration_assets.tenants.registry.database import FILE as REGISTRY
+from integration_assets.tenants.registry.database import HEAD
+from integration_assets.tenants.removal import OF_LOCKS, PUT_AWAY
+
+WHAT = "restore"
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """A home that was restored: from which manifest, and where what lay there before is now, None if nothing did."""
+
+    manifest: Manifest
+    put_away: Path | None
+
+
+def occupants(settings: Settings) -> list[Path]:
+    """Files and folders of the home, and stores outside it, that a restore would put away."""
+    home = settings.home
+    entries = sorted(home.iterdir()) if home.is_dir() else []
+    inside = [entry for entry in entries if entry.name != PUT_AWAY and not entry.name.startswith(".")]
+    outside = [path for path in _store_files(settings) if not path.is_relative_to(home)]
+    return [*inside, *outside]
+
+
+def restore(settings: Settings, archive: Path) -> Restored:
+    """Put the files of a backup into the home. What lies there is moved into `removed` below it.
+
+    Raises:
+        ConfigurationError: the file is no backup, or of a newer version.
+        LockError: a run or a command is at work in one of the stores.
+        PermanentError: the backup is damaged, or a file cannot be written.
+    """
+    home = settings.home
+    with _clear_errors(archive), ExitStack() as stack:
+        make_private_directory(home)
+        unpacked = home / f".restoring-{secrets.token_hex(4)}"
+        make_private_directory(unpacked)
+        stack.callback(shutil.rmtree, unpacked, ignore_errors=True)
+        manifest = _unpack(archive, unpacked)
+        _check_versions(unpacked)
+        # Only now: a damaged backup must not cost a home that works.
+        for environment in Environment:
+            for store in stores_in(settings, environment):
+                stack.enter_context(run_lock(store.absolute(), WHAT))
+        others = known_backups(settings)
+        put_away = _put_away(settings)
+        _move_in(settings, unpacked)
+        # The list that was put back is older than they are.
+        note_backups(settings, *others, KnownBackup(str(archive), manifest.made_at))
+    return Restored(manifest, put_away)
+
+
+def _unpack(archive: Path, unpacked: Path) -> Manifest:
+    """Take out what the manifest lists, and nothing else; each file has to be the one that was put in."""
+    try:
+        with tarfile.open(archive, mode="r:gz") as opened:
+            members = iter(opened)
+            manifest = _manifest(opened, next(members, None))
+            wanted = {file.name: file for file in manifest.files}
+            for member in members:
+                if member.name not in wanted or not member.isreg() or not is_plain_name(member.name):
+                    raise PermanentError(f"{archive} has a file that its manifest lacks: it is no backup of ours")
+                place = unpacked / member.name
+                place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                content = opened.extractfile(member)
+                if content is not None:
+                    with content, place.open("wb") as file:
+                        shutil.copyfileobj(content, file)
+                    place.chmod(0o600)
+                if digest_of(place) != wanted.pop(member.name).sha256:
+                    raise PermanentError(f"{archive} is damaged: {member.name} is not as it was; take another backup")
+    except (tarfile.TarError, EOFError, msgspec.DecodeError) as error:
+        raise PermanentError(f"{archive} is damaged, or no backup of ours: {error}; take another one") from None
+    if wanted:
+        raise PermanentError(f"{archive} is damaged: {min(wanted)} is missing; take another backup")
+    return manifest
+
+
+def _manifest(opened: tarfile.TarFile, member: tarfile.TarInfo | None) -> Manifest:
+    content = opened.extractfile(member) if member is not None and member.name == MANIFEST else None
+    if content is None:
+        raise PermanentError("the archive does not begin with a manifest: it is no backup of ours")
+    text = content.read()
+    found = msgspec.json.decode(text, type=dict[str, object]).get("format")
+    # Before the rest is understood: a later form may have other fields.
+    if found != FORMAT:
+        raise ConfigurationError(f"the backup has form {found}, this version reads form {FORMAT}: install a newer one")
+    return msgspec.json.decode(text, type=Manifest)
+
+
+def _check_versions(unpacked: Path) -> None:
+    for store in sorted((unpacked / STAGING).glob("*/*.duckdb")):
+        check_version(store)
+    registry = unpacked / REGISTRY
+    if registry.exists():
+        with closing(sqlite3.connect(f"{registry.as_uri()}?mode=ro", uri=True)) as database:
+            [(revision,)] = database.execute("SELECT version_num FROM alembic_version").fetchall()
+        # Numbers with leading zeros: as texts they have the same order.
+        if revision > HEAD:
+            raise ConfigurationError(
+                f"the registry of the backup has version {revision}, made by a newer integration-assets: install that"
+            )
+
+
+def _put_away(settings: Settings) -> Path | None:
+    """Move what is there aside; locks of stores stay where they are, as they are held."""
+    found = [entry for entry in occupants(settings) if entry.name != STAGING]
+    stores = [path for path in _store_files(settings) if path.suffix not in OF_LOCKS]
+    if not found and not stores:
+        return None
+    target = settings.home / PUT_AWAY / f"before-restore.{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
+    for path in stores:
+        place = target / STAGING / path.parent.name
+        make_private_directory(place)
+        shutil.move(path, place / path.name)
+    make_private_directory(target)
+    for entry in found:
+        if entry.exists():
+            shutil.move(entry, target / entry.name)
+    return target
+
+
+def _move_in(settings: Settings, unpacked: Path) -> None:
+    for environment in Environment:
+        folder = store_path(settings.home, settings.store_url, environment, "default").parent
+        for store in sorted((unpacked / STAGING / environment.value).glob("*")):
+            make_private_directory(folder)
+            store.replace(folder / store.name) if folder.is_relative_to(settings.home) else shutil.move(
+                store, folder / store.name
+            )
+    for entry in sorted(unpacked.iterdir()):
+        if entry.name != STAGING:
+            entry.replace(settings.home / entry.name)
+
+
+def _store_files(settings: Settings) -> Iterator[Path]:
+    for environment in Environment:
+        folder = store_path(settings.home, settings.store_url, environment, "default").parent
+        yield from sorted(folder.glob("*.duckdb*"))
+
+
+@contextmanager
+def _clear_errors(archive: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        if error.filename is not None and Path(str(error.filename)) == archive:
+            raise ConfigurationError(f"there is no file {archive}") from None
+        raise _unwritable(error) from error
+    except OSError as error:
+        raise _unwritable(error) from error
+
+
+def _unwritable(error: OSError) -> PermanentError:
+    return PermanentError(
+        f"the backup cannot be restored: {error.filename or ''}: {error.strerror or error}; what was in the home is in "
+        f"its folder `{PUT_AWAY}` if it is not in its place: put that right, then run it again"
+    )
