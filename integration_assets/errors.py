@@ -12,7 +12,8 @@
     │   ├── UnknownOutcomeError
     │   ├── RunStoppedError              Dagster ended the run
     │   │   └── RunCancelledError        a person did, through Dagster
-    │   └── LockError
+    │   ├── LockError
+    │   └── CoordinationError            PostgreSQL, through which machines share locks and limits, cannot be used
     └── HeldError               exit 3   gate or guard said no, object missing or drifted; nothing was written
 
 A message says what happened, to what, and what to do. It never carries a secret, an e-mail address or a payload.
@@ -149,6 +150,10 @@ class LockError(TransientError):
     def __init__(self, message: str, *, holder: str = "") -> None:
         super().__init__(message)
         self.holder = holder
+
+
+class CoordinationError(TransientError):
+    """PostgreSQL, through which machines share locks and limits, cannot be used now: nothing was sent."""
 
 
 class HeldError(IntegrationError):

@@ -1,7 +1,8 @@
 """The log in which a limiter keeps when calls left: in this process, or in a file that several processes share.
 
-Times are those of the machine's monotonic clock, which all its processes have in common and which is never set back. A
-file from before a restart of the machine holds times that mean nothing any more; they are forgotten or harmless.
+Times here are those of the machine's monotonic clock, which all its processes have in common and which is never set
+back. A file from before a restart of the machine holds times that mean nothing any more; they are forgotten or
+harmless. What several machines share is kept elsewhere, by the same interface and a clock they have in common.
 """
 
 from __future__ import annotations
@@ -9,8 +10,10 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -40,17 +43,33 @@ Buckets = dict[str, Bucket]
 
 
 class CallLog(Protocol):
-    """The buckets of one credential, for one holder at a time."""
+    """The buckets of one credential, for one holder at a time. `is_remote`: to ask it costs a way over the network."""
+
+    is_remote: bool
+
+    def clock(self) -> float:
+        """The time by which calls are noted, in seconds; to be asked while the buckets are held."""
+        ...
 
     def held(self) -> AbstractContextManager[Buckets]:
         """The buckets; what is changed in the block is kept."""
         ...
 
 
+class CallLogs(Protocol):
+    """A place where the logs of credentials are kept."""
+
+    def log(self, name: str) -> CallLog:
+        """The log of a credential, by a name that gives nothing of it away."""
+        ...
+
+
 class MemoryLog:
     """The buckets of a credential that only this process uses. Safe to use from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.is_remote = False
         self._buckets: Buckets = {}
         self._lock = threading.Lock()
 
@@ -68,7 +87,9 @@ class SharedLog:
     and the system's own 429 is what remains.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.is_remote = False
         self._path = path
         self._thread = threading.Lock()  # a lock on a file is one process's, not one thread's
 
@@ -92,10 +113,10 @@ class SharedLog:
             descriptor = self._open()
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
-                buckets = _decoded(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+                buckets = decoded(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
                 yield buckets
                 # Only when the block ended well: what an error left half changed is not kept.
-                content = _ENCODER.encode(buckets)
+                content = encoded(buckets)
                 # In place, not by a new file: the lock is on this one, and others wait for it.
                 os.pwrite(descriptor, content, 0)
                 os.ftruncate(descriptor, len(content))
@@ -104,11 +125,33 @@ class SharedLog:
                 os.close(descriptor)
 
 
+@dataclass(frozen=True)
+class FileLogs:
+    """The logs of calls in files of a directory, for the processes of one machine."""
+
+    directory: Path
+
+    def log(self, name: str) -> CallLog:
+        """The log of a credential, by a name that gives nothing of it away.
+
+        Raises:
+            OSError: the directory cannot be made.
+        """
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return SharedLog(self.directory / name)
+
+
 _ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(Buckets)
 
 
-def _decoded(content: bytes) -> Buckets:
+def encoded(buckets: Buckets) -> bytes:
+    """The buckets as they are kept."""
+    return _ENCODER.encode(buckets)
+
+
+def decoded(content: bytes) -> Buckets:
+    """The buckets that were kept; none where nothing was, or what no version of ours has written."""
     try:
         return _DECODER.decode(content) if content else {}
     except msgspec.MsgspecError:

@@ -31,6 +31,7 @@ from integration_assets.connectors.redaction import redact
 from integration_assets.connectors.rules import LONGEST_WAIT, Action, Answer, Rule, StatusRules, retry_after
 from integration_assets.errors import (
     ContractError,
+    CoordinationError,
     CredentialError,
     DailyQuotaError,
     IntegrationError,
@@ -232,6 +233,9 @@ class HttpClient:
         except LockError:
             raise  # what forbids a write is no answer of the other side: nothing is added to it
         except IntegrationError as error:
+            # Nor is a limit that nobody can be asked for; only an earlier attempt may have arrived.
+            if isinstance(error, CoordinationError) and not lost:
+                raise
             if lost or isinstance(error, TransientError):
                 raise self._final(call, error, attempts, maybe_applied=lost) from None
             raise
@@ -317,6 +321,7 @@ class HttpClient:
         Raises:
             QuotaError: the limits leave none in time.
             PermanentError: the log of calls cannot be used; nothing is sent, as the limits could not be kept.
+            CoordinationError: it is in PostgreSQL, which cannot be used now; likewise.
         """
         try:
             return await self._limiter.acquire(
@@ -334,11 +339,11 @@ class HttpClient:
         """
         try:
             note()
-        except OSError as error:
+        except (OSError, CoordinationError) as error:
             log.warning(
                 "%s: the shared log of calls cannot be written (%s); calls count for longer until it can",
                 self._system,
-                error.strerror,
+                error.strerror if isinstance(error, OSError) else error.message,
             )
             return False
         return True

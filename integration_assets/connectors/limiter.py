@@ -1,10 +1,11 @@
 """One limiter per credential: how fast calls may leave, learnt from what the system answers.
 
 A system counts calls per credential, not per client, so all clients of a credential share its limiter (`limiter_for`),
-across processes too where they share a directory. A limiter has buckets (systems limit searches apart from the rest);
-each bucket has any number of moving windows, all of which must have room. Answers teach it: a stated limit replaces the
-configured one, a stated remainder lower than ours means that somebody else spends the same budget, a `Retry-After`
-pauses everybody in the bucket, and a 429 without any stated limit means that the credential is on a smaller plan.
+across processes and machines too where they share a log of calls. A limiter has buckets (systems limit searches apart
+from the rest); each bucket has any number of moving windows, all of which must have room. Answers teach it: a stated
+limit replaces the configured one, a stated remainder lower than ours means that somebody else spends the same budget, a
+`Retry-After` pauses everybody in the bucket, and a 429 without any stated limit means that the credential is on a
+smaller plan.
 
 A system counts a call when it gets it, which is some time between its leaving and its answer. A call therefore counts
 here until a whole window after it was over: however long each call is on its way, the system never sees too many. One
@@ -19,11 +20,10 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from pathlib import Path
 
 import msgspec
 
-from integration_assets.connectors.call_log import Bucket, CallLog, MemoryLog, SharedLog
+from integration_assets.connectors.call_log import Bucket, CallLog, CallLogs, MemoryLog
 from integration_assets.errors import QuotaError
 
 log = logging.getLogger(__name__)
@@ -86,8 +86,8 @@ class Limiter:
     """Moving windows and pauses of one credential. Safe to use from several threads, event loops and processes.
 
     `plans` are the allowances of smaller plans than the one `windows` describe, largest first: the next of them takes
-    over when the system throttles what should have been allowed. `log` is where calls are kept. `monotonic` is a clock
-    in seconds that never goes back; `sleep` waits that many seconds.
+    over when the system throttles what should have been allowed. `log` is where calls are kept, and by whose clock.
+    `monotonic` is this process's clock, in seconds, which never goes back; `sleep` waits that many seconds.
     """
 
     def __init__(
@@ -103,10 +103,11 @@ class Limiter:
         self._name = name
         self._configured = dict(windows)
         self._plans = tuple(plans)
-        self._log = log or MemoryLog()
+        self._log = log or MemoryLog(monotonic)
         self._monotonic = monotonic
         self._sleep = sleep
         self._quota = Quota()
+        self._full_until: dict[str, float] = {}
 
     @property
     def quota(self) -> Quota:
@@ -162,13 +163,13 @@ class Limiter:
             bucket = buckets.setdefault(place.bucket, Bucket())
             # Already gone: the log was reset, or the call took so long that it counts as over since then.
             if bucket.under_way.pop(place.number, None) is not None:
-                bucket.ended.append(self._monotonic())
+                bucket.ended.append(self._log.clock())
 
     def pause(self, bucket: str, seconds: float) -> None:
         """Let no call of this bucket leave for `seconds`; a longer pause already in force stays."""
         with self._log.held() as buckets:
             kept = buckets.setdefault(bucket, Bucket())
-            until, before = self._monotonic() + seconds, kept.paused_until
+            until, before = self._log.clock() + seconds, kept.paused_until
             # Answers arrive out of order: a short pause of a later one must not cut a longer one short.
             kept.paused_until = max(until, before)
         # Calls refused together all ask for a pause, and it is one and the same.
@@ -209,7 +210,7 @@ class Limiter:
             if smaller and place.number > kept.stepped_at:
                 kept.windows = tuple((window.calls, window.seconds) for window in smaller)
                 kept.stepped_at = kept.next_number
-                kept.step_until = self._monotonic() + PLAN_SECONDS
+                kept.step_until = self._log.clock() + PLAN_SECONDS
                 log.warning(
                     "%s refuses calls its plan should allow: for a day, at most %s",
                     self._name,
@@ -228,13 +229,18 @@ class Limiter:
             # The system knows its own limit better than a configured number does.
             others = [window for window in known if window.seconds != stated.seconds]
             bucket.windows = tuple((window.calls, window.seconds) for window in [*others, stated])
+            # There may be more room than whoever waits was told.
+            self._full_until.pop(name, None)
         if remaining is not None:
-            now = self._monotonic()
+            now = self._log.clock()
             # Others may use the same credential: what the system counts and we did not send takes its share here.
             strangers = min(stated.calls, stated.calls - remaining) - _used(bucket, stated, now)
             bucket.ended += [now] * strangers
 
     async def _take_with_slot(self, name: str, longest: float, slots: asyncio.Semaphore | None) -> Lease | float:
+        # What one of us was told holds for all who wait here: asking the log costs, and most of all another machine.
+        if (still := self._full_until.get(name, 0.0) - self._monotonic()) > 0:
+            return still
         if slots is None:
             return self._take(name, longest)
         # The slot first: a place that was taken would count as a call while it waits for one.
@@ -251,23 +257,33 @@ class Limiter:
     def _take(self, name: str, longest: float) -> Lease | float:
         """A place when all windows have room; else the seconds until it is worth asking again."""
         with self._log.held() as buckets:
-            bucket, now = buckets.setdefault(name, Bucket()), self._monotonic()
+            bucket, now = buckets.setdefault(name, Bucket()), self._log.clock()
             windows = self._in_force(name, bucket)
             _forget(bucket, windows, now)
-            waits = [bucket.paused_until - now]
-            for window in windows:
-                inside = [at for at in bucket.ended if at > now - window.seconds]
-                excess = len(inside) + len(bucket.under_way) - window.calls
-                # The oldest calls leave the window first: wait until as many have left as are too many.
-                if 0 <= excess < len(inside):
-                    waits.append(inside[excess] + window.seconds - now + SLACK)
-                elif excess >= 0:  # all that would have to leave are still on their way
-                    waits.append(SLACK)
-            if (wait := max(waits)) > 0:
+            if (wait := _until_free(bucket, windows, now)) > 0:
+                self._full_until[name] = self._monotonic() + wait
                 return wait
             bucket.next_number += 1
             bucket.under_way[bucket.next_number] = (now, now + longest)
+            # Found out along with the place, so that nobody asks another machine only to hear that it was the last.
+            if self._log.is_remote and (wait := _until_free(bucket, windows, now)) > 0:
+                self._full_until[name] = self._monotonic() + wait
             return Lease(name, bucket.next_number)
+
+
+def _until_free(bucket: Bucket, windows: Sequence[Window], now: float) -> float:
+    """Seconds until all windows have room and no pause holds; at most zero when one call may leave now."""
+    waits = [bucket.paused_until - now]
+    for window in windows:
+        inside = [at for at in bucket.ended if at > now - window.seconds]
+        excess = len(inside) + len(bucket.under_way) - window.calls
+        # The oldest calls leave the window first: wait until as many have left as are too many.
+        if 0 <= excess < len(inside):
+            waits.append(inside[excess] + window.seconds - now + SLACK)
+        # All that would have to leave are still on their way, and count for a whole window once they are over.
+        elif excess >= 0:
+            waits.append(window.seconds)
+    return max(waits)
 
 
 def _forget(bucket: Bucket, windows: Sequence[Window], now: float) -> None:
@@ -311,7 +327,7 @@ def _number(headers: Mapping[str, str], name: str | None) -> int | None:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 12 else None
 
 
-_limiters: dict[tuple[str, str, Path | None], Limiter] = {}
+_limiters: dict[tuple[str, str, CallLogs | None], Limiter] = {}
 _limiters_lock = threading.Lock()
 
 
@@ -321,21 +337,18 @@ def credential_digest(base_url: str, secret: str) -> str:
 
 
 def limiter_for(
-    system: str, digest: str, windows: Windows, *, plans: Sequence[Windows] = (), directory: Path | None = None
+    system: str, digest: str, windows: Windows, *, plans: Sequence[Windows] = (), logs: CallLogs | None = None
 ) -> Limiter:
     """The limiter of one credential, made with `windows` and `plans` when it is first asked for.
 
-    With a `directory` all processes that name it share the credential's calls, by a file there.
+    With `logs` all processes that have them share the credential's calls.
 
     Raises:
-        OSError: the directory cannot be made.
+        OSError: the place of the logs cannot be made.
     """
     with _limiters_lock:
-        if (known := _limiters.get((system, digest, directory))) is None:
-            log = None
-            if directory is not None:
-                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-                log = SharedLog(directory / f"{system}-{digest}")
+        if (known := _limiters.get((system, digest, logs))) is None:
+            log = None if logs is None else logs.log(f"{system}-{digest}")
             known = Limiter(windows, name=system, plans=plans, log=log)
-            _limiters[system, digest, directory] = known
+            _limiters[system, digest, logs] = known
         return known

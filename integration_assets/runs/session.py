@@ -24,6 +24,7 @@ import duckdb
 from pydantic import Field, PrivateAttr
 
 from integration_assets.config import Environment, Settings, TenantSettings, load_settings, tenant_settings
+from integration_assets.coordination.run_lock import SharedLocks, shared_locks
 from integration_assets.errors import (
     CredentialError,
     EndState,
@@ -170,7 +171,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         state.settings = settings_for(operator, state.tenant, f"run {state.run_id}")
         overrides(state.settings)  # a wrong file ends the run before the first call, not after a long read
         path = store_path(state.settings.home, state.settings.store_url, state.environment, state.tenant)
-        store = self._hold_store(path, state, stack)
+        store = self._hold_store(path, shared_locks(operator), state, stack)
         state.connection, state.lock = store.connection, store.lock
         try:
             self._begin(state, state.settings, store.connection)
@@ -179,7 +180,9 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             raise PermanentError(f"staging store {path} cannot be written: {first_line(error)}") from error
         self.check_room()
 
-    def _hold_store(self, path: Path, state: RunState, stack: contextlib.ExitStack) -> HeldStore:
+    def _hold_store(
+        self, path: Path, shared: SharedLocks | None, state: RunState, stack: contextlib.ExitStack
+    ) -> HeldStore:
         """Hold the staging store. One that a run holds which Dagster counts as over already is waited for.
 
         Dagster starts the next run of a tenant as soon as somebody has marked one as cancelled, whose process may still
@@ -192,7 +195,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         deadline, is_told = time.monotonic() + LET_GO_SECONDS, False
         while True:
             try:
-                return stack.enter_context(hold_store(path, f"{RUN_HOLDER}{state.run_id}"))
+                return stack.enter_context(hold_store(path, f"{RUN_HOLDER}{state.run_id}", shared))
             except LockError as error:
                 # Only a run that Dagster calls over will let go soon. A command or a live run may hold the store for
                 # hours.

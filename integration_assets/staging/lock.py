@@ -5,8 +5,8 @@ so a lock is never stale. Inside the file stands who holds it, for the one who i
 
 A process can be paused (SIGSTOP, a suspended machine) while somebody moves its files away and starts another run. So
 every holder also gets a number, one above the last, from `<store>.fence`, and asks before each write to the outside
-whether lock file, store and number are still its own. The lock reaches as far as the file system does: two
-installations with stores of their own do not see each other.
+whether lock file, store and number are still its own. The lock reaches as far as the file system does; among machines
+with stores of their own it is held in PostgreSQL as well (`coordination.run_lock`), where the registry is.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from integration_assets.coordination.run_lock import SharedHold, SharedLocks
 from integration_assets.errors import LockError
 from integration_assets.whole_files import write_whole
 
@@ -64,11 +65,15 @@ FileIdentity = tuple[int, int]
 
 
 class RunLock:
-    """A lock that is held. `number` is higher than that of every earlier holder."""
+    """A lock that is held. `number` is higher than that of every earlier holder of this store.
 
-    def __init__(self, store: Path, identity: FileIdentity, number: int) -> None:
+    `shared` is the hold among machines, where there is one.
+    """
+
+    def __init__(self, store: Path, identity: FileIdentity, number: int, shared: SharedHold | None = None) -> None:
         self.store = store
         self.number = number
+        self._shared = shared
         self._files = {lock_path(store): identity}
 
     def guard_store(self) -> None:
@@ -78,7 +83,7 @@ class RunLock:
         self._files[self.store] = (status.st_dev, status.st_ino)
 
     def passed_on(self) -> str | None:
-        """Tell why the lock is no longer ours; None while it is."""
+        """Tell why the store is no longer ours; None while it is. Other machines have stores of their own."""
         for path, identity in self._files.items():
             try:
                 status = path.stat()
@@ -92,16 +97,18 @@ class RunLock:
         return None if number == self.number else f"it went from holder {self.number} to {number}"
 
     def check(self) -> None:
-        """Return while the lock is ours.
+        """Return while the lock is ours, on this machine and among machines: to be called before each write outside.
 
         Raises:
-            LockError: it is not: nothing more may be written anywhere.
+            LockError: it is not, or cannot be shown to be: nothing more may be written outside.
         """
         if reason := self.passed_on():
             raise LockError(
                 f"the run lock of {self.store.stem} passed on while this run was held up ({reason}): "
                 "nothing more was written; run it again"
             )
+        if self._shared is not None:
+            self._shared.check()
 
 
 def lock_path(store: Path) -> Path:
@@ -115,21 +122,30 @@ def fence_path(store: Path) -> Path:
 
 
 @contextmanager
-def run_lock(store: Path, what: str) -> Iterator[RunLock]:
+def run_lock(store: Path, what: str, shared: SharedLocks | None = None) -> Iterator[RunLock]:
     """Hold the lock of a store; its directory must exist. `what` tells others who holds it ("run 1a2b…").
 
+    With `shared` it is held among machines as well, under the store's environment and tenant.
+
     Raises:
-        LockError: another process, or another run of this one, holds it; the message says which.
+        LockError: another process, another run of this one or another machine holds it; the message says which.
+        CoordinationError: the machines' lock cannot be asked for.
         OSError: the files beside the store cannot be written.
     """
     descriptor, identity = _take(store)
     try:
         number = _next_number(store)
         _sign(descriptor, Holder(what, os.getpid(), socket.gethostname(), datetime.now(UTC), number))
-        yield RunLock(store, identity, number)
+        with _among_machines(store, what, shared) as hold:
+            yield RunLock(store, identity, number, hold)
         os.ftruncate(descriptor, 0)
     finally:
         os.close(descriptor)
+
+
+def _among_machines(store: Path, what: str, shared: SharedLocks | None) -> AbstractContextManager[SharedHold | None]:
+    # After this machine's own: a second run here is refused without asking PostgreSQL.
+    return nullcontext() if shared is None else shared.held(f"{store.parent.name}/{store.stem}", what)
 
 
 def _take(store: Path) -> tuple[int, FileIdentity]:

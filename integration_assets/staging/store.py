@@ -16,6 +16,7 @@ import duckdb
 import msgspec
 
 from integration_assets.config import Environment, expanded, why_no_home
+from integration_assets.coordination.run_lock import SharedLocks
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
 from integration_assets.staging.lock import RunLock, run_lock
 from integration_assets.staging.migrations import migrate
@@ -111,19 +112,20 @@ class HeldStore(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def hold_store(path: Path, what: str) -> Iterator[HeldStore]:
+def hold_store(path: Path, what: str, shared: SharedLocks | None = None) -> Iterator[HeldStore]:
     """The staging store, read-write and migrated; created with its directories (mode 0700) when there is none.
 
     `what` says who holds it to whoever is refused: a run or a command. The connection is closed at the end, whatever
     happened. It is in UTC and never loads an extension. Once the lock has passed on, nothing is written to the file
-    any more: another process may have its own store there.
+    any more: another process may have its own store there. With `shared` no other machine runs the tenant meanwhile.
 
     Raises:
-        LockError: another process, or another run of this one, has it open; the message says which.
+        LockError: another process, another run of this one or another machine has it; the message says which.
+        CoordinationError: the machines' lock cannot be asked for.
         ConfigurationError: it was written by a newer version of the product or of DuckDB.
         PermanentError: it cannot be created, read or written (permissions, disk full, damaged file).
     """
-    with _locked(path, what) as lock:
+    with _locked(path, what, shared) as lock:
         connection = _connect(path)
         try:
             # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
@@ -149,18 +151,18 @@ def _checkpoint(connection: duckdb.DuckDBPyConnection) -> None:
 
 @contextmanager
 def open_store(path: Path, what: str = "a command") -> Iterator[duckdb.DuckDBPyConnection]:
-    """The connection of `hold_store` alone, for work that writes nothing to the outside."""
+    """The connection of `hold_store` alone, for work on this machine's store that writes nothing to the CRM."""
     with hold_store(path, what) as store:
         yield store.connection
 
 
 @contextmanager
-def _locked(path: Path, what: str) -> Iterator[RunLock]:
+def _locked(path: Path, what: str, shared: SharedLocks | None) -> Iterator[RunLock]:
     with ExitStack() as stack:
         # Around the taking alone: an error of the block inside is not about these files.
         with _clear_errors(path, OSError):
             make_private_directory(path.parent)
-            lock = stack.enter_context(run_lock(path.absolute(), what))
+            lock = stack.enter_context(run_lock(path.absolute(), what, shared))
         yield lock
 
 

@@ -16,6 +16,7 @@ from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.internal.connector import InternalSystem, internal_system
 from integration_assets.connectors.limiter import credential_digest
 from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY
+from integration_assets.coordination.call_log import call_logs
 from integration_assets.errors import ConfigurationError, CredentialError
 from integration_assets.providers import crm_factory, feedback_factory
 from integration_assets.sync.company_rollups import NAMES as ROLLUP_NAMES
@@ -26,8 +27,6 @@ from integration_assets.tenants.registry.words import Provider
 System = TypeVar("System")
 TENANTS_FILES = "files"
 """Directory under the home, with a folder for each tenant: files that its integrations may name."""
-LIMITS = "limits"
-"""Directory under the home by which all runs of this machine, of whatever tenant, share a credential's limits."""
 
 
 def missing_variables(settings: Settings) -> list[str]:
@@ -62,7 +61,7 @@ def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContext
         calls=calls,
         deadline=settings.request_seconds,
         patience=settings.patience_seconds,
-        limits_in=settings.home / LIMITS,
+        limits_in=call_logs(settings),
         guard=guard_for(settings, Provider(own.spec.name)),
         options=_options(settings, own),
     )
@@ -131,7 +130,7 @@ def crm_for(
         before_write=before_write,
         deadline=settings.request_seconds,
         patience=settings.patience_seconds,
-        limits_in=settings.home / LIMITS,
+        limits_in=call_logs(settings),
         guard=guard_for(settings, Provider(own.spec.name)),
         options=own.options,
         setup_credential=Token(own.setup_secret) if setting_up and own.setup_secret else None,

@@ -13,6 +13,7 @@ import msgspec
 from integration_assets.config import Environment, Settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.crm.base import Crm
+from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, IntegrationError
 from integration_assets.models import Portal, PropertyGroup
 from integration_assets.providers import schema_file
@@ -54,7 +55,7 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
     environment = settings.environment
     calls = CallCounter()
     path = store_path(settings.home, settings.store_url, environment, tenant)
-    with hold_store(path, "setup") as store:
+    with hold_store(path, "setup", shared_locks(settings)) as store:
         connection = store.connection
         opening = crm_for(settings, environment, calls, before_write=store.lock.check, setting_up=True)
         async with opening as crm:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.config import DEFAULT_TENANT, Environment, Settings
+from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import PermanentError
 from integration_assets.staging.lock import lock_path, run_lock
 from integration_assets.staging.store import check_tenant, make_private_directory, store_path
@@ -145,12 +146,16 @@ def _put_away(settings: Settings, tenant: str) -> Path | None:
 @contextmanager
 def _at_rest(settings: Settings, tenant: str, what: str) -> Iterator[None]:
     """Hold the run locks of the tenant's stores, where there are any, so that nobody writes what is taken away."""
+    shared = shared_locks(settings)
     with ExitStack() as stack:
         for environment in Environment:
             store = _store(settings, environment, tenant)
             # Taking a lock creates its file: a tenant that never ran must not leave one.
             if store.exists() or lock_path(store).exists():
-                stack.enter_context(run_lock(store.absolute(), what))
+                stack.enter_context(run_lock(store.absolute(), what, shared))
+            # What this machine has nothing of may be run by another.
+            elif shared is not None:
+                stack.enter_context(shared.held(f"{environment.value}/{tenant}", what))
         yield
 
 

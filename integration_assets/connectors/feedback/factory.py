@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from pathlib import Path
 from typing import Protocol
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential
 from integration_assets.connectors.feedback.base import FeedbackSystem
@@ -24,7 +24,7 @@ class FeedbackFactory(Protocol):
         calls: CallCounter,
         deadline: float = ...,
         patience: float = ...,
-        limits_in: Path | None = None,
+        limits_in: CallLogs | None = None,
         guard: AddressGuard | None = None,
         options: Mapping[str, str] | None = None,
     ) -> AbstractAsyncContextManager[FeedbackSystem]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import msgspec
 from pydantic import SecretStr
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.crm.base import (
@@ -338,7 +338,7 @@ async def hubspot(
     before_write: Callable[[], None] | None = None,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
-    limits_in: Path | None = None,
+    limits_in: CallLogs | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
     setup_credential: Credential | None = None,
@@ -353,7 +353,7 @@ async def hubspot(
         deadline: Seconds for one request, to the last byte of its answer.
         patience: Seconds after which a request is not repeated any more.
         guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
-        limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
+        limits_in: Logs by which processes share the limiter of a credential; None: only this process has it.
         options: `object`, the object that holds our records: "custom", or one of the library.
         setup_credential: Not taken: setup is made by whoever runs.
     """
@@ -361,7 +361,7 @@ async def hubspot(
     token = secret_of(credential)
     digest = credential_digest(base_url, token.get_secret_value())
     # By a digest: the name of the credential's file must give nothing of it away.
-    limiter = limiter_for(SYSTEM, digest, WINDOWS, directory=limits_in)
+    limiter = limiter_for(SYSTEM, digest, WINDOWS, logs=limits_in)
     client = HttpClient(
         system=SYSTEM,
         base_url=base_url,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.crm.base import (
@@ -332,7 +332,7 @@ async def salesforce(
     before_write: Callable[[], None] | None = None,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
-    limits_in: Path | None = None,
+    limits_in: CallLogs | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
     setup_credential: Credential | None = None,
@@ -347,7 +347,7 @@ async def salesforce(
         before_write: Called just before each request that can change the org; what it raises ends the call.
         deadline: Seconds for one request, to the last byte of its answer.
         patience: Seconds after which a request is not repeated any more.
-        limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
+        limits_in: Logs by which processes share the limiter of a credential; None: only this process has it.
         guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
         options: Settings of the spec, by name.
         setup_credential: Who deploys metadata; None: whoever runs.
@@ -359,7 +359,7 @@ async def salesforce(
         async def session_of(signed_by: Credential) -> Session:
             digest = credential_digest(base_url, secret_of(signed_by).get_secret_value())
             # Without windows: it carries only what a refusal for too many calls at once makes wait.
-            limiter = limiter_for(SYSTEM, digest, {}, directory=limits_in)
+            limiter = limiter_for(SYSTEM, digest, {}, logs=limits_in)
             open_client = partial(
                 HttpClient,
                 system=SYSTEM,

@@ -7,11 +7,11 @@ import binascii
 import json
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from pydantic import SecretStr
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.crm.base import (
@@ -346,7 +346,7 @@ async def twenty(
     before_write: Callable[[], None] | None = None,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
-    limits_in: Path | None = None,
+    limits_in: CallLogs | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
     setup_credential: Credential | None = None,
@@ -361,7 +361,7 @@ async def twenty(
         deadline: Seconds for one request, to the last byte of its answer.
         patience: Seconds after which a request is not repeated any more.
         guard: Decides which addresses may be asked; None when `base_url` is the operator's own.
-        limits_in: Directory by which processes share the limiter of a credential; None: only this process has it.
+        limits_in: Logs by which processes share the limiter of a credential; None: only this process has it.
         options: Settings of the spec, by name.
         setup_credential: Not taken: setup is made by whoever runs.
     """
@@ -377,7 +377,7 @@ async def twenty(
             digest,
             windows(per_minute),
             plans=[windows(calls) for calls in SMALLER_PLANS if calls < per_minute],
-            directory=limits_in,
+            logs=limits_in,
         ),
         calls=calls,
         rules=RULES,

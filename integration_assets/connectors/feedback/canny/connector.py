@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -18,6 +17,7 @@ import msgspec
 from pydantic import SecretStr
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.feedback.abilities import Abilities
@@ -78,7 +78,7 @@ class CannyFeedback:
     """A Canny workspace as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is what comes before `/v1` and `/v2`, `key` the workspace's API key, `credential_name` what messages call
-    it. `plan` is the workspace's (one of `PLANS`): calls are paced by its allowance, which `limits_in`, a directory,
+    it. `plan` is the workspace's (one of `PLANS`): calls are paced by its allowance, which `limits_in`, logs of calls,
     shares with other processes. `deadline` bounds one request, `patience` the time in which it is repeated, in seconds.
     `guard` decides which addresses may be asked; None when `base_url` is the operator's own.
     """
@@ -91,7 +91,7 @@ class CannyFeedback:
         calls: CallCounter,
         credential_name: str = "CANNY_API_KEY",
         plan: str = USUAL_PLAN,
-        limits_in: Path | None = None,
+        limits_in: CallLogs | None = None,
         limiter: Limiter | None = None,
         deadline: float = EXCHANGE_SECONDS,
         patience: float = PATIENCE_SECONDS,
@@ -103,8 +103,7 @@ class CannyFeedback:
         self._client = HttpClient(
             system=SYSTEM,
             base_url=base_url,
-            limiter=limiter
-            or limiter_for(SYSTEM, digest, PLANS[plan], plans=tuple(PLANS.values()), directory=limits_in),
+            limiter=limiter or limiter_for(SYSTEM, digest, PLANS[plan], plans=tuple(PLANS.values()), logs=limits_in),
             calls=calls,
             rules=StatusRules(
                 rules=(
@@ -325,7 +324,7 @@ def canny(
     calls: CallCounter,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
-    limits_in: Path | None = None,
+    limits_in: CallLogs | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
 ) -> CannyFeedback:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from functools import partial
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self
 from urllib.parse import parse_qs, quote, urlsplit
@@ -19,6 +18,7 @@ import msgspec
 from pydantic import SecretStr
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.feedback.abilities import Abilities, VoteList
@@ -61,7 +61,7 @@ class ProductboardFeedback:
 
     `base_url` is what comes before `/v2`, `credential_name` what messages call the `token`. `spend_field` is the id of
     the custom field of companies with their monthly spend. `deadline` bounds one request, `patience` the time in which
-    it is repeated, in seconds; `limits_in`, a directory, shares the allowance of calls with other processes. `guard`
+    it is repeated, in seconds; `limits_in`, logs of calls, shares the allowance of calls with other processes. `guard`
     decides which addresses may be asked; None when `base_url` is the operator's own.
     """
 
@@ -73,7 +73,7 @@ class ProductboardFeedback:
         calls: CallCounter,
         credential_name: str = "PRODUCTBOARD_TOKEN",
         spend_field: str | None = None,
-        limits_in: Path | None = None,
+        limits_in: CallLogs | None = None,
         limiter: Limiter | None = None,
         deadline: float = EXCHANGE_SECONDS,
         patience: float = PATIENCE_SECONDS,
@@ -87,7 +87,7 @@ class ProductboardFeedback:
         self._client = HttpClient(
             system=SYSTEM,
             base_url=base_url,
-            limiter=limiter or limiter_for(SYSTEM, digest, LIMITS, directory=limits_in),
+            limiter=limiter or limiter_for(SYSTEM, digest, LIMITS, logs=limits_in),
             calls=calls,
             rules=StatusRules(
                 rules=(
@@ -342,7 +342,7 @@ def productboard(
     calls: CallCounter,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
-    limits_in: Path | None = None,
+    limits_in: CallLogs | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
 ) -> ProductboardFeedback:

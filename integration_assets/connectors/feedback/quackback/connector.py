@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn, Self, TypeVar
 
@@ -19,6 +18,7 @@ import msgspec
 from pydantic import SecretStr
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.feedback.abilities import Abilities, VoteList
@@ -76,9 +76,9 @@ class QuackbackFeedback:
     """A Quackback server as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is the address of the server, without `/api`; `portal` where people read the posts. `pace` is one of
-    `PACES`, which `limits_in`, a directory, shares with other processes. `deadline` bounds one request, `patience` the
-    time in which it is repeated, in seconds. `guard` decides which addresses may be asked; None when `base_url` is the
-    operator's own.
+    `PACES`, which `limits_in`, logs of calls, shares with other processes. `deadline` bounds one request, `patience`
+    the time in which it is repeated, in seconds. `guard` decides which addresses may be asked; None when `base_url` is
+    the operator's own.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class QuackbackFeedback:
         calls: CallCounter,
         portal: str | None = None,
         pace: str = USUAL_PACE,
-        limits_in: Path | None = None,
+        limits_in: CallLogs | None = None,
         deadline: float = EXCHANGE_SECONDS,
         patience: float = PATIENCE_SECONDS,
         guard: AddressGuard | None = None,
@@ -104,7 +104,7 @@ class QuackbackFeedback:
         self._client = HttpClient(
             system=SYSTEM,
             base_url=base_url,
-            limiter=limiter_for(SYSTEM, digest, PACES[pace], plans=tuple(PACES.values()), directory=limits_in),
+            limiter=limiter_for(SYSTEM, digest, PACES[pace], plans=tuple(PACES.values()), logs=limits_in),
             calls=calls,
             rules=StatusRules(
                 rules=(
@@ -337,7 +337,7 @@ def quackback(
     calls: CallCounter,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
-    limits_in: Path | None = None,
+    limits_in: CallLogs | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
 ) -> QuackbackFeedback:

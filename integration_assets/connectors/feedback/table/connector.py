@@ -21,6 +21,7 @@ from typing import Any, Self, TypeVar
 import duckdb
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential
 from integration_assets.connectors.feedback.abilities import Abilities
@@ -626,7 +627,7 @@ def table(
     calls: CallCounter,
     deadline: float = 0.0,
     patience: float = 0.0,
-    limits_in: Path | None = None,
+    limits_in: CallLogs | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
 ) -> TableFeedback:
