@@ -82,9 +82,14 @@ def opened(registry: Registry, record_id: str) -> str | None:
 
 
 def test_the_migrations_make_the_tables_of_the_models(registry: Registry) -> None:
-    """Nothing differs between what the migrations made and what the models say."""
+    """Nothing differs between what the migrations made and what the models say; what machines share has no models."""
+
+    def ours(name: str | None, _kind: str, _parents: object) -> bool:
+        return name not in ("run_locks", "call_logs")
+
     with registry.engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": ours})
+        assert compare_metadata(context, Base.metadata) == []
 
 
 def test_no_migration_names_the_providers(registry: Registry) -> None:

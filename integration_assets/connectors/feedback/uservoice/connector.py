@@ -10,13 +10,13 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import msgspec
 
 from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.call_log import CallLogs
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.feedback.abilities import Abilities, VoteList
@@ -51,7 +51,7 @@ class UserVoiceFeedback:
     """A UserVoice account as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is the address of the account, without `/api`. `deadline` bounds one request, `patience` the time in
-    which it is repeated, in seconds; `limits_in`, a directory, shares the allowance of calls with other processes.
+    which it is repeated, in seconds; `limits_in`, logs of calls, shares the allowance of calls with other processes.
     `guard` decides which addresses may be asked; None when `base_url` is the operator's own.
     """
 
@@ -61,7 +61,7 @@ class UserVoiceFeedback:
         base_url: str,
         credential: Credential,
         calls: CallCounter,
-        limits_in: Path | None = None,
+        limits_in: CallLogs | None = None,
         limiter: Limiter | None = None,
         deadline: float = EXCHANGE_SECONDS,
         patience: float = PATIENCE_SECONDS,
@@ -71,7 +71,7 @@ class UserVoiceFeedback:
         self._client = HttpClient(
             system=SYSTEM,
             base_url=base_url,
-            limiter=limiter or limiter_for(SYSTEM, digest, {}, directory=limits_in),
+            limiter=limiter or limiter_for(SYSTEM, digest, {}, logs=limits_in),
             calls=calls,
             rules=StatusRules(
                 rules=(
@@ -309,7 +309,7 @@ def uservoice(
     calls: CallCounter,
     deadline: float = EXCHANGE_SECONDS,
     patience: float = PATIENCE_SECONDS,
-    limits_in: Path | None = None,
+    limits_in: CallLogs | None = None,
     guard: AddressGuard | None = None,
     options: Mapping[str, str] | None = None,
 ) -> UserVoiceFeedback:
