@@ -70,7 +70,12 @@ app.command(
 app.command(
     "rankings",
     short_help="Show open requests by rank, or what moved.",
-    epilog=examples("rankings", "rankings --by companies --limit 50", "rankings --since 7d"),
+    epilog=examples(
+        "rankings",
+        "rankings --by companies --limit 50",
+        "rankings --board Web --voted-since 90d --xlsx web.xlsx",
+        "rankings --since 7d",
+    ),
 )(reports.rankings)
 app.command(
     "report",

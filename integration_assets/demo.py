@@ -21,6 +21,7 @@ from integration_assets.connectors.specs import ProviderKind
 from integration_assets.definitions import defs
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.providers import of_kind, usual
+from integration_assets.reporting.insights import Filter
 from integration_assets.reporting.progress import showing
 from integration_assets.reporting.published import open_published, read_calls, show_rankings
 from integration_assets.reporting.rankings import read_unresolved
@@ -210,8 +211,8 @@ def _show_sync(console: Console, _settings: Settings, ending: RunResult) -> None
 
 def _show_results(console: Console, settings: Settings, ending: RunResult, sandbox: Sandbox) -> None:
     _headline(console, "Which requests matter most")
-    show_rankings(console, settings, DEFAULT_TENANT, "arr", 10)
-    show_rankings(console, settings, DEFAULT_TENANT, "companies", 10)
+    show_rankings(console, settings, DEFAULT_TENANT, Filter(by="arr"), 10)
+    show_rankings(console, settings, DEFAULT_TENANT, Filter(by="companies"), 10)
     _headline(console, "Whose votes count for no company, and why")
     with open_published(settings, DEFAULT_TENANT) as connection:
         show_unresolved(console, read_unresolved(connection, limit=12))

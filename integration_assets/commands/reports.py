@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from integration_assets.commands.shared import DEFAULT, Environment, Tenant, results_console, settings_of
+from integration_assets.commands.shared import (
+    DEFAULT,
+    Environment,
+    Tenant,
+    check_file,
+    results_console,
+    settings_of,
+)
+
+if TYPE_CHECKING:
+    from integration_assets.config import Settings
+    from integration_assets.reporting.exports import Format
+    from integration_assets.reporting.insights import Filter
+    from integration_assets.reporting.moves import HistoryOrder
+
+SHOWN = 20
+"""Requests a terminal shows without --limit."""
+STDOUT = Path("-")
 
 
 class Order(StrEnum):
@@ -19,34 +39,110 @@ class Order(StrEnum):
     VOTES = "votes"
 
 
+def _moment(text: str | None) -> datetime | None:
+    from integration_assets.reporting.moves import parse_since
+
+    return parse_since(text, datetime.now(UTC)) if text else None
+
+
+def _write_ranking(
+    settings: Settings, tenant: str, wanted: Filter, limit: int | None, files: Mapping[Format, Path]
+) -> None:
+    from integration_assets.errors import ConfigurationError, PermanentError
+    from integration_assets.reporting.published import ranking_file
+    from integration_assets.reporting.terminal import not_shown
+    from integration_assets.reporting.text import count
+    from integration_assets.whole_files import write_whole
+
+    for kind, path in files.items():
+        if path != STDOUT:
+            check_file(path)
+        # Parquet and XLSX are no text: a terminal would be left in disorder.
+        elif kind != "csv":
+            raise ConfigurationError(f"only --csv writes to stdout: name a file for --{kind}")
+    for kind, path in files.items():
+        content, found = ranking_file(settings, tenant, wanted, limit, kind)
+        if path == STDOUT:
+            sys.stdout.buffer.write(content)
+            sys.stdout.buffer.flush()
+        else:
+            try:
+                write_whole(path, content)
+            except OSError as error:
+                raise PermanentError(f"{path} could not be written: {error.strerror}; check the disk") from error
+        # On stderr, so that a file on stdout has nothing but its rows.
+        typer.echo(f"{path}: {count(len(found.requests), 'request')}", err=True)
+        if found.closed:
+            typer.echo(not_shown(found.closed, "--all"), err=True)
+        if left := found.found - len(found.requests):
+            typer.echo(f"and {left:,} more: without --limit they are in it", err=True)
+
+
 def rankings(
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
     by: Annotated[Order, typer.Option("--by", help="Which rank to sort by.")] = Order.ARR,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="How many requests to show.")] = 20,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="How many requests; default 20, in a file all.")
+    ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Show shipped and closed requests as well.")] = False,
+    status: Annotated[str, typer.Option("--status", help="Only this status, such as planned.")] = "",
+    board: Annotated[str, typer.Option("--board", help="Only this board.")] = "",
+    category: Annotated[str, typer.Option("--category", help="Only this category.")] = "",
+    tag: Annotated[str, typer.Option("--tag", help="Only with this tag.")] = "",
+    words: Annotated[str, typer.Option("--words", help="Only with these words in the title.")] = "",
+    created_since: Annotated[
+        str | None, typer.Option("--created-since", help="Only written since then: 30d, 2w, or a date.")
+    ] = None,
+    voted_since: Annotated[
+        str | None, typer.Option("--voted-since", help="Only with a vote since then: 30d, 2w, or a date.")
+    ] = None,
     since: Annotated[
         str | None, typer.Option("--since", help="Show what moved since then: 7d, 12h, 2w, or a date.")
     ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write every column of the requests to this file; - is stdout.")
+    ] = None,
+    parquet: Annotated[Path | None, typer.Option("--parquet", help="The same as Parquet.")] = None,
+    xlsx: Annotated[Path | None, typer.Option("--xlsx", help="The same as a sheet for Excel.")] = None,
 ) -> None:
     """Show the open requests of the last run's ranking, from the published database, or how they moved."""
     from integration_assets.errors import ConfigurationError
+    from integration_assets.models import Status
+    from integration_assets.reporting.insights import Filter
     from integration_assets.reporting.published import show_movers, show_rankings
 
+    narrowed = any((status, board, category, tag, words, created_since, voted_since))
+    asked: tuple[tuple[Format, Path | None], ...] = (("csv", csv), ("parquet", parquet), ("xlsx", xlsx))
+    files = {kind: path for kind, path in asked if path is not None}
+    settings = settings_of(environment)
     if since:
         if by is Order.VOTES:
             raise ConfigurationError("--since goes with --by arr or --by companies: past ranks by votes are not kept")
-        show_movers(
-            results_console(),
-            settings_of(environment),
-            tenant,
-            since,
-            "arr" if by is Order.ARR else "companies",
-            limit,
-            everything=all_,
-        )
+        if narrowed or files:
+            raise ConfigurationError("--since shows what moved: it goes with --by, --limit and --all only")
+        order: HistoryOrder = "arr" if by is Order.ARR else "companies"
+        show_movers(results_console(), settings, tenant, since, order, limit or SHOWN, everything=all_)
+        return
+    # By the canonical names: a status that is misspelt would show an empty ranking.
+    if status and status.replace(" ", "_") not in {one.value for one in Status}:
+        known = ", ".join(one.value for one in Status)
+        raise ConfigurationError(f"there is no status {status}: {known}")
+    wanted = Filter(
+        by=by.value,
+        status=status.replace(" ", "_"),
+        board=board,
+        category=category,
+        tag=tag,
+        words=words,
+        created_since=_moment(created_since),
+        voted_since=_moment(voted_since),
+        everything=all_,
+    )
+    if files:
+        _write_ranking(settings, tenant, wanted, limit, files)
     else:
-        show_rankings(results_console(), settings_of(environment), tenant, by.value, limit, everything=all_)
+        show_rankings(results_console(), settings, tenant, wanted, limit or SHOWN)
 
 
 def report(

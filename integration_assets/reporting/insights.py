@@ -22,7 +22,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A line of a ranking. `found`: how many lines the filter leaves in all.
+    """A line of a ranking.
 
     `open_pipeline` is None where open deals were not read.
     """
@@ -42,7 +42,14 @@ class Request(msgspec.Struct, frozen=True):
     rank_gap: int
     companies_without_rate: int
     open_pipeline: Decimal | None
+
+
+class RequestPage(msgspec.Struct, frozen=True):
+    """A page of a ranking. `found`: how many requests fit; `closed`: how many more do that are shipped or closed."""
+
+    requests: list[Request]
     found: int
+    closed: int
 
 
 class RequestDetails(msgspec.Struct, frozen=True):
@@ -207,27 +214,37 @@ class LastRun(msgspec.Struct, frozen=True):
 
 
 class Filter(msgspec.Struct, frozen=True):
-    """Filter of a ranking; "" is anything."""
+    """Filter of a ranking; "" and None are anything. Moments are UTC without zone.
+
+    Requests that are shipped or closed are left out, unless `everything` or their `status` is asked for.
+    """
 
     by: Ranking = "arr"
     status: str = ""
     board: str = ""
+    category: str = ""
+    tag: str = ""
     words: str = ""
-    open_only: bool = False
+    created_since: datetime | None = None
+    voted_since: datetime | None = None
+    everything: bool = False
 
 
 def read_requests(
-    connection: duckdb.DuckDBPyConnection, wanted: Filter, *, limit: int, skipped: int = 0
-) -> list[Request]:
-    """A page of a ranking."""
+    connection: duckdb.DuckDBPyConnection, wanted: Filter, *, limit: int | None, skipped: int = 0
+) -> RequestPage:
+    """A page of a ranking; all of it without a `limit`."""
     # As parameters, never as text of the statement: the words come from the address of a page.
     values = {**msgspec.structs.asdict(wanted), "most_rows": limit, "skipped": skipped}
-    return _rows(connection, Request, "requests", values)
+    rows = connection.execute(read_sql("reporting/insights/requests"), values).fetchall()
+    # A page without requests has one row, with the numbers only.
+    requests = [Request(*row[:-2]) for row in rows if row[0] is not None]
+    return RequestPage(requests, *rows[0][-2:])
 
 
 def read_filters(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """Values of `status` and `board` that occur."""
-    found: dict[str, list[str]] = {"status": [], "board": []}
+    """Values of `status`, `board`, `category` and `tag` that occur."""
+    found: dict[str, list[str]] = {"status": [], "board": [], "category": [], "tag": []}
     for name, value, _ in connection.execute(read_sql("reporting/insights/filters")).fetchall():
         found[name].append(value)
     return found

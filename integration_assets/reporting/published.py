@@ -16,6 +16,7 @@ from rich.text import Text
 from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.reporting.exports import Format, as_file, read_export
 from integration_assets.reporting.html_report import (
     ReportFacts,
     copy_report,
@@ -24,8 +25,9 @@ from integration_assets.reporting.html_report import (
     report_path,
     write_report,
 )
+from integration_assets.reporting.insights import Filter, RequestPage, read_requests
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
-from integration_assets.reporting.rankings import Order, UnresolvedDomain, read_closed, read_rankings, read_unresolved
+from integration_assets.reporting.rankings import UnresolvedDomain, read_closed, read_unresolved
 from integration_assets.reporting.result_files import kept_endings, read_kept_ending
 from integration_assets.reporting.run_summary import RunSummary, write_json
 from integration_assets.reporting.terminal import (
@@ -45,26 +47,45 @@ SELECT 1 FROM duckdb_tables()
 WHERE schema_name = 'ranked' AND table_name = 'feature_requests'
 AND NOT EXISTS (
     SELECT 1 FROM duckdb_columns() AS columns
-    WHERE columns.schema_name = 'ranked' AND columns.column_name = 'companies_without_rate'
+    WHERE columns.schema_name = 'ranked' AND columns.table_name = 'feature_requests' AND columns.column_name = 'tags'
 )
 """
 
 _RANKED_TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'ranked' ORDER BY table_name"
 
 
-def show_rankings(
-    console: Console, settings: Settings, tenant: str, by: Order, limit: int, *, everything: bool = False
-) -> None:
-    """Print the ranking of the last run: open requests, or all with `everything`.
+def show_rankings(console: Console, settings: Settings, tenant: str, wanted: Filter, limit: int) -> None:
+    """Print the requests of the last run's ranking that fit.
 
     Raises:
         ConfigurationError: no run has published one yet.
     """
     with open_published(settings, tenant) as connection:
-        runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
-        requests = read_rankings(connection, by=by, limit=limit, everything=everything)
-        closed = 0 if everything else read_closed(connection)
-    show_ranking_table(console, requests, by=by, currency=runs[0][0] if runs else "", closed=closed)
+        currency = read_currency(connection)
+        found = read_requests(connection, wanted, limit=limit)
+    show_ranking_table(console, found.requests, by=wanted.by, currency=currency, closed=found.closed)
+    # Counted, since a table of twenty lines looks like all there is.
+    if left := found.found - len(found.requests):
+        console.print(Text(f"and {left:,} more: --limit shows them", style="dim"), soft_wrap=True)
+
+
+def ranking_file(
+    settings: Settings, tenant: str, wanted: Filter, limit: int | None, kind: Format
+) -> tuple[bytes, RequestPage]:
+    """The requests that fit, with every published column, as a file; all of them without a `limit`.
+
+    Raises:
+        ConfigurationError: no run has published a ranking yet, or a sheet does not hold as many rows.
+    """
+    with open_published(settings, tenant) as connection:
+        found = read_requests(connection, wanted, limit=limit)
+        return as_file(read_export(connection, [one.request_id for one in found.requests]), kind), found
+
+
+def read_currency(connection: duckdb.DuckDBPyConnection) -> str:
+    """The base currency of the last run, "" when none was recorded."""
+    runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
+    return runs[0][0] if runs else ""
 
 
 def show_movers(
@@ -87,14 +108,14 @@ def show_movers(
     # Before the file is opened: a wrong moment is the caller's mistake whatever is published.
     moment = parse_since(since, datetime.now(UTC))
     with open_published(settings, tenant) as connection:
-        runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
+        currency = read_currency(connection)
         moved = read_moves(connection, moment, by, most=limit, everything=everything)
         closed = 0 if everything else read_closed(connection)
     # Not an error: on the first day there is nothing to compare with.
     if moved is None:
         console.print(Text("one day of the ranking is known so far: what moves shows from the second"))
         return
-    show_moves(console, moved, by=by, currency=runs[0][0] if runs else "")
+    show_moves(console, moved, by=by, currency=currency)
     if closed:
         console.print(Text(not_shown(closed, "--all"), style="dim"), soft_wrap=True)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from decimal import Decimal
-from typing import Literal
+from typing import Literal, Protocol
 
 import duckdb
 import msgspec
@@ -72,7 +72,12 @@ def read_closed(connection: duckdb.DuckDBPyConnection) -> int:
     return int(closed)
 
 
-def has_pipeline(requests: Sequence[RankedRequest]) -> bool:
+class _WithPipeline(Protocol):
+    @property
+    def open_pipeline(self) -> Decimal | str | None: ...
+
+
+def has_pipeline(requests: Iterable[_WithPipeline]) -> bool:
     """True if any of these requests has open deals behind it: a column of nothing is not shown."""
     return any(request.open_pipeline is not None and Decimal(request.open_pipeline) for request in requests)
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState
+from integration_assets.reporting.insights import Request
 from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain, has_pipeline
 from integration_assets.reporting.run_summary import (
@@ -254,7 +255,7 @@ _ORDERS: Mapping[Order, str] = {"arr": "ARR", "companies": "companies", "votes":
 
 
 def show_rankings(
-    console: Console, requests: Sequence[RankedRequest], *, by: Order, currency: str, closed: int = 0
+    console: Console, requests: Sequence[RankedRequest | Request], *, by: Order, currency: str, closed: int = 0
 ) -> None:
     """A ranking, with each request's place by the other measures.
 
@@ -287,7 +288,7 @@ def show_rankings(
             Text(clip(clean(request.title), 60)),
             status_words(request.status),
             f"{amount(request.arr)}{lacking_rate(request.companies_without_rate)}",
-            *([amount(request.open_pipeline or "0")] if pipeline else []),
+            *([amount(request.open_pipeline or 0)] if pipeline else []),
             f"{request.companies:,}",
             f"{request.votes:,}",
             *(f"{rank[other]:,}" for other in others),

@@ -51,7 +51,7 @@ def clip_middle(text: str, limit: int) -> str:
     return f"{text[: room - len(tail)].rstrip()} … {tail}"
 
 
-def amount(number: Decimal | str) -> str:
+def amount(number: Decimal | str | int) -> str:
     """A sum of money as people read it: `1,204,500`; cents only below 1,000."""
     value = Decimal(number)
     # Rounded before it is judged: 999.995 is 1,000, without cents.

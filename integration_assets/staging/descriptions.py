@@ -116,8 +116,12 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "is_open": Column("BOOLEAN", "True for open, under review, planned, in progress and unknown"),
         "board": Column("VARCHAR", "Name of the board"),
         "category": Column("VARCHAR", "Name of the category"),
+        "tags": Column("VARCHAR[]", "Names of the tags; empty without any, or where the feedback system has none"),
         "url": Column("VARCHAR", "Page of the request in the feedback system"),
         "created_at": Column("TIMESTAMP", "When the request was written, UTC"),
+        "status_changed_at": Column(
+            "TIMESTAMP", "Last change of status, UTC; null where the feedback system does not tell"
+        ),
         "votes": Column("BIGINT", "Counted votes, after merges"),
         "voters": Column("BIGINT", "Distinct persons"),
         "companies": Column("BIGINT", "Distinct companies whose people voted"),

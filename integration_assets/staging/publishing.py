@@ -17,6 +17,7 @@ import pyarrow as pa
 from integration_assets.config import Environment
 from integration_assets.errors import PermanentError
 from integration_assets.masking import ADDRESS_SIGN, mask_addresses, mask_addresses_in_json
+from integration_assets.sql import read_sql
 from integration_assets.staging.descriptions import COLUMNS, TABLES
 from integration_assets.staging.store import STORAGE_VERSION, check_tenant, make_private_directory
 
@@ -44,6 +45,17 @@ _COLUMNS = """
     WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
     ORDER BY column_index
 """
+
+
+_HAS_TAGS = f"""
+    SELECT count(*) > 0 FROM duckdb_columns()
+    WHERE database_name = '{_COPY}' AND schema_name = 'ranked' AND table_name = 'feature_requests'
+    AND column_name = 'tags'
+"""  # noqa: S608  # nosec B608  # a name of ours
+_MACRO_PARAMETERS = (
+    "status_is := NULL, board_is := NULL, category_is := NULL, tag_is := NULL, created_since := NULL, "
+    "voted_since := NULL, everything := false"
+)
 
 
 def published_path(home: Path, environment: Environment | str, tenant: str) -> Path:
@@ -101,6 +113,23 @@ def _copy(connection: duckdb.DuckDBPyConnection) -> None:
             copied = f"AS SELECT {projection} FROM {relation}"  # noqa: S608  # nosec B608  # quoted names
             connection.execute(f"CREATE TABLE {_COPY}.{relation} {copied}")
         _describe(connection, f"{schema}.{name}", {column for column, _ in columns})
+    _add_macro(connection)
+
+
+def _add_macro(connection: duckdb.DuckDBPyConnection) -> None:
+    """Give analysts the filters of the pages and of `rankings` as one table macro."""
+    [(fits,)] = connection.execute(_HAS_TAGS).fetchall()
+    # A store that an earlier version ranked has not all the columns, and none may have been ranked at all.
+    if not fits:
+        return
+    [(here,)] = connection.execute("SELECT current_database()").fetchall()
+    # DuckDB binds the names in a macro where it is made: from the store they would be those of the store's own tables.
+    connection.execute(f"USE {_COPY}")
+    try:
+        query = read_sql("ranked/requests_where")
+        connection.execute(f"CREATE MACRO ranked.requests_where({_MACRO_PARAMETERS}) AS TABLE\n{query}")
+    finally:
+        connection.execute(f"USE {_identifier(here)}")
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, table: str, columns: set[str]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from starlette.responses import Response
 
 from integration_assets.reporting.deals import read_deals
+from integration_assets.reporting.exports import MEDIA_TYPES, Format, as_file, is_web_address, read_export
 from integration_assets.reporting.insights import (
     RANKINGS,
     Filter,
@@ -72,16 +74,38 @@ def requests(context: RequestContext) -> Response:
     return render(
         context,
         "requests.html",
-        requests=found,
+        requests=found.requests,
+        closed=found.closed,
         wanted=wanted,
+        filters=_address(wanted),
         choices=choices,
-        pages=Pages(number, found[0].found if found else 0),
-        chart=_chart(first[:CHARTED], wanted.by, currency),
+        pages=Pages(number, found.found),
+        chart=_chart(first.requests[:CHARTED], wanted.by, currency),
         last=last,
         currency=currency,
         # A column of nothing is not shown.
-        has_pipeline=any(one.open_pipeline for one in found),
+        has_pipeline=any(one.open_pipeline for one in found.requests),
     )
+
+
+def download(kind: Format) -> Callable[[RequestContext], Response]:
+    """Make the handler of a ranking as a file, narrowed down as the page is: all requests that fit, every column."""
+
+    def handler(context: RequestContext) -> Response:
+        wanted = _filter(context)
+        with published(context) as connection:
+            if connection is None:
+                raise Problem(HTTPStatus.NOT_FOUND, "No run has finished here yet.")
+            found = read_requests(connection, wanted, limit=None)
+            content = as_file(read_export(connection, [one.request_id for one in found.requests]), kind)
+        name = f"feature-requests-{context.own.slug}-{context.environment.value}.{kind}"
+        return Response(
+            content,
+            media_type=MEDIA_TYPES[kind],
+            headers={"Content-Disposition": f'attachment; filename="{name}"'},
+        )
+
+    return handler
 
 
 def request(context: RequestContext) -> Response:
@@ -104,7 +128,7 @@ def request(context: RequestContext) -> Response:
         lost=[one for one in why if one.company_id is None],
         neighbours=neighbours,
         deals=deals,
-        source_link=details.url if _is_web_address(details.url) else None,
+        source_link=details.url if is_web_address(details.url) else None,
         methods=METHODS,
         reasons=REASONS,
         **_common(last),
@@ -147,9 +171,28 @@ def _filter(context: RequestContext) -> Filter:
         by=by if by in RANKINGS else "arr",
         status=context.query("status")[:LONGEST_WORDS],
         board=context.query("board")[:LONGEST_WORDS],
+        category=context.query("category")[:LONGEST_WORDS],
+        tag=context.query("tag")[:LONGEST_WORDS],
         words=context.query("words")[:LONGEST_WORDS],
-        open_only=context.query("open") == "1",
+        created_since=_day(context.query("created_since")),
+        voted_since=_day(context.query("voted_since")),
+        everything=context.query("all") == "1",
     )
+
+
+def _day(text: str) -> datetime | None:
+    """The beginning of a day, UTC without zone as in the store; anything that is no date is none."""
+    try:
+        return datetime.combine(date.fromisoformat(text), time())
+    except ValueError:
+        return None
+
+
+def _address(wanted: Filter) -> dict[str, str]:
+    """The filter as parameters of an address: the page can be kept and sent as a link."""
+    days = {name: f"{day:%Y-%m-%d}" for name in ("created_since", "voted_since") if (day := getattr(wanted, name))}
+    words = {name: getattr(wanted, name) for name in ("by", "status", "board", "category", "tag", "words")}
+    return {"created_since": "", "voted_since": "", **words, **days, "all": "1" if wanted.everything else ""}
 
 
 def _chart(first: Sequence[Request], by: Ranking, currency: str) -> Chart:
@@ -168,16 +211,6 @@ def _chart(first: Sequence[Request], by: Ranking, currency: str) -> Chart:
 
 def _common(last: LastRun | None) -> dict[str, Any]:
     return {"last": last, "currency": last.currency if last else ""}
-
-
-def _is_web_address(url: str | None) -> bool:
-    """A link comes from the feedback system: `javascript:` and its like are text."""
-    if not url:
-        return False
-    try:
-        return urlsplit(url).scheme in ("https", "http")
-    except ValueError:
-        return False
 
 
 def _missing() -> Problem:

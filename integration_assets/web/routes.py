@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.routing import Route
 
+from integration_assets.reporting.exports import MEDIA_TYPES
 from integration_assets.web import (
     api,
     openapi,
@@ -52,6 +53,7 @@ _ACCOUNT: tuple[Route, ...] = (
 )
 _INSIGHTS: tuple[Route, ...] = (
     _get("/requests", page(pages_insights.requests)),
+    *(_get(f"/requests.{kind}", page(pages_insights.download(kind))) for kind in MEDIA_TYPES),
     _get("/requests/{request_id}", page(pages_insights.request)),
     _get("/companies", page(pages_insights.companies)),
     _get("/companies/{company_id}", page(pages_insights.company)),

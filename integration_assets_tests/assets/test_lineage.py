@@ -81,6 +81,8 @@ CHANGES = {
     ("raw.feature_requests", "status"): "CASE status WHEN 'open' THEN 'closed' ELSE 'open' END",
     ("raw.feature_requests", "board"): "'another'",
     ("raw.feature_requests", "category"): "'another'",
+    ("raw.feature_requests", "tags"): "['another']",
+    ("raw.feature_requests", "status_changed_at"): "TIMESTAMP '2026-01-02'",
     ("raw.feature_requests", "url"): "'https://x/another'",
     ("raw.feature_requests", "created_at"): "created_at - ascii(request_id) * INTERVAL 1 DAY",
     ("raw.feature_requests", "details"): "'another'",

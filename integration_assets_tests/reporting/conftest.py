@@ -79,7 +79,11 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
             'r' || i AS request_id, 'Title ' || i AS title, if(i = 7, 'closed', 'open') AS status, i < 7 AS is_open,
             i AS companies, i AS customers, (1000.5 * (8 - i))::DECIMAL(38, 2) AS arr, i * 10 AS votes,
             i AS rank_by_arr, 8 - i AS rank_by_companies, 8 - i AS rank_by_votes, 8 - 2 * i AS rank_gap,
-            if(i = 2, 3, 0) AS companies_without_rate, NULL::DECIMAL(38, 2) AS open_pipeline
+            if(i = 2, 3, 0) AS companies_without_rate, NULL::DECIMAL(38, 2) AS open_pipeline,
+            if(i < 4, 'Web', 'App') AS board, 'Look' AS category, if(i = 3, ['big'], []::VARCHAR[]) AS tags,
+            'https://feedback.example/r' || i AS url, 0 AS unresolved_votes,
+            TIMESTAMP '2026-02-01' + i * INTERVAL 1 DAY AS created_at,
+            TIMESTAMP '2026-02-20' + i * INTERVAL 1 DAY AS last_vote_at
         FROM range(1, 8) AS t (i);
         CREATE TABLE ranked.companies AS
         FROM (VALUES

@@ -1,17 +1,23 @@
 """Rankings and reports come from the published database."""
 
+import csv
 import json
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner, Result
 
+from integration_assets.cli import app
 from integration_assets.config import Settings, load_settings
 from integration_assets.errors import ConfigurationError, PermanentError
-from integration_assets.reporting.published import open_published, show_rankings, show_report
+from integration_assets.reporting.insights import Filter, read_requests
+from integration_assets.reporting.published import open_published, ranking_file, show_rankings, show_report
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import build_summary
 from integration_assets.staging.publishing import publish, published_path
@@ -51,7 +57,7 @@ def shown(console: Console) -> str:
 @pytest.mark.parametrize(("by", "first"), [("arr", "Title 1"), ("companies", "Title 6"), ("votes", "Title 6")])
 def test_rankings(settings, console, by, first):
     """Open requests are in the order asked for, with the currency of the last run, and what is left out is counted."""
-    show_rankings(console, settings, "default", by, 1)
+    show_rankings(console, settings, "default", Filter(by=by), 1)
     assert "1 shipped or closed request is not shown: --all" in shown(console)
     assert first in shown(console)
     assert "ARR USD" in shown(console)
@@ -60,10 +66,11 @@ def test_rankings(settings, console, by, first):
 
 def test_rankings_of_all_requests(settings, console):
     """`--all` has the closed ones as well, with their status, and nothing is left out."""
-    show_rankings(console, settings, "default", "votes", 1, everything=True)
+    show_rankings(console, settings, "default", Filter(by="votes", everything=True), 1)
     assert "Title 7" in shown(console)
     assert "closed" in shown(console)
     assert "not shown" not in shown(console)
+    assert "and 6 more: --limit shows them" in shown(console)
 
 
 def test_report_of_the_last_run(settings, console, tmp_path):
@@ -112,15 +119,15 @@ def test_unknown_and_ambiguous_runs(settings, console, run, problem):
 def test_nothing_published_yet(home, console):
     """Before the first run the person is told what to do."""
     with pytest.raises(ConfigurationError, match="nothing has been published for default in sandbox yet"):
-        show_rankings(console, home, "default", "arr", 5)
+        show_rankings(console, home, "default", Filter(by="arr"), 5)
 
 
 def test_what_an_earlier_version_published_is_said_to_be_that(settings, store, console):
     """Columns are missing that are shown now: the next run publishes them, and says so instead of an error of SQL."""
-    store.execute("ALTER TABLE ranked.feature_requests DROP COLUMN companies_without_rate")
+    store.execute("ALTER TABLE ranked.feature_requests DROP COLUMN tags")
     publish(store, published_path(settings.home, settings.environment, "default"))
     with pytest.raises(ConfigurationError, match=r"published by an earlier version.*run `sync --read-only`"):
-        show_rankings(console, settings, "default", "arr", 5)
+        show_rankings(console, settings, "default", Filter(by="arr"), 5)
 
 
 def test_damaged_file_is_reported(home, console):
@@ -129,4 +136,74 @@ def test_damaged_file_is_reported(home, console):
     path.parent.mkdir(parents=True)
     path.write_bytes(b"damaged" * 1000)
     with pytest.raises(PermanentError, match="the next run replaces it"):
-        show_rankings(console, home, "default", "arr", 5)
+        show_rankings(console, home, "default", Filter(by="arr"), 5)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found", "closed"),
+    [
+        (Filter(), ["r1", "r2", "r3", "r4", "r5", "r6"], 1),
+        (Filter(by="votes", everything=True), ["r7", "r6", "r5", "r4", "r3", "r2", "r1"], 0),
+        (Filter(status="closed"), ["r7"], 0),
+        (Filter(board="Web"), ["r1", "r2", "r3"], 0),
+        (Filter(tag="big"), ["r3"], 0),
+        (Filter(category="Look", words="title 2"), ["r2"], 0),
+        (Filter(created_since=datetime(2026, 2, 6)), ["r5", "r6"], 1),  # noqa: DTZ001 - as the store keeps it
+        (Filter(voted_since=datetime(2026, 2, 27)), [], 1),  # noqa: DTZ001
+        (Filter(board="'; DROP TABLE ranked.feature_requests; --"), [], 0),
+    ],
+)
+def test_requests_are_narrowed_down(settings, wanted, found, closed):
+    """By each filter; what is left out as closed is counted among those that fit, also where no request is shown."""
+    with open_published(settings, "default") as connection:
+        page = read_requests(connection, wanted, limit=None)
+    assert [one.request_id for one in page.requests] == found
+    assert (page.found, page.closed) == (len(found), closed)
+
+
+def test_analysts_have_the_filters_as_a_macro(settings):
+    """The published file narrows the ranking down by itself, with the same rule for closed requests."""
+    with open_published(settings, "default") as connection:
+        for arguments, found in (
+            ("", ["r1", "r2", "r3", "r4", "r5", "r6"]),
+            ("board_is := 'Web', created_since := DATE '2026-02-03'", ["r2", "r3"]),
+            ("tag_is := 'big', category_is := 'Look'", ["r3"]),
+            ("status_is := 'closed'", ["r7"]),
+            ("everything := true, voted_since := '2026-02-26'", ["r6", "r7"]),
+        ):
+            rows = connection.execute(f"SELECT request_id FROM ranked.requests_where({arguments})").fetchall()
+            assert [one for (one,) in rows] == found, arguments
+
+
+def test_a_file_has_every_published_column(settings):
+    """All requests that fit, not only the twenty of a terminal, named as in the published table."""
+    content, page = ranking_file(settings, "default", Filter(board="App"), None, "csv")
+    rows = list(csv.DictReader(content.decode().splitlines()))
+    assert [row["request_id"] for row in rows] == ["r4", "r5", "r6"]
+    assert (rows[0]["arr"], rows[0]["url"]) == ("4002.00", "https://feedback.example/r4")
+    assert (page.found, page.closed) == (3, 1)
+    with open_published(settings, "default") as connection:
+        published = connection.execute("FROM ranked.feature_requests LIMIT 0").description
+    assert list(rows[0]) == [column[0] for column in published]
+
+
+def test_the_command_writes_files(settings, tmp_path, monkeypatch):
+    """CSV alone on stdout, other kinds into files; what is left out is told on stderr; a wrong status is named."""
+    monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(settings.home))
+
+    def run(*arguments: str) -> Result:
+        return CliRunner().invoke(app, ["rankings", *arguments])
+
+    written = run("--csv", "-", "--by", "votes", "--limit", "2")
+    assert [row["request_id"] for row in csv.DictReader(written.stdout.splitlines())] == ["r6", "r5"]
+    assert "1 shipped or closed request is not shown: --all" in written.stderr
+    assert "and 4 more: without --limit they are in it" in written.stderr
+    assert run("--xlsx", str(tmp_path / "a.xlsx"), "--parquet", str(tmp_path / "a.parquet"), "--all").exit_code == 0
+    assert pq.read_table(tmp_path / "a.parquet").num_rows == 7
+    assert (tmp_path / "a.xlsx").read_bytes().startswith(b"PK")
+    for arguments, problem in (
+        (["--xlsx", "-"], "only --csv writes to stdout"),
+        (["--status", "shiped"], "there is no status shiped: open, under_review"),
+        (["--since", "7d", "--board", "Web"], "--since shows what moved"),
+    ):
+        assert problem in str(run(*arguments).exception)

@@ -36,7 +36,8 @@ def people(**emails: str | None) -> list[Row]:
 COLUMNS = {
     "feature_requests": {
         "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "is_open": "BOOLEAN", "board": "VARCHAR",
-        "category": "VARCHAR", "url": "VARCHAR", "created_at": "TIMESTAMP", "votes": "BIGINT", "voters": "BIGINT",
+        "category": "VARCHAR", "tags": "VARCHAR[]", "url": "VARCHAR", "created_at": "TIMESTAMP",
+        "status_changed_at": "TIMESTAMP", "votes": "BIGINT", "voters": "BIGINT",
         "companies": "BIGINT", "customers": "BIGINT", "arr": "DECIMAL(38,2)", "companies_without_arr": "BIGINT",
         "companies_without_rate": "BIGINT",
         "open_pipeline": "DECIMAL(38,2)", "votes_30d": "BIGINT", "companies_30d": "BIGINT",

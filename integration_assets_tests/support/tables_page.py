@@ -60,6 +60,12 @@ FROM published.ranked.deals_at_stake
 WHERE request_id = '…'
 ORDER BY amount DESC NULLS LAST;
 
+-- Which open requests of a board, with a tag, had a vote lately? The filters of the pages, a macro of the database in
+-- use. `everything := true` has shipped and closed requests as well.
+USE published;
+SELECT title, status, companies, arr
+FROM ranked.requests_where(board_is := 'Web', tag_is := 'api', voted_since := today() - 90);
+
 -- Whose votes are lost?
 SELECT email_domain, reason, votes, candidate_company_ids
 FROM published.ranked.unresolved_votes

@@ -16,4 +16,19 @@ SELECT
 FROM ranked.feature_requests
 WHERE board IS NOT NULL
 GROUP BY board
+UNION ALL
+SELECT
+    'category' AS filter,
+    category AS value,
+    count(*) AS requests
+FROM ranked.feature_requests
+WHERE category IS NOT NULL
+GROUP BY category
+UNION ALL
+SELECT
+    'tag' AS filter,
+    tags.tag AS value,
+    count(*) AS requests
+FROM (SELECT unnest(tags) AS tag FROM ranked.feature_requests) AS tags
+GROUP BY tags.tag
 ORDER BY filter ASC, value ASC

@@ -1,0 +1,144 @@
+"""Tables as files for other programs: CSV, Parquet and XLSX, with the names of the published columns.
+
+A text that a spreadsheet would take for a formula stays text: titles come from people outside, and a formula can send
+what stands beside it to a stranger.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from io import BytesIO, StringIO
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+import xlsxwriter
+
+from integration_assets.errors import ConfigurationError
+from integration_assets.sql import read_sql
+
+Format = Literal["csv", "parquet", "xlsx"]
+MEDIA_TYPES: dict[Format, str] = {
+    "csv": "text/csv; charset=utf-8",
+    "parquet": "application/vnd.apache.parquet",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+}
+SHEET_ROWS = 1_048_575
+"""Rows of one sheet below its heading ("Excel specifications and limits")."""
+CELL_TEXT = 32_767
+"""Characters of one cell, from the same page."""
+SHEET_LINKS = 65_000
+"""Rows up to which addresses are links: a sheet holds 65,530 of them."""
+LONGEST_LINK = 2_079
+_BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Beginnings that spreadsheets read as a formula ("CSV Injection", owasp.org), the full-width signs included."""
+
+
+def read_export(connection: duckdb.DuckDBPyConnection, request_ids: Sequence[str]) -> pa.Table:
+    """The requests with these ids, in their order, with every published column of the ranking."""
+    return connection.execute(
+        read_sql("reporting/export_requests"), {"request_ids": list(request_ids)}
+    ).to_arrow_table()
+
+
+def as_file(table: pa.Table, kind: Format) -> bytes:
+    """The table as a file of this kind.
+
+    Raises:
+        ConfigurationError: it has more rows than a sheet of XLSX.
+    """
+    if kind == "parquet":
+        return as_parquet(table)
+    names, rows = table.column_names, list(zip(*(column.to_pylist() for column in table.columns), strict=True))
+    return as_csv(names, rows) if kind == "csv" else as_xlsx(names, rows)
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    """The table as Parquet, with its types."""
+    target = BytesIO()
+    pq.write_table(table, target)
+    return target.getvalue()
+
+
+def as_csv(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Rows as CSV in UTF-8 (RFC 4180): times in ISO 8601, lists with `; ` between, an apostrophe before a formula."""
+    target = StringIO(newline="")
+    writer = csv.writer(target)
+    writer.writerow(names)
+    writer.writerows([_plain(value) for value in row] for row in rows)
+    return target.getvalue().encode()
+
+
+def as_xlsx(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
+    """Rows as one sheet of XLSX: numbers, times and yes or no as such, addresses of pages as links, all else as text.
+
+    Raises:
+        ConfigurationError: there are more rows than a sheet holds.
+    """
+    if len(rows) > SHEET_ROWS:
+        raise ConfigurationError(f"a sheet holds {SHEET_ROWS:,} rows, these are {len(rows):,}: use CSV or Parquet")
+    target = BytesIO()
+    # Nothing is guessed from a text: what begins with = stays one.
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(target, options) as book:
+        sheet = book.add_worksheet("ranking")
+        moment, day = (book.add_format({"num_format": form}) for form in ("yyyy-mm-dd hh:mm", "yyyy-mm-dd"))
+        sheet.write_row(0, 0, names, book.add_format({"bold": True}))
+        sheet.freeze_panes(1, 0)
+        sheet.set_column(0, len(names) - 1, 16)
+        for number, row in enumerate(rows, start=1):
+            for place, value in enumerate(row):
+                # Before its base classes: a bool is an int, a datetime a date.
+                if isinstance(value, bool):
+                    sheet.write_boolean(number, place, value)
+                elif isinstance(value, int | float | Decimal):
+                    sheet.write_number(number, place, float(value))
+                elif isinstance(value, datetime):
+                    sheet.write_datetime(number, place, value, moment)
+                elif isinstance(value, date):
+                    sheet.write_datetime(number, place, value, day)
+                elif names[place] == "url" and len(rows) <= SHEET_LINKS and is_web_address(value):
+                    sheet.write_url(number, place, value)
+                elif value is not None:
+                    sheet.write_string(number, place, _cell(value))
+    return target.getvalue()
+
+
+def is_web_address(url: str | None) -> bool:
+    """True for an http or https address: a link comes from outside, `javascript:` and its like are text."""
+    if not url or len(url) > LONGEST_LINK:
+        return False
+    try:
+        return urlsplit(url).scheme in ("https", "http")
+    except ValueError:
+        return False
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = "; ".join(map(str, value)) if isinstance(value, list) else value
+    # Numbers are left alone: a negative one is no formula.
+    return f"'{text}" if isinstance(text, str) and text.startswith(_BEGIN_FORMULAS) else text
+
+
+def _cell(value: Any) -> str:
+    """A text or a list as a cell: what does not fit is counted, so that no list looks whole that is not."""
+    if not isinstance(value, list):
+        text = str(value)
+        return text if len(text) <= CELL_TEXT else text[: CELL_TEXT - 1] + "…"
+    kept = [str(one) for one in value]
+    room = CELL_TEXT - len(f"; and {len(kept):,} more")
+    whole = "; ".join(kept)
+    if len(whole) <= CELL_TEXT:
+        return whole
+    # To the last whole entry that fits.
+    shown = whole[:room].rsplit("; ", 1)[0]
+    return f"{shown}; and {len(kept) - shown.count('; ') - 1:,} more"

@@ -1,0 +1,102 @@
+"""The pages on a ranking: open requests first, filters in the address, files to take away."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+
+import pytest
+
+from integration_assets.resolution.rank import rank
+from integration_assets.resolution.resolve import resolve_votes
+from integration_assets.resolution.settings import ResolutionSettings
+from integration_assets.staging.publishing import publish, published_path
+from integration_assets.staging.store import open_store
+from integration_assets_tests.resolution.worlds import AS_OF, World, company, load, request, vote
+from integration_assets_tests.support.web_site import Client
+from integration_assets_tests.web.conftest import Served
+
+COMPANIES = 120
+"""Companies that voted for `r`: three pages of them."""
+
+pytestmark = pytest.mark.usefixtures("published")
+
+
+@pytest.fixture(scope="module")
+def published(pages: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Three requests, one shipped; one with many companies, and votes of which some can be mapped."""
+    people = {f"u{number}": f"u@c{number}.example" for number in range(COMPANIES)}
+    lost = {"big1": "a@big.example", "big2": "b@big.example", "small": "a@small.example", "none": None}
+    mail = {f"mail{number}": f"m{number}@gmail.com" for number in range(5)}
+    voters = {**people, **lost, **mail}
+    shipped_at = AS_OF.replace(month=5, day=20)
+    world: World = {
+        "feature_requests": [
+            request("r", title="Dark mode", board="Web", tags=["ui"], status="planned"),
+            request("s", title="=cmd()", board="App", tags=["ui", "api"]),
+            request("t", title="Themes", status="complete", status_changed_at=shipped_at),
+        ],
+        "voters": [{"voter_id": name, "email": email} for name, email in voters.items()],
+        "votes": [
+            *(vote(f"r{name}", "r", name) for name in voters),
+            vote("s1", "s", "u1"),
+            *(vote(f"t{number}", "t", f"u{number}") for number in range(3)),
+        ],
+        "crm_companies": [
+            company(f"{number}", f"c{number}.example", name=f"Company {number:03}", arr="10")
+            for number in range(COMPANIES)
+        ],
+    }
+    target = published_path(pages.home, "sandbox", "acme")
+    with open_store(tmp_path_factory.mktemp("store") / "acme.duckdb") as connection:
+        load(connection, world)
+        resolve_votes(connection, ResolutionSettings())
+        rank(connection, AS_OF)
+        publish(connection, target)
+    yield
+    target.unlink()
+
+
+def test_open_requests_come_first_and_the_rest_is_told(ann: Client) -> None:
+    """A shipped request is left out, counted, and one link away; naming its status shows it."""
+    shown = ann.http.get("/requests").text
+    assert "Dark mode" in shown
+    assert "Themes" not in shown
+    assert "1 shipped or closed request is not shown" in shown
+    assert 'href="/requests?by=arr&amp;all=1"' in shown
+    for address in ("/requests?all=1", "/requests?status=complete"):
+        assert "Themes" in ann.http.get(address).text
+    nothing = ann.http.get("/requests?words=themes").text
+    assert "No request matches. 1 shipped or closed request does" in nothing
+
+
+def test_filters_are_in_the_address(ann: Client) -> None:
+    """Each narrows the page down and stays chosen; odd values are none."""
+    for address, found, left in (
+        ("board=Web", "Dark mode", "=cmd()"),
+        ("tag=api", "=cmd()", "Dark mode"),
+        ("status=planned", "Dark mode", "=cmd()"),
+        ("tag=ui&words=dark", "Dark mode", "=cmd()"),
+    ):
+        shown = ann.http.get(f"/requests?{address}").text
+        assert found in shown, address
+        assert f">{left}</a>" not in shown, address
+    assert "Dark mode" in ann.http.get("/requests?voted_since=never&created_since=2026-13-01").text
+    assert "No request matches" in ann.http.get("/requests?voted_since=2026-05-30").text
+
+
+def test_a_ranking_leaves_as_a_file(ann: Client, stranger: Client) -> None:
+    """With the filters of the page, named for its tenant; formulas are text; only for who may see the page."""
+    answer = ann.http.get("/requests.csv?tag=ui&by=votes")
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert answer.headers["content-disposition"] == 'attachment; filename="feature-requests-acme-sandbox.csv"'
+    rows = list(csv.DictReader(answer.text.splitlines()))
+    assert [(row["title"], row["tags"], row["companies"]) for row in rows] == [
+        ("Dark mode", "ui", "120"),
+        ("'=cmd()", "ui; api", "1"),
+    ]
+    assert ann.http.get("/requests.xlsx").content.startswith(b"PK")
+    assert ann.http.get("/requests.parquet").content.startswith(b"PAR1")
+    assert 'href="/requests.csv?by=arr&amp;board=Web"' in ann.http.get("/requests?board=Web").text
+    refused = stranger.http.get("/requests.csv")
+    assert (refused.status_code, refused.headers["location"]) == (303, "/login")
