@@ -126,7 +126,7 @@ class Company(msgspec.Struct, frozen=True):
 
 
 class CompanyRequest(msgspec.Struct, frozen=True):
-    """A request of a company."""
+    """A request of a company. `status_changed_at` is None where the feedback system does not tell."""
 
     request_id: str
     title: str
@@ -137,10 +137,12 @@ class CompanyRequest(msgspec.Struct, frozen=True):
     match_methods: list[str]
     rank_by_arr: int
     rank_by_companies: int
+    is_open: bool
+    status_changed_at: datetime | None
 
 
 class Unresolved(msgspec.Struct, frozen=True):
-    """Votes of one domain that count for no company. `found` domains and reasons and `all_votes` votes in all."""
+    """Votes of one domain that count for no company, and for which somebody can decide. `found`: how many lines."""
 
     email_domain: str | None
     reason: str
@@ -149,7 +151,6 @@ class Unresolved(msgspec.Struct, frozen=True):
     candidate_company_ids: list[str]
     last_vote_at: datetime | None
     found: int
-    all_votes: int
 
 
 class RunLine(msgspec.Struct, frozen=True):
@@ -278,10 +279,11 @@ def read_company(connection: duckdb.DuckDBPyConnection, company_id: str) -> Comp
 
 
 def read_company_requests(
-    connection: duckdb.DuckDBPyConnection, company_id: str, *, limit: int
+    connection: duckdb.DuckDBPyConnection, company_id: str, *, limit: int | None, skipped: int = 0
 ) -> list[CompanyRequest]:
-    """The requests a company's people voted for, the highest first."""
-    return _rows(connection, CompanyRequest, "company_requests", {"company_id": company_id, "most_rows": limit})
+    """A page of the requests a company's people voted for: open ones first, the highest before others."""
+    values = {"company_id": company_id, "most_rows": limit, "skipped": skipped}
+    return _rows(connection, CompanyRequest, "company_requests", values)
 
 
 def read_company_names(
@@ -294,8 +296,13 @@ def read_company_names(
     return {company_id: (name, domain) for company_id, name, domain in rows}
 
 
+def read_unresolved_reasons(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, int, int, bool]]:
+    """Reasons of votes that count for no company: each with its domains, its votes, and whether a mapping mends it."""
+    return connection.execute(read_sql("reporting/insights/unresolved_reasons")).fetchall()
+
+
 def read_unresolved_votes(connection: duckdb.DuckDBPyConnection, *, limit: int, skipped: int = 0) -> list[Unresolved]:
-    """A page of the domains that lose most votes."""
+    """A page of the domains that lose most votes, of those that somebody can map to a company."""
     return _rows(connection, Unresolved, "unresolved", {"most_rows": limit, "skipped": skipped})
 
 

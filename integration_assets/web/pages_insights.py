@@ -37,8 +37,8 @@ from integration_assets.web.rendering import render
 from integration_assets.web.request_context import RequestContext
 
 CHARTED = 10
-MOST_ROWS = 500
-"""Companies or deals of a request, and requests of a company, on one page."""
+MOST_DEALS = 50
+"""Deals of a request on its page, the largest; that there are more is told."""
 LONGEST_WORDS = 100
 METHODS = {
     "override": "mapped by an analyst",
@@ -110,7 +110,7 @@ def download(kind: Format) -> Callable[[RequestContext], Response]:
 
 def request(context: RequestContext) -> Response:
     """A request, its companies, and why it ranks where it does."""
-    request_id = context.path("request_id")
+    request_id, number = context.path("request_id"), page_number(context)
     with published(context) as connection:
         details = read_request(connection, request_id) if connection else None
         # The same answer whether nothing was published or there is no such request.
@@ -118,16 +118,21 @@ def request(context: RequestContext) -> Response:
             raise _missing()
         last, why = read_last_run(connection), read_why(connection, request_id)
         neighbours = read_neighbours(connection, request_id)
-        deals = read_deals(connection, limit=MOST_ROWS, request_id=request_id)
+        # One more than is shown, to know whether there are more.
+        deals = read_deals(connection, limit=MOST_DEALS + 1, request_id=request_id)
+    companies = [one for one in why if one.company_id is not None]
+    # In pages, with their number: a request of a whole market would be a page of many megabytes.
+    first = PAGE * (number - 1)
     return render(
         context,
         "request.html",
         request=details,
-        # Cut at a number: a request of a whole market would make a page of many megabytes.
-        companies=[one for one in why if one.company_id is not None][:MOST_ROWS],
+        companies=companies[first : first + PAGE],
+        pages=Pages(number, len(companies)),
         lost=[one for one in why if one.company_id is None],
         neighbours=neighbours,
-        deals=deals,
+        deals=deals[:MOST_DEALS],
+        more_deals=len(deals) > MOST_DEALS,
         source_link=details.url if is_web_address(details.url) else None,
         methods=METHODS,
         reasons=REASONS,
@@ -149,14 +154,22 @@ def companies(context: RequestContext) -> Response:
 
 def company(context: RequestContext) -> Response:
     """A company with its requests."""
-    company_id = context.path("company_id")
+    company_id, number = context.path("company_id"), page_number(context)
     with published(context) as connection:
         found = read_company(connection, company_id) if connection else None
         if connection is None or found is None:
             raise _missing()
         last = read_last_run(connection)
-        voted = read_company_requests(connection, company_id, limit=MOST_ROWS)
-    return render(context, "company.html", company=found, requests=voted, methods=METHODS, **_common(last))
+        voted = read_company_requests(connection, company_id, limit=PAGE, skipped=PAGE * (number - 1))
+    return render(
+        context,
+        "company.html",
+        company=found,
+        requests=voted,
+        pages=Pages(number, found.requests),
+        methods=METHODS,
+        **_common(last),
+    )
 
 
 def nothing_yet(context: RequestContext) -> Response:

@@ -12,7 +12,11 @@ from starlette.responses import Response
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
-from integration_assets.reporting.insights import read_company_names, read_unresolved_votes
+from integration_assets.reporting.insights import (
+    read_company_names,
+    read_unresolved_reasons,
+    read_unresolved_votes,
+)
 from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.resolution.overrides import (
     Override,
@@ -103,6 +107,7 @@ def _page(
         problem = error.message.replace(str(settings.overrides_path), "the file of mappings")
     with published(context) as connection:
         lost = read_unresolved_votes(connection, limit=PAGE, skipped=PAGE * (number - 1)) if connection else []
+        totals = read_unresolved_reasons(connection) if connection else []
         # Names of both lists by one query: a page of fifty lines must not ask a hundred times.
         wanted = {one for line in lost for one in line.candidate_company_ids} | {one.company_id for one in mappings}
         names = read_company_names(connection, sorted(wanted)) if connection else {}
@@ -111,6 +116,7 @@ def _page(
         "unresolved.html",
         status,
         lost=lost,
+        totals=totals,
         pages=Pages(number, lost[0].found if lost else 0),
         mappings=mappings,
         problem=problem,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -100,3 +101,36 @@ def test_a_ranking_leaves_as_a_file(ann: Client, stranger: Client) -> None:
     assert 'href="/requests.csv?by=arr&amp;board=Web"' in ann.http.get("/requests?board=Web").text
     refused = stranger.http.get("/requests.csv")
     assert (refused.status_code, refused.headers["location"]) == (303, "/login")
+
+
+def test_companies_of_a_request_come_in_pages(ann: Client) -> None:
+    """Fifty on each, with their number; every company is on one of them, and none is left out in silence."""
+    named: list[str] = []
+    for number, expected in ((1, 50), (2, 50), (3, 20)):
+        shown = ann.http.get(f"/requests/r?page={number}").text
+        found = re.findall(r">(Company \d{3})<", shown)
+        assert len(found) == expected
+        assert f"page {number} of 3" in shown
+        assert "120 companies, those with most ARR first" in shown
+        named += found
+    assert len(set(named)) == COMPANIES
+    assert 'href="/requests/r?page=2#companies"' in ann.http.get("/requests/r").text
+    assert "past the last company" in ann.http.get("/requests/r?page=9").text
+
+
+def test_a_company_has_open_requests_first(ann: Client) -> None:
+    """With the status of each and since when it has it; what shipped comes after what is open."""
+    shown = ann.http.get("/companies/1").text
+    assert shown.index("Dark mode") < shown.index("Themes")
+    assert '<td class="day" data-label="Status since">2026-05-20</td>' in shown
+    assert "3 in all, open ones first" in shown
+
+
+def test_votes_that_somebody_can_map_come_first(ann: Client) -> None:
+    """Domains by votes; personal mail and people without an address are summed below, whatever their number."""
+    shown = ann.http.get("/unresolved").text
+    assert "9 votes in all. These domains need a company, those with most votes first: 2, 3 votes." in shown
+    assert shown.index("big.example") < shown.index("small.example") < shown.index("Nothing to map")
+    assert "5 votes of 1 domain: personal mail" in shown
+    assert "1 vote: no e-mail address" in shown
+    assert shown.count(">Map it</a>") == 2

@@ -1,4 +1,4 @@
--- The requests of one company with their places.
+-- The requests of one company with their places, a page of them, open ones first.
 -- grain: one request; key: request_id
 -- inputs: ranked.company_requests, ranked.feature_requests
 SELECT
@@ -10,9 +10,13 @@ SELECT
     pairs.last_vote_at,
     pairs.match_methods,
     requests.rank_by_arr,
-    requests.rank_by_companies
+    requests.rank_by_companies,
+    requests.is_open,
+    requests.status_changed_at
 FROM ranked.company_requests AS pairs
 INNER JOIN ranked.feature_requests AS requests ON pairs.request_id = requests.request_id
 WHERE pairs.company_id = $company_id
-ORDER BY requests.rank_by_arr ASC
-LIMIT $most_rows
+ORDER BY requests.is_open DESC, requests.rank_by_arr ASC
+LIMIT
+    $most_rows
+    OFFSET $skipped

@@ -1,4 +1,4 @@
--- Votes lost, by domain, those with most votes first.
+-- Votes lost, by domain, of those that a mapping mends; the domains with most votes first.
 -- grain: one domain and reason; key: email_domain, reason
 -- inputs: ranked.unresolved_votes
 SELECT
@@ -8,10 +8,12 @@ SELECT
     requests,
     candidate_company_ids,
     last_vote_at,
-    count(*) OVER () AS found,
-    sum(votes) OVER () AS all_votes
+    count(*) OVER () AS found
 FROM ranked.unresolved_votes
-ORDER BY votes DESC, email_domain ASC NULLS LAST, reason ASC
+WHERE
+    email_domain IS NOT NULL
+    AND reason IN ('unknown_domain', 'ambiguous_domain', 'ambiguous_account', 'suspected_mail_provider')
+ORDER BY votes DESC, email_domain ASC, reason ASC
 LIMIT
     $most_rows
     OFFSET $skipped
