@@ -331,6 +331,7 @@ class Settings(_OfProviders):
     )
     arr_coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_ARR_COVERAGE_FLOOR")
     coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_COVERAGE_FLOOR")
+    keep_idle_days: int = Field(default=400, ge=1, le=3650, validation_alias="INTEGRATION_ASSETS_KEEP_IDLE_DAYS")
 
     @model_validator(mode="before")
     @classmethod

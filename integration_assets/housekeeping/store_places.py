@@ -35,6 +35,7 @@ ID_COLUMNS = (
     PersonColumn("raw.votes", "voter_id", "voter", "id"),
     PersonColumn("raw.feature_requests", "author_id", "voter", "id"),
     PersonColumn("resolved.counted_votes", "stranger_id", "voter", "id"),
+    PersonColumn("raw.idle_persons", "voter_id", "voter", "row"),
     PersonColumn("raw.voters", "voter_id", "voter", "row"),
     PersonColumn("resolved.voters", "voter_id", "voter", "row"),
     PersonColumn("raw.crm_links", "target_id", "contact", "row", "target = 'contact'"),

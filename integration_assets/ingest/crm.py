@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 
 import msgspec
 
@@ -181,15 +182,21 @@ async def _read_contacts_ahead(crm: Crm, context: IngestContext) -> None:
 
 async def _ask_for_contacts(crm: Crm, context: IngestContext) -> None:
     """Contacts of the addresses that are there by now and were not asked for yet."""
+    kept_since = context.started_at.replace(tzinfo=None) - timedelta(days=context.inputs.settings.keep_idle_days)
     rows = context.connection.execute(
         """
         INSERT INTO asked_addresses
         SELECT DISTINCT email FROM loading.voters WHERE email IS NOT NULL
         AND (? OR email NOT IN (SELECT email FROM raw.voters WHERE email IS NOT NULL))
         AND email NOT IN (SELECT email FROM asked_addresses)
+        -- whose address is about to go; once all votes are read, whoever votes again is asked for
+        AND (
+            voter_id NOT IN (SELECT voter_id FROM raw.idle_persons WHERE idle_since < ?)
+            OR voter_id IN (SELECT voter_id FROM loading.votes UNION SELECT author_id FROM loading.feature_requests)
+        )
         RETURNING email
         """,
-        ["contacts" in context.due],
+        ["contacts" in context.due, kept_since],
     ).fetchall()
     if not rows:
         return

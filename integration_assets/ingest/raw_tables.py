@@ -19,6 +19,7 @@ from integration_assets.ingest.deals import READ as DEALS
 from integration_assets.ingest.feature_requests import read_missing
 from integration_assets.ingest.feedback import read_feedback
 from integration_assets.ingest.gather import gather
+from integration_assets.ingest.idle_persons import drop_idle_persons
 from integration_assets.ingest.internal_accounts import read_internal
 from integration_assets.ingest.own_tables import read_companies_of_tables
 from integration_assets.ingest.vote_checkpoint import forget_vote_pages
@@ -94,6 +95,8 @@ async def ingest(inputs: IngestInputs) -> Ingested:
     # From here on after the swap: noted before it, a failed read would count as done until the next day.
     note_full_reads(connection, credential, now, context.due)
     inputs.notes.extend(context.withheld)
+    # Where persons are no list, they come with their votes, and there are none without.
+    drop_idle_persons(connection, now, settings.keep_idle_days, listed="persons" in context.due)
     forget_vote_pages(connection)
     if context.votes_kept:
         inputs.notes.append(f"went on from {context.votes_kept:,} votes that an earlier run had read before it died")
