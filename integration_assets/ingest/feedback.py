@@ -15,12 +15,12 @@ from integration_assets.connectors.feedback.abilities import Abilities, VoteList
 from integration_assets.connectors.feedback.base import FeedbackSystem, IgnoredFilterError
 from integration_assets.connectors.specs import STATUSES
 from integration_assets.errors import PermanentError
+from integration_assets.ingest.call_floor import calls_for
 from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, IngestContext, chunks, read_pages, size_of
 from integration_assets.ingest.feature_requests import read_boards, read_requests, scope_of
 from integration_assets.ingest.gather import gather
 from integration_assets.ingest.vote_checkpoint import VoteCheckpoint, forget_vote_pages
 from integration_assets.ingest.watermarks import (
-    MOST_NEW_PERSONS,
     agrees,
     forget_votes,
     known_among,
@@ -323,8 +323,9 @@ async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) ->
             voter_id for (voter_id,) in context.connection.execute("SELECT voter_id FROM raw.voters").fetchall()
         }
         new = sorted(context.persons_seen - known_voters)
-        # A call each: from some number on the whole list is cheaper, and counts as the daily read.
-        if len(new) > (MOST_NEW_PERSONS if feedback.abilities.people_by_id else 0):
+        whole_list = calls_for(len(known_voters) + len(new), feedback.abilities.records_per_call)
+        # A call each: with more of them than the whole list takes that is cheaper, and counts as the daily read.
+        if len(new) > (whole_list if feedback.abilities.people_by_id else 0):
             context.due.add("persons")
             await _read_persons(feedback, context)
         else:

@@ -40,8 +40,6 @@ FULL_READ_EVERY = {
 }
 FEEDBACK_LISTS = frozenset({"votes", "status_changes", "persons", "accounts"})
 """Those of the feedback system."""
-MOST_NEW_PERSONS = 50
-"""New voters looked up one by one; with more of them all persons are read, which takes fewer calls."""
 
 EVERYTHING = Abilities()
 """Abilities of a system that lists all its votes newest first."""

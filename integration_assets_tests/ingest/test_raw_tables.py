@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 from integration_assets.errors import ConfigurationError
 from integration_assets.ingest.watermarks import REQUESTS_LOOKED_AT as LOOKED_AT
 from integration_assets.ingest.watermarks import due_reads
+from integration_assets.sandbox.canny import records
 from integration_assets.sandbox.canny.workspace import Workspace
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest
 from integration_assets_tests.ingest.conftest import Reader
@@ -126,6 +127,22 @@ def test_a_new_vote_of_a_known_person_takes_no_further_call(reader: Reader) -> N
     assert calls[VOTES] == 1 + LOOKED_AT
     assert ONE_USER not in calls
     assert voter_id in stored_votes(reader, post_id)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_new_voters_are_had_by_the_way_that_takes_fewer_calls(reader: Reader, more: int) -> None:
+    """One by one, until they are more than the pages of the list of all."""
+    reader.read()
+    workspace = workspace_of(reader)
+    post_id, pages = a_popular_post(workspace), -(-len(workspace.users) // 100)
+    assert (len(workspace.users) + pages + more) <= pages * 100
+    for number in range(pages + more):
+        user = records.User(workspace.new_id(0), "Ada", 0, f"ada{number}@acme.example")
+        workspace.vote(post_id, workspace.add_user(user).id)
+    calls = reader.read()
+    assert (calls.get(ONE_USER, 0), calls.get(USERS, 0)) == ((0, pages) if more else (pages, 0))
+    [(found,)] = reader.rows("SELECT count(*) FROM raw.voters WHERE email LIKE 'ada%@acme.example'")
+    assert found == pages + more
 
 
 def test_a_voter_met_first_is_looked_up_at_once(reader: Reader) -> None:
