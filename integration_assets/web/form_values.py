@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +15,7 @@ SECRETS = frozenset({"secret", "csrf", "password"})
 """Fields that are never shown again."""
 _MISSING = "enter the new one"
 NO_SECRET = {"secret": _MISSING}
+EXPIRY_LABEL = "When does the secret expire?"
 NOT_SAID, NEVER, ON_A_DAY = "", "never", "day"
 
 
@@ -21,6 +23,16 @@ def typed(form: Form) -> dict[str, str]:
     """Return what was typed, to be shown again."""
     # A secret that is shown again would be in the page's source, in caches and on screenshots.
     return {name: value for name, value in form.values.items() if name not in SECRETS}
+
+
+def by_labels(errors: Mapping[str, str], labels: Mapping[str, str]) -> dict[str, str]:
+    """Messages that name other fields of the page by their labels; the registry knows them by their names alone."""
+    names = {name: label for name, label in labels.items() if "_" in name or "." in name}
+    # The longest first: one name may be the beginning of another.
+    pattern = "|".join(rf"\b{re.escape(name)}\b" for name in sorted(names, key=len, reverse=True))
+    if not pattern:
+        return dict(errors)
+    return {field: re.sub(pattern, lambda found: names[found[0]], said) for field, said in errors.items()}
 
 
 def expiry(form: Form, errors: dict[str, str]) -> dict[str, Any]:

@@ -18,7 +18,16 @@ from integration_assets.tenants.registry.views import UNSET, InternalView
 from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets.web import connection_tests, field_checks, integration_changes
 from integration_assets.web.answers import redirect
-from integration_assets.web.form_values import NO_SECRET, below, expiry, flat, shown_expiry, typed
+from integration_assets.web.form_values import (
+    EXPIRY_LABEL,
+    NO_SECRET,
+    below,
+    by_labels,
+    expiry,
+    flat,
+    shown_expiry,
+    typed,
+)
 from integration_assets.web.problems import Problem, problem_of, refuse
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import Form, RequestContext
@@ -44,6 +53,32 @@ MAPPED: Mapping[str, tuple[str, str]] = {
     "domain": ("Domain", "The company's domain."),
     "arr": ("ARR", "Yearly recurring revenue, a number."),
     "currency": ("Currency", "Three letters, as in EUR."),
+}
+LABELS: Mapping[str, str] = {
+    "name": "Name",
+    "base_url": "Address",
+    "auth_flow": "Flow",
+    "auth.username": "User name",
+    "auth.header_name": "Name of the header",
+    "auth.token_url": "Token address",
+    "auth.client_id": "Client id",
+    "auth.scope": "Scope",
+    "auth.audience": "Audience",
+    "secret": "Password, key, token or client secret",
+    "expires_at": EXPIRY_LABEL,
+}
+ENDPOINT_LABELS: Mapping[str, str] = {
+    "path": "Path",
+    "method": "Method",
+    "items": "Where the rows stand",
+    "paging": "Paging",
+    "page_size": "Rows per page",
+    "size_param": "Parameter of the page size",
+    "position_param": "Parameter of the position",
+    "first_page": "Number of the first page",
+    "next": "Where the cursor or link stands",
+    "more": "Where it says that there is more",
+    "params": "Further parameters",
 }
 PLAIN_FIELDS = ("path", "method", "items", "paging", "size_param", "position_param", "next", "more")
 NUMBERS = ("page_size", "first_page")
@@ -246,6 +281,18 @@ def _values(view: InternalView) -> dict[str, str]:
     return values
 
 
+def _labels(*, rotating: bool) -> dict[str, str]:
+    """Labels of the form's fields, as messages call them."""
+    endpoints = {
+        f"endpoints.{number}.{field}": f"Endpoint {number + 1}: {label}" if number else label
+        for number in range(MOST_ENDPOINT_FORMS)
+        for field, label in ENDPOINT_LABELS.items()
+    }
+    mapped = {f"mappings.{name}": label for name, (label, _) in MAPPED.items()}
+    otherwise = {f"{field}.default": f"{label}, otherwise" for field, label in mapped.items()}
+    return {**LABELS, **endpoints, **mapped, **otherwise, **({"secret": "New secret"} if rotating else {})}
+
+
 def _again(
     context: RequestContext, view: InternalView | None, error: Problem | IntegrationError, *, rotating: bool = False
 ) -> Response:
@@ -267,7 +314,7 @@ def _form(
     rotating: bool = False,
     **more: Any,
 ) -> Response:
-    outcome = context.query("tested")
+    outcome, labels = context.query("tested"), _labels(rotating=rotating)
     # One empty form more than are used, so that another endpoint can be added.
     numbers = [number for number in range(MOST_ENDPOINT_FORMS) if values.get(f"endpoints.{number}.path")]
     return render(
@@ -276,7 +323,9 @@ def _form(
         status,
         view=view,
         values=Form(dict(values)),
-        errors=errors,
+        errors=by_labels(errors, labels),
+        labels=labels,
+        endpoint_labels=ENDPOINT_LABELS,
         rotating=rotating,
         flows=FLOWS,
         pagings=PAGINGS,

@@ -18,12 +18,22 @@ from integration_assets.tenants.registry.words import Provider, Scope
 from integration_assets.web import integration_changes, table_form
 from integration_assets.web.answers import redirect
 from integration_assets.web.connection_tests import check_third_party
-from integration_assets.web.form_values import NO_SECRET, below, expiry, flat, shown_expiry, typed
+from integration_assets.web.form_values import (
+    EXPIRY_LABEL,
+    NO_SECRET,
+    below,
+    by_labels,
+    expiry,
+    flat,
+    shown_expiry,
+    typed,
+)
 from integration_assets.web.problems import Problem, problem_of, refuse
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import Form, RequestContext
 
 PATH = "/settings/third-party"
+_NEEDED = "enter it: nothing can be read or written without"
 SCOPES: Mapping[Scope, str] = {
     Scope.SANDBOX: "sandbox",
     Scope.PRODUCTION: "production",
@@ -49,6 +59,7 @@ def create(context: RequestContext) -> Response:
     form, errors = context.form, dict[str, str]()
     provider = _provider(form.text("provider"))
     dates = expiry(form, errors)
+    errors |= _missing(provider, form, has_secret=False)
     environment = form.text("environment")
     # Collected, not raised: the page shows it beside all other messages.
     if environment not in list(Scope):
@@ -79,6 +90,7 @@ def save(context: RequestContext) -> Response:
     form, errors = context.form, dict[str, str]()
     view = integration_changes.third_party(context, context.path("record_id"))
     dates = expiry(form, errors)
+    errors |= _missing(view.provider, form, has_secret=view.secret.is_set)
     known = [setting.name for setting in PROVIDERS[view.provider].settings]
     given = below(form, "settings")
     try:
@@ -149,6 +161,35 @@ def _provider(text: str) -> Provider:
     return Provider(text)
 
 
+def _missing(provider: Provider, form: Form, *, has_secret: bool) -> dict[str, str]:
+    """Messages for what nothing can be read or written without, where the form leaves it out."""
+    spec, missing = PROVIDERS[provider], {}
+    if spec.secret is not None and not has_secret and not form.raw("secret"):
+        missing["secret"] = _NEEDED
+    for setting in spec.settings:
+        if setting.needed and not form.text(f"settings.{setting.name}"):
+            missing[f"settings.{setting.name}"] = _NEEDED
+    return missing
+
+
+def _labels(provider: Provider, *, rotating: bool) -> dict[str, str]:
+    """Labels of the form's fields, as messages call them."""
+    spec = PROVIDERS[provider]
+    secret = _secret_label(provider) or ""
+    return {
+        "environment": "For",
+        "base_url": "Address",
+        "secret": f"New {secret}" if rotating else secret[:1].upper() + secret[1:],
+        "expires_at": EXPIRY_LABEL,
+        **{f"settings.{setting.name}": setting.label for setting in spec.settings},
+    }
+
+
+def _secret_label(provider: Provider) -> str | None:
+    secret = PROVIDERS[provider].secret
+    return None if secret is None else secret.label
+
+
 def _again(
     context: RequestContext,
     provider: Provider,
@@ -175,7 +216,7 @@ def _form(
     *,
     rotating: bool = False,
 ) -> Response:
-    outcome = context.query("tested")
+    outcome, labels = context.query("tested"), _labels(provider, rotating=rotating)
     return render(
         context,
         "third_party_form.html",
@@ -183,10 +224,11 @@ def _form(
         view=view,
         provider=provider,
         spec=PROVIDERS[provider],
-        secret_name=secret.label if (secret := PROVIDERS[provider].secret) is not None else None,
+        secret_name=_secret_label(provider),
+        labels=labels,
         scopes=[(scope.value, SCOPES[scope]) for scope in scopes_of(provider)],
         values=Form(dict(values)),
-        errors=errors,
+        errors=by_labels(errors, labels),
         rotating=rotating,
         columns=table_form.PATH if provider.value == table_form.PROVIDER else None,
         title=_title(view) if view else f"Add {PROVIDERS[provider].label}",

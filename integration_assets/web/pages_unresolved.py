@@ -36,6 +36,7 @@ from integration_assets.web.published_pages import PAGE, Pages, page_number, pub
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import Form, RequestContext
 
+LABELS = {"match": "Domain, or one address", "company_id": "Id of the company in the CRM", "note": "Why"}
 PATH = "/unresolved"
 _COMPANY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 LONGEST_NOTE = 200
@@ -124,6 +125,7 @@ def _page(
         reasons=REASONS,
         values=Form(dict(values)),
         errors=errors,
+        labels=LABELS,
     )
 
 

@@ -83,7 +83,7 @@ def test_an_internal_system_is_described_by_its_form(pages: Served, ann: Client)
     assert SECRET not in page
     moved = ann.post(at, {**BILLING, "secret": "", "base_url": "https://evil.example.com"})
     assert moved.status_code == 409
-    assert error_of(moved.text, "secret") == "Enter the secret again: base_url changed"
+    assert error_of(moved.text, "secret") == "Enter the secret again: Address changed"
     assert value_of(moved.text, "base_url") == "https://evil.example.com"
     saved = ann.post(at, {**BILLING, "secret": "", "mappings.currency.default": "", "name": "Billing 2"})
     assert saved.headers["location"] == f"{at}?done=saved"
@@ -117,11 +117,43 @@ def test_bad_input_is_told_beside_its_field_and_nothing_typed_is_lost(ann: Clien
     assert ann.get("/settings/internal").text.count("/settings/internal/new") == 1
 
 
+def test_nothing_is_saved_without_its_secret_and_all_is_told_by_labels(pages: Served, ann: Client) -> None:
+    """The form asks for the key as something needed; messages name fields as the page does, and all at once."""
+    form = ann.get("/settings/third-party/new?provider=slack").text
+    assert re.search(r'<input id="secret" [^>]*required', form)
+    assert '<label for="secret">Bot token</label>' in form
+    wrong = {"provider": "slack", "environment": "moon", "base_url": "http://10.0.0.1", "settings.channel": "# none"}
+    answer = ann.post("/settings/third-party/new", wrong)
+    assert (answer.status_code, SECRET in answer.text) == (400, False)
+    named = {"environment": "For", "base_url": "Address", "secret": "Bot token", "settings.channel": "Channel"}
+    for field, label in named.items():
+        assert error_of(answer.text, field)
+        assert f'<a href="#{field}">{label}</a>' in answer.text
+    # Of a provider without a secret, the one thing that nothing can be read without.
+    answer = ann.post("/settings/third-party/new", {"provider": "table", "environment": "any"})
+    assert (answer.status_code, error_of(answer.text, "settings.mapping")[:8]) == (400, "Enter it")
+
+    # One that was made without: by the API, which may.
+    body = {"provider": "slack", "environment": "any", "secret": None, "settings": {"channel": "#x"}}
+    at = f"/settings/third-party/{ann.call('POST', '/api/third-party-integrations', body).json()['id']}"
+    assert "no secret" in ann.get("/settings/third-party").text
+    kept = {"base_url": "https://slack.com/api/", "settings.channel": "#y"}
+    assert error_of(ann.post(at, kept).text, "secret").startswith("Enter it")
+    assert ann.post(at, {**kept, "secret": SECRET}).status_code == 303
+    assert ann.post(at, kept).status_code == 303
+    table = ann.post(
+        "/settings/third-party/new", {"provider": "table", "environment": "any", "settings.mapping": "a.toml"}
+    )
+    assert "no secret" not in ann.get("/settings/third-party").text
+    for one in (at, table.headers["location"].partition("?")[0]):
+        assert ann.post(f"{one}/delete").status_code == 303
+
+
 def test_a_key_is_added_rotated_switched_and_deleted(pages: Served, ann: Client) -> None:
     """The whole life of a third-party integration on the pages, and its trail."""
-    added = ann.post("/settings/third-party/new", {"provider": "slack", "environment": "any", "settings.channel": "#x"})
+    slack = {"provider": "slack", "environment": "any", "settings.channel": "#x", "secret": SECRET}
+    added = ann.post("/settings/third-party/new", slack)
     at = added.headers["location"].partition("?")[0]
-    assert "no secret" in ann.get("/settings/third-party").text
     assert error_of(ann.post(f"{at}/rotate", {"secret": ""}).text, "new-secret") == "Enter the new one"
     assert ann.post(f"{at}/rotate", {"secret": SECRET, "expires": "never"}).status_code == 303
     assert "never expires" in ann.get(at).text
