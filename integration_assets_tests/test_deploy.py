@@ -316,11 +316,13 @@ class _Launcher:
 
 def launcher(*arguments: Any) -> Any:
     """The launcher of deploy/celery on top of that."""
-    celery, tags = types.ModuleType("dagster_celery"), types.ModuleType("dagster_celery.tags")
-    vars(celery)["CeleryRunLauncher"] = _Launcher
-    vars(tags)["DAGSTER_CELERY_TASK_ID_TAG"] = "task"
+    # By the names of its files: the package itself exports no launcher.
+    names = ("dagster_celery", "dagster_celery.launcher", "dagster_celery.tags")
+    modules = {name: types.ModuleType(name) for name in names}
+    vars(modules["dagster_celery.launcher"])["CeleryRunLauncher"] = _Launcher
+    vars(modules["dagster_celery.tags"])["DAGSTER_CELERY_TASK_ID_TAG"] = "task"
     made: dict[str, Any] = {"__name__": "run_launcher"}
-    with mock.patch.dict(sys.modules, {"dagster_celery": celery, "dagster_celery.tags": tags}):
+    with mock.patch.dict(sys.modules, modules):
         exec(text("celery", "run_launcher.py"), made)
     return made["WatchfulCeleryRunLauncher"](*arguments)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dagster import DagsterRun
 from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
-from dagster_celery import CeleryRunLauncher
+from dagster_celery.launcher import CeleryRunLauncher
 from dagster_celery.tags import DAGSTER_CELERY_TASK_ID_TAG
 
 PING_SECONDS = 5.0

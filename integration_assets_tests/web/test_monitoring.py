@@ -32,7 +32,7 @@ from integration_assets_tests.support.web_site import Client, served
 from integration_assets_tests.web.conftest import ACME, Served
 
 PAGE = (Path(__file__).parents[2] / "docs" / "operations" / "monitoring.md").read_text(encoding="utf-8")
-TOKEN = "0123456789abcdef0123456789abcdef"
+TOKEN = "what-the-scraper-sends"
 
 
 def leave_run(home: Path, tenant: str, run_id: str, started_at: str, **values: Any) -> None:
