@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from integration_assets import __version__
-from integration_assets.config import Environment, Settings
+from integration_assets.config import DEFAULT_TENANT, Environment, Settings
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.housekeeping.archive import FORMAT, MANIFEST, STAGING, ArchivedFile, Manifest, digest_of
 from integration_assets.runs.in_process import dagster_home
@@ -35,6 +35,8 @@ PASSING = (".tar.gz", ".lock", ".fence", ".wal", "-wal", "-shm", "-journal", ".w
 BUSY_SECONDS = 30.0
 
 
+LAKE = "ducklake:"
+"""Beginning of a store URL that leads to a lake."""
 LIST = "backups.json"
 """File of the home that says where backups were written to: whoever asks to be forgotten is in them as well."""
 
@@ -122,9 +124,20 @@ def _copies(settings: Settings, target: Path, folder: Path) -> Iterator[tuple[st
             yield name, copied
 
 
+def is_in_lake(settings: Settings) -> bool:
+    """True if the staging stores are no files of their own."""
+    return settings.store_url is not None and settings.store_url.startswith(LAKE)
+
+
+def stores_folder(settings: Settings, environment: Environment) -> Path:
+    """Folder of all tenants' staging stores of an environment. Where they lie in a lake, there are none in it."""
+    url = None if is_in_lake(settings) else settings.store_url
+    return store_path(settings.home, url, environment, DEFAULT_TENANT).parent
+
+
 def stores_in(settings: Settings, environment: Environment) -> list[Path]:
     """Files of all tenants' staging stores of an environment."""
-    return list(store_path(settings.home, settings.store_url, environment, "default").parent.glob("*.duckdb"))
+    return list(stores_folder(settings, environment).glob("*.duckdb"))
 
 
 def _is_kept(file: Path, name: str, target: Path) -> bool:
@@ -175,6 +188,8 @@ def _copied_plain(folder: Path, name: str, file: Path) -> Path | None:
 def _left_out(settings: Settings) -> Iterator[str]:
     """What an installation needs beside this copy."""
     yield "settings are not in it: environment variables, and with them all keys of the default tenant"
+    if is_in_lake(settings):
+        yield "staging stores are not in it: they lie in a lake, copy its catalogue and then its files"
     if settings.registry_url is not None:
         yield "the registry is not in it: it lies in a database of your own, copy that one (PostgreSQL: pg_dump)"
     elif (settings.home / REGISTRY).exists():

@@ -107,7 +107,7 @@ def forget_person(
             ]
             if apply:
                 _finish(settings, tenant, environment, path, store)
-    return Forgotten(tuple(places), (*notes, *_what_stays(settings)))
+    return Forgotten(tuple(places), (*notes, *_what_stays(settings, person)))
 
 
 def _in_store(store: HeldStore, person: Person, ids: dict[Kind, set[str]], *, apply: bool) -> Erased:
@@ -222,8 +222,11 @@ def _in_overrides(path: Path, person: Person, settings: Settings, *, apply: bool
         yield Place(str(path), "mappings", changed)
 
 
-def _what_stays(settings: Settings) -> Iterator[str]:
+def _what_stays(settings: Settings, person: Person) -> Iterator[str]:
     """What this command does not reach, as far as it can be known."""
+    # Somebody may be named there as staff whose mail is elsewhere.
+    if any(person.named_in(entry) for entry in settings.own_domains):
+        yield f"{settings.named('own_domains')} names the person: take the address out there"
     for backup in known_backups(settings):
         yield (
             f"{backup.path}, a backup of {backup.made_at:%Y-%m-%d}, has everybody who was there then: delete it, or "

@@ -16,10 +16,10 @@ import msgspec
 from integration_assets.config import Environment, Settings
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.housekeeping.archive import FORMAT, MANIFEST, STAGING, Manifest, digest_of, is_plain_name
-from integration_assets.housekeeping.backup import KnownBackup, known_backups, note_backups, stores_in
+from integration_assets.housekeeping.backup import KnownBackup, known_backups, note_backups, stores_folder, stores_in
 from integration_assets.staging.copying import check_version
 from integration_assets.staging.lock import run_lock
-from integration_assets.staging.store import make_private_directory, store_path
+from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.registry.database import FILE as REGISTRY
 from integration_assets.tenants.registry.database import HEAD
 from integration_assets.tenants.removal import OF_LOCKS, PUT_AWAY
@@ -143,7 +143,7 @@ def _put_away(settings: Settings) -> Path | None:
 
 def _move_in(settings: Settings, unpacked: Path) -> None:
     for environment in Environment:
-        folder = store_path(settings.home, settings.store_url, environment, "default").parent
+        folder = stores_folder(settings, environment)
         for store in sorted((unpacked / STAGING / environment.value).glob("*")):
             make_private_directory(folder)
             store.replace(folder / store.name) if folder.is_relative_to(settings.home) else shutil.move(
@@ -156,7 +156,7 @@ def _move_in(settings: Settings, unpacked: Path) -> None:
 
 def _store_files(settings: Settings) -> Iterator[Path]:
     for environment in Environment:
-        folder = store_path(settings.home, settings.store_url, environment, "default").parent
+        folder = stores_folder(settings, environment)
         yield from sorted(folder.glob("*.duckdb*"))
 
 

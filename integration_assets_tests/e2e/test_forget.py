@@ -98,9 +98,10 @@ def test_nothing_names_a_forgotten_person(lived_in: World) -> None:
     before = places_of(lived_in.home, names)
     assert {f"{STORE}: raw.voters.email", f"{STORE}: raw.feature_requests.details", "overrides.csv: bytes"} <= before
     assert any(place.startswith("dagster/") for place in before)
-    asked = lived_in.run("forget", stdin=f"{ANN}\n")
+    asked = lived_in.run("forget", stdin=f"{ANN}\n", INTEGRATION_ASSETS_OWN_DOMAINS=f"own-company.com,{ANN}")
     assert asked.code == 0, asked.err
     assert "nothing was changed; to do it: integration-assets forget --tenant default --yes" in asked.out
+    assert "INTEGRATION_ASSETS_OWN_DOMAINS names the person" in asked.err
     assert places_of(lived_in.home, names) == before
     # In another spelling than any place has it in.
     done = lived_in.run("forget", "-", "--yes", stdin="Ann <ANN@Acme.com>\n")
