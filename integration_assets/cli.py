@@ -74,9 +74,15 @@ app.command(
         "rankings",
         "rankings --by companies --limit 50",
         "rankings --board Web --voted-since 90d --xlsx web.xlsx",
+        "rankings --company acme.example",
         "rankings --since 7d",
     ),
 )(reports.rankings)
+app.command(
+    "shipped",
+    short_help="Show what shipped lately, and who waited for it.",
+    epilog=examples("shipped", "shipped --since 2026-11-01"),
+)(reports.shipped)
 app.command(
     "report",
     short_help="Show what a run did.",

@@ -16,6 +16,7 @@ ORDER = (
     "sync",
     "undo",
     "rankings",
+    "shipped",
     "report",
     "overrides",
     "tenants",

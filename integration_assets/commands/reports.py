@@ -100,6 +100,9 @@ def rankings(
     since: Annotated[
         str | None, typer.Option("--since", help="Show what moved since then: 7d, 12h, 2w, or a date.")
     ] = None,
+    company: Annotated[
+        str, typer.Option("--company", help="Show one company's requests instead: its id in the CRM, domain or name.")
+    ] = "",
     csv: Annotated[
         Path | None, typer.Option("--csv", help="Write every column of the requests to this file; - is stdout.")
     ] = None,
@@ -109,6 +112,7 @@ def rankings(
     """Show the open requests of the last run's ranking, from the published database, or how they moved."""
     from integration_assets.errors import ConfigurationError
     from integration_assets.models import Status
+    from integration_assets.reporting.closing import show_company
     from integration_assets.reporting.insights import Filter
     from integration_assets.reporting.published import show_movers, show_rankings
 
@@ -116,6 +120,11 @@ def rankings(
     asked: tuple[tuple[Format, Path | None], ...] = (("csv", csv), ("parquet", parquet), ("xlsx", xlsx))
     files = {kind: path for kind, path in asked if path is not None}
     settings = settings_of(environment)
+    if company:
+        if narrowed or files or since:
+            raise ConfigurationError("--company shows all requests of one company: it goes with no filter and no file")
+        show_company(results_console(), settings, tenant, company)
+        return
     if since:
         if by is Order.VOTES:
             raise ConfigurationError("--since goes with --by arr or --by companies: past ranks by votes are not kept")
@@ -143,6 +152,17 @@ def rankings(
         _write_ranking(settings, tenant, wanted, limit, files)
     else:
         show_rankings(results_console(), settings, tenant, wanted, limit or SHOWN)
+
+
+def shipped(
+    tenant: Tenant = DEFAULT,
+    environment: Environment = None,
+    since: Annotated[str, typer.Option("--since", help="Since when: 30d, 2w, or a date.")] = "30d",
+) -> None:
+    """Show what shipped lately and who waited for it: request, companies, ARR and number of voters."""
+    from integration_assets.reporting.closing import show_shipped
+
+    show_shipped(results_console(), settings_of(environment), tenant, since)
 
 
 def report(

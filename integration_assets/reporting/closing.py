@@ -1,0 +1,133 @@
+"""The other direction: what a company asked for, and what shipped for whom."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import duckdb
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from integration_assets.config import Settings
+from integration_assets.errors import ConfigurationError
+from integration_assets.reporting.insights import Company, read_company, read_company_requests
+from integration_assets.reporting.moves import parse_since
+from integration_assets.reporting.published import open_published, read_currency
+from integration_assets.reporting.run_summary import iso_utc
+from integration_assets.reporting.terminal import plain_or_boxed, print_wide
+from integration_assets.reporting.text import amount, arr_money, clean, clip, count, lacking_rate, moment, status_words
+from integration_assets.sql import read_sql
+
+NAMED = 3
+"""Companies of a request that are named, and companies an unclear name may mean."""
+
+
+class Shipped(msgspec.Struct, frozen=True):
+    """A request that shipped. `company_names` are of those that waited, most ARR first; ids where there is no name."""
+
+    request_id: str
+    title: str
+    shipped_at: datetime
+    company_names: list[str]
+    companies: int
+    arr: Decimal
+    companies_without_rate: int
+    voters: int
+    url: str | None
+
+
+def read_shipped(connection: duckdb.DuckDBPyConnection, since: datetime) -> tuple[list[Shipped], int]:
+    """Requests that shipped since a moment (UTC without zone), and how many others shipped at no known time."""
+    rows = connection.execute(read_sql("reporting/shipped_requests"), {"since": since}).fetchall()
+    # Where none shipped there is one row, with the number only.
+    return [Shipped(*row[:-1]) for row in rows if row[0] is not None], rows[0][-1]
+
+
+def show_shipped(console: Console, settings: Settings, tenant: str, since: str) -> None:
+    """Print what shipped since a moment, and for whom.
+
+    Raises:
+        ConfigurationError: no run has published a ranking yet, or `since` is no moment.
+    """
+    begin = parse_since(since, datetime.now(UTC))
+    with open_published(settings, tenant) as connection:
+        currency = read_currency(connection)
+        shipped, undated = read_shipped(connection, begin)
+    said = moment(iso_utc(begin))
+    if shipped:
+        table = plain_or_boxed(
+            console,
+            f"Shipped since {said}",
+            ("shipped", "left"),
+            ("request", "left"),
+            ("companies", "right"),
+            ("who waited", "left"),
+            (f"ARR {currency}", "right"),
+            ("voters", "right"),
+        )
+        for one in shipped:
+            more = f" and {one.companies - NAMED:,} more" if one.companies > NAMED else ""
+            table.add_row(
+                f"{one.shipped_at:%Y-%m-%d}",
+                Text(clip(clean(one.title), 60)),
+                f"{one.companies:,}",
+                Text(clean(", ".join(one.company_names[:NAMED])) + more),
+                f"{amount(one.arr)}{lacking_rate(one.companies_without_rate)}",
+                f"{one.voters:,}",
+            )
+        print_wide(console, table)
+    else:
+        print_wide(console, Text(f"nothing is known to have shipped since {said}"))
+    # A feedback system that does not tell when would else look like one where nothing ships.
+    if undated:
+        line = f"{count(undated, 'request')} shipped at a time that the feedback system does not tell: "
+        print_wide(console, Text(f"{line}`rankings --status complete` shows all that shipped", style="dim"))
+
+
+def show_company(console: Console, settings: Settings, tenant: str, words: str) -> None:
+    """Print the requests of a company, by id, domain or name: what is open first, then what shipped or was closed.
+
+    Raises:
+        ConfigurationError: no run has published a ranking yet, or the words mean no company that voted, or several.
+    """
+    with open_published(settings, tenant) as connection:
+        currency = read_currency(connection)
+        company = _meant(connection, words)
+        requests = read_company_requests(connection, company.company_id, limit=None)
+    arr = f"ARR {arr_money(company.arr, currency, 0)}" if company.arr is not None else "ARR not known"
+    facts = [company.company_name, company.domain, company.company_id, arr]
+    print_wide(console, Text(" · ".join(clean(fact) for fact in facts if fact)))
+    table = plain_or_boxed(
+        console,
+        f"{company.open_requests:,} open of {count(company.requests, 'request')}, {company.shipped_requests:,} shipped",
+        ("request", "left"),
+        ("status", "left"),
+        ("status since", "left"),
+        ("voters", "right"),
+        ("last vote", "left"),
+        ("# ARR", "right"),
+    )
+    for one in requests:
+        table.add_row(
+            Text(clip(clean(one.title), 60)),
+            status_words(one.status),
+            f"{one.status_changed_at:%Y-%m-%d}" if one.status_changed_at else "-",
+            f"{one.votes:,}",
+            f"{one.last_vote_at:%Y-%m-%d}" if one.last_vote_at else "-",
+            f"{one.rank_by_arr:,}",
+        )
+    print_wide(console, table)
+
+
+def _meant(connection: duckdb.DuckDBPyConnection, words: str) -> Company:
+    ids = [row[0] for row in connection.execute(read_sql("reporting/companies_meant"), {"words": words}).fetchall()]
+    found = [company for one in ids[:NAMED] if (company := read_company(connection, one)) is not None]
+    if not found:
+        raise ConfigurationError(f"no company that voted has the id, domain or name {clean(words)}")
+    # Never the first of several: the numbers of another company would be told a customer.
+    if len(ids) > 1:
+        named = ", ".join(f"{clean(one.company_name or one.domain or '')} ({one.company_id})" for one in found)
+        raise ConfigurationError(f"{len(ids):,} companies fit {clean(words)}: {named}; give the id")
+    return found[0]
