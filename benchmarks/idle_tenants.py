@@ -130,7 +130,7 @@ def _installed(home: Path, url: str) -> tuple[Settings, list[str]]:
     tenants = [f"tenant-{number}" for number in range(TENANTS)]
 
     async def newest() -> dict[str, str | None]:
-        async with feedback_for(settings, CallCounter()) as feedback:
+        async with feedback_for(settings, settings.feedbacks[0], CallCounter()) as feedback:
             return dict(await newest_records(feedback))
 
     asked, registry = Asked(asyncio.run(newest())), open_registry(settings, create=True)

@@ -16,7 +16,8 @@ from integration_assets.tenants.integrations import feedback_for
 
 async def _read(store: Path) -> int:
     with open_store(store) as connection, replacing(connection, ["raw.votes", "raw.voters"]) as load:
-        async with feedback_for(load_settings(), CallCounter()) as feedback:
+        settings = load_settings()
+        async with feedback_for(settings, settings.feedbacks[0], CallCounter()) as feedback:
             async for page in feedback.votes():
                 load.append("raw.votes", page.records)
         load.note_read("votes", as_of=datetime.now(UTC))

@@ -78,7 +78,7 @@ async def _call(times: int) -> None:
     from integration_assets.tenants.integrations import feedback_for
 
     settings = load_settings()
-    async with feedback_for(settings, CallCounter()) as feedback:
+    async with feedback_for(settings, settings.feedbacks[0], CallCounter()) as feedback:
         await asyncio.gather(*(feedback.check() for _ in range(times)))
     database = shared_database(settings)
     cost = {"round_trips": database.round_trips, "seconds": database.seconds} if database else {}

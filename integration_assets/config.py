@@ -8,7 +8,7 @@ variable. May import `errors`, `pasted` and the specs of `connectors`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -145,6 +145,8 @@ _CHOICES: Mapping[ProviderKind, str] = {
 }
 """Variables that say which provider of a kind is meant, where several could be."""
 _CALLED = {ProviderKind.FEEDBACK: "feedback system", ProviderKind.CRM: "CRM"}
+_SOURCE_NAME = "INTEGRATION_ASSETS_SOURCE_NAME"
+_SOURCE_NAME_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 
 
 def field_of(variable: VariableSpec, environment: str | None) -> str:
@@ -301,11 +303,9 @@ class Settings(_OfProviders):
     former_tenants: CommaSeparated = Field(default=(), validation_alias="INTEGRATION_ASSETS_FORMER_TENANTS")
 
     # feedback system and CRM: which, where several are set, and their settings by the specs
-    feedback_provider: str = Field(default="", validation_alias=_CHOICES[ProviderKind.FEEDBACK])
+    feedback_providers: CommaSeparated = Field(default=(), validation_alias=_CHOICES[ProviderKind.FEEDBACK])
     crm_provider: str = Field(default="", validation_alias=_CHOICES[ProviderKind.CRM])
-    source_name: str = Field(
-        default="", validation_alias="INTEGRATION_ASSETS_SOURCE_NAME", pattern=r"^[a-z0-9][a-z0-9_-]{0,30}$"
-    )
+    source_name: str = Field(default="", validation_alias=_SOURCE_NAME)
     link_contacts: bool = Field(default=True, validation_alias="INTEGRATION_ASSETS_LINK_CONTACTS")
     company_rollups: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_COMPANY_ROLLUPS")
     call_budget: int | None = Field(default=None, ge=1, validation_alias="INTEGRATION_ASSETS_CALL_BUDGET")
@@ -341,10 +341,11 @@ class Settings(_OfProviders):
         # Before any other check: a quoted number is a number, as a shell would have made of it.
         meant = {name: _unwrapped(value) for name, value in values.items()}
         given = {name: value for name, value in meant.items() if value is not None}
-        for kind, choice in _CHOICES.items():
-            given[choice] = _chosen(kind, given)
-        # Keys of records begin with it, so that two feedback systems never share one by default.
-        return {"INTEGRATION_ASSETS_SOURCE_NAME": given[_CHOICES[ProviderKind.FEEDBACK]], **given}
+        systems = _chosen_feedback(given)
+        given[_CHOICES[ProviderKind.FEEDBACK]] = systems
+        given[_CHOICES[ProviderKind.CRM]] = _chosen(ProviderKind.CRM, given)
+        given[_SOURCE_NAME] = _source_names(systems, given.get(_SOURCE_NAME))
+        return given
 
     @field_validator("home", "overrides", "key_file")
     @classmethod
@@ -463,9 +464,16 @@ class Settings(_OfProviders):
         return value
 
     @property
-    def feedback(self) -> ProviderSettings:
-        """Settings of the feedback system."""
-        return self.of(PROVIDERS[self.feedback_provider], self.environment)
+    def feedbacks(self) -> tuple[ProviderSettings, ...]:
+        """Settings of each feedback system, in the order they are named."""
+        return tuple(self.of(PROVIDERS[provider], self.environment) for provider in self.feedback_providers)
+
+    @property
+    def source_names(self) -> Mapping[str, str]:
+        """Name of each feedback system, by provider: the beginning of the keys of its records."""
+        if len(self.feedback_providers) == 1:
+            return {self.feedback_providers[0]: self.source_name}
+        return dict(entry.split("=", 1) for entry in self.source_name.split(","))
 
     def crm(self, environment: Environment) -> ProviderSettings:
         """Settings of the CRM in one environment."""
@@ -731,10 +739,71 @@ def _chosen(kind: ProviderKind, given: Mapping[str, Any]) -> str:
     found = {spec.name: names for spec in specs if (names := _set_variables(spec, given))}
     if len(found) > 1:
         first = " and ".join(names[0] for names in found.values())
-        raise ValueError(
-            f"{first} are set, of two {_CALLED[kind]}s: say which one is meant by {choice}={' or '.join(found)}"
-        )
+        several = f", or {choice}={','.join(found)} for all of them" if kind is ProviderKind.FEEDBACK else ""
+        which = f"say which one is meant by {choice}={' or '.join(found)}"
+        raise ValueError(f"{first} are set, of two {_CALLED[kind]}s: {which}{several}")
     return next(iter(found), specs[0].name)
+
+
+def _chosen_feedback(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The feedback systems that are meant: those named, else the one whose variables are set, else the first.
+
+    Raises:
+        ValueError: one has no such name or is named twice, or the variables of several are set and none is named.
+    """
+    choice = _CHOICES[ProviderKind.FEEDBACK]
+    wanted = _split(given.get(choice))
+    if not wanted:
+        return (_chosen(ProviderKind.FEEDBACK, given),)
+    for name in wanted:
+        _chosen(ProviderKind.FEEDBACK, {choice: name})
+    # Each provider has one set of variables: there is nothing a second mention could lead to.
+    if len(set(wanted)) < len(wanted):
+        raise ValueError(f"{choice} names a feedback system twice: each can be read once")
+    return tuple(wanted)
+
+
+def source_names_of(systems: Sequence[str], given: str | None) -> dict[str, str]:
+    """Name of each feedback system, by provider: its own one, else the provider's.
+
+    `given` is one name where there is one system, `canny=ideas,table=sales` where there are several. Names of systems
+    that are not read are left out.
+
+    Raises:
+        ValueError: a name is not of its form, of no feedback system, or two systems'; or a system has two.
+    """
+    # Keys of records begin with it, so that two feedback systems never share one by default.
+    names = {system: system for system in systems}
+    named: set[str] = set()
+    for entry in _split(given) if given else ():
+        system, _, name = entry.rpartition("=")
+        # Without its system, a name says nothing of which records begin with it.
+        if not system and len(systems) > 1:
+            raise ValueError(
+                f"{_SOURCE_NAME} must say whose name it is where several feedback systems are read: "
+                f"{','.join(f'{one}=...' for one in systems)}"
+            )
+        system = system or systems[0]
+        if system not in (known := [spec.name for spec in of_kind(ProviderKind.FEEDBACK)]):
+            raise ValueError(f"{_SOURCE_NAME} names {system}, which is none of {', '.join(known)}")
+        if not _SOURCE_NAME_FORM.fullmatch(name):
+            raise ValueError(f"{_SOURCE_NAME} must match ^{_SOURCE_NAME_FORM.pattern}$")
+        if system in named:
+            raise ValueError(f"{_SOURCE_NAME} gives {system} two names: keep one")
+        named.add(system)
+        # One that is switched off for a while keeps its name.
+        if system in names:
+            names[system] = name
+    # Their records would have the same keys, and one system would overwrite the other's.
+    if len(set(names.values())) < len(names):
+        raise ValueError(f"{_SOURCE_NAME} gives two feedback systems one name: choose another for one of them")
+    return names
+
+
+def _source_names(systems: Sequence[str], given: str | None) -> str:
+    """The same as one text: the name alone where there is one system."""
+    names = source_names_of(systems, given)
+    return names[systems[0]] if len(systems) == 1 else ",".join(f"{system}={names[system]}" for system in systems)
 
 
 def _set_variables(spec: ProviderSpec, given: Mapping[str, Any]) -> list[str]:

@@ -47,7 +47,8 @@ def run_dev(port: int) -> int:
     """
     console = Console(stderr=True)
     settings = load_settings()
-    if settings.feedback.configured or has_registry(settings):
+    missing = [name for feedback in settings.feedbacks for name in feedback.missing]
+    if not missing or has_registry(settings):
         tenants = registry_tenants(settings)
         what = "the systems your environment variables name" if tenants is None else "the tenants of the registry"
         return _serve_ui(console, settings.home, port, {}, what, tenants)
@@ -58,7 +59,7 @@ def run_dev(port: int) -> int:
             home,
             port,
             environment,
-            f"the embedded sandbox, as {' and '.join(settings.feedback.missing)} is not set",
+            f"the embedded sandbox, as {' and '.join(missing)} is not set",
         )
 
 

@@ -143,7 +143,7 @@ def test_values_with_quotes_and_odd_separators(monkeypatch):
     monkeypatch.setenv("INTEGRATION_ASSETS_CALL_BUDGET", '"100"')
     settings = load_settings()
     assert settings.own_domains == ("a.com", "b.com", "c.com")
-    assert settings.feedback.texts("boards") == ("Bugs; old", "Features")
+    assert settings.feedbacks[0].texts("boards") == ("Bugs; old", "Features")
     assert (settings.link_contacts, settings.call_budget) == (False, 100)
 
 
@@ -151,7 +151,10 @@ def test_a_variable_of_blanks_is_not_set(monkeypatch):
     """As one that is empty."""
     monkeypatch.setenv("CANNY_API_KEY", "  ''  ")
     monkeypatch.setenv("CANNY_BASE_URL", " ")
-    assert (load_settings().feedback.secret, load_settings().feedback.base_url) == (None, "https://canny.io/api")
+    assert (load_settings().feedbacks[0].secret, load_settings().feedbacks[0].base_url) == (
+        None,
+        "https://canny.io/api",
+    )
 
 
 @pytest.mark.parametrize(

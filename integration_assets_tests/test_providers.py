@@ -50,8 +50,8 @@ def test_a_spec_is_whole(spec: ProviderSpec) -> None:
 def test_the_one_whose_variables_are_set_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without any it is the first of its kind, which a message then names the variables of."""
     settings = load_settings()
-    assert (settings.feedback_provider, settings.crm_provider) == (
-        of_kind(ProviderKind.FEEDBACK)[0].name,
+    assert (settings.feedback_providers, settings.crm_provider) == (
+        (of_kind(ProviderKind.FEEDBACK)[0].name,),
         of_kind(ProviderKind.CRM)[0].name,
     )
     for spec in of_kind(ProviderKind.CRM):

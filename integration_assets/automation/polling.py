@@ -28,6 +28,7 @@ from integration_assets.config import Settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback.abilities import VoteList
 from integration_assets.connectors.feedback.base import FeedbackSystem
+from integration_assets.connectors.feedback.prefixed import PrefixedFeedback
 from integration_assets.errors import CredentialError, EndState, LockError, PermanentError
 from integration_assets.models import Page
 from integration_assets.reporting.alerts import alerts_path, read_alerts
@@ -38,7 +39,7 @@ from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.runs.slack_delivery import slack_poster
 from integration_assets.runs.state import Mode
 from integration_assets.staging.store import make_private_directory, open_store, store_path
-from integration_assets.tenants.integrations import feedback_for
+from integration_assets.tenants.integrations import feedback_for, id_prefix
 from integration_assets.tenants.settings import settings_for
 from integration_assets.whole_files import read_or_empty, write_whole
 
@@ -69,7 +70,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 Newest = Mapping[str, str | None]
-"""List of the feedback system → id of its newest record; None when it is empty."""
+"""List of a feedback system, after its name where there are several → id of its newest record; None: it is empty."""
 FileState = tuple[int, int, int]
 """Number, size in bytes and time of the last change of a file: the same ones, the same content."""
 
@@ -122,6 +123,17 @@ async def newest_records(feedback: FeedbackSystem) -> Newest:
     }
 
 
+async def _newest_of_all(settings: Settings) -> Newest:
+    """The newest records of every feedback system, as a run would store their ids; lists begin as the ids do."""
+    newest: dict[str, str | None] = {}
+    for own in settings.feedbacks:
+        async with feedback_for(settings, own, CallCounter()) as feedback:
+            prefix = id_prefix(settings, own)
+            found = await newest_records(PrefixedFeedback(feedback, prefix) if prefix else feedback)
+        newest |= {f"{prefix}{name}": record_id for name, record_id in found.items()}
+    return newest
+
+
 async def _first_page(pages: Any) -> Page[Any] | None:
     # Newest first, so that one page is enough; going on would read everything at every poll.
     async with aclosing(cast("AsyncGenerator[Page[Any]]", pages)) as generator:
@@ -148,11 +160,10 @@ async def ask_tenant(tenant: str, operator: Settings, settings_of: Callable[[str
         await asyncio.to_thread(announce, operator, tenant, news, patient=False)
         raise
     try:
-        async with feedback_for(_hasty(settings), CallCounter()) as feedback:
-            newest = await newest_records(feedback)
+        newest = await _newest_of_all(_hasty(settings))
     # Told at once: asking again would be refused for as long as nobody replaces the key.
     except CredentialError as error:
-        await asyncio.to_thread(_tell_refusal, operator, tenant, error.message)
+        await asyncio.to_thread(_tell_refusal, operator, tenant, error)
         raise
     path = asked_path(settings, tenant)
     asked = read_asked(path)
@@ -187,10 +198,11 @@ def _hasty(settings: Settings) -> Settings:
     )
 
 
-def _tell_refusal(operator: Settings, tenant: str, line: str) -> None:
+def _tell_refusal(operator: Settings, tenant: str, error: CredentialError) -> None:
     # Opened only here: what goes well needs no secret of Slack, and each opening is noted.
     own = settings_for(operator, tenant, WHO)
-    announce(own, tenant, refused(own.feedback_provider, line), patient=False)
+    news = refused(error.system or own.feedback_providers[0], error.message)
+    announce(own, tenant, news, patient=False)
 
 
 def _look_into_store(
@@ -220,7 +232,7 @@ def unseen(connection: duckdb.DuckDBPyConnection, before: Newest, newest: Newest
         for name, record_id in newest.items()
         if record_id is not None
         and before.get(name) != record_id
-        and not connection.execute(_STORED[name], [record_id]).fetchall()
+        and not connection.execute(_STORED[name.rpartition(":")[2]], [record_id]).fetchall()
     }
 
 

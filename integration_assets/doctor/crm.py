@@ -27,7 +27,7 @@ from integration_assets.sync.drift import (
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, KEY
 from integration_assets.sync.portal import check_portal
 from integration_assets.tenants.integrations import company_mapping, crm_for
-from integration_assets.tenants.portal_claims import check_claim, claim_of
+from integration_assets.tenants.portal_claims import check_claims, claims_of
 
 MAPPED = (ARR_PROPERTY, CURRENCY_PROPERTY, ACCOUNT_ID_PROPERTY)
 SHARE_OF_QUOTA = 2
@@ -165,7 +165,7 @@ async def _identity(context: DoctorContext, settings: Settings, own: Portal, oth
             other_portal_id=other.portal_id if other else None,
         )
         # Reads only: the doctor must not claim a portal that no run has written to.
-        check_claim(settings, claim_of(settings, context.tenant, own.portal_id))
+        check_claims(settings, claims_of(settings, context.tenant, own.portal_id))
     except ConfigurationError as error:
         return failed(error, "do what the message says: no approval releases another portal")
     tied = "not tied to it yet" if decision.origin == "learnt" else f"as {decision.origin}"

@@ -55,7 +55,7 @@ async def _all_ways(context: DoctorContext) -> list[Reached | IntegrationError]:
 
 def _third_party(settings: Settings) -> list[Way]:
     """The addresses that have a credential."""
-    asked = (settings.feedback, *(settings.crm(environment) for environment in Environment), settings.slack)
+    asked = (*settings.feedbacks, *(settings.crm(environment) for environment in Environment), settings.slack)
     return [
         (one.base_url, guard_for(settings, Provider(one.spec.name)))
         for one in asked

@@ -70,9 +70,9 @@ class CrmWork:
 
 @dataclass
 class Work:
-    """Records one run had to read of both systems."""
+    """Records one run had to read of all systems. `feedback` is by provider."""
 
-    feedback: FeedbackWork = field(default_factory=FeedbackWork)
+    feedback: dict[str, FeedbackWork] = field(default_factory=dict)
     crm: CrmWork = field(default_factory=CrmWork)
 
 

@@ -12,10 +12,10 @@ from typing import TypeVar
 import duckdb
 import msgspec
 
-from integration_assets.config import Environment, Settings
+from integration_assets.config import Environment, ProviderSettings, Settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.limiter import Quota
-from integration_assets.ingest.call_floor import CrmSizes, Work
+from integration_assets.ingest.call_floor import CrmSizes, FeedbackWork, Work
 from integration_assets.ingest.watermarks import Unreadable
 from integration_assets.models import Page, Rejected
 from integration_assets.reporting.progress import track
@@ -89,50 +89,39 @@ class Ingested(msgspec.Struct, frozen=True):
 
 @dataclass
 class IngestContext:
-    """One read of both systems: where rows go, and what is gathered beside them. Ids are the source's.
+    """One read of all systems: where rows go, and what is gathered beside them.
 
-    `inputs` is what was asked for. `due` names the lists that are read whole. `scores` are the votes the source
-    reports per request in scope; `differences` the reported and stored votes of those where reading again did not make
-    them equal; `looked_at` are requests whose votes were held against the source although nothing differed. `passes`
-    counts how often the list of requests was read; `requests_unsettled` says that no pass over it could be believed.
-    `work` counts what there was to read, `company_read` is what to remember of the read of companies. `persons_read`
-    is set once all persons were read, if they are due. `credential` is a digest of where, and as whom, the feedback
-    system is read; `keeps_pages`: pages of a whole read of votes are kept for a run after one that dies; `votes_kept`
-    counts votes that a run which was killed had read, `withheld` are the reasons why nothing may be retired.
+    `inputs` is what was asked for. `systems` are the reads of the feedback systems. `work` counts what there was to
+    read, `company_read` is what to remember of the read of companies. `withheld` are the reasons why nothing may be
+    retired.
     """
 
     inputs: IngestInputs
     load: Loader
     started_at: datetime
-    due: set[str]
+    systems: list[FeedbackContext] = field(default_factory=list)
     rejected: defaultdict[str, list[Rejected]] = field(default_factory=lambda: defaultdict(list))
-    scope: frozenset[str] | None = None
-    statuses: set[str] = field(default_factory=set)
-    in_scope: set[str] = field(default_factory=set)
-    excluded: set[str] = field(default_factory=set)
-    unusable: set[str] = field(default_factory=set)
-    merged_away: set[str] = field(default_factory=set)
-    scores: dict[str, int] = field(default_factory=dict)
-    differences: dict[str, tuple[int, int]] = field(default_factory=dict)
-    looked_at: list[str] = field(default_factory=list)
-    persons_seen: set[str] = field(default_factory=set)
-    persons_read: asyncio.Event = field(default_factory=asyncio.Event)
     live_keys: set[str] = field(default_factory=set)
     unknown_fields: Counter[str] = field(default_factory=Counter)
     unreadable_fields: dict[str, Unreadable] = field(default_factory=dict)
     work: Work = field(default_factory=Work)
     company_read: CompanyRead | None = None
-    credential: str = ""
-    keeps_pages: bool = True
-    votes_kept: int = 0
     withheld: list[str] = field(default_factory=list)
-    passes: int = 0
-    requests_unsettled: bool = False
 
     @property
     def connection(self) -> duckdb.DuckDBPyConnection:
         """The staging store that is read into."""
         return self.inputs.connection
+
+    @property
+    def contacts_due(self) -> bool:
+        """True if contacts are read whole: for one feedback system that is due, for the voters of all."""
+        return any("contacts" in system.due for system in self.systems)
+
+    @property
+    def persons_due(self) -> bool:
+        """True if every feedback system's persons are read whole."""
+        return all("persons" in system.due for system in self.systems)
 
     def take(self, stage: str, table: str, page: Page[T]) -> None:
         """Load one page; whatever cannot be used is kept with its reason, under the asset that met it."""
@@ -146,8 +135,84 @@ class IngestContext:
             self.unreadable_fields.setdefault(name, Unreadable(found[0][1])).add([record_id for record_id, _ in found])
 
 
+@dataclass
+class FeedbackContext:
+    """The read of one feedback system into the tables that all of them share. Ids are the source's, after `prefix`.
+
+    `prefix` is empty where one system is read; the rows of others are none of this read's. `own` are the system's
+    settings. `due` names the lists that are read whole. `scores` are the votes the source reports per request in scope;
+    `differences` the reported and stored votes of those where reading again did not make them equal; `looked_at` are
+    requests whose votes were held against the source although nothing differed. `passes` counts how often the list of
+    requests was read; `requests_unsettled` says that no pass over it could be believed. `persons_read` is set once all
+    persons were read, if they are due. `credential` is a digest of where, and as whom, the system is read;
+    `keeps_pages`: pages of a whole read of votes are kept for a run after one that dies; `votes_kept` counts votes that
+    a run which was killed had read.
+    """
+
+    shared: IngestContext
+    own: ProviderSettings
+    due: set[str]
+    prefix: str = ""
+    credential: str = ""
+    keeps_pages: bool = True
+    scope: frozenset[str] | None = None
+    statuses: set[str] = field(default_factory=set)
+    in_scope: set[str] = field(default_factory=set)
+    excluded: set[str] = field(default_factory=set)
+    unusable: set[str] = field(default_factory=set)
+    merged_away: set[str] = field(default_factory=set)
+    scores: dict[str, int] = field(default_factory=dict)
+    differences: dict[str, tuple[int, int]] = field(default_factory=dict)
+    looked_at: list[str] = field(default_factory=list)
+    persons_seen: set[str] = field(default_factory=set)
+    persons_read: asyncio.Event = field(default_factory=asyncio.Event)
+    votes_kept: int = 0
+    passes: int = 0
+    requests_unsettled: bool = False
+
+    @property
+    def inputs(self) -> IngestInputs:
+        """Input of the read of all systems."""
+        return self.shared.inputs
+
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The staging store that is read into."""
+        return self.shared.connection
+
+    @property
+    def load(self) -> Loader:
+        """Where rows go, of this system and of all others."""
+        return self.shared.load
+
+    @property
+    def started_at(self) -> datetime:
+        """Start of the read of all systems."""
+        return self.shared.started_at
+
+    @property
+    def work(self) -> FeedbackWork:
+        """Records there were to read of this system."""
+        return self.shared.work.feedback.setdefault(self.own.spec.name, FeedbackWork())
+
+    @property
+    def key_prefix(self) -> str:
+        """Beginning of the keys of this system's records in the CRM."""
+        return f"{self.inputs.settings.source_names[self.own.spec.name]}:"
+
+    def take(self, stage: str, table: str, page: Page[T]) -> None:
+        """Load one page; whatever cannot be used is kept with its reason, under the asset that met it."""
+        self.shared.take(stage, table, page)
+
+
 async def read_pages(
-    pages: AsyncIterator[Page[T]], name: str, stage: str, table: str, context: IngestContext, *, read: str | None = None
+    pages: AsyncIterator[Page[T]],
+    name: str,
+    stage: str,
+    table: str,
+    context: IngestContext | FeedbackContext,
+    *,
+    read: str | None = None,
 ) -> int:
     """Read a list to its end, shown as `name`; returns how many records it had, unusable ones included.
 

@@ -24,7 +24,7 @@ from integration_assets.sync.company_rollups import read_schema
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import check_portal, pinned_portal
 from integration_assets.tenants.integrations import company_mapping, crm_for
-from integration_assets.tenants.portal_claims import check_claim, claim_of
+from integration_assets.tenants.portal_claims import check_claims, claims_of
 
 BATCHES_IN_FLIGHT = 2
 """Batches of addresses asked for at the same time; each is several calls."""
@@ -49,7 +49,7 @@ async def read_crm(crm: Crm, context: IngestContext) -> None:
     )
     if not context.inputs.read_only:
         # A read-only run changes nothing in the portal, so it may look at one that another tenant keeps.
-        check_claim(settings, claim_of(settings, context.inputs.tenant, portal.portal_id))
+        check_claims(settings, claims_of(settings, context.inputs.tenant, portal.portal_id))
     # Before the companies: whether they may be read by their changes depends on it.
     unmapped = await _read_schema(crm, context, portal)
     # A table, as addresses are compared where they lie: there may be a million.
@@ -60,7 +60,7 @@ async def read_crm(crm: Crm, context: IngestContext) -> None:
         _read_records_as_needed(crm, context),
         read_deals(crm, context),
         # Only where all persons are read at once: otherwise nobody sets the event this one waits for.
-        *([_read_contacts_ahead(crm, context)] if context.due >= {"persons", "contacts"} else []),
+        *([_read_contacts_ahead(crm, context)] if context.contacts_due and context.persons_due else []),
     )
 
 
@@ -168,7 +168,7 @@ async def read_contacts(crm: Crm, context: IngestContext) -> None:
     Call once `read_crm` and the read of the feedback system have ended.
     """
     # Contacts of known addresses change slowly: for those of yesterday the daily whole read is enough.
-    if "contacts" not in context.due:
+    if not context.contacts_due:
         context.load.carry_over("raw.crm_contacts")
     await _ask_for_contacts(crm, context)
     context.load.note_read("contacts", as_of=context.started_at)
@@ -176,7 +176,8 @@ async def read_contacts(crm: Crm, context: IngestContext) -> None:
 
 async def _read_contacts_ahead(crm: Crm, context: IngestContext) -> None:
     """Contacts of all persons while votes are still being read: the list of persons is the shorter one by far."""
-    await context.persons_read.wait()
+    for system in context.systems:
+        await system.persons_read.wait()
     await _ask_for_contacts(crm, context)
 
 
@@ -196,7 +197,7 @@ async def _ask_for_contacts(crm: Crm, context: IngestContext) -> None:
         )
         RETURNING email
         """,
-        ["contacts" in context.due, kept_since],
+        [context.contacts_due, kept_since],
     ).fetchall()
     if not rows:
         return

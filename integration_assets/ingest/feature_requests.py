@@ -16,13 +16,12 @@ from integration_assets.config import ProviderSettings
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.specs import BOARDS, EXCLUDE_BOARDS
 from integration_assets.errors import ConfigurationError, ContractError
-from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, IngestContext, chunks
+from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, FeedbackContext, chunks
 from integration_assets.ingest.gather import gather
 from integration_assets.ingest.watermarks import known_shortfall
 from integration_assets.models import Board, FeatureRequest, Page, Rejected, RejectedRequest
 from integration_assets.reporting.progress import track
 from integration_assets.staging.texts import text_list
-from integration_assets.sync.feature_request_object import record_key
 
 MOST_PASSES = 3
 """Passes over the list of requests before the run goes on with what it has and retires nothing."""
@@ -34,7 +33,7 @@ MERGED = "merged_request"
 # ----------------------------------------------------------------------------------------------------------- boards
 
 
-async def read_boards(feedback: FeedbackSystem, context: IngestContext) -> list[Board]:
+async def read_boards(feedback: FeedbackSystem, context: FeedbackContext) -> list[Board]:
     """All boards, with what they count now; none where the system has no such thing."""
     boards: list[Board] = []
     if not feedback.abilities.boards:
@@ -42,12 +41,14 @@ async def read_boards(feedback: FeedbackSystem, context: IngestContext) -> list[
     async for page in feedback.boards():
         context.take(REQUESTS, "raw.boards", page)
         boards += page.records
-    context.work.feedback.boards = len(boards)
+    context.work.boards = len(boards)
     return boards
 
 
-def scope_of(boards: Sequence[Board], settings: ProviderSettings) -> frozenset[str] | None:
+def scope_of(boards: Sequence[Board], settings: ProviderSettings, prefix: str = "") -> frozenset[str] | None:
     """Ids of the boards asked for, or None for all. Boards are named by id or by name, whatever the case.
+
+    `prefix` begins the ids of `boards`, and none of those that settings name.
 
     Raises:
         ConfigurationError: there is no board of that name.
@@ -55,28 +56,28 @@ def scope_of(boards: Sequence[Board], settings: ProviderSettings) -> frozenset[s
     wanted, unwanted = settings.texts(BOARDS), settings.texts(EXCLUDE_BOARDS)
     for name, names in ((BOARDS, wanted), (EXCLUDE_BOARDS, unwanted)):
         # A misspelled name left out in silence would rank other boards than were asked for.
-        if missing := [name for name in names if not any(_is_named(board, [name]) for board in boards)]:
+        if missing := [name for name in names if not any(_is_named(board, [name], prefix) for board in boards)]:
             raise ConfigurationError(
                 f"{settings.named(name)}: no board is called {', '.join(missing)}; there are "
                 f"{', '.join(board.name for board in boards)}"
             )
     if not wanted and not unwanted:
         return None
-    chosen = {board.board_id for board in boards if not wanted or _is_named(board, wanted)}
-    return frozenset(chosen - {board.board_id for board in boards if _is_named(board, unwanted)})
+    chosen = {board.board_id for board in boards if not wanted or _is_named(board, wanted, prefix)}
+    return frozenset(chosen - {board.board_id for board in boards if _is_named(board, unwanted, prefix)})
 
 
-def _is_named(board: Board, names: Sequence[str]) -> bool:
-    return board.board_id in names or board.name.casefold() in {name.casefold() for name in names}
+def _is_named(board: Board, names: Sequence[str], prefix: str) -> bool:
+    return board.board_id.removeprefix(prefix) in names or board.name.casefold() in {name.casefold() for name in names}
 
 
 # --------------------------------------------------------------------------------------------------------- requests
 
 
-async def read_requests(feedback: FeedbackSystem, context: IngestContext, boards: Sequence[Board]) -> None:
+async def read_requests(feedback: FeedbackSystem, context: FeedbackContext, boards: Sequence[Board]) -> None:
     """All requests; `boards` are those read before. Sets `requests_unsettled` when no pass can be believed."""
     # The usual shortfall is of requests in a status that nobody knows: they are counted and never listed.
-    counted, usual = _counted(boards), known_shortfall(context.connection)
+    counted, usual = _counted(boards), known_shortfall(context.connection, context.prefix)
     before: set[str] | None = None
     for _ in range(MOST_PASSES):
         served, unbroken = await _pass(feedback, context)
@@ -94,14 +95,19 @@ async def read_requests(feedback: FeedbackSystem, context: IngestContext, boards
     else:
         # The run goes on with what it has, and must take no record away for a request it may have missed.
         context.requests_unsettled = True
-    context.load.note_read("feature_requests", as_of=context.started_at, rows_read=len(context.in_scope))
+    context.load.note_read("feature_requests", as_of=context.started_at, rows_read=_in_scope_of_all(context))
+
+
+def _in_scope_of_all(context: FeedbackContext) -> int:
+    """Requests in scope of every feedback system that has listed them by now: the last one notes those of all."""
+    return sum(len(system.in_scope) for system in context.shared.systems)
 
 
 def _counted(boards: Sequence[Board]) -> int:
     return sum(board.request_count or 0 for board in boards)
 
 
-async def _pass(feedback: FeedbackSystem, context: IngestContext) -> tuple[set[str], bool]:
+async def _pass(feedback: FeedbackSystem, context: FeedbackContext) -> tuple[set[str], bool]:
     """Read the list once: the ids it served, usable or not, and whether its pages continue each other."""
     served: set[str] = set()
     unbroken = True
@@ -112,11 +118,11 @@ async def _pass(feedback: FeedbackSystem, context: IngestContext) -> tuple[set[s
             unbroken = unbroken and not page.doubtful
             _take_requests(context, page)
             advance(len(page.records))
-    context.work.feedback.requests = len(served)
+    context.work.requests = len(served)
     return served, unbroken
 
 
-def _take_requests(context: IngestContext, page: Page[FeatureRequest]) -> None:
+def _take_requests(context: FeedbackContext, page: Page[FeatureRequest]) -> None:
     requests = page.records
     inside = [request for request in requests if context.scope is None or request.board_id in context.scope]
     context.in_scope.update(request.request_id for request in inside)
@@ -133,7 +139,7 @@ def _take_requests(context: IngestContext, page: Page[FeatureRequest]) -> None:
     )
 
 
-def _unusable_in_scope(context: IngestContext, rejected: Sequence[Rejected]) -> tuple[Rejected, ...]:
+def _unusable_in_scope(context: FeedbackContext, rejected: Sequence[Rejected]) -> tuple[Rejected, ...]:
     """The requests that cannot be used, and those merged into them; nobody asked for those of other boards."""
     found: list[Rejected] = []
     for record in rejected:
@@ -152,39 +158,47 @@ def _unusable_in_scope(context: IngestContext, rejected: Sequence[Rejected]) -> 
     return tuple(found)
 
 
-def _keep_merges(context: IngestContext) -> None:
+def _keep_merges(context: FeedbackContext) -> None:
     """Keep what earlier runs learnt of merges, as long as the request that each lives on in is listed.
 
     Else every run would look up every request that was ever merged and has a record in the CRM.
     """
-    context.load.carry_over("raw.merge_aliases")
-    rows = context.connection.execute("SELECT merged_request_id, request_id FROM loading.merge_aliases").fetchall()
+    context.load.carry_over("raw.merge_aliases", context.prefix)
+    rows = context.connection.execute(
+        "SELECT merged_request_id, request_id FROM loading.merge_aliases WHERE starts_with(merged_request_id, ?)",
+        [context.prefix],
+    ).fetchall()
     # A merge can be taken back: the request is listed again.
     kept = {merged for merged, survivor in rows if survivor in context.in_scope and merged not in context.in_scope}
     context.connection.execute(
         """
-        DELETE FROM loading.merge_aliases WHERE NOT list_contains(from_json(?, '["VARCHAR"]'), merged_request_id)
+        DELETE FROM loading.merge_aliases
+        WHERE starts_with(merged_request_id, ?)
+        AND NOT list_contains(from_json(?, '["VARCHAR"]'), merged_request_id)
         """,
-        [text_list(sorted(kept))],
+        [context.prefix, text_list(sorted(kept))],
     )
     context.merged_away.update(kept)
 
 
-async def read_missing(feedback: FeedbackSystem, context: IngestContext) -> None:
+async def read_missing(feedback: FeedbackSystem, context: FeedbackContext) -> None:
     """Look up requests that votes or CRM records know but the list lacks, before they count as gone."""
     connection = context.connection
     if not feedback.abilities.merges_listed:
         _keep_merges(context)
-    prefix = record_key(context.inputs.settings.source_name, "")
-    voted_for = {row[0] for row in connection.execute("SELECT DISTINCT request_id FROM loading.votes").fetchall()}
-    written = {key.removeprefix(prefix) for key in context.live_keys if key.startswith(prefix)}
+    rows = connection.execute(
+        "SELECT DISTINCT request_id FROM loading.votes WHERE starts_with(vote_id, ?)", [context.prefix]
+    ).fetchall()
+    voted_for = {request_id for (request_id,) in rows}
+    keys = {key for key in context.shared.live_keys if key.startswith(context.key_prefix)}
+    written = {f"{context.prefix}{key.removeprefix(context.key_prefix)}" for key in keys}
     found = context.in_scope | context.excluded | context.merged_away | context.unusable
     missing = sorted((voted_for | written) - found)
     # So many at once are a fault of the list rather than deletions, and each would cost a call.
     if len(missing) > MOST_MISSING_RETRIEVED:
-        context.withheld.append(
-            f"{len(missing)} known requests are missing from the list (more than {MOST_MISSING_RETRIEVED}): "
-            "nothing is retired this run"
+        context.shared.withheld.append(
+            f"{len(missing)} known requests are missing from the list of {context.own.spec.label} (more than "
+            f"{MOST_MISSING_RETRIEVED}): nothing is retired this run"
         )
         return
 
@@ -202,7 +216,7 @@ async def read_missing(feedback: FeedbackSystem, context: IngestContext) -> None
         for batch in chunks(missing, LOOK_UPS_IN_FLIGHT):
             await gather(*(look_up(request_id) for request_id in batch))
             advance(len(batch))
-    context.work.feedback.looked_up += len(missing)
+    context.work.looked_up += len(missing)
     gone = set(missing) - context.in_scope - context.excluded - context.unusable
     # Deleting a request deletes its votes: those of a request an earlier run knew are not lost, they are gone.
     connection.execute(

@@ -16,7 +16,7 @@ from integration_assets.connectors.feedback.base import FeedbackSystem, IgnoredF
 from integration_assets.connectors.specs import STATUSES
 from integration_assets.errors import PermanentError
 from integration_assets.ingest.call_floor import calls_for
-from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, IngestContext, chunks, read_pages, size_of
+from integration_assets.ingest.context import LOOK_UPS_IN_FLIGHT, REQUESTS, FeedbackContext, chunks, read_pages, size_of
 from integration_assets.ingest.feature_requests import read_boards, read_requests, scope_of
 from integration_assets.ingest.gather import gather
 from integration_assets.ingest.vote_checkpoint import VoteCheckpoint, forget_vote_pages
@@ -37,19 +37,19 @@ VOTES = "raw_votes"
 T = TypeVar("T")
 
 
-async def read_feedback(feedback: FeedbackSystem, context: IngestContext) -> None:
-    """Everything of the feedback system but the requests its lists lack.
+async def read_feedback(feedback: FeedbackSystem, context: FeedbackContext) -> None:
+    """Everything of one feedback system but the requests its lists lack.
 
     Raises:
         ConfigurationError: a configured board does not exist.
     """
-    own, abilities = context.inputs.settings.feedback, feedback.abilities
-    context.work.feedback.abilities = abilities
+    own, abilities = context.own, feedback.abilities
+    context.work.abilities = abilities
     # Told once per run: what is missing in the tables is then no riddle.
     context.inputs.notes.extend(abilities.limitations(own.spec.label))
     boards = await read_boards(feedback, context)
-    context.scope = scope_of(boards, own)
-    context.statuses |= {*own.texts(STATUSES), *known_statuses(context.connection)}
+    context.scope = scope_of(boards, own, context.prefix)
+    context.statuses |= {*own.texts(STATUSES), *known_statuses(context.connection, context.prefix)}
     lists = []
     if "persons" in context.due:
         lists.append(_read_persons(feedback, context))
@@ -71,7 +71,7 @@ async def read_feedback(feedback: FeedbackSystem, context: IngestContext) -> Non
 # ------------------------------------------------------------------------------------------- votes and status changes
 
 
-async def _read_votes(feedback: FeedbackSystem, context: IngestContext) -> None:
+async def _read_votes(feedback: FeedbackSystem, context: FeedbackContext) -> None:
     # Where nothing known can end a read, only a whole one finds what is new.
     if feedback.abilities.vote_list is VoteList.UNORDERED:
         context.due.add("votes")
@@ -79,25 +79,25 @@ async def _read_votes(feedback: FeedbackSystem, context: IngestContext) -> None:
         if "votes" in context.due:
             needed = await _read_all_votes(feedback, context, advance)
         else:
-            context.load.carry_over("raw.votes")
+            context.load.carry_over("raw.votes", context.prefix)
             needed = await _read_votes_until(feedback, context, "raw.votes", advance)
-    context.work.feedback.votes = needed
+    context.work.votes = needed
     context.load.note_read("votes", as_of=context.started_at)
 
 
-async def _read_votes_by_request(feedback: FeedbackSystem, context: IngestContext) -> None:
+async def _read_votes_by_request(feedback: FeedbackSystem, context: FeedbackContext) -> None:
     """Read the votes of all requests, or of those whose reported votes moved since the last run."""
     if "votes" in context.due:
         # A count of none is believed: the call would bring nothing. Unusable requests have votes all the same.
         listed = context.in_scope | context.unusable
         await _read_votes_again(feedback, context, sorted(one for one in listed if context.scores.get(one) != 0))
     else:
-        context.load.carry_over("raw.votes")
+        context.load.carry_over("raw.votes", context.prefix)
         await _read_votes_again(feedback, context, _moved(context))
     context.load.note_read("votes", as_of=context.started_at)
 
 
-async def _read_all_votes(feedback: FeedbackSystem, context: IngestContext, advance: Callable[[int], None]) -> int:
+async def _read_all_votes(feedback: FeedbackSystem, context: FeedbackContext, advance: Callable[[int], None]) -> int:
     """The whole list, from where a run that died has come; how many of it this run had to read."""
     checkpoint, needed = VoteCheckpoint(context.connection, context.credential, context.started_at), 0
     for page in checkpoint.pages():
@@ -124,7 +124,7 @@ _VOTE_IDS = {
 
 async def _read_votes_until(
     feedback: FeedbackSystem,
-    context: IngestContext,
+    context: FeedbackContext,
     table: Literal["raw.votes", "loading.votes"],
     advance: Callable[[int], None],
 ) -> int:
@@ -137,7 +137,7 @@ async def _read_votes_until(
     return needed
 
 
-def _take_votes(context: IngestContext, page: Page[Vote]) -> None:
+def _take_votes(context: FeedbackContext, page: Page[Vote]) -> None:
     context.take(VOTES, "raw.votes", page)
     # Votes and status changes are the only ones to name a custom status: its requests are listed only if asked for.
     context.statuses.update(vote.request_status for vote in page.records if vote.request_status)
@@ -147,10 +147,10 @@ def _take_votes(context: IngestContext, page: Page[Vote]) -> None:
     )
 
 
-async def _read_status_changes(feedback: FeedbackSystem, context: IngestContext) -> None:
+async def _read_status_changes(feedback: FeedbackSystem, context: FeedbackContext) -> None:
     stored = None if "status_changes" in context.due else "SELECT change_id AS id FROM raw.status_changes"
     if stored:
-        context.load.carry_over("raw.status_changes")
+        context.load.carry_over("raw.status_changes", context.prefix)
 
     def change_id(change: StatusChange) -> str:
         return change.change_id
@@ -162,11 +162,11 @@ async def _read_status_changes(feedback: FeedbackSystem, context: IngestContext)
             context.statuses.update(change.source_status for change in page.records)
             needed += number
             advance(len(page.records))
-    context.work.feedback.status_changes = needed
+    context.work.status_changes = needed
 
 
 async def _until_known(
-    pages: AsyncIterator[Page[T]], stored: str | None, id_of: Callable[[T], str], context: IngestContext
+    pages: AsyncIterator[Page[T]], stored: str | None, id_of: Callable[[T], str], context: FeedbackContext
 ) -> AsyncIterator[tuple[Page[T], int]]:
     """Pages of a list that comes newest first, to the first one that holds something stored; all when `stored` is None.
 
@@ -183,7 +183,7 @@ async def _until_known(
             return
 
 
-async def _compare_scores(feedback: FeedbackSystem, context: IngestContext) -> None:
+async def _compare_scores(feedback: FeedbackSystem, context: FeedbackContext) -> None:
     """Read the votes again of requests whose reported votes differ from the stored ones: un-votes leave no other trace.
 
     Pages that a whole read lost show by this, too. A difference that reading again did not mend is left alone until
@@ -197,7 +197,7 @@ async def _compare_scores(feedback: FeedbackSystem, context: IngestContext) -> N
             await _read_votes_again(feedback, context, suspects)
         if abilities.votes_of_request and "votes" not in context.due:
             # Not after a whole read, which has just seen them all.
-            await _look_at_votes(feedback, context, next_to_look_at(context.connection, suspects))
+            await _look_at_votes(feedback, context, next_to_look_at(context.connection, suspects, context.prefix))
     except IgnoredFilterError as error:
         # The list of all is the only way on this server, and of no use where nothing differs or it was just read.
         context.inputs.notes.append(error.message)
@@ -206,24 +206,24 @@ async def _compare_scores(feedback: FeedbackSystem, context: IngestContext) -> N
     context.differences = _differences(context)
 
 
-async def _read_all_votes_again(feedback: FeedbackSystem, context: IngestContext) -> None:
+async def _read_all_votes_again(feedback: FeedbackSystem, context: FeedbackContext) -> None:
     """Read the whole list of votes in place of what was loaded of it."""
     context.due.add("votes")
-    context.connection.execute("DELETE FROM loading.votes")
+    context.connection.execute("DELETE FROM loading.votes WHERE starts_with(vote_id, ?)", [context.prefix])
     # What a dead run had read is part of what differs now.
-    forget_vote_pages(context.connection)
+    forget_vote_pages(context.connection, context.credential)
     context.votes_kept = 0
     await _read_votes(feedback, context)
 
 
-def _moved(context: IngestContext) -> list[str]:
+def _moved(context: FeedbackContext) -> list[str]:
     """Requests whose reported votes are not the stored ones, and were not found so before."""
     settled = settled_differences(context.connection)
     # A difference that reading again did not mend would cost its calls in every run.
     return sorted(one for one, numbers in _differences(context).items() if settled.get(one) != numbers)
 
 
-def _whole_list_is_cheaper(abilities: Abilities, context: IngestContext, request_ids: Sequence[str]) -> bool:
+def _whole_list_is_cheaper(abilities: Abilities, context: FeedbackContext, request_ids: Sequence[str]) -> bool:
     """True if reading the votes of these requests alone takes more calls than reading those of all."""
     if abilities.vote_list is VoteList.NONE:
         return False
@@ -234,7 +234,7 @@ def _whole_list_is_cheaper(abilities: Abilities, context: IngestContext, request
     return sum(1 + context.scores[one] // page for one in request_ids) > sum(context.scores.values()) / page
 
 
-def _differences(context: IngestContext) -> dict[str, tuple[int, int]]:
+def _differences(context: FeedbackContext) -> dict[str, tuple[int, int]]:
     stored = stored_votes(context.connection, context.in_scope)
     return {
         request_id: (score, stored.get(request_id, 0))
@@ -243,7 +243,7 @@ def _differences(context: IngestContext) -> dict[str, tuple[int, int]]:
     }
 
 
-async def _look_at_votes(feedback: FeedbackSystem, context: IngestContext, request_ids: Sequence[str]) -> None:
+async def _look_at_votes(feedback: FeedbackSystem, context: FeedbackContext, request_ids: Sequence[str]) -> None:
     """Hold the newest votes of some requests against the stored ones, and read again those that are others.
 
     A vote taken back beside one that came in with an old date leaves the score as it was, and is in no list's head.
@@ -273,11 +273,11 @@ async def _look_at_votes(feedback: FeedbackSystem, context: IngestContext, reque
             await gather(*(look(request_id) for request_id in batch))
             advance(len(batch))
     context.looked_at = list(request_ids)
-    context.work.feedback.looked_at = len(request_ids)
+    context.work.looked_at = len(request_ids)
     await _read_votes_again(feedback, context, others)
 
 
-async def _read_votes_again(feedback: FeedbackSystem, context: IngestContext, request_ids: Sequence[str]) -> None:
+async def _read_votes_again(feedback: FeedbackSystem, context: FeedbackContext, request_ids: Sequence[str]) -> None:
     async def read(request_id: str) -> None:
         try:
             # All pages before the old votes go: a read that fails in the middle must not leave half of them.
@@ -287,7 +287,7 @@ async def _read_votes_again(feedback: FeedbackSystem, context: IngestContext, re
             if error.status in (400, 404) and await feedback.feature_request(request_id) is None:
                 return
             raise
-        context.work.feedback.votes_by_request.append(sum(size_of(page) for page in pages))
+        context.work.votes_by_request.append(sum(size_of(page) for page in pages))
         forget_votes(context.connection, context.in_scope, request_id)
         for page in pages:
             _take_votes(context, page)
@@ -301,27 +301,28 @@ async def _read_votes_again(feedback: FeedbackSystem, context: IngestContext, re
 # ------------------------------------------------------------------------------------------------ persons, accounts
 
 
-async def _read_persons(feedback: FeedbackSystem, context: IngestContext) -> None:
-    context.work.feedback.persons = await read_pages(feedback.voters(), "persons", VOTES, "raw.voters", context)
+async def _read_persons(feedback: FeedbackSystem, context: FeedbackContext) -> None:
+    context.work.persons = await read_pages(feedback.voters(), "persons", VOTES, "raw.voters", context)
     # Contacts are waiting for this.
     context.persons_read.set()
 
 
-async def _read_accounts(feedback: FeedbackSystem, context: IngestContext) -> None:
-    context.work.feedback.accounts = await read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", context)
+async def _read_accounts(feedback: FeedbackSystem, context: FeedbackContext) -> None:
+    context.work.accounts = await read_pages(feedback.accounts(), "accounts", VOTES, "raw.accounts", context)
 
 
-async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) -> None:
+async def _read_new_persons(feedback: FeedbackSystem, context: FeedbackContext) -> None:
     """Persons and accounts when they are not due: those of yesterday, and whoever appears for the first time."""
     if not feedback.abilities.people:
         # Votes brought whoever they are of. Those of votes that were not read now are kept with their votes.
         if "votes" not in context.due:
-            context.load.carry_over("raw.voters")
-            context.load.carry_over("raw.voter_accounts")
+            context.load.carry_over("raw.voters", context.prefix)
+            context.load.carry_over("raw.voter_accounts", context.prefix)
     elif "persons" not in context.due:
-        known_voters = {
-            voter_id for (voter_id,) in context.connection.execute("SELECT voter_id FROM raw.voters").fetchall()
-        }
+        rows = context.connection.execute(
+            "SELECT voter_id FROM raw.voters WHERE starts_with(voter_id, ?)", [context.prefix]
+        ).fetchall()
+        known_voters = {voter_id for (voter_id,) in rows}
         new = sorted(context.persons_seen - known_voters)
         whole_list = calls_for(len(known_voters) + len(new), feedback.abilities.records_per_call)
         # A call each: with more of them than the whole list takes that is cheaper, and counts as the daily read.
@@ -329,17 +330,19 @@ async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) ->
             context.due.add("persons")
             await _read_persons(feedback, context)
         else:
-            context.load.carry_over("raw.voters")
-            context.load.carry_over("raw.voter_accounts")
+            context.load.carry_over("raw.voters", context.prefix)
+            context.load.carry_over("raw.voter_accounts", context.prefix)
             await _look_up_persons(feedback, context, new)
     # What is not there has nothing new, and nothing to keep.
     if feedback.abilities.accounts and "accounts" not in context.due:
-        context.load.carry_over("raw.accounts")
+        context.load.carry_over("raw.accounts", context.prefix)
         unknown = context.connection.execute(
             """
             SELECT count(*) FROM loading.voter_accounts
             ANTI JOIN raw.voter_accounts USING (account_id) ANTI JOIN raw.accounts USING (account_id)
-            """
+            WHERE starts_with(account_id, ?)
+            """,
+            [context.prefix],
         ).fetchall()
         # There is no call for a single account: a new one costs the whole list.
         if unknown[0][0]:
@@ -347,8 +350,8 @@ async def _read_new_persons(feedback: FeedbackSystem, context: IngestContext) ->
             await _read_accounts(feedback, context)
 
 
-async def _look_up_persons(feedback: FeedbackSystem, context: IngestContext, voter_ids: Sequence[str]) -> None:
-    context.work.feedback.looked_up += len(voter_ids)
+async def _look_up_persons(feedback: FeedbackSystem, context: FeedbackContext, voter_ids: Sequence[str]) -> None:
+    context.work.looked_up += len(voter_ids)
     for batch in chunks(voter_ids, LOOK_UPS_IN_FLIGHT):
         found: list[Voter | Rejected | None] = []
 

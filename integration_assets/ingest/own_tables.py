@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from integration_assets.config import ArrSource
-from integration_assets.connectors.feedback.base import FeedbackSystem, OwnTables
+from integration_assets.connectors.feedback.base import OwnTables
 from integration_assets.ingest.context import IngestContext, read_pages
 from integration_assets.models import Company, InternalAccount, Page, Rejected
 
@@ -11,16 +11,16 @@ NAME = "table"
 """Begins the ids of rows of ARR, beside the names of internal systems."""
 
 
-async def read_companies_of_tables(feedback: FeedbackSystem, context: IngestContext, *, in_place_of_crm: bool) -> None:
+async def read_companies_of_tables(tables: OwnTables, context: IngestContext, *, in_place_of_crm: bool) -> None:
     """Load the companies of the tables, if they have any: as those of a CRM, or as rows of ARR beside one."""
-    if not isinstance(feedback, OwnTables) or not feedback.has_companies:
+    if not tables.has_companies:
         return
     if in_place_of_crm:
-        pages = feedback.companies()
+        pages = tables.companies()
         await read_pages(pages, "companies", "raw_crm_companies", "raw.crm_companies", context, read="companies")
         context.inputs.notes.append("no CRM is configured: companies and their ARR come from the tables")
     elif ArrSource.INTERNAL in context.inputs.settings.arr_sources:
-        async for page in feedback.companies():
+        async for page in tables.companies():
             context.take("raw_internal_accounts", "raw.internal_accounts", _as_accounts(page))
         context.load.note_read("internal_accounts", as_of=context.started_at)
 

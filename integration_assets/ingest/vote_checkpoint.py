@@ -32,20 +32,24 @@ class VoteCheckpoint:
         self._credential = credential
         self._now = now
         self._waiting: list[Page[Vote]] = []
+        # Of this credential alone: another one may see other votes, and other feedback systems keep theirs here too.
         rows = connection.execute(
-            "SELECT part, cursor, credential, read_at FROM raw.vote_pages ORDER BY part DESC LIMIT 1"
+            "SELECT part, cursor, read_at FROM raw.vote_pages WHERE credential = ? ORDER BY part DESC LIMIT 1",
+            [credential],
         ).fetchall()
         self.kept, self.cursor = 0, None
-        # By the newest part: its cursor is the one to go on from. Another credential may see other votes.
-        if rows and rows[0][2] == credential and now.replace(tzinfo=None) - rows[0][3] < KEPT_FOR:
+        # By the newest part: its cursor is the one to go on from.
+        if rows and now.replace(tzinfo=None) - rows[0][2] < KEPT_FOR:
             self.kept, self.cursor = rows[0][0], rows[0][1]
         elif rows:
-            forget_vote_pages(connection)
+            forget_vote_pages(connection, credential)
 
     def pages(self) -> Iterator[Page[Vote]]:
         """The pages that were kept, in the order they were read."""
         for part in range(1, self.kept + 1):
-            [(packed,)] = self._connection.execute("SELECT pages FROM raw.vote_pages WHERE part = ?", [part]).fetchall()
+            [(packed,)] = self._connection.execute(
+                "SELECT pages FROM raw.vote_pages WHERE part = ? AND credential = ?", [part, self._credential]
+            ).fetchall()
             yield from _decoder.decode(zlib.decompress(packed))
 
     def keep(self, page: Page[Vote], now: datetime) -> None:
@@ -64,6 +68,6 @@ class VoteCheckpoint:
         self._waiting.clear()
 
 
-def forget_vote_pages(connection: duckdb.DuckDBPyConnection) -> None:
-    """Drop what was kept: the votes are in their table, or are to be read from the beginning."""
-    connection.execute("DELETE FROM raw.vote_pages")
+def forget_vote_pages(connection: duckdb.DuckDBPyConnection, credential: str | None = None) -> None:
+    """Drop what was kept, or what one credential read: the votes are in their table, or are to be read anew."""
+    connection.execute("DELETE FROM raw.vote_pages WHERE ? IS NULL OR credential = ?", [credential, credential])

@@ -69,16 +69,19 @@ def due_reads(
     *,
     full: bool,
     abilities: Abilities = EVERYTHING,
+    prefix: str = "",
 ) -> set[str]:
     """Inputs to be read whole in this run. `credential` is a digest of where and as whom we read; `now` has a zone.
 
     `abilities` of the feedback system say what a whole read of its votes costs, and whether persons are a list.
+    `prefix` begins its ids.
     """
     rows = connection.execute("SELECT input, credential, finished_at FROM raw.full_reads").fetchall()
-    moment, every = now.replace(tzinfo=None), {**FULL_READ_EVERY, "votes": _votes_every(connection, abilities)}
+    moment, every = now.replace(tzinfo=None), {**FULL_READ_EVERY, "votes": _votes_every(connection, abilities, prefix)}
     fresh = {
         name
-        for name, read_with, finished_at in rows
+        for noted, read_with, finished_at in rows
+        for name in [noted.removeprefix(prefix)]
         # Another key or another place may see other records: nothing of the last read holds.
         if read_with == credential and moment - finished_at < every.get(name, timedelta(0))
     }
@@ -86,19 +89,21 @@ def due_reads(
     return inputs if full else inputs - fresh
 
 
-def _votes_every(connection: duckdb.DuckDBPyConnection, abilities: Abilities) -> timedelta:
+def _votes_every(connection: duckdb.DuckDBPyConnection, abilities: Abilities, prefix: str) -> timedelta:
     """Compute how old a whole read of the votes may get, to cost as many calls a day as `VOTES_READ_A_DAY` votes."""
-    [(votes, requests)] = connection.execute("SELECT count(*), count(DISTINCT request_id) FROM raw.votes").fetchall()
+    [(votes, requests)] = connection.execute(
+        "SELECT count(*), count(DISTINCT request_id) FROM raw.votes WHERE starts_with(vote_id, ?)", [prefix]
+    ).fetchall()
     # Asked for by request, the last call of each brings fewer votes than a call of a list would.
     spent = abilities.records_per_call * int(requests) if abilities.vote_list is VoteList.NONE else 0
     return min(EVERYTHING_EVERY, timedelta(days=max(1.0, (int(votes) + spent) / VOTES_READ_A_DAY)))
 
 
 def note_full_reads(
-    connection: duckdb.DuckDBPyConnection, credential: str, now: datetime, inputs: Collection[str]
+    connection: duckdb.DuckDBPyConnection, credential: str, now: datetime, inputs: Collection[str], prefix: str = ""
 ) -> None:
-    """Remember which inputs were read whole. Call once their tables are in place."""
-    for name in inputs:
+    """Remember which inputs were read whole, of the system whose ids begin so. Call once their tables are in place."""
+    for name in (f"{prefix}{one}" for one in inputs):
         connection.execute("DELETE FROM raw.full_reads WHERE input = ?", [name])
         connection.execute("INSERT INTO raw.full_reads VALUES (?, ?, ?)", [name, credential, now.replace(tzinfo=None)])
 
@@ -114,25 +119,31 @@ def known_among(connection: duckdb.DuckDBPyConnection, ids_query: str, ids: Sequ
     return {known for (known,) in rows}
 
 
-def known_statuses(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    """Every status in the source's words that an earlier run has seen."""
+def known_statuses(connection: duckdb.DuckDBPyConnection, prefix: str = "") -> set[str]:
+    """Every status in the source's words that an earlier run has seen of the system whose ids begin with `prefix`."""
     rows = connection.execute(
         """
-        SELECT source_status FROM raw.feature_requests WHERE source_status IS NOT NULL
-        UNION SELECT source_status FROM raw.status_changes WHERE source_status IS NOT NULL
-        """
+        SELECT source_status FROM raw.feature_requests
+        WHERE source_status IS NOT NULL AND starts_with(request_id, $prefix)
+        UNION
+        SELECT source_status FROM raw.status_changes
+        WHERE source_status IS NOT NULL AND starts_with(change_id, $prefix)
+        """,
+        {"prefix": prefix},
     ).fetchall()
     return {str(status) for (status,) in rows}
 
 
-def known_shortfall(connection: duckdb.DuckDBPyConnection) -> int | None:
+def known_shortfall(connection: duckdb.DuckDBPyConnection, prefix: str = "") -> int | None:
     """By how many requests the last read fell short of what the boards counted; None when there was none."""
     [(counted, read)] = connection.execute(
         """
         SELECT
-            (SELECT coalesce(sum(request_count), 0) FROM raw.boards),
-            (SELECT count(*) FROM raw.feature_requests) + (SELECT count(*) FROM raw.excluded_requests)
-        """
+            (SELECT coalesce(sum(request_count), 0) FROM raw.boards WHERE starts_with(board_id, $prefix)),
+            (SELECT count(*) FROM raw.feature_requests WHERE starts_with(request_id, $prefix))
+            + (SELECT count(*) FROM raw.excluded_requests WHERE starts_with(request_id, $prefix))
+        """,
+        {"prefix": prefix},
     ).fetchall()
     # A store without requests has no usual shortfall: everything would be it.
     return int(counted) - int(read) if read else None
@@ -177,8 +188,10 @@ def _ends(connection: duckdb.DuckDBPyConnection, living: Collection[str]) -> Ite
         connection.unregister("_ends")
 
 
-def next_to_look_at(connection: duckdb.DuckDBPyConnection, besides: Collection[str]) -> list[str]:
+def next_to_look_at(connection: duckdb.DuckDBPyConnection, besides: Collection[str], prefix: str = "") -> list[str]:
     """Requests being loaded whose votes to hold against the source in this run; `besides` are read again anyway.
+
+    Those alone whose ids begin with `prefix`.
 
     First those whose score or status moved since the last run, then those that nobody looked at for longest.
     """
@@ -187,7 +200,9 @@ def next_to_look_at(connection: duckdb.DuckDBPyConnection, besides: Collection[s
         WITH listed AS (
             SELECT request_id, any_value(score) AS score, any_value(source_status) AS source_status
             FROM loading.feature_requests
-            WHERE score IS NOT NULL AND NOT list_contains(from_json(?, '["VARCHAR"]'), request_id)
+            WHERE
+                score IS NOT NULL AND NOT list_contains(from_json(?, '["VARCHAR"]'), request_id)
+                AND starts_with(request_id, ?)
             GROUP BY request_id
         )
 
@@ -202,7 +217,7 @@ def next_to_look_at(connection: duckdb.DuckDBPyConnection, besides: Collection[s
             listed.request_id
         LIMIT ?
         """,
-        [text_list(sorted(besides)), REQUESTS_LOOKED_AT],
+        [text_list(sorted(besides)), prefix, REQUESTS_LOOKED_AT],
     ).fetchall()
     return [request_id for (request_id,) in rows]
 

@@ -207,7 +207,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of one run for its summary. Everything that may be missing at an early ending has a default.
 
     `error` is one line, None when there was none. `resolved` and `ranked` say whether this run made those tables: what
-    an earlier run left is not this run's result and is not reported as such. `feedback` and `crm` name the systems
+    an earlier run left is not this run's result and is not reported as such. `feedbacks` and `crm` name the systems
     whose calls are always listed; `crm` is None for a run without one. `arr_property` is the CRM property that ARR is
     read from. `floor` has, by system, the fewest calls that the work done takes, where it is known.
     """
@@ -231,7 +231,7 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     arr_property: str | None = None
     resolved: bool = True
     ranked: bool = True
-    feedback: str = usual(ProviderKind.FEEDBACK).name
+    feedbacks: tuple[str, ...] = (usual(ProviderKind.FEEDBACK).name,)
     crm: str | None = usual(ProviderKind.CRM).name
     floor: Mapping[str, int] = {}
 
@@ -347,8 +347,8 @@ def iso_utc(time: datetime) -> str:
 
 
 def _api_calls(facts: RunFacts) -> dict[str, SystemCalls]:
-    # Both main systems always, also with no call: a key that is missing reads like a system that was forgotten.
-    main = [system for system in (facts.feedback, facts.crm) if system is not None]
+    # The main systems always, also with no call: a key that is missing reads like a system that was forgotten.
+    main = [system for system in (*facts.feedbacks, facts.crm) if system is not None]
     systems = [*main, *sorted({call.system for call in facts.calls} - set(main))]
     return {system: _system_calls(facts.calls, system, writes=system == facts.crm) for system in systems}
 

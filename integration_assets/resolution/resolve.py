@@ -280,7 +280,11 @@ def _gather_evidence(connection: duckdb.DuckDBPyConnection, settings: Resolution
     _apply_overrides(connection, settings.overrides, domains)
     create_table(connection, "resolved.contact_addresses")
     create_table(connection, "work_contact_companies")
-    create_table(connection, "work_account_companies", parameters={"account_id_is": settings.account_key()})
+    create_table(
+        connection,
+        "work_account_companies",
+        parameters={"account_id_is": settings.account_key(), "id_prefixes": list(settings.id_prefixes)},
+    )
     create_table(connection, "work_internal_companies")
     create_table(connection, "work_voter_accounts")
     create_table(connection, "work_parents")

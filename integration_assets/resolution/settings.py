@@ -18,6 +18,7 @@ class ResolutionSettings(msgspec.Struct, frozen=True):
     `own_domains`: mail domains of own staff, and addresses of those with mail elsewhere (personal data).
     `account_id_mapped`: `raw.crm_companies.account_id` holds the feedback system's account id.
     `account_id_is_record_id`: the account's id is the CRM's own record id (then the column is not looked at).
+    `id_prefixes`: how the ids of each feedback system begin, in their order; none where there is one system.
     `currency_rates`: one unit of that currency in `base_currency`. `portal_currency` None: CRM figures are taken to be
     in the base currency, as are internal rows without a currency.
     """
@@ -27,6 +28,7 @@ class ResolutionSettings(msgspec.Struct, frozen=True):
     business_domains: tuple[str, ...] = ()
     account_id_mapped: bool = False
     account_id_is_record_id: bool = False
+    id_prefixes: tuple[str, ...] = ()
     arr_sources: tuple[str, ...] = ("crm", "internal", "accounts")
     base_currency: str = "USD"
     portal_currency: str | None = None

@@ -32,7 +32,7 @@ from integration_assets.sync.plan_store import Plan, approved_plan, drop_moved, 
 from integration_assets.sync.portal import check_portal, pin_portal, pinned_portal
 from integration_assets.tenants.integrations import crm_for
 from integration_assets.tenants.plan_settings import changed_settings, plan_settings
-from integration_assets.tenants.portal_claims import claim_of, claim_portal
+from integration_assets.tenants.portal_claims import claim_portal, claims_of
 
 log = logging.getLogger(__name__)
 
@@ -120,7 +120,7 @@ def _new(
             tenant=state.tenant,
             environment=session.target.value,
             portal_id=schema.portal.portal_id,
-            source_name=settings.source_name,
+            source_names=tuple(settings.source_names.values()),
             code_version=__version__,
             now=datetime.now(UTC),
             link_contacts=settings.link_contacts,
@@ -246,7 +246,7 @@ async def make_sure_of_portal(session: RunSession, crm: Crm) -> Portal:
     )
     if decision.origin == "learnt":
         session.state.notes.append(decision.message)
-    claim_portal(session.settings, claim_of(session.settings, session.state.tenant, portal.portal_id))
+    claim_portal(session.settings, claims_of(session.settings, session.state.tenant, portal.portal_id))
     pin_portal(session.connection, session.target, portal, decision, datetime.now(UTC))
     return portal
 

@@ -9,7 +9,7 @@ from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY
 from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.overrides import Override, read_overrides
 from integration_assets.resolution.settings import ResolutionSettings
-from integration_assets.tenants.integrations import account_id_is_record_id
+from integration_assets.tenants.integrations import account_id_is_record_id, id_prefix
 
 
 def portal_currency(connection: duckdb.DuckDBPyConnection) -> str | None:
@@ -53,6 +53,7 @@ def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnectio
         business_domains=settings.business_domains,
         account_id_mapped=settings.crm(settings.environment).text(ACCOUNT_ID_PROPERTY) is not None,
         account_id_is_record_id=account_id_is_record_id(settings),
+        id_prefixes=tuple(prefix for own in settings.feedbacks if (prefix := id_prefix(settings, own))),
         arr_sources=tuple(source.value for source in settings.arr_sources),
         base_currency=base,
         portal_currency=portal_currency(connection),

@@ -35,7 +35,7 @@ def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFact
     report = state.report or _planned_report(state)
     records, links = _numbers(report) if report else (RecordNumbers(identified=_identified(state)), LinkNumbers())
     currency, arr_property = "USD", None
-    feedback, crm = _systems(state)
+    feedbacks, crm = _systems(state)
     if state.settings is not None and state.connection is not None:
         currency = base_currency(state.settings, state.connection)
         arr_property = company_mapping(state.settings).arr
@@ -65,7 +65,7 @@ def facts_of(state: RunState, end_state: EndState, error: str | None) -> RunFact
         arr_property=arr_property,
         resolved=state.resolved or state.scope.takes_over(RESOLVE_STAGE),
         ranked=state.ranked or state.scope.takes_over(RANK_STAGE),
-        feedback=feedback,
+        feedbacks=feedbacks,
         crm=crm,
         floor=_floor(state, end_state),
     )
@@ -78,17 +78,17 @@ def _identified(state: RunState) -> int:
     return int(state.connection.execute("SELECT count(*) FROM raw.feature_requests").fetchall()[0][0])
 
 
-def _systems(state: RunState) -> tuple[str, str | None]:
-    """Providers of the feedback system and of the CRM; the usual ones of a run whose settings could not be read.
+def _systems(state: RunState) -> tuple[tuple[str, ...], str | None]:
+    """Providers of the feedback systems and of the CRM; the usual ones of a run whose settings could not be read.
 
     There is no CRM where none is configured and the run only ranks: tables hold the companies then.
     """
     settings = state.settings
     if settings is None:
-        return usual(ProviderKind.FEEDBACK).name, usual(ProviderKind.CRM).name
+        return (usual(ProviderKind.FEEDBACK).name,), usual(ProviderKind.CRM).name
     # A run that would write without one has failed, and its summary names what it lacked.
     lacks_crm = state.mode is Mode.READ_ONLY and not settings.crm(settings.environment).configured
-    return settings.feedback_provider, None if lacks_crm else settings.crm_provider
+    return settings.feedback_providers, None if lacks_crm else settings.crm_provider
 
 
 def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
@@ -102,8 +102,9 @@ def _floor(state: RunState, end_state: EndState) -> dict[str, int]:
         # The first write to a portal sends a few records alone, which costs a batch more than their number says.
         canary = CANARY_RECORDS if first_apply else 0
         writing = read_writing(state.connection, state.run_id, state.crm_sizes, canary=canary)
-    feedback, crm = _systems(state)
-    floor = {feedback: 0 if PROVIDERS[feedback].reads_are_free else feedback_floor(state.work.feedback)}
+    feedbacks, crm = _systems(state)
+    read = state.work.feedback
+    floor = {one: 0 if PROVIDERS[one].reads_are_free else feedback_floor(read[one]) for one in feedbacks}
     if crm is not None:
         floor[crm] = crm_reading_floor(state.work.crm, state.crm_sizes) + writing_floor(writing, state.crm_sizes)
     return floor

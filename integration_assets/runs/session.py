@@ -492,9 +492,8 @@ def note_use(state: RunState) -> None:
     if isinstance(state.error, CredentialError) and state.error.system in systems:
         problems = {systems[state.error.system]: state.error.message}
     elif state.error is None:
-        problems = dict.fromkeys(
-            (systems[state.settings.feedback_provider], systems[state.settings.crm_provider]), None
-        )
+        asked = (*state.settings.feedback_providers, state.settings.crm_provider)
+        problems = dict.fromkeys((systems[provider] for provider in asked), None)
     try:
         note_outcomes(load_settings(environment=state.settings.environment), state.tenant, problems, state.run_id)
     except IntegrationError as error:

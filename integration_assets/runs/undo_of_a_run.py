@@ -82,7 +82,7 @@ async def _plan(session: RunSession, crm: Crm, run: UndoableRun, portal: Portal)
                 tenant=state.tenant,
                 environment=session.target.value,
                 portal_id=portal.portal_id,
-                source_name=session.settings.source_name,
+                source_names=tuple(session.settings.source_names.values()),
                 code_version=__version__,
                 now=now,
                 link_contacts=session.settings.link_contacts,

@@ -45,7 +45,9 @@ WHERE rowid IN (
 );
 """)
 # Older than anything appended, so that a row read again replaces it.
-_CARRY = Template("INSERT INTO loading.$name SELECT *, TRUE AS _own, -1 AS _position FROM raw.$name")
+_CARRY = Template(
+    "INSERT INTO loading.$name SELECT *, TRUE AS _own, -1 AS _position FROM raw.$name WHERE starts_with($first, ?)"
+)
 _COUNT = Template("SELECT count(*) FROM raw.$name")
 _DROP = Template("DROP TABLE IF EXISTS loading.$name")
 
@@ -95,14 +97,16 @@ class Loader:
         self._seen[table] += len(records)
         return self._first_reports(rejected)
 
-    def carry_over(self, table: str) -> None:
+    def carry_over(self, table: str, prefix: str = "") -> None:
         """Keep the rows `table` has now beside what is appended; of two rows with one key the appended one stays.
+
+        Those alone whose key begins with `prefix`.
 
         Raises:
             ValueError: `table` is not among those being replaced.
         """
         self._check(table)
-        self._connection.execute(_CARRY.substitute(name=_name(table)))
+        self._connection.execute(_CARRY.substitute(name=_name(table), first=TABLE_KEYS[table][0]), [prefix])
 
     def note_read(
         self, read: str, *, as_of: datetime, finished_at: datetime | None = None, rows_read: int | None = None

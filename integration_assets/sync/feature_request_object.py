@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from enum import StrEnum
@@ -195,9 +195,14 @@ def same_mapping(one: str, other: str) -> bool:
     return one == other or {one, other} <= _SAME_MAPPING
 
 
-def record_key(source_name: str, request_id: str) -> str:
+def record_key(source_names: Sequence[str], request_id: str) -> str:
     """Value of the unique key of a request: `<source>:<request id>`, lower-case."""
-    return f"{source_name}:{request_id}".lower()
+    return f"{key_prefix(source_names)}{request_id}".lower()
+
+
+def key_prefix(source_names: Sequence[str]) -> str:
+    """Return what is before the id of a request in its key: the ids of several sources begin with their names."""
+    return f"{source_names[0]}:" if len(source_names) == 1 else ""
 
 
 def normalise(field: str, value: Any, limits: TextLimits | None = None) -> str:

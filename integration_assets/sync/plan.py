@@ -31,6 +31,7 @@ from integration_assets.sync.feature_request_object import (
     RETIRED_AT,
     RETIRED_REASON,
     RetiredReason,
+    key_prefix,
     normalise,
     parse_managed_state,
     record_key,
@@ -72,7 +73,7 @@ class PlanInputs(msgspec.Struct, frozen=True):
     tenant: str
     environment: str
     portal_id: str
-    source_name: str
+    source_names: tuple[str, ...]
     code_version: str
     now: datetime
     link_contacts: bool = True
@@ -119,7 +120,8 @@ def make_plan(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> Plan
     """
     set_variables(
         connection,
-        source=inputs.source_name,
+        key_prefix=key_prefix(inputs.source_names),
+        key_prefixes=[f"{name}:" for name in inputs.source_names],
         portal_id=inputs.portal_id,
         run_id=inputs.run_id,
         followed_plan_id=inputs.follows,
@@ -166,7 +168,7 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
     found = _Comparison()
     # read once, and only where a record is not wanted any more
     reasons = cache(partial(_reasons_to_retire, connection, inputs))
-    unusable = {record_key(inputs.source_name, request_id) for request_id in inputs.unusable}
+    unusable = {record_key(inputs.source_names, request_id) for request_id in inputs.unusable}
     # None: earlier versions left no mark
     own = {None, inputs.tenant, *inputs.former_tenants}
     for row in _compared_rows(connection):
@@ -191,17 +193,17 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
         found.counts["held"] += copies + row["archived_copies"]
         found.counts["active"] += int(copies > 0 and not _is_retired(row["live_values"] or {}))
     if found.foreign:
-        found.problems.append(_kept_by_another(found.foreign, inputs.source_name))
+        found.problems.append(_kept_by_another(found.foreign, inputs.source_names))
     return found
 
 
-def _kept_by_another(keys: Sequence[str], source_name: str) -> str:
+def _kept_by_another(keys: Sequence[str], source_names: Sequence[str]) -> str:
     """Say what holds a plan that met another tenant's records, but not which tenant that is."""
     named = ", ".join(keys[:3]) + (", ..." if len(keys) > 3 else "")
     return (
-        f"{len(keys):,} records with the source name {source_name} are marked as kept from elsewhere ({named}) and are "
-        "left alone: choose a source name of this tenant's own (INTEGRATION_ASSETS_SOURCE_NAME, or the tenant's "
-        "source_name) or another portal; if this tenant took them over, the operator names it in "
+        f"{len(keys):,} records with the source name {' or '.join(source_names)} are marked as kept from elsewhere "
+        f"({named}) and are left alone: choose a source name of this tenant's own (INTEGRATION_ASSETS_SOURCE_NAME, or "
+        "the tenant's source_name) or another portal; if this tenant took them over, the operator names it in "
         "INTEGRATION_ASSETS_FORMER_TENANTS"
     )
 
@@ -232,11 +234,11 @@ def _compared_rows(connection: duckdb.DuckDBPyConnection) -> Iterator[dict[str, 
 
 def _reasons_to_retire(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) -> dict[str, RetiredReason]:
     """Read, by key, why a request is not wanted any more; whatever is not listed is gone from the source."""
-    excluded = {record_key(inputs.source_name, request_id) for request_id in inputs.excluded}
+    excluded = {record_key(inputs.source_names, request_id) for request_id in inputs.excluded}
     out_of_scope = connection.execute(
         "SELECT request_id FROM raw.feature_requests EXCEPT SELECT request_id FROM ranked.feature_requests"
     ).fetchall()
-    excluded |= {record_key(inputs.source_name, row[0]) for row in out_of_scope}
+    excluded |= {record_key(inputs.source_names, row[0]) for row in out_of_scope}
     merged = {str(row[0]) for row in connection.execute(read_sql("sync/known_merges")).fetchall()}
     # of a request that is both, the merge says more: the right side wins
     return dict.fromkeys(excluded, RetiredReason.EXCLUDED) | dict.fromkeys(merged, RetiredReason.MERGED)
@@ -476,7 +478,7 @@ def _header(
         tenant=inputs.tenant,
         environment=inputs.environment,
         portal_id=inputs.portal_id,
-        source_name=inputs.source_name,
+        source_name=",".join(inputs.source_names),
         link_contacts=inputs.link_contacts,
         mapping_version=MAPPING_VERSION,
         code_version=inputs.code_version,

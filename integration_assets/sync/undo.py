@@ -320,7 +320,7 @@ def _header(
         tenant=inputs.tenant,
         environment=inputs.environment,
         portal_id=inputs.portal_id,
-        source_name=inputs.source_name,
+        source_name=",".join(inputs.source_names),
         link_contacts=inputs.link_contacts,
         mapping_version=MAPPING_VERSION,
         code_version=inputs.code_version,

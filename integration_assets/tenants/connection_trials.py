@@ -178,7 +178,7 @@ async def _ask(settings: Settings, provider: Provider) -> Outcome:
     calls = CallCounter()
     kind = PROVIDERS[provider].kind
     if kind is ProviderKind.FEEDBACK:
-        async with feedback_for(settings, calls) as feedback:
+        async with feedback_for(settings, settings.of(PROVIDERS[provider], settings.environment), calls) as feedback:
             await feedback.check()
     elif kind is ProviderKind.CRM:
         async with crm_for(settings, settings.environment, calls) as crm:

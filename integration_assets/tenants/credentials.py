@@ -72,7 +72,7 @@ async def look_at_credentials(settings: Settings, tenant: str, used_by: str) -> 
         if opened is not None and in_use is not None and (in_use.third_party or in_use.internal):
             return await _look_at_registered(opened, settings, in_use, Actor(used_by))
     own = settings_for(settings, tenant, used_by)
-    systems = [Provider(own.feedback_provider), Provider(own.crm_provider)]
+    systems = [Provider(provider) for provider in (*own.feedback_providers, own.crm_provider)]
     # Slack is optional: without it there is nothing that could expire.
     if own.slack.configured:
         systems.append(Provider(own.slack.spec.name))

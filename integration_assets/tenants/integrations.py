@@ -31,7 +31,8 @@ TENANTS_FILES = "files"
 
 def missing_variables(settings: Settings) -> list[str]:
     """Names of the variables a run of this environment cannot do without and that are not set."""
-    return [*settings.feedback.missing, *settings.crm(settings.environment).missing]
+    missing = [name for feedback in settings.feedbacks for name in feedback.missing]
+    return [*missing, *settings.crm(settings.environment).missing]
 
 
 def require_configured(settings: Settings, *, ranks_only: bool = False) -> None:
@@ -40,21 +41,22 @@ def require_configured(settings: Settings, *, ranks_only: bool = False) -> None:
     Raises:
         ConfigurationError: names what to set.
     """
-    feedback = settings.feedback
+    systems = settings.feedbacks
     # Companies beside the votes: whether they are there shows when the tables are opened.
-    if ranks_only and feedback.spec.may_hold_companies and feedback.configured:
+    if ranks_only and any(one.spec.may_hold_companies for one in systems) and all(one.configured for one in systems):
         return
     if missing := missing_variables(settings):
         raise ConfigurationError(f"{' and '.join(missing)} must be set: the {settings.environment} run needs it")
 
 
-def feedback_for(settings: Settings, calls: CallCounter) -> AbstractAsyncContextManager[FeedbackSystem]:
-    """The tenant's feedback system, open for the length of an `async with` block.
+def feedback_for(
+    settings: Settings, own: ProviderSettings, calls: CallCounter
+) -> AbstractAsyncContextManager[FeedbackSystem]:
+    """One of the tenant's feedback systems, `own` of `settings`, open for the length of an `async with` block.
 
     Raises:
         ConfigurationError: its credential is not set.
     """
-    own = settings.feedback
     opening = feedback_factory(own.spec.name)(
         base_url=own.base_url,
         credential=own.credential,
@@ -96,13 +98,18 @@ def _options(settings: Settings, own: ProviderSettings) -> dict[str, str]:
     return options
 
 
-def feedback_credential(settings: Settings) -> str:
-    """A digest of where, and as whom, the feedback system is read: another one means another workspace."""
-    own = settings.feedback
+def id_prefix(settings: Settings, own: ProviderSettings) -> str:
+    """Beginning of every id of a feedback system in the staging store; empty where it is the only one."""
+    return f"{settings.source_names[own.spec.name]}:" if len(settings.feedback_providers) > 1 else ""
+
+
+def feedback_credential(settings: Settings, own: ProviderSettings) -> str:
+    """A digest of where, and as whom, a feedback system is read: another one means another workspace, or other ids."""
     secret = own.secret.get_secret_value() if own.secret else ""
     # Without an address, its settings alone say where it is.
     where = own.base_url or "\n".join(f"{name}={value}" for name, value in sorted(own.options.items()))
-    return credential_digest(where, secret)
+    # Ids that begin otherwise are none that an earlier read has stored.
+    return credential_digest(f"{id_prefix(settings, own)}{where}", secret)
 
 
 def crm_for(

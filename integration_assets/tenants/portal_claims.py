@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hmac import compare_digest
 from pathlib import Path
 from uuid import uuid4
@@ -18,7 +18,7 @@ import msgspec
 from integration_assets.config import DEFAULT_TENANT, Environment, Settings, load_settings
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.store import make_private_directory
-from integration_assets.tenants.registry.changes import SharedPortalError, source_name_of
+from integration_assets.tenants.registry.changes import SharedPortalError, source_names_in
 from integration_assets.tenants.registry.views import TenantView
 from integration_assets.tenants.settings import registry_tenants, settings_without_secrets
 from integration_assets.whole_files import write_whole
@@ -36,18 +36,24 @@ class PortalClaim(msgspec.Struct, frozen=True):
     source_name: str
 
 
-def claim_of(settings: Settings, tenant: str, portal_id: str) -> PortalClaim:
-    """The claim a run of this tenant has to make."""
+def claims_of(settings: Settings, tenant: str, portal_id: str) -> tuple[PortalClaim, ...]:
+    """The claims a run of this tenant has to make: one for each source name."""
     base_url = settings.crm(settings.environment).base_url.rstrip("/")
-    return PortalClaim(tenant, settings.environment, base_url, portal_id, settings.source_name)
+    names = settings.source_names.values()
+    return tuple(PortalClaim(tenant, settings.environment, base_url, portal_id, name) for name in names)
 
 
-def check_claim(settings: Settings, claim: PortalClaim) -> None:
-    """See that no other tenant of this home keeps records in the same place.
+def check_claims(settings: Settings, claims: Sequence[PortalClaim]) -> None:
+    """See that no other tenant of this home keeps records in the same places.
 
     Raises:
         ConfigurationError: one does. It is not named: a tenant does not learn that another exists.
     """
+    for claim in claims:
+        _check_claim(settings, claim)
+
+
+def _check_claim(settings: Settings, claim: PortalClaim) -> None:
     other = _read(_path(settings, claim))
     # A tenant that took another one over goes on with its records, as the operator has declared.
     if other is None or other.tenant in {claim.tenant, *settings.former_tenants_of(claim.tenant)}:
@@ -73,34 +79,36 @@ def refuse_operators_portal(operator: Settings, tenant: TenantView, secret: str 
     if DEFAULT_TENANT in operator.former_tenants_of(tenant.slug):  # the operator says that it takes the records over
         return
     tokens = [token.get_secret_value() for one in Environment if (token := operator.crm(one).secret) is not None]
-    same_source = source_name_of(tenant.settings) == operator.source_name
+    shared = set(operator.source_names.values()).intersection(source_names_in(tenant.settings))
     on_environment = settings_without_secrets(operator, DEFAULT_TENANT) is operator
     # In constant time, since the one who typed the secret sees how long the comparison takes.
-    if same_source and on_environment and any(compare_digest(secret.encode(), token.encode()) for token in tokens):
-        raise SharedPortalError(operator.source_name, DEFAULT_TENANT)
+    if shared and on_environment and any(compare_digest(secret.encode(), token.encode()) for token in tokens):
+        raise SharedPortalError(min(shared), DEFAULT_TENANT)
 
 
-def claim_portal(settings: Settings, claim: PortalClaim) -> None:
-    """Claim the place, and give up what this tenant and environment claimed before.
+def claim_portal(settings: Settings, claims: Sequence[PortalClaim]) -> None:
+    """Claim the places, and give up what this tenant and environment claimed before.
 
     Raises:
         ConfigurationError: another tenant keeps records there.
         PermanentError: the claim cannot be written.
     """
-    path = _path(settings, claim)
+    paths = {_path(settings, claim): claim for claim in claims}
+    folder = settings.home / DIRECTORY
     try:
-        make_private_directory(path.parent)
-        # Made before it is checked: of two runs at once exactly one makes the file, and the other finds it.
-        _make(path, claim)
-        check_claim(settings, claim)
-        if _read(path) != claim:  # a claim that nobody keeps any more, or this tenant's of the other environment
-            write_whole(path, msgspec.json.encode(claim))
-        # Last: killed in between, the tenant holds two claims, never none.
-        for other in _mine(path.parent, claim):
-            if other != path:
+        make_private_directory(folder)
+        for path, claim in paths.items():
+            # Made before it is checked: of two runs at once exactly one makes the file, and the other finds it.
+            _make(path, claim)
+            _check_claim(settings, claim)
+            if _read(path) != claim:  # a claim that nobody keeps any more, or this tenant's of the other environment
+                write_whole(path, msgspec.json.encode(claim))
+        # Last: killed in between, the tenant holds more claims than it needs, never too few.
+        for other in _mine(folder, claims[0]):
+            if other not in paths:
                 other.unlink(missing_ok=True)
     except OSError as error:
-        raise PermanentError(f"the claim of the portal cannot be kept in {path}: {error.strerror}") from error
+        raise PermanentError(f"the claim of the portal cannot be kept in {folder}: {error.strerror}") from error
 
 
 def claims_of_tenant(home: Path, tenant: str) -> list[Path]:
@@ -152,4 +160,4 @@ def _holds(settings: Settings, claim: PortalClaim) -> bool:
         own = settings_without_secrets(operator, claim.tenant)
     except ConfigurationError:  # it has no integrations any more
         return False
-    return own.source_name == claim.source_name
+    return claim.source_name in own.source_names.values()

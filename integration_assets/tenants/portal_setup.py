@@ -24,7 +24,7 @@ from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import PinDecision, check_portal, pin_portal, pinned_portal
 from integration_assets.sync.setup import SetupStep, apply_setup, differences, plan_setup
 from integration_assets.tenants.integrations import company_mapping, crm_for
-from integration_assets.tenants.portal_claims import check_claim, claim_of
+from integration_assets.tenants.portal_claims import check_claims, claims_of
 
 Agree = Callable[[list[str]], bool]
 """Shown the lines of what would be created; says whether to go on."""
@@ -69,7 +69,7 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
                 other_portal_id=await _other_portal_id(settings, environment.other, calls),
             )
             # Checked, not claimed: setup writes no records, and only whoever writes them takes the place.
-            check_claim(settings, claim_of(settings, tenant, portal.portal_id))
+            check_claims(settings, claims_of(settings, tenant, portal.portal_id))
             names = company_mapping(settings).names()
             rollups = ROLLUPS if settings.company_rollups else None
             live = await read_schema(crm, FEATURE_REQUEST, names, rollups=rollups is not None)

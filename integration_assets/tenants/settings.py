@@ -107,7 +107,7 @@ def settings_for(settings: Settings, tenant: str, used_by: str) -> Settings:
 
 @contextmanager
 def feedback_settings(settings: Settings, used_by: str) -> Iterator[Callable[[str], Settings]]:
-    """Settings of one tenant after another, each with the secret of its feedback system alone.
+    """Settings of one tenant after another, each with the secrets of its feedback systems alone.
 
     The registry is opened once for all of them; `used_by` is noted for each secret. Safe to call from several threads,
     which wait for each other.
@@ -133,11 +133,15 @@ def feedback_settings(settings: Settings, used_by: str) -> Iterator[Callable[[st
             view, entries = found
             chosen = chosen_integrations(entries, settings.environment)
             _require_integrations(settings, tenant, chosen)
-            place = _one_of(ProviderKind.FEEDBACK, settings, tenant, chosen)
-            secret = _in_repository(
-                opened, view.id, used_by, lambda repository: repository.open_third_party(chosen[place].id)
+            secrets = _in_repository(
+                opened,
+                view.id,
+                used_by,
+                lambda repository: {
+                    place: repository.open_third_party(chosen[place].id) for place in _feedback_places(settings, chosen)
+                },
             )
-            return built_settings(settings, view, {place: secret})
+            return built_settings(settings, view, secrets)
 
         yield settings_of
 
@@ -177,8 +181,7 @@ def check_configured(settings: Settings, tenant: str, *, ranks_only: bool = Fals
 
 def _require_integrations(settings: Settings, tenant: str, chosen: Chosen) -> None:
     missing = []
-    for kind in (ProviderKind.FEEDBACK, ProviderKind.CRM):
-        place = _one_of(kind, settings, tenant, chosen)
+    for place in (*_feedback_places(settings, chosen), _crm_place(settings, tenant, chosen)):
         spec, entry = PROVIDERS[place[0]], chosen.get(place)
         if entry is None or (spec.secret is not None and not entry.secret.is_set):
             missing.append(f"{spec.label} for {settings.environment}")
@@ -189,13 +192,19 @@ def _require_integrations(settings: Settings, tenant: str, chosen: Chosen) -> No
         )
 
 
-def _one_of(kind: ProviderKind, settings: Settings, tenant: str, chosen: Chosen) -> tuple[Provider, Environment]:
-    """The place of the tenant's feedback system, or CRM: the first of the kind where there is none.
+def _feedback_places(settings: Settings, chosen: Chosen) -> list[tuple[Provider, Environment]]:
+    """The places of the tenant's feedback systems: of the first there is where it has none."""
+    places = [(Provider(spec.name), settings.environment) for spec in of_kind(ProviderKind.FEEDBACK)]
+    return [place for place in places if place in chosen] or places[:1]
+
+
+def _crm_place(settings: Settings, tenant: str, chosen: Chosen) -> tuple[Provider, Environment]:
+    """The place of the tenant's CRM: of the first there is where it has none.
 
     Raises:
         ConfigurationError: there are several, and nothing says which is meant.
     """
-    specs = of_kind(kind)
+    specs = of_kind(ProviderKind.CRM)
     found = [spec for spec in specs if (Provider(spec.name), settings.environment) in chosen]
     if len(found) > 1:
         labels = " and ".join(spec.label for spec in found)
@@ -310,8 +319,9 @@ def _built(
     secrets: Mapping[tuple[Provider, Environment], SecretStr | None],
 ) -> TenantSettings:
     values: dict[str, Any] = dict(tenant.settings)
-    values["feedback_provider"] = _one_of(ProviderKind.FEEDBACK, settings, tenant.slug, integrations)[0].value
-    values["crm_provider"] = _one_of(ProviderKind.CRM, settings, tenant.slug, integrations)[0].value
+    systems = tuple(provider.value for provider, _ in _feedback_places(settings, integrations))
+    values["feedback_providers"] = systems
+    values["crm_provider"] = _crm_place(settings, tenant.slug, integrations)[0].value
     for (provider, environment), view in integrations.items():
         mine = environment is settings.environment
         values |= _fields(provider, environment, view, secrets.get((provider, environment)), with_choices=mine)

@@ -100,7 +100,7 @@ def test_a_table_has_neither_address_nor_key_to_check(
 
     found = asyncio.run(look())
     assert said in found.seen
-    assert found.fix == AS_TOLD == replace_secret(settings, settings.feedback, "default")
+    assert found.fix == AS_TOLD == replace_secret(settings, settings.feedbacks[0], "default")
 
 
 def test_several_looks_are_as_bad_as_the_worst() -> None:

@@ -177,7 +177,7 @@ def test_a_look_for_news_asks_only_lists_whose_head_is_new(
 
     async def look() -> dict[str, str | None]:
         with reader.inputs() as inputs:
-            async with feedback_for(inputs.settings, calls) as feedback:
+            async with feedback_for(inputs.settings, inputs.settings.feedbacks[0], calls) as feedback:
                 return dict(await newest_records(feedback))
 
     with having(abilities):

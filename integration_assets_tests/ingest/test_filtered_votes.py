@@ -82,7 +82,7 @@ def test_but_for_the_token_a_read_makes_the_calls_of_the_floor(uservoice: Reader
     """First and second read; the report shows the floor beside the calls."""
     for _ in range(2):
         with uservoice.inputs() as inputs:
-            floor = feedback_floor(asyncio.run(ingest(inputs)).work.feedback)
+            floor = feedback_floor(asyncio.run(ingest(inputs)).work.feedback["uservoice"])
             assert inputs.calls.totals("uservoice").total == floor + 1
 
 

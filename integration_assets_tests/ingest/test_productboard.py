@@ -28,7 +28,7 @@ def test_notes_are_read_as_votes_in_the_fewest_calls(reader: Reader) -> None:
             for _ in range(2):
                 with reader.inputs() as inputs:
                     read = asyncio.run(ingest(inputs))
-                    floors.append(feedback_floor(read.work.feedback))
+                    floors.append(feedback_floor(read.work.feedback["productboard"]))
                     made.append(inputs.calls.totals("productboard").total)
                     notes.append(inputs.notes)
             stored = reader.rows("SELECT count(*) FROM raw.votes")[0][0]

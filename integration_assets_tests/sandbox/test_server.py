@@ -76,8 +76,8 @@ def test_its_environment_is_what_the_settings_read(small_sandbox: Served, monkey
     for name, value in small_sandbox.addresses.environment().items():
         monkeypatch.setenv(name, value)
     settings = load_settings()
-    assert settings.feedback.base_url == small_sandbox.addresses.canny_base_url
-    assert settings.feedback.secret is not None
+    assert settings.feedbacks[0].base_url == small_sandbox.addresses.canny_base_url
+    assert settings.feedbacks[0].secret is not None
     assert settings.crm(settings.environment).text("arr_property") == ARR_PROPERTY
     assert settings.crm(settings.environment).text("account_id_property") == ACCOUNT_ID_PROPERTY
     assert settings.crm(settings.environment).base_url == small_sandbox.addresses.crm_sandbox_base_url

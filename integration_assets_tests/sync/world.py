@@ -156,8 +156,8 @@ class World:
 
     def inputs(self, **changes: Any) -> PlanInputs:
         values: Mapping[str, Any] = {
-            "run_id": "run", "tenant": "default", "environment": "sandbox", "portal_id": "1", "source_name": "canny",
-            "code_version": "0.1.0", "now": self.now,
+            "run_id": "run", "tenant": "default", "environment": "sandbox", "portal_id": "1",
+            "source_names": ("canny",), "code_version": "0.1.0", "now": self.now,
         }  # fmt: skip
         return PlanInputs(**{**values, **changes})
 

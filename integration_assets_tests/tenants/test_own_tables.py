@@ -33,7 +33,8 @@ def added(registry: Registry, mapping: str) -> ThirdPartyView:
 
 
 async def requests_of(settings: Settings) -> int:
-    async with feedback_for(settings_for(settings, "acme", "a test"), CallCounter()) as feedback:
+    own = settings_for(settings, "acme", "a test")
+    async with feedback_for(own, own.feedbacks[0], CallCounter()) as feedback:
         return sum([len(page.records) async for page in feedback.feature_requests(statuses=())])
 
 

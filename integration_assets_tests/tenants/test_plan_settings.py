@@ -68,7 +68,7 @@ def test_the_order_of_a_list_is_no_change(before: Settings):
     assert plan_settings(one, "default") == plan_settings(two, "default") == plan_settings(swapped, "default")
     preferred = (load_settings(arr_sources=order) for order in (("crm", "accounts"), ("accounts", "crm")))
     assert plan_settings(next(preferred), "default") != plan_settings(next(preferred), "default")
-    assert before.feedback.texts("boards") == ()
+    assert before.feedbacks[0].texts("boards") == ()
 
 
 def test_what_the_overrides_say_counts(before: Settings):

@@ -8,7 +8,7 @@ import pytest
 
 from integration_assets.config import Settings, load_settings
 from integration_assets.errors import ConfigurationError
-from integration_assets.tenants.portal_claims import check_claim, claim_of, claim_portal
+from integration_assets.tenants.portal_claims import check_claims, claim_portal, claims_of
 
 
 @pytest.fixture
@@ -23,14 +23,14 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def claimed(settings: Settings, tenant: str, portal_id: str = "7") -> None:
-    claim_portal(settings, claim_of(settings, tenant, portal_id))
+    claim_portal(settings, claims_of(settings, tenant, portal_id))
 
 
 def refused(settings: Settings, tenant: str, portal_id: str = "7") -> str:
     with pytest.raises(ConfigurationError) as raised:
         claimed(settings, tenant, portal_id)
     with pytest.raises(ConfigurationError):
-        check_claim(settings, claim_of(settings, tenant, portal_id))
+        check_claims(settings, claims_of(settings, tenant, portal_id))
     return raised.value.message
 
 
@@ -63,7 +63,7 @@ def test_a_claim_of_a_tenant_that_is_gone_is_none(home: Path, monkeypatch: pytes
     settings = load_settings()
     claimed(settings, "acme")
     monkeypatch.setattr(f"{module}.registry_tenants", lambda _settings: ("globex",))
-    check_claim(settings, claim_of(settings, "globex", "7"))
+    check_claims(settings, claims_of(settings, "globex", "7"))
     claimed(settings, "globex")
     monkeypatch.setattr(f"{module}.registry_tenants", lambda _settings: ("acme", "globex"))
     refused(settings, "acme")

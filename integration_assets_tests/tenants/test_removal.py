@@ -20,7 +20,7 @@ from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_path
 from integration_assets.tenants import removal
-from integration_assets.tenants.portal_claims import claim_of, claim_portal, claims_of_tenant
+from integration_assets.tenants.portal_claims import claim_portal, claims_of, claims_of_tenant
 from integration_assets.tenants.registry.changes import NotFoundError, TakenError
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
@@ -185,7 +185,7 @@ def test_the_portals_it_kept_records_in_are_free(sqlite_settings: Settings, sqli
     for tenant in ("acme", "globex"):
         for environment in Environment:
             settings = sqlite_settings.model_copy(update={"environment": environment, "source_name": tenant})
-            claim_portal(settings, claim_of(settings, tenant, f"portal of {environment}"))
+            claim_portal(settings, claims_of(settings, tenant, f"portal of {environment}"))
     remove_tenant(sqlite_registry, sqlite_settings, "acme", ACTOR)
     assert claims_of_tenant(sqlite_settings.home, "acme") == []
     assert len(claims_of_tenant(sqlite_settings.home, "globex")) == len(Environment)

@@ -1,6 +1,7 @@
 -- Each wanted record beside what the CRM holds and what both sides had in common last.
 -- grain: one key of our source, wanted or held; key: key, and row_number for paging
--- inputs: temp wanted_feature_requests, raw.crm_feature_requests, sync.field_bases; variables source, portal_id
+-- inputs: temp wanted_feature_requests, raw.crm_feature_requests, sync.field_bases; variables key_prefixes,
+--         portal_id
 WITH wanted AS (
     -- two ids that differ in case only would share a key
     SELECT
@@ -19,7 +20,7 @@ held AS (
         any_value(record_id) FILTER (NOT archived) AS record_id,
         any_value(property_values) FILTER (NOT archived) AS live_values
     FROM raw.crm_feature_requests
-    WHERE starts_with(lower(key), lower(getvariable('source') || ':'))
+    WHERE list_contains(getvariable('key_prefixes'), regexp_extract(lower(key), '^[^:]*:'))
     GROUP BY lower(key)
 ),
 

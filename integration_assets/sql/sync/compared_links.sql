@@ -3,13 +3,13 @@
 -- association are listed, because a label of ours may have left it behind.
 -- grain: one pair that is wanted or present; key: key, target, target_id
 -- inputs: temp wanted_links, temp plan_records, raw.crm_feature_requests, raw.crm_links;
--- variables source, link_contacts, labels (ours), unlabelled
+-- variables key_prefixes, link_contacts, labels (ours), unlabelled
 WITH ours AS (
     SELECT
         lower(key) AS key,
         any_value(record_id) AS record_id
     FROM raw.crm_feature_requests
-    WHERE NOT archived AND starts_with(lower(key), lower(getvariable('source') || ':'))
+    WHERE NOT archived AND list_contains(getvariable('key_prefixes'), regexp_extract(lower(key), '^[^:]*:'))
     GROUP BY lower(key)
     -- a key held twice holds the plan: whose links these are cannot be told
     HAVING count(*) = 1

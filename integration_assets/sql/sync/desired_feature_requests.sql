@@ -1,8 +1,8 @@
 -- What the CRM should say about each feature request.
 -- grain: one feature request of the source; key: key
--- inputs: ranked.feature_requests, raw.feature_requests; variables source: configured name of the source
+-- inputs: ranked.feature_requests, raw.feature_requests; variable key_prefix: what is before an id in its key
 SELECT
-    lower(getvariable('source') || ':' || ranked_requests.request_id) AS key,
+    lower(getvariable('key_prefix') || ranked_requests.request_id) AS key,
     ranked_requests.request_id,
     ranked_requests.title,
     ranked_requests.status,
@@ -17,6 +17,6 @@ SELECT
     ranked_requests.voter_domains,
     ranked_requests.created_at AS requested_at,
     ranked_requests.last_vote_at,
-    getvariable('source') AS source
+    split_part(getvariable('key_prefix') || ranked_requests.request_id, ':', 1) AS source
 FROM ranked.feature_requests AS ranked_requests
 LEFT JOIN raw.feature_requests AS raw_requests ON ranked_requests.request_id = raw_requests.request_id

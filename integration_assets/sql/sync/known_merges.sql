@@ -1,7 +1,7 @@
 -- Requests merged into one that the source still has, directly or through further merges.
 -- grain: one merged request; key: key
--- inputs: raw.merge_aliases, ranked.feature_requests; variable source
-SELECT DISTINCT lower(getvariable('source') || ':' || aliases.merged_request_id) AS key
+-- inputs: raw.merge_aliases, ranked.feature_requests; variable key_prefix
+SELECT DISTINCT lower(getvariable('key_prefix') || aliases.merged_request_id) AS key
 FROM raw.merge_aliases AS aliases
 WHERE
     aliases.request_id IN (SELECT request_id FROM ranked.feature_requests)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -58,9 +58,15 @@ class SharedPortalError(FieldError):
         self.tenant = tenant
 
 
-def source_name_of(settings: Mapping[str, Any], feedback: str | None = None) -> str:
-    """The source name that a tenant with these settings and this feedback system keeps its records under."""
-    return str(settings.get("source_name") or feedback or of_kind(ProviderKind.FEEDBACK)[0].name)
+def source_names_in(settings: Mapping[str, Any], systems: Sequence[str] = ()) -> tuple[str, ...]:
+    """The source names that a tenant with these settings and feedback systems keeps its records under."""
+    first, *others = systems or (of_kind(ProviderKind.FEEDBACK)[0].name,)
+    names = {system: system for system in (first, *others)}
+    # Names of systems that are not enabled count as well: once they are, nobody looks here again.
+    for entry in filter(None, str(settings.get("source_name") or "").split(",")):
+        system, _, name = entry.rpartition("=")
+        names[system.strip() or first] = name.strip()
+    return tuple(names.values())
 
 
 class ThirdPartyChanges(msgspec.Struct, frozen=True, kw_only=True):

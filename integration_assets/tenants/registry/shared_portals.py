@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from integration_assets.connectors.specs import PORTAL_ID, ProviderKind
 from integration_assets.providers import of_kind
-from integration_assets.tenants.registry.changes import SharedPortalError, source_name_of, target
+from integration_assets.tenants.registry.changes import SharedPortalError, source_names_in, target
 from integration_assets.tenants.registry.keyring import Keyring
 from integration_assets.tenants.registry.models import Tenant, ThirdPartyIntegration
 from integration_assets.tenants.registry.secrets import read_secret
@@ -25,15 +25,16 @@ def refuse_shared_portal(session: Session, keyring: Keyring, tenant: Tenant) -> 
     Raises:
         SharedPortalError: one is.
     """
-    mine, source = _ways(session, tenant), _source_name(session, tenant)
+    mine, sources = _ways(session, tenant), _source_names(session, tenant)
     others = [one for one in session.scalars(select(Tenant).where(Tenant.id != tenant.id)) if mine]
     for other in others:
         # Different source names keep different records, even in one portal.
-        if _source_name(session, other) != source:
+        shared = sources & _source_names(session, other)
+        if not shared:
             continue
         for theirs in _ways(session, other):
             if any(_same_portal(session, keyring, own, theirs) for own in mine):
-                raise SharedPortalError(source, other.slug)
+                raise SharedPortalError(min(shared), other.slug)
 
 
 def _ways(session: Session, tenant: Tenant) -> list[ThirdPartyIntegration]:
@@ -43,12 +44,12 @@ def _ways(session: Session, tenant: Tenant) -> list[ThirdPartyIntegration]:
     return list(session.scalars(wanted))
 
 
-def _source_name(session: Session, tenant: Tenant) -> str:
+def _source_names(session: Session, tenant: Tenant) -> set[str]:
     table, systems = ThirdPartyIntegration, [spec.name for spec in of_kind(ProviderKind.FEEDBACK)]
     wanted = select(table.provider).where(
         table.tenant_id == tenant.id, table.provider.in_(systems), table.enabled.is_(True)
     )
-    return source_name_of(tenant.settings, session.scalars(wanted.order_by(table.provider)).first())
+    return {*source_names_in(tenant.settings, sorted(set(session.scalars(wanted))))}
 
 
 def _same_portal(session: Session, keyring: Keyring, one: ThirdPartyIntegration, other: ThirdPartyIntegration) -> bool:

@@ -16,7 +16,7 @@ from integration_assets.config import load_settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.feedback.canny.connector import PAGE, CannyFeedback
 from integration_assets.connectors.limiter import Limiter
-from integration_assets.ingest.context import TABLES, IngestContext, IngestInputs
+from integration_assets.ingest.context import TABLES, FeedbackContext, IngestContext, IngestInputs
 from integration_assets.ingest.feedback import read_feedback
 from integration_assets.sandbox.canny.app import canny_lookalike
 from integration_assets.sandbox.lookalike import Lookalike
@@ -61,7 +61,7 @@ def read_under_churn(seed: int, **churn: float) -> Outcome:
     return Outcome(missed, reading.passes, calls, quiet, changes.deletions, reading.requests_unsettled)
 
 
-async def _read(app: Lookalike, key: str, connection: duckdb.DuckDBPyConnection) -> IngestContext:
+async def _read(app: Lookalike, key: str, connection: duckdb.DuckDBPyConnection) -> FeedbackContext:
     settings = load_settings(canny_api_key=SecretStr(key), canny_base_url=BASE_URL)
     feedback = CannyFeedback(base_url=BASE_URL, key=SecretStr(key), calls=CallCounter(), limiter=Limiter({}))
     plug(feedback._client, InProcess(app, BASE_URL, {"apiKey": key}, as_it_is))
@@ -75,7 +75,8 @@ async def _read(app: Lookalike, key: str, connection: duckdb.DuckDBPyConnection)
         notes=[],
     )
     with replacing(connection, TABLES) as load:
-        context = IngestContext(inputs, load, datetime.now(UTC), {"votes", "status_changes", "persons", "accounts"})
+        shared, [own] = IngestContext(inputs, load, datetime.now(UTC)), settings.feedbacks
+        context = FeedbackContext(shared, own, {"votes", "status_changes", "persons", "accounts"})
         async with feedback:
             await read_feedback(feedback, context)
     return context
