@@ -291,6 +291,7 @@ class Settings(_OfProviders):
     environment: Environment = Field(default=Environment.SANDBOX, validation_alias="INTEGRATION_ASSETS_ENVIRONMENT")
     store_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_STORE_URL")
     overrides: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_OVERRIDES")
+    same_requests: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_SAME_REQUESTS")
     share_published: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_SHARE_PUBLISHED")
     ui_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_UI_URL")
 
@@ -347,7 +348,7 @@ class Settings(_OfProviders):
         given[_SOURCE_NAME] = _source_names(systems, given.get(_SOURCE_NAME))
         return given
 
-    @field_validator("home", "overrides", "key_file")
+    @field_validator("home", "overrides", "same_requests", "key_file")
     @classmethod
     def _expanded(cls, value: Path | None) -> Path | None:
         return None if value is None else expanded(value)
@@ -518,6 +519,11 @@ class Settings(_OfProviders):
     def overrides_path(self) -> Path:
         """CSV `match,company_id,note` of the analyst's mappings."""
         return self.overrides or self.home / "overrides.csv"
+
+    @property
+    def same_requests_path(self) -> Path:
+        """CSV `request,same_as,note` of requests that count as others."""
+        return self.same_requests or self.home / "same_requests.csv"
 
 
 class Automation(BaseSettings):
@@ -717,6 +723,7 @@ NOT_IN_PLANS = frozenset(
     {
         *OPERATOR_FIELDS,
         "overrides",  # the file's content counts, wherever it is
+        "same_requests",
         "call_budget",
         "tenant",
         *_fields_beside_plans(),

@@ -82,3 +82,27 @@ def _like(spec: ProviderSpec) -> str:
     """A secret that has the form of this provider's."""
     assert spec.secret is not None
     return f"{(*spec.secret.prefixes, '')[0]}0123456789"
+
+
+def test_several_feedback_systems_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is named as its provider or as somebody says; one name says nothing of several, and no two share one."""
+    monkeypatch.setenv("INTEGRATION_ASSETS_FEEDBACK", "canny, table")
+    settings = load_settings()
+    assert [one.spec.name for one in settings.feedbacks] == ["canny", "table"]
+    assert settings.source_names == {"canny": "canny", "table": "table"}
+    assert load_settings(source_name="table=calls,canny=ideas").source_names == {"canny": "ideas", "table": "calls"}
+    for wrong, said in (
+        ("ideas", "must say whose name it is"),
+        ("cany=ideas", "names cany, which is none of"),
+        ("table=canny", "two feedback systems one name"),
+        ("table=a,table=b", "gives table two names"),
+        ("table=Sales Calls", "must match"),
+    ):
+        with pytest.raises(ConfigurationError, match=said):
+            load_settings(source_name=wrong)
+    monkeypatch.setenv("INTEGRATION_ASSETS_FEEDBACK", "canny,canny")
+    with pytest.raises(ConfigurationError, match="names a feedback system twice"):
+        load_settings()
+    monkeypatch.setenv("INTEGRATION_ASSETS_FEEDBACK", "canny")
+    for one in ("ideas", "canny=ideas", "canny=ideas,table=calls"):
+        assert load_settings(source_name=one).source_name == "ideas", "one that is left out for a while keeps its name"

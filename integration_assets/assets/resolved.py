@@ -8,6 +8,7 @@ from integration_assets.assets.metadata import definition_metadata, markdown_tab
 from integration_assets.assets.placing import running_prefix, stage_asset
 from integration_assets.models import Rejected
 from integration_assets.resolution.resolve import resolve_votes
+from integration_assets.resolution.same_requests import told
 from integration_assets.runs.launch import RESOLVE_STAGE
 from integration_assets.runs.resolution_settings import resolution_settings
 from integration_assets.runs.session import RunSession
@@ -48,14 +49,16 @@ def domain_resolved_votes(integration_assets_session: RunSession) -> dg.Material
         with transaction(connection):
             # Inside the transaction: wrong overrides end the stage before last run's resolution is touched.
             settings = resolution_settings(integration_assets_session.settings, connection)
-            resolve_votes(connection, settings)
+            same = resolve_votes(connection, settings)
         # After the commit: only a whole resolution counts as one of this run.
         state.resolved = True
         # A repaired override is used, and said: the analyst may have meant another company.
         state.notes.extend(override.repair for override in settings.overrides if override.repair)
+        if same.pairs:
+            state.notes.append(told(same.pairs))
         # Kept out of the ranking but never lost: the checks and the report name them with the reason.
-        for kind, query in UNUSABLE:
-            rows = connection.execute(query).fetchall()
+        unusable = [(kind, connection.execute(query).fetchall()) for kind, query in UNUSABLE]
+        for kind, rows in (*unusable, ("same_request", list(same.problems))):
             quarantine(
                 connection,
                 state.run_id,

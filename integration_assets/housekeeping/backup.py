@@ -196,5 +196,6 @@ def _left_out(settings: Settings) -> Iterator[str]:
         yield "the master key is not in it: without it nobody can open the tenants' secrets, keep it elsewhere"
     if not dagster_home(settings.home).is_relative_to(settings.home.resolve()):
         yield "Dagster's records are not in it: they lie in DAGSTER_HOME"
-    if settings.overrides_path.exists() and not settings.overrides_path.is_relative_to(settings.home):
-        yield f"{settings.overrides_path} is not in it: it lies outside the home"
+    for path in (settings.overrides_path, settings.same_requests_path):
+        if path.exists() and not path.is_relative_to(settings.home):
+            yield f"{path} is not in it: it lies outside the home"

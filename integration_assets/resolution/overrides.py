@@ -18,6 +18,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.addresses import address_key
 from integration_assets.resolution.domains import Kind, MailDomains, registrable_domain, strip, to_host
 from integration_assets.resolution.mail_lists import mail_domains
+from integration_assets.resolution.mapping_files import mapping_rows
 from integration_assets.whole_files import write_whole
 
 HEADER = ("match", "company_id", "note")
@@ -124,7 +125,7 @@ def read_overrides(
         return ()
     domains = mail_domains(personal=personal_domains, business=business_domains)
     found: dict[str, tuple[int, Override]] = {}
-    for line, row in _rows(path):
+    for line, row in mapping_rows(path, HEADER):
         override = _parsed(row, domains, path, line)
         above, earlier = found.setdefault(override.match, (line, override))
         # The same mapping twice does no harm; two companies for one match would depend on the order of lines.
@@ -183,40 +184,8 @@ def write_overrides(path: Path, overrides: Collection[Override]) -> tuple[Overri
     return tuple(overrides)
 
 
-def _rows(path: Path) -> list[tuple[int, list[str]]]:
-    """Rows under the header with their line numbers, blank lines left out."""
-    try:
-        # Spreadsheets put a byte order mark in front, which would become part of the first column's name.
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            # Strict: a quote that is never closed would swallow the rows below it without a word.
-            reader = csv.reader(file, strict=True, delimiter=_delimiter(file.readline()))
-            file.seek(0)
-            header = next(reader, None)
-            if header is None or tuple(strip(name).lower() for name in _without_blank_end(header)) != HEADER:
-                raise ConfigurationError(f"{path} line 1: the header must be {','.join(HEADER)}")
-            return [(reader.line_num, _without_blank_end(row)) for row in reader if any(strip(field) for field in row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigurationError(
-            f"{path} cannot be read as UTF-8 CSV ({type(error).__name__}), correct the file or its permissions"
-        ) from None
-
-
-def _delimiter(header: str) -> str:
-    """Find the delimiter of the header: spreadsheets of many countries write semicolons, or tabs."""
-    return next((delimiter for delimiter in ";\t" if delimiter in header and "," not in header), ",")
-
-
-def _without_blank_end(row: list[str]) -> list[str]:
-    """The row without blank fields beyond the header's: spreadsheets save as many as were ever touched."""
-    while len(row) > len(HEADER) and not strip(row[-1]):
-        row = row[:-1]
-    return row
-
-
 def _parsed(row: list[str], domains: MailDomains, path: Path, line: int) -> Override:
     where = f"{path} line {line}"
-    if len(row) != len(HEADER):
-        raise ConfigurationError(f"{where}: {len(row)} fields instead of {','.join(HEADER)}")
     override = Override(*row)
     problem = override_problem(override, domains)
     if problem:

@@ -5,7 +5,7 @@ The steps, forward only: merges, hosts of companies, addresses, evidence per vot
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from typing import Any
 
@@ -27,6 +27,7 @@ from integration_assets.resolution.domains import (
 from integration_assets.resolution.merges import survivors
 from integration_assets.resolution.overrides import Override, company_id_of, normalised_match, override_problem
 from integration_assets.resolution.revenue import RevenueFigure, company_revenues, parse_amount
+from integration_assets.resolution.same_requests import SameRequests, same_requests_of
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.resolution.tables import (
     create_table,
@@ -133,11 +134,11 @@ _LEFT_OUT = pa.schema(
 )
 
 
-def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings) -> None:
+def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings) -> SameRequests:
     """Fill schema `resolved` from schema `raw`. The caller owns the transaction.
 
     Votes are kept by number of request, voter and company (`resolved.counted_votes`); `resolved.votes` and
-    `resolved.addresses` are views that say the same in ids and texts.
+    `resolved.addresses` are views that say the same in ids and texts. Returns which requests count as others.
 
     Raises:
         ConfigurationError: a configured personal or business domain is not a domain, or an own one neither a domain
@@ -146,7 +147,7 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
     domains = settings.mail_domains()
     with written_plain(connection):
         # First, as every later step names companies and requests by the id they live on in.
-        _follow_merges(connection)
+        same = _follow_merges(connection, settings)
         _name_special_hosts(connection, domains)
         _clean_company_hosts(connection, domains)
         _understand_addresses(connection, domains)
@@ -161,12 +162,15 @@ def resolve_votes(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         _join_deals(connection, settings)
         # The connection lives on after this step; the tables would hold memory to its end.
         drop_work_tables(connection, _WORK_TABLES)
+    return same
 
 
-def _follow_merges(connection: duckdb.DuckDBPyConnection) -> None:
+def _follow_merges(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings) -> SameRequests:
     """Find the request, and the company, that every merged id lives on in."""
     requests = {row[0] for row in connection.execute("SELECT request_id FROM raw.feature_requests").fetchall()}
     aliases = connection.execute("SELECT merged_request_id, request_id FROM raw.merge_aliases").fetchall()
+    same = _same_requests(settings, requests, [merged for merged, _ in aliases])
+    aliases += same.pairs
     create_table_of_rows(
         connection,
         "resolved.request_survivors",
@@ -180,6 +184,16 @@ def _follow_merges(connection: duckdb.DuckDBPyConnection) -> None:
         connection, "work_company_merges", text_schema("merged_id", "survivor_id"), sorted(survivors(merges).items())
     )
     create_table(connection, "resolved.company_survivors")
+    return same
+
+
+def _same_requests(settings: ResolutionSettings, requests: Iterable[str], merged: Iterable[str]) -> SameRequests:
+    # Nearly always: nobody has to name a hundred thousand requests for a file that is not there.
+    if not settings.same_requests:
+        return SameRequests()
+    keys = {f"{settings.key_prefix}{one}".lower(): one for one in requests}
+    merged_keys = {f"{settings.key_prefix}{one}".lower(): one for one in merged}
+    return same_requests_of(settings.same_requests, keys, merged_keys)
 
 
 def _clean_company_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from integration_assets.resolution.domains import MailDomains
 from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.resolution.overrides import Override
+from integration_assets.resolution.same_requests import SameRequest
 
 
 class ResolutionSettings(msgspec.Struct, frozen=True):
@@ -18,6 +19,8 @@ class ResolutionSettings(msgspec.Struct, frozen=True):
     `own_domains`: mail domains of own staff, and addresses of those with mail elsewhere (personal data).
     `account_id_mapped`: `raw.crm_companies.account_id` holds the feedback system's account id.
     `account_id_is_record_id`: the account's id is the CRM's own record id (then the column is not looked at).
+    `same_requests`: lines of the file that says which requests count as others; `key_prefix` is what is before the id
+    of a request in its key.
     `id_prefixes`: how the ids of each feedback system begin, in their order; none where there is one system.
     `currency_rates`: one unit of that currency in `base_currency`. `portal_currency` None: CRM figures are taken to be
     in the base currency, as are internal rows without a currency.
@@ -35,6 +38,8 @@ class ResolutionSettings(msgspec.Struct, frozen=True):
     accounts_currency: str = "USD"
     currency_rates: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
+    same_requests: tuple[SameRequest, ...] = ()
+    key_prefix: str = ""
 
     def mail_domains(self) -> MailDomains:
         """Personal and own domains of this tenant, and addresses of own staff."""

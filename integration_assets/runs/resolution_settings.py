@@ -8,7 +8,9 @@ from integration_assets.config import Settings
 from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY
 from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.overrides import Override, read_overrides
+from integration_assets.resolution.same_requests import SameRequest, read_same_requests
 from integration_assets.resolution.settings import ResolutionSettings
+from integration_assets.sync.feature_request_object import key_prefix
 from integration_assets.tenants.integrations import account_id_is_record_id, id_prefix
 
 
@@ -60,7 +62,18 @@ def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnectio
         accounts_currency=settings.accounts_currency,
         currency_rates=settings.currency_rates,
         overrides=overrides(settings),
+        same_requests=same_requests(settings),
+        key_prefix=key_prefix(tuple(settings.source_names.values())),
     )
+
+
+def same_requests(settings: Settings) -> tuple[SameRequest, ...]:
+    """The lines that say which requests count as others.
+
+    Raises:
+        ConfigurationError: the file is not what it should be; names the line.
+    """
+    return read_same_requests(settings.same_requests_path, tuple(settings.source_names.values()))
 
 
 def overrides(settings: Settings) -> tuple[Override, ...]:

@@ -56,7 +56,7 @@ from integration_assets.runs.launch import (
 from integration_assets.runs.memory_limit import memory_bound
 from integration_assets.runs.partitions import tenant_of
 from integration_assets.runs.prerequisites import check_prerequisites
-from integration_assets.runs.resolution_settings import overrides
+from integration_assets.runs.resolution_settings import overrides, same_requests
 from integration_assets.runs.result import left_result
 from integration_assets.runs.state import UNDO_MODES, Mode, RunState, first_line
 from integration_assets.sql import read_sql
@@ -169,7 +169,9 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         check_launch(run, self._instance)
         _check_mode(state.mode, state.scope)
         state.settings = settings_for(operator, state.tenant, f"run {state.run_id}")
-        overrides(state.settings)  # a wrong file ends the run before the first call, not after a long read
+        # A wrong file ends the run before the first call, not after a long read.
+        overrides(state.settings)
+        same_requests(state.settings)
         path = store_path(state.settings.home, state.settings.store_url, state.environment, state.tenant)
         store = self._hold_store(path, shared_locks(operator), state, stack)
         state.connection, state.lock = store.connection, store.lock

@@ -82,20 +82,30 @@ def _options(settings: Settings, own: ProviderSettings) -> dict[str, str]:
         ConfigurationError: a tenant names a file outside of it.
     """
     options = own.options
-    if not isinstance(settings, TenantSettings):
-        return options
-    folder = folder_of_tenant(settings, settings.tenant)
     for setting in own.spec.settings:
-        if setting.is_path and setting.name in options:
-            path = folder / options[setting.name]
-            # Links as well: what a tenant may name must not be a way to what the operator may read.
-            if not path.resolve().is_relative_to(folder.resolve()):
-                raise ConfigurationError(
-                    f"{own.named(setting.name)} must be the name of a file in the folder {TENANTS_FILES}/"
-                    f"{settings.tenant} that the operator keeps under the home"
-                )
+        if setting.is_path and (path := file_of(settings, own, setting.name)) is not None:
             options[setting.name] = str(path)
     return options
+
+
+def file_of(settings: Settings, own: ProviderSettings, name: str) -> Path | None:
+    """The file that a setting names, of a tenant in the folder the operator keeps for it; None where it is not set.
+
+    Raises:
+        ConfigurationError: a tenant names a file outside of it.
+    """
+    given = own.text(name)
+    if given is None or not isinstance(settings, TenantSettings):
+        return None if given is None else Path(given)
+    folder = folder_of_tenant(settings, settings.tenant)
+    path = folder / given
+    # Links as well: what a tenant may name must not be a way to what the operator may read.
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ConfigurationError(
+            f"{own.named(name)} must be the name of a file in the folder {TENANTS_FILES}/{settings.tenant} that the "
+            "operator keeps under the home"
+        )
+    return path
 
 
 def id_prefix(settings: Settings, own: ProviderSettings) -> str:

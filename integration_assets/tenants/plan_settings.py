@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,12 +14,13 @@ from integration_assets.config import NOT_IN_PLANS, ArrSource, Settings, TenantS
 from integration_assets.connectors.specs import ProviderKind
 from integration_assets.errors import ConfigurationError
 from integration_assets.providers import of_kind
+from integration_assets.tenants.integrations import file_of
 from integration_assets.tenants.settings import internal_systems
 
 if TYPE_CHECKING:
     from integration_assets.tenants.registry.database import Registry
 
-OVERRIDES, INTERNAL_SYSTEMS = "overrides", "internal_systems"
+OVERRIDES, SAME_REQUESTS, INTERNAL_SYSTEMS = "overrides", "same_requests", "internal_systems"
 _DIGITS = 12
 
 
@@ -29,7 +31,7 @@ def plan_settings(settings: Settings, tenant: str, registry: Registry | None = N
     open already is used as it is.
 
     Raises:
-        ConfigurationError: the overrides file or the registry cannot be read.
+        ConfigurationError: a file that settings name, or the registry, cannot be read.
     """
     # Another key may lead to another workspace.
     credentials = _credentials()
@@ -38,17 +40,32 @@ def plan_settings(settings: Settings, tenant: str, registry: Registry | None = N
         for name in sorted(set(Settings.model_fields) - NOT_IN_PLANS)
         if (value := getattr(settings, name)) is not None or name not in credentials
     }
-    path = settings.overrides_path
-    try:
-        found[OVERRIDES] = _digest(path.read_text("utf-8", errors="replace") if path.exists() else "")
-    # Not taken for an empty file: the approval would then be judged by mappings that are not those of the run.
-    except OSError as error:
-        raise ConfigurationError(f"the overrides file {path} cannot be read: {error.strerror}") from error
+    found[OVERRIDES] = _digest(_text(settings.overrides_path, "the overrides file"))
+    found[SAME_REQUESTS] = _digest(_text(settings.same_requests_path, "the file of same requests"))
+    for own in settings.feedbacks:
+        for name in (setting.name for setting in own.spec.settings if setting.is_path):
+            field = own.spec.variables_by_name[name].of(own.environment.value).lower()
+            # Where the file is says less than what is in it.
+            if (path := file_of(settings, own, name)) is not None:
+                found[field] = _digest([found.get(field), _text(path, own.named(name))])
     systems = internal_systems(settings, tenant, registry) if isinstance(settings, TenantSettings) else ()
     found[INTERNAL_SYSTEMS] = _digest(
         [(one.name, one.base_url, one.auth_flow.value, one.auth, one.endpoints, one.mappings) for one in systems]
     )
     return found
+
+
+def _text(path: Path, called: str) -> str:
+    """Content of a file, empty where there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        return path.read_text("utf-8", errors="replace") if path.exists() else ""
+    # Not taken for an empty file: the approval would then be judged by what is not what the run reads.
+    except OSError as error:
+        raise ConfigurationError(f"{called} {path} cannot be read: {error.strerror}") from error
 
 
 def changed_settings(settings: Settings, then: Mapping[str, str], now: Mapping[str, str]) -> str | None:

@@ -40,6 +40,7 @@ MEANINGS = {
     "retries": "when a run is tried again",
     "asked": "what its feedback system said last",
     "overrides": "mappings made by hand",
+    "same_requests": "requests that count as others",
     CLAIMS: "the portals it keeps records in",
 }
 """Contents of the folders that have files of tenants."""
@@ -69,7 +70,8 @@ def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
     folders = [top / environment.value for top in tops for environment in Environment]
     folders += [_store(settings, environment, tenant).parent for environment in Environment]
     places = {
-        folder: sorted({*folder.glob(name), *folder.glob(f"{name}.*")}) for folder in (*folders, home / "overrides")
+        folder: sorted({*folder.glob(name), *folder.glob(f"{name}.*")})
+        for folder in (*folders, home / "overrides", home / "same_requests")
     }
     places[home / CLAIMS] = claims_of_tenant(home, tenant)
     return [

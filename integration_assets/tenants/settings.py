@@ -325,8 +325,10 @@ def _built(
     for (provider, environment), view in integrations.items():
         mine = environment is settings.environment
         values |= _fields(provider, environment, view, secrets.get((provider, environment)), with_choices=mine)
-    own_file = settings.home / "overrides" / f"{tenant.slug}.csv"
-    values["overrides"] = settings.overrides_path if tenant.slug == DEFAULT_TENANT else own_file
+    by_hand = {"overrides": settings.overrides_path, "same_requests": settings.same_requests_path}
+    for kind, operators in by_hand.items():
+        own_file = settings.home / kind / f"{tenant.slug}.csv"
+        values[kind] = operators if tenant.slug == DEFAULT_TENANT else own_file
     return tenant_settings(settings, tenant.slug, **values)
 
 

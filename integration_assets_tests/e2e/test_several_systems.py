@@ -118,6 +118,41 @@ def test_two_systems_are_read_side_by_side_into_one_ranking_and_one_crm(synced: 
     assert companies_of(synced, calls) == {"Beta"}
 
 
+def test_requests_of_two_systems_that_are_the_same_one_count_once(synced: World) -> None:
+    """The votes of both count for the one that stays, a company once; the other's record is retired as merged."""
+    both = write_calls(synced)
+    synced.sync(**both)
+    dark_mode, calls = synced.key("dark mode"), f"calls:{synced.request_id('dark mode')}"
+    before = synced.in_crm().records[dark_mode]
+    same = synced.home / "same_requests.csv"
+    write_table(synced.home, same.name, ("request", "same_as", "note"), (calls, dark_mode, "heard in calls"))
+    with same.open("a", encoding="utf-8") as file:
+        file.write("calls:nobody-knows," + dark_mode + ",\n")
+
+    ran = synced.sync(**both)
+    records = synced.in_crm().records
+    assert records[calls]["retired_reason"] == "merged"
+    assert (records[dark_mode]["votes"], records[dark_mode]["companies"]) == ("6", "3"), "Acme voted in both"
+    assert (before["votes"], before["companies"]) == ("4", "2")
+    assert companies_of(synced, dark_mode) == {"Acme", "Beta", "Gamma"}
+    assert f"1 request counts as another, as the file of same requests says: {calls} as {dark_mode}" in ran.out
+    assert [one["reason"] for one in ran.summary["quarantine"]] == ["is not among the requests that are read"]
+    assert published(synced, f"SELECT count(*) FROM ranked.feature_requests WHERE request_id = '{calls}'") == [(0,)]
+    synced.forget_requests()
+    synced.sync(**both)
+    assert synced.writes() == []
+
+    # Taken back, it is a request again, with the same record; a circle ends the run before the first call.
+    same.unlink()
+    synced.sync(**both)
+    assert synced.in_crm().records[calls]["retired_reason"] in ("", None)
+    write_table(synced.home, same.name, ("request", "same_as", "note"), (calls, dark_mode, ""), (dark_mode, calls, ""))
+    synced.forget_requests()
+    refused = synced.run("sync", json_file=False, stdin=None, **both)
+    assert (refused.code, len(synced.lookalike().requests), len(synced.sandbox.canny.requests)) == (2, 0, 0)
+    assert "lead in a circle" in refused.error_lines[0]
+
+
 def test_two_systems_without_a_choice_are_asked_about(ready: World) -> None:
     """Nothing is guessed: the message names both variables, and how to mean one of them or both."""
     ran = ready.run("sync", INTEGRATION_ASSETS_TABLE="feedback.toml")

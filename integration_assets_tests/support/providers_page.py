@@ -17,6 +17,7 @@ Each system has a name, a secret, an address and settings. They are given as env
 the registry, on the settings page and with
 `integration-assets tenants integrations add TENANT NAME --set SETTING=VALUE`. Which system is meant follows from the
 variables that are set; where those of two are, `INTEGRATION_ASSETS_FEEDBACK` and `INTEGRATION_ASSETS_CRM` say it.
+[Several feedback systems](../concepts/several-feedback-systems.md) can be read in one run.
 """
 HEADINGS = {
     ProviderKind.FEEDBACK: "Feedback systems",

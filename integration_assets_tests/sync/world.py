@@ -38,6 +38,7 @@ CREATE TABLE ranked.company_requests (company_id VARCHAR, request_id VARCHAR, ar
 CREATE TABLE resolved.addresses (voter_id VARCHAR, address VARCHAR);
 CREATE TABLE resolved.contact_addresses (contact_id VARCHAR, address VARCHAR);
 CREATE TABLE resolved.votes (vote_id VARCHAR, request_id VARCHAR, voter_id VARCHAR, company_id VARCHAR);
+CREATE TABLE resolved.request_survivors (request_id VARCHAR, survivor_id VARCHAR);
 """
 
 

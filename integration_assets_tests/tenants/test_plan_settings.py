@@ -81,6 +81,22 @@ def test_what_the_overrides_say_counts(before: Settings):
     assert plan_settings(before, "default") == now
 
 
+def test_what_files_of_requests_say_counts(before: Settings, monkeypatch: pytest.MonkeyPatch):
+    """Which requests count as others, and what is which in a table of one's own: the content, in the same place."""
+    then = plan_settings(before, "default")
+    before.same_requests_path.write_text("request,same_as,note\ncanny:1,canny:2,\n")
+    now = plan_settings(before, "default")
+    assert changed_settings(before, then, now) == "INTEGRATION_ASSETS_SAME_REQUESTS"
+    mapping = before.home / "feedback.toml"
+    mapping.write_text('[requests]\nfile = "requests.csv"\n')
+    monkeypatch.setenv("INTEGRATION_ASSETS_FEEDBACK", "canny,table")
+    monkeypatch.setenv("INTEGRATION_ASSETS_TABLE", str(mapping))
+    both = load_settings()
+    then = plan_settings(both, "default")
+    mapping.write_text('[requests]\nfile = "others.csv"\n')
+    assert changed_settings(both, then, plan_settings(both, "default")) == "INTEGRATION_ASSETS_TABLE"
+
+
 def test_a_plan_that_names_no_settings_is_not_trusted(before: Settings):
     """One of an earlier version; and without secrets, nothing is said of the key."""
     now = plan_settings(before, "default")
