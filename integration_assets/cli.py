@@ -192,7 +192,7 @@ def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
 
 @app.command(
     short_help="Run everything on embedded stand-ins, without an account.",
-    epilog=examples("demo", "demo --keep", "demo --object services", "demo --feedback table"),
+    epilog=examples("demo", "demo --keep", "demo --object services", "demo --feedback canny,table"),
 )
 def demo(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the sandbox servers running at the end.")] = False,
@@ -208,7 +208,8 @@ def demo(
         typer.Option(
             "--feedback",
             help="Where requests and votes come from: "
-            f"{', '.join(spec.name for spec in of_kind(ProviderKind.FEEDBACK))}. `table` reads them from files.",
+            f"{', '.join(spec.name for spec in of_kind(ProviderKind.FEEDBACK))}. `table` reads them from files. "
+            "Several with commas: `canny,table`.",
         ),
     ] = None,
 ) -> None:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rich.console import Console
@@ -32,7 +32,7 @@ from integration_assets.runs.state import Mode
 from integration_assets.sandbox.feedback_systems import OTHER_FEEDBACK_SYSTEMS
 from integration_assets.sandbox.server import CRM_NAMES, Sandbox, SandboxAddresses, build_sandbox, serving
 from integration_assets.sandbox.serving import listening
-from integration_assets.sandbox.table import write_tables
+from integration_assets.sandbox.table import write_calls, write_tables
 from integration_assets.tenants.portal_setup import set_up
 
 DEMO_HOME = Path(".integration_assets") / "demo"
@@ -95,19 +95,30 @@ def served(
 def feedback_from(
     feedback: str | None, sandbox: Sandbox, environment: Mapping[str, str], home: Path
 ) -> Iterator[Mapping[str, str]]:
-    """The same variables with the sample's feedback in files, or in another system that is served for this block."""
-    if feedback in (None, usual(ProviderKind.FEEDBACK).name):
-        yield environment
-        return
-    ours = {name for one in of_kind(ProviderKind.FEEDBACK) for name in one.variables(ENVIRONMENTS)}
-    kept = {name: value for name, value in environment.items() if name not in ours}
-    if feedback == FROM_TABLES:
-        yield {**kept, "INTEGRATION_ASSETS_TABLE": str(write_tables(sandbox.sample.workspace, home / "tables"))}
-        return
-    stand_in = OTHER_FEEDBACK_SYSTEMS[feedback](sandbox.sample)
-    with listening([stand_in.lookalike]) as [origin]:
-        allowed = f"{kept['INTEGRATION_ASSETS_ALLOWED_HOSTS']},{origin.split('/')[2]}"
-        yield {**kept, **stand_in.settings(origin), "INTEGRATION_ASSETS_ALLOWED_HOSTS": allowed}
+    """The same variables with the sample's feedback in files, or in another system that is served for this block.
+
+    With several systems, separated by commas, the files are of sales calls, and some say the same as a request.
+    """
+    names = (feedback or usual(ProviderKind.FEEDBACK).name).split(",")
+    others = {
+        name for one in of_kind(ProviderKind.FEEDBACK) if one.name not in names for name in one.variables(ENVIRONMENTS)
+    }
+    wanted = {name: value for name, value in environment.items() if name not in others}
+    if len(names) > 1:
+        wanted["INTEGRATION_ASSETS_FEEDBACK"] = ",".join(names)
+    with ExitStack() as stack:
+        for name in names:
+            if name == FROM_TABLES and len(names) > 1:
+                mapping, same = write_calls(sandbox.sample.workspace, home / "calls", beside=names[0])
+                wanted |= {"INTEGRATION_ASSETS_TABLE": str(mapping), "INTEGRATION_ASSETS_SAME_REQUESTS": str(same)}
+            elif name == FROM_TABLES:
+                wanted["INTEGRATION_ASSETS_TABLE"] = str(write_tables(sandbox.sample.workspace, home / "tables"))
+            elif name in OTHER_FEEDBACK_SYSTEMS:
+                stand_in = OTHER_FEEDBACK_SYSTEMS[name](sandbox.sample)
+                [origin] = stack.enter_context(listening([stand_in.lookalike]))
+                allowed = f"{wanted['INTEGRATION_ASSETS_ALLOWED_HOSTS']},{origin.split('/')[2]}"
+                wanted |= {**stand_in.settings(origin), "INTEGRATION_ASSETS_ALLOWED_HOSTS": allowed}
+        yield wanted
 
 
 def run_demo(
@@ -121,7 +132,7 @@ def run_demo(
     """Setup, dry run, sync, a second sync, and what there is to see afterwards. Returns the exit code.
 
     `kept_in` is the CRM's object that holds the records; None: one of their own. `feedback` is the feedback system, by
-    its provider's name; None: the usual one.
+    its provider's name, or several with commas; None: the usual one.
 
     Raises:
         ConfigurationError: there is no look-alike of `crm`, it has no such objects, or there is no demo of `feedback`.
@@ -131,8 +142,11 @@ def run_demo(
     if kept_in is not None and crm != CRM_NAMES[0]:
         raise ConfigurationError(f"--object chooses among the objects of {CRM_NAMES[0]}; {crm} has one of its own")
     names = (usual(ProviderKind.FEEDBACK).name, FROM_TABLES, *OTHER_FEEDBACK_SYSTEMS)
-    if feedback not in (None, *names):
-        raise ConfigurationError(f"--feedback must be one of {', '.join(names)}: there is no demo of {feedback}")
+    wanted = [] if feedback is None else feedback.split(",")
+    if unknown := next((one for one in wanted if one not in names or wanted.count(one) > 1), None):
+        raise ConfigurationError(
+            f"--feedback must be one of {', '.join(names)}, or several with commas: there is no demo of {unknown}"
+        )
     began = time.monotonic()
     # From an empty home, so that the first sync has everything to write.
     shutil.rmtree(DEMO_HOME, ignore_errors=True)

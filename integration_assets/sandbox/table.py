@@ -45,6 +45,48 @@ def write_tables(workspace: Workspace, folder: Path) -> Path:
     return path
 
 
+CALLS = """[requests]
+file = "calls.csv"
+
+[requests.columns]
+id = "idea"
+title = "said"
+
+[votes]
+file = "calls_votes.csv"
+
+[votes.columns]
+request_id = "idea"
+voter_email = "of"
+"""
+SAME = 3
+"""Ideas of the calls that are the same as a request."""
+
+
+def write_calls(workspace: Workspace, folder: Path, *, beside: str) -> tuple[Path, Path]:
+    """Write ideas that customers named in calls, which are kept beside the requests of the system `beside`.
+
+    Returns the mapping of the tables, and the file that says which of them are requests there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    people = [user.email for user in workspace.users.values() if user.email]
+    posts = list(workspace.posts.values())[:10]
+    _write(folder / "calls.csv", ("idea", "said"), [(f"call-{at}", post.title) for at, post in enumerate(posts)])
+    voters = [(f"call-{at}", email) for at, _ in enumerate(posts) for email in people[at * 7 : at * 7 + 5]]
+    _write(folder / "calls_votes.csv", ("idea", "of"), voters)
+    same = folder / "same_requests.csv"
+    pairs = [(f"table:call-{at}", f"{beside}:{post.id}", "") for at, post in enumerate(posts[:SAME])]
+    _write(same, ("request", "same_as", "note"), pairs)
+    path = folder / MAPPING
+    path.write_text(CALLS, encoding="utf-8")
+    return path, same
+
+
+def _write(path: Path, header: Row, rows: Iterable[Row]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
 def mapping_of(sources: dict[str, str], rest: str = "") -> str:
     """A mapping of these relations; `sources` are their lines that say where each is."""
     parts = []
