@@ -1,5 +1,5 @@
-"""What several machines share in the PostgreSQL of the registry: run locks and logs of calls.
+"""What several machines share in the PostgreSQL of the registry: run locks, logs of calls, counts of tries.
 
-Without a registry on PostgreSQL they are in files, for one machine. Knows configuration, errors and the protocols of
-the connectors; neither Dagster nor the registry's tables of tenants.
+Without a registry on PostgreSQL they are in files or in memory, for one machine. Knows configuration, errors and the
+protocols of the connectors; neither Dagster nor the registry's tables of tenants.
 """

@@ -29,17 +29,17 @@ Parameters = Mapping[str, object]
 Connection = psycopg.Connection[Row]
 
 # The keep-alive is the lease: a machine that vanished without closing its connections is given up after the silence. A
-# holder that was suspended within a transaction must not keep the others waiting for longer than a lock may.
+# holder that was suspended within a transaction must not keep the others waiting for longer than a lock may. A stricter
+# isolation, should it be the server's default, would see what was there before it had the row.
 _SESSION: LiteralString = """
     SET lock_timeout = '15s'; SET statement_timeout = '15s'; SET idle_in_transaction_session_timeout = '10s';
     SET tcp_keepalives_idle = 10; SET tcp_keepalives_interval = 5; SET tcp_keepalives_count = 3;
-    SET tcp_user_timeout = 25000;
+    SET tcp_user_timeout = 25000; SET default_transaction_isolation = 'read committed';
     SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'
 """
 
 
-# Whatever the server's default is: a stricter level would see what was there before it had the row.
-_BEGIN: LiteralString = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL synchronous_commit = off"
+_BEGIN: LiteralString = "BEGIN; SET LOCAL synchronous_commit = off"
 
 
 class Database:

@@ -1,4 +1,4 @@
-"""Attempt limits: counters in memory, per process. Too many tries wait; they lock nobody out.
+"""Attempt limits: counters in memory, or in PostgreSQL for all processes. Too many tries wait; they lock nobody out.
 
 A login is counted by account *and* address, so that a stranger who guesses from elsewhere uses up tries of their own.
 What keeps a guesser with many addresses slow is a limit of the account from everywhere; a browser that somebody has
@@ -20,6 +20,8 @@ from dataclasses import dataclass, field
 from limits import RateLimitItem, RateLimitItemPerHour, RateLimitItemPerMinute
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
+
+from integration_assets.coordination.tries import PostgresTries
 
 LOGINS_PER_ACCOUNT = 5
 """Tries a minute for one account from one address, whether they succeed or not."""
@@ -48,7 +50,10 @@ class TooManyAttemptsError(Exception):
 
 @dataclass
 class AttemptLimit:
-    """Counts tries by limit and key. `limits` are per minute, `hourly` per hour, both by name."""
+    """Counts tries by limit and key. `limits` are per minute, `hourly` per hour, both by name.
+
+    `shared` counts for all processes; without it each has counts of its own.
+    """
 
     limits: dict[str, int]
     hourly: dict[str, int] = field(default_factory=dict)
@@ -56,7 +61,8 @@ class AttemptLimit:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     now: Callable[[], float] = time.time
     _waiting: int = 0
-    _limiter: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
+    shared: PostgresTries | None = None
+    _own: MovingWindowRateLimiter = field(default_factory=lambda: MovingWindowRateLimiter(MemoryStorage()))
 
     async def count(self, keys: Mapping[str, str]) -> None:
         """Count a try under each key (by the name of its limit); hold it back while one of them is used up.
@@ -65,8 +71,7 @@ class AttemptLimit:
             TooManyAttemptsError: it would have to wait longer than people do, or too many wait already.
         """
         waited = 0.0
-        while not self._counted(keys):
-            seconds = self._until_free(keys)
+        while seconds := await self._asked(keys):
             # Each wait holds a connection: without a bound on both, waiting itself would be the attack.
             if waited + seconds > self.longest_delay or self._waiting >= MOST_WAITING:
                 raise TooManyAttemptsError(math.ceil(seconds))
@@ -81,6 +86,18 @@ class AttemptLimit:
         """Forget the tries counted under these keys."""
         for name, key in keys.items():
             self._limiter.clear(self._item(name), name, key)
+
+    async def _asked(self, keys: Mapping[str, str]) -> float:
+        """Count a try under each key, and return 0; else the seconds until it may be tried again."""
+        if self.shared is None:
+            return 0.0 if self._counted(keys) else self._until_free(keys)
+        # In a thread: a database that does not answer must not keep everybody else's requests waiting.
+        counted = await asyncio.to_thread(self._counted, keys)
+        return 0.0 if counted else await asyncio.to_thread(self._until_free, keys)
+
+    @property
+    def _limiter(self) -> MovingWindowRateLimiter | PostgresTries:
+        return self.shared or self._own
 
     def _counted(self, keys: Mapping[str, str]) -> bool:
         """Count a try under each key, if none is used up."""
@@ -108,7 +125,7 @@ class AttemptLimit:
 
 @dataclass
 class LoginLimit(AttemptLimit):
-    """Counts logins. `device_key` signs the cookies of browsers that somebody has logged in with, while we run."""
+    """Counts logins. `device_key` signs the cookies of browsers that somebody has logged in with."""
 
     device_key: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
 
@@ -167,12 +184,17 @@ def counted_address(host: str) -> str:
     return str(address.ipv4_mapped or ipaddress.ip_network((address, IPV6_PREFIX), strict=False))
 
 
-def login_limit() -> LoginLimit:
-    """For logins."""
-    return LoginLimit({"account": LOGINS_PER_ACCOUNT, "address": LOGINS_PER_ADDRESS}, hourly=dict(LOGINS_PER_HOUR))
+def login_limit(shared: PostgresTries | None = None, device_key: bytes | None = None) -> LoginLimit:
+    """For logins; with `shared` and `device_key` for all processes that have them."""
+    return LoginLimit(
+        {"account": LOGINS_PER_ACCOUNT, "address": LOGINS_PER_ADDRESS},
+        hourly=dict(LOGINS_PER_HOUR),
+        shared=shared,
+        device_key=device_key or secrets.token_bytes(32),
+    )
 
 
-def connection_test_limit() -> AttemptLimit:
-    """For connection tests, by `tenant`."""
+def connection_test_limit(shared: PostgresTries | None = None) -> AttemptLimit:
+    """For connection tests, by `tenant`; with `shared` for all processes that have it."""
     # No delay: a test runs in a thread of its own request, and waiting would block that thread for others.
-    return AttemptLimit({"tenant": TESTS_PER_TENANT}, longest_delay=0.0)
+    return AttemptLimit({"tenant": TESTS_PER_TENANT}, longest_delay=0.0, shared=shared)

@@ -86,7 +86,7 @@ async def login(request: Request) -> Response:
     if session is None:
         return render_login(request, HTTPStatus.UNAUTHORIZED, error=REFUSED, login=name)
     # Only after the right password: before it, an attacker could reset the counters with a name alone.
-    site.logins.succeeded(account=name, address=address, device=device)
+    await to_thread.run_sync(lambda: site.logins.succeeded(account=name, address=address, device=device))
     # What this browser had is over: whoever put it there, or left it, does not go on beside the new session.
     if before := request.cookies.get(site.cookie):
         await to_thread.run_sync(log_out, site.registry, before)

@@ -9,7 +9,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import registry
 from integration_assets.web.app import create_app
 from integration_assets.web.connections import HEAD_BYTES, IDLE_SECONDS, Connection
-from integration_assets.web.site import Site, checked_origin
+from integration_assets.web.site import Site, checked_origin, opened_site
 
 LOOPBACK = "127.0.0.1"
 STOP_SECONDS = 5
@@ -31,7 +31,7 @@ def run_pages(settings: Settings, *, host: str, port: int, origin: str | None, p
     with registry(settings) as opened:
         if opened is None:
             raise ConfigurationError("there is no registry yet: `integration-assets tenants add` makes one")
-        site = Site(settings, opened, seen_as, metrics_token=token)
+        site = opened_site(settings, opened, seen_as, metrics_token=token)
         server = uvicorn.Server(server_config(site, host=host, port=port, proxy=proxy))
         server.run()
 

@@ -9,8 +9,11 @@ from pydantic import SecretStr
 from starlette.requests import Request
 
 from integration_assets.config import Settings
+from integration_assets.coordination.database import shared_database
+from integration_assets.coordination.tries import PostgresTries
 from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import Registry
+from integration_assets.tenants.registry.login import device_key
 from integration_assets.web.attempt_limits import AttemptLimit, LoginLimit, connection_test_limit, login_limit
 
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -62,6 +65,22 @@ class Site:
             return frozenset({own})
         port = own.rpartition(":")[2]
         return frozenset({own, *(f"{host}:{port}" for host in LOOPBACK_HOSTS)})
+
+
+def opened_site(settings: Settings, registry: Registry, origin: str, metrics_token: SecretStr | None = None) -> Site:
+    """The application to be served, with counters that all processes share where the registry is on PostgreSQL."""
+    database = shared_database(settings)
+    if database is None:
+        return Site(settings, registry, origin, metrics_token=metrics_token)
+    tries = PostgresTries(database)
+    return Site(
+        settings,
+        registry,
+        origin,
+        metrics_token=metrics_token,
+        logins=login_limit(tries, device_key(registry)),
+        tests=connection_test_limit(tries),
+    )
 
 
 def checked_origin(origin: str) -> str:

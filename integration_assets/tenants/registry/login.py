@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import secrets
 from datetime import UTC, datetime, timedelta
 
@@ -111,6 +112,13 @@ def _unchanged(session: Session, user_id: str, password_hash: str) -> User | Non
     wanted = select(User).where(User.id == user_id, User.password_hash == password_hash, User.enabled.is_(True))
     # Locked: whoever sets a password waits for us, and then ends the session that we begin here.
     return session.scalars(wanted.with_for_update()).first()
+
+
+def device_key(registry: Registry) -> bytes:
+    """The key that signs cookies of known browsers, the same in every process that has the registry and its key."""
+    key = registry.transact(lambda session: registry.keyring.active(session, AUDIT))
+    # Of the trail's key, but not itself: what signs cookies must open nothing.
+    return hmac.new(key.raw, b"integration_assets cookies of known browsers", hashlib.sha256).digest()
 
 
 def find_session(registry: Registry, token: str, *, now: datetime | None = None) -> LoggedIn | None:
