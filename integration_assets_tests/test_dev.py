@@ -106,6 +106,16 @@ def test_what_was_asked_of_the_log_reaches_the_processes_that_dagster_starts(
     assert command[command.index("3000") + 1 :] == format_options
 
 
+@pytest.mark.parametrize(
+    ("ended", "code"), [(0, 0), (-signal.SIGTERM, 0), (-signal.SIGINT, 0), (-signal.SIGKILL, -9), (3, 3)]
+)
+def test_a_ui_that_is_told_to_stop_has_ended_well(home, monkeypatch, ended, code):
+    """Also where Dagster could not listen to the signal yet; any other end stays what it is."""
+    monkeypatch.setattr("integration_assets.dev.run_to_its_end", lambda *_: ended)
+    monkeypatch.setenv("CANNY_API_KEY", "key-of-somebody")
+    assert run_dev(3000) == code
+
+
 def test_a_command_that_is_not_there_is_named() -> None:
     """Wrong usage in one line, not a stack trace."""
     with pytest.raises(ConfigurationError, match="no-such-program: no such program on the PATH"):

@@ -20,8 +20,8 @@ from integration_assets_tests.proofs.registry import Row, Scale, proof
 
 ROOT = Path(__file__).parents[3]
 PRODUCT = "integration_assets"
-LOCK = "requirements-dev.lock"
-"""Has everything that `requirements.lock` has."""
+LOCKS = ("requirements-dev.lock", "deploy/requirements.lock")
+"""Both have everything that `requirements.lock` has."""
 BASELINE = ".secrets.baseline"
 LIMIT_SECONDS = 600
 MOST_SUPPRESSIONS = 5
@@ -118,7 +118,8 @@ def _pairs(results: Mapping[str, list[dict[str, Any]]]) -> set[tuple[str, str]]:
 def audit() -> Found:
     """Known vulnerabilities of every package that the locks name."""
     arguments = ("--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json")
-    return vulnerabilities(_run("pip-audit", *arguments, "--requirement", LOCK).stdout)
+    named = (word for lock in LOCKS for word in ("--requirement", lock))
+    return vulnerabilities(_run("pip-audit", *arguments, *named).stdout)
 
 
 def vulnerabilities(report: str) -> Found:
