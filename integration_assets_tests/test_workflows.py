@@ -219,7 +219,8 @@ def test_a_dry_run_writes_nothing_and_leaves_the_plan(github: Hosted, world: Wor
     assert len(list(artefacts.glob("*.html"))) == 1
 
 
-@pytest.mark.proof  # five cold commands: more than a minute on a busy machine
+@pytest.mark.proof
+@pytest.mark.long  # five cold commands: more than a minute on a busy machine
 def test_a_held_plan_is_released_by_its_hash_on_another_machine(github: Hosted, world: World):
     """The first apply to production is held and red, with its plan to look at; only that plan's hash releases it."""
     held, artefacts = github.run("sync", inputs__environment="production")

@@ -90,7 +90,8 @@ def test_a_second_sync_makes_the_calls_of_the_formula_and_no_write(sample: World
     assert calls["hubspot"] == 8 + 5 + 2 + 1 + 1 + 2 + 3 + 1
 
 
-@pytest.mark.proof  # the benchmarks' small world, twice
+@pytest.mark.proof
+@pytest.mark.long  # the benchmarks' small world, twice
 def test_syncs_of_a_whole_portal_stay_as_close_to_the_floor() -> None:
     """500 requests, 20,000 votes, 2,000 companies: hardly a call more than their work takes, and again no write."""
     whole = build_sample(requests=500, votes=20_000, companies=2_000)

@@ -75,7 +75,7 @@ def slow_writes(world: World) -> Iterator[threading.Event]:
         world.lookalike().faults.remove(fault)
 
 
-@pytest.mark.parametrize("policy", [ASK, FORCE])
+@pytest.mark.parametrize("policy", [ASK, pytest.param(FORCE, marks=pytest.mark.long)])
 def test_a_terminated_run_is_over_and_the_next_one_of_the_queue_goes_on(desk: Desk, policy: str) -> None:
     """The one behind it begins when it has let go, and writes the rest; one that is cancelled in the queue is gone."""
     with slow_writes(desk.world) as arrived:

@@ -74,7 +74,9 @@ def test_the_demo_shows_the_main_job_whatever_else_is_configured(
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("kept_in", ["services", "projects", "tickets"])
+@pytest.mark.parametrize(
+    "kept_in", ["services", *(pytest.param(name, marks=pytest.mark.long) for name in ("projects", "tickets"))]
+)
 def test_the_demo_runs_on_a_smaller_plan(
     ready: World, home: Path, monkeypatch: pytest.MonkeyPatch, kept_in: str
 ) -> None:
@@ -98,7 +100,11 @@ def test_the_demo_runs_on_a_smaller_plan(
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("feedback", [*OTHER_FEEDBACK_SYSTEMS, "canny,table"])
+@pytest.mark.parametrize(
+    "feedback",
+    # Each of them with each CRM: the proofs of pairs.
+    ["canny,table", *(pytest.param(one, marks=pytest.mark.long) for one in OTHER_FEEDBACK_SYSTEMS)],
+)
 def test_the_demo_runs_on_another_feedback_system(
     ready: World, home: Path, monkeypatch: pytest.MonkeyPatch, feedback: str
 ) -> None:

@@ -322,8 +322,10 @@ def test_killed_between_slack_and_its_last_word(synced: World, parent: WarmParen
     "how",
     [
         {"status": 404, "body": b"no_team"},
-        {"status": 200, "body": b'{"ok":false,"error":"token_revoked"}'},
-        {"status": 200, "body": b'{"ok":false,"error":"not_in_channel"}'},
+        *(
+            pytest.param({"status": 200, "body": b'{"ok":false,"error":"%s"}' % word}, marks=pytest.mark.long)
+            for word in (b"token_revoked", b"not_in_channel")
+        ),
     ],
 )
 def test_summary_slack_refused_is_posted_once_later(synced: World, how: dict[str, Any]) -> None:

@@ -200,6 +200,7 @@ def test_the_doctor_names_the_variable_of_the_own_authority(company: Company) ->
     assert not shows_the_password(company, ran)
 
 
+@pytest.mark.long
 def test_dagsters_own_command_line_inherits_the_network(company: Company) -> None:
     """`dagster job execute`, as a scheduler of one's own calls it."""
     company.world.edit_request("crash", title="Crash by Dagster")

@@ -44,9 +44,8 @@ def test_a_sync_ends_as_it_did_whatever_the_output_can_show(ready: World, encodi
     "line",
     [
         "$RUN sync | true",
-        "$RUN sync >&-",
         "$RUN sync >&- 2>&- <&-",
-        f"$RUN sync >{FULL}",
+        *(pytest.param(line, marks=pytest.mark.long) for line in ("$RUN sync >&-", f"$RUN sync >{FULL}")),
         f"$RUN sync >{FULL} 2>{FULL}",
     ],
 )

@@ -76,7 +76,10 @@ ENDINGS = {
 }
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "ending",
+    ["failed", *(pytest.param(ending, marks=pytest.mark.long) for ending in ENDINGS if ending != "failed")],
+)
 def test_a_problem_is_told_once_and_its_recovery(scheduled: Scheduled, ending: str) -> None:
     """Three runs that end the same way are one message; the first good one says what is over; then it is as always."""
     spoil, title = ENDINGS[ending]

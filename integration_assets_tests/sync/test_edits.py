@@ -324,6 +324,7 @@ def test_any_history_of_a_field_is_judged_by_its_last_common_value(
 
 
 @pytest.mark.proof
+@pytest.mark.long
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(field=st.sampled_from(EDITABLE), story=steps)
 def test_many_histories_of_a_field_are_judged_by_their_last_common_value(

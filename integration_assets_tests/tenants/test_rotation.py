@@ -54,7 +54,7 @@ def test_a_rotation_killed_at_any_commit_goes_on(settings: Settings, secrets: di
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize("moment", ["before_commit", "after_commit"])
+@pytest.mark.parametrize("moment", ["before_commit", pytest.param("after_commit", marks=pytest.mark.long)])
 def test_a_reencryption_killed_at_any_commit_goes_on(settings: Settings, secrets: dict[Spot, str], moment: str) -> None:
     """After each kill everything opens; run again, no old data key is left."""
     wrong = list(killed_at_every_commit(settings, secrets, reencrypted, moment))
