@@ -108,6 +108,7 @@ class Neighbour(msgspec.Struct, frozen=True):
     companies: int
     arr: Decimal
     companies_without_rate: int
+    status: str | None
 
 
 class Company(msgspec.Struct, frozen=True):

@@ -115,6 +115,8 @@ def test_companies_of_a_request_come_in_pages(ann: Client) -> None:
         named += found
     assert len(set(named)) == COMPANIES
     assert 'href="/requests/r?page=2#companies"' in ann.http.get("/requests/r").text
+    # What stands around it may have shipped: its status stands beside it.
+    assert '>Themes</a> <span class="badge status-complete">complete</span>' in ann.http.get("/requests/r").text
     assert "past the last company" in ann.http.get("/requests/r?page=9").text
 
 
@@ -129,7 +131,7 @@ def test_a_company_has_open_requests_first(ann: Client) -> None:
 def test_votes_that_somebody_can_map_come_first(ann: Client) -> None:
     """Domains by votes; personal mail and people without an address are summed below, whatever their number."""
     shown = ann.http.get("/unresolved").text
-    assert "9 votes in all. These domains need a company, those with most votes first: 2, 3 votes." in shown
+    assert "9 votes in all. These domains need a company, those with most votes first: 2 domains, 3 votes." in shown
     assert shown.index("big.example") < shown.index("small.example") < shown.index("Nothing to map")
     assert "5 votes of 1 domain: personal mail" in shown
     assert "1 vote: no e-mail address" in shown

@@ -16,7 +16,8 @@ SELECT
     requests.title,
     requests.companies,
     requests.arr,
-    requests.companies_without_rate
+    requests.companies_without_rate,
+    requests.status
 FROM ranked.feature_requests AS requests
 CROSS JOIN this
 WHERE abs(requests.rank_by_arr - this.rank_by_arr) <= 1
@@ -28,7 +29,8 @@ SELECT
     requests.title,
     requests.companies,
     requests.arr,
-    requests.companies_without_rate
+    requests.companies_without_rate,
+    requests.status
 FROM ranked.feature_requests AS requests
 CROSS JOIN this
 WHERE abs(requests.rank_by_companies - this.rank_by_companies) <= 1
