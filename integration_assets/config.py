@@ -289,7 +289,8 @@ class Settings(_OfProviders):
     # where things live
     home: Path = Field(default=Path(".integration_assets"), validation_alias="INTEGRATION_ASSETS_HOME")
     environment: Environment = Field(default=Environment.SANDBOX, validation_alias="INTEGRATION_ASSETS_ENVIRONMENT")
-    store_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_STORE_URL")
+    # Not shown: the URL of a lake may hold a password.
+    store_url: str | None = Field(default=None, repr=False, validation_alias="INTEGRATION_ASSETS_STORE_URL")
     overrides: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_OVERRIDES")
     same_requests: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_SAME_REQUESTS")
     share_published: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_SHARE_PUBLISHED")

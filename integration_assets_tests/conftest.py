@@ -1,4 +1,4 @@
-"""What tests of several rooms share: the sandbox, served on loopback."""
+"""What tests of several rooms share: the sandbox, served on loopback, and a PostgreSQL."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import Sandbox, SandboxAddresses, build_sandbox, serving
+from integration_assets_tests.support.postgresql import running_postgresql
 
 # Everything the tests ask is on this machine, where no proxy of it is needed.
 for _name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
@@ -68,3 +69,10 @@ def small_sandbox() -> Iterator[Served]:
     made = build_sandbox(build_sample(requests=40, votes=400, companies=120), plan=None, slack_interval=0)
     with serving(made) as addresses:
         yield Served(made, addresses)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """URL of a PostgreSQL server of our own."""
+    with running_postgresql() as server:
+        yield server.url

@@ -38,7 +38,8 @@ from integration_assets.runs.launch import JOB_TAG
 from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.runs.slack_delivery import slack_poster
 from integration_assets.runs.state import Mode
-from integration_assets.staging.store import make_private_directory, open_store, store_path
+from integration_assets.staging.lock import fence_path
+from integration_assets.staging.store import StorePlace, make_private_directory, open_store, store_place
 from integration_assets.tenants.integrations import feedback_for, id_prefix
 from integration_assets.tenants.settings import settings_for
 from integration_assets.whole_files import read_or_empty, write_whole
@@ -167,11 +168,11 @@ async def ask_tenant(tenant: str, operator: Settings, settings_of: Callable[[str
         raise
     path = asked_path(settings, tenant)
     asked = read_asked(path)
-    store = store_path(settings.home, settings.store_url, settings.environment, tenant)
+    store = store_place(settings, settings.environment, tenant)
     notes: list[str] = []
     answer = Answer(Changed.NO)
     # A store that is as it was holds no message that waits: what does not change need not be opened.
-    if newest != asked.newest or file_state(store) != asked.store:
+    if newest != asked.newest or store_state(store) != asked.store:
         # A run holds the store or is about to, and reads what changed anyway; it must not find the store taken.
         if runs.is_under_way(tenant):
             return Answer(Changed.UNKNOWN, notes=(f"{tenant}: a sync is under way, it reads what changed",))
@@ -184,7 +185,7 @@ async def ask_tenant(tenant: str, operator: Settings, settings_of: Callable[[str
             # Kept only once Dagster has the run: what is asked for in vain is asked for again.
             answer = Answer(Changed.YES, run_key)
         else:
-            write_asked(path, Asked(dict(newest), None if waits else file_state(store)))
+            write_asked(path, Asked(dict(newest), None if waits else store_state(store)))
     await asyncio.to_thread(_post_alerts, operator, tenant, notes)
     return msgspec.structs.replace(answer, notes=tuple(f"{tenant}: {note}" for note in notes))
 
@@ -206,7 +207,7 @@ def _tell_refusal(operator: Settings, tenant: str, error: CredentialError) -> No
 
 
 def _look_into_store(
-    operator: Settings, tenant: str, store: Path, asked: Asked, newest: Newest, notes: list[str]
+    operator: Settings, tenant: str, store: StorePlace, asked: Asked, newest: Newest, notes: list[str]
 ) -> tuple[dict[str, str], bool]:
     """The newest records that are not stored and were not seen before, by list; and whether messages still wait."""
     # Opening it would make one, for a tenant that perhaps nobody ever runs.
@@ -289,6 +290,11 @@ def write_asked(path: Path, asked: Asked) -> None:
         raise PermanentError(
             f"{path} cannot be written: {error.strerror}; check the disk and its permissions"
         ) from error
+
+
+def store_state(store: StorePlace) -> FileState | None:
+    """State of a staging store; None when there is none. A lake has the state of its last holder on this machine."""
+    return file_state(store.path if store.lake is None else fence_path(store.path))
 
 
 def file_state(path: Path) -> FileState | None:

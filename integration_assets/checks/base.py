@@ -91,14 +91,6 @@ def query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Sequence
     return connection.execute(read_sql(f"checks/{name}"), list(parameters)).fetchall()
 
 
-def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    """Tell whether a table exists: those of later stages do not before their first run."""
-    found = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", [schema, table]
-    ).fetchall()
-    return bool(found)
-
-
 def sample(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> tuple[Mapping[str, str], ...]:
     """The first rows as text, for a result."""
     # As text: exact decimals stay exact wherever a result is shown.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import duckdb
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, query, reaches, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, query, reaches, sample
 from integration_assets.reporting.text import percent
+from integration_assets.staging.tables import has_table
 
 NAME, ASSET = "votes_matched", "domain_resolved_votes"
 

@@ -8,8 +8,9 @@ from typing import Any
 
 import duckdb
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, query, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, query, sample
 from integration_assets.reporting.text import clean, clip, count, money
+from integration_assets.staging.tables import has_table
 
 ASSET = "domain_resolved_votes"
 NAMED = 3

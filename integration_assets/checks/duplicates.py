@@ -6,7 +6,8 @@ from functools import partial
 
 import duckdb
 
-from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, GateSettings, has_table, query, sample
+from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, GateSettings, query, sample
+from integration_assets.staging.tables import has_table
 
 _UNIQUE: dict[str, tuple[str, str, str, str]] = {
     "request_ids_unique": ("raw_feature_requests", "repeated_request_ids", "request ids", "Request ids are unique."),

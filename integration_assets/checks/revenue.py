@@ -6,9 +6,10 @@ import re
 
 import duckdb
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, has_table, query, reaches, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, query, reaches, sample
 from integration_assets.reporting.text import amount as money_amount
 from integration_assets.reporting.text import clean, clip, count, money, percent
+from integration_assets.staging.tables import has_table
 
 ASSET = "domain_resolved_votes"
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import duckdb
 import msgspec
 
-from integration_assets.checks.base import Check, CheckResult, GateSettings, Severity, has_table, query, sample
+from integration_assets.checks.base import Check, CheckResult, GateSettings, Severity, query, sample
 from integration_assets.config import Environment
 from integration_assets.models import LiveSchema
+from integration_assets.staging.tables import has_table
 from integration_assets.sync.company_rollups import ROLLUPS
 from integration_assets.sync.drift import RAISE_LIMIT, Drift, environments_differ, target_problems
 from integration_assets.sync.drift import Severity as DriftSeverity

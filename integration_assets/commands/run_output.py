@@ -14,7 +14,7 @@ from integration_assets.reporting.advice import release_command
 from integration_assets.reporting.slack_preview import show_slack
 from integration_assets.reporting.terminal import show_plan, show_summary
 from integration_assets.runs.result import RunResult
-from integration_assets.staging.store import open_store, store_path
+from integration_assets.staging.store import open_store, store_place
 from integration_assets.sync.operations import read_operations
 from integration_assets.sync.plan_file import export_plan
 from integration_assets.sync.plan_store import Plan, load_plan
@@ -45,7 +45,7 @@ def show_saved_plan(
             # The run's own error says why; that the file is missing must not surprise whoever reads it next.
             console.print(Text(f"no plan was made, so none was saved to {out}", style="yellow"), soft_wrap=True)
         return
-    with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "plan") as connection:
+    with open_store(store_place(settings, settings.environment, tenant), "plan") as connection:
         plan = load_plan(connection, ending.plan_id)
         _show(console, connection, plan, ending, lines)
         if out:
@@ -58,7 +58,7 @@ def show_undo(console: Console, settings: Settings, tenant: str, ending: RunResu
     """The plan of an undo with its first `lines` changes; returns how many changes it has."""
     if ending.plan_id is None:
         return 0
-    with open_store(store_path(settings.home, settings.store_url, settings.environment, tenant), "undo") as connection:
+    with open_store(store_place(settings, settings.environment, tenant), "undo") as connection:
         plan = load_plan(connection, ending.plan_id)
         # An undo without changes has nothing to show; its summary says so.
         if plan.operations:

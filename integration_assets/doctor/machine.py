@@ -143,7 +143,7 @@ async def staging_store(context: DoctorContext) -> CheckOutcome:
         return failed(error, "do what the message says")
     if facts is None:
         return ok("none yet: the first run makes it")
-    return ok(f"{facts.path} opens, {size(facts.bytes)}, nobody holds it")
+    return ok(f"{facts.place} opens, {size(facts.bytes)}, nobody holds it")
 
 
 async def known_store(context: DoctorContext) -> StoreFacts | None:
@@ -167,7 +167,7 @@ async def ledger(context: DoctorContext) -> CheckOutcome:
     # Undo and recovery read the ledger only: a run on a damaged one could write twice.
     if facts.ledger.problems:
         return fail(
-            "; ".join(facts.ledger.problems), f"restore {facts.path} from a backup, or move it away and run again"
+            "; ".join(facts.ledger.problems), f"restore {facts.place} from a backup, or move it away and run again"
         )
     return ok(f"{facts.ledger.rows:,} entries, none missing; the newest plan has its hash")
 

@@ -15,10 +15,12 @@ from pathlib import Path
 import msgspec
 from pydantic import SecretStr
 
-from integration_assets.config import Settings
+from integration_assets.config import DEFAULT_TENANT, Settings
 from integration_assets.doctor.context import DoctorContext, NotTriedError, in_thread
 from integration_assets.doctor.findings import CheckOutcome, ok, warn
+from integration_assets.errors import ConfigurationError
 from integration_assets.providers import PROVIDERS
+from integration_assets.staging.store import store_place
 
 FILES = (
     ".env",
@@ -96,7 +98,14 @@ def places(home: Path) -> list[Path]:
 def known_secrets(settings: Settings) -> tuple[str, ...]:
     """The credentials of this run."""
     values = (getattr(settings, field) for field in type(settings).model_fields)
-    return tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+    secrets = tuple(value.get_secret_value() for value in values if isinstance(value, SecretStr))
+    # A wrong URL is told by the check of the store.
+    with suppress(ConfigurationError):
+        lake = store_place(settings, settings.environment, DEFAULT_TENANT).lake
+        # Not the whole URL: most often it is a folder, whose name may stand anywhere.
+        if lake is not None and lake.password is not None:
+            return *secrets, lake.password.get_secret_value()
+    return secrets
 
 
 def search(folders: Iterable[Path], secrets: Iterable[str]) -> Iterator[Found]:

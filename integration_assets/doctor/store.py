@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 import duckdb
 import msgspec
@@ -13,7 +12,7 @@ from integration_assets.doctor.context import DoctorContext, in_thread
 from integration_assets.providers import of_kind
 from integration_assets.staging import room
 from integration_assets.staging.publishing import published_path
-from integration_assets.staging.store import open_store, store_path
+from integration_assets.staging.store import StorePlace, open_store, store_place
 from integration_assets.sync.operations import plan_hash, read_operations
 from integration_assets.sync.plan_store import hash_header, load_plan
 from integration_assets.sync.portal import pinned_portal
@@ -28,13 +27,13 @@ class LedgerFacts(msgspec.Struct, frozen=True):
 
 
 class StoreFacts(msgspec.Struct, frozen=True):
-    """The store of one tenant and environment. `bytes`: its files. Times are UTC.
+    """The store of one tenant and environment, at `place`. `bytes`: its file. Times are UTC.
 
     `open_runs`: id and beginning of runs that did not end. `unsent`: messages Slack has not confirmed. `last_run`: when
     and how it ended. `calls_needed`: CRM calls of the newest run and of what is planned and not applied.
     """
 
-    path: Path
+    place: str
     bytes: int
     pinned: str | None = None
     ledger: LedgerFacts = LedgerFacts(0, (), 0)
@@ -56,32 +55,32 @@ async def store_facts(context: DoctorContext) -> StoreFacts | None:
     return await context.once("store", lambda: in_thread(lambda: _facts(context)))
 
 
-def place_of(context: DoctorContext) -> Path:
-    """Return the path of the store.
+def place_of(context: DoctorContext) -> StorePlace:
+    """Return the place of the store.
 
     Raises:
-        ConfigurationError: its place is no directory of DuckDB files.
+        ConfigurationError: its place is no directory of DuckDB files and no lake.
     """
-    return store_path(context.operator.home, context.operator.store_url, context.environment, context.tenant)
+    return store_place(context.operator, context.environment, context.tenant)
 
 
 def bytes_of(context: DoctorContext) -> int:
     """Bytes of what the last run left: the store and what it published."""
     return room.bytes_of(
-        (place_of(context), published_path(context.operator.home, context.environment, context.tenant))
+        (place_of(context).path, published_path(context.operator.home, context.environment, context.tenant))
     )
 
 
 def _facts(context: DoctorContext) -> StoreFacts | None:
-    path = place_of(context)
+    place = place_of(context)
     # Opening it would create an empty store, and the doctor leaves nothing behind.
-    if not path.exists():
+    if not place.exists():
         return None
-    with open_store(path, "doctor") as connection:
+    with open_store(place, "doctor") as connection:
         runs = connection.execute("SELECT run_id, started_at FROM sync.open_runs ORDER BY started_at").fetchall()
         unsent = connection.execute("SELECT count(*) FROM sync.outbox").fetchall()[0][0]
         return StoreFacts(
-            path=path,
+            place=str(place),
             bytes=bytes_of(context),
             pinned=pinned_portal(connection, context.environment),
             ledger=_ledger(connection),

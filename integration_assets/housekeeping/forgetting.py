@@ -23,7 +23,7 @@ from integration_assets.resolution.overrides import normalised_match, read_overr
 from integration_assets.runs.in_process import INSTANCE_CONFIG, dagster_home
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.rewriting import rewrite_store
-from integration_assets.staging.store import HeldStore, hold_store, store_path
+from integration_assets.staging.store import HeldStore, hold_store, store_place
 from integration_assets.staging.transactions import transaction
 from integration_assets.tenants.removal import PUT_AWAY, files_of
 from integration_assets.whole_files import write_whole
@@ -69,21 +69,28 @@ def forget_person(
     any more. Doing it twice finds nothing the second time.
 
     Raises:
-        ConfigurationError: the address is none.
+        ConfigurationError: the address is none, or the stores are lakes.
         LockError: a run or a command is at work in one of the stores.
         PermanentError: a store or file cannot be read or written; what was done up to there stays done.
     """
     if split_address(address) is None:
         raise ConfigurationError("that is no e-mail address: nothing was looked for")
+    stores = [(environment, store_place(settings, environment, tenant)) for environment in environments]
+    # Rows of a lake stay in its older snapshots, its statistics and PostgreSQL's own files: nothing to call forgotten.
+    if lakes := [str(place) for _, place in stores if place.lake is not None and place.exists()]:
+        raise ConfigurationError(
+            f"`forget` does not reach what a lake keeps of earlier rows ({lakes[0]}): nothing was changed; see how to "
+            "do it by hand in docs/operations/lake.md"
+        )
     person = Person(address, ids)
     places: list[Place] = []
     notes: list[str] = []
     with ExitStack() as stack:
         # All locks before the first change: half of it done and the other half refused would look like all of it.
         held = [
-            (environment, path, stack.enter_context(hold_store(path, WHAT)))
-            for environment in environments
-            if (path := store_path(settings.home, settings.store_url, environment, tenant)).exists()
+            (environment, place.path, stack.enter_context(hold_store(place, WHAT)))
+            for environment, place in stores
+            if place.exists()
         ]
         known = {environment: ids_in_store(store.connection, person) for environment, _, store in held}
         found = {one for each in known.values() for of_kind in each.values() for one in of_kind}

@@ -10,6 +10,7 @@ import msgspec
 
 from integration_assets.reporting.text import amount, clean, clip, money
 from integration_assets.sql import read_sql
+from integration_assets.staging.tables import has_table
 
 
 class DealAtStake(msgspec.Struct, frozen=True):
@@ -43,12 +44,7 @@ def read_deals(
     connection: duckdb.DuckDBPyConnection, *, limit: int, request_id: str | None = None
 ) -> list[DealAtStake]:
     """Read the largest open deals behind a request, or behind any open one; none of what an older version published."""
-    found = connection.execute(
-        """
-        SELECT 1 FROM information_schema.tables WHERE table_schema = 'ranked' AND table_name = 'deals_at_stake'
-        """
-    ).fetchall()
-    if not found:
+    if not has_table(connection, "ranked", "deals_at_stake"):
         return []
     rows = connection.execute(
         read_sql("reporting/deals_at_stake"), {"request_id": request_id, "most_rows": limit}

@@ -145,9 +145,11 @@ def _posted(
 
 def _abandoned(connection: duckdb.DuckDBPyConnection, own: str) -> list[str]:
     """Forget messages whose run died while sending them; return a line about each."""
+    # Asked for first: DuckLake does not say what it deletes.
     rows = connection.execute(
-        "DELETE FROM sync.outbox WHERE state = 'sending' AND run_id != ? RETURNING run_id", [own]
+        "SELECT run_id FROM sync.outbox WHERE state = 'sending' AND run_id != ?", [own]
     ).fetchall()
+    connection.execute("DELETE FROM sync.outbox WHERE state = 'sending' AND run_id != ?", [own])
     return [
         f"the summary of run {run_id} may not have reached Slack: the run died while sending it, it is not repeated"
         for (run_id,) in sorted(rows)

@@ -22,6 +22,7 @@ from integration_assets.providers import usual
 from integration_assets.reporting.quarantine import QuarantineLine, read_quarantine
 from integration_assets.reporting.text import clean, count, money
 from integration_assets.sql import read_sql
+from integration_assets.staging.tables import has_table
 from integration_assets.whole_files import READABLE, write_whole
 
 MOST_CURRENCIES = 5
@@ -426,8 +427,6 @@ def _rows(
     needs: tuple[str, str],
 ) -> list[tuple[Any, ...]]:
     """Rows of `sql/reporting/<name>.sql`; none when the table it reads does not exist yet."""
-    found = connection.execute(
-        "SELECT 1 FROM information_schema.tables WHERE table_schema = ? AND table_name = ?", list(needs)
-    ).fetchall()
+    found = has_table(connection, *needs)
     # A run that failed early has no such tables yet, and still needs a summary.
     return connection.execute(read_sql(f"reporting/{name}"), parameters or None).fetchall() if found else []

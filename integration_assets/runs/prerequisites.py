@@ -9,6 +9,7 @@ import duckdb
 
 from integration_assets.errors import LaunchError
 from integration_assets.runs.launch import PLAN_STAGE, RANK_STAGE, READ_STAGE, RESOLVE_STAGE, WRITE_STAGE, Scope
+from integration_assets.staging.tables import has_table
 
 READ_ASSETS = "raw_feature_requests, raw_votes, raw_crm_companies"
 READ_INPUTS = ("feature_requests", "votes", "companies")
@@ -57,17 +58,9 @@ def _was_read(inputs: tuple[str, ...], connection: duckdb.DuckDBPyConnection) ->
 
 def was_resolved(connection: duckdb.DuckDBPyConnection) -> bool:
     """True if a run has ever resolved votes in this store."""
-    return _has_table(connection, "resolved", "counted_votes")
+    return has_table(connection, "resolved", "counted_votes")
 
 
 def was_ranked(connection: duckdb.DuckDBPyConnection) -> bool:
     """True if a run has ever ranked in this store: its tables are made by the first one that does."""
-    return _has_table(connection, "ranked", "rank_history")
-
-
-def _has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) -> bool:
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = ? AND table_name = ?",
-        [schema, table],
-    ).fetchall()
-    return bool(found)
+    return has_table(connection, "ranked", "rank_history")

@@ -62,7 +62,7 @@ from integration_assets.runs.state import UNDO_MODES, Mode, RunState, first_line
 from integration_assets.sql import read_sql
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.room import check_room, has_too_many_open_files, is_disk_full
-from integration_assets.staging.store import HeldStore, hold_store, store_path
+from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_place
 from integration_assets.sync.undo import LAST
 from integration_assets.tenants.registry.words import Provider
 from integration_assets.tenants.settings import note_outcomes, settings_for
@@ -172,18 +172,18 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         # A wrong file ends the run before the first call, not after a long read.
         overrides(state.settings)
         same_requests(state.settings)
-        path = store_path(state.settings.home, state.settings.store_url, state.environment, state.tenant)
-        store = self._hold_store(path, shared_locks(operator), state, stack)
+        place = store_place(state.settings, state.environment, state.tenant)
+        store = self._hold_store(place, shared_locks(operator), state, stack)
         state.connection, state.lock = store.connection, store.lock
         try:
             self._begin(state, state.settings, store.connection)
         # It opened, so the lock is ours; what fails now is the disk or the file, and another try would not help.
         except duckdb.Error as error:
-            raise PermanentError(f"staging store {path} cannot be written: {first_line(error)}") from error
+            raise PermanentError(f"staging store {place} cannot be written: {first_line(error)}") from error
         self.check_room()
 
     def _hold_store(
-        self, path: Path, shared: SharedLocks | None, state: RunState, stack: contextlib.ExitStack
+        self, place: StorePlace, shared: SharedLocks | None, state: RunState, stack: contextlib.ExitStack
     ) -> HeldStore:
         """Hold the staging store. One that a run holds which Dagster counts as over already is waited for.
 
@@ -197,7 +197,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         deadline, is_told = time.monotonic() + LET_GO_SECONDS, False
         while True:
             try:
-                return stack.enter_context(hold_store(path, f"{RUN_HOLDER}{state.run_id}", shared))
+                return stack.enter_context(hold_store(place, f"{RUN_HOLDER}{state.run_id}", shared))
             except LockError as error:
                 # Only a run that Dagster calls over will let go soon. A command or a live run may hold the store for
                 # hours.
@@ -309,7 +309,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             PermanentError: a disk is nearly full.
         """
         state, settings = self.state, self.settings
-        store = store_path(settings.home, settings.store_url, self.target, state.tenant)
+        store = store_place(settings, self.target, state.tenant).path
         published = published_path(settings.home, self.target, state.tenant)
         records = os.environ.get("DAGSTER_HOME")
         folders = [store.parent, settings.home, *([Path(records)] if records else [])]

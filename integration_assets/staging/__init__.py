@@ -1,5 +1,5 @@
-"""The staging store: one DuckDB database per tenant and environment. Connections, migrations, loading, publishing.
+"""The staging store: a DuckDB file or a DuckLake per tenant and environment. Opening, migrations, loading, publishing.
 
-Knows the canonical records and DuckDB; knows neither Dagster nor any outside system. May import `models`, `errors` and
-`config`.
+Knows the canonical records and DuckDB; knows neither Dagster nor any outside system. May import `models`, `errors`,
+`config` and `connectors.redaction`.
 """

@@ -15,7 +15,7 @@ import fcntl
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -75,6 +75,11 @@ class RunLock:
         self.number = number
         self._shared = shared
         self._files = {lock_path(store): identity}
+        self._others: list[Callable[[], str | None]] = []
+
+    def guard_by(self, lost: Callable[[], str | None]) -> None:
+        """From now on this has to be held as well: `lost` tells why it no longer is, or None."""
+        self._others.append(lost)
 
     def guard_store(self) -> None:
         """From now on the store file itself has to stay the same as well. To be called once it is open."""
@@ -94,7 +99,9 @@ class RunLock:
                 return f"{path.name} was replaced"
         # Files moved away and back again look untouched; the number still tells that another held the lock meanwhile.
         number = _read_number(fence_path(self.store))
-        return None if number == self.number else f"it went from holder {self.number} to {number}"
+        if number != self.number:
+            return f"it went from holder {self.number} to {number}"
+        return next((reason for lost in self._others if (reason := lost())), None)
 
     def check(self) -> None:
         """Return while the lock is ours, on this machine and among machines: to be called before each write outside.

@@ -40,8 +40,29 @@ def known_migrations() -> tuple[Migration, ...]:
     return tuple(sorted(migrations, key=lambda migration: migration.number))
 
 
-def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration] | None = None) -> tuple[str, ...]:
-    """Run what has not run yet; return the names of the migrations that did.
+def migrate(
+    connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration] | None = None, *, at_once: bool = False
+) -> tuple[str, ...]:
+    """Run what has not run yet; return the names of the migrations that did. `at_once`: in a single transaction.
+
+    Raises:
+        ConfigurationError: the store was written by a newer or a different version of the product.
+    """
+    pending = pending_migrations(connection, migrations)
+    if at_once:
+        with transaction(connection):
+            for migration in pending:
+                _apply(connection, migration)
+    else:
+        for migration in pending:
+            _run(connection, migration)
+    return tuple(migration.name for migration in pending)
+
+
+def pending_migrations(
+    connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migration] | None = None
+) -> list[Migration]:
+    """The migrations that have not run yet.
 
     Raises:
         ConfigurationError: the store was written by a newer or a different version of the product.
@@ -49,10 +70,7 @@ def migrate(connection: duckdb.DuckDBPyConnection, migrations: Sequence[Migratio
     migrations = known_migrations() if migrations is None else migrations
     applied = _applied(connection)
     _check_history(applied, migrations)
-    pending = [migration for migration in migrations if migration.number not in applied]
-    for migration in pending:
-        _run(connection, migration)
-    return tuple(migration.name for migration in pending)
+    return [migration for migration in migrations if migration.number not in applied]
 
 
 def check_known(connection: duckdb.DuckDBPyConnection) -> None:
@@ -92,9 +110,13 @@ def _check_history(applied: dict[int, tuple[str, str]], migrations: Sequence[Mig
 
 def _run(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     with transaction(connection):
-        # Together with its record: a migration that broke off in the middle has not run at all.
-        connection.execute(migration.sql)
-        connection.execute(
-            "INSERT INTO ops.migrations VALUES (?, ?, ?, now()::TIMESTAMP)",
-            [migration.number, migration.name, migration.checksum],
-        )
+        _apply(connection, migration)
+
+
+def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
+    # Together with its record, in the caller's transaction: one that broke off in the middle has not run at all.
+    connection.execute(migration.sql)
+    connection.execute(
+        "INSERT INTO ops.migrations VALUES (?, ?, ?, now()::TIMESTAMP)",
+        [migration.number, migration.name, migration.checksum],
+    )

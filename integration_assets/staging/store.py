@@ -7,7 +7,6 @@ foreign programs away.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -15,11 +14,19 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from integration_assets.config import Environment, expanded, why_no_home
 from integration_assets.coordination.run_lock import SharedLocks
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
+from integration_assets.staging.lake import catalogue_error, catalogue_lock, is_catalogue_lost, open_lake
 from integration_assets.staging.lock import RunLock, run_lock
 from integration_assets.staging.migrations import migrate
+from integration_assets.staging.place import (
+    RESERVED_TENANTS,
+    TENANT_NAME,
+    StorePlace,
+    check_tenant,
+    store_path,
+    store_place,
+)
 from integration_assets.staging.room import is_disk_full
 from integration_assets.staging.transactions import transaction
 
@@ -28,80 +35,18 @@ __all__ = [
     "STORAGE_VERSION",
     "TENANT_NAME",
     "HeldStore",
+    "StorePlace",
     "check_tenant",
     "hold_store",
     "make_private_directory",
     "open_store",
     "store_path",
+    "store_place",
     "transaction",
 ]
 
 STORAGE_VERSION = "v1.2.0"
 """File format of every database we write: DuckDB 1.2 and later can read it."""
-
-TENANT_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
-"""Tenant names are partition keys, file names and labels at once, hence the narrow alphabet."""
-
-RESERVED_TENANTS = frozenset(
-    {"loading", "main", "memory", "ops", "ranked", "raw", "resolved", "sync", "system", "temp"}
-)
-"""DuckDB names a database after its file: one named like a schema would make `ranked.feature_requests` ambiguous."""
-
-_URL_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
-_DUCKDB_SCHEME = "duckdb://"
-
-
-def check_tenant(tenant: str) -> str:
-    """The tenant's name, if it is one.
-
-    Raises:
-        ConfigurationError: it is not of the allowed form, or reserved.
-    """
-    if not TENANT_NAME.fullmatch(tenant):
-        raise ConfigurationError(
-            f"tenant name {tenant!r:.80} is not allowed: use 1 to 63 of a-z, 0-9 and -, not - first"
-        )
-    if tenant in RESERVED_TENANTS:
-        raise ConfigurationError(f"tenant name {tenant!r} is reserved for the staging store: choose another")
-    return tenant
-
-
-def store_path(home: Path, store_url: str | None, environment: Environment | str, tenant: str) -> Path:
-    """File of a tenant's staging store: `<base>/<environment>/<tenant>.duckdb`.
-
-    The base is `<home>/staging`, or `store_url`: a directory, plain or as `duckdb:///directory` (absolute).
-
-    Raises:
-        ConfigurationError: `store_url` names anything but a directory of DuckDB files, or the tenant's name is wrong.
-    """
-    base = _base(home, store_url)
-    if store_url is not None and (why := why_no_home(base)):
-        raise ConfigurationError(f"INTEGRATION_ASSETS_STORE_URL: {why}")
-    return base / Environment(environment).value / f"{check_tenant(tenant)}.duckdb"
-
-
-def _base(home: Path, store_url: str | None) -> Path:
-    if store_url is None:
-        return home / "staging"
-    if store_url.startswith(_DUCKDB_SCHEME):
-        directory = store_url.removeprefix(_DUCKDB_SCHEME)
-        # An empty path would mean the root of the file system: a slip rather than a choice.
-        if not directory.startswith("/") or directory.strip("/") == "":
-            raise ConfigurationError(
-                "INTEGRATION_ASSETS_STORE_URL: duckdb:// takes an absolute directory, as in duckdb:///var/lib/staging"
-            )
-        return Path("/" + directory.strip("/"))
-    # Two letters at least, so that no drive letter is taken for one.
-    if _URL_SCHEME.match(store_url):
-        scheme = store_url.partition(":")[0]
-        raise ConfigurationError(
-            f"INTEGRATION_ASSETS_STORE_URL: {scheme}: is not supported as staging store; "
-            "give a directory, plain or as duckdb:///directory"
-        )
-    try:
-        return expanded(Path(store_url))
-    except ValueError as error:
-        raise ConfigurationError(f"INTEGRATION_ASSETS_STORE_URL: {error}") from None
 
 
 class HeldStore(msgspec.Struct, frozen=True):
@@ -112,30 +57,40 @@ class HeldStore(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def hold_store(path: Path, what: str, shared: SharedLocks | None = None) -> Iterator[HeldStore]:
+def hold_store(place: StorePlace | Path, what: str, shared: SharedLocks | None = None) -> Iterator[HeldStore]:
     """The staging store, read-write and migrated; created with its directories (mode 0700) when there is none.
 
-    `what` says who holds it to whoever is refused: a run or a command. The connection is closed at the end, whatever
-    happened. It is in UTC and never loads an extension. Once the lock has passed on, nothing is written to the file
-    any more: another process may have its own store there. With `shared` no other machine runs the tenant meanwhile.
+    A plain path is that of a DuckDB file. `what` says who holds it to whoever is refused: a run or a command. The
+    connection is closed at the end, whatever happened. It is in UTC and loads no extension but those of a lake. Once
+    the lock has passed on, nothing is written to the file any more: another process may have its own store there. With
+    `shared` no other machine runs the tenant meanwhile; a lake in PostgreSQL has a lock of that kind of its own.
 
     Raises:
         LockError: another process, another run of this one or another machine has it; the message says which.
         CoordinationError: the machines' lock cannot be asked for.
-        ConfigurationError: it was written by a newer version of the product or of DuckDB.
+        ConfigurationError: it was written by a newer version of the product or of DuckDB, or an extension is missing.
         PermanentError: it cannot be created, read or written (permissions, disk full, damaged file).
+        TransientError: the catalogue of a lake cannot be reached.
     """
-    with _locked(path, what, shared) as lock:
-        connection = _connect(path)
+    place = place if isinstance(place, StorePlace) else StorePlace(place)
+    with _locked(place, what, shared) as lock:
+        connection = _connect(place)
         try:
             # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
-            with _clear_errors(path, duckdb.Error):
-                # Before the first change of the file: from here on it must not be swapped under us.
-                lock.guard_store()
-                migrate(connection)
+            with _clear_errors(place, duckdb.Error):
+                if place.lake is None:
+                    # Before the first change of the file: from here on it must not be swapped under us.
+                    lock.guard_store()
+                    migrate(connection)
+                else:
+                    open_lake(connection, place.lake)
+                    if place.lake.file is not None:
+                        place.path.chmod(0o600)
+                        lock.guard_store()
                 yield HeldStore(connection, lock)
-                # Another process may have its store at this place by now: a checkpoint would write into it.
-                if not lock.passed_on():
+                # Another process may have its store at this place by now: a checkpoint would write into it. That of a
+                # lake rewrites its files: `lake.maintain` does, once a day.
+                if place.lake is None and not lock.passed_on():
                     _checkpoint(connection)
         finally:
             if lock.passed_on():
@@ -150,38 +105,42 @@ def _checkpoint(connection: duckdb.DuckDBPyConnection) -> None:
 
 
 @contextmanager
-def open_store(path: Path, what: str = "a command") -> Iterator[duckdb.DuckDBPyConnection]:
+def open_store(place: StorePlace | Path, what: str = "a command") -> Iterator[duckdb.DuckDBPyConnection]:
     """The connection of `hold_store` alone, for work on this machine's store that writes nothing to the CRM."""
-    with hold_store(path, what) as store:
+    with hold_store(place, what) as store:
         yield store.connection
 
 
 @contextmanager
-def _locked(path: Path, what: str, shared: SharedLocks | None) -> Iterator[RunLock]:
+def _locked(place: StorePlace, what: str, shared: SharedLocks | None) -> Iterator[RunLock]:
     with ExitStack() as stack:
         # Around the taking alone: an error of the block inside is not about these files.
-        with _clear_errors(path, OSError):
-            make_private_directory(path.parent)
-            lock = stack.enter_context(run_lock(path.absolute(), what, shared))
+        with _clear_errors(place, OSError):
+            make_private_directory(place.path.parent)
+            lock = stack.enter_context(run_lock(place.path.absolute(), what, shared))
+        if place.lake is not None:
+            lock.guard_by(stack.enter_context(catalogue_lock(place.lake, what)))
         yield lock
 
 
-def _connect(path: Path) -> duckdb.DuckDBPyConnection:
-    with _clear_errors(path, duckdb.Error, OSError):
-        connection = duckdb.connect(
-            path,
-            config={
-                # A run must not depend on the network, nor on what somebody installed beside DuckDB.
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "storage_compatibility_version": STORAGE_VERSION,
-            },
-        )
+def _connect(place: StorePlace) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        # A run must not depend on the network, nor on what somebody installed beside DuckDB.
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "storage_compatibility_version": STORAGE_VERSION,
+    }
+    if place.lake is not None:
+        # What does not fit into memory would go into the folder the run was started in.
+        config["temp_directory"] = f"{place.path}.tmp"
+    with _clear_errors(place, duckdb.Error, OSError):
+        connection = duckdb.connect(place.path if place.lake is None else ":memory:", config=config)
     # Whatever the machine's zone: days and ages must not depend on where a run is made.
     connection.execute("SET TimeZone = 'UTC'")
     # DuckDB draws a bar on stdout when a query takes two seconds, even into a pipe: that is where our results go.
     connection.execute("SET enable_progress_bar = false")
-    path.chmod(0o600)
+    if place.lake is None:
+        place.path.chmod(0o600)
     return connection
 
 
@@ -194,44 +153,50 @@ def make_private_directory(directory: Path) -> None:
 
 
 @contextmanager
-def _clear_errors(path: Path, *kinds: type[duckdb.Error | OSError]) -> Iterator[None]:
+def _clear_errors(place: StorePlace, *kinds: type[duckdb.Error | OSError]) -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        clear = _translate(error, path)
+        clear = _translate(error, place)
         # An error of our own SQL is a bug, and keeps its own traceback.
         if clear is None:
             raise
         raise clear from error
 
 
-def _translate(error: duckdb.Error | OSError, path: Path) -> IntegrationError | None:
+def _translate(error: duckdb.Error | OSError, place: StorePlace) -> IntegrationError | None:
     """Translate an error of the file into what a person can do; None for an error of the SQL."""
     text = str(error)
+    if place.lake is not None and is_catalogue_lost(error):
+        return catalogue_error(place.lake, error)
+    if "does not match existing data path" in text:
+        return ConfigurationError(
+            f"staging store {place}: INTEGRATION_ASSETS_STORE_URL names other data: {_first_line(text)}"
+        )
     if is_disk_full(error):
         return PermanentError(
-            f"staging store {path} cannot be read or written: the disk is full; free some space and run again"
+            f"staging store {place} cannot be read or written: the disk is full; free some space and run again"
         )
     if isinstance(error, OSError):
         return PermanentError(
-            f"staging store {path}: {error.strerror or text}; check the directory and its permissions"
+            f"staging store {place}: {error.strerror or text}; check the directory and its permissions"
         )
     if isinstance(error, duckdb.OutOfMemoryException):
-        return PermanentError(f"staging store {path}: out of memory or temporary disk space; free some and run again")
+        return PermanentError(f"staging store {place}: out of memory or temporary disk space; free some and run again")
     if not isinstance(error, duckdb.IOException | duckdb.SerializationException | duckdb.InvalidInputException):
         return None
     if "Could not set lock" in text:
-        return LockError(f"another program has {path} open: close it there, then run again")
+        return LockError(f"another program has {place} open: close it there, then run again")
     if "database file with version" in text:
-        return ConfigurationError(f"staging store {path} was written by a newer DuckDB; install that version again")
+        return ConfigurationError(f"staging store {place} was written by a newer DuckDB; install that version again")
     if "not a valid DuckDB database file" in text or "Corrupt" in text or "checksum" in text:
         return PermanentError(
-            f"staging store {path} is damaged or no DuckDB file; move it away: the next run rebuilds it"
+            f"staging store {place} is damaged or no DuckDB file; move it away: the next run rebuilds it"
         )
     # Last: the cases above are errors of this kind as well, with a better remedy.
     if isinstance(error, duckdb.IOException):
         return PermanentError(
-            f"staging store {path} cannot be read or written: {_first_line(text)}; fix that and run again"
+            f"staging store {place} cannot be read or written: {_first_line(text)}; fix that and run again"
         )
     return None
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from integration_assets.config import Settings, TenantSettings
 from integration_assets.errors import ConfigurationError
-from integration_assets.staging.store import open_store, store_path
+from integration_assets.staging.store import open_store, store_place
 from integration_assets.sync.plan_store import Changed, approve, unchanged
 from integration_assets.tenants.plan_settings import changed_settings, plan_settings
 from integration_assets.tenants.settings import opened_registry, settings_without_secrets
@@ -36,10 +36,10 @@ def approve_plan(
         own = settings_without_secrets(settings, tenant, opened)
         if isinstance(own, TenantSettings):
             changed = partial(changed_settings, own, now=plan_settings(own, tenant, opened))
-    path = store_path(settings.home, settings.store_url, settings.environment, tenant)
-    if not path.exists():
-        raise ConfigurationError(f"there is no staging store at {path}: run `integration-assets plan` first")
+    place = store_place(settings, settings.environment, tenant)
+    if not place.exists():
+        raise ConfigurationError(f"there is no staging store at {place}: run `integration-assets plan` first")
     who = by or getpass.getuser()
-    with open_store(path, "approve") as connection:
+    with open_store(place, "approve") as connection:
         plan = approve(connection, plan_hash, who, now=datetime.now(UTC), changed=changed)
     return f"plan {plan.hash[:12]} ({plan.operations:,} changes) is approved by {who}: the next sync applies it"

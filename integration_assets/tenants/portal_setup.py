@@ -18,7 +18,7 @@ from integration_assets.errors import ConfigurationError, IntegrationError
 from integration_assets.models import Portal, PropertyGroup
 from integration_assets.providers import schema_file
 from integration_assets.reporting.progress import track
-from integration_assets.staging.store import hold_store, store_path
+from integration_assets.staging.store import hold_store, store_place
 from integration_assets.sync.company_rollups import ROLLUPS, read_schema
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.portal import PinDecision, check_portal, pin_portal, pinned_portal
@@ -54,8 +54,8 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
     """
     environment = settings.environment
     calls = CallCounter()
-    path = store_path(settings.home, settings.store_url, environment, tenant)
-    with hold_store(path, "setup", shared_locks(settings)) as store:
+    place = store_place(settings, environment, tenant)
+    with hold_store(place, "setup", shared_locks(settings)) as store:
         connection = store.connection
         opening = crm_for(settings, environment, calls, before_write=store.lock.check, setting_up=True)
         async with opening as crm:

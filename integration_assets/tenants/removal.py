@@ -16,9 +16,10 @@ import msgspec
 
 from integration_assets.config import DEFAULT_TENANT, Environment, Settings
 from integration_assets.coordination.run_lock import shared_locks
-from integration_assets.errors import PermanentError
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.staging.lake import catalogue_lock, drop_catalogue
 from integration_assets.staging.lock import lock_path, run_lock
-from integration_assets.staging.store import check_tenant, make_private_directory, store_path
+from integration_assets.staging.store import StorePlace, check_tenant, make_private_directory, store_place
 from integration_assets.tenants.portal_claims import DIRECTORY as CLAIMS
 from integration_assets.tenants.portal_claims import claims_of_tenant
 from integration_assets.tenants.registry.audit import Actor
@@ -68,7 +69,9 @@ def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
     # Found by name in every folder, not by a list: files of a later version are erased as well.
     tops = sorted(top for top in home.iterdir() if top.is_dir()) if home.is_dir() else []
     folders = [top / environment.value for top in tops for environment in Environment]
-    folders += [_store(settings, environment, tenant).parent for environment in Environment]
+    stores = _stores(settings, tenant)
+    folders += [store.path.parent for store in stores]
+    folders += [store.lake.data.parent for store in stores if store.lake is not None]
     places = {
         folder: sorted({*folder.glob(name), *folder.glob(f"{name}.*")})
         for folder in (*folders, home / "overrides", home / "same_requests")
@@ -107,6 +110,9 @@ def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Ac
         for found in files_that_go(settings, tenant):
             for path in found.paths:
                 _erase(path)
+        for store in _stores(settings, tenant) if tenant != DEFAULT_TENANT else ():
+            if store.lake is not None:
+                drop_catalogue(store.lake)
 
 
 def add_tenant(
@@ -117,11 +123,18 @@ def add_tenant(
     `default` keeps what it has.
 
     Raises:
-        ConfigurationError: the name is not of the allowed form, or taken.
+        ConfigurationError: the name is not of the allowed form, or taken; or PostgreSQL holds the store of a former
+            tenant of that name.
         LockError: a run of the former tenant is still at work.
         PermanentError: a file cannot be moved.
     """
     check_tenant(tenant)
+    for store in _stores(settings, tenant) if tenant != DEFAULT_TENANT else ():
+        # Put away, it would go on writing among the data of the new one.
+        if store.lake is not None and store.lake.file is None and store.exists():
+            raise ConfigurationError(
+                f"a former tenant {tenant} has a staging store: {store}; drop that schema, or choose another name"
+            )
     with _at_rest(settings, tenant, "tenants add"), directory(registry, actor) as tenants:
         view = tenants.add_tenant(tenant, name)
         return view, _put_away(settings, tenant)
@@ -150,19 +163,20 @@ def _at_rest(settings: Settings, tenant: str, what: str) -> Iterator[None]:
     """Hold the run locks of the tenant's stores, where there are any, so that nobody writes what is taken away."""
     shared = shared_locks(settings)
     with ExitStack() as stack:
-        for environment in Environment:
-            store = _store(settings, environment, tenant)
+        for store in _stores(settings, tenant):
             # Taking a lock creates its file: a tenant that never ran must not leave one.
-            if store.exists() or lock_path(store).exists():
-                stack.enter_context(run_lock(store.absolute(), what, shared))
+            if store.path.exists() or lock_path(store.path).exists():
+                stack.enter_context(run_lock(store.path.absolute(), what, shared))
             # What this machine has nothing of may be run by another.
             elif shared is not None:
-                stack.enter_context(shared.held(f"{environment.value}/{tenant}", what))
+                stack.enter_context(shared.held(f"{store.path.parent.name}/{tenant}", what))
+            if store.lake is not None:
+                stack.enter_context(catalogue_lock(store.lake, what))
         yield
 
 
-def _store(settings: Settings, environment: Environment, tenant: str) -> Path:
-    return store_path(settings.home, settings.store_url, environment, tenant)
+def _stores(settings: Settings, tenant: str) -> list[StorePlace]:
+    return [store_place(settings, environment, tenant) for environment in Environment]
 
 
 def _bytes_of(path: Path) -> int:

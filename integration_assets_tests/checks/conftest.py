@@ -13,8 +13,8 @@ from integration_assets.config import Environment
 from integration_assets.models import LiveLink, LiveProperty, LiveSchema, Portal, PortalKind
 from integration_assets.staging.loading import replacing
 from integration_assets.staging.rows import PortalRead
-from integration_assets.staging.store import open_store
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
+from integration_assets_tests.support.stores import open_tested_store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -62,7 +62,7 @@ def set_portals(
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_store(tmp_path / "default.duckdb") as connection:
+    with open_tested_store(tmp_path / "default.duckdb") as connection:
         connection.execute("""
             INSERT INTO raw.feature_requests (request_id, title) SELECT 'r' || i, 'T' || i FROM range(4) AS t (i);
             INSERT INTO raw.votes SELECT 'v' || i, 'r' || (i % 4), 'u' || (i % 5), NULL FROM range(20) AS t (i);

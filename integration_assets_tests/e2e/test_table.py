@@ -23,7 +23,6 @@ from integration_assets.staging.store import store_path
 from integration_assets_tests.support.harness import World, world_of
 from integration_assets_tests.support.snapshots import PROMPT, folder
 from integration_assets_tests.tenants.conftest import new_database
-from integration_assets_tests.tenants.conftest import postgresql as postgresql  # noqa: PLC0414 - used by name
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 

@@ -25,7 +25,7 @@ from integration_assets.reporting.run_summary import (
     VoteNumbers,
 )
 from integration_assets.staging.loading import quarantine
-from integration_assets.staging.store import open_store
+from integration_assets_tests.support.stores import open_tested_store
 
 STARTED = datetime(2026, 3, 1, 11, 30, tzinfo=UTC)
 
@@ -57,7 +57,7 @@ def facts() -> RunFacts:
 
 @pytest.fixture
 def empty_store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_store(tmp_path / "default.duckdb") as connection:
+    with open_tested_store(tmp_path / "default.duckdb") as connection:
         yield connection
 
 

@@ -12,6 +12,7 @@ import duckdb
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.settings import ResolutionSettings
+from integration_assets_tests.support.stores import in_lake, on_lakes
 
 AS_OF = datetime(2026, 6, 1, 12, 0)  # noqa: DTZ001 - the store keeps UTC without zone
 Row = Mapping[str, Any]
@@ -24,6 +25,8 @@ def connect() -> duckdb.DuckDBPyConnection:
         ":memory:",
         config={"autoinstall_known_extensions": "false", "autoload_known_extensions": "false", "threads": "1"},
     )
+    if on_lakes():
+        return in_lake(connection)
     for name in ("0001_raw", "0023_crm_deals", "0026_account_row"):
         migration = files("integration_assets.staging").joinpath(f"migrations/{name}.sql")
         connection.execute(migration.read_text(encoding="utf-8"))

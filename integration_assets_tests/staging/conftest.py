@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from integration_assets.staging.store import open_store
+from integration_assets_tests.support.stores import open_tested_store
 
 
 @pytest.fixture
@@ -16,5 +16,5 @@ def store_file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def store(store_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with open_store(store_file) as connection:
+    with open_tested_store(store_file) as connection:
         yield connection

@@ -21,6 +21,7 @@ from integration_assets.sync.plan import PlanInputs, make_plan
 from integration_assets.sync.plan_store import Plan
 from integration_assets.sync.store import incoming
 from integration_assets.sync.undo import find_run, make_undo_plan
+from integration_assets_tests.support.stores import in_lake, on_lakes
 from integration_assets_tests.sync.fake_companies import FakeCompanies
 from integration_assets_tests.sync.fake_crm import FakeCrm
 
@@ -232,7 +233,7 @@ def literal(value: Any) -> str:
 
 
 def new_store() -> duckdb.DuckDBPyConnection:
-    """A store in memory. One thread: with tables of a few rows a second one only costs time."""
+    """A store in memory, or a lake. One thread: with tables of a few rows a second one only costs time."""
     if "pandas" not in sys.modules and find_spec("pandas") is None:
         # DuckDB looks for it with every statement, and where it is not there that is a search on disk each time
         sys.modules["pandas"] = None  # type: ignore[assignment]  # None: known not to be there
@@ -242,6 +243,9 @@ def new_store() -> duckdb.DuckDBPyConnection:
         "threads": "1",
     }
     connection = duckdb.connect(":memory:", config=config)
-    migrate(connection)
+    if on_lakes():
+        in_lake(connection)
+    else:
+        migrate(connection)
     connection.execute(RANKED)
     return connection

@@ -14,16 +14,8 @@ from sqlalchemy.engine import make_url
 from integration_assets.config import Settings
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
-from integration_assets_tests.support.postgresql import running_postgresql
 from integration_assets_tests.support.registries import with_two_tenants
 from integration_assets_tests.support.snapshots import folder
-
-
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[str]:
-    """URL of a PostgreSQL server of our own."""
-    with running_postgresql() as server:
-        yield server.url
 
 
 @pytest.fixture

@@ -1,0 +1,334 @@
+"""DuckLake as staging store: the catalogue in PostgreSQL or in a file, the data in Parquet files.
+
+Every tenant and environment has a catalogue of its own: in PostgreSQL a schema `<environment>_<tenant>`. Small writes,
+such as the ledger's, are rows of the catalogue until `maintain` moves them into files: as durable as PostgreSQL is.
+The run lock is an advisory lock of PostgreSQL beside that of the file system, so that it also keeps out other machines.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import duckdb
+import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from pydantic import SecretStr
+
+from integration_assets.config import expanded, why_no_home
+from integration_assets.connectors.redaction import register
+from integration_assets.errors import ConfigurationError, IntegrationError, LockError, TransientError
+from integration_assets.staging.extensions import load_extension
+from integration_assets.staging.migrations import migrate, pending_migrations
+
+SCHEME = "ducklake:"
+ALIAS = "lake"
+"""Name of the store's database in a connection."""
+INLINED_ROWS = 1_000
+"""Most rows of one insert that stay in the catalogue: a batch of the ledger does, a read of votes does not."""
+CONNECT_SECONDS = 10
+_POSTGRES = re.compile(r"postgres(ql)?://")
+_VARIABLE = "INTEGRATION_ASSETS_STORE_URL"
+_EXAMPLE = f"{_VARIABLE}: use ducklake:postgresql://user:password@host/name?data=/directory, or ducklake:/directory"
+_LONGEST_SCHEMA = 63
+"""Bytes of a name in PostgreSQL."""
+
+
+class Lake(msgspec.Struct, frozen=True):
+    """A catalogue and its data. `str()` names it in messages, without a password.
+
+    `file` is the catalogue's file where it is none of PostgreSQL. `server` are libpq's keywords but for the password.
+    """
+
+    kind: Literal["postgres", "sqlite", "duckdb"]
+    data: Path
+    file: Path | None = None
+    schema: str = ""
+    server: dict[str, str] = {}
+    password: SecretStr | None = None
+
+    def __str__(self) -> str:
+        if self.file is not None:
+            return str(self.file)
+        where = self.server.get("host", "")
+        return f"ducklake:postgresql://{where}/{self.server.get('dbname', '')}, schema {self.schema}"
+
+
+def parse_lake(url: str, environment: str, tenant: str) -> Lake:
+    """The lake of a tenant in an environment, by the URL of all lakes. Its password is redacted from here on.
+
+    Raises:
+        ConfigurationError: no URL of a lake. The URL is not repeated: it may hold a password.
+    """
+    place = url.removeprefix(SCHEME)
+    if _POSTGRES.match(place):
+        return _postgres_lake(place, environment, tenant)
+    kind: Literal["sqlite", "duckdb"] = "sqlite" if place.startswith("sqlite:") else "duckdb"
+    directory, _, query = place.removeprefix("sqlite:").partition("?")
+    named = dict(parse_qsl(query))
+    # A slip of the pen in a URL of PostgreSQL must not become a directory that holds the password.
+    if not directory or "//" in directory or "@" in directory or named.keys() - {"data"}:
+        raise ConfigurationError(_EXAMPLE)
+    folder = _directory(directory) / environment
+    data = _directory(named["data"]) / environment / tenant if "data" in named else folder / f"{tenant}.data"
+    return Lake(kind, data, folder / f"{tenant}.{'sqlite' if kind == 'sqlite' else 'ducklake'}")
+
+
+def _postgres_lake(place: str, environment: str, tenant: str) -> Lake:
+    try:
+        parts = urlsplit(place)
+        query = parse_qsl(parts.query, keep_blank_values=True)
+        data = dict(query).get("data", "")
+        others = urlencode([(name, value) for name, value in query if name != "data"])
+        # The text of the error would quote the URL, and with it the password.
+        found = conninfo_to_dict(urlunsplit(parts._replace(query=others)), connect_timeout=CONNECT_SECONDS)
+    except (psycopg.ProgrammingError, ValueError):
+        raise ConfigurationError(_EXAMPLE) from None
+    if not data or not found.get("dbname"):
+        raise ConfigurationError(f"{_EXAMPLE}; a database and `data`, the directory of the Parquet files, are needed")
+    server = {name: str(value) for name, value in found.items() if name != "password"}
+    password = found.get("password")
+    if password:
+        register(str(password))
+    return Lake(
+        "postgres",
+        _directory(unquote(data)) / environment / tenant,
+        schema=_schema(environment, tenant),
+        server=server,
+        password=SecretStr(str(password)) if password else None,
+    )
+
+
+def _directory(text: str) -> Path:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", text):
+        raise ConfigurationError(
+            f"{_VARIABLE}: data has to lie in a directory that all machines with runs share; {text.partition(':')[0]}: "
+            "is not supported yet"
+        )
+    try:
+        directory = expanded(Path(text))
+    except ValueError as error:
+        raise ConfigurationError(f"{_VARIABLE}: {error}") from None
+    if why := why_no_home(directory):
+        raise ConfigurationError(f"{_VARIABLE}: {why}")
+    # DuckLake keeps the path: another working directory must not lead elsewhere.
+    return directory.absolute()
+
+
+def _schema(environment: str, tenant: str) -> str:
+    # Names of tenants have no underscore, so that no two become one.
+    name = f"{environment}_{tenant.replace('-', '_')}"
+    if len(name) <= _LONGEST_SCHEMA:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: _LONGEST_SCHEMA - 9]}_{digest}"
+
+
+@contextmanager
+def _server(lake: Lake, what: str) -> Iterator[psycopg.Connection[Any]]:
+    try:
+        connection = psycopg.connect(
+            make_conninfo(**lake.server),
+            password=lake.password.get_secret_value() if lake.password else None,
+            autocommit=True,
+            application_name=what[:_LONGEST_SCHEMA],
+            # A run holds its lock for hours without a word in between.
+            keepalives_idle=60,
+        )
+    except psycopg.OperationalError as error:
+        raise catalogue_error(lake, error) from error
+    with connection:
+        yield connection
+
+
+def catalogue_error(lake: object, error: Exception) -> IntegrationError:
+    """Translate an error of the connection to the catalogue into what a person can do."""
+    reason = " ".join(str(error).split())[:300]
+    if "authentication failed" in reason or "does not exist" in reason:
+        return ConfigurationError(f"staging store {lake}: PostgreSQL refuses: {reason}; see {_VARIABLE}")
+    return TransientError(f"staging store {lake}: PostgreSQL cannot be reached: {reason}; run again")
+
+
+def is_catalogue_lost(error: BaseException) -> bool:
+    """Tell whether an error of DuckDB comes from a catalogue that cannot be reached any more."""
+    text = str(error)
+    return "connect to Postgres" in text or "connection to server" in text or "server closed the connection" in text
+
+
+def lake_exists(lake: Lake) -> bool:
+    """Tell whether the lake's catalogue has been made.
+
+    Raises:
+        ConfigurationError: PostgreSQL refuses the login.
+        TransientError: PostgreSQL cannot be reached.
+    """
+    if lake.file is not None:
+        return lake.file.exists()
+    with _server(lake, "integration-assets") as server:
+        made = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'ducklake_metadata'"
+        return server.execute(made, [lake.schema]).fetchone() is not None
+
+
+def drop_catalogue(lake: Lake) -> None:
+    """Erase a catalogue in PostgreSQL; that of a file goes with the file, and so does the data.
+
+    Raises:
+        ConfigurationError: PostgreSQL refuses the login.
+        TransientError: PostgreSQL cannot be reached.
+    """
+    if lake.file is None:
+        with _server(lake, "tenants remove") as server:
+            server.execute(
+                psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(psycopg.sql.Identifier(lake.schema))
+            )
+
+
+@contextmanager
+def catalogue_lock(lake: Lake, what: str) -> Iterator[Callable[[], str | None]]:
+    """Hold PostgreSQL's advisory lock of a lake; gives a function that tells why it is no longer held, or None.
+
+    PostgreSQL lets it go when the connection ends, and a connection that has ended never comes back: while it
+    answers, the lock is ours. Catalogues in files have the run lock of the file system alone.
+
+    Raises:
+        LockError: another process, perhaps on another machine, holds it; the message says which.
+        ConfigurationError: PostgreSQL refuses the login.
+        TransientError: PostgreSQL cannot be reached.
+    """
+    if lake.file is not None:
+        yield lambda: None
+        return
+    key = int.from_bytes(hashlib.sha256(lake.schema.encode()).digest()[:8], "big", signed=True)
+    with _server(lake, what) as server:
+        [taken] = server.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchall()
+        if taken != (True,):
+            holder = _holder(server, key)
+            raise LockError(
+                f"another run is using {lake} ({holder or 'it does not say which'}); wait until it has finished, then "
+                "run again",
+                holder=holder,
+            )
+
+        def lost() -> str | None:
+            try:
+                server.execute("SELECT 1")
+            except psycopg.Error as error:
+                return f"the connection to its catalogue ended: {' '.join(str(error).split())[:100]}"
+            return None
+
+        yield lost
+
+
+def _holder(server: psycopg.Connection[Any], key: int) -> str:
+    found = server.execute(
+        """
+        SELECT activity.application_name FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid)
+        WHERE locks.locktype = 'advisory' AND locks.granted AND locks.objsubid = 1
+            AND locks.classid = %s::oid AND locks.objid = %s::oid
+        """,
+        [(key >> 32) & 0xFFFFFFFF, key & 0xFFFFFFFF],
+    ).fetchone()
+    return str(found[0]) if found else ""
+
+
+def open_lake(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Attach a lake to an empty connection, as the database in use, migrated.
+
+    Raises:
+        ConfigurationError: an extension is missing, or a newer version wrote the lake.
+    """
+    _load(connection, lake)
+    _attach(connection, lake, INLINED_ROWS)
+    if not pending_migrations(connection):
+        return
+    # The first migrations name a column as DuckLake does one of its own: it refuses that where it inlines. All in one
+    # transaction: each one makes a snapshot, and costs PostgreSQL a commit.
+    _detach(connection)
+    _attach(connection, lake, 0)
+    migrate(connection, at_once=True)
+    _detach(connection)
+    _attach(connection, lake, INLINED_ROWS)
+
+
+def open_lake_as_of(connection: duckdb.DuckDBPyConnection, lake: Lake, moment: datetime) -> None:
+    """Attach a lake as it was at a moment (UTC without zone), read-only, as the database in use.
+
+    Raises:
+        ConfigurationError: an extension is missing, or the lake has no snapshot of then any more, or yet.
+    """
+    _load(connection, lake)
+    try:
+        _attach(connection, lake, None, f"READ_ONLY, SNAPSHOT_TIME '{moment.isoformat(sep=' ')}+00'")
+    except duckdb.Error as error:
+        if "No snapshot found" not in str(error):
+            raise
+        raise ConfigurationError(
+            f"staging store {lake} has no snapshot of {moment:%Y-%m-%d}: {_oldest(connection, lake)}"
+        ) from error
+
+
+def _oldest(connection: duckdb.DuckDBPyConnection, lake: Lake) -> str:
+    _attach(connection, lake, None, "READ_ONLY")
+    [(oldest,)] = connection.execute(
+        f"SELECT strftime(min(snapshot_time), '%Y-%m-%d') FROM ducklake_snapshots('{ALIAS}')"  # noqa: S608  # nosec B608
+    ).fetchall()
+    return f"its oldest one is of {oldest}"
+
+
+def maintain(connection: duckdb.DuckDBPyConnection, keep_days: int) -> None:
+    """Move inlined rows into files, forget snapshots older than so many days, merge small files, remove unused ones."""
+    connection.execute(f"CALL ducklake_flush_inlined_data('{ALIAS}')")
+    connection.execute(
+        f"CALL ducklake_expire_snapshots('{ALIAS}', older_than => now() - INTERVAL {int(keep_days)} DAY)"
+    )
+    connection.execute(f"CALL ducklake_merge_adjacent_files('{ALIAS}')")
+    # A day later than they were given up: whoever reads the lake may have them open.
+    connection.execute(f"CALL ducklake_cleanup_old_files('{ALIAS}', older_than => now() - INTERVAL 1 DAY)")
+
+
+def _load(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    if lake.kind != "duckdb":
+        load_extension(connection, f"{lake.kind}_scanner")
+    load_extension(connection, "ducklake")
+    if lake.kind == "postgres":
+        # As a secret of DuckDB, which never shows it: what stands in ATTACH is repeated by its errors.
+        parts = {
+            "HOST": lake.server.get("host"),
+            "PORT": lake.server.get("port"),
+            "DATABASE": lake.server.get("dbname"),
+            "USER": lake.server.get("user"),
+            "PASSWORD": lake.password.get_secret_value() if lake.password else None,
+        }
+        given = ", ".join(f"{name} {_text(value)}" for name, value in parts.items() if value)
+        connection.execute(f"CREATE SECRET lake_catalogue (TYPE postgres, {given})")
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, inlined_rows: int | None, *options: str) -> None:
+    named = [*options]
+    if inlined_rows is not None:
+        lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+        named += [f"DATA_PATH {_text(f'{lake.data}/')}", f"DATA_INLINING_ROW_LIMIT {inlined_rows}"]
+    if lake.file is not None:
+        place = f"{'sqlite:' if lake.kind == 'sqlite' else ''}{lake.file}"
+    else:
+        others = {name: value for name, value in lake.server.items() if name not in ("host", "port", "dbname", "user")}
+        place = f"postgres:{make_conninfo(**others)}"
+        named += [f"METADATA_SCHEMA {_text(lake.schema)}", "META_SECRET 'lake_catalogue'"]
+    connection.execute(f"ATTACH {_text(SCHEME + place)} AS {ALIAS} ({', '.join(named)})")
+    connection.execute(f"USE {ALIAS}")
+
+
+def _detach(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("USE memory")
+    connection.execute(f"DETACH {ALIAS}")
+
+
+def _text(value: str) -> str:
+    return "'" + value.replace("'", "''") + "'"

@@ -1,0 +1,145 @@
+"""Lakes as staging stores: URLs, the lock, what stays in them, and what a person reads when one does not open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pytest
+
+from integration_assets.config import Settings
+from integration_assets.connectors.redaction import redact
+from integration_assets.errors import ConfigurationError, LockError, TransientError
+from integration_assets.staging import extensions
+from integration_assets.staging.extensions import load_extension
+from integration_assets.staging.lake import drop_catalogue, maintain, parse_lake
+from integration_assets.staging.place import StorePlace, store_place
+from integration_assets.staging.store import hold_store, open_store
+
+PASSWORD = "p%40ss%2Fword-of-the-lake"
+SERVER = f"ducklake:postgresql://ann:{PASSWORD}@db.example:5433/lakes?sslmode=require&data=/srv/lake"
+
+
+def place_of(url: str, home: Path, tenant: str = "default") -> StorePlace:
+    return store_place(settings_of(url, home), "sandbox", tenant)
+
+
+def settings_of(url: str, home: Path) -> Settings:
+    return Settings.model_validate({"INTEGRATION_ASSETS_HOME": home, "INTEGRATION_ASSETS_STORE_URL": url})
+
+
+def test_each_tenant_and_environment_has_a_catalogue_of_its_own(tmp_path: Path) -> None:
+    """A schema in PostgreSQL, a file elsewhere; the data lies apart as well."""
+    lake = parse_lake(SERVER, "production", "acme-2")
+    assert (lake.kind, lake.schema, lake.data) == ("postgres", "production_acme_2", Path("/srv/lake/production/acme-2"))
+    assert lake.server["sslmode"] == "require"
+    assert lake.password is not None
+    assert lake.password.get_secret_value() == "p@ss/word-of-the-lake"
+    longest = [parse_lake(SERVER, "production", f"{'a' * 60}-{end}").schema for end in "bc"]
+    assert len(set(longest)) == 2
+    assert {len(name) for name in longest} == {63}
+    place = place_of(f"ducklake:sqlite:{tmp_path}/lakes?data={tmp_path}/data", tmp_path)
+    assert place.lake is not None
+    assert place.path == tmp_path / "lakes" / "sandbox" / "default.sqlite"
+    assert place.lake.data == tmp_path / "data" / "sandbox" / "default"
+
+
+def test_the_password_is_shown_nowhere(tmp_path: Path) -> None:
+    """Neither by the settings, nor by the place, nor in a text that quotes the URL."""
+    settings = settings_of(SERVER, tmp_path)
+    place = store_place(settings, "sandbox", "default")
+    for text in (repr(settings), str(place), repr(place), redact(SERVER), redact("p@ss/word-of-the-lake")):
+        assert "word-of-the-lake" not in text
+    assert str(place) == "ducklake:postgresql://db.example/lakes, schema sandbox_default"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ducklake:postgresql://u:secret@db/x",
+        "ducklake:postgresql://u:secret@db?data=/x",
+        "ducklake:postgresql://u:secret@db/x?data=/x&nonsense=1",
+        "ducklake:postgresql://u:secret@db/x?data=s3://bucket/lake",
+        "ducklake:mysql://u:secret@db/x?data=/x",
+        "ducklake:",
+        "ducklake:/x?date=secret",
+    ],
+)
+def test_other_urls_are_refused_without_echo(url: str) -> None:
+    """The error names the variable and never shows the URL."""
+    with pytest.raises(ConfigurationError, match="INTEGRATION_ASSETS_STORE_URL") as caught:
+        parse_lake(url, "sandbox", "default")
+    assert "secret" not in caught.value.message
+
+
+def test_a_missing_extension_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where no package brings it and DuckDB finds none to install, both ways out are named."""
+    monkeypatch.setattr(extensions, "find_spec", lambda _name: None)
+    with duckdb.connect() as connection:
+        connection.execute(f"SET extension_directory = '{tmp_path}'")
+        connection.execute(f"SET custom_extension_repository = '{tmp_path}/nothing'")
+        with pytest.raises(ConfigurationError, match=r"integration-assets\[ducklake\]"):
+            load_extension(connection, "ducklake")
+
+
+@pytest.fixture(params=["duckdb", "sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> StorePlace:
+    """A lake of each kind, not made yet."""
+    if request.param == "postgresql":
+        server = request.getfixturevalue("postgresql")
+        tenant = f"t{abs(hash(tmp_path)):x}"
+        return place_of(f"ducklake:{server}&data={tmp_path}/data", tmp_path, tenant)
+    return place_of(f"ducklake:{'sqlite:' if request.param == 'sqlite' else ''}{tmp_path}/lakes", tmp_path)
+
+
+@pytest.mark.proof
+def test_what_is_committed_stays_and_two_never_hold_it(place: StorePlace) -> None:
+    """A small write is a row of the catalogue, and stays; whoever comes meanwhile is told who holds the lake."""
+    assert not place.exists()
+    with hold_store(place, "run one") as store:
+        assert store.connection.execute("SELECT count(*) FROM raw.votes").fetchall() == [(0,)]
+        store.connection.execute("INSERT INTO sync.ledger (ledger_id, run_id) SELECT i, 'one' FROM range(500) AS t (i)")
+        files = "SELECT count(*) FROM ducklake_list_files('lake', 'ledger', schema => 'sync')"
+        assert store.connection.execute(files).fetchall() == [(0,)]
+        assert store.lock.passed_on() is None
+        with pytest.raises(LockError, match="run one") as caught, open_store(place, "run two"):
+            pass
+        assert caught.value.holder == "run one"
+    assert place.exists()
+    with open_store(place, "run two") as connection:
+        assert connection.execute("SELECT count(*) FROM sync.ledger").fetchall() == [(500,)]
+        maintain(connection, 30)
+        assert connection.execute(files).fetchall() == [(1,)]
+        assert connection.execute("SELECT count(*) FROM sync.ledger").fetchall() == [(500,)]
+        # A migration of a later version finds rows that are still in the catalogue.
+        connection.execute("INSERT INTO sync.ledger (ledger_id, run_id) VALUES (500, 'two')")
+        connection.execute("ALTER TABLE sync.ledger ADD COLUMN later VARCHAR")
+        assert connection.execute("SELECT count(*), count(later) FROM sync.ledger").fetchall() == [(501, 0)]
+
+
+@pytest.mark.proof
+def test_another_machine_is_kept_out_by_postgresql(postgresql: str, tmp_path: Path) -> None:
+    """A run whose local files are elsewhere is refused; one that lost its connection knows that the lock passed on."""
+    url = f"ducklake:{postgresql}&data={tmp_path}/data"
+    here, there = (place_of(url, tmp_path / machine, "apart") for machine in ("here", "there"))
+    assert here.path != there.path
+    with hold_store(here, "run one") as store:
+        with pytest.raises(LockError, match="run one") as caught, open_store(there, "run two"):
+            pass
+        assert caught.value.holder == "run one"
+        with psycopg.connect(postgresql, autocommit=True) as server:
+            server.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory'")
+        assert "connection to its catalogue ended" in str(store.lock.passed_on())
+    assert here.lake is not None
+    drop_catalogue(here.lake)
+    assert not there.exists()
+
+
+def test_a_server_that_is_away_is_worth_another_try(tmp_path: Path) -> None:
+    """Nobody listens: exit code 75, with the place and without the password."""
+    place = place_of("ducklake:postgresql://ann:word-of-the-lake@127.0.0.1:9/lakes?data=/nowhere", tmp_path)
+    for attempt in (place.exists, lambda: open_store(place).__enter__()):
+        with pytest.raises(TransientError, match="schema sandbox_default") as caught:
+            attempt()
+        assert "word-of-the-lake" not in caught.value.message
