@@ -1,4 +1,4 @@
-"""The daily removal of old runs from Dagster's records, where each would stay for ever with its events and its log."""
+"""The daily removal of what is old: runs in Dagster's records, each with its events and log, and snapshots of lakes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from sqlalchemy.exc import OperationalError
 
 from integration_assets.assets.names import Names
 from integration_assets.automation.credentials import CHECK_CREDENTIALS
-from integration_assets.config import load_automation
-from integration_assets.errors import ConfigurationError
+from integration_assets.config import Environment, load_automation, load_settings
+from integration_assets.errors import ConfigurationError, IntegrationError, LockError
 from integration_assets.runs.launch import JOB_TAG
-from integration_assets.runs.partitions import PARTITION_TAG
+from integration_assets.runs.partitions import PARTITION_TAG, TENANTS
 from integration_assets.runs.run_records import erase_run
 from integration_assets.runs.state import Mode
+from integration_assets.staging.lake import maintain
+from integration_assets.staging.store import StorePlace, open_store, store_place
 
 log = logging.getLogger(__name__)
 
@@ -99,11 +101,41 @@ def remove_old_runs() -> None:
     )
 
 
+@dg.op
+def maintain_lakes() -> None:
+    """Move what is inlined in the catalogue of each lake into files, merge small files, forget old snapshots."""
+    instance = dg.OpExecutionContext.get().instance
+    try:
+        settings = load_settings()
+        places = [
+            store_place(settings, environment, tenant)
+            for tenant in sorted(instance.get_dynamic_partitions(str(TENANTS.name)))
+            for environment in Environment
+        ]
+        # DuckDB files need none, and a lake that nobody ran must not be made.
+        for place in (place for place in places if place.lake is not None and place.exists()):
+            _maintain(place, load_automation().keep_runs_days)
+    except IntegrationError as error:
+        raise dg.Failure(description=error.message, allow_retries=False) from error
+
+
+def _maintain(place: StorePlace, days: int) -> None:
+    try:
+        with open_store(place, PRUNE_RUN_HISTORY) as connection:
+            maintain(connection, days)
+    # A run is at work; a day later the lake is no worse.
+    except LockError as error:
+        log.info("a lake is left for the next turn: %s", error.message)
+    else:
+        log.info("%s was maintained: snapshots older than %d days are gone", place, days)
+
+
 def prune_job(names: Names) -> dg.JobDefinition:
     """The job that removes old runs."""
-    return dg.GraphDefinition(names.of("prune_dagsters_records"), node_defs=[remove_old_runs]).to_job(
+    return dg.GraphDefinition(names.of("prune_dagsters_records"), node_defs=[remove_old_runs, maintain_lakes]).to_job(
         name=names.of(PRUNE_RUN_HISTORY),
-        description="Remove runs of these jobs older than INTEGRATION_ASSETS_KEEP_RUNS_DAYS, their events and logs.",
+        description="Remove runs of these jobs older than INTEGRATION_ASSETS_KEEP_RUNS_DAYS, their events and logs; "
+        "and snapshots of lakes that are as old.",
         executor_def=dg.in_process_executor,
         # The next day's turn goes on where this one stopped.
         tags={JOB_TAG: PRUNE_RUN_HISTORY, "dagster/max_retries": "0"},

@@ -11,7 +11,6 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -257,31 +256,6 @@ def open_lake(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     _attach(connection, lake, INLINED_ROWS)
 
 
-def open_lake_as_of(connection: duckdb.DuckDBPyConnection, lake: Lake, moment: datetime) -> None:
-    """Attach a lake as it was at a moment (UTC without zone), read-only, as the database in use.
-
-    Raises:
-        ConfigurationError: an extension is missing, or the lake has no snapshot of then any more, or yet.
-    """
-    _load(connection, lake)
-    try:
-        _attach(connection, lake, None, f"READ_ONLY, SNAPSHOT_TIME '{moment.isoformat(sep=' ')}+00'")
-    except duckdb.Error as error:
-        if "No snapshot found" not in str(error):
-            raise
-        raise ConfigurationError(
-            f"staging store {lake} has no snapshot of {moment:%Y-%m-%d}: {_oldest(connection, lake)}"
-        ) from error
-
-
-def _oldest(connection: duckdb.DuckDBPyConnection, lake: Lake) -> str:
-    _attach(connection, lake, None, "READ_ONLY")
-    [(oldest,)] = connection.execute(
-        f"SELECT strftime(min(snapshot_time), '%Y-%m-%d') FROM ducklake_snapshots('{ALIAS}')"  # noqa: S608  # nosec B608
-    ).fetchall()
-    return f"its oldest one is of {oldest}"
-
-
 def maintain(connection: duckdb.DuckDBPyConnection, keep_days: int) -> None:
     """Move inlined rows into files, forget snapshots older than so many days, merge small files, remove unused ones."""
     connection.execute(f"CALL ducklake_flush_inlined_data('{ALIAS}')")
@@ -310,11 +284,9 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         connection.execute(f"CREATE SECRET lake_catalogue (TYPE postgres, {given})")
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, inlined_rows: int | None, *options: str) -> None:
-    named = [*options]
-    if inlined_rows is not None:
-        lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        named += [f"DATA_PATH {_text(f'{lake.data}/')}", f"DATA_INLINING_ROW_LIMIT {inlined_rows}"]
+def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, inlined_rows: int) -> None:
+    lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    named = [f"DATA_PATH {_text(f'{lake.data}/')}", f"DATA_INLINING_ROW_LIMIT {inlined_rows}"]
     if lake.file is not None:
         place = f"{'sqlite:' if lake.kind == 'sqlite' else ''}{lake.file}"
     else:

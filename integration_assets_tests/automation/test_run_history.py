@@ -14,11 +14,12 @@ import pytest
 from integration_assets.assets.names import Names
 from integration_assets.automation import run_history
 from integration_assets.automation.run_history import OUR_JOBS, prune_job, removable_runs
-from integration_assets.config import Automation
+from integration_assets.config import Automation, load_settings
 from integration_assets.logs import ensure_forwarded
 from integration_assets.runs.launch import JOB_TAG
-from integration_assets.runs.partitions import PARTITION_TAG
+from integration_assets.runs.partitions import PARTITION_TAG, TENANTS
 from integration_assets.runs.run_records import erase_run
+from integration_assets.staging.store import open_store, store_place
 
 GOOD, FAILED, CANCELED = dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -208,3 +209,22 @@ def test_it_is_on_from_the_start_and_keeps_thirty_days(monkeypatch: pytest.Monke
     schedule = defs.get_repository_def().get_schedule_def("prune_run_history")
     assert (schedule.cron_schedule, schedule.default_status) == ("17 3 * * *", dg.DefaultScheduleStatus.RUNNING)
     assert Automation().keep_runs_days == 30
+
+
+@pytest.mark.proof
+def test_lakes_are_maintained_once_a_day(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Inlined rows become a file, of the lakes that are there; one that nobody ran is not made."""
+    monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(tmp_path))
+    monkeypatch.setenv("INTEGRATION_ASSETS_STORE_URL", f"ducklake:{tmp_path}/lakes")
+    instance.add_dynamic_partitions(str(TENANTS.name), ["acme", "globex"])
+    place, other = (store_place(load_settings(), "sandbox", tenant) for tenant in ("acme", "globex"))
+    with open_store(place) as connection:
+        connection.execute("INSERT INTO sync.ledger (ledger_id, run_id) SELECT i, 'one' FROM range(5) AS t (i)")
+    files = "SELECT count(*) FROM ducklake_list_files('lake', 'ledger', schema => 'sync')"
+    assert prune_job(Names()).execute_in_process(instance=instance, run_config=QUIET).success
+    with open_store(place) as connection:
+        assert connection.execute(files).fetchall() == [(1,)]
+        assert connection.execute("SELECT count(*) FROM sync.ledger").fetchall() == [(5,)]
+    assert not other.exists()
