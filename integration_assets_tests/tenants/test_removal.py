@@ -11,14 +11,14 @@ from typer.testing import CliRunner
 
 from integration_assets.cli import app
 from integration_assets.config import Environment, Settings
-from integration_assets.errors import LockError, PermanentError
+from integration_assets.errors import ConfigurationError, LockError, PermanentError
 from integration_assets.reporting.alerts import alerts_path
 from integration_assets.reporting.html_report import report_path
 from integration_assets.reporting.result_files import result_path
 from integration_assets.runs.in_process import dagster_home, forget_runs
 from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.staging.publishing import published_path
-from integration_assets.staging.store import open_store, store_path
+from integration_assets.staging.store import open_store, store_path, store_place
 from integration_assets.tenants import removal
 from integration_assets.tenants.portal_claims import claim_portal, claims_of, claims_of_tenant
 from integration_assets.tenants.registry.changes import NotFoundError, TakenError
@@ -234,3 +234,24 @@ def test_the_command_says_what_goes_and_asks(
     assert made.exit_code == 0, made.output
     assert "files of a former tenant acme were there" in made.stderr
     assert left(sqlite_settings, "acme") == []
+
+
+@pytest.mark.proof
+def test_a_lake_in_postgresql_goes_with_its_tenant(
+    postgresql: str, sqlite_settings: Settings, sqlite_registry: Registry, tmp_path: Path
+) -> None:
+    """Its schema is dropped, its data erased; a store that is there before a tenant is added refuses the name."""
+    url = f"ducklake:{postgresql}&data={tmp_path}/data"
+    settings = sqlite_settings.model_copy(update={"store_url": url})
+    add_tenant(sqlite_registry, settings, "in-a-lake", "", ACTOR)
+    place = store_place(settings, "sandbox", "in-a-lake")
+    assert place.lake is not None
+    with open_store(place) as connection:
+        connection.execute("INSERT INTO raw.votes (vote_id) SELECT i FROM range(5000) AS t (i)")
+    assert list(place.lake.data.rglob("*.parquet"))
+    remove_tenant(sqlite_registry, settings, "in-a-lake", ACTOR)
+    assert (place.exists(), place.lake.data.exists()) == (False, False)
+    with open_store(place):
+        pass
+    with pytest.raises(ConfigurationError, match="a former tenant in-a-lake has a staging store"):
+        add_tenant(sqlite_registry, settings, "in-a-lake", "", ACTOR)
