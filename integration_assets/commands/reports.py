@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -37,12 +36,6 @@ class Order(StrEnum):
     ARR = "arr"
     COMPANIES = "companies"
     VOTES = "votes"
-
-
-def _moment(text: str | None) -> datetime | None:
-    from integration_assets.reporting.moves import parse_since
-
-    return parse_since(text, datetime.now(UTC)) if text else None
 
 
 def _write_ranking(
@@ -111,10 +104,8 @@ def rankings(
 ) -> None:
     """Show the open requests of the last run's ranking, from the published database, or how they moved."""
     from integration_assets.errors import ConfigurationError
-    from integration_assets.models import Status
     from integration_assets.reporting.closing import show_company
-    from integration_assets.reporting.insights import Filter
-    from integration_assets.reporting.published import show_movers, show_rankings
+    from integration_assets.reporting.published import parse_filter, show_movers, show_rankings
 
     narrowed = any((status, board, category, tag, words, created_since, voted_since))
     asked: tuple[tuple[Format, Path | None], ...] = (("csv", csv), ("parquet", parquet), ("xlsx", xlsx))
@@ -133,19 +124,15 @@ def rankings(
         order: HistoryOrder = "arr" if by is Order.ARR else "companies"
         show_movers(results_console(), settings, tenant, since, order, limit or SHOWN, everything=all_)
         return
-    # By the canonical names: a status that is misspelt would show an empty ranking.
-    if status and status.replace(" ", "_") not in {one.value for one in Status}:
-        known = ", ".join(one.value for one in Status)
-        raise ConfigurationError(f"there is no status {status}: {known}")
-    wanted = Filter(
+    wanted = parse_filter(
         by=by.value,
-        status=status.replace(" ", "_"),
+        status=status,
         board=board,
         category=category,
         tag=tag,
         words=words,
-        created_since=_moment(created_since),
-        voted_since=_moment(voted_since),
+        created_since=created_since or "",
+        voted_since=voted_since or "",
         everything=all_,
     )
     if files:

@@ -94,7 +94,7 @@ def show_company(console: Console, settings: Settings, tenant: str, words: str) 
     """
     with open_published(settings, tenant) as connection:
         currency = read_currency(connection)
-        company = _meant(connection, words)
+        company = find_company(connection, words)
         requests = read_company_requests(connection, company.company_id, limit=None)
     arr = f"ARR {arr_money(company.arr, currency, 0)}" if company.arr is not None else "ARR not known"
     facts = [company.company_name, company.domain, company.company_id, arr]
@@ -121,7 +121,12 @@ def show_company(console: Console, settings: Settings, tenant: str, words: str) 
     print_wide(console, table)
 
 
-def _meant(connection: duckdb.DuckDBPyConnection, words: str) -> Company:
+def find_company(connection: duckdb.DuckDBPyConnection, words: str) -> Company:
+    """The company that voted and has this id, domain or name.
+
+    Raises:
+        ConfigurationError: there is none, or there are several.
+    """
     ids = [row[0] for row in connection.execute(read_sql("reporting/companies_meant"), {"words": words}).fetchall()]
     found = [company for one in ids[:NAMED] if (company := read_company(connection, one)) is not None]
     if not found:

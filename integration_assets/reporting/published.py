@@ -16,6 +16,7 @@ from rich.text import Text
 from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.models import Status
 from integration_assets.reporting.exports import Format, as_file, read_export
 from integration_assets.reporting.html_report import (
     ReportFacts,
@@ -25,7 +26,7 @@ from integration_assets.reporting.html_report import (
     report_path,
     write_report,
 )
-from integration_assets.reporting.insights import Filter, RequestPage, read_requests
+from integration_assets.reporting.insights import Filter, Ranking, RequestPage, read_requests
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
 from integration_assets.reporting.rankings import UnresolvedDomain, read_closed, read_unresolved
 from integration_assets.reporting.result_files import kept_endings, read_kept_ending
@@ -52,6 +53,42 @@ AND NOT EXISTS (
 """
 
 _RANKED_TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'ranked' ORDER BY table_name"
+
+
+def parse_filter(
+    *,
+    by: Ranking,
+    status: str,
+    board: str,
+    category: str,
+    tag: str,
+    words: str,
+    created_since: str,
+    voted_since: str,
+    everything: bool,
+) -> Filter:
+    """The filter of a ranking from texts; moments as `30d`, `2w` or a date, "" is anything.
+
+    Raises:
+        ConfigurationError: there is no such status, or a moment is none.
+    """
+    canonical = status.replace(" ", "_")
+    # By the canonical names: a status that is misspelt would show an empty ranking.
+    if status and canonical not in {one.value for one in Status}:
+        known = ", ".join(one.value for one in Status)
+        raise ConfigurationError(f"there is no status {status}: {known}")
+    now = datetime.now(UTC)
+    return Filter(
+        by=by,
+        status=canonical,
+        board=board,
+        category=category,
+        tag=tag,
+        words=words,
+        created_since=parse_since(created_since, now) if created_since else None,
+        voted_since=parse_since(voted_since, now) if voted_since else None,
+        everything=everything,
+    )
 
 
 def show_rankings(console: Console, settings: Settings, tenant: str, wanted: Filter, limit: int) -> None:
