@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from integration_assets import __version__
-from integration_assets.commands import backups, forget, keys, overrides, reports, serve, table, tenants
+from integration_assets.commands import assistant, backups, forget, keys, overrides, reports, serve, table, tenants
 from integration_assets.commands.help import CommandsInOrder, examples
 from integration_assets.commands.shared import (
     DEFAULT,
@@ -88,6 +88,11 @@ app.command(
     short_help="Show what a run did.",
     epilog=examples("report", "report --html report.html", "report --run 3f2a"),
 )(reports.report)
+app.command(
+    "mcp",
+    short_help="Let an assistant ask about the ranking, read-only.",
+    epilog=examples("mcp", "mcp --tenant acme --environment production"),
+)(assistant.mcp)
 app.command(
     "backup",
     short_help="Copy everything that is kept into one file.",

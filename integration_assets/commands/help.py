@@ -18,6 +18,7 @@ ORDER = (
     "rankings",
     "shipped",
     "report",
+    "mcp",
     "overrides",
     "tenants",
     "keys",
