@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 from datetime import timedelta
@@ -160,6 +162,31 @@ def test_nothing_published_is_said(tmp_path: Path) -> None:
     answer = asyncio.run(asked())
     assert answer.is_error
     assert "run `sync --read-only`" in answer.content[0].text
+
+
+def test_a_signal_ends_it_while_it_waits_for_a_question(tmp_path: Path) -> None:
+    """Nobody has to close its stdin first, and being told to stop is a good end."""
+    command = [sys.executable, "-m", "integration_assets.cli", "mcp"]
+    hello = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}}
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello})
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "INTEGRATION_ASSETS_HOME": str(tmp_path)},
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            process.stdin.write(f"{line}\n")
+            process.stdin.flush()
+            answer = json.loads(process.stdout.readline())
+            assert answer["result"]["serverInfo"]["name"] == "integration-assets"
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=60) == 0
+        finally:
+            process.kill()
 
 
 def test_without_the_sdk_the_command_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
