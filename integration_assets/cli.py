@@ -64,7 +64,7 @@ app.add_typer(tenants.app, name="tenants")
 app.add_typer(keys.app, name="keys")
 app.command(
     "serve",
-    short_help="Serve the tenants' pages and API.",
+    short_help="Serve the pages, and the tenants' API.",
     epilog=examples("serve", "serve --origin https://requests.acme.example --proxy 10.0.0.5"),
 )(serve.serve)
 app.command(

@@ -194,6 +194,7 @@ def next_commands() -> list[str]:
         f"export {variable('home')}={DEMO_HOME}",
         f"{program} rankings --by companies",
         f"{program} report --html report.html",
+        f"{program} serve",
     ]
 
 

@@ -11,14 +11,14 @@ from integration_assets.tenants.registry.passwords import fits
 from integration_assets.web.answers import without_content
 from integration_assets.web.middleware import Gate
 from integration_assets.web.monitoring import Monitoring
-from integration_assets.web.routes import ROUTES
+from integration_assets.web.routes import LOCAL_ROUTES, ROUTES
 from integration_assets.web.site import Site
 
 
 def create_app(site: Site) -> Starlette:
-    """The application of a site. Closing its registry is the caller's."""
+    """The application of a site. Closing its registry is the caller's; without one only `LOCAL_ROUTES` are there."""
     app = Starlette(
-        routes=list(ROUTES),
+        routes=list(ROUTES if site.link is None else LOCAL_ROUTES),
         middleware=[Middleware(Gate, site=site)],
         exception_handlers={HTTPStatus.NOT_FOUND: without_content, HTTPStatus.METHOD_NOT_ALLOWED: without_content},
     )

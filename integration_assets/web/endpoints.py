@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from urllib.parse import parse_qsl
 
@@ -141,14 +142,17 @@ def _with(context: RequestContext, *, form: Form | None = None, body: bytes = b"
 def _request_context(request: Request) -> RequestContext | None:
     site = site_of(request)
     token = request.cookies.get(site.cookie, "")
+    chosen = request.cookies.get(ENVIRONMENT_COOKIE, "")
+    # A cookie is whatever a browser sends; anything else means the environment we were started with.
+    environment = Environment(chosen) if chosen in list(Environment) else site.settings.environment
+    if site.link is not None:
+        person = site.link.find_session(token, datetime.now(UTC))
+        return RequestContext(request, site, token, person, site.link.tenant, environment) if person else None
     who = find_session(site.registry, token) if token else None
     if who is None:
         return None
     # The cookie of an admin is ignored: otherwise it would open another tenant.
     slug = who.tenant if who.role is Role.TENANT_ADMIN else request.cookies.get(TENANT_COOKIE)
-    chosen = request.cookies.get(ENVIRONMENT_COOKIE, "")
-    # A cookie is whatever a browser sends; anything else means the environment we were started with.
-    environment = Environment(chosen) if chosen in list(Environment) else site.settings.environment
     return RequestContext(request, site, token, who, _tenant(site.registry, slug), environment)
 
 

@@ -161,6 +161,9 @@ def _is_newest(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
 
 def _approval(context: RequestContext, plan_hash: str) -> tuple[str, datetime] | None:
     """Read who approved a plan on these pages, and when."""
+    # Without a registry they cannot approve.
+    if context.is_local:
+        return None
     with tenant_repository(context.registry, context.own.id, context.actor) as repository:
         for entry in repository.audit_trail(limit=500):
             if entry.action == APPROVED and entry.record_id == plan_hash[:RECORD_ID_LENGTH]:

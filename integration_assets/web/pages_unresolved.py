@@ -131,6 +131,8 @@ def _page(
 
 def _settings(context: RequestContext) -> Settings:
     """The tenant's own choices, without any credential."""
+    if context.is_local:
+        return context.settings
     return built_settings(context.settings, context.own, {})
 
 

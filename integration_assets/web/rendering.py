@@ -50,6 +50,11 @@ def render_login(_request: Request, status: int = 200, **values: Any) -> HTMLRes
     return HTMLResponse(_templates().get_template("login.html").render(request_context=None, **values), status)
 
 
+def render_link_needed(status: int) -> HTMLResponse:
+    """The page that says how to get in where there is no login."""
+    return HTMLResponse(_templates().get_template("link_needed.html").render(request_context=None), status)
+
+
 def render_problem(context: RequestContext, status: int, message: str) -> HTMLResponse:
     """A page that says why not."""
     return render(context, "error.html", status, title=HTTPStatus(status).phrase.capitalize(), message=message)

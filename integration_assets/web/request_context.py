@@ -58,6 +58,11 @@ class RequestContext:
         return self.site.registry
 
     @property
+    def is_local(self) -> bool:
+        """True without a registry: the pages then show, and change nothing."""
+        return self.site.link is not None
+
+    @property
     def settings(self) -> Settings:
         """The operator's settings, for the environment that is looked at."""
         # A copy: the settings of the site are shared by all requests, which run in threads side by side.

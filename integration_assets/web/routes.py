@@ -1,4 +1,4 @@
-"""All routes in one table. Those of `OPEN` are answered without a login, and no other."""
+"""All routes in two tables: with a registry, and without one. Those of `OPEN`, or `LOCAL_OPEN`, need no session."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from integration_assets.web import (
     openapi,
     pages_insights,
     pages_internal,
+    pages_local,
     pages_login,
     pages_runs,
     pages_table,
@@ -22,14 +23,17 @@ from integration_assets.web.endpoints import Endpoint, call, form, page
 from integration_assets.web.monitoring import metrics, ready
 from integration_assets.web.open_pages import STATIC, health, security_txt, static_file
 
+_FOR_ANYBODY: tuple[Route, ...] = (
+    Route("/health", health, methods=["GET"]),
+    Route("/.well-known/security.txt", security_txt, methods=["GET"]),
+    *(Route(f"/static/{name}", static_file(name), methods=["GET"]) for name in STATIC),
+)
 OPEN: tuple[Route, ...] = (
     Route("/login", pages_login.login_page, methods=["GET"]),
     Route("/login", pages_login.login, methods=["POST"]),
-    Route("/health", health, methods=["GET"]),
     Route("/ready", ready, methods=["GET"]),
     Route("/metrics", metrics, methods=["GET"]),
-    Route("/.well-known/security.txt", security_txt, methods=["GET"]),
-    *(Route(f"/static/{name}", static_file(name), methods=["GET"]) for name in STATIC),
+    *_FOR_ANYBODY,
 )
 
 
@@ -41,27 +45,33 @@ def _post(path: str, endpoint: Endpoint) -> Route:
     return Route(path, endpoint, methods=["POST"])
 
 
+_HOME = _get("/", page(lambda _: redirect(pages_login.HOME), of_tenant=False))
+_ENVIRONMENT = _post("/environment", form(pages_login.choose_environment, of_tenant=False))
 _ACCOUNT: tuple[Route, ...] = (
-    _get("/", page(lambda _: redirect(pages_login.HOME), of_tenant=False)),
+    _HOME,
     _post("/logout", form(pages_login.logout, of_tenant=False)),
     _post("/logout-everywhere", form(pages_login.logout_everywhere, of_tenant=False)),
     _get("/account", page(pages_login.account, of_tenant=False)),
     _get("/tenants", page(pages_login.tenants, of_tenant=False)),
     _post("/tenants", form(pages_login.choose_tenant, of_tenant=False)),
-    _post("/environment", form(pages_login.choose_environment, of_tenant=False)),
+    _ENVIRONMENT,
     _get("/audit-trail", page(pages_login.audit_trail)),
 )
-_INSIGHTS: tuple[Route, ...] = (
+_SHOWN: tuple[Route, ...] = (
     _get("/requests", page(pages_insights.requests)),
     *(_get(f"/requests.{kind}", page(pages_insights.download(kind))) for kind in MEDIA_TYPES),
     _get("/requests/{request_id}", page(pages_insights.request)),
     _get("/companies", page(pages_insights.companies)),
     _get("/companies/{company_id}", page(pages_insights.company)),
     _get("/unresolved", page(pages_unresolved.unresolved)),
-    _post("/unresolved/map", form(pages_unresolved.add_mapping)),
-    _post("/unresolved/unmap", form(pages_unresolved.remove_mapping)),
     _get("/runs", page(pages_runs.runs)),
     _get("/runs/{run_id}", page(pages_runs.run)),
+)
+"""Pages of what runs found. They change nothing, and need no registry."""
+_INSIGHTS: tuple[Route, ...] = (
+    *_SHOWN,
+    _post("/unresolved/map", form(pages_unresolved.add_mapping)),
+    _post("/unresolved/unmap", form(pages_unresolved.remove_mapping)),
     _post("/runs/{run_id}/approve", form(pages_runs.approve)),
 )
 
@@ -127,3 +137,16 @@ _API: tuple[Route, ...] = (
 )
 
 ROUTES: tuple[Route, ...] = (*OPEN, *_ACCOUNT, *_INSIGHTS, *_THIRD_PARTY, *_INTERNAL_SYSTEMS, *_API)
+LOCAL_OPEN: tuple[Route, ...] = (
+    Route("/login", pages_local.link_needed, methods=["GET"]),
+    Route(pages_local.PATH, pages_local.open_link, methods=["GET"]),
+    *_FOR_ANYBODY,
+)
+LOCAL_ROUTES: tuple[Route, ...] = (
+    *LOCAL_OPEN,
+    _HOME,
+    _ENVIRONMENT,
+    *_SHOWN,
+    _get("/settings", page(pages_local.settings)),
+)
+"""Without a registry: none of them writes anything but the cookie of the environment."""

@@ -1,4 +1,4 @@
-"""One served application, and where it stands: settings, registry, origin, attempt limits."""
+"""One served application, and where it stands: settings, who is known to it, origin, attempt limits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,9 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.login import device_key
 from integration_assets.web.attempt_limits import AttemptLimit, LoginLimit, connection_test_limit, login_limit
+from integration_assets.web.one_time_link import OneTimeLink
 
+NO_REGISTRY = "there is no registry yet: `integration-assets tenants add` makes one"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 SECURE_COOKIE = "__Host-sid"
 LOOPBACK_COOKIE = "sid"
@@ -26,15 +28,32 @@ LOOPBACK_COOKIE = "sid"
 class Site:
     """An application. `origin` is how browsers see it: `https://host`, or `http://127.0.0.1:PORT` on loopback.
 
+    `people` says who may come in: users of a registry, or without one whoever opens the one-time link, never both.
     `metrics_token` opens its numbers to whoever sends it; None: to this machine only.
     """
 
     settings: Settings
-    registry: Registry
+    people: Registry | OneTimeLink
     origin: str
     logins: LoginLimit = field(default_factory=login_limit)
     tests: AttemptLimit = field(default_factory=connection_test_limit)
     metrics_token: SecretStr | None = None
+
+    @property
+    def registry(self) -> Registry:
+        """The registry.
+
+        Raises:
+            ConfigurationError: there is none. No route that needs it is served then.
+        """
+        if isinstance(self.people, OneTimeLink):
+            raise ConfigurationError(NO_REGISTRY)
+        return self.people
+
+    @property
+    def link(self) -> OneTimeLink | None:
+        """The one-time link; None with a registry."""
+        return self.people if isinstance(self.people, OneTimeLink) else None
 
     @property
     def scheme(self) -> str:

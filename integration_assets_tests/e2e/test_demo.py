@@ -16,7 +16,9 @@ from integration_assets.sandbox.feedback_systems import OTHER_FEEDBACK_SYSTEMS
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import Sandbox, build_sandbox
 from integration_assets_tests.support.harness import PREFIXES, World, is_write
+from integration_assets_tests.support.local_pages import serving_locally
 from integration_assets_tests.support.snapshots import PROMPT
+from integration_assets_tests.support.web_site import Client
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 
@@ -65,6 +67,7 @@ def test_the_demo_shows_the_main_job_whatever_else_is_configured(
     assert not (home / "somebodys-store").exists()
     [sandbox] = made
     check_what_the_readme_shows_next(home, ran.out)
+    check_the_pages_that_serve_opens(home)
     # the second sync read all companies again, and nothing was written from then on
     requests = sandbox.hubspot_sandbox.requests
     last_write = max(number for number, request in enumerate(requests) if is_write(request))
@@ -140,9 +143,11 @@ def check_what_the_readme_shows_next(folder: Path, shown: str) -> None:
         one for one in re.findall(r"```sh\n(.*?)```", README, flags=re.DOTALL) if "export" in one and DEMO in one
     ]
     commands = [line.split("  #")[0].strip() for line in block.splitlines()]
-    assert {command.replace(".venv/bin/", "") for command in commands[:3]} <= set(shown.splitlines())
+    assert {command.replace(".venv/bin/", "") for command in commands[:4]} <= set(shown.splitlines())
     own = {name: value for name, value in os.environ.items() if not name.startswith(PREFIXES)}
     # the folder of the tests' own program stands for the one that `make install` fills
+    [serve] = [command for command in commands if command.endswith(" serve")]
+    commands.remove(serve)
     script = "\n".join(commands).replace(".venv/bin/", f"{Path(sys.executable).parent}/")
     ran = subprocess.run(
         ["bash", "-euc", script], cwd=folder, env=own, capture_output=True, text=True, timeout=300, check=False
@@ -151,3 +156,25 @@ def check_what_the_readme_shows_next(folder: Path, shown: str) -> None:
     assert "Requests by companies" in ran.stdout
     assert re.search(r"│\s+title\s+│\s+companies\s+│\s+arr\s+│", ran.stdout)  # the table that DuckDB draws
     assert "<svg" in (folder / "report.html").read_text(encoding="utf-8")
+
+
+def check_the_pages_that_serve_opens(folder: Path) -> None:
+    """Without a key or a registry: the link shows every page, from the ranking to the last run; then it is used up."""
+    with serving_locally(folder, {"INTEGRATION_ASSETS_HOME": DEMO}) as (origin, link, said):
+        with Client(origin) as person:
+            assert person.get("/requests").headers["location"] == "/login"
+            assert person.get(link).headers["location"] == "/requests"
+            ranking = person.get("/requests").text
+            [request, company] = [
+                re.findall(rf'href="(/{kind}/[^"]+)"', page)[0]
+                for kind, page in (("requests", ranking), ("companies", person.get("/companies").text))
+            ]
+            [run, *_] = re.findall(r'href="(/runs/[^"]+)"', person.get("/runs").text)
+            for page in (request, company, run, "/unresolved", "/settings", "/requests.csv"):
+                assert person.get(page).status_code == 200, page
+        with Client(origin) as other:
+            assert other.get(link).status_code == 401
+    # the terminal has the link once, and then lines of the log without it
+    token = link.partition("=")[2]
+    assert "".join(said).count(token) == 1
+    assert "GET /open 303" in "".join(said)

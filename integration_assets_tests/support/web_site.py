@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from integration_assets.config import Settings
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
+from integration_assets.web.one_time_link import OneTimeLink
 from integration_assets.web.serving import server_config
 from integration_assets.web.site import Site
 from integration_assets_tests.support.registries import ACTOR
@@ -27,11 +28,13 @@ LOOPBACK = "127.0.0.1"
 
 
 @contextlib.contextmanager
-def served(settings: Settings, registry: Registry, *, metrics_token: SecretStr | None = None) -> Iterator[Site]:
+def served(
+    settings: Settings, people: Registry | OneTimeLink, *, metrics_token: SecretStr | None = None
+) -> Iterator[Site]:
     """The application on a free port, for the length of a block."""
     with socket.create_server((LOOPBACK, 0)) as listener:
         origin = f"http://{LOOPBACK}:{listener.getsockname()[1]}"
-        site = Site(settings, registry, origin, metrics_token=metrics_token)
+        site = Site(settings, people, origin, metrics_token=metrics_token)
         server = uvicorn.Server(server_config(site, host=LOOPBACK, port=0))
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
