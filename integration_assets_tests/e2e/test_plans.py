@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import duckdb
 import pytest
 
+from integration_assets.config import load_settings
+from integration_assets.web.one_time_link import OneTimeLink
 from integration_assets_tests.support.harness import Ran, World
+from integration_assets_tests.support.web_site import Client, served
 
 pytestmark = [
     pytest.mark.proof,
@@ -143,7 +148,14 @@ def test_the_first_apply_to_production_waits_for_a_person(production: World) -> 
     plan_hash = held.summary["plan"]["hash"]
     assert plan_hash[:12] in held.out + held.err
 
-    approved = production.run("approve", plan_hash[:12], "--environment", "production", "--by", "kim")
+    # the pages of `serve` without a registry name the same command
+    link = OneTimeLink(datetime.now(UTC))
+    with served(load_settings(home=production.home, environment="production"), link) as site, Client(site.origin) as me:
+        me.get(f"/open?token={link.token}")
+        page = me.get(f"/runs/{held.summary['run_id']}").text
+    [command] = re.findall(r"<code>integration-assets (approve [^<]*)</code>", page)
+    assert "Approve this plan" not in page
+    approved = production.run(*command.split(), "--by", "kim")
     assert approved.code == 0, approved.err
     assert "kim" in approved.out
 
