@@ -11,12 +11,16 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, LiteralString
-
-import psycopg
+from typing import TYPE_CHECKING, Any, LiteralString
 
 from integration_assets.config import Settings, variable
 from integration_assets.errors import ConfigurationError, CoordinationError, IntegrationError, PermanentError
+
+# Imported where it is used: most installations have no PostgreSQL, and loading the definitions must not wait for it.
+if TYPE_CHECKING:
+    import psycopg
+
+    Connection = psycopg.Connection[tuple[Any, ...]]
 
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 15
@@ -26,7 +30,6 @@ SILENCE_SECONDS = 25
 SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 Row = tuple[Any, ...]
 Parameters = Mapping[str, object]
-Connection = psycopg.Connection[Row]
 
 # The keep-alive is the lease: a machine that vanished without closing its connections is given up after the silence. A
 # holder that was suspended within a transaction must not keep the others waiting for longer than a lock may. A stricter
@@ -61,6 +64,8 @@ class Database:
         Raises:
             CoordinationError: the server does not answer or refuses the connection.
         """
+        import psycopg
+
         with translated():
             connection = psycopg.connect(
                 self._conninfo,
@@ -137,6 +142,8 @@ class Database:
 
     def _retried(self, statement: LiteralString, parameters: Parameters) -> tuple[Connection, Row | None]:
         """Send what begins a transaction, on a new connection where the one of before is dead."""
+        import psycopg
+
         if self._connection is not None and not self._connection.closed:
             try:
                 return self._connection, self.answer(self._connection, statement, parameters)
@@ -158,6 +165,8 @@ class Database:
             raise
 
     def _end(self, connection: Connection) -> None:
+        import psycopg
+
         # After a commit there is nothing to take back; on a broken connection the server has done so itself.
         with suppress(psycopg.Error):
             connection.rollback()
@@ -200,6 +209,8 @@ _databases_lock = threading.Lock()
 @contextmanager
 def translated() -> Iterator[None]:
     """Turn errors of PostgreSQL into ours, without what they quote."""
+    import psycopg
+
     try:
         yield
     except IntegrationError:
@@ -224,6 +235,8 @@ def translated() -> Iterator[None]:
 
 def reason(error: psycopg.Error) -> str:
     """Name what happened to a connection, without the server's words, which quote addresses and users."""
+    import psycopg
+
     if isinstance(error, psycopg.errors.LockNotAvailable | psycopg.errors.QueryCanceled):
         return f"busy for {STATEMENT_SECONDS} s"
     return "no connection" if error.sqlstate is None else type(error).__name__

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Protocol
-
-import psycopg
+from typing import TYPE_CHECKING, Protocol
 
 from integration_assets.config import Settings
-from integration_assets.coordination.database import Connection, Database, Row, shared_database, translated
+from integration_assets.coordination.database import Database, Row, shared_database, translated
 from integration_assets.errors import LockError
+
+if TYPE_CHECKING:
+    from integration_assets.coordination.database import Connection
 
 # The number and its holder are one statement: a reader never sees the one without the other. The backend is the server
 # process of this session; behind a pooler that lends sessions out it differs from statement to statement, and a lock
@@ -83,6 +84,8 @@ class _Hold:
         Raises:
             LockError: it is not, or the server does not answer.
         """
+        import psycopg  # by now it is loaded: the connection is of it
+
         try:
             row = _one(self._connection, _CHECK, {"name": self._name})
         except psycopg.Error:

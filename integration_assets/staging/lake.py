@@ -12,13 +12,11 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 import duckdb
 import msgspec
-import psycopg
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from pydantic import SecretStr
 
 from integration_assets.config import expanded, why_no_home
@@ -26,6 +24,10 @@ from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, TransientError
 from integration_assets.staging.extensions import load_extension
 from integration_assets.staging.migrations import migrate, pending_migrations
+
+# Imported where it is used: most stores are files, and loading the definitions must not wait for it.
+if TYPE_CHECKING:
+    import psycopg
 
 SCHEME = "ducklake:"
 ALIAS = "lake"
@@ -81,6 +83,9 @@ def parse_lake(url: str, environment: str, tenant: str) -> Lake:
 
 
 def _postgres_lake(place: str, environment: str, tenant: str) -> Lake:
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
     try:
         parts = urlsplit(place)
         query = parse_qsl(parts.query, keep_blank_values=True)
@@ -132,6 +137,9 @@ def _schema(environment: str, tenant: str) -> str:
 
 @contextmanager
 def _server(lake: Lake, what: str) -> Iterator[psycopg.Connection[Any]]:
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
     try:
         connection = psycopg.connect(
             make_conninfo(**lake.server),
@@ -183,10 +191,10 @@ def drop_catalogue(lake: Lake) -> None:
         TransientError: PostgreSQL cannot be reached.
     """
     if lake.file is None:
+        from psycopg.sql import SQL, Identifier
+
         with _server(lake, "tenants remove") as server:
-            server.execute(
-                psycopg.sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(psycopg.sql.Identifier(lake.schema))
-            )
+            server.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(lake.schema)))
 
 
 @contextmanager
@@ -204,6 +212,8 @@ def catalogue_lock(lake: Lake, what: str) -> Iterator[Callable[[], str | None]]:
     if lake.file is not None:
         yield lambda: None
         return
+    import psycopg
+
     key = int.from_bytes(hashlib.sha256(lake.schema.encode()).digest()[:8], "big", signed=True)
     with _server(lake, what) as server:
         [taken] = server.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchall()
@@ -290,6 +300,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, inlined_rows: int
     if lake.file is not None:
         place = f"{'sqlite:' if lake.kind == 'sqlite' else ''}{lake.file}"
     else:
+        from psycopg.conninfo import make_conninfo
+
         others = {name: value for name, value in lake.server.items() if name not in ("host", "port", "dbname", "user")}
         place = f"postgres:{make_conninfo(**others)}"
         named += [f"METADATA_SCHEMA {_text(lake.schema)}", "META_SECRET 'lake_catalogue'"]

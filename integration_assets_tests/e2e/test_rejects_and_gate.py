@@ -158,7 +158,7 @@ def test_a_portal_without_our_object_holds_the_run(new_world: World) -> None:
     assert (ran.code, ran.summary["state"], new_world.writes()) == (3, "HELD", [])
     assert "the object is missing; run `setup`" in ran.out
     assert (new_world.home / "published" / "sandbox" / "default.duckdb").exists()
-    assert ran.summary["top"]["by_arr"][0]["title"] == "Single sign-on"
+    assert ran.summary["top"]["by_arr"][0]["title"] == "Dark mode"
 
 
 def test_production_that_differs_from_the_sandbox_is_held(ready: World) -> None:
