@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import FrameType
@@ -227,16 +227,23 @@ def serving(sandbox: Sandbox, ports: Ports = ()) -> Iterator[SandboxAddresses]:
     Raises:
         OSError: a port is taken.
     """
-    lookalikes = (
-        sandbox.canny,
-        sandbox.crm.sandbox,
-        sandbox.crm.production,
-        sandbox.slack,
-        sandbox.internal,
-    )
-    named = [*ports, *[0] * len(lookalikes)][: len(lookalikes)]
-    with listening(lookalikes, named) as origins:
-        yield _addresses(sandbox, origins)
+    with serving_all([sandbox], ports) as (addresses,):
+        yield addresses
+
+
+@contextlib.contextmanager
+def serving_all(sandboxes: Sequence[Sandbox], ports: Ports = ()) -> Iterator[list[SandboxAddresses]]:
+    """Serve several sandboxes by one server, each on ports of its own; `ports` are those of the first.
+
+    Raises:
+        OSError: a port is taken.
+    """
+    lookalikes = [(one.canny, one.crm.sandbox, one.crm.production, one.slack, one.internal) for one in sandboxes]
+    flat = [lookalike for of_one in lookalikes for lookalike in of_one]
+    named = [*ports, *[0] * len(flat)][: len(flat)]
+    with listening(flat, named) as origins:
+        each = len(flat) // max(1, len(sandboxes))
+        yield [_addresses(one, origins[at * each : (at + 1) * each]) for at, one in enumerate(sandboxes)]
 
 
 def run_forever(

@@ -26,6 +26,8 @@ class Installation:
     home: Path
     worlds: dict[str, World]
     key: str = field(default_factory=generate)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Variables of the whole installation, such as the address of its registry."""
 
     def run(self, *arguments: str, stdin: str = "", **variables: str | None) -> Ran:
         """Run a command; it finds the key and the allowed hosts in the environment, and no credential."""
@@ -36,7 +38,11 @@ class Installation:
 
     def start(self, *arguments: str, output: int | IO[bytes] = subprocess.PIPE) -> subprocess.Popen[str]:
         """Start a command as a process of its own, which waits as long as it does in earnest."""
-        return started(arguments, self._some().environment(**self._seen({})), output)
+        return started(arguments, self.environment(), output)
+
+    def environment(self) -> dict[str, str]:
+        """What a process of this installation sees."""
+        return self._some().environment(**self._seen({}))
 
     def _some(self) -> World:
         return next(iter(self.worlds.values()))
@@ -51,6 +57,7 @@ class Installation:
             "INTEGRATION_ASSETS_HOME": str(self.home),
             "INTEGRATION_ASSETS_KEY": self.key,
             "INTEGRATION_ASSETS_ALLOWED_HOSTS": hosts,
+            **self.variables,
             **variables,
         }
 
@@ -69,7 +76,8 @@ class Installation:
             if values.get(name):
                 self.good("tenants", "set", tenant, own.lower(), values[name])
         add = ("tenants", "integrations", "add", tenant)
-        self.good(*add, "canny", "--base-url", values["CANNY_BASE_URL"], stdin=values["CANNY_API_KEY"] + "\n")
+        canny = ("canny", "--base-url", values["CANNY_BASE_URL"], f"--set=plan={values['CANNY_PLAN']}")
+        self.good(*add, *canny, stdin=values["CANNY_API_KEY"] + "\n")
         for environment in ("sandbox", "production"):
             name = f"HUBSPOT_{environment.upper()}"
             options = [
