@@ -29,6 +29,8 @@ READ = {
     "proofs/__main__.py": "printed",
     "proofs/mutations/survivors.py": "a mutant that hangs is given up",
     "proofs/running.py": "printed",
+    "proofs/scale/fleet.py": "what a load takes is printed; workers that hang are given up",
+    "proofs/scale/worker.py": "when its runs began and ended, for others to read",
     "support/waiting.py": "the one place that waits for a condition",
 }
 """Files that may look at a clock, and why; their assertions may not either."""
