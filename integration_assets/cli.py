@@ -298,19 +298,25 @@ def setup(
 
 @app.command(
     short_help="Show what a sync would change. Writes nothing.",
-    epilog=examples("plan", "plan --environment production --out plan.json"),
+    epilog=examples("plan", "plan --show 50", "plan --environment production --out plan.json --csv changes.csv"),
 )
 def plan(
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
     out: Annotated[Path | None, typer.Option("--out", help="Save the plan to this file.")] = None,
+    show: Annotated[
+        int | None, typer.Option("--show", min=1, help="List so many records with every field before and after.")
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", help="Write every change of a field or a link to this file.")
+    ] = None,
     full: FullRead = False,
     json: JsonFile = None,
 ) -> None:
     """Read, rank and show what a sync would change. Writes nothing into the CRM."""
     from integration_assets.runs.state import Mode
 
-    _run(settings_of(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out, full=full)
+    _run(settings_of(environment), Mode.DRY_RUN, tenant=tenant, json=json, out=out, full=full, show=show, csv=csv)
 
 
 @app.command(
@@ -360,6 +366,8 @@ def _run(
     plan_file: Path | None = None,
     approved_hash: str | None = None,
     full: bool = False,
+    show: int | None = None,
+    csv: Path | None = None,
 ) -> NoReturn:
     from integration_assets.commands.run_output import show_result, show_saved_plan
     from integration_assets.definitions import defs
@@ -369,8 +377,8 @@ def _run(
     from integration_assets.runs.state import Mode
     from integration_assets.tenants.settings import check_configured
 
-    check_file(json)
-    check_file(out)
+    for file in (json, out, csv):
+        check_file(file)
     # Before Dagster is loaded, which takes seconds: a missing variable is said at once.
     check_configured(settings, tenant, ranks_only=mode is Mode.READ_ONLY)
     with _progress():
@@ -391,7 +399,7 @@ def _run(
     console = results_console()
     # The plan first: it is what was asked for, and the summary below it stays in view.
     if mode is Mode.DRY_RUN:
-        show_saved_plan(console, settings, tenant, ending, out)
+        show_saved_plan(console, settings, tenant, ending, out, show=show, csv=csv)
     show_result(console, ending)
     if ending.error and not (sys.stdout.isatty() and sys.stderr.isatty()):
         say(ending.error)  # once more where results and errors go to different places

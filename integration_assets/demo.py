@@ -216,7 +216,7 @@ def show_setup(console: Console, settings: Settings) -> None:
 
 
 def _show_dry_run(console: Console, settings: Settings, ending: RunResult) -> None:
-    show_saved_plan(console, settings, DEFAULT_TENANT, ending, None, lines=4)
+    show_saved_plan(console, settings, DEFAULT_TENANT, ending, None, lines=4, numbers=False)
     show_result(console, ending)
 
 

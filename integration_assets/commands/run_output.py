@@ -10,7 +10,9 @@ from rich.text import Text
 from slack_sdk.models.blocks import Block
 
 from integration_assets.config import Settings
+from integration_assets.errors import PermanentError
 from integration_assets.reporting.advice import release_command
+from integration_assets.reporting.plan_details import plan_csv, show_plan_numbers, show_records
 from integration_assets.reporting.slack_preview import show_slack
 from integration_assets.reporting.terminal import show_plan, show_summary
 from integration_assets.runs.result import RunResult
@@ -18,6 +20,7 @@ from integration_assets.staging.store import open_store, store_place
 from integration_assets.sync.operations import read_operations
 from integration_assets.sync.plan_file import export_plan
 from integration_assets.sync.plan_store import Plan, load_plan
+from integration_assets.whole_files import write_whole
 
 PLAN_LINES = 20
 
@@ -34,24 +37,54 @@ def show_result(console: Console, ending: RunResult) -> None:
 
 
 def show_saved_plan(
-    console: Console, settings: Settings, tenant: str, ending: RunResult, out: Path | None, *, lines: int = PLAN_LINES
+    console: Console,
+    settings: Settings,
+    tenant: str,
+    ending: RunResult,
+    out: Path | None,
+    *,
+    lines: int = PLAN_LINES,
+    numbers: bool = True,
+    show: int | None = None,
+    csv: Path | None = None,
 ) -> None:
-    """The plan of a dry run with its first `lines` changes; saved to the file `out` when one is named.
+    """The plan of a dry run with its first `lines` changes, or `show` records; saved to `out`, listed in `csv`.
 
-    A run that came to no plan saves none, and ends as it would have without `out`.
+    With `numbers` also the counts by action and field and the largest changes of ARR. A run that came to no plan saves
+    none, and ends as it would have without the files.
+
+    Raises:
+        ConfigurationError: the plan cannot be written to `out`.
+        PermanentError: the list cannot be written to `csv`.
     """
     if ending.plan_id is None:
-        if out:
-            # The run's own error says why; that the file is missing must not surprise whoever reads it next.
-            console.print(Text(f"no plan was made, so none was saved to {out}", style="yellow"), soft_wrap=True)
+        for file in (out, csv):
+            if file:
+                # The run's own error says why; that the file is missing must not surprise whoever reads it next.
+                console.print(Text(f"no plan was made, so none was saved to {file}", style="yellow"), soft_wrap=True)
         return
     with open_store(store_place(settings, settings.environment, tenant), "plan") as connection:
         plan = load_plan(connection, ending.plan_id)
-        _show(console, connection, plan, ending, lines)
+        # Records that are asked for are shown whole, below: the short list would repeat them.
+        _show(console, connection, plan, ending, lines if show is None else 0)
+        if numbers:
+            show_plan_numbers(console, connection, plan.plan_id, ending.summary.currency)
+        if show is not None:
+            show_records(console, connection, plan.plan_id, show)
+        if csv:
+            _write_csv(csv, plan_csv(connection, plan.plan_id))
+            console.print(Text(f"every change of the plan: {csv}"), soft_wrap=True)
         if out:
             # From the store, not from memory: what is saved is what `approve` and the next sync see.
             export_plan(connection, plan, out)
             console.print(Text(f"plan saved to {out}; apply it with --plan {out} --approve {plan.hash[:12]}"))
+
+
+def _write_csv(path: Path, content: bytes) -> None:
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise PermanentError(f"{path} could not be written: {error.strerror}; check the disk") from error
 
 
 def show_undo(console: Console, settings: Settings, tenant: str, ending: RunResult, *, lines: int = PLAN_LINES) -> int:

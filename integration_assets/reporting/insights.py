@@ -155,7 +155,7 @@ class Unresolved(msgspec.Struct, frozen=True):
 
 
 class RunLine(msgspec.Struct, frozen=True):
-    """A run as a list shows it."""
+    """A run as a list shows it. `would_*` count what a dry run or a held plan would have done, None of other runs."""
 
     run_id: str
     mode: str
@@ -172,6 +172,9 @@ class RunLine(msgspec.Struct, frozen=True):
     records_updated: int
     links_created: int
     links_removed: int
+    would_create: int | None
+    would_update: int | None
+    would_link: int | None
     rejected: int
     found: int
 
@@ -191,12 +194,16 @@ class PlanLine(msgspec.Struct, frozen=True):
 
 
 class PlanChange(msgspec.Struct, frozen=True):
-    """One change of a plan: values by field before and after, or the labels of a link."""
+    """One change of a plan: values by field before and after, or the labels of a link.
+
+    `url` is the request's in the feedback system, as far as that tells one.
+    """
 
     seq: int
     action: str
     key: str
     title: str | None
+    url: str | None
     target: str | None
     target_id: str | None
     company_name: str | None
@@ -204,6 +211,25 @@ class PlanChange(msgspec.Struct, frozen=True):
     after: dict[str, str | None]
     before_labels: list[str]
     after_labels: list[str]
+    found: int
+
+
+class FieldCount(msgspec.Struct, frozen=True):
+    """The changes a plan makes to one field, by one action; of links the labels, and `field` is company or contact."""
+
+    action: str
+    field: str
+    changes: int
+
+
+class ArrChange(msgspec.Struct, frozen=True):
+    """A record whose ARR a plan changes, in the base currency; zero where there was or will be none."""
+
+    action: str
+    key: str
+    title: str | None
+    before: Decimal
+    after: Decimal
 
 
 class LastRun(msgspec.Struct, frozen=True):
@@ -339,12 +365,53 @@ def read_plan(connection: duckdb.DuckDBPyConnection, plan_hash: str) -> PlanLine
     return None
 
 
-def read_plan_changes(connection: duckdb.DuckDBPyConnection, plan_id: str, *, limit: int) -> list[PlanChange]:
-    """The first changes of a plan, as far as they were published."""
-    rows = connection.execute(
-        read_sql("reporting/insights/plan_changes"), {"plan_id": plan_id, "most_rows": limit}
-    ).fetchall()
-    return [_plan_change(row) for row in rows]
+LARGEST_ARR = 25
+"""Changes of ARR that are listed, the largest."""
+
+
+def read_plan_changes(
+    connection: duckdb.DuckDBPyConnection,
+    plan_id: str,
+    *,
+    limit: int | None,
+    skipped: int = 0,
+    after: int = -1,
+    actions: Sequence[str] = (),
+    field: str = "",
+) -> list[PlanChange]:
+    """A page of a plan's changes, as far as they were published: by these actions, of this field.
+
+    Numbered above `after`. Without `actions` those of any, without `field` of all.
+    """
+    values = {
+        "plan_id": plan_id,
+        "most_rows": limit,
+        "skipped": skipped,
+        "after": after,
+        "actions": list(actions),
+        "field": field,
+    }
+    return [
+        _plan_change(row) for row in connection.execute(read_sql("reporting/insights/plan_changes"), values).fetchall()
+    ]
+
+
+def read_plan_fields(connection: duckdb.DuckDBPyConnection, plan_id: str) -> list[FieldCount]:
+    """Count a plan's changes by action and field, as far as they were published."""
+    return _rows(connection, FieldCount, "plan_fields", {"plan_id": plan_id})
+
+
+def count_published_changes(connection: duckdb.DuckDBPyConnection, plan_id: str) -> int:
+    """Count the changes of a plan that were published, as its own counts do: of links the labels."""
+    found: int = connection.execute(read_sql("reporting/insights/plan_published"), {"plan_id": plan_id}).fetchall()[0][
+        0
+    ]
+    return found
+
+
+def read_plan_arr(connection: duckdb.DuckDBPyConnection, plan_id: str) -> list[ArrChange]:
+    """The largest changes of ARR that a plan makes, as far as they were published."""
+    return _rows(connection, ArrChange, "plan_arr", {"plan_id": plan_id, "most_rows": LARGEST_ARR})
 
 
 def _plan_change(row: tuple[Any, ...]) -> PlanChange:

@@ -18,6 +18,7 @@ from integration_assets.reporting.run_summary import (
     RunFacts,
     RunSummary,
     to_json,
+    unapplied_changes,
 )
 from integration_assets.reporting.text import clean
 from integration_assets.staging.store import transaction
@@ -53,8 +54,9 @@ def record_run(
 
 def _insert_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, facts: RunFacts) -> None:
     started_at = facts.started_at
-    # what a dry run would have written is in its summary; these columns count what was
+    # what a dry run would have written has columns of its own; these count what was
     records, links = (RecordNumbers(), LinkNumbers()) if summary.dry_run else (summary.feature_requests, summary.links)
+    would = unapplied_changes(summary)
     values: dict[str, object] = {
         "run_id": summary.run_id,
         "tenant": summary.tenant,
@@ -78,6 +80,7 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, fact
         "links_removed": links.removed,
         "rejected": summary.feature_requests.rejected + summary.links.rejected,
         "summary": to_json(summary).decode(),
+        **{f"would_{name}": getattr(would, name, None) for name in ("create", "update", "retire", "link", "unlink")},
     }
     connection.execute(
         """
@@ -88,7 +91,8 @@ def _insert_run(connection: duckdb.DuckDBPyConnection, summary: RunSummary, fact
             $requests_identified AS requests_identified, $votes_total AS votes_total, $votes_matched AS votes_matched,
             $records_created AS records_created, $records_updated AS records_updated,
             $links_created AS links_created, $links_removed AS links_removed, $rejected AS rejected,
-            $summary::JSON AS summary
+            $summary::JSON AS summary, $would_create AS would_create, $would_update AS would_update,
+            $would_retire AS would_retire, $would_link AS would_link, $would_unlink AS would_unlink
         """,
         values,
     )

@@ -10,6 +10,7 @@ _COMPANY = "Id of the company in the CRM"
 _DEAL = "Id of the deal in the CRM"
 _RUN = "Id of the run"
 _PLAN = "Id of the plan"
+_WOULD = "that a dry run or a held plan would have"
 _AS_OF = "Start of the read this row comes from, UTC"
 
 
@@ -244,12 +245,17 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "requests_identified": Column("BIGINT", "Requests in the feedback system"),
         "votes_total": Column("BIGINT", "Votes that count"),
         "votes_matched": Column("BIGINT", "Of those, votes with a company"),
-        "records_created": Column("BIGINT", "Records created, read back; of a dry run: planned"),
-        "records_updated": Column("BIGINT", "Records updated, read back; of a dry run: planned"),
-        "links_created": Column("BIGINT", "Links created, read back; of a dry run: planned"),
-        "links_removed": Column("BIGINT", "Links removed, read back; of a dry run: planned"),
+        "records_created": Column("BIGINT", "Records created, read back; 0 of a dry run"),
+        "records_updated": Column("BIGINT", "Records updated, read back; 0 of a dry run"),
+        "links_created": Column("BIGINT", "Links created, read back; 0 of a dry run"),
+        "links_removed": Column("BIGINT", "Links removed, read back; 0 of a dry run"),
         "rejected": Column("BIGINT", "Records and links the CRM refused"),
         "summary": Column("JSON", "The whole run summary, version 1"),
+        "would_create": Column("BIGINT", f"Records {_WOULD} created; null of other runs"),
+        "would_update": Column("BIGINT", f"Records {_WOULD} updated; null of other runs"),
+        "would_retire": Column("BIGINT", f"Records {_WOULD} retired; null of other runs"),
+        "would_link": Column("BIGINT", f"Links {_WOULD} created; null of other runs"),
+        "would_unlink": Column("BIGINT", f"Links {_WOULD} removed; null of other runs"),
     },
     "ops.api_calls": {
         "run_id": Column("VARCHAR", _RUN),
@@ -346,7 +352,7 @@ TABLES: Mapping[str, str] = {
     "ops.unreadable_fields": "Optional fields that could not be read, by run",
     "ops.table_findings": "What was odd about tables of one's own, by run",
     "ops.plans": "Plans of the last runs",
-    "ops.plan_changes": "Operations of those plans, one by one",
+    "ops.plan_changes": "Operations of the newest plan, and the first 200 of the four before it",
     "ops.migrations": "Changes of the staging store's layout",
 }
 """What each published table holds, most wanted first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from datetime import UTC, datetime
@@ -46,6 +47,22 @@ def test_a_dry_run_shows_before_and_after(synced: World) -> None:
     assert (ran.code, synced.writes()) == (0, [])
     assert "Dark mode" in ran.out
     assert "Night theme" in ran.out
+
+
+def test_a_plan_is_told_by_field_record_and_row(synced: World) -> None:
+    """Counts by action and field, the record with before and after, and the same change in the CSV and on its page."""
+    synced.edit_request("dark mode", title="=Night theme")
+    file = synced.home / "changes.csv"
+    ran = synced.run("plan", "--show", "1", "--csv", str(file))
+    assert (ran.code, synced.writes()) == (0, [])
+    assert ["update", "title", "1"] in [line.split() for line in ran.out.splitlines()]
+    assert "title: Dark mode → =Night theme" in ran.out
+    with file.open(encoding="utf-8", newline="") as read:
+        rows = [row for row in csv.DictReader(read) if row["field"] == "title"]
+    assert [(row["action"], row["before"], row["after"]) for row in rows] == [("update", "Dark mode", "'=Night theme")]
+    with duckdb.connect(str(synced.home / "published" / "sandbox" / "default.duckdb"), read_only=True) as published:
+        last = "SELECT records_updated, would_create, would_update FROM ops.runs ORDER BY started_at DESC LIMIT 1"
+        assert published.execute(last).fetchall() == [(0, 0, 1)]
 
 
 @pytest.fixture

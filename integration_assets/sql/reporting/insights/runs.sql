@@ -17,6 +17,9 @@ SELECT
     records_updated,
     links_created,
     links_removed,
+    would_create,
+    would_update,
+    would_link,
     rejected,
     count(*) OVER () AS found
 FROM ops.runs
