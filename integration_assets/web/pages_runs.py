@@ -5,25 +5,30 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 
 import duckdb
 from starlette.responses import Response
 
 from integration_assets.errors import EndState, LockError
 from integration_assets.reporting.advice import TODO
+from integration_assets.reporting.exports import MEDIA_TYPES
 from integration_assets.reporting.insights import (
     PlanLine,
+    count_published_changes,
     read_last_run,
     read_plan,
+    read_plan_arr,
     read_plan_changes,
+    read_plan_fields,
     read_run,
     read_runs,
 )
+from integration_assets.reporting.plan_details import field_changes, plan_csv
 from integration_assets.reporting.published import read_calls
 from integration_assets.reporting.result_files import KeptEnding, kept_endings, read_kept_ending
 from integration_assets.reporting.run_summary import RunSummary
 from integration_assets.reporting.text import clean
-from integration_assets.sync.feature_request_object import STATE_FIELDS
 from integration_assets.sync.plan_store import STALE_AFTER
 from integration_assets.tenants.plan_approval import approve_plan
 from integration_assets.tenants.registry.repository import tenant_repository
@@ -35,13 +40,6 @@ from integration_assets.web.published_pages import PAGE, Pages, page_number, pub
 from integration_assets.web.rendering import render
 from integration_assets.web.request_context import RequestContext
 
-SHOWN_CHANGES = 200
-SHOWN_FIELDS = {
-    "create": frozenset({"status", "board", "votes", "companies", "arr"}),
-    "update": frozenset(STATE_FIELDS),
-    "retire": frozenset({"retired_at", "retired_reason"}),
-}
-"""Of a new record the figures; of a changed one everything that changes."""
 APPROVED = "plan.approve"
 RECORD_ID_LENGTH = 36
 """Of the audit trail: so much of a hash names the plan there."""
@@ -88,7 +86,7 @@ def run(context: RequestContext) -> Response:
         mode, error, summary = found
         calls = read_calls(connection, run_id)
         plan = read_plan(connection, summary.plan.hash) if summary.plan.hash else None
-        changes = read_plan_changes(connection, plan.plan_id, limit=SHOWN_CHANGES) if plan else []
+        details = _details(context, connection, plan)
         newest = _is_newest(connection, run_id)
     # From the audit trail: the published database is as old as the run and does not know of it yet.
     approval = _approval(context, summary.plan.hash) if summary.plan.hash else None
@@ -100,12 +98,57 @@ def run(context: RequestContext) -> Response:
         summary=summary,
         calls=calls,
         plan=plan,
-        changes=changes,
         approval=approval,
-        shown_fields=SHOWN_FIELDS,
+        **details,
         advice=_advice(summary),
         # Only the newest run's plan: an older one was made from data that has been read anew since.
         may_approve=plan is not None and newest and approval is None and _waits(plan),
+    )
+
+
+def _filters(context: RequestContext) -> dict[str, str]:
+    """Action and field that the changes of a plan are narrowed down to; "" is any."""
+    return {name: context.query(name) for name in ("action", "field")}
+
+
+def _details(
+    context: RequestContext, connection: duckdb.DuckDBPyConnection | None, plan: PlanLine | None
+) -> dict[str, Any]:
+    """Read what the page shows of a plan's changes: counts, the largest of ARR, and one page of them."""
+    filters, number = _filters(context), page_number(context)
+    if connection is None or plan is None:
+        return {"fields": [], "arr": [], "changes": [], "pages": Pages(1, 0), "filters": filters, "partial": False}
+    wanted: dict[str, Any] = {
+        "actions": [filters["action"]] if filters["action"] else [],
+        "field": filters["field"],
+    }
+    changes = read_plan_changes(connection, plan.plan_id, limit=PAGE, skipped=PAGE * (number - 1), **wanted)
+    published_changes = count_published_changes(connection, plan.plan_id)
+    return {
+        "fields": read_plan_fields(connection, plan.plan_id),
+        "arr": read_plan_arr(connection, plan.plan_id),
+        "changes": [(one, field_changes(one)) for one in changes],
+        "pages": Pages(number, changes[0].found if changes else 0),
+        "filters": filters,
+        "published_changes": published_changes,
+        "partial": published_changes < sum(plan.counts.values()),
+    }
+
+
+def plan_file(context: RequestContext) -> Response:
+    """The changes of a run's plan as CSV, narrowed down as the page is."""
+    filters = _filters(context)
+    with published(context) as connection:
+        found = read_run(connection, context.path("run_id")) if connection else None
+        plan_hash = found[2].plan.hash if found else None
+        plan = read_plan(connection, plan_hash) if connection and plan_hash else None
+        if connection is None or plan is None:
+            raise _missing()
+        actions = [filters["action"]] if filters["action"] else []
+        content = plan_csv(connection, plan.plan_id, actions=actions, field=filters["field"])
+    name = f"plan-{context.own.slug}-{context.environment.value}-{plan.hash[:12]}.csv"
+    return Response(
+        content, media_type=MEDIA_TYPES["csv"], headers={"Content-Disposition": f'attachment; filename="{name}"'}
     )
 
 
@@ -122,9 +165,8 @@ def _unpublished_run(context: RequestContext, connection: duckdb.DuckDBPyConnect
         summary=ending.summary,
         calls=[],
         plan=None,
-        changes=[],
         approval=None,
-        shown_fields=SHOWN_FIELDS,
+        **_details(context, None, None),
         advice=_advice(ending.summary),
         may_approve=False,
     )

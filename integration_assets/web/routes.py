@@ -66,6 +66,7 @@ _SHOWN: tuple[Route, ...] = (
     _get("/unresolved", page(pages_unresolved.unresolved)),
     _get("/runs", page(pages_runs.runs)),
     _get("/runs/{run_id}", page(pages_runs.run)),
+    _get("/runs/{run_id}/plan.csv", page(pages_runs.plan_file)),
 )
 """Pages of what runs found. They change nothing, and need no registry."""
 _INSIGHTS: tuple[Route, ...] = (
