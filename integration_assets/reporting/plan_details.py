@@ -26,8 +26,8 @@ from integration_assets.reporting.terminal import plain_or_boxed, print_wide
 from integration_assets.reporting.text import amount, clean, clip, count
 
 RECORD_ACTIONS = ("create", "update", "retire")
-_PAGE = 5_000
-"""Changes read at a time for a file."""
+_PAGE = 20_000
+"""Changes read at a time for a file: each page counts and sorts what is left, so that small ones cost more."""
 _BOOKKEEPING = "managed_state"
 _TITLE = 60
 
