@@ -109,7 +109,8 @@ def test_the_mapping_version_changes_with_the_mapping():
 
 def test_keys_are_lower_case():
     """The key carries the source and the id."""
-    assert record_key("canny", "5F0ABC") == "canny:5f0abc"
+    assert record_key(("canny",), "5F0ABC") == "canny:5f0abc"
+    assert record_key(("ideas", "calls"), "ideas:5F0ABC") == "ideas:5f0abc"
 
 
 @given(st.dictionaries(st.sampled_from(STATE_FIELDS), st.text(max_size=20)))
