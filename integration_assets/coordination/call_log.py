@@ -74,6 +74,6 @@ class PostgresLogs:
 
 
 def call_logs(settings: Settings) -> CallLogs:
-    """Where calls are kept: in PostgreSQL where the registry is, else in files under the home."""
+    """Give the place where calls are logged: PostgreSQL where the registry is in one, else files under the home."""
     database = shared_database(settings)
     return FileLogs(settings.home / LIMITS) if database is None else PostgresLogs(database)

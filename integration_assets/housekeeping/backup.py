@@ -186,7 +186,7 @@ def _copied_plain(folder: Path, name: str, file: Path) -> Path | None:
 
 
 def _left_out(settings: Settings) -> Iterator[str]:
-    """What an installation needs beside this copy."""
+    """List what an installation needs beside this copy."""
     yield "settings are not in it: environment variables, and with them all keys of the default tenant"
     if is_in_lake(settings):
         yield "staging stores are not in it: they lie in a lake, copy its catalogue and then its files"

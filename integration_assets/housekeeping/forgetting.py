@@ -230,7 +230,7 @@ def _in_overrides(path: Path, person: Person, settings: Settings, *, apply: bool
 
 
 def _what_stays(settings: Settings, person: Person) -> Iterator[str]:
-    """What this command does not reach, as far as it can be known."""
+    """List what this command does not reach, as far as it can be known."""
     # Somebody may be named there as staff whose mail is elsewhere.
     if any(person.named_in(entry) for entry in settings.own_domains):
         yield f"{settings.named('own_domains')} names the person: take the address out there"

@@ -182,7 +182,7 @@ class FeedbackContext:
 
     @property
     def load(self) -> Loader:
-        """Where rows go, of this system and of all others."""
+        """The load that takes the rows of this system and of all others."""
         return self.shared.load
 
     @property

@@ -89,7 +89,7 @@ def _queue_path(home: Path) -> Path:
 
 
 class _Tenant:
-    """What is known of one tenant in one environment."""
+    """Numbers of one tenant in one environment."""
 
     def __init__(self) -> None:
         self.last: _Summary | None = None

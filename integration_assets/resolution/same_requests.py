@@ -29,7 +29,7 @@ class SameRequest(msgspec.Struct, frozen=True):
 
 
 class SameRequests(msgspec.Struct, frozen=True):
-    """What a file means for the requests that were read.
+    """The meaning of a file for the requests that were read.
 
     `pairs` are ids (request, the one its votes count for); `problems` the lines that are ignored, with the reason.
     """
@@ -88,7 +88,7 @@ def _refuse_circles(ends: Mapping[str, str], path: Path) -> None:
 def same_requests_of(
     lines: Iterable[SameRequest], keys: Mapping[str, str], merged_keys: Mapping[str, str]
 ) -> SameRequests:
-    """What the lines mean for the requests that were read: `keys` is their key → id, `merged_keys` that of merged ones.
+    """Tell what the lines mean for the requests that were read: `keys` is key → id, `merged_keys` of merged ones.
 
     A line whose request, or whose end, is not there is no pair: nothing is guessed.
     """

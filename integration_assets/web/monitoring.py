@@ -1,4 +1,4 @@
-"""What machines ask: whether requests can be served, and the numbers of the runs."""
+"""Answers for machines: readiness to serve requests, and the numbers of the runs."""
 
 from __future__ import annotations
 

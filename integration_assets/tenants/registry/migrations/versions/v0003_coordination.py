@@ -1,4 +1,4 @@
-"""What machines share where the registry is on PostgreSQL: run locks and logs of calls.
+"""Tables that machines share where the registry is on PostgreSQL: run locks and logs of calls.
 
 On SQLite, which is one machine's, they are in files, and no table is made.
 """
