@@ -22,10 +22,8 @@ from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.proof  # statements on a lake cost a multiple of those on a file
 
-CATALOGUES = ("duckdb", "postgresql")
 
-
-@pytest.fixture(params=CATALOGUES)
+@pytest.fixture(params=["duckdb", pytest.param("postgresql", marks=pytest.mark.long)])
 def world(request: pytest.FixtureRequest, home: Path) -> Iterator[World]:
     """The small world, its stores in lakes."""
     if request.param == "postgresql":
