@@ -11,7 +11,7 @@ import hashlib
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
@@ -59,17 +59,16 @@ class SharedLocks:
             LockError: another machine, or another process of this one, holds it; the message says which.
             CoordinationError: PostgreSQL cannot be used now.
         """
-        connection = self.database.connect()
-        try:
+        with closing(self.database.connect()) as connection:
             with translated():
                 if not _taken(connection, name):
                     raise _refusal(name, _one(connection, _HOLDER, {"name": name}))
                 who = {"name": name, "what": what, "pid": os.getpid(), "host": socket.gethostname()}
                 row = _one(connection, _NUMBER, who)
-            yield _Hold(connection, name, row[0] if row else 0)
-        finally:
-            # Lets go of the lock as well, as the end of the process would.
-            connection.close()
+            try:
+                yield _Hold(connection, name, row[0] if row else 0)
+            finally:
+                _let_go(connection, name)
 
 
 class _Hold:
@@ -119,6 +118,14 @@ def shared_locks(settings: Settings) -> SharedLocks | None:
 def _taken(connection: Connection, name: str) -> bool:
     row = _one(connection, "SELECT pg_try_advisory_lock(%(key)s::bigint)", {"key": _key(name)})
     return row is not None and row[0] is True
+
+
+def _let_go(connection: Connection, name: str) -> None:
+    import psycopg
+
+    # Said aloud: the server learns of a closed connection a moment later, and whoever comes at once would be refused.
+    with suppress(psycopg.Error):  # a lost connection has let go already
+        connection.execute("SELECT pg_advisory_unlock(%(key)s::bigint)", {"key": _key(name)})
 
 
 def _key(name: str) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -232,7 +232,12 @@ def catalogue_lock(lake: Lake, what: str) -> Iterator[Callable[[], str | None]]:
                 return f"the connection to its catalogue ended: {' '.join(str(error).split())[:100]}"
             return None
 
-        yield lost
+        try:
+            yield lost
+        finally:
+            # Said aloud: the server learns of a closed connection a moment later, and the next run would be refused.
+            with suppress(psycopg.Error):  # a lost connection has let go already
+                server.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 def _holder(server: psycopg.Connection[Any], key: int) -> str:
