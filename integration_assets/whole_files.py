@@ -36,6 +36,15 @@ def replacing_file(path: Path, *, mode: int = PRIVATE) -> Iterator[BinaryIO]:
         unfinished.unlink(missing_ok=True)
 
 
+def flush_to_disk(path: Path) -> None:
+    """Have a file or directory on disk before going on, so that a power cut leaves the old or the new file."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def read_or_empty(path: Path, kind: type[Kept]) -> Kept:
     """The struct that a file holds as JSON; an empty one without a file, or with one that none of our versions wrote.
 

@@ -12,6 +12,7 @@ import msgspec
 
 from integration_assets.housekeeping.person import Person
 from integration_assets.resolution.addresses import PLAIN_ADDRESS, address_key
+from integration_assets.staging.quoting import identifier
 from integration_assets.sync.operations import plan_hash, read_operations
 from integration_assets.sync.plan_store import hash_header, load_plan
 
@@ -178,7 +179,7 @@ def _scrub(connection: duckdb.DuckDBPyConnection, person: Person, table: str, er
     ).fetchall()
     changed: set[int] = set()
     for column, kind in columns:
-        quoted = '"' + column.replace('"', '""') + '"'
+        quoted = identifier(column)
         as_text = quoted if kind == "VARCHAR" else f"to_json({quoted})::VARCHAR"
         from_text = "?" if kind == "VARCHAR" else f"?::JSON::{kind}"
         scrub = person.scrubbed if kind == "VARCHAR" else person.scrubbed_json

@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from integration_assets.errors import ConfigurationError
+from integration_assets.staging.quoting import literal
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
@@ -18,7 +19,7 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
     """
     # The file of a locked package first: it is of this very version, and needs no network.
     if (file := _packaged(name)) is not None:
-        connection.execute(f"LOAD '{_quoted(str(file))}'")
+        connection.execute(f"LOAD {literal(str(file))}")
         return
     try:
         connection.execute(f"INSTALL {name}")  # returns at once where it is installed already
@@ -37,7 +38,3 @@ def _packaged(name: str) -> Path | None:
     file = Path(found.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension"
     # A package of another version would be refused by DuckDB.
     return file if file.is_file() else None
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

@@ -24,6 +24,7 @@ from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, TransientError
 from integration_assets.staging.extensions import load_extension
 from integration_assets.staging.migrations import migrate, pending_migrations
+from integration_assets.staging.quoting import literal
 
 # Imported where it is used: most stores are files, and loading the definitions must not wait for it.
 if TYPE_CHECKING:
@@ -295,13 +296,13 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
             "USER": lake.server.get("user"),
             "PASSWORD": lake.password.get_secret_value() if lake.password else None,
         }
-        given = ", ".join(f"{name} {_text(value)}" for name, value in parts.items() if value)
+        given = ", ".join(f"{name} {literal(value)}" for name, value in parts.items() if value)
         connection.execute(f"CREATE SECRET lake_catalogue (TYPE postgres, {given})")
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, inlined_rows: int) -> None:
     lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    named = [f"DATA_PATH {_text(f'{lake.data}/')}", f"DATA_INLINING_ROW_LIMIT {inlined_rows}"]
+    named = [f"DATA_PATH {literal(f'{lake.data}/')}", f"DATA_INLINING_ROW_LIMIT {inlined_rows}"]
     if lake.file is not None:
         place = f"{'sqlite:' if lake.kind == 'sqlite' else ''}{lake.file}"
     else:
@@ -309,15 +310,11 @@ def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, inlined_rows: int
 
         others = {name: value for name, value in lake.server.items() if name not in ("host", "port", "dbname", "user")}
         place = f"postgres:{make_conninfo(**others)}"
-        named += [f"METADATA_SCHEMA {_text(lake.schema)}", "META_SECRET 'lake_catalogue'"]
-    connection.execute(f"ATTACH {_text(SCHEME + place)} AS {ALIAS} ({', '.join(named)})")
+        named += [f"METADATA_SCHEMA {literal(lake.schema)}", "META_SECRET 'lake_catalogue'"]
+    connection.execute(f"ATTACH {literal(SCHEME + place)} AS {ALIAS} ({', '.join(named)})")
     connection.execute(f"USE {ALIAS}")
 
 
 def _detach(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("USE memory")
     connection.execute(f"DETACH {ALIAS}")
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"

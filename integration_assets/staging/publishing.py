@@ -6,7 +6,6 @@ nobody sees half a run.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +18,9 @@ from integration_assets.errors import PermanentError
 from integration_assets.masking import ADDRESS_SIGN, mask_addresses, mask_addresses_in_json
 from integration_assets.sql import read_sql
 from integration_assets.staging.descriptions import COLUMNS, TABLES
+from integration_assets.staging.quoting import identifier, literal
 from integration_assets.staging.store import STORAGE_VERSION, check_tenant, make_private_directory
+from integration_assets.whole_files import flush_to_disk
 
 PUBLISHED_SCHEMAS = ("ranked", "ops")
 
@@ -80,10 +81,10 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         with _attached(connection, unfinished):
             _copy(connection)
         unfinished.chmod(0o444)
-        _flush(unfinished)
+        flush_to_disk(unfinished)
         # Only once it is on disk: after a power cut, a name that was replaced first could lead to an empty file.
         unfinished.replace(target)
-        _flush(target.parent)
+        flush_to_disk(target.parent)
     except (OSError, duckdb.IOException) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error).removeprefix("IO Error: ").splitlines()[0]
         raise PermanentError(f"cannot publish {target}: {reason}; check the directory and the disk") from error
@@ -91,7 +92,7 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
 
 @contextmanager
 def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
-    connection.execute(f"ATTACH {_text(str(file))} AS {_COPY} (STORAGE_VERSION {_text(STORAGE_VERSION)})")
+    connection.execute(f"ATTACH {literal(str(file))} AS {_COPY} (STORAGE_VERSION {literal(STORAGE_VERSION)})")
     try:
         yield
         # All into the file: a log beside it would not be moved along with it.
@@ -105,10 +106,10 @@ def _copy(connection: duckdb.DuckDBPyConnection) -> None:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_COPY}.{schema}")
     for schema, name in connection.execute(_RELATIONS).fetchall():
         columns = connection.execute(_COLUMNS, [schema, name]).fetchall()
-        relation = f"{_identifier(schema)}.{_identifier(name)}"
+        relation = f"{identifier(schema)}.{identifier(name)}"
         with _masked_texts(connection, relation, [one for one in columns if one[1] in _AS_TEXT]) as masked:
             projection = ", ".join(
-                _projected(column, kind) if column in masked else _identifier(column) for column, kind in columns
+                _projected(column, kind) if column in masked else identifier(column) for column, kind in columns
             )
             copied = f"AS SELECT {projection} FROM {relation}"  # noqa: S608  # nosec B608  # quoted names
             connection.execute(f"CREATE TABLE {_COPY}.{relation} {copied}")
@@ -129,14 +130,14 @@ def _add_macro(connection: duckdb.DuckDBPyConnection) -> None:
         query = read_sql("ranked/requests_where")
         connection.execute(f"CREATE MACRO ranked.requests_where({_MACRO_PARAMETERS}) AS TABLE\n{query}")
     finally:
-        connection.execute(f"USE {_identifier(here)}")
+        connection.execute(f"USE {identifier(here)}")
 
 
 def _describe(connection: duckdb.DuckDBPyConnection, table: str, columns: set[str]) -> None:
     """Give a published table and its columns their descriptions, as comments that every client shows."""
-    statements = [f"COMMENT ON TABLE {_COPY}.{table} IS {_text(TABLES[table])}"] if table in TABLES else []
+    statements = [f"COMMENT ON TABLE {_COPY}.{table} IS {literal(TABLES[table])}"] if table in TABLES else []
     statements += [
-        f"COMMENT ON COLUMN {_COPY}.{table}.{_identifier(name)} IS {_text(column.description)}"
+        f"COMMENT ON COLUMN {_COPY}.{table}.{identifier(name)} IS {literal(column.description)}"
         for name, column in COLUMNS.get(table, {}).items()
         # the file may be made of a store that an earlier version ranked, which lacks what was added since
         if name in columns
@@ -156,7 +157,7 @@ def _masked_texts(
     """
     rows: list[tuple[str, str, str]] = []
     for column, kind in columns:
-        text = _AS_TEXT[kind].format(column=_identifier(column))
+        text = _AS_TEXT[kind].format(column=identifier(column))
         # In JSON the sign may stand as an escape, `\\u0040`.
         pattern = ADDRESS_SIGN if kind == "VARCHAR" else rf"{ADDRESS_SIGN}|\\u"
         found = connection.execute(
@@ -177,29 +178,12 @@ def _masked_texts(
 
 def _projected(column: str, kind: str) -> str:
     """The column, with what is published in the place of texts that hold an address."""
-    name = _identifier(column)
+    name = identifier(column)
     text = _AS_TEXT[kind].format(column=name)
-    found = f"SELECT masked FROM {_MASKED} WHERE name = {_text(column)} AND original = {text}"  # noqa: S608  # nosec B608
+    found = f"SELECT masked FROM {_MASKED} WHERE name = {literal(column)} AND original = {text}"  # noqa: S608  # nosec B608
     return f"{_FROM_TEXT[kind].format(text=f'coalesce(({found}), {text})')} AS {name}"
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
 
 
 def _remove(file: Path) -> None:
     for leftover in (file, file.with_name(file.name + ".wal")):
         leftover.unlink(missing_ok=True)
-
-
-def _flush(path: Path) -> None:
-    """Have a file or directory on disk before going on, so that a power cut leaves the old or the new file."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,12 +6,13 @@ byte by byte finds the rows there. A copy of the tables has only what the tables
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import duckdb
 
+from integration_assets.staging.quoting import identifier, literal
 from integration_assets.staging.store import STORAGE_VERSION
+from integration_assets.whole_files import flush_to_disk
 
 _COPY = "rewritten_copy"
 """Name of the new file while it is attached: no tenant's name has an underscore, so that none is the same."""
@@ -31,31 +32,15 @@ def rewrite_store(connection: duckdb.DuckDBPyConnection, path: Path) -> None:
         leftover.unlink(missing_ok=True)
     [(current,)] = connection.execute("SELECT current_database()").fetchall()
     connection.execute("CHECKPOINT")
-    connection.execute(f"ATTACH {_text(str(new))} AS {_COPY} (STORAGE_VERSION {_text(STORAGE_VERSION)})")
+    connection.execute(f"ATTACH {literal(str(new))} AS {_COPY} (STORAGE_VERSION {literal(STORAGE_VERSION)})")
     try:
         new.chmod(0o600)
-        connection.execute(f"COPY FROM DATABASE {_identifier(current)} TO {_COPY}")
+        connection.execute(f"COPY FROM DATABASE {identifier(current)} TO {_COPY}")
         connection.execute(f"CHECKPOINT {_COPY}")
     finally:
         connection.execute(f"DETACH {_COPY}")
-    _flush(new)
+    flush_to_disk(new)
     new.replace(path)
     # Its content is in the old file, and with that in the new one, which it must not be applied to.
     log.unlink(missing_ok=True)
-    _flush(path.parent)
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(value: str) -> str:
-    return "'" + value.replace("'", "''") + "'"
+    flush_to_disk(path.parent)
