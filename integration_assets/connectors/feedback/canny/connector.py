@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator, Callable, Collection, Mapping
-from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from pydantic import SecretStr
@@ -24,6 +23,7 @@ from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.connectors.feedback.canny import records
 from integration_assets.connectors.feedback.canny.chain import Chain
 from integration_assets.connectors.feedback.reading import Reader
+from integration_assets.connectors.feedback.with_client import WithClient
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, Call, HttpClient
 from integration_assets.connectors.limiter import (
     DEFAULT_BUCKET,
@@ -74,7 +74,7 @@ def _says_it_is_gone(kind: str, said: str) -> bool:
     return re.fullmatch(rf"({texts})\.?", said, re.IGNORECASE) is not None
 
 
-class CannyFeedback:
+class CannyFeedback(WithClient):
     """A Canny workspace as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is what comes before `/v1` and `/v2`, `key` the workspace's API key, `credential_name` what messages call
@@ -137,17 +137,6 @@ class CannyFeedback:
     def abilities(self) -> Abilities:
         """Everything the protocol asks for."""
         return ABILITIES
-
-    async def __aenter__(self) -> Self:
-        """Open connections."""
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close connections."""
-        await self._client.__aexit__(kind, error, trace)
 
     async def check(self) -> str:
         """List the boards, one call; tell how many there are."""

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
 from functools import partial
-from types import TracebackType
-from typing import Any, NoReturn, Self
+from typing import Any, NoReturn
 from urllib.parse import parse_qs, quote, urlsplit
 
 import msgspec
@@ -24,6 +23,7 @@ from integration_assets.connectors.credential import Credential, secret_of
 from integration_assets.connectors.feedback.abilities import Abilities, VoteList
 from integration_assets.connectors.feedback.productboard import records
 from integration_assets.connectors.feedback.productboard.spec import SPEND_FIELD
+from integration_assets.connectors.feedback.with_client import WithClient
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, Call, HttpClient
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Limiter, Window, credential_digest, limiter_for
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
@@ -56,7 +56,7 @@ def _code(answer: Answer) -> str:
     return said if isinstance(said, str) and re.fullmatch(r"[A-Za-z ,.;'-]{1,80}", said) else ""
 
 
-class ProductboardFeedback:
+class ProductboardFeedback(WithClient):
     """A Productboard workspace as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is what comes before `/v2`, `credential_name` what messages call the `token`. `spend_field` is the id of
@@ -120,17 +120,6 @@ class ProductboardFeedback:
     def abilities(self) -> Abilities:
         """Notes in place of votes, in no order; neither merges nor a history of statuses."""
         return ABILITIES
-
-    async def __aenter__(self) -> Self:
-        """Open connections."""
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close connections."""
-        await self._client.__aexit__(kind, error, trace)
 
     async def check(self) -> str:
         """Read the first page of products and of notes, which a token may read or not; tell what was seen."""

@@ -11,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
-from types import TracebackType
-from typing import Any, NoReturn, Self, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from pydantic import SecretStr
@@ -25,6 +24,7 @@ from integration_assets.connectors.feedback.abilities import Abilities, VoteList
 from integration_assets.connectors.feedback.quackback import records
 from integration_assets.connectors.feedback.quackback.spec import PACE, PORTAL_URL
 from integration_assets.connectors.feedback.reading import Reader
+from integration_assets.connectors.feedback.with_client import WithClient
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, Call, HttpClient
 from integration_assets.connectors.limiter import DEFAULT_BUCKET, Window, Windows, credential_digest, limiter_for
 from integration_assets.connectors.rules import Action, Answer, Rule, StatusRules
@@ -72,7 +72,7 @@ def _error_text(answer: Answer) -> str:
     return text if isinstance(text, str) and _WORDS.fullmatch(text) else ""
 
 
-class QuackbackFeedback:
+class QuackbackFeedback(WithClient):
     """A Quackback server as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is the address of the server, without `/api`; `portal` where people read the posts. `pace` is one of
@@ -138,17 +138,6 @@ class QuackbackFeedback:
     def abilities(self) -> Abilities:
         """No list of all votes, and no history of statuses."""
         return ABILITIES
-
-    async def __aenter__(self) -> Self:
-        """Open connections."""
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close connections."""
-        await self._client.__aexit__(kind, error, trace)
 
     async def check(self) -> str:
         """Read one post: a key that may not see any is refused, where boards are shown to every key."""

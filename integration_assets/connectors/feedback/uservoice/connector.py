@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 
@@ -24,6 +23,7 @@ from integration_assets.connectors.feedback.base import IgnoredFilterError
 from integration_assets.connectors.feedback.reading import Reader
 from integration_assets.connectors.feedback.uservoice import records
 from integration_assets.connectors.feedback.uservoice.session import PAGE, REJECTED, SYSTEM, Batch, Session, broken
+from integration_assets.connectors.feedback.with_client import WithClient
 from integration_assets.connectors.http import EXCHANGE_SECONDS, PATIENCE_SECONDS, HttpClient
 from integration_assets.connectors.limiter import Limiter, RateHeaders, credential_digest, limiter_for
 from integration_assets.connectors.rules import Action, Rule, StatusRules
@@ -47,7 +47,7 @@ _ID = re.compile(r"[0-9]{1,40}")
 _BESIDE_SUGGESTIONS = "forums,categories,statuses,labels"
 
 
-class UserVoiceFeedback:
+class UserVoiceFeedback(WithClient):
     """A UserVoice account as a `FeedbackSystem`. Use as an async context manager.
 
     `base_url` is the address of the account, without `/api`. `deadline` bounds one request, `patience` the time in
@@ -106,17 +106,6 @@ class UserVoiceFeedback:
     def abilities(self) -> Abilities:
         """Lists newest first, votes of all and of one request, and no history of statuses."""
         return ABILITIES
-
-    async def __aenter__(self) -> Self:
-        """Open connections."""
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close connections."""
-        await self._client.__aexit__(kind, error, trace)
 
     async def check(self) -> str:
         """Read one suggestion; tell how many there are."""
