@@ -42,7 +42,7 @@ def _write_ranking(
     settings: Settings, tenant: str, wanted: Filter, limit: int | None, files: Mapping[Format, Path]
 ) -> None:
     from integration_assets.errors import ConfigurationError, PermanentError
-    from integration_assets.reporting.published import ranking_file
+    from integration_assets.reporting.published import ranking_files
     from integration_assets.reporting.terminal import not_shown
     from integration_assets.reporting.text import count
     from integration_assets.whole_files import write_whole
@@ -53,8 +53,9 @@ def _write_ranking(
         # Parquet and XLSX are no text: a terminal would be left in disorder.
         elif kind != "csv":
             raise ConfigurationError(f"only --csv writes to stdout: name a file for --{kind}")
+    contents, found = ranking_files(settings, tenant, wanted, limit, files.keys())
     for kind, path in files.items():
-        content, found = ranking_file(settings, tenant, wanted, limit, kind)
+        content = contents[kind]
         if path == STDOUT:
             sys.stdout.buffer.write(content)
             sys.stdout.buffer.flush()

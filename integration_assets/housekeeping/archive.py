@@ -13,7 +13,6 @@ FORMAT = 1
 """Version of this form. A reader refuses a later one."""
 STAGING = "staging"
 """Folder of the archive for staging stores, wherever an installation keeps them."""
-CHUNK = 1 << 20
 
 
 class ArchivedFile(msgspec.Struct, frozen=True):
@@ -35,11 +34,8 @@ class Manifest(msgspec.Struct, frozen=True):
 
 def digest_of(file: Path) -> str:
     """SHA-256 of a file, hexadecimal."""
-    digest = hashlib.sha256()
     with file.open("rb") as opened:
-        while block := opened.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def is_plain_name(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -106,17 +106,18 @@ def show_rankings(console: Console, settings: Settings, tenant: str, wanted: Fil
         console.print(Text(f"and {left:,} more: --limit shows them", style="dim"), soft_wrap=True)
 
 
-def ranking_file(
-    settings: Settings, tenant: str, wanted: Filter, limit: int | None, kind: Format
-) -> tuple[bytes, RequestPage]:
-    """The requests that fit, with every published column, as a file; all of them without a `limit`.
+def ranking_files(
+    settings: Settings, tenant: str, wanted: Filter, limit: int | None, kinds: Collection[Format]
+) -> tuple[dict[Format, bytes], RequestPage]:
+    """The requests that fit, with every published column, as files of these kinds; all of them without a `limit`.
 
     Raises:
         ConfigurationError: no run has published a ranking yet, or a sheet does not hold as many rows.
     """
     with open_published(settings, tenant) as connection:
         found = read_requests(connection, wanted, limit=limit)
-        return as_file(read_export(connection, [one.request_id for one in found.requests]), kind), found
+        table = read_export(connection, [one.request_id for one in found.requests])
+    return {kind: as_file(table, kind) for kind in kinds}, found
 
 
 def read_currency(connection: duckdb.DuckDBPyConnection) -> str:

@@ -17,7 +17,7 @@ from integration_assets.cli import app
 from integration_assets.config import Settings, load_settings
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.reporting.insights import Filter, read_requests
-from integration_assets.reporting.published import open_published, ranking_file, show_rankings, show_report
+from integration_assets.reporting.published import open_published, ranking_files, show_rankings, show_report
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import build_summary
 from integration_assets.staging.publishing import publish, published_path
@@ -177,8 +177,8 @@ def test_analysts_have_the_filters_as_a_macro(settings):
 
 def test_a_file_has_every_published_column(settings):
     """All requests that fit, not only the twenty of a terminal, named as in the published table."""
-    content, page = ranking_file(settings, "default", Filter(board="App"), None, "csv")
-    rows = list(csv.DictReader(content.decode().splitlines()))
+    files, page = ranking_files(settings, "default", Filter(board="App"), None, ["csv"])
+    rows = list(csv.DictReader(files["csv"].decode().splitlines()))
     assert [row["request_id"] for row in rows] == ["r4", "r5", "r6"]
     assert (rows[0]["arr"], rows[0]["url"]) == ("4002.00", "https://feedback.example/r4")
     assert (page.found, page.closed) == (3, 1)
