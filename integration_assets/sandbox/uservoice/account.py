@@ -103,7 +103,7 @@ class Account:
         return self._spent > self.units_per_minute
 
     def rate_headers(self, *, refused: bool) -> dict[str, str]:
-        """What an answer tells of the limit."""
+        """The headers by which an answer tells of the limit."""
         if self.units_per_minute is None:
             return {}
         reset = (self._minute + 1) * MINUTE
