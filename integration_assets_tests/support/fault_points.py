@@ -57,7 +57,7 @@ POINTS: dict[str, tuple[str, ...]] = {
     "call the plan applied": ("integration_assets.sync.apply:finish",),
     # ending
     "publish": ("integration_assets.runs.finish:publish",),
-    "flush what is published": ("integration_assets.staging.publishing:_flush",),
+    "flush what is published": ("integration_assets.staging.publishing:flush_to_disk",),
     "record the end of the run": ("integration_assets.runs.finish:record_run",),
     "send the Slack message": ("integration_assets.runs.finish:send_message",),
     "keep the ending in its file": ("integration_assets.runs.finish:keep_result",),
