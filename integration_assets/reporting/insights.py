@@ -241,6 +241,14 @@ class LastRun(msgspec.Struct, frozen=True):
     state: str
 
 
+class FirstRuns(msgspec.Struct, frozen=True):
+    """Counts of an environment's plans and of its syncs that ended well; `newest` is the last run that planned."""
+
+    plans: int = 0
+    synced: int = 0
+    newest: str | None = None
+
+
 class Filter(msgspec.Struct, frozen=True):
     """Filter of a ranking; "" and None are anything. Moments are UTC without zone.
 
@@ -433,6 +441,12 @@ def _publishes_plans(connection: duckdb.DuckDBPyConnection) -> bool:
     ).fetchall()
     # Both or none: a plan without its changes could not be shown.
     return bool(found[0][0] == 2)
+
+
+def read_first_runs(connection: duckdb.DuckDBPyConnection) -> FirstRuns:
+    """Count how far the runs of an environment have come."""
+    [row] = _rows(connection, FirstRuns, "first_run", {})
+    return row
 
 
 def read_last_run(connection: duckdb.DuckDBPyConnection) -> LastRun | None:

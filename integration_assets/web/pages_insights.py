@@ -31,6 +31,7 @@ from integration_assets.reporting.insights import (
 )
 from integration_assets.reporting.text import arr_money, count
 from integration_assets.web.charts import Chart, bar_chart
+from integration_assets.web.first_run import first_run_steps
 from integration_assets.web.problems import Problem
 from integration_assets.web.published_pages import PAGE, Pages, page_number, published
 from integration_assets.web.rendering import render
@@ -70,10 +71,12 @@ def requests(context: RequestContext) -> Response:
         # The chart shows the first of the ranking on every page, not the first of the page.
         first = found if number == 1 else read_requests(connection, wanted, limit=CHARTED)
         choices = read_filters(connection)
+        steps = first_run_steps(context, connection)
     currency = last.currency if last else ""
     return render(
         context,
         "requests.html",
+        steps=steps,
         requests=found.requests,
         closed=found.closed,
         wanted=wanted,
@@ -173,8 +176,8 @@ def company(context: RequestContext) -> Response:
 
 
 def nothing_yet(context: RequestContext) -> Response:
-    """Show what there is to see before the first run."""
-    return render(context, "nothing_yet.html")
+    """Show what there is to see before the first run: the steps that lead to it."""
+    return render(context, "nothing_yet.html", steps=first_run_steps(context, None))
 
 
 def _filter(context: RequestContext) -> Filter:
