@@ -76,6 +76,7 @@ app.command(
         "rankings --board Web --voted-since 90d --xlsx web.xlsx",
         "rankings --company acme.example",
         "rankings --since 7d",
+        "rankings --as-of 2026-11-01",
     ),
 )(reports.rankings)
 app.command(

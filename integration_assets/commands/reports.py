@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -39,12 +40,16 @@ class Order(StrEnum):
 
 
 def _write_ranking(
-    settings: Settings, tenant: str, wanted: Filter, limit: int | None, files: Mapping[Format, Path]
+    settings: Settings,
+    tenant: str,
+    wanted: Filter,
+    limit: int | None,
+    files: Mapping[Format, Path],
+    as_of: datetime | None,
 ) -> None:
     from integration_assets.errors import ConfigurationError, PermanentError
+    from integration_assets.reporting.earlier import earlier_files
     from integration_assets.reporting.published import ranking_files
-    from integration_assets.reporting.terminal import not_shown
-    from integration_assets.reporting.text import count
     from integration_assets.whole_files import write_whole
 
     for kind, path in files.items():
@@ -53,7 +58,10 @@ def _write_ranking(
         # Parquet and XLSX are no text: a terminal would be left in disorder.
         elif kind != "csv":
             raise ConfigurationError(f"only --csv writes to stdout: name a file for --{kind}")
-    contents, found = ranking_files(settings, tenant, wanted, limit, files.keys())
+    if as_of is None:
+        contents, said = ranking_files(settings, tenant, wanted, limit, files.keys())
+    else:
+        contents, said = earlier_files(settings, tenant, as_of, wanted, limit, files.keys())
     for kind, path in files.items():
         content = contents[kind]
         if path == STDOUT:
@@ -65,11 +73,7 @@ def _write_ranking(
             except OSError as error:
                 raise PermanentError(f"{path} could not be written: {error.strerror}; check the disk") from error
         # On stderr, so that a file on stdout has nothing but its rows.
-        typer.echo(f"{path}: {count(len(found.requests), 'request')}", err=True)
-        if found.closed:
-            typer.echo(not_shown(found.closed, "--all"), err=True)
-        if left := found.found - len(found.requests):
-            typer.echo(f"and {left:,} more: without --limit they are in it", err=True)
+        typer.echo("\n".join([f"{path}: {said[0]}", *said[1:]]), err=True)
 
 
 def rankings(
@@ -94,6 +98,9 @@ def rankings(
     since: Annotated[
         str | None, typer.Option("--since", help="Show what moved since then: 7d, 12h, 2w, or a date.")
     ] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Show the ranking as it was then: a date (its end, UTC), 30d, 2w.")
+    ] = None,
     company: Annotated[
         str, typer.Option("--company", help="Show one company's requests instead: its id in the CRM, domain or name.")
     ] = "",
@@ -106,6 +113,7 @@ def rankings(
     """Show the open requests of the last run's ranking, from the published database, or how they moved."""
     from integration_assets.errors import ConfigurationError
     from integration_assets.reporting.closing import show_company
+    from integration_assets.reporting.earlier import parse_as_of, show_earlier
     from integration_assets.reporting.published import parse_filter, show_movers, show_rankings
 
     narrowed = any((status, board, category, tag, words, created_since, voted_since))
@@ -113,14 +121,16 @@ def rankings(
     files = {kind: path for kind, path in asked if path is not None}
     settings = settings_of(environment)
     if company:
-        if narrowed or files or since:
-            raise ConfigurationError("--company shows all requests of one company: it goes with no filter and no file")
+        if narrowed or files or since or as_of:
+            raise ConfigurationError(
+                "--company shows all requests of one company: it goes with no filter, no moment and no file"
+            )
         show_company(results_console(), settings, tenant, company)
         return
     if since:
         if by is Order.VOTES:
             raise ConfigurationError("--since goes with --by arr or --by companies: past ranks by votes are not kept")
-        if narrowed or files:
+        if narrowed or files or as_of:
             raise ConfigurationError("--since shows what moved: it goes with --by, --limit and --all only")
         order: HistoryOrder = "arr" if by is Order.ARR else "companies"
         show_movers(results_console(), settings, tenant, since, order, limit or SHOWN, everything=all_)
@@ -136,8 +146,11 @@ def rankings(
         voted_since=voted_since or "",
         everything=all_,
     )
+    moment = parse_as_of(as_of, datetime.now(UTC)) if as_of else None
     if files:
-        _write_ranking(settings, tenant, wanted, limit, files)
+        _write_ranking(settings, tenant, wanted, limit, files, moment)
+    elif moment:
+        show_earlier(results_console(), settings, tenant, moment, wanted, limit or SHOWN)
     else:
         show_rankings(results_console(), settings, tenant, wanted, limit or SHOWN)
 

@@ -26,7 +26,7 @@ from integration_assets.reporting.html_report import (
     report_path,
     write_report,
 )
-from integration_assets.reporting.insights import Filter, Ranking, RequestPage, read_requests
+from integration_assets.reporting.insights import Filter, Ranking, read_requests
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
 from integration_assets.reporting.rankings import UnresolvedDomain, read_closed, read_unresolved
 from integration_assets.reporting.result_files import kept_endings, read_kept_ending
@@ -40,6 +40,7 @@ from integration_assets.reporting.terminal import (
 )
 from integration_assets.reporting.terminal import show_rankings as show_ranking_table
 from integration_assets.reporting.terminal_moves import show_moves
+from integration_assets.reporting.text import count
 from integration_assets.sql import read_sql
 from integration_assets.staging.publishing import published_path
 
@@ -108,16 +109,30 @@ def show_rankings(console: Console, settings: Settings, tenant: str, wanted: Fil
 
 def ranking_files(
     settings: Settings, tenant: str, wanted: Filter, limit: int | None, kinds: Collection[Format]
-) -> tuple[dict[Format, bytes], RequestPage]:
-    """The requests that fit, with every published column, as files of these kinds; all of them without a `limit`.
+) -> tuple[dict[Format, bytes], list[str]]:
+    """The requests that fit as files of these kinds, with every published column; and what is to be said of them.
+
+    All of them without a `limit`.
 
     Raises:
         ConfigurationError: no run has published a ranking yet, or a sheet does not hold as many rows.
     """
     with open_published(settings, tenant) as connection:
-        found = read_requests(connection, wanted, limit=limit)
-        table = read_export(connection, [one.request_id for one in found.requests])
-    return {kind: as_file(table, kind) for kind in kinds}, found
+        return request_files(connection, wanted, limit, kinds)
+
+
+def request_files(
+    connection: duckdb.DuckDBPyConnection, wanted: Filter, limit: int | None, kinds: Collection[Format]
+) -> tuple[dict[Format, bytes], list[str]]:
+    """The files of `ranking_files`, of a published database that is open."""
+    page = read_requests(connection, wanted, limit=limit)
+    table = read_export(connection, [one.request_id for one in page.requests])
+    said = [count(len(page.requests), "request")]
+    if page.closed:
+        said.append(not_shown(page.closed, "--all"))
+    if left := page.found - len(page.requests):
+        said.append(f"and {left:,} more: without --limit they are in it")
+    return {kind: as_file(table, kind) for kind in kinds}, said
 
 
 def read_currency(connection: duckdb.DuckDBPyConnection) -> str:
@@ -337,6 +352,11 @@ def published_rankings(
         return connection.sql(f'FROM ranked."{table}"{order}').to_arrow_table()
 
 
+def lacks_columns(connection: duckdb.DuckDBPyConnection) -> bool:
+    """Tell whether an earlier version made the ranking, without columns that are shown."""
+    return bool(connection.execute(_OF_AN_EARLIER_VERSION).fetchall())
+
+
 @contextmanager
 def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """The published database of a tenant in the configured environment, read-only.
@@ -368,7 +388,7 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
             f"{path} cannot be read: {str(error).splitlines()[0]}; the next run replaces it"
         ) from error
     with connection:
-        if connection.execute(_OF_AN_EARLIER_VERSION).fetchall():
+        if lacks_columns(connection):
             raise ConfigurationError(
                 f"{path} was published by an earlier version, without the columns shown here: run `sync --read-only`"
             )

@@ -11,6 +11,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
@@ -35,6 +36,7 @@ ALIAS = "lake"
 """Name of the store's database in a connection."""
 INLINED_ROWS = 1_000
 """Most rows of one insert that stay in the catalogue: a batch of the ledger does, a read of votes does not."""
+_WRITING = [f"DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"]
 CONNECT_SECONDS = 10
 _POSTGRES = re.compile(r"postgres(ql)?://")
 _VARIABLE = "INTEGRATION_ASSETS_STORE_URL"
@@ -260,16 +262,43 @@ def open_lake(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         ConfigurationError: an extension is missing, or a newer version wrote the lake.
     """
     _load(connection, lake)
-    _attach(connection, lake, INLINED_ROWS)
+    _attach(connection, lake, options=_WRITING)
     if not pending_migrations(connection):
         return
     # The first migrations name a column as DuckLake does one of its own: it refuses that where it inlines. All in one
     # transaction: each one makes a snapshot, and costs PostgreSQL a commit.
-    _detach(connection)
-    _attach(connection, lake, 0)
+    detach(connection)
+    _attach(connection, lake, options=["DATA_INLINING_ROW_LIMIT 0"])
     migrate(connection, at_once=True)
-    _detach(connection)
-    _attach(connection, lake, INLINED_ROWS)
+    detach(connection)
+    _attach(connection, lake, options=_WRITING)
+
+
+def snapshot_of(
+    connection: duckdb.DuckDBPyConnection, lake: Lake, moment: datetime
+) -> tuple[int | None, datetime | None]:
+    """The last snapshot at or before a moment (UTC), and when the oldest one was made; None where there is none.
+
+    The connection is an empty one in UTC, and has nothing attached afterwards.
+    """
+    _load(connection, lake)
+    _attach(connection, lake, options=["READ_ONLY"])
+    [(version, oldest)] = connection.execute(
+        f"""
+        SELECT
+            max(snapshot_id) FILTER (WHERE snapshot_time <= $moment),
+            min(snapshot_time)::TIMESTAMP
+        FROM ducklake_snapshots('{ALIAS}')
+        """,  # noqa: S608  # nosec B608  # a name of ours
+        {"moment": moment},
+    ).fetchall()
+    detach(connection)
+    return version, oldest
+
+
+def attach_snapshot(connection: duckdb.DuckDBPyConnection, lake: Lake, version: int) -> None:
+    """Attach a lake read-only as one of its snapshots has it, as the database in use. After `snapshot_of`."""
+    _attach(connection, lake, options=["READ_ONLY", f"SNAPSHOT_VERSION {int(version)}"])
 
 
 def maintain(connection: duckdb.DuckDBPyConnection, keep_days: int) -> None:
@@ -300,9 +329,10 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
         connection.execute(f"CREATE SECRET lake_catalogue (TYPE postgres, {given})")
 
 
-def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, inlined_rows: int) -> None:
-    lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    named = [f"DATA_PATH {literal(f'{lake.data}/')}", f"DATA_INLINING_ROW_LIMIT {inlined_rows}"]
+def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, *, options: list[str]) -> None:
+    if "READ_ONLY" not in options:
+        lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    named = [f"DATA_PATH {literal(f'{lake.data}/')}", *options]
     if lake.file is not None:
         place = f"{'sqlite:' if lake.kind == 'sqlite' else ''}{lake.file}"
     else:
@@ -315,6 +345,7 @@ def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, inlined_rows: int
     connection.execute(f"USE {ALIAS}")
 
 
-def _detach(connection: duckdb.DuckDBPyConnection) -> None:
+def detach(connection: duckdb.DuckDBPyConnection) -> None:
+    """Leave the lake that is attached; the empty database of the connection is in use afterwards."""
     connection.execute("USE memory")
     connection.execute(f"DETACH {ALIAS}")

@@ -6,7 +6,7 @@ nobody sees half a run.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -90,6 +90,16 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         raise PermanentError(f"cannot publish {target}: {reason}; check the directory and the disk") from error
 
 
+def copy_into_memory(connection: duckdb.DuckDBPyConnection, relations: Collection[str]) -> str:
+    """Copy these relations (`schema.name`), as `publish` would, into a database in memory; gives its name.
+
+    Relations that the store lacks are left out.
+    """
+    connection.execute(f"ATTACH ':memory:' AS {_COPY}")
+    _copy(connection, relations)
+    return _COPY
+
+
 @contextmanager
 def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
     connection.execute(f"ATTACH {literal(str(file))} AS {_COPY} (STORAGE_VERSION {literal(STORAGE_VERSION)})")
@@ -101,10 +111,13 @@ def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Non
         connection.execute(f"DETACH {_COPY}")
 
 
-def _copy(connection: duckdb.DuckDBPyConnection) -> None:
+def _copy(connection: duckdb.DuckDBPyConnection, relations: Collection[str] | None = None) -> None:
+    """Copy the relations into `publication_copy`; all there are, unless some are named."""
     for schema in PUBLISHED_SCHEMAS:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_COPY}.{schema}")
     for schema, name in connection.execute(_RELATIONS).fetchall():
+        if relations is not None and f"{schema}.{name}" not in relations:
+            continue
         columns = connection.execute(_COLUMNS, [schema, name]).fetchall()
         relation = f"{identifier(schema)}.{identifier(name)}"
         with _masked_texts(connection, relation, [one for one in columns if one[1] in _AS_TEXT]) as masked:

@@ -37,6 +37,7 @@ __all__ = [
     "HeldStore",
     "StorePlace",
     "check_tenant",
+    "clear_store_errors",
     "hold_store",
     "make_private_directory",
     "open_store",
@@ -77,7 +78,7 @@ def hold_store(place: StorePlace | Path, what: str, shared: SharedLocks | None =
         connection = _connect(place)
         try:
             # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
-            with _clear_errors(place, duckdb.Error):
+            with clear_store_errors(place, duckdb.Error):
                 if place.lake is None:
                     # Before the first change of the file: from here on it must not be swapped under us.
                     lock.guard_store()
@@ -115,7 +116,7 @@ def open_store(place: StorePlace | Path, what: str = "a command") -> Iterator[du
 def _locked(place: StorePlace, what: str, shared: SharedLocks | None) -> Iterator[RunLock]:
     with ExitStack() as stack:
         # Around the taking alone: an error of the block inside is not about these files.
-        with _clear_errors(place, OSError):
+        with clear_store_errors(place, OSError):
             make_private_directory(place.path.parent)
             lock = stack.enter_context(run_lock(place.path.absolute(), what, shared))
         if place.lake is not None:
@@ -133,7 +134,7 @@ def _connect(place: StorePlace) -> duckdb.DuckDBPyConnection:
     if place.lake is not None:
         # What does not fit into memory would go into the folder the run was started in.
         config["temp_directory"] = f"{place.path}.tmp"
-    with _clear_errors(place, duckdb.Error, OSError):
+    with clear_store_errors(place, duckdb.Error, OSError):
         connection = duckdb.connect(place.path if place.lake is None else ":memory:", config=config)
     # Whatever the machine's zone: days and ages must not depend on where a run is made.
     connection.execute("SET TimeZone = 'UTC'")
@@ -153,7 +154,8 @@ def make_private_directory(directory: Path) -> None:
 
 
 @contextmanager
-def _clear_errors(place: StorePlace, *kinds: type[duckdb.Error | OSError]) -> Iterator[None]:
+def clear_store_errors(place: StorePlace, *kinds: type[duckdb.Error | OSError]) -> Iterator[None]:
+    """Translate errors of these kinds that a block raises into what a person can do; those of our own SQL stay."""
     try:
         yield
     except kinds as error:

@@ -1,0 +1,68 @@
+"""The rankings of an earlier moment, from a snapshot of a lake: as they would have been published then, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import duckdb
+import msgspec
+
+from integration_assets.staging.lake import Lake, attach_snapshot, detach, snapshot_of
+from integration_assets.staging.place import StorePlace
+from integration_assets.staging.publishing import copy_into_memory
+from integration_assets.staging.store import clear_store_errors
+
+RELATIONS = frozenset({"ranked.feature_requests", "ops.runs"})
+"""Relations that are copied: the ranking with every column, and what says the currency."""
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+
+
+class Earlier(msgspec.Struct, frozen=True):
+    """What a lake has of a moment. `connection` is None where it has nothing.
+
+    `kept_since` is the time of the oldest snapshot, UTC without zone; None of a store that keeps none.
+    """
+
+    connection: duckdb.DuckDBPyConnection | None
+    kept_since: datetime | None
+
+
+@contextmanager
+def open_earlier(place: StorePlace, moment: datetime) -> Iterator[Earlier]:
+    """The ranking as a lake's last snapshot before a moment (UTC without zone) has it; nothing of a DuckDB file.
+
+    Texts are masked as in the published database. Takes no lock: a run may write meanwhile.
+
+    Raises:
+        LockError: the catalogue is a DuckDB file, and a run has it open.
+        ConfigurationError: an extension is missing, or PostgreSQL refuses the login.
+        TransientError: the catalogue cannot be reached.
+        PermanentError: it cannot be read.
+    """
+    if place.lake is None or not place.exists():
+        yield Earlier(None, None)
+        return
+    with duckdb.connect(":memory:", config=_CONFIG) as connection:
+        # Only around the reading: an error of the block inside is not about the lake.
+        with clear_store_errors(place, duckdb.Error):
+            earlier = _read(connection, place.lake, moment)
+        yield earlier
+
+
+def _read(connection: duckdb.DuckDBPyConnection, lake: Lake, moment: datetime) -> Earlier:
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")  # it would be drawn among the results
+    version, kept_since = snapshot_of(connection, lake, moment.replace(tzinfo=UTC))
+    if version is None:
+        return Earlier(None, kept_since)
+    attach_snapshot(connection, lake, version)
+    copy = copy_into_memory(connection, RELATIONS)
+    # Before anything is made of the copy: a DuckDB file that is attached keeps a run out.
+    detach(connection)
+    connection.execute(f"USE {copy}")
+    return Earlier(connection, kept_since)
