@@ -6,6 +6,7 @@ import csv
 from datetime import UTC, datetime
 from io import BytesIO, StringIO
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow.parquet as pq
@@ -57,7 +58,7 @@ def put_ranking(connection: duckdb.DuckDBPyConnection, world: World) -> None:
 
 def rank_twice(settings: Settings) -> datetime:
     """Two rankings, of which the second turns the first round and lacks a request; the moment between them."""
-    world = {
+    world: dict[str, Any] = {
         "feature_requests": [
             request("r1", title="Ask ann@acme.com", board="Web"),
             request("r2", board="App"),
