@@ -50,6 +50,16 @@ _HOST_AND_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9.-]+):[0-9]{1,5}")
 _CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 LOWEST_RATE, HIGHEST_RATE = Decimal("0.0000001"), Decimal(10) ** 9
 """Beyond these a rate is a mistake that makes nothing, or everything, of a figure: currencies differ by less."""
+CUSTOMER_STAGES: tuple[str, ...] = ("customer",)
+PROSPECT_STAGES: tuple[str, ...] = (
+    "prospect",
+    "subscriber",
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "opportunity",
+)
+"""Stages or types of companies in the CRM that make them customers and prospects, where nobody says otherwise."""
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 _ESCAPED = re.compile(r"%[0-9A-Fa-f]{2}")
 PRIVATE_NETWORKS = tuple(
@@ -331,6 +341,12 @@ class Settings(_OfProviders):
     currency_rates: Annotated[dict[str, Decimal], NoDecode] = Field(
         default_factory=dict, validation_alias="INTEGRATION_ASSETS_CURRENCY_RATES"
     )
+    customer_stages: CommaSeparated = Field(
+        default=CUSTOMER_STAGES, validation_alias="INTEGRATION_ASSETS_CUSTOMER_STAGES"
+    )
+    prospect_stages: CommaSeparated = Field(
+        default=PROSPECT_STAGES, validation_alias="INTEGRATION_ASSETS_PROSPECT_STAGES"
+    )
     arr_coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_ARR_COVERAGE_FLOOR")
     coverage_floor: float = Field(default=0.0, ge=0, le=1, validation_alias="INTEGRATION_ASSETS_COVERAGE_FLOOR")
     keep_idle_days: int = Field(default=400, ge=1, le=3650, validation_alias="INTEGRATION_ASSETS_KEEP_IDLE_DAYS")
@@ -395,11 +411,25 @@ class Settings(_OfProviders):
         "allowed_hosts",
         "allowed_networks",
         "former_tenants",
+        "customer_stages",
+        "prospect_stages",
         mode="before",
     )
     @classmethod
     def _comma_separated(cls, value: Any) -> Any:
         return _split(value)
+
+    @field_validator("customer_stages", "prospect_stages")
+    @classmethod
+    def _in_lower_case(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(stage.lower() for stage in value))
+
+    @model_validator(mode="after")
+    def _no_stage_of_both(self) -> Self:
+        if both := sorted({*self.customer_stages} & {*self.prospect_stages}):
+            names = f"{self.named('customer_stages')} and {self.named('prospect_stages')}"
+            raise ValueError(f"{', '.join(both[:3])} stands in {names}: a company is the one or the other")
+        return self
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -726,6 +756,8 @@ NOT_IN_PLANS = frozenset(
         "overrides",  # the file's content counts, wherever it is
         "same_requests",
         "call_budget",
+        "customer_stages",  # only what is shown depends on them: no order, and no value in the CRM
+        "prospect_stages",
         "tenant",
         *_fields_beside_plans(),
     }

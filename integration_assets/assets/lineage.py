@@ -69,6 +69,9 @@ SOURCES: Mapping[str, Mapping[str, Sources]] = {
         "companies": _WHOSE,
         "customers": {**_WHOSE_ARR, _COMPANIES: ("arr", "currency", "lifecycle_stage")},
         "arr": _WHOSE_ARR,
+        "arr_customers": {**_WHOSE_ARR, _COMPANIES: ("arr", "currency", "lifecycle_stage")},
+        "arr_prospects": {**_WHOSE_ARR, _COMPANIES: ("arr", "currency", "lifecycle_stage")},
+        "companies_without_lifecycle": {**_WHOSE, _COMPANIES: ("lifecycle_stage",)},
         "companies_without_arr": _WHOSE_ARR,
         "companies_without_rate": _WHOSE_ARR,
         "open_pipeline": {

@@ -12,7 +12,7 @@ from integration_assets.assets.placing import OWNERS, key_under, running_prefix,
 from integration_assets.resolution.rank import rank, snapshot_history
 from integration_assets.runs.launch import RANK_STAGE, STAGE_TAG
 from integration_assets.runs.partitions import TENANTS
-from integration_assets.runs.resolution_settings import base_currency
+from integration_assets.runs.resolution_settings import base_currency, lifecycles
 from integration_assets.runs.session import RunSession
 from integration_assets.staging.store import transaction
 
@@ -78,7 +78,7 @@ def ranked(integration_assets_session: RunSession):  # type: ignore[no-untyped-d
         as_of = rows[0][0] or state.started_at.replace(tzinfo=None)
         # History and ranking together: a snapshot of a ranking that was rolled back would be a move nobody made.
         with transaction(connection):
-            rank(connection, as_of=as_of)
+            rank(connection, as_of=as_of, lifecycles=lifecycles(integration_assets_session.settings))
             snapshot_history(connection, as_of=as_of)
         # After the commit: from here on the summary and the published database may show this ranking.
         state.ranked = True

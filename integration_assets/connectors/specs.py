@@ -22,6 +22,7 @@ PORTAL_ID = "portal_id"
 ARR_PROPERTY = "arr_property"
 CURRENCY_PROPERTY = "currency_property"
 ACCOUNT_ID_PROPERTY = "account_id_property"
+LIFECYCLE_PROPERTY = "lifecycle_property"
 BOARDS, EXCLUDE_BOARDS, STATUSES = "boards", "exclude_boards", "statuses"
 """Names of settings the pipeline itself reads. A provider has those that it can serve; others are its connector's."""
 

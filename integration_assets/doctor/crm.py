@@ -9,7 +9,12 @@ import msgspec
 from integration_assets.config import Environment, Settings
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.limiter import Quota
-from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY
+from integration_assets.connectors.specs import (
+    ACCOUNT_ID_PROPERTY,
+    ARR_PROPERTY,
+    CURRENCY_PROPERTY,
+    LIFECYCLE_PROPERTY,
+)
 from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
 from integration_assets.doctor.findings import CheckOutcome, Verdict, advice, fail, failed, ok, unknown, warn, worst_of
 from integration_assets.doctor.machine import known_store
@@ -29,7 +34,7 @@ from integration_assets.sync.portal import check_portal
 from integration_assets.tenants.integrations import company_mapping, crm_for
 from integration_assets.tenants.portal_claims import check_claims, claims_of
 
-MAPPED = (ARR_PROPERTY, CURRENCY_PROPERTY, ACCOUNT_ID_PROPERTY)
+MAPPED = (ARR_PROPERTY, CURRENCY_PROPERTY, ACCOUNT_ID_PROPERTY, LIFECYCLE_PROPERTY)
 SHARE_OF_QUOTA = 2
 """A run may use half of what is left; a plan that needs more is held."""
 OBJECT = FEATURE_REQUEST.name

@@ -27,6 +27,7 @@ from integration_assets.reporting.rankings import (
     RankedRequest,
     UnresolvedDomain,
     has_pipeline,
+    has_prospects,
     read_closed,
     read_rankings,
     read_unresolved,
@@ -242,6 +243,7 @@ def _templates() -> jinja2.Environment:
     }
     templates.globals |= {
         "has_pipeline": has_pipeline,
+        "has_prospects": has_prospects,
         "percent": percent,
         "count": count,
         "lacking_rate": lacking_rate,

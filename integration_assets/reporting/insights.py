@@ -42,6 +42,8 @@ class Request(msgspec.Struct, frozen=True):
     rank_gap: int
     companies_without_rate: int
     open_pipeline: Decimal | None
+    arr_customers: Decimal
+    arr_prospects: Decimal
 
 
 class RequestPage(msgspec.Struct, frozen=True):
@@ -82,6 +84,9 @@ class RequestDetails(msgspec.Struct, frozen=True):
     rank_gap: int
     arr_share: float
     open_pipeline: Decimal | None
+    arr_customers: Decimal
+    arr_prospects: Decimal
+    companies_without_lifecycle: int
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -112,7 +117,7 @@ class Neighbour(msgspec.Struct, frozen=True):
 
 
 class Company(msgspec.Struct, frozen=True):
-    """A company that voted."""
+    """A company that voted. `lifecycle` is customer, prospect or unknown, `lifecycle_stage` the CRM's own word."""
 
     company_id: str
     company_name: str | None
@@ -123,6 +128,8 @@ class Company(msgspec.Struct, frozen=True):
     open_requests: int
     shipped_requests: int
     last_vote_at: datetime | None
+    lifecycle: str
+    lifecycle_stage: str | None
     found: int
 
 

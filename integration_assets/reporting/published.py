@@ -28,7 +28,13 @@ from integration_assets.reporting.html_report import (
 )
 from integration_assets.reporting.insights import Filter, Ranking, read_requests
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
-from integration_assets.reporting.rankings import UnresolvedDomain, read_closed, read_unresolved
+from integration_assets.reporting.rankings import (
+    UnresolvedDomain,
+    gaps_words,
+    read_closed,
+    read_lifecycle_gaps,
+    read_unresolved,
+)
 from integration_assets.reporting.result_files import kept_endings, read_kept_ending
 from integration_assets.reporting.run_summary import RunSummary, write_json
 from integration_assets.reporting.terminal import (
@@ -49,7 +55,8 @@ SELECT 1 FROM duckdb_tables()
 WHERE schema_name = 'ranked' AND table_name = 'feature_requests'
 AND NOT EXISTS (
     SELECT 1 FROM duckdb_columns() AS columns
-    WHERE columns.schema_name = 'ranked' AND columns.table_name = 'feature_requests' AND columns.column_name = 'tags'
+    WHERE columns.schema_name = 'ranked' AND columns.table_name = 'feature_requests'
+    AND columns.column_name = 'arr_customers'
 )
 """
 
@@ -101,10 +108,14 @@ def show_rankings(console: Console, settings: Settings, tenant: str, wanted: Fil
     with open_published(settings, tenant) as connection:
         currency = read_currency(connection)
         found = read_requests(connection, wanted, limit=limit)
+        gaps = read_lifecycle_gaps(connection)
     show_ranking_table(console, found.requests, by=wanted.by, currency=currency, closed=found.closed)
     # Counted, since a table of twenty lines looks like all there is.
     if left := found.found - len(found.requests):
         console.print(Text(f"and {left:,} more: --limit shows them", style="dim"), soft_wrap=True)
+    if gaps is not None:
+        stages = f"{settings.named('customer_stages')} and {settings.named('prospect_stages')}"
+        console.print(Text(f"{gaps_words(gaps)}: {stages} say which stages are which", style="dim"), soft_wrap=True)
 
 
 def ranking_files(

@@ -18,7 +18,7 @@ from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState
 from integration_assets.reporting.insights import Request
 from integration_assets.reporting.quarantine import QuarantineLine
-from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain, has_pipeline
+from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain, has_pipeline, has_prospects
 from integration_assets.reporting.run_summary import (
     CheckLine,
     RunSummary,
@@ -267,6 +267,10 @@ def show_rankings(
     places: list[tuple[str, Justify]] = [
         (f"# {'comp.' if other == 'companies' else _ORDERS[other]}", "right") for other in others
     ]
+    # Told apart only where there is anything to tell apart.
+    split: list[tuple[str, Justify]] = (
+        [("of customers", "right"), ("of prospects", "right")] if has_prospects(requests) else []
+    )
     pipeline: list[tuple[str, Justify]] = [("open pipeline", "right")] if has_pipeline(requests) else []
     table = plain_or_boxed(
         console,
@@ -275,6 +279,7 @@ def show_rankings(
         ("request", "left"),
         ("status", "left"),
         (f"ARR {currency}", "right"),
+        *split,
         *pipeline,
         ("companies", "right"),
         ("votes", "right"),
@@ -288,6 +293,7 @@ def show_rankings(
             Text(clip(clean(request.title), 60)),
             status_words(request.status),
             f"{amount(request.arr)}{lacking_rate(request.companies_without_rate)}",
+            *([amount(request.arr_customers), amount(request.arr_prospects)] if split else []),
             *([amount(request.open_pipeline or 0)] if pipeline else []),
             f"{request.companies:,}",
             f"{request.votes:,}",

@@ -6,13 +6,23 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import duckdb
+import msgspec
 
+from integration_assets.config import CUSTOMER_STAGES, PROSPECT_STAGES
 from integration_assets.models import Status
 from integration_assets.resolution.tables import create_table, create_view, written_plain
 from integration_assets.sql import read_sql
 
 OPEN_STATUSES = (Status.OPEN, Status.UNDER_REVIEW, Status.PLANNED, Status.IN_PROGRESS, Status.UNKNOWN)
 """Statuses of requests that may still be built."""
+
+
+class Lifecycles(msgspec.Struct, frozen=True):
+    """Stages of companies, in lower case, that make them customers and prospects. All others are neither."""
+
+    customer_stages: tuple[str, ...] = CUSTOMER_STAGES
+    prospect_stages: tuple[str, ...] = PROSPECT_STAGES
+
 
 _HISTORY = """
 CREATE TABLE IF NOT EXISTS ranked.rank_history (
@@ -29,7 +39,12 @@ _HISTORY_OF_EARLIER_VERSIONS = "ALTER TABLE ranked.rank_history ADD COLUMN IF NO
 """The history outlives versions: its older rows do not know how many companies lacked a rate."""
 
 
-def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: Iterable[str] = OPEN_STATUSES) -> None:
+def rank(
+    connection: duckdb.DuckDBPyConnection,
+    as_of: datetime,
+    open_statuses: Iterable[str] = OPEN_STATUSES,
+    lifecycles: Lifecycles = Lifecycles(),  # noqa: B008 - cannot be changed
+) -> None:
     """Fill schema `ranked` but the history, which is only made if missing.
 
     `as_of` is the start of the read (without zone: UTC). Needs the tables that `resolve_votes` made. The caller owns
@@ -38,7 +53,7 @@ def rank(connection: duckdb.DuckDBPyConnection, as_of: datetime, open_statuses: 
     statuses = {"open_statuses": [str(status) for status in open_statuses]}
     with written_plain(connection):
         create_table(connection, "resolved.company_votes")
-        create_table(connection, "resolved.ranked_companies")
+        create_table(connection, "resolved.ranked_companies", msgspec.structs.asdict(lifecycles))
         create_table(connection, "resolved.ranked_requests", statuses)
         create_view(connection, "ranked.company_requests")
         create_view(connection, "ranked.deals_at_stake")

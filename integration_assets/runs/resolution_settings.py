@@ -8,6 +8,7 @@ from integration_assets.config import Settings
 from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY
 from integration_assets.errors import ConfigurationError
 from integration_assets.resolution.overrides import Override, read_overrides
+from integration_assets.resolution.rank import Lifecycles
 from integration_assets.resolution.same_requests import SameRequest, read_same_requests
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.sync.feature_request_object import key_prefix
@@ -65,6 +66,11 @@ def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnectio
         same_requests=same_requests(settings),
         key_prefix=key_prefix(tuple(settings.source_names.values())),
     )
+
+
+def lifecycles(settings: Settings) -> Lifecycles:
+    """The stages of companies that the tenant calls customers and prospects."""
+    return Lifecycles(settings.customer_stages, settings.prospect_stages)
 
 
 def same_requests(settings: Settings) -> tuple[SameRequest, ...]:

@@ -128,6 +128,11 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "companies": Column("BIGINT", "Distinct companies whose people voted"),
         "customers": Column("BIGINT", "Of those, companies with lifecycle customer or ARR above zero"),
         "arr": Column("DECIMAL(38,2)", "Sum of the ARR of the distinct companies, in the base currency"),
+        "arr_customers": Column("DECIMAL(38,2)", "Of it, ARR of companies that the CRM calls customers"),
+        "arr_prospects": Column("DECIMAL(38,2)", "Of it, ARR of companies that the CRM calls prospects"),
+        "companies_without_lifecycle": Column(
+            "BIGINT", "Companies that the CRM calls neither: their ARR is in arr only"
+        ),
         "companies_without_arr": Column(
             "BIGINT", "Companies that count but add no ARR: no figure, or no rate for its currency"
         ),
@@ -211,6 +216,10 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "arr_status": Column(
             "VARCHAR", "known, no_figure, or no_rate: there is a figure, in a currency without a rate"
         ),
+        "lifecycle": Column(
+            "VARCHAR", "customer, prospect, or unknown: no stage, or one that is said to be neither, as the CRM has it"
+        ),
+        "lifecycle_stage": Column("VARCHAR", "Stage or type of the company, in the words of the CRM; null without one"),
         "requests": Column("BIGINT", "Distinct requests its people voted for"),
         "open_requests": Column("BIGINT", "Of those, requests that are open"),
         "shipped_requests": Column("BIGINT", "Of those, requests that are complete"),

@@ -48,10 +48,10 @@ _COLUMNS = """
 """
 
 
-_HAS_TAGS = f"""
+_HAS_COLUMNS = f"""
     SELECT count(*) > 0 FROM duckdb_columns()
     WHERE database_name = '{_COPY}' AND schema_name = 'ranked' AND table_name = 'feature_requests'
-    AND column_name = 'tags'
+    AND column_name = 'arr_customers'
 """  # noqa: S608  # nosec B608  # a name of ours
 _MACRO_PARAMETERS = (
     "status_is := NULL, board_is := NULL, category_is := NULL, tag_is := NULL, created_since := NULL, "
@@ -132,7 +132,7 @@ def _copy(connection: duckdb.DuckDBPyConnection, relations: Collection[str] | No
 
 def _add_macro(connection: duckdb.DuckDBPyConnection) -> None:
     """Give analysts the filters of the pages and of `rankings` as one table macro."""
-    [(fits,)] = connection.execute(_HAS_TAGS).fetchall()
+    [(fits,)] = connection.execute(_HAS_COLUMNS).fetchall()
     # A store that an earlier version ranked has not all the columns, and none may have been ranked at all.
     if not fits:
         return

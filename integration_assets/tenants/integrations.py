@@ -15,7 +15,12 @@ from integration_assets.connectors.crm.base import CompanyMapping, Crm
 from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.internal.connector import InternalSystem, internal_system
 from integration_assets.connectors.limiter import credential_digest
-from integration_assets.connectors.specs import ACCOUNT_ID_PROPERTY, ARR_PROPERTY, CURRENCY_PROPERTY
+from integration_assets.connectors.specs import (
+    ACCOUNT_ID_PROPERTY,
+    ARR_PROPERTY,
+    CURRENCY_PROPERTY,
+    LIFECYCLE_PROPERTY,
+)
 from integration_assets.coordination.call_log import call_logs
 from integration_assets.errors import ConfigurationError, CredentialError
 from integration_assets.providers import crm_factory, feedback_factory
@@ -201,6 +206,7 @@ def company_mapping(settings: Settings) -> CompanyMapping:
         currency=own.text(CURRENCY_PROPERTY),
         # The record's own id is read anyway and is no property to ask for.
         account_id=None if account_id_is_record_id(settings) else own.text(ACCOUNT_ID_PROPERTY),
+        lifecycle=own.text(LIFECYCLE_PROPERTY),
         rollups=ROLLUP_NAMES if settings.company_rollups else (),
     )
 

@@ -56,6 +56,8 @@ TENANT_FIELDS = (
     "base_currency",
     "accounts_currency",
     "currency_rates",
+    "customer_stages",
+    "prospect_stages",
     "coverage_floor",
     "arr_coverage_floor",
 )

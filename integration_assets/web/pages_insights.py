@@ -29,6 +29,7 @@ from integration_assets.reporting.insights import (
     read_requests,
     read_why,
 )
+from integration_assets.reporting.rankings import gaps_words, has_pipeline, has_prospects, read_lifecycle_gaps
 from integration_assets.reporting.text import arr_money, count
 from integration_assets.web.charts import Chart, bar_chart
 from integration_assets.web.first_run import first_run_steps
@@ -72,6 +73,7 @@ def requests(context: RequestContext) -> Response:
         first = found if number == 1 else read_requests(connection, wanted, limit=CHARTED)
         choices = read_filters(connection)
         steps = first_run_steps(context, connection)
+        gaps = read_lifecycle_gaps(connection)
     currency = last.currency if last else ""
     return render(
         context,
@@ -87,7 +89,9 @@ def requests(context: RequestContext) -> Response:
         last=last,
         currency=currency,
         # A column of nothing is not shown.
-        has_pipeline=any(one.open_pipeline for one in found.requests),
+        has_pipeline=has_pipeline(found.requests),
+        has_prospects=has_prospects(found.requests),
+        gaps=gaps_words(gaps) if gaps else None,
     )
 
 

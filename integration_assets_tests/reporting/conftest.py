@@ -78,6 +78,7 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         SELECT
             'r' || i AS request_id, 'Title ' || i AS title, if(i = 7, 'closed', 'open') AS status, i < 7 AS is_open,
             i AS companies, i AS customers, (1000.5 * (8 - i))::DECIMAL(38, 2) AS arr, i * 10 AS votes,
+            0::DECIMAL(38, 2) AS arr_customers, 0::DECIMAL(38, 2) AS arr_prospects,
             i AS rank_by_arr, 8 - i AS rank_by_companies, 8 - i AS rank_by_votes, 8 - 2 * i AS rank_gap,
             if(i = 2, 3, 0) AS companies_without_rate, NULL::DECIMAL(38, 2) AS open_pipeline,
             if(i < 4, 'Web', 'App') AS board, 'Look' AS category, if(i = 3, ['big'], []::VARCHAR[]) AS tags,
@@ -90,6 +91,10 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
             ('c1', 'known', 7003.50::DECIMAL(38, 2)), ('c2', 'no_figure', NULL), ('c3', 'no_rate', NULL),
             ('c4', 'no_rate', NULL)
         ) AS t (company_id, arr_status, arr);
+        ALTER TABLE ranked.companies ADD COLUMN lifecycle VARCHAR DEFAULT 'unknown';
+        ALTER TABLE ranked.companies ADD COLUMN lifecycle_stage VARCHAR;
+        ALTER TABLE ranked.companies ADD COLUMN company_name VARCHAR;
+        ALTER TABLE ranked.companies ADD COLUMN domain VARCHAR;
         CREATE TABLE resolved.arr_without_rate AS
         FROM (VALUES
             ('c3', 'crm', 'EUR', 1200000::DECIMAL(38, 2), FALSE), ('c4', 'crm', 'EUR', 34567.80, FALSE),

@@ -9,7 +9,7 @@ from typing import Any
 
 import duckdb
 
-from integration_assets.resolution.rank import rank
+from integration_assets.resolution.rank import Lifecycles, rank
 from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets_tests.support.stores import in_lake, on_lakes
@@ -48,14 +48,17 @@ def load(connection: duckdb.DuckDBPyConnection, world: World) -> None:
 
 
 def resolved(
-    world: World, settings: ResolutionSettings | None = None, connection: duckdb.DuckDBPyConnection | None = None
+    world: World,
+    settings: ResolutionSettings | None = None,
+    connection: duckdb.DuckDBPyConnection | None = None,
+    lifecycles: Lifecycles | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """A store in which the world was resolved and ranked."""
     connection = connection or connect()
     load(connection, world)
     connection.execute("BEGIN TRANSACTION")
     resolve_votes(connection, settings or ResolutionSettings())
-    rank(connection, AS_OF)
+    rank(connection, AS_OF, lifecycles=lifecycles or Lifecycles())
     connection.execute("COMMIT")
     return connection
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from integration_assets.resolution.rank import rank, snapshot_history
+from integration_assets.reporting.rankings import gaps_words, read_lifecycle_gaps
+from integration_assets.resolution.rank import Lifecycles, rank, snapshot_history
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.sql import read_sql
 from integration_assets_tests.resolution.worlds import (
@@ -38,7 +39,8 @@ COLUMNS = {
         "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "is_open": "BOOLEAN", "board": "VARCHAR",
         "category": "VARCHAR", "tags": "VARCHAR[]", "url": "VARCHAR", "created_at": "TIMESTAMP",
         "status_changed_at": "TIMESTAMP", "votes": "BIGINT", "voters": "BIGINT",
-        "companies": "BIGINT", "customers": "BIGINT", "arr": "DECIMAL(38,2)", "companies_without_arr": "BIGINT",
+        "companies": "BIGINT", "customers": "BIGINT", "arr": "DECIMAL(38,2)", "arr_customers": "DECIMAL(38,2)",
+        "arr_prospects": "DECIMAL(38,2)", "companies_without_lifecycle": "BIGINT", "companies_without_arr": "BIGINT",
         "companies_without_rate": "BIGINT",
         "open_pipeline": "DECIMAL(38,2)", "votes_30d": "BIGINT", "companies_30d": "BIGINT",
         "first_vote_at": "TIMESTAMP", "last_vote_at": "TIMESTAMP", "unresolved_votes": "BIGINT",
@@ -53,7 +55,7 @@ COLUMNS = {
     },
     "companies": {
         "company_id": "VARCHAR", "company_name": "VARCHAR", "domain": "VARCHAR", "arr": "DECIMAL(38,2)",
-        "arr_status": "VARCHAR",
+        "arr_status": "VARCHAR", "lifecycle": "VARCHAR", "lifecycle_stage": "VARCHAR",
         "requests": "BIGINT", "open_requests": "BIGINT", "shipped_requests": "BIGINT", "last_vote_at": "TIMESTAMP",
     },
     "deals_at_stake": {
@@ -117,6 +119,41 @@ def test_customers_and_companies_without_arr():
     assert [found["r"][name] for name in names] == [5, 3, 3, 1, 5]
     assert [found["s"][name] for name in names] == [0, 0, 0, 0, 0]
     assert found["r"]["open_pipeline"] is None
+
+
+def test_arr_of_customers_and_of_prospects_is_told_apart():
+    """By what the CRM calls them, whatever they pay; a stage that is neither, and none, is in neither sum."""
+    stages = {
+        "a": "Customer - Direct", "b": " CUSTOMER ", "c": "lead", "d": "Customer - Trial", "e": "customerless",
+        "f": None, "g": "",
+    }  # fmt: skip
+    world = {
+        "feature_requests": [request("r")],
+        "voters": people(**{host: f"x@{host}.com" for host in stages}),
+        "votes": [vote(host, "r", host) for host in stages],
+        "crm_companies": [
+            company(host, f"{host}.com", arr=str(10**place), lifecycle_stage=stage)
+            for place, (host, stage) in enumerate(stages.items())
+        ],
+    }
+    lifecycles = Lifecycles(prospect_stages=("lead", "customer - trial"))
+    connection = resolved(world, lifecycles=lifecycles)
+    [found] = rows(connection, "FROM ranked.feature_requests")
+    assert (found["arr"], found["arr_customers"], found["arr_prospects"]) == (1_111_111, 11, 1_100)
+    assert found["companies_without_lifecycle"] == 3
+    assert connection.execute(
+        "SELECT company_id, lifecycle, lifecycle_stage FROM ranked.companies ORDER BY company_id"
+    ).fetchall() == [
+        ("a", "customer", "Customer - Direct"), ("b", "customer", "CUSTOMER"), ("c", "prospect", "lead"),
+        ("d", "prospect", "Customer - Trial"), ("e", "unknown", "customerless"), ("f", "unknown", None),
+        ("g", "unknown", None),
+    ]  # fmt: skip
+    gaps = read_lifecycle_gaps(connection)
+    assert gaps is not None
+    assert gaps_words(gaps) == (
+        "3 of 7 companies that voted are neither customer nor prospect (customerless 1, without a stage 2; such as "
+        "Company g, Company f, Company e)"
+    )
 
 
 def test_no_figure_is_told_from_no_rate_beside_every_arr():
@@ -282,7 +319,8 @@ def test_votes_of_a_company_by_request():
     ]  # fmt: skip
     assert rows(connection, "FROM ranked.companies") == [
         {
-            **common, "requests": 2, "open_requests": 1, "shipped_requests": 1,
+            **common, "lifecycle": "unknown", "lifecycle_stage": None,
+            "requests": 2, "open_requests": 1, "shipped_requests": 1,
             "last_vote_at": AS_OF - timedelta(days=3),
         }
     ]  # fmt: skip

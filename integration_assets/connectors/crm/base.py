@@ -52,17 +52,19 @@ class BatchRejectedError(PermanentError):
 class CompanyMapping(msgspec.Struct, frozen=True):
     """Names of the company properties that hold what only the tenant can tell us. None: not mapped.
 
-    `rollups` are properties of our own on companies, which may not exist yet.
+    `lifecycle` None: the CRM's own property of the lifecycle stage, where it has one. `rollups` are properties of our
+    own on companies, which may not exist yet.
     """
 
     arr: str | None = None
     currency: str | None = None
     account_id: str | None = None
+    lifecycle: str | None = None
     rollups: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
         """The property names that are mapped, without `rollups`."""
-        return tuple(name for name in (self.arr, self.currency, self.account_id) if name)
+        return tuple(name for name in (self.arr, self.currency, self.account_id, self.lifecycle) if name)
 
 
 class RecordWrite(msgspec.Struct, frozen=True):

@@ -21,6 +21,8 @@ SELECT
     companies.domain,
     companies.arr,
     companies.arr_status,
+    companies.lifecycle,
+    companies.lifecycle_stage,
     totals.requests,
     totals.open_requests,
     totals.shipped_requests,

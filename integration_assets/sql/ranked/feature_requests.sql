@@ -39,6 +39,9 @@ company_totals AS (
         count(*) AS companies,
         count(*) FILTER (WHERE companies.is_customer) AS customers,
         sum(companies.arr) AS arr,
+        sum(companies.arr) FILTER (WHERE companies.lifecycle = 'customer') AS arr_customers,
+        sum(companies.arr) FILTER (WHERE companies.lifecycle = 'prospect') AS arr_prospects,
+        count(*) FILTER (WHERE companies.lifecycle = 'unknown') AS companies_without_lifecycle,
         count(*) FILTER (WHERE companies.arr IS NULL) AS companies_without_arr,
         count(*) FILTER (WHERE companies.arr_status = 'no_rate') AS companies_without_rate
     FROM resolved.company_votes AS pairs
@@ -133,6 +136,9 @@ totals AS (
         coalesce(company_totals.customers, 0) AS customers,
         -- a request nobody's company voted for earns nothing, and must not sort as unknown
         coalesce(company_totals.arr, 0)::DECIMAL(38, 2) AS arr,
+        coalesce(company_totals.arr_customers, 0)::DECIMAL(38, 2) AS arr_customers,
+        coalesce(company_totals.arr_prospects, 0)::DECIMAL(38, 2) AS arr_prospects,
+        coalesce(company_totals.companies_without_lifecycle, 0) AS companies_without_lifecycle,
         coalesce(company_totals.companies_without_arr, 0) AS companies_without_arr,
         coalesce(company_totals.companies_without_rate, 0) AS companies_without_rate,
         coalesce(pipelines.open_pipeline, 0)::DECIMAL(38, 2) AS open_pipeline,
@@ -182,6 +188,9 @@ SELECT
     totals.companies,
     totals.customers,
     totals.arr,
+    totals.arr_customers,
+    totals.arr_prospects,
+    totals.companies_without_lifecycle,
     totals.companies_without_arr,
     totals.companies_without_rate,
     -- without a read nothing is known of deals, which is not the same as that there are none

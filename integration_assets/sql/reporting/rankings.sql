@@ -15,7 +15,9 @@ SELECT
     rank_by_votes,
     rank_gap,
     companies_without_rate,
-    open_pipeline
+    open_pipeline,
+    arr_customers,
+    arr_prospects
 FROM ranked.feature_requests
 WHERE is_open OR $everything
 ORDER BY CASE $by WHEN 'arr' THEN rank_by_arr WHEN 'companies' THEN rank_by_companies ELSE rank_by_votes END

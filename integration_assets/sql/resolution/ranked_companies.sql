@@ -1,8 +1,10 @@
 -- resolved.ranked_companies: what the rankings say of a company, as it was when they were made.
 -- grain: one company that voted; key: company_no
 -- inputs: resolved.voting_companies, resolved.company_arr, resolved.company_hosts, raw.crm_companies
+-- $customer_stages, $prospect_stages: what the CRM calls customers and prospects, in lower case
 -- arr is in the base currency, null without a figure or a rate: arr_status says which (known, no_figure, no_rate).
 -- domain is the cleaned primary domain, null where it is no host.
+-- lifecycle (customer, prospect, unknown) is what the CRM says, whatever the company pays; is_customer takes ARR as well.
 
 WITH primary_hosts AS (
     SELECT
@@ -11,6 +13,36 @@ WITH primary_hosts AS (
     FROM resolved.company_hosts
     WHERE origin = 'domain'
     GROUP BY company_id
+),
+
+-- by stage and not by company: few stages are compared with the lists
+stages AS (
+    SELECT DISTINCT
+        lifecycle_stage,
+        lower(trim(lifecycle_stage)) AS stage
+    FROM raw.crm_companies
+),
+
+named_stages AS (
+    SELECT
+        unnest($customer_stages::VARCHAR[]) AS stage,
+        'customer' AS lifecycle
+    UNION ALL
+    SELECT
+        unnest($prospect_stages::VARCHAR[]) AS stage,
+        'prospect' AS lifecycle
+),
+
+lifecycles AS (
+    SELECT
+        stages.lifecycle_stage,
+        -- of two that fit, the one that says more
+        arg_max(named_stages.lifecycle, len(named_stages.stage)) AS lifecycle
+    FROM stages
+    -- "customer - direct" is a kind of customer, and "customerless" is none
+    INNER JOIN named_stages
+        ON stages.stage = named_stages.stage OR starts_with(stages.stage, named_stages.stage || ' ')
+    GROUP BY stages.lifecycle_stage
 )
 
 SELECT
@@ -23,9 +55,12 @@ SELECT
         AS arr_status,
     -- a figure without a rate is above zero: zero needs none
     coalesce(
-        lower(companies.lifecycle_stage) = 'customer' OR arr.arr > 0 OR arr.amount > 0 OR arr.problem = 'no_rate', FALSE
-    ) AS is_customer
+        lifecycles.lifecycle = 'customer' OR arr.arr > 0 OR arr.amount > 0 OR arr.problem = 'no_rate', FALSE
+    ) AS is_customer,
+    nullif(trim(companies.lifecycle_stage), '') AS lifecycle_stage,
+    coalesce(lifecycles.lifecycle, 'unknown') AS lifecycle
 FROM resolved.voting_companies AS voting
 LEFT JOIN raw.crm_companies AS companies ON voting.company_id = companies.company_id
+LEFT JOIN lifecycles ON companies.lifecycle_stage = lifecycles.lifecycle_stage
 LEFT JOIN resolved.company_arr AS arr ON voting.company_id = arr.company_id
 LEFT JOIN primary_hosts ON voting.company_id = primary_hosts.company_id

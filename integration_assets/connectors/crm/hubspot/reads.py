@@ -87,8 +87,8 @@ async def known_company_properties(
     # HubSpot would leave it out without a word, and every company would be without a figure.
     if missing := [name for name in mapped if name not in known]:
         raise ConfigurationError(
-            f"the portal has no company property {', '.join(missing)}; correct the setting that names it "
-            "(HUBSPOT_ARR_PROPERTY, HUBSPOT_CURRENCY_PROPERTY or HUBSPOT_ACCOUNT_ID_PROPERTY)",
+            f"the portal has no company property {', '.join(missing)}; correct the setting that names it, or create "
+            "the property",
             system=SYSTEM,
             endpoint=endpoint.template,
         )

@@ -8,6 +8,7 @@ from integration_assets.connectors.specs import (
     ACCOUNT_ID_PROPERTY,
     ARR_PROPERTY,
     CURRENCY_PROPERTY,
+    LIFECYCLE_PROPERTY,
     PORTAL_ID,
     AddressSpec,
     ProviderKind,
@@ -72,6 +73,13 @@ HUBSPOT = ProviderSpec(
             variable=VariableSpec("HUBSPOT_ACCOUNT_ID_PROPERTY"),
             label="Property with the account id",
             help=(f"Holds the feedback system's id of the company; {RECORD_ID_PROPERTY}: the id is the record's own."),
+        ),
+        _mapped(
+            name=LIFECYCLE_PROPERTY,
+            variable=VariableSpec("HUBSPOT_LIFECYCLE_PROPERTY"),
+            label="Property with the lifecycle stage",
+            help="Internal name of a company property. Empty: lifecyclestage.",
+            shapes_plan=False,
         ),
         SettingSpec(
             name="object",

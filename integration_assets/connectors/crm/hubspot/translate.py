@@ -13,7 +13,8 @@ from integration_assets.models import Company, Contact, CrmFeatureRequest, Objec
 T = TypeVar("T")
 
 PARENT_PROPERTY = "hs_parent_company_id"
-COMPANY_PROPERTIES = ("name", "domain", "hs_additional_domains", "lifecyclestage", "hs_merged_object_ids")
+LIFECYCLE = "lifecyclestage"
+COMPANY_PROPERTIES = ("name", "domain", "hs_additional_domains", LIFECYCLE, "hs_merged_object_ids")
 """Properties read of every company, beside the parent and the mapped ones."""
 CONTACT_PROPERTIES = ("email", "hs_additional_emails")
 
@@ -48,7 +49,7 @@ def company(record: Record, mapping: CompanyMapping) -> Company:
         additional_domains=split(record.value("hs_additional_domains")),
         arr=record.value(mapping.arr),
         currency=record.value(mapping.currency),
-        lifecycle_stage=record.value("lifecyclestage"),
+        lifecycle_stage=record.value(mapping.lifecycle or LIFECYCLE),
         parent_id=record.value(PARENT_PROPERTY),
         # Ids this company swallowed: whoever still has one of them is led here.
         merged_ids=split(record.value("hs_merged_object_ids")),

@@ -11,6 +11,7 @@ from integration_assets.connectors.specs import (
     ACCOUNT_ID_PROPERTY,
     ARR_PROPERTY,
     CURRENCY_PROPERTY,
+    LIFECYCLE_PROPERTY,
     PORTAL_ID,
     AddressSpec,
     ProviderKind,
@@ -133,6 +134,13 @@ SALESFORCE = ProviderSpec(
             variable=VariableSpec("SALESFORCE_ACCOUNT_ID_FIELD"),
             label="Field with the account id",
             help=f"Holds the feedback system's id of the company; {RECORD_ID_FIELD}: the id is the record's own.",
+        ),
+        _mapped(
+            name=LIFECYCLE_PROPERTY,
+            variable=VariableSpec("SALESFORCE_LIFECYCLE_FIELD"),
+            label="Field with the lifecycle stage",
+            help="API name of a field of accounts. Empty: Type.",
+            shapes_plan=False,
         ),
         _mapped(
             name=DOMAINS_FIELD,

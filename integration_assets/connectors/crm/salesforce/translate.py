@@ -26,9 +26,9 @@ Record = Mapping[str, Any]
 
 CURRENCY = "CurrencyIsoCode"
 """Currency of a record; only orgs with several currencies have the field."""
-CUSTOMER = "customer"
 COMPANY_FIELDS = ("Id", "Name", "Website", "ParentId", "SystemModstamp")
-OPTIONAL_COMPANY_FIELDS = ("Type", CURRENCY)
+TYPE = "Type"
+OPTIONAL_COMPANY_FIELDS = (TYPE, CURRENCY)
 CONTACT_FIELDS = ("Id", "Email", "AccountId")
 DEAL_FIELDS = ("Id", "Name", "AccountId", "StageName", "Amount", "CloseDate")
 _SEPARATORS = re.compile(r"[;,\s]+")
@@ -88,20 +88,12 @@ def company(
         arr=text(record.get(mapping.arr)) if mapping.arr else None,
         # By the record where no field is mapped: an amount is in the record's own currency.
         currency=text(currency) or text(record.get(CURRENCY)),
-        lifecycle_stage=_stage(text(record.get("Type"))),
+        lifecycle_stage=text(record.get(mapping.lifecycle or TYPE)),
         parent_id=text(record.get("ParentId")),
         merged_ids=tuple(merged.get(record_id, ())),
         account_id=text(record.get(mapping.account_id)) if mapping.account_id else None,
         modified_at=moment(record.get("SystemModstamp")),
     )
-
-
-def _stage(kind: str | None) -> str | None:
-    """The type of an account: `Customer - Direct` and its like are customers."""
-    if kind is None:
-        return None
-    lowered = kind.lower()
-    return CUSTOMER if re.match(rf"{CUSTOMER}\b", lowered) else lowered
 
 
 def contact(record: Record) -> Contact:

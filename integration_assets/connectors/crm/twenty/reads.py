@@ -84,6 +84,7 @@ def company(record: Record, row: Row, mapping: CompanyMapping) -> Company:
         ),
         arr=field_text(arr),
         currency=currency,
+        lifecycle_stage=field_text(row.get(mapping.lifecycle)) if mapping.lifecycle else None,
         account_id=field_text(row.get(mapping.account_id)) if mapping.account_id else None,
         modified_at=record.updated_at,
     )

@@ -8,6 +8,7 @@ from integration_assets.connectors.specs import (
     ACCOUNT_ID_PROPERTY,
     ARR_PROPERTY,
     CURRENCY_PROPERTY,
+    LIFECYCLE_PROPERTY,
     PORTAL_ID,
     AddressSpec,
     ProviderKind,
@@ -74,6 +75,13 @@ TWENTY = ProviderSpec(
             variable=VariableSpec("TWENTY_ACCOUNT_ID_FIELD"),
             label="Field with the account id",
             help="Holds the feedback system's id of the company; id: the id is the record's own.",
+        ),
+        _mapped(
+            name=LIFECYCLE_PROPERTY,
+            variable=VariableSpec("TWENTY_LIFECYCLE_FIELD"),
+            label="Field with the lifecycle stage",
+            help="API name of a field of companies. Empty: of no company is known whether it is a customer.",
+            shapes_plan=False,
         ),
         SettingSpec(
             name=CLOSED_STAGES,

@@ -12,6 +12,8 @@ SELECT
     open_requests,
     shipped_requests,
     last_vote_at,
+    lifecycle,
+    lifecycle_stage,
     count(*) OVER () AS found
 FROM ranked.companies
 WHERE

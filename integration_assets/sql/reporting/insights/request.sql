@@ -28,6 +28,9 @@ SELECT
     rank_by_votes,
     rank_gap,
     arr_share,
-    open_pipeline
+    open_pipeline,
+    arr_customers,
+    arr_prospects,
+    companies_without_lifecycle
 FROM ranked.feature_requests
 WHERE request_id = $request_id

@@ -52,6 +52,8 @@ SELECT
     page.rank_gap,
     page.companies_without_rate,
     page.open_pipeline,
+    page.arr_customers,
+    page.arr_prospects,
     totals.found,
     totals.closed
 FROM totals

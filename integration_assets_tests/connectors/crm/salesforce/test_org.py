@@ -365,7 +365,7 @@ def test_amounts_are_in_the_currency_of_their_record() -> None:
             return [one async for page in crm.companies(CompanyMapping(arr="ARR__c")) for one in page.records]
 
         (found,) = org.talk(work)
-        assert (found.arr, found.currency, found.lifecycle_stage) == ("12.5", "EUR", "customer")
+        assert (found.arr, found.currency, found.lifecycle_stage) == ("12.5", "EUR", "Customer")
 
 
 def test_no_address_of_a_person_stands_in_an_address_of_a_call(org: Harness) -> None:
