@@ -29,6 +29,7 @@ _COMPANY_ARR: Sources = {
 """Figures of other systems find their company by what the CRM has of it."""
 _WHOSE: Sources = {_RESOLVED: ("company_id",)}
 _WHOSE_ARR: Sources = {**_WHOSE, **_ARR}
+_MERGED: Sources = {_REQUESTS: ("request_id",), _VOTES: ("request_id",)}
 _WHOSE_VOTE: Sources = {_RESOLVED: ("vote_id", "company_id")}
 _WHEN: Sources = {_RESOLVED: ("created_at",)}
 _WHOSE_AND_WHEN: Sources = {_RESOLVED: ("company_id", "created_at")}
@@ -85,6 +86,8 @@ SOURCES: Mapping[str, Mapping[str, Sources]] = {
         "last_vote_at": _WHEN,
         "unresolved_votes": _WHOSE_VOTE,
         "voter_domains": {_RESOLVED: ("email_domain",)},
+        "merged_requests": _MERGED,
+        "merged_details": {**_MERGED, _REQUESTS: ("request_id", "title", "url")},
         "rank_by_companies": _RANK,
         "rank_by_arr": _RANK,
         "rank_by_votes": _RANK,

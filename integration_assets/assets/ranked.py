@@ -76,9 +76,12 @@ def ranked(integration_assets_session: RunSession):  # type: ignore[no-untyped-d
         rows = connection.execute("SELECT min(as_of) FROM raw.reads").fetchall()
         # The oldest read, since the ranking is no newer than its oldest input; without any, the start of the run.
         as_of = rows[0][0] or state.started_at.replace(tzinfo=None)
+        names = tuple(integration_assets_session.settings.source_names.values())
+        source_name = names[0] if len(names) == 1 else ""
         # History and ranking together: a snapshot of a ranking that was rolled back would be a move nobody made.
         with transaction(connection):
-            rank(connection, as_of=as_of, lifecycles=lifecycles(integration_assets_session.settings))
+            own = lifecycles(integration_assets_session.settings)
+            rank(connection, as_of=as_of, lifecycles=own, source_name=source_name)
             snapshot_history(connection, as_of=as_of)
         # After the commit: from here on the summary and the published database may show this ranking.
         state.ranked = True

@@ -42,7 +42,7 @@ def make_server(settings: Settings, tenant: str) -> MCPServer[Any]:
         board: Annotated[str, Field(description="Only this board.")] = "",
         category: Annotated[str, Field(description="Only this category.")] = "",
         tag: Annotated[str, Field(description="Only with this tag.")] = "",
-        words: Annotated[str, Field(description="Only with these words in the title.")] = "",
+        words: Annotated[str, Field(description="Only with these words in the title, or in one merged into it.")] = "",
         created_since: Annotated[str, Field(description="Only written since then: 30d, 2w, or a date.")] = "",
         voted_since: Annotated[str, Field(description="Only with a vote since then: 30d, 2w, or a date.")] = "",
         everything: Annotated[bool, Field(description="Shipped and closed requests as well.")] = False,
@@ -50,7 +50,7 @@ def make_server(settings: Settings, tenant: str) -> MCPServer[Any]:
     ) -> dict[str, Any]:
         """List feature requests in the order of their rank, with companies, ARR, votes and ids. Open ones by default.
 
-        All filters that are given have to fit.
+        All filters that are given have to fit. `merged` names requests whose votes count for one of these.
         """
         with _told():
             wanted = parse_filter(
@@ -80,7 +80,8 @@ def make_server(settings: Settings, tenant: str) -> MCPServer[Any]:
     ) -> dict[str, Any]:
         """Explain the rank of one feature request: the companies behind it, highest ARR first, and how each was found.
 
-        Reasons without a company are votes that count for none; `match_methods` says why.
+        Reasons without a company are votes that count for none; `match_methods` says why. `merged` of the request are
+        others whose votes count for it.
         """
         with _told():
             return answers.answer_why_ranked(settings, tenant, request_id, limit)

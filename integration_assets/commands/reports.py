@@ -88,7 +88,9 @@ def rankings(
     board: Annotated[str, typer.Option("--board", help="Only this board.")] = "",
     category: Annotated[str, typer.Option("--category", help="Only this category.")] = "",
     tag: Annotated[str, typer.Option("--tag", help="Only with this tag.")] = "",
-    words: Annotated[str, typer.Option("--words", help="Only with these words in the title.")] = "",
+    words: Annotated[
+        str, typer.Option("--words", help="Only with these words in the title, or in one merged into it.")
+    ] = "",
     created_since: Annotated[
         str | None, typer.Option("--created-since", help="Only written since then: 30d, 2w, or a date.")
     ] = None,

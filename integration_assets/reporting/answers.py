@@ -24,6 +24,7 @@ from integration_assets.reporting.insights import (
     read_runs,
     read_why,
 )
+from integration_assets.reporting.merged import merged_lines, read_merged, read_merged_away
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
 from integration_assets.reporting.published import open_published, read_currency
 from integration_assets.reporting.rankings import read_closed
@@ -47,8 +48,15 @@ def answer_rankings(settings: Settings, tenant: str, wanted: Filter, limit: int)
     with open_published(settings, tenant) as connection:
         currency = read_currency(connection)
         page = read_requests(connection, wanted, limit=limit)
+        merged = read_merged(connection, (one.request_id for one in page.requests))
     left_out = {"shipped_or_closed_left_out": page.closed}
-    return {"currency": currency, **left_out, **_cut("requests", page.requests, page.found)}
+    # Named in no row of its own: their votes are those of the request they were merged into.
+    return {
+        "currency": currency,
+        **left_out,
+        **_cut("requests", page.requests, page.found),
+        "merged": merged_lines(merged),
+    }
 
 
 def answer_company_requests(settings: Settings, tenant: str, company: str, limit: int) -> Answer:
@@ -80,11 +88,20 @@ def answer_why_ranked(settings: Settings, tenant: str, request_id: str, limit: i
         currency = read_currency(connection)
         request = read_request(connection, request_id)
         reasons = read_why(connection, request_id)
+        merged = read_merged(connection, [request_id]).get(request_id, [])
+        away = read_merged_away(connection, request_id)
+    if away is not None:
+        raise ConfigurationError(
+            f"the votes of {clean(request_id)} count for {clean(away.merged_into)}, as {away.by_words} says: "
+            "ask for that"
+        )
     if request is None:
         raise ConfigurationError(f"there is no request {clean(request_id)} in the ranking: `rankings` gives their ids")
     about = _plain(request)
     # As many as the request has voters, and a reason has the domain of its company.
     del about["voter_domains"]
+    about["merged"] = [_plain(one) for one in merged[:limit]]
+    about["merged_total"] = len(merged)
     return {"currency": currency, "request": about, **_cut("reasons", reasons[:limit], len(reasons))}
 
 

@@ -22,6 +22,7 @@ from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState, PermanentError
 from integration_assets.reporting.advice import TODO, release_command
 from integration_assets.reporting.deals import DealAtStake, read_deals
+from integration_assets.reporting.merged import merged_lines, read_merged
 from integration_assets.reporting.moves import Move, read_moves
 from integration_assets.reporting.rankings import (
     RankedRequest,
@@ -78,7 +79,8 @@ KEPT = 200
 class Ranking(msgspec.Struct, frozen=True):
     """A ranking as a report shows it, of open requests. `as_of` is the moment its data was read.
 
-    `closed`: how many requests are left out because they are shipped or closed.
+    `closed`: how many requests are left out because they are shipped or closed. `merged` says of each of them which
+    requests the file of same requests merges into it, one line each.
     """
 
     as_of: str
@@ -93,6 +95,7 @@ class Ranking(msgspec.Struct, frozen=True):
     closed: int
     places: Places
     trend: str | None
+    merged: list[str]
 
 
 class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,9 +127,10 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
         return None
     # None on the first day, when there is nothing to compare with.
     moved = read_moves(connection, most=MOVERS)
+    requests = read_rankings(connection, by="arr", limit=RANKED)
     return Ranking(
         as_of=iso_utc(as_of),
-        requests=read_rankings(connection, by="arr", limit=RANKED),
+        requests=requests,
         unresolved=read_unresolved(connection, limit=DOMAINS),
         deals=read_deals(connection, limit=DEALS),
         moves=moved.moves if moved else [],
@@ -137,6 +141,7 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
         closed=read_closed(connection),
         places=votes_against_arr(connection),
         trend=arr_trend(connection),
+        merged=merged_lines(read_merged(connection, (one.request_id for one in requests))),
     )
 
 

@@ -27,6 +27,7 @@ from integration_assets.reporting.html_report import (
     write_report,
 )
 from integration_assets.reporting.insights import Filter, Ranking, read_requests
+from integration_assets.reporting.merged import read_merged
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
 from integration_assets.reporting.rankings import (
     UnresolvedDomain,
@@ -56,7 +57,7 @@ WHERE schema_name = 'ranked' AND table_name = 'feature_requests'
 AND NOT EXISTS (
     SELECT 1 FROM duckdb_columns() AS columns
     WHERE columns.schema_name = 'ranked' AND columns.table_name = 'feature_requests'
-    AND columns.column_name = 'arr_customers'
+    AND columns.column_name = 'merged_requests'
 )
 """
 
@@ -109,7 +110,8 @@ def show_rankings(console: Console, settings: Settings, tenant: str, wanted: Fil
         currency = read_currency(connection)
         found = read_requests(connection, wanted, limit=limit)
         gaps = read_lifecycle_gaps(connection)
-    show_ranking_table(console, found.requests, by=wanted.by, currency=currency, closed=found.closed)
+        merged = read_merged(connection, (one.request_id for one in found.requests))
+    show_ranking_table(console, found.requests, by=wanted.by, currency=currency, closed=found.closed, merged=merged)
     # Counted, since a table of twenty lines looks like all there is.
     if left := found.found - len(found.requests):
         console.print(Text(f"and {left:,} more: --limit shows them", style="dim"), soft_wrap=True)

@@ -17,6 +17,7 @@ from rich.text import Text
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState
 from integration_assets.reporting.insights import Request
+from integration_assets.reporting.merged import MergedRequest, merged_lines
 from integration_assets.reporting.quarantine import QuarantineLine
 from integration_assets.reporting.rankings import Order, RankedRequest, UnresolvedDomain, has_pipeline, has_prospects
 from integration_assets.reporting.run_summary import (
@@ -255,12 +256,19 @@ _ORDERS: Mapping[Order, str] = {"arr": "ARR", "companies": "companies", "votes":
 
 
 def show_rankings(
-    console: Console, requests: Sequence[RankedRequest | Request], *, by: Order, currency: str, closed: int = 0
+    console: Console,
+    requests: Sequence[RankedRequest | Request],
+    *,
+    by: Order,
+    currency: str,
+    closed: int = 0,
+    merged: Mapping[str, Sequence[MergedRequest]] | None = None,
 ) -> None:
     """A ranking, with each request's place by the other measures.
 
     `closed` is how many requests are left out because they are shipped or closed; places count them. The gap is the
-    place by votes minus the place by ARR: above zero, counting votes undersells the request.
+    place by votes minus the place by ARR: above zero, counting votes undersells the request. `merged`: requests that
+    the file of same requests merges into these, by their ids.
     """
     # The order asked for is the first column already.
     others = [order for order in _ORDERS if order != by]
@@ -301,6 +309,8 @@ def show_rankings(
             _gap(request.rank_gap),
         )
     print_wide(console, table)
+    for line in merged_lines(merged or {}):
+        console.print(Text(line, style="dim"), soft_wrap=True)
     if closed:
         print_wide(console, Text(not_shown(closed, "--all"), style="dim"))
 

@@ -44,11 +44,13 @@ def rank(
     as_of: datetime,
     open_statuses: Iterable[str] = OPEN_STATUSES,
     lifecycles: Lifecycles = Lifecycles(),  # noqa: B008 - cannot be changed
+    source_name: str = "",
 ) -> None:
     """Fill schema `ranked` but the history, which is only made if missing.
 
-    `as_of` is the start of the read (without zone: UTC). Needs the tables that `resolve_votes` made. The caller owns
-    the transaction.
+    `as_of` is the start of the read (without zone: UTC). `source_name` is the feedback system where one is read; of
+    several, each id begins with the name of its own. Needs the tables that `resolve_votes` made. The caller owns the
+    transaction.
     """
     statuses = {"open_statuses": [str(status) for status in open_statuses]}
     with written_plain(connection):
@@ -57,8 +59,9 @@ def rank(
         create_table(connection, "resolved.ranked_requests", statuses)
         create_view(connection, "ranked.company_requests")
         create_view(connection, "ranked.deals_at_stake")
-        # Before the requests, which take the total of all companies from it for their shares.
+        # Before the requests: they take the total of all companies for their shares, and their merged ones, from these.
         create_table(connection, "ranked.companies")
+        create_table(connection, "ranked.merged_requests", {"source_name": source_name})
         create_table(connection, "ranked.feature_requests", {"as_of": _utc(as_of)})
         create_table(connection, "ranked.unresolved_votes")
         create_view(connection, "ranked.why")

@@ -147,12 +147,27 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "last_vote_at": Column("TIMESTAMP", "Newest counted vote, UTC"),
         "unresolved_votes": Column("BIGINT", "Counted votes without a company"),
         "voter_domains": Column("VARCHAR[]", "Registrable domains of the voters' business addresses"),
+        "merged_requests": Column(
+            "VARCHAR[]", "Requests whose votes count for this one, as the file of same requests says; most votes first"
+        ),
+        "merged_details": Column(
+            "VARCHAR[]", "Of each of them, in the same order: title, feedback system, votes and page"
+        ),
         "rank_by_companies": Column("BIGINT", "Place by distinct companies"),
         "rank_by_arr": Column("BIGINT", "Place by ARR"),
         "rank_by_votes": Column("BIGINT", "Place by votes"),
         "rank_gap": Column("BIGINT", "rank_by_votes minus rank_by_arr: above zero, votes undersell the request"),
         "arr_share": Column("DOUBLE", "ARR of the request over the ARR of all companies that voted for anything"),
         "as_of": Column("TIMESTAMP", _AS_OF),
+    },
+    "ranked.merged_requests": {
+        "request_id": Column("VARCHAR", "Id of the request that was merged away"),
+        "source": Column("VARCHAR", "Name of its feedback system"),
+        "title": Column("VARCHAR", "Its title; null where the feedback system no longer lists it"),
+        "url": Column("VARCHAR", "Its page in the feedback system; null where that no longer lists it"),
+        "votes": Column("BIGINT", "Counted votes it brings: of the votes of `merged_into`, those that were cast on it"),
+        "merged_into": Column("VARCHAR", "Request its votes count for, at the end of all merges"),
+        "merged_by": Column("VARCHAR", "same_requests: the file of same requests; or feedback_system"),
     },
     "ranked.company_requests": {
         "company_id": Column("VARCHAR", _COMPANY),
@@ -346,6 +361,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
 
 TABLES: Mapping[str, str] = {
     "ranked.feature_requests": "The ranking, one row per request",
+    "ranked.merged_requests": "Requests whose votes count for another one, and which",
     "ranked.company_requests": "One row per company and request its people voted for",
     "ranked.companies": "Every company that voted for anything",
     "ranked.deals_at_stake": "The open deals behind each request, one row per request and deal",

@@ -29,6 +29,7 @@ from integration_assets.reporting.insights import (
     read_requests,
     read_why,
 )
+from integration_assets.reporting.merged import examples, read_merged, read_merged_away
 from integration_assets.reporting.rankings import gaps_words, has_pipeline, has_prospects, read_lifecycle_gaps
 from integration_assets.reporting.text import arr_money, count
 from integration_assets.web.charts import Chart, bar_chart
@@ -41,6 +42,8 @@ from integration_assets.web.request_context import RequestContext
 CHARTED = 10
 MOST_DEALS = 50
 """Deals of a request on its page, the largest; that there are more is told."""
+MOST_MERGED = 50
+"""Requests merged into one that its page lists, those with most votes; how many there are is told."""
 LONGEST_WORDS = 100
 METHODS = {
     "override": "mapped by an analyst",
@@ -74,12 +77,15 @@ def requests(context: RequestContext) -> Response:
         choices = read_filters(connection)
         steps = first_run_steps(context, connection)
         gaps = read_lifecycle_gaps(connection)
+        merged = read_merged(connection, (one.request_id for one in found.requests))
     currency = last.currency if last else ""
     return render(
         context,
         "requests.html",
         steps=steps,
         requests=found.requests,
+        merged=merged,
+        examples=examples,
         closed=found.closed,
         wanted=wanted,
         filters=_address(wanted),
@@ -119,11 +125,18 @@ def request(context: RequestContext) -> Response:
     """A request, its companies, and why it ranks where it does."""
     request_id, number = context.path("request_id"), page_number(context)
     with published(context) as connection:
-        details = read_request(connection, request_id) if connection else None
         # The same answer whether nothing was published or there is no such request.
-        if connection is None or details is None:
+        if connection is None:
+            raise _missing()
+        # Asked for by a link that was kept, or by the id that its feedback system shows.
+        if (away := read_merged_away(connection, request_id)) is not None:
+            link = away.url if is_web_address(away.url) else None
+            return render(context, "merged_request.html", merged=away, source_link=link)
+        details = read_request(connection, request_id)
+        if details is None:
             raise _missing()
         last, why = read_last_run(connection), read_why(connection, request_id)
+        merged = read_merged(connection, [request_id]).get(request_id, [])
         neighbours = read_neighbours(connection, request_id)
         # One more than is shown, to know whether there are more.
         deals = read_deals(connection, limit=MOST_DEALS + 1, request_id=request_id)
@@ -138,6 +151,9 @@ def request(context: RequestContext) -> Response:
         pages=Pages(number, len(companies)),
         lost=[one for one in why if one.company_id is None],
         neighbours=neighbours,
+        # A link comes from outside: what is no address of a page is shown without one.
+        merged=[(one, one.url if is_web_address(one.url) else None) for one in merged[:MOST_MERGED]],
+        merged_total=len(merged),
         deals=deals[:MOST_DEALS],
         more_deals=len(deals) > MOST_DEALS,
         source_link=details.url if is_web_address(details.url) else None,

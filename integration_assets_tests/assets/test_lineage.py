@@ -15,6 +15,7 @@ from integration_assets.assets.ranked import RANKED
 from integration_assets.assets.raw import RAW
 from integration_assets.definitions import defs
 from integration_assets.resolution.rank import snapshot_history
+from integration_assets.resolution.same_requests import SameRequest
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.staging.descriptions import COLUMNS
 from integration_assets_tests.resolution.worlds import AS_OF, company, contact, request, resolved, rows, vote
@@ -40,6 +41,7 @@ WORLD: dict[str, list[Any]] = {
         request("a", board="Web", category="Look", url="https://x/a", created_at=AS_OF),
         request("b", status="complete", created_at=AS_OF),
         request("c", status="planned", created_at=AS_OF),
+        request("d", url="https://x/d", created_at=AS_OF),
     ],
     "voters": [
         {"voter_id": "ann", "email": "ann@acme.com"},
@@ -57,6 +59,7 @@ WORLD: dict[str, list[Any]] = {
         vote("5", "c", "eve"),
         vote("6", "c", "flo"),
         vote("7", "c", None),
+        vote("8", "d", "bob"),
     ],
     "accounts": [{"account_id": "f", "monthly_spend": "0"}],
     "voter_accounts": [{"voter_id": "flo", "account_id": "f"}],
@@ -119,7 +122,9 @@ CHANGES = {
 }
 """What is done to each raw column, as an expression of its row. Ids that only say which row is which are left alone."""
 IDS = {"request_id", "vote_id", "account_row", "company_id", "contact_id"}
-SETTINGS = ResolutionSettings(account_id_mapped=True)
+SETTINGS = ResolutionSettings(
+    account_id_mapped=True, same_requests=(SameRequest("canny:d", "canny:c"),), key_prefix="canny:"
+)
 
 
 def ancestors(asset: str) -> set[str]:

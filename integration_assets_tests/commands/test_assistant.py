@@ -23,6 +23,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.answers import MOST_ROWS
 from integration_assets.resolution.rank import rank, snapshot_history
 from integration_assets.resolution.resolve import resolve_votes
+from integration_assets.resolution.same_requests import SameRequest
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import open_store
@@ -52,6 +53,7 @@ def world(*, moved: bool) -> World:
             request("theme", title="Dark mode", status="open"),
             request("export", title="Export", status="open"),
             request("done", title="Import", status="complete"),
+            request("login", title="Log on"),
         ],
         "voters": [{"voter_id": name, "email": f"{name}@{name}.example"} for name in PEOPLE]
         + [{"voter_id": "home", "email": "home@gmail.com"}],
@@ -78,8 +80,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with open_store(tmp_path / "store.duckdb") as connection:
         for moved, day in ((False, AS_OF - timedelta(days=1)), (True, AS_OF)):
             load(connection, world(moved=moved))
-            resolve_votes(connection, ResolutionSettings())
-            rank(connection, day)
+            same = (SameRequest("canny:login", "canny:sso"),)
+            resolve_votes(connection, ResolutionSettings(same_requests=same, key_prefix="canny:"))
+            rank(connection, day, source_name="canny")
             snapshot_history(connection, day)
         connection.execute(RECORDED)
         publish(connection, published_path(settings.home, settings.environment, "default"))
@@ -115,6 +118,7 @@ def test_an_assistant_asks_by_the_protocol(home: Path) -> None:
         ("rankings", {"limit": 501}),
         ("rankings", {"status": "plnned"}),
         ("plan", {"plan_hash": "f00"}),
+        ("why_ranked", {"request_id": "login"}),
     ]
     tools, results = asyncio.run(_asked(home, calls))
     assert [tool.name for tool in tools] == ["rankings", "company_requests", "why_ranked", "what_moved", "plan"]
@@ -134,6 +138,8 @@ def test_an_assistant_asks_by_the_protocol(home: Path) -> None:
         (None, None, 1),
     ]
     assert (why["request"]["rank_by_arr"], why["total"]) == (2, 2)
+    assert everything["merged"] == ["Sign-on, asks [address] has the votes of Log on (canny, 0 votes)"]
+    assert [(one["request_id"], one["title"]) for one in why["request"]["merged"]] == [("login", "Log on")]
     assert {(one["request_id"], one["before"], one["now"]) for one in moved["moves"]} >= {("sso", 1, 2)}
     assert moved["total"] == len(moved["moves"])
     assert (plan["plan"]["held_reasons"], plan["total"], plan["shown"]) == (["many changes"], 2, 2)
@@ -146,6 +152,8 @@ def test_an_assistant_asks_by_the_protocol(home: Path) -> None:
     assert problems[2].startswith("rankings: limit is 501: ask for 1 to 500 rows")
     assert problems[3].startswith("rankings: there is no status plnned: open")
     assert problems[4].startswith("plan: there is no plan f00")
+    went = "why_ranked: the votes of login count for sso, as the file of same requests says: ask for that"
+    assert problems[5] == went
 
     assert "@" not in json.dumps([one.model_dump(mode="json") for one in (*tools, *results)])
     assert {path: sha256(path.read_bytes()).hexdigest() for path in home.rglob("*") if path.is_file()} == before

@@ -141,6 +141,13 @@ def test_requests_of_two_systems_that_are_the_same_one_count_once(synced: World)
     synced.forget_requests()
     synced.sync(**both)
     assert synced.writes() == []
+    shown = synced.run("rankings", json_file=False, stdin=None, **both)
+    assert " has the votes of Dark theme (calls, 2 votes)\n" in shown.out
+    written = synced.home / "ranking.csv"
+    synced.run("rankings", "--csv", str(written), json_file=False, stdin=None, **both)
+    with written.open(encoding="utf-8", newline="") as opened:
+        found = {row["merged_requests"]: row["merged_details"] for row in csv.DictReader(opened)}
+    assert found == {"": "", calls: "Dark theme (calls, 2 votes)"}
 
     # Taken back, it is a request again, with the same record; a circle ends the run before the first call.
     same.unlink()

@@ -81,11 +81,20 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
             0::DECIMAL(38, 2) AS arr_customers, 0::DECIMAL(38, 2) AS arr_prospects,
             i AS rank_by_arr, 8 - i AS rank_by_companies, 8 - i AS rank_by_votes, 8 - 2 * i AS rank_gap,
             if(i = 2, 3, 0) AS companies_without_rate, NULL::DECIMAL(38, 2) AS open_pipeline,
+            if(i = 1, ['calls:5'], []::VARCHAR[]) AS merged_requests,
             if(i < 4, 'Web', 'App') AS board, 'Look' AS category, if(i = 3, ['big'], []::VARCHAR[]) AS tags,
             'https://feedback.example/r' || i AS url, 0 AS unresolved_votes,
             TIMESTAMP '2026-02-01' + i * INTERVAL 1 DAY AS created_at,
             TIMESTAMP '2026-02-20' + i * INTERVAL 1 DAY AS last_vote_at
         FROM range(1, 8) AS t (i);
+        CREATE TABLE ranked.merged_requests AS
+        FROM (VALUES
+            ('calls:1', 'calls', 'Rfp <b>', 'javascript:alert(1)', 1, 'r1', 'same_requests'),
+            ('calls:5', 'calls', 'Sign-in', 'https://calls.example/5', 4, 'r1', 'same_requests'),
+            ('calls:7', 'calls', NULL, NULL, 0, 'r1', 'same_requests'),
+            ('calls:8', 'calls', 'Log on', NULL, 1, 'r1', 'same_requests'),
+            ('gone', 'canny', NULL, NULL, 0, 'r2', 'feedback_system')
+        ) AS t (request_id, source, title, url, votes, merged_into, merged_by);
         CREATE TABLE ranked.companies AS
         FROM (VALUES
             ('c1', 'known', 7003.50::DECIMAL(38, 2)), ('c2', 'no_figure', NULL), ('c3', 'no_rate', NULL),

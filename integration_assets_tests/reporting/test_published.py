@@ -64,6 +64,16 @@ def test_rankings(settings, console, by, first):
     assert f"Requests by {by}".lower() in shown(console).lower()
 
 
+def test_merged_requests_are_named_below_the_ranking(settings, console):
+    """Those of the file of same requests: most votes first, three of them, and how many more."""
+    show_rankings(console, settings, "default", Filter(), 5)
+    said = (
+        "Title 1 has the votes of Sign-in (calls, 4 votes), Rfp <b> (calls, 1 vote), Log on (calls, 1 vote) and 1 more"
+    )
+    assert said in shown(console).splitlines()
+    assert "Title 2 has the votes" not in shown(console)
+
+
 def test_rankings_of_all_requests(settings, console):
     """`--all` has the closed ones as well, with their status, and nothing is left out."""
     show_rankings(console, settings, "default", Filter(by="votes", everything=True), 1)
@@ -124,7 +134,7 @@ def test_nothing_published_yet(home, console):
 
 def test_what_an_earlier_version_published_is_said_to_be_that(settings, store, console):
     """Columns are missing that are shown now: the next run publishes them, and says so instead of an error of SQL."""
-    store.execute("ALTER TABLE ranked.feature_requests DROP COLUMN arr_customers")
+    store.execute("ALTER TABLE ranked.feature_requests DROP COLUMN merged_requests")
     publish(store, published_path(settings.home, settings.environment, "default"))
     with pytest.raises(ConfigurationError, match=r"published by an earlier version.*run `sync --read-only`"):
         show_rankings(console, settings, "default", Filter(by="arr"), 5)
@@ -148,6 +158,7 @@ def test_damaged_file_is_reported(home, console):
         (Filter(board="Web"), ["r1", "r2", "r3"], 0),
         (Filter(tag="big"), ["r3"], 0),
         (Filter(category="Look", words="title 2"), ["r2"], 0),
+        (Filter(words="sign-in"), ["r1"], 0),
         (Filter(created_since=datetime(2026, 2, 6)), ["r5", "r6"], 1),  # noqa: DTZ001 - as the store keeps it
         (Filter(voted_since=datetime(2026, 2, 27)), [], 1),  # noqa: DTZ001
         (Filter(board="'; DROP TABLE ranked.feature_requests; --"), [], 0),

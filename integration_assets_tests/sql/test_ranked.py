@@ -9,11 +9,13 @@ import pytest
 
 from integration_assets.reporting.rankings import gaps_words, read_lifecycle_gaps
 from integration_assets.resolution.rank import Lifecycles, rank, snapshot_history
+from integration_assets.resolution.same_requests import SameRequest
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.sql import read_sql
 from integration_assets_tests.resolution.worlds import (
     AS_OF,
     Row,
+    World,
     company,
     connect,
     contact,
@@ -44,8 +46,13 @@ COLUMNS = {
         "companies_without_rate": "BIGINT",
         "open_pipeline": "DECIMAL(38,2)", "votes_30d": "BIGINT", "companies_30d": "BIGINT",
         "first_vote_at": "TIMESTAMP", "last_vote_at": "TIMESTAMP", "unresolved_votes": "BIGINT",
-        "voter_domains": "VARCHAR[]", "rank_by_companies": "BIGINT", "rank_by_arr": "BIGINT",
-        "rank_by_votes": "BIGINT", "rank_gap": "BIGINT", "arr_share": "DOUBLE", "as_of": "TIMESTAMP",
+        "voter_domains": "VARCHAR[]", "merged_requests": "VARCHAR[]", "merged_details": "VARCHAR[]",
+        "rank_by_companies": "BIGINT", "rank_by_arr": "BIGINT", "rank_by_votes": "BIGINT",
+        "rank_gap": "BIGINT", "arr_share": "DOUBLE", "as_of": "TIMESTAMP",
+    },
+    "merged_requests": {
+        "request_id": "VARCHAR", "source": "VARCHAR", "title": "VARCHAR", "url": "VARCHAR", "votes": "BIGINT",
+        "merged_into": "VARCHAR", "merged_by": "VARCHAR",
     },
     "company_requests": {
         "company_id": "VARCHAR", "company_name": "VARCHAR", "domain": "VARCHAR", "arr": "DECIMAL(38,2)",
@@ -231,6 +238,48 @@ def test_all_requests_are_ranked_but_those_merged_away():
     assert set(found) == set(statuses)
     assert [status for status in statuses if found[status]["is_open"]] == statuses[:5]
     assert found["open"]["votes"] == 1
+
+
+def test_requests_that_were_merged_away_say_into_which_and_what_they_brought():
+    """Over chains; a vote that the voter has on the other already is not brought twice; a merge of the system itself
+    is told where it went and is in no list."""
+    settings = ResolutionSettings(
+        same_requests=(SameRequest("ideas:b", "ideas:a"), SameRequest("calls:c", "ideas:old")),
+    )
+    world: World = {
+        "feature_requests": [
+            request("ideas:a"), request("ideas:b", url="https://x/b"),
+            request("calls:c", title="C"), request("ideas:d"),
+        ],
+        "merge_aliases": [{"merged_request_id": "ideas:old", "request_id": "ideas:a"}],
+        "voters": people(u="u@a.com", w="w@a.com"),
+        "votes": [
+            vote("1", "ideas:a", "u", 9), vote("2", "ideas:b", "u", 8), vote("3", "calls:c", "w"),
+            vote("4", "ideas:b", None), vote("5", "ideas:b", None),
+        ],
+    }  # fmt: skip
+    connection = resolved(world, settings)
+    assert connection.execute("FROM ranked.merged_requests ORDER BY request_id").fetchall() == [
+        ("calls:c", "calls", "C", None, 1, "ideas:a", "same_requests"),
+        ("ideas:b", "ideas", "Request ideas:b", "https://x/b", 2, "ideas:a", "same_requests"),
+        ("ideas:old", "ideas", None, None, 0, "ideas:a", "feedback_system"),
+    ]
+    found = {row["request_id"]: row for row in rows(connection, "FROM ranked.feature_requests")}
+    assert found["ideas:a"]["votes"] == 4
+    assert found["ideas:a"]["merged_requests"] == ["ideas:b", "calls:c"]
+    assert found["ideas:a"]["merged_details"] == [
+        "Request ideas:b (ideas, 2 votes, https://x/b)",
+        "C (calls, 1 vote)",
+    ]
+    assert (found["ideas:d"]["merged_requests"], found["ideas:d"]["merged_details"]) == ([], [])
+
+
+def test_with_one_system_merged_requests_have_its_name():
+    """Their ids have none, even where one has a colon in it."""
+    settings = ResolutionSettings(same_requests=(SameRequest("canny:x:1", "canny:a"),), key_prefix="canny:")
+    connection = resolved({"feature_requests": [request("a"), request("x:1")]}, settings)
+    rank(connection, AS_OF, source_name="canny")
+    assert connection.execute("SELECT request_id, source FROM ranked.merged_requests").fetchall() == [("x:1", "canny")]
 
 
 def test_voter_domains():

@@ -54,6 +54,11 @@ FROM published.ranked.why
 WHERE request_id = '…'
 ORDER BY arr DESC NULLS LAST;
 
+-- Which requests were merged into another, and into which?
+SELECT source, title, votes, merged_into, merged_by
+FROM published.ranked.merged_requests
+ORDER BY merged_into, votes DESC;
+
 -- Which open deals ride on this request?
 SELECT deal_name, company_names, stage, close_date, amount
 FROM published.ranked.deals_at_stake

@@ -10,6 +10,7 @@ import pytest
 
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
+from integration_assets.resolution.same_requests import SameRequest
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import open_store
@@ -36,11 +37,17 @@ def published(pages: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             request("r", title="Dark mode", board="Web", tags=["ui"], status="planned"),
             request("s", title="=cmd()", board="App", tags=["ui", "api"]),
             request("t", title="Themes", status="complete", status_changed_at=shipped_at),
+            request("m", title="<i>Night</i> mode", url="https://feedback.example/m"),
+            request("n", title="No light", url="javascript:alert(1)"),
         ],
-        "voters": [{"voter_id": name, "email": email} for name, email in voters.items()],
+        "voters": [
+            *({"voter_id": name, "email": email} for name, email in voters.items()),
+            *({"voter_id": name, "email": f"{name}@c1.example"} for name in ("w1", "w2")),
+        ],
         "votes": [
             *(vote(f"r{name}", "r", name) for name in voters),
             vote("s1", "s", "u1"),
+            *(vote(f"m{name}", "m", name) for name in ("w1", "w2")),
             *(vote(f"t{number}", "t", f"u{number}") for number in range(3)),
         ],
         "crm_companies": [
@@ -51,8 +58,9 @@ def published(pages: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     target = published_path(pages.home, "sandbox", "acme")
     with open_store(tmp_path_factory.mktemp("store") / "acme.duckdb") as connection:
         load(connection, world)
-        resolve_votes(connection, ResolutionSettings())
-        rank(connection, AS_OF)
+        merged = tuple(SameRequest(f"canny:{one}", "canny:s") for one in ("m", "n"))
+        resolve_votes(connection, ResolutionSettings(same_requests=merged, key_prefix="canny:"))
+        rank(connection, AS_OF, source_name="canny")
         publish(connection, target)
     yield
     target.unlink()
@@ -101,6 +109,25 @@ def test_a_ranking_leaves_as_a_file(ann: Client, stranger: Client) -> None:
     assert 'href="/requests.csv?by=arr&amp;board=Web"' in ann.http.get("/requests?board=Web").text
     refused = stranger.http.get("/requests.csv")
     assert (refused.status_code, refused.headers["location"]) == (303, "/login")
+
+
+def test_merged_requests_show_on_every_page_on_which_somebody_looks(ann: Client) -> None:
+    """In the ranking, on the page of the request that stays, by the title and the id of one that went, in the CSV."""
+    night = "&lt;i&gt;Night&lt;/i&gt; mode"
+    shown = ann.http.get("/requests?words=night").text
+    assert f'<a href="/requests/s#merged">{night} (canny, 2 votes), No light (canny, 0 votes)</a>' in shown
+    assert ">Dark mode</a>" not in shown
+    details = ann.http.get("/requests/s").text
+    assert "The votes of 2 other requests count for this one" in details
+    assert f'<a href="https://feedback.example/m" rel="noreferrer noopener">{night}</a>' in details
+    assert "<code>m</code>" in details
+    assert "javascript:" not in details
+    went = ann.http.get("/requests/m")
+    assert went.status_code == 200
+    assert 'count for <a href="/requests/s">=cmd()</a>, as the file of same requests says: 2 votes.' in went.text
+    [row] = csv.DictReader(ann.http.get("/requests.csv?tag=api").text.splitlines())
+    assert (row["merged_requests"], row["votes"]) == ("m; n", "3")
+    assert row["merged_details"].startswith("<i>Night</i> mode (canny, 2 votes, https://feedback.example/m); No light")
 
 
 def test_companies_of_a_request_come_in_pages(ann: Client) -> None:

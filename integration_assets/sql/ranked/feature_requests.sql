@@ -2,7 +2,7 @@
 -- grain: one request of the source, merged-away ones left out; key: request_id
 -- inputs: raw.feature_requests, resolved.ranked_requests, resolved.counted_votes, resolved.voters,
 --     resolved.address_hosts, resolved.company_votes, resolved.ranked_companies, ranked.companies,
---     resolved.company_deals, resolved.deals, raw.reads
+--     resolved.company_deals, resolved.deals, ranked.merged_requests, raw.reads
 -- $as_of: start of the read, UTC.
 -- A company counts once per request and once in the total. Ranks are total: ties end at the id.
 
@@ -117,6 +117,23 @@ domains AS (
     GROUP BY request_domains.request_no
 ),
 
+-- of the file of same requests only: what the feedback system merged was its own request all along
+merged AS (
+    SELECT
+        merged_into AS request_id,
+        list(request_id ORDER BY votes DESC, request_id ASC) AS merged_requests,
+        list(
+            concat(
+                coalesce(title, request_id), ' (', source, ', ', votes, if(votes = 1, ' vote', ' votes'),
+                coalesce(', ' || url, ''), ')'
+            )
+            ORDER BY votes DESC, request_id ASC
+        ) AS merged_details
+    FROM ranked.merged_requests
+    WHERE merged_by = 'same_requests'
+    GROUP BY merged_into
+),
+
 totals AS (
     SELECT
         requests.request_id,
@@ -147,7 +164,9 @@ totals AS (
         vote_totals.first_vote_at,
         vote_totals.last_vote_at,
         coalesce(vote_totals.unresolved_votes, 0) AS unresolved_votes,
-        coalesce(domains.voter_domains, []::VARCHAR[]) AS voter_domains
+        coalesce(domains.voter_domains, []::VARCHAR[]) AS voter_domains,
+        coalesce(merged.merged_requests, []::VARCHAR[]) AS merged_requests,
+        coalesce(merged.merged_details, []::VARCHAR[]) AS merged_details
     FROM resolved.ranked_requests AS numbers
     INNER JOIN raw.feature_requests AS requests ON numbers.request_id = requests.request_id
     LEFT JOIN vote_totals ON numbers.request_no = vote_totals.request_no
@@ -155,6 +174,7 @@ totals AS (
     LEFT JOIN company_totals ON numbers.request_no = company_totals.request_no
     LEFT JOIN pipelines ON numbers.request_no = pipelines.request_no
     LEFT JOIN domains ON numbers.request_no = domains.request_no
+    LEFT JOIN merged ON numbers.request_id = merged.request_id
 ),
 
 ranks AS (
@@ -201,6 +221,8 @@ SELECT
     totals.last_vote_at,
     totals.unresolved_votes,
     totals.voter_domains,
+    totals.merged_requests,
+    totals.merged_details,
     ranks.rank_by_companies,
     ranks.rank_by_arr,
     ranks.rank_by_votes,

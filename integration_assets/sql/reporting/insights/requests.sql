@@ -1,8 +1,9 @@
 -- Requests of a ranking, filtered, one page of them, with how many there are and how many closed ones are left out.
 -- grain: one request, or one row of nulls where no request is shown; key: request_id
--- inputs: ranked.feature_requests
+-- inputs: ranked.feature_requests, ranked.merged_requests
 -- $by: arr | companies | votes; $everything: shipped and closed requests as well; $status, $board, $category, $tag: ""
--- for all; $words: what the title holds, "" for anything; $created_since, $voted_since: UTC, null for any time
+-- for all; $words: what the title holds, or that of a request merged into it, "" for anything; $created_since,
+-- $voted_since: UTC, null for any time
 WITH matching AS (
     SELECT
         *,
@@ -15,7 +16,14 @@ WITH matching AS (
         AND ($board = '' OR board = $board)
         AND ($category = '' OR category = $category)
         AND ($tag = '' OR list_contains(tags, $tag))
-        AND contains(lower(title), lower($words))
+        AND (
+            contains(lower(title), lower($words))
+            -- who looks for what was merged away finds where it went
+            OR request_id IN (
+                SELECT merged.merged_into FROM ranked.merged_requests AS merged
+                WHERE contains(lower(merged.title), lower($words))
+            )
+        )
         AND ($created_since IS NULL OR created_at >= $created_since::TIMESTAMP)
         AND ($voted_since IS NULL OR last_vote_at >= $voted_since::TIMESTAMP)
 ),
