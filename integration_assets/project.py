@@ -13,6 +13,7 @@ from integration_assets.assets.jobs import asset_jobs
 from integration_assets.assets.names import Names
 from integration_assets.assets.undo import undo_jobs
 from integration_assets.automation.credentials import credentials_job
+from integration_assets.automation.requests_sensor import requests_sensor, setup_job
 from integration_assets.automation.run_history import prune_job, prune_schedule
 from integration_assets.automation.schedules import schedules
 from integration_assets.automation.sensors import sensors
@@ -72,16 +73,18 @@ def build_defs(
     assets = _assets(prefix, group_name, settings)
     jobs = asset_jobs([key for asset in assets for key in asset.keys], names)
     look, prune = credentials_job(names), prune_job(names)
+    undos, setup = undo_jobs(names, _OPEN_SESSION), setup_job(names)
     return dg.Definitions(
         assets=assets,
         asset_checks=dg.load_asset_checks_from_modules([*_STAGES, asset_checks], asset_key_prefix=prefix or None),
-        jobs=[jobs.sync, jobs.dry_run, jobs.read_only, *undo_jobs(names), look, prune],
+        jobs=[jobs.sync, jobs.dry_run, jobs.read_only, *undos, setup, look, prune],
         schedules=[*schedules(names, settings, sync=jobs.sync), prune_schedule(names, prune)]
         if include_schedules
         else [],
         sensors=[
             *sensors(names, settings, sync=jobs.sync, credentials_check=look),
             tenants_sensor(names),
+            requests_sensor(names, [jobs.sync, jobs.dry_run, *undos, setup]),
         ]
         if include_sensors
         else [],

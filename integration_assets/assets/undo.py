@@ -49,18 +49,20 @@ async def undo(integration_assets_session: RunSession) -> None:
             )
 
 
-def undo_jobs(names: Names) -> list[dg.JobDefinition]:
+def undo_jobs(names: Names, session: RunSession) -> list[dg.JobDefinition]:
     """The jobs that show and apply the undo of the run named in their session's `undo_run`."""
     return [
-        _undo_job(names, Mode.UNDO_PLAN, "Show what the undo of a run would change; writes nothing."),
-        _undo_job(names, Mode.UNDO, "Take back what a run wrote, as far as nobody changed it since."),
+        _undo_job(names, session, Mode.UNDO_PLAN, "Show what the undo of a run would change; writes nothing."),
+        _undo_job(names, session, Mode.UNDO, "Take back what a run wrote, as far as nobody changed it since."),
     ]
 
 
-def _undo_job(names: Names, mode: Mode, description: str) -> dg.JobDefinition:
+def _undo_job(names: Names, session: RunSession, mode: Mode, description: str) -> dg.JobDefinition:
     return dg.GraphDefinition(names.of(f"{mode.value}_of_a_run"), node_defs=[undo]).to_job(
         name=names.of(mode.value),
         description=description,
+        # Bound here: Dagster would otherwise make a copy of every sensor that starts one of these jobs.
+        resource_defs={SESSION: session},
         partitions_def=TENANTS,
         executor_def=dg.in_process_executor,
         tags={JOB_TAG: mode.value},

@@ -23,6 +23,7 @@ SUMMARY_STAGE = "run_summary"
 STAGES = (READ_STAGE, RESOLVE_STAGE, RANK_STAGE, PLAN_STAGE, WRITE_STAGE, SUMMARY_STAGE)
 """Stages of the asset graph, a step each, in flow order. The other steps are checks, or somebody else's."""
 UNDO_STEP = "undo"
+SETUP_STEP = "set_up_the_crm"
 STAGE_TAG = "integration_assets/stage"
 """Tag of a step: the stage it is. Its name does not say it: a project that loads ours may have a step of that name."""
 JOB_TAG = "integration_assets/job"

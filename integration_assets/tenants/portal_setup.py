@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -85,6 +86,30 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
     return _result(environment, portal, steps, decision, calls, other)
 
 
+def setup_digest(lines: Sequence[str]) -> str:
+    """The digest of what is shown of a setup: whoever agreed to these lines has not agreed to others."""
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+async def show_setup(settings: Settings, tenant: str) -> tuple[str, ...]:
+    """The lines of what setup would create in the portal of the chosen environment; empty where nothing is missing.
+
+    Holds no store and writes nothing: whether the portal is the pinned one is checked when it is set up.
+
+    Raises:
+        ConfigurationError: another tenant keeps records there, or our object is archived or cannot be there.
+        HeldError: the object of our name is somebody else's.
+        TransientError: the portal cannot be reached.
+    """
+    async with crm_for(settings, settings.environment, CallCounter(), setting_up=True) as crm:
+        portal = await crm.portal()
+        check_claims(settings, claims_of(settings, tenant, portal.portal_id))
+        rollups = ROLLUPS if settings.company_rollups else None
+        live = await read_schema(crm, FEATURE_REQUEST, company_mapping(settings).names(), rollups=rollups is not None)
+        steps = plan_setup(FEATURE_REQUEST, live, await crm.archived_properties(FEATURE_REQUEST), rollups)
+    return tuple(_lines(portal, steps)) if steps else ()
+
+
 def file_to_deploy(settings: Settings, path: Path) -> tuple[bytes, tuple[str, ...]]:
     """The file with our object, and what to do with it at `path`, for an administrator of the CRM.
 
@@ -118,9 +143,12 @@ async def _other_portal_id(settings: Settings, other: Environment, calls: CallCo
 
 
 def _ask(portal: Portal, steps: list[SetupStep], agree: Agree) -> None:
-    lines = [f"portal {portal.portal_id} ({portal.kind}) lacks:", *(step.line for step in steps)]
-    if not agree(lines):
+    if not agree(_lines(portal, steps)):
         raise ConfigurationError("nothing was created: you did not agree")
+
+
+def _lines(portal: Portal, steps: list[SetupStep]) -> list[str]:
+    return [f"portal {portal.portal_id} ({portal.kind}) lacks:", *(step.line for step in steps)]
 
 
 async def _apply(crm: Crm, steps: list[SetupStep], rollups: PropertyGroup | None) -> None:

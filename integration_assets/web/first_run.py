@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
 
 import duckdb
@@ -14,11 +15,13 @@ from integration_assets.providers import PROVIDERS, of_kind
 from integration_assets.reporting.advice import for_whom, release_command
 from integration_assets.reporting.insights import FirstRuns, read_first_runs, read_run
 from integration_assets.reporting.result_files import kept_endings, read_kept_ending
-from integration_assets.reporting.run_summary import RunSummary
+from integration_assets.reporting.run_summary import RunSummary, iso_utc
 from integration_assets.reporting.text import clean, count
 from integration_assets.tenants.integrations import missing_variables
 from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.tenants.registry.run_requests import KEPT, recent_requests
 from integration_assets.tenants.registry.views import InternalView, ThirdPartyView
+from integration_assets.tenants.registry.words import Action
 from integration_assets.tenants.settings import chosen_integrations
 from integration_assets.web.request_context import RequestContext
 
@@ -65,11 +68,15 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far runs have come. `newest` is the last run that planned or tried to, `error` why it ended early."""
+    """How far runs have come. `newest` is the last run that planned or tried to, `error` why it ended early.
+
+    `set_up`: the newest setup that was asked for on the pages ended well, after the newest run.
+    """
 
     runs: FirstRuns = FirstRuns()
     newest: RunSummary | None = None
     error: str | None = None
+    set_up: bool = False
 
 
 def first_run_steps(context: RequestContext, connection: duckdb.DuckDBPyConnection | None) -> list[Step]:
@@ -88,13 +95,15 @@ def make_steps(keys: Keys, progress: Progress, tenant: str, environment: str, *,
     options = for_whom(tenant, environment)
     newest = progress.newest
     run = f"/runs/{newest.run_id}" if newest is not None else "/runs"
-    integrations = "integration-assets doctor" if local else f"integration-assets tenants integrations add {tenant}"
+    stored = f"integration-assets tenants integrations {'add' if keys.missing else 'test'} {tenant} PROVIDER"
     approval = release_command(newest) if newest is not None else None
+    # Where there is no registry nothing can be started on the pages.
+    setup, start = (run, run) if local else ("/setup", "/runs#start" if newest is None else run)
     return [
-        Step("Keys", *_keys(keys, progress), "/settings", f"{integrations} {options if local else 'PROVIDER'}"),
+        Step("Keys", *_keys(keys, progress), "/settings", f"integration-assets doctor {options}" if local else stored),
         Step("ARR property", *_arr(keys, progress), keys.crm[1], _arr_command(keys, tenant, local=local)),
-        Step("Setup", *_setup(progress), run, f"integration-assets setup {options}"),
-        Step("First plan", *_plan(progress), run, f"integration-assets plan {options}"),
+        Step("Setup", *_setup(progress), setup, f"integration-assets setup {options}"),
+        Step("First plan", *_plan(progress), start, f"integration-assets plan {options}"),
         Step("Approve and sync", *_approve(progress), run, approval or f"integration-assets sync {options}"),
     ]
 
@@ -134,6 +143,8 @@ def _arr_command(keys: Keys, tenant: str, *, local: bool) -> str:
 
 def _setup(progress: Progress) -> Said:
     newest = progress.newest
+    if progress.set_up:
+        return StepState.DONE, "Setup has created what was missing, and read it back."
     checks = [check for check in newest.checks if check.asset == SCHEMA_CHECKS] if newest is not None else []
     failed = [check for check in checks if not check.passed and check.severity == "ERROR"]
     if failed:
@@ -166,6 +177,28 @@ def _approve(progress: Progress) -> Said:
 
 
 def _progress(context: RequestContext, connection: duckdb.DuckDBPyConnection | None) -> Progress:
+    progress = _recorded(context, connection)
+    set_up = _newest_setup(context)
+    began = progress.newest.started_at if progress.newest is not None else ""
+    return msgspec.structs.replace(progress, set_up=set_up is not None and iso_utc(set_up) > began)
+
+
+def _newest_setup(context: RequestContext) -> datetime | None:
+    """The end of the newest setup that was asked for on the pages and ended well."""
+    if context.is_local:
+        return None
+    ended = [
+        one.ended_at
+        for one in recent_requests(context.registry, context.own.id, limit=KEPT)
+        if one.action is Action.SETUP
+        and one.environment == context.environment.value
+        and one.outcome == EndState.SUCCEEDED.value
+        and one.ended_at is not None
+    ]
+    return max(ended, default=None)
+
+
+def _recorded(context: RequestContext, connection: duckdb.DuckDBPyConnection | None) -> Progress:
     runs = read_first_runs(connection) if connection is not None else FirstRuns()
     newest = read_run(connection, runs.newest) if connection is not None and runs.newest is not None else None
     summary, error = (newest[2], newest[1]) if newest is not None else (None, None)

@@ -34,7 +34,8 @@ from integration_assets.tenants.plan_approval import approve_plan
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.web.answers import redirect
 from integration_assets.web.audit_notes import note
-from integration_assets.web.pages_insights import nothing_yet
+from integration_assets.web.first_run import first_run_steps
+from integration_assets.web.pages_starting import Undoing, starting, undoing
 from integration_assets.web.problems import Problem
 from integration_assets.web.published_pages import PAGE, Pages, page_number, published
 from integration_assets.web.rendering import render
@@ -53,10 +54,17 @@ def runs(context: RequestContext) -> Response:
         found = read_runs(connection, limit=PAGE, skipped=PAGE * (number - 1)) if connection else []
         # They are newer than anything published, so that they belong on the first page only.
         left = _unpublished(context, connection) if number == 1 else []
-        if connection is None and not left:
-            return nothing_yet(context)
+        # Before there is anything to list, the way to it is what there is to say.
+        steps = first_run_steps(context, None) if connection is None else []
     return render(
-        context, "runs.html", runs=found, pages=Pages(number, found[0].found if found else 0), left=left, todo=_advice
+        context,
+        "runs.html",
+        starting=starting(context),
+        steps=steps,
+        runs=found,
+        pages=Pages(number, found[0].found if found else 0),
+        left=left,
+        todo=_advice,
     )
 
 
@@ -100,6 +108,8 @@ def run(context: RequestContext) -> Response:
         plan=plan,
         approval=approval,
         **details,
+        starting=starting(context),
+        undoing=undoing(context, summary, plan),
         advice=_advice(summary),
         # Only the newest run's plan: an older one was made from data that has been read anew since.
         may_approve=plan is not None and newest and approval is None and _waits(plan),
@@ -167,6 +177,8 @@ def _unpublished_run(context: RequestContext, connection: duckdb.DuckDBPyConnect
         plan=None,
         approval=None,
         **_details(context, None, None),
+        starting=starting(context),
+        undoing=Undoing(),
         advice=_advice(ending.summary),
         may_approve=False,
     )

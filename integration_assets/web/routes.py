@@ -13,6 +13,7 @@ from integration_assets.web import (
     pages_local,
     pages_login,
     pages_runs,
+    pages_starting,
     pages_table,
     pages_third_party,
     pages_unresolved,
@@ -74,6 +75,13 @@ _INSIGHTS: tuple[Route, ...] = (
     _post("/unresolved/map", form(pages_unresolved.add_mapping)),
     _post("/unresolved/unmap", form(pages_unresolved.remove_mapping)),
     _post("/runs/{run_id}/approve", form(pages_runs.approve)),
+    _post("/runs/{run_id}/undo-plan", form(pages_starting.plan_undo)),
+    _post("/runs/{run_id}/undo", form(pages_starting.start_undo)),
+    _post("/runs/start", form(pages_starting.start)),
+    _post("/runs/withdraw", form(pages_starting.withdraw_request)),
+    _get("/setup", page(pages_starting.setup)),
+    _post("/setup", form(pages_starting.start_setup)),
+    _post("/setup/show", form(pages_starting.show)),
 )
 
 

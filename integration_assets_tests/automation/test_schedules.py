@@ -105,7 +105,13 @@ def test_what_writes_by_itself_is_off_until_somebody_wants_it():
     }
     off |= {one.name: one.job_name for one in sensors if one.default_status is dg.DefaultSensorStatus.STOPPED}
     assert off == SWITCHED_BY_PEOPLE
-    assert {one.name for one in sensors} - off.keys() == {"retry_later", "dead_runs", "credentials", "tenants"}
+    assert {one.name for one in sensors} - off.keys() == {
+        "retry_later",
+        "dead_runs",
+        "credentials",
+        "tenants",
+        "requested_runs",
+    }
 
 
 def test_one_variable_switches_everything_on():
@@ -116,7 +122,7 @@ def test_one_variable_switches_everything_on():
         "print(r.get_schedule_def('sync_schedule').cron_schedule)"
     )
     on = loaded(look, INTEGRATION_ASSETS_AUTOMATION="on", INTEGRATION_ASSETS_SYNC_MINUTES="7")
-    on_anyway = ["retry_later", "dead_runs", "credentials", "tenants", "prune_run_history"]
+    on_anyway = ["retry_later", "dead_runs", "credentials", "tenants", "requested_runs", "prune_run_history"]
     everything = sorted([*SWITCHED_BY_PEOPLE, *on_anyway])
     assert on.stdout.split("\n")[:2] == [str(everything), "* * * * *"]
 

@@ -252,6 +252,7 @@ def test_no_tick_failed(office: Office) -> None:
         "dead_runs",
         "credentials",
         "tenants",
+        "requested_runs",
     }
     for name, state in states.items():
         # Once a day, at night: this day is shorter.

@@ -183,6 +183,50 @@ class LoginSession(Base):
     authenticated_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+class RunRequest(Base):
+    """A run that somebody asked for on the pages; a tenant has at most one that has not ended.
+
+    `run` is the run to undo, `digest` what was shown of an undo or a setup that is to be done. `run_id` is the run that
+    was started; `outcome` its end state, or why there is none, and `note` the line about it.
+    """
+
+    __tablename__ = "run_requests"
+    __table_args__ = (
+        CheckConstraint("state IN ('waiting', 'queued', 'running', 'ended')", name="state"),
+        Index(
+            "ix_run_requests_one_open",
+            "tenant_id",
+            unique=True,
+            sqlite_where=text("state != 'ended'"),
+            postgresql_where=text("state != 'ended'"),
+        ),
+    )
+
+    id: Mapped[str] = _id()
+    tenant_id: Mapped[str] = _tenant()
+    environment: Mapped[str] = mapped_column(String(20))
+    action: Mapped[str] = mapped_column(String(20))
+    run: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    digest: Mapped[str | None] = mapped_column(String(64))
+    asked_by: Mapped[str] = mapped_column(String(NAME_LENGTH))
+    asked_at: Mapped[datetime] = mapped_column(UtcTime)
+    state: Mapped[str] = mapped_column(String(10), default="waiting")
+    taken_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    run_id: Mapped[str | None] = mapped_column(String(ID_LENGTH))
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    outcome: Mapped[str | None] = mapped_column(String(40))
+    note: Mapped[str | None] = mapped_column(String(500))
+
+
+class Heartbeat(Base):
+    """The last sign of life of a process that others wait for."""
+
+    __tablename__ = "heartbeats"
+
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcTime)
+
+
 class DataKey(Base):
     """A key that seals, itself sealed by the master key. `owner` is a tenant's id, or `audit`.
 

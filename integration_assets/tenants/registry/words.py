@@ -50,3 +50,13 @@ class Role(StrEnum):
 
     TENANT_ADMIN = "tenant_admin"
     OPERATOR = "operator"
+
+
+class Action(StrEnum):
+    """Runs that may be asked for on the pages. All but `setup` are the modes of a run."""
+
+    DRY_RUN = "dry_run"
+    SYNC = "sync"
+    SETUP = "setup"
+    UNDO_PLAN = "undo_plan"
+    UNDO = "undo"

@@ -38,6 +38,13 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
+// What somebody waits for is looked at again, as long as the page is in view.
+if (document.querySelector("[data-waits]")) {
+  setInterval(() => {
+    if (!document.hidden) location.reload();
+  }, 10_000);
+}
+
 // After a refusal, go to the first field that is wrong.
 const wrong = document.querySelector("[aria-invalid=true]");
 if (wrong) wrong.focus();

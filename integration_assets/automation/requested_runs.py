@@ -1,0 +1,108 @@
+"""Runs that people ask for on the pages: each is started, and the registry told how it goes on.
+
+The pages wait for nobody: they write down what is wanted, and read there how it stands.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import dagster as dg
+
+from integration_assets.assets.names import Names
+from integration_assets.automation.sensors import WILL_RETRY
+from integration_assets.config import Environment, load_settings
+from integration_assets.errors import EndState
+from integration_assets.reporting.text import clean
+from integration_assets.runs.launch import SETUP_STEP, failed_step
+from integration_assets.runs.partitions import PARTITIONS
+from integration_assets.runs.result import left_result
+from integration_assets.runs.session import SESSION
+from integration_assets.tenants.registry.database import Registry
+from integration_assets.tenants.registry.run_requests import (
+    NOT_STARTED,
+    RequestState,
+    RequestView,
+    end_request,
+    note_run,
+    open_requests,
+    take_request,
+)
+from integration_assets.tenants.registry.words import Action
+
+REQUEST_TAG = "integration_assets/request"
+"""Tag of a run that was asked for on the pages: the id of the request. Who asked is in the registry alone."""
+CREATED_WITHIN = timedelta(minutes=3)
+"""Dagster creates a run within the tick that asks for it; one that is not there after this never will be."""
+
+
+def begin_requested(
+    opened: Registry, instance: dg.DagsterInstance, names: Names, now: datetime
+) -> tuple[list[dg.RunRequest], int]:
+    """The runs to start now, and how many requests are open; those that were started before are followed.
+
+    A request whose run is returned here is marked as taken.
+    """
+    requests = open_requests(opened, now=now)
+    partitions = set(instance.get_dynamic_partitions(PARTITIONS))
+    runs = []
+    for request in requests:
+        if request.state is not RequestState.WAITING:
+            follow(opened, instance, request, now)
+        # The sensor `tenants` adds it within a minute; asked for before, the whole tick would fail.
+        elif request.tenant in partitions and take_request(opened, request.id, now=now):
+            runs.append(run_of(request, names))
+    return runs, len(requests)
+
+
+def run_of(request: RequestView, names: Names) -> dg.RunRequest:
+    """The run to start for a request. Dagster starts one for it, however often it is asked."""
+    if request.action is Action.SETUP:
+        own = {
+            "environment": request.environment,
+            "request": request.id,
+            "agreed": request.digest or "",
+        }
+        config: dict[str, object] = {"ops": {names.of(SETUP_STEP): {"config": own}}}
+    else:
+        session = {
+            "mode": request.action.value,
+            "environment": request.environment,
+            "undo_run": request.run or "",
+            "approved_hash": request.digest or "",
+        }
+        config = {"resources": {SESSION: {"config": session}}}
+    return dg.RunRequest(
+        run_key=request.id,
+        job_name=names.of(request.action.value),
+        partition_key=request.tenant,
+        run_config=config,
+        tags={REQUEST_TAG: request.id},
+    )
+
+
+def follow(opened: Registry, instance: dg.DagsterInstance, request: RequestView, now: datetime) -> None:
+    """Note in the registry how the run of a request stands in Dagster."""
+    runs = instance.get_runs(dg.RunsFilter(tags={REQUEST_TAG: request.id}), limit=1)
+    if not runs:
+        if request.taken_at is None or now - request.taken_at > CREATED_WITHIN:
+            end_request(opened, request.id, NOT_STARTED, "Dagster has not created the run: ask again", now=now)
+        return
+    [run] = runs
+    note_run(opened, request.id, run.run_id, running=run.status is dg.DagsterRunStatus.STARTED)
+    # A run that died is tried again by Dagster, with the same tags: the next look finds that try.
+    if run.is_finished and run.tags.get(WILL_RETRY) != "true":
+        end_request(opened, request.id, *ending_of(instance, run, request), now=now)
+
+
+def ending_of(instance: dg.DagsterInstance, run: dg.DagsterRun, request: RequestView) -> tuple[str, str]:
+    """End state of a run and the line about it: what the run says itself, else what Dagster says."""
+    home, environment = load_settings().home, Environment(request.environment)
+    left = left_result(home, environment, request.tenant, run.run_id) if request.action is not Action.SETUP else None
+    if left is not None:
+        return left[0].state, clean(left[1] or "")
+    if run.status is dg.DagsterRunStatus.CANCELED:
+        return EndState.FAILED.value, "cancelled by somebody in Dagster"
+    if run.status is dg.DagsterRunStatus.SUCCESS:
+        return EndState.SUCCEEDED.value, ""
+    return EndState.FAILED.value, clean(failed_step(instance, run.run_id) or "it died without a word")

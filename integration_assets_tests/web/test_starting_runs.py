@@ -1,0 +1,142 @@
+"""Runs that people ask for on the pages: written down, begun by the sensor, followed to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+import pytest
+
+from integration_assets.assets.names import Names
+from integration_assets.automation.requested_runs import CREATED_WITHIN, REQUEST_TAG, begin_requested
+from integration_assets.errors import LockError
+from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.changes import NewThirdParty
+from integration_assets.tenants.registry.repository import tenant_repository
+from integration_assets.tenants.registry.run_requests import (
+    THERE,
+    WAITS,
+    NewRequest,
+    RequestView,
+    ask_for_run,
+    daemon_is_there,
+    end_request,
+    recent_requests,
+)
+from integration_assets.tenants.registry.words import Action, Provider, Scope
+from integration_assets_tests.support.registries import ACTOR, tenant_id
+from integration_assets_tests.support.web_site import Client, hidden_field
+from integration_assets_tests.web.conftest import Served
+
+ANN = Actor("ann@acme.example")
+SYNC = NewRequest(Action.SYNC, "sandbox")
+NAMES = Names("")
+
+
+@pytest.fixture
+def acme(pages: Served) -> Iterator[str]:
+    """The id of acme, which has the keys that a sync needs; what is open afterwards ends."""
+    tenant = tenant_id(pages.registry, "acme")
+    with tenant_repository(pages.registry, tenant, ACTOR) as repository:
+        keys = {} if repository.third_party_integrations() else {"canny": "k" * 36, "hubspot": f"pat-na1-{'k' * 36}"}
+        for provider, key in keys.items():
+            new = NewThirdParty(provider=Provider(provider), environment=Scope.SANDBOX, secret=key)
+            repository.add_third_party(new)
+    yield tenant
+    for one in recent_requests(pages.registry, tenant, limit=50):
+        end_request(pages.registry, one.id, "FAILED", "the test is over", now=one.asked_at)
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    """Dagster with acme's partition, and no run."""
+    with dg.DagsterInstance.ephemeral() as made:
+        made.add_dynamic_partitions("integration_assets_tenants", ["acme"])
+        yield made
+
+
+def newest(pages: Served, tenant: str) -> RequestView:
+    """The newest request."""
+    return recent_requests(pages.registry, tenant, limit=1)[0]
+
+
+def test_a_sync_is_asked_for_once_begun_once_and_followed(
+    pages: Served, ann: Client, gus: Client, acme: str, instance: dg.DagsterInstance
+) -> None:
+    """Each page says how it stands, and another tenant sees nothing of it."""
+    assert ann.post("/runs/start", {"action": "sync"}).headers["location"] == "/runs?done=asked#start"
+    page = ann.get("/runs").text
+    assert "waits for Dagster&#39;s daemon" in page
+    assert "Nobody is there to begin it" in page
+    assert "Sync now" not in page
+    assert ann.post("/runs/start", {"action": "dry_run"}).status_code == 409
+    assert "ann@acme.example" not in gus.get("/runs").text
+
+    asked = newest(pages, acme)
+    [run], _ = begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    assert (run.job_name, run.partition_key, run.run_key) == ("sync", "acme", asked.id)
+    assert run.run_config["resources"]["integration_assets_session"]["config"]["environment"] == "sandbox"
+    assert "ann" not in str(run)
+    assert begin_requested(pages.registry, instance, NAMES, asked.asked_at) == ([], 1)
+    assert "waits in Dagster&#39;s queue" in ann.get("/runs").text
+
+    created = dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.STARTED, tags={REQUEST_TAG: asked.id})
+    instance.add_run(created)
+    begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    assert newest(pages, acme).run_id == created.run_id
+    assert ">runs<" in ann.get("/runs").text
+    instance.report_run_failed(created, "killed")
+    begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    page = ann.get("/runs").text
+    assert f'href="/runs/{created.run_id}">failed</a>: it died without a word' in page
+    assert "Sync now" in page
+    assert "run.ask.sync" in ann.get("/audit-trail").text
+
+
+def test_only_from_a_page_of_ours_and_only_what_there_is(ann: Client, acme: str, pages: Served) -> None:
+    """A foreign page, a foreign token and an unknown run start nothing."""
+    assert ann.post("/runs/start", {"action": "sync"}, **{"sec-fetch-site": "cross-site"}).status_code == 403
+    assert ann.post("/runs/start", {"action": "sync", "csrf": "x"}).status_code == 403
+    assert ann.post("/runs/start", {"action": "undo"}).status_code == 400
+    assert ann.post("/setup", {"digest": "short"}).status_code == 400
+    assert not [one for one in recent_requests(pages.registry, acme, limit=50) if one.is_open]
+
+
+def test_without_keys_it_says_so_at_once(gus: Client) -> None:
+    """Before it is written down."""
+    answer = gus.post("/runs/start", {"action": "sync"})
+    assert answer.status_code == 400
+    assert "integrations add globex" in answer.text
+
+
+def test_a_request_is_withdrawn_while_nobody_has_begun_it(ann: Client, gus: Client, acme: str, pages: Served) -> None:
+    """Only by its tenant, and not after it was begun."""
+    ann.post("/runs/start", {"action": "dry_run"})
+    asked = hidden_field(ann.get("/runs").text, "request")
+    assert gus.post("/runs/withdraw", {"request": asked}).status_code == 404
+    assert ann.post("/runs/withdraw", {"request": asked}).status_code == 303
+    assert newest(pages, acme).note == "withdrawn by ann@acme.example"
+    assert ann.post("/runs/withdraw", {"request": asked}).status_code == 404
+
+
+def test_what_nobody_begins_is_given_up(pages: Served, acme: str, instance: dg.DagsterInstance) -> None:
+    """A request without a daemon, one without a partition, and one whose run Dagster never created."""
+    now = datetime(2030, 3, 1, 12, tzinfo=UTC)
+    ask_for_run(pages.registry, acme, ANN, SYNC, now=now)
+    with pytest.raises(LockError, match="has not ended"):
+        ask_for_run(pages.registry, acme, ANN, SYNC, now=now)
+    instance.delete_dynamic_partition("integration_assets_tenants", "acme")
+    assert begin_requested(pages.registry, instance, NAMES, now) == ([], 1)
+    [old] = recent_requests(pages.registry, acme, limit=1, now=now + WAITS + timedelta(seconds=1))
+    assert (old.outcome, old.run_id) == ("NEVER_TAKEN", None)
+
+    now += timedelta(hours=1)
+    instance.add_dynamic_partitions("integration_assets_tenants", ["acme"])
+    ask_for_run(pages.registry, acme, ANN, SYNC, now=now)
+    assert len(begin_requested(pages.registry, instance, NAMES, now)[0]) == 1
+    begin_requested(pages.registry, instance, NAMES, now + CREATED_WITHIN)
+    begin_requested(pages.registry, instance, NAMES, now + CREATED_WITHIN + timedelta(seconds=1))
+    assert recent_requests(pages.registry, acme, limit=1, now=now)[0].outcome == "NOT_STARTED"
+    assert daemon_is_there(pages.registry, now=now + CREATED_WITHIN + THERE)
+    assert not daemon_is_there(pages.registry, now=now + CREATED_WITHIN + THERE + timedelta(seconds=2))
