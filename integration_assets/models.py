@@ -114,6 +114,17 @@ class PortalKind(StrEnum):
     OTHER = "OTHER"
 
 
+class RecordPages(msgspec.Struct, frozen=True):
+    """Addresses at which people see records in the CRM, with `{id}` where a record's id belongs; None: not known.
+
+    `unknown` says why the one of companies is not known, and what to do.
+    """
+
+    company: str | None = None
+    request: str | None = None
+    unknown: str | None = None
+
+
 class Portal(msgspec.Struct, frozen=True):
     """Identity of a CRM portal. `currency` is an ISO 4217 code or None; `time_zone` an IANA name or None."""
 
@@ -121,6 +132,7 @@ class Portal(msgspec.Struct, frozen=True):
     kind: PortalKind
     currency: str | None = None
     time_zone: str | None = None
+    pages: RecordPages = RecordPages()
 
 
 class Company(msgspec.Struct, frozen=True):

@@ -33,7 +33,8 @@ SHEET_ROWS = 1_048_575
 CELL_TEXT = 32_767
 """Characters of one cell, from the same page."""
 SHEET_LINKS = 65_000
-"""Rows up to which addresses are links: a sheet holds 65,530 of them."""
+"""Links up to which addresses are links: a sheet holds 65,530 of them."""
+LINK_COLUMNS = frozenset({"url", "crm_url"})
 LONGEST_LINK = 2_079
 _BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """Beginnings that spreadsheets read as a formula ("CSV Injection", owasp.org), the full-width signs included."""
@@ -91,6 +92,7 @@ def as_xlsx(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
         sheet.write_row(0, 0, names, book.add_format({"bold": True}))
         sheet.freeze_panes(1, 0)
         sheet.set_column(0, len(names) - 1, 16)
+        links_fit = len(rows) * len(LINK_COLUMNS.intersection(names)) <= SHEET_LINKS
         for number, row in enumerate(rows, start=1):
             for place, value in enumerate(row):
                 # Before its base classes: a bool is an int, a datetime a date.
@@ -102,7 +104,7 @@ def as_xlsx(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
                     sheet.write_datetime(number, place, value, moment)
                 elif isinstance(value, date):
                     sheet.write_datetime(number, place, value, day)
-                elif names[place] == "url" and len(rows) <= SHEET_LINKS and is_web_address(value):
+                elif names[place] in LINK_COLUMNS and links_fit and is_web_address(value):
                     sheet.write_url(number, place, value)
                 elif value is not None:
                     sheet.write_string(number, place, _cell(value))

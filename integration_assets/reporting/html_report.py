@@ -22,6 +22,8 @@ from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState, PermanentError
 from integration_assets.reporting.advice import TODO, release_command
 from integration_assets.reporting.deals import DealAtStake, read_deals
+from integration_assets.reporting.exports import is_web_address
+from integration_assets.reporting.insights import CrmPages, read_crm_pages
 from integration_assets.reporting.merged import merged_lines, read_merged
 from integration_assets.reporting.moves import Move, read_moves
 from integration_assets.reporting.rankings import (
@@ -96,6 +98,7 @@ class Ranking(msgspec.Struct, frozen=True):
     places: Places
     trend: str | None
     merged: list[str]
+    crm: CrmPages
 
 
 class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,6 +145,7 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
         places=votes_against_arr(connection),
         trend=arr_trend(connection),
         merged=merged_lines(read_merged(connection, (one.request_id for one in requests))),
+        crm=read_crm_pages(connection),
     )
 
 
@@ -254,6 +258,7 @@ def _templates() -> jinja2.Environment:
         "lacking_rate": lacking_rate,
         "closed_words": closed_words,
         "status_words": status_words,
+        "is_web_address": is_web_address,
     }
     templates.globals |= {"unapplied_changes": unapplied_changes, "has_written": has_written}
     templates.globals |= {"conflict_words": conflict_words}

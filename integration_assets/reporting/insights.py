@@ -24,7 +24,8 @@ S = TypeVar("S", bound=msgspec.Struct)
 class Request(msgspec.Struct, frozen=True):
     """A line of a ranking.
 
-    `open_pipeline` is None where open deals were not read.
+    `open_pipeline` is None where open deals were not read. `url` leads to the request in the feedback system, `crm_url`
+    to its record in the CRM; None where there is none, or it is not known.
     """
 
     request_id: str
@@ -44,6 +45,8 @@ class Request(msgspec.Struct, frozen=True):
     open_pipeline: Decimal | None
     arr_customers: Decimal
     arr_prospects: Decimal
+    url: str | None
+    crm_url: str | None
 
 
 class RequestPage(msgspec.Struct, frozen=True):
@@ -87,6 +90,7 @@ class RequestDetails(msgspec.Struct, frozen=True):
     arr_customers: Decimal
     arr_prospects: Decimal
     companies_without_lifecycle: int
+    crm_url: str | None
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -101,6 +105,7 @@ class Reason(msgspec.Struct, frozen=True):
     voters: int
     first_vote_at: datetime | None
     last_vote_at: datetime | None
+    crm_url: str | None
 
 
 class Neighbour(msgspec.Struct, frozen=True):
@@ -130,6 +135,7 @@ class Company(msgspec.Struct, frozen=True):
     last_vote_at: datetime | None
     lifecycle: str
     lifecycle_stage: str | None
+    crm_url: str | None
     found: int
 
 
@@ -147,6 +153,8 @@ class CompanyRequest(msgspec.Struct, frozen=True):
     rank_by_companies: int
     is_open: bool
     status_changed_at: datetime | None
+    url: str | None
+    crm_url: str | None
 
 
 class Unresolved(msgspec.Struct, frozen=True):
@@ -203,7 +211,8 @@ class PlanLine(msgspec.Struct, frozen=True):
 class PlanChange(msgspec.Struct, frozen=True):
     """One change of a plan: values by field before and after, or the labels of a link.
 
-    `url` is the request's in the feedback system, as far as that tells one.
+    `url` is the request's in the feedback system, `crm_url` its record's in the CRM, and `company_crm_url` that of the
+    company it is linked to, or whose own fields change; each as far as it is known.
     """
 
     seq: int
@@ -218,6 +227,8 @@ class PlanChange(msgspec.Struct, frozen=True):
     after: dict[str, str | None]
     before_labels: list[str]
     after_labels: list[str]
+    crm_url: str | None
+    company_crm_url: str | None
     found: int
 
 
@@ -237,6 +248,14 @@ class ArrChange(msgspec.Struct, frozen=True):
     title: str | None
     before: Decimal
     after: Decimal
+
+
+class CrmPages(msgspec.Struct, frozen=True):
+    """What is known of the addresses of records in the CRM. `unknown` says why companies have none, and what to do."""
+
+    companies: bool
+    requests: bool
+    unknown: str | None
 
 
 class LastRun(msgspec.Struct, frozen=True):
@@ -454,6 +473,13 @@ def read_first_runs(connection: duckdb.DuckDBPyConnection) -> FirstRuns:
     """Count how far the runs of an environment have come."""
     [row] = _rows(connection, FirstRuns, "first_run", {})
     return row
+
+
+def read_crm_pages(connection: duckdb.DuckDBPyConnection) -> CrmPages:
+    """Read whether records have addresses in the CRM, and why not."""
+    # No row: no portal has been read since this version came.
+    found = _first(_rows(connection, CrmPages, "crm_pages", {}))
+    return found or CrmPages(companies=False, requests=False, unknown=None)
 
 
 def read_last_run(connection: duckdb.DuckDBPyConnection) -> LastRun | None:

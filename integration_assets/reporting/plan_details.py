@@ -33,7 +33,10 @@ _TITLE = 60
 
 
 class FieldChange(msgspec.Struct, frozen=True):
-    """One field of one change, as a row of the CSV. `field` of a link is what it leads to, `target_id` its id there."""
+    """One field of one change, as a row of the CSV. `field` of a link is what it leads to, `target_id` its id there.
+
+    `url` leads to the request in the feedback system, the others to the record and to the company in the CRM.
+    """
 
     action: str
     key: str
@@ -43,6 +46,9 @@ class FieldChange(msgspec.Struct, frozen=True):
     after: str
     company: str
     target_id: str
+    url: str
+    crm_url: str
+    company_crm_url: str
 
 
 def field_changes(change: PlanChange) -> list[FieldChange]:
@@ -70,6 +76,9 @@ def field_changes(change: PlanChange) -> list[FieldChange]:
             mask_addresses(after),
             mask_addresses(company),
             change.target_id or "",
+            change.url or "",
+            change.crm_url or "",
+            change.company_crm_url or "",
         )
         # A change of the bookkeeping alone is still written: it must not be missing in the list.
         for field, before, after in rows or [("", "", "")]
@@ -165,8 +174,9 @@ def print_records(console: Console, changes: Sequence[PlanChange]) -> None:
     for change in changes:
         title = clean(change.title or change.key)
         print_wide(console, Text(f"{change.action} {change.key}: {title}"))
-        if change.url:
-            print_wide(console, Text(f"  {clean(change.url)}"))
+        # In the feedback system, then in the CRM.
+        for url in filter(None, (change.url, change.crm_url)):
+            print_wide(console, Text(f"  {clean(url)}"))
         for row in field_changes(change):
             # A new value has no arrow from nowhere.
             values = f"{clean(row.before)} → {clean(row.after) or '(empty)'}" if row.before else clean(row.after)

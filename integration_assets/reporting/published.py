@@ -57,7 +57,7 @@ WHERE schema_name = 'ranked' AND table_name = 'feature_requests'
 AND NOT EXISTS (
     SELECT 1 FROM duckdb_columns() AS columns
     WHERE columns.schema_name = 'ranked' AND columns.table_name = 'feature_requests'
-    AND columns.column_name = 'merged_requests'
+    AND columns.column_name = 'crm_url'
 )
 """
 

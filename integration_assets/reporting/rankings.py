@@ -42,6 +42,8 @@ class RankedRequest(msgspec.Struct, frozen=True):
     open_pipeline: str | None
     arr_customers: str
     arr_prospects: str
+    url: str | None
+    crm_url: str | None
 
 
 class LifecycleGaps(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 import msgspec
 
-from integration_assets.config import automation_or_defaults, load_metrics_settings
+from integration_assets.config import Settings, automation_or_defaults, load_metrics_settings
 from integration_assets.connectors.redaction import redact
 from integration_assets.errors import (
     EXIT_CODES,
@@ -34,6 +34,7 @@ from integration_assets.reporting.run_summary import (
     build_summary,
 )
 from integration_assets.reporting.slack import SummaryExtras, slack_blocks
+from integration_assets.resolution.record_pages import set_record_pages
 from integration_assets.runs.alert_transition import (
     MOST_RETRIES,
     alert_transition_of,
@@ -53,6 +54,7 @@ from integration_assets.runs.slack_delivery import new_message, send_message, sl
 from integration_assets.runs.state import UNDO_MODES, RunState, first_line
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.sharing import share_published
+from integration_assets.sync.feature_request_object import key_prefix
 from integration_assets.tenants.settings import registry_tenants
 
 log = logging.getLogger(__name__)
@@ -94,10 +96,22 @@ def publish_again(state: RunState) -> tuple[RunSummary, Path | None]:
     # Without a ranking there is nothing to publish, and readers would find an empty database.
     if was_ranked(connection):
         published = published_path(settings.home, target, state.tenant)
+        _set_pages(connection, settings)
         publish(connection, published)
     forget_run(connection, state.run_id)
     state.finished = True
     return msgspec.json.decode(last[0][0], type=RunSummary), published
+
+
+def _set_pages(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:
+    """Give the ranking the addresses of its companies and records in the CRM."""
+    try:
+        set_record_pages(connection, key_prefix(tuple(settings.source_names.values())))
+    except duckdb.Error as error:
+        raise PermanentError(
+            f"staging store: the addresses of records in the CRM could not be set: {first_line(error)}; "
+            "check the disk, then run again"
+        ) from error
 
 
 class _Conclusion(msgspec.Struct, frozen=True):
@@ -311,6 +325,8 @@ def _publish(state: RunState) -> tuple[Path | None, IntegrationError | None]:
     if not (state.ranked or again or (state.scope.takes_over(RANK_STAGE) and was_ranked(state.connection))):
         return None, None
     try:
+        # Only now: the records this run has created have got their ids.
+        _set_pages(state.connection, settings)
         publish(state.connection, target)
         # Only on request: the file holds names of companies and ARR, and others than the product's user could read it.
         if settings.share_published:

@@ -10,6 +10,7 @@ _COMPANY = "Id of the company in the CRM"
 _DEAL = "Id of the deal in the CRM"
 _RUN = "Id of the run"
 _PLAN = "Id of the plan"
+_PAGE = "Address in the CRM"
 _WOULD = "that a dry run or a held plan would have"
 _AS_OF = "Start of the read this row comes from, UTC"
 
@@ -87,6 +88,9 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "kind": Column("VARCHAR", "Kind of account the portal says it is: sandbox, standard, developer test account"),
         "currency": Column("VARCHAR", "Currency of the portal"),
         "time_zone": Column("VARCHAR", "Time zone of the portal"),
+        "company_page": Column("VARCHAR", "Address of a company in the CRM, with {id} for its id; null: not known"),
+        "request_page": Column("VARCHAR", "The same of a record of ours"),
+        "pages_unknown": Column("VARCHAR", "Why no address of companies is known"),
     },
     "raw.internal_accounts": {
         "account_row": Column("VARCHAR", "Row in the internal system"),
@@ -119,6 +123,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "category": Column("VARCHAR", "Name of the category"),
         "tags": Column("VARCHAR[]", "Names of the tags; empty without any, or where the feedback system has none"),
         "url": Column("VARCHAR", "Page of the request in the feedback system"),
+        "crm_url": Column("VARCHAR", f"{_PAGE} of its record; null without a record, or where it is not known"),
         "created_at": Column("TIMESTAMP", "When the request was written, UTC"),
         "status_changed_at": Column(
             "TIMESTAMP", "Last change of status, UTC; null where the feedback system does not tell"
@@ -239,6 +244,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "open_requests": Column("BIGINT", "Of those, requests that are open"),
         "shipped_requests": Column("BIGINT", "Of those, requests that are complete"),
         "last_vote_at": Column("TIMESTAMP", "Newest vote of its people, UTC"),
+        "crm_url": Column("VARCHAR", f"{_PAGE} of the company; null where it is not known"),
     },
     "ranked.why": {
         "request_id": Column("VARCHAR", _REQUEST),
@@ -350,6 +356,13 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "after_values": Column("JSON", "Values of the fields after"),
         "before_labels": Column("VARCHAR[]", "Labels of the link before"),
         "after_labels": Column("VARCHAR[]", "Labels of the link after"),
+        "record_id": Column("VARCHAR", "Id of the record in the CRM; null while it is to be created"),
+    },
+    "ops.crm_pages": {
+        "portal_id": Column("VARCHAR", "Portal that was read last"),
+        "company_page": Column("VARCHAR", f"{_PAGE} of a company, with {{id}} for its id; null where it is not known"),
+        "request_page": Column("VARCHAR", "The same of a record of ours"),
+        "pages_unknown": Column("VARCHAR", "Why the address of companies is not known, and what to do"),
     },
     "ops.migrations": {
         "number": Column("INTEGER", "Number of the migration"),
@@ -378,6 +391,7 @@ TABLES: Mapping[str, str] = {
     "ops.table_findings": "What was odd about tables of one's own, by run",
     "ops.plans": "Plans of the last runs",
     "ops.plan_changes": "Operations of the newest plan, and the first 200 of the four before it",
+    "ops.crm_pages": "Where people see records in the CRM: one row, of the portal that was read last",
     "ops.migrations": "Changes of the staging store's layout",
 }
 """What each published table holds, most wanted first."""

@@ -239,6 +239,9 @@ def _(record: PortalRead) -> Iterator[Row]:
         portal.currency if portal else None,
         portal.time_zone if portal else None,
         msgspec.json.encode(schema).decode() if schema else None,
+        portal.pages.company if portal else None,
+        portal.pages.request if portal else None,
+        portal.pages.unknown if portal else None,
     )
     yield _row("raw.crm_portals", "portal", record.environment, values)
 

@@ -22,6 +22,7 @@ from integration_assets.reporting.insights import (
     read_companies,
     read_company,
     read_company_requests,
+    read_crm_pages,
     read_filters,
     read_last_run,
     read_neighbours,
@@ -78,6 +79,7 @@ def requests(context: RequestContext) -> Response:
         steps = first_run_steps(context, connection)
         gaps = read_lifecycle_gaps(connection)
         merged = read_merged(connection, (one.request_id for one in found.requests))
+        crm = read_crm_pages(connection)
     currency = last.currency if last else ""
     return render(
         context,
@@ -90,6 +92,7 @@ def requests(context: RequestContext) -> Response:
         wanted=wanted,
         filters=_address(wanted),
         choices=choices,
+        crm=crm,
         pages=Pages(number, found.found),
         chart=_chart(first.requests[:CHARTED], wanted.by, currency),
         last=last,
@@ -140,6 +143,7 @@ def request(context: RequestContext) -> Response:
         neighbours = read_neighbours(connection, request_id)
         # One more than is shown, to know whether there are more.
         deals = read_deals(connection, limit=MOST_DEALS + 1, request_id=request_id)
+        crm = read_crm_pages(connection)
     companies = [one for one in why if one.company_id is not None]
     # In pages, with their number: a request of a whole market would be a page of many megabytes.
     first = PAGE * (number - 1)
@@ -157,6 +161,7 @@ def request(context: RequestContext) -> Response:
         deals=deals[:MOST_DEALS],
         more_deals=len(deals) > MOST_DEALS,
         source_link=details.url if is_web_address(details.url) else None,
+        crm=crm,
         methods=METHODS,
         reasons=REASONS,
         **_common(last),
@@ -171,8 +176,9 @@ def companies(context: RequestContext) -> Response:
             return nothing_yet(context)
         last = read_last_run(connection)
         found = read_companies(connection, words, limit=PAGE, skipped=PAGE * (number - 1))
+        crm = read_crm_pages(connection)
     pages = Pages(number, found[0].found if found else 0)
-    return render(context, "companies.html", companies=found, words=words, pages=pages, **_common(last))
+    return render(context, "companies.html", companies=found, words=words, pages=pages, crm=crm, **_common(last))
 
 
 def company(context: RequestContext) -> Response:
@@ -184,10 +190,12 @@ def company(context: RequestContext) -> Response:
             raise _missing()
         last = read_last_run(connection)
         voted = read_company_requests(connection, company_id, limit=PAGE, skipped=PAGE * (number - 1))
+        crm = read_crm_pages(connection)
     return render(
         context,
         "company.html",
         company=found,
+        crm=crm,
         requests=voted,
         pages=Pages(number, found.requests),
         methods=METHODS,

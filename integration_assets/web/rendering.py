@@ -14,6 +14,7 @@ from jinja2 import PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from integration_assets.reporting.exports import is_web_address
 from integration_assets.reporting.run_summary import arr_words, has_written, unapplied_changes
 from integration_assets.reporting.text import amount, closed_words, duration, lacking_rate
 from integration_assets.web.request_context import RequestContext
@@ -87,7 +88,7 @@ def _templates() -> Templates:
         "segment": _segment,
     }
     templates.globals |= {"query": _query, "share": _share, "number": _number, "arr_words": arr_words}
-    templates.globals |= {"closed_words": closed_words}
+    templates.globals |= {"closed_words": closed_words, "is_web_address": is_web_address}
     templates.globals |= {"unapplied_changes": unapplied_changes, "has_written": has_written}
     return templates
 

@@ -83,7 +83,8 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
             if(i = 2, 3, 0) AS companies_without_rate, NULL::DECIMAL(38, 2) AS open_pipeline,
             if(i = 1, ['calls:5'], []::VARCHAR[]) AS merged_requests,
             if(i < 4, 'Web', 'App') AS board, 'Look' AS category, if(i = 3, ['big'], []::VARCHAR[]) AS tags,
-            'https://feedback.example/r' || i AS url, 0 AS unresolved_votes,
+            'https://feedback.example/r' || i AS url,
+            if(i < 7, 'https://crm.example/record/' || i, NULL) AS crm_url, 0 AS unresolved_votes,
             TIMESTAMP '2026-02-01' + i * INTERVAL 1 DAY AS created_at,
             TIMESTAMP '2026-02-20' + i * INTERVAL 1 DAY AS last_vote_at
         FROM range(1, 8) AS t (i);

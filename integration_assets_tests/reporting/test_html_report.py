@@ -122,11 +122,20 @@ def test_it_holds_the_run_and_the_ranking(summary, ranking):
 
 
 def test_hostile_titles_are_words(summary, ranking):
-    """No element or address comes of a title, it is shown as it was written, and its mail address is not there."""
+    """No element or address comes of a title, it is shown as it was written, and its mail address is not there.
+
+    Links lead to the requests and their records, and to nothing that is no address of a page.
+    """
+    ranking.requests[2] = msgspec.structs.replace(
+        ranking.requests[2], url="javascript:alert(1)", crm_url='https://"onx'
+    )
     html = render_report(ReportFacts(summary=summary, mode="sync"), ranking)
     found = Page(html)
     assert {"script", "img", "iframe", "link", "object"}.isdisjoint(found.tags)
-    assert found.addresses == []
+    places = [place for place in range(1, 7) if place != 3]
+    known = {f"https://feedback.example/r{place}" for place in places}
+    known |= {f"https://crm.example/record/{place}" for place in places}
+    assert set(found.addresses) == known | {'https://"onx'}
     assert '<script>alert(1)</script> <img src=x onerror=y> =HYPERLINK("http://evil.example")' in found.text
     assert "acme.example" not in html
 

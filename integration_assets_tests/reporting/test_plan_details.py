@@ -41,6 +41,10 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyC
                 "[] AS held_reasons, '{}' AS header",
                 {"id": plan_id, "day": day},
             )
+        connection.execute(
+            "INSERT INTO raw.crm_portals BY NAME SELECT 'target' AS role, '1' AS portal_id, "
+            "'https://crm.example/company/{id}' AS company_page, 'https://crm.example/wish/{id}' AS request_page"
+        )
         insert_operations(connection, "new", OPERATIONS)
         links = [Operation(n, "link", "canny:r1", target="contact", target_id=str(n)) for n in range(1, 301)]
         insert_operations(connection, "old", links)
@@ -95,19 +99,29 @@ def test_the_csv_has_every_change_and_no_formula(store):
         "after": "'=SSO",
         "company": "",
         "target_id": "",
+        "url": "",
+        "crm_url": "",
+        "company_crm_url": "",
     }
+    assert [(row["url"], row["crm_url"], row["company_crm_url"]) for row in (rows[2], rows[4])] == [
+        ("https://x.example/r2", "https://crm.example/wish/77", ""),
+        # The record is still to be created.
+        ("", "", "https://crm.example/company/9001"),
+    ]
     assert [(row["field"], row["before"], row["after"], row["target_id"]) for row in rows[4:6]] == [
         ("company", "", "plain, voted", "9001"),
         ("contact", "voter", "", "5"),
     ]
     assert "a@b.example" not in plan_csv(store, "new").decode()
     votes = plan_csv(store, "new", field="votes").decode().splitlines()
-    assert votes[1:] == ["update,canny:r2,Dark mode,votes,8,9,,"]
+    assert votes[1:] == ["update,canny:r2,Dark mode,votes,8,9,,,https://x.example/r2,https://crm.example/wish/77,"]
 
 
 def test_a_change_of_the_bookkeeping_alone_keeps_its_row():
     """A row without a field: the list has as many changes as the plan."""
-    change = PlanChange(1, "update", "k", None, None, None, None, None, {}, {"managed_state": "b"}, [], [], 1)
+    change = PlanChange(
+        1, "update", "k", None, None, None, None, None, {}, {"managed_state": "b"}, [], [], None, None, 1
+    )
     assert [(one.action, one.field, one.after) for one in field_changes(change)] == [("update", "", "")]
 
 

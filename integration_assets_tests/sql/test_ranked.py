@@ -39,7 +39,7 @@ def people(**emails: str | None) -> list[Row]:
 COLUMNS = {
     "feature_requests": {
         "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "is_open": "BOOLEAN", "board": "VARCHAR",
-        "category": "VARCHAR", "tags": "VARCHAR[]", "url": "VARCHAR", "created_at": "TIMESTAMP",
+        "category": "VARCHAR", "tags": "VARCHAR[]", "url": "VARCHAR", "crm_url": "VARCHAR", "created_at": "TIMESTAMP",
         "status_changed_at": "TIMESTAMP", "votes": "BIGINT", "voters": "BIGINT",
         "companies": "BIGINT", "customers": "BIGINT", "arr": "DECIMAL(38,2)", "arr_customers": "DECIMAL(38,2)",
         "arr_prospects": "DECIMAL(38,2)", "companies_without_lifecycle": "BIGINT", "companies_without_arr": "BIGINT",
@@ -64,6 +64,7 @@ COLUMNS = {
         "company_id": "VARCHAR", "company_name": "VARCHAR", "domain": "VARCHAR", "arr": "DECIMAL(38,2)",
         "arr_status": "VARCHAR", "lifecycle": "VARCHAR", "lifecycle_stage": "VARCHAR",
         "requests": "BIGINT", "open_requests": "BIGINT", "shipped_requests": "BIGINT", "last_vote_at": "TIMESTAMP",
+        "crm_url": "VARCHAR",
     },
     "deals_at_stake": {
         "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "deal_id": "VARCHAR",
@@ -370,7 +371,7 @@ def test_votes_of_a_company_by_request():
         {
             **common, "lifecycle": "unknown", "lifecycle_stage": None,
             "requests": 2, "open_requests": 1, "shipped_requests": 1,
-            "last_vote_at": AS_OF - timedelta(days=3),
+            "last_vote_at": AS_OF - timedelta(days=3), "crm_url": None,
         }
     ]  # fmt: skip
 

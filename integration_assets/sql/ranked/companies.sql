@@ -26,7 +26,9 @@ SELECT
     totals.requests,
     totals.open_requests,
     totals.shipped_requests,
-    totals.last_vote_at
+    totals.last_vote_at,
+    -- set before it is published, as that of requests
+    NULL::VARCHAR AS crm_url
 FROM totals
 INNER JOIN resolved.ranked_companies AS companies ON totals.company_no = companies.company_no
 ORDER BY companies.company_id

@@ -201,6 +201,8 @@ SELECT
     totals.category,
     totals.tags,
     totals.url,
+    -- set before it is published: a record that is still to be created has no id yet
+    NULL::VARCHAR AS crm_url,
     totals.created_at,
     totals.status_changed_at,
     totals.votes,

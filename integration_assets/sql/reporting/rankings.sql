@@ -17,7 +17,9 @@ SELECT
     companies_without_rate,
     open_pipeline,
     arr_customers,
-    arr_prospects
+    arr_prospects,
+    url,
+    crm_url
 FROM ranked.feature_requests
 WHERE is_open OR $everything
 ORDER BY CASE $by WHEN 'arr' THEN rank_by_arr WHEN 'companies' THEN rank_by_companies ELSE rank_by_votes END

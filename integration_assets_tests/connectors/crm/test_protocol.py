@@ -27,6 +27,7 @@ from integration_assets.models import (
     LiveSchema,
     Portal,
     PropertyKind,
+    RecordPages,
 )
 from integration_assets.providers import of_kind
 from integration_assets.sync.sending import Sent, record_writer, send
@@ -132,6 +133,20 @@ def test_a_portal_has_an_identity(crm: Harness) -> None:
     found = crm.talk(work)
     assert found.portal_id
     assert found == crm.talk(work)
+
+
+def test_records_have_pages_that_people_open(ready: Harness) -> None:
+    """Where companies are is known from the identity, where ours are with the schema, without a further call."""
+
+    async def work(crm: Crm) -> tuple[RecordPages, RecordPages]:
+        return (await crm.portal()).pages, (await crm.schema(REQUEST, ())).portal.pages
+
+    alone, with_schema = ready.talk(work)
+    assert (alone.unknown, with_schema.unknown, alone.company) == (None, None, with_schema.company)
+    for page in (with_schema.company, with_schema.request):
+        assert page is not None
+        assert page.startswith("http")
+        assert page.endswith("/{id}")
 
 
 def test_needed_scopes_grow_with_what_is_done(crm: Harness) -> None:

@@ -24,6 +24,7 @@ from integration_assets.connectors.crm.hubspot.schema import (
     live_property,
     named_properties,
     portal,
+    with_request_page,
 )
 from integration_assets.connectors.crm.hubspot.session import Session, gather
 from integration_assets.connectors.crm.hubspot.wire import (
@@ -132,7 +133,7 @@ async def live_schema(
     kinds = {item.name: item.kind for item in place.stored(definition).properties}
     neutral = place.neutral_names(definition)
     live = LiveSchema(
-        portal=who.result(),
+        portal=with_request_page(who.result(), library.type_id),
         object_present=True,
         object_archived=False,
         properties=(

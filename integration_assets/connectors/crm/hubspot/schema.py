@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from integration_assets.connectors.crm.hubspot import endpoints
 from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.ids import (
@@ -33,6 +35,7 @@ from integration_assets.connectors.crm.hubspot.wire import (
     Schema,
     decode,
 )
+from integration_assets.connectors.crm.record_pages import ID, page_host
 from integration_assets.connectors.http import Answer
 from integration_assets.errors import (
     ConfigurationError,
@@ -53,6 +56,7 @@ from integration_assets.models import (
     PropertyDefinition,
     PropertyGroup,
     PropertyKind,
+    RecordPages,
 )
 
 EXISTS = 409
@@ -71,12 +75,35 @@ async def portal(session: Session) -> Portal:
     details = await session.read("GET", endpoints.account_details(), AccountDetails)
     # HubSpot may add kinds; one we do not know is no reason to stop.
     known = details.account_type in PortalKind.__members__
+    portal_id = str(details.portal_id)
     return Portal(
-        portal_id=str(details.portal_id),
+        portal_id=portal_id,
         kind=PortalKind(details.account_type) if known else PortalKind.OTHER,
         currency=details.company_currency or None,
         time_zone=details.time_zone or None,
+        pages=_pages(details.ui_domain, portal_id),
     )
+
+
+def _pages(ui_domain: str | None, portal_id: str) -> RecordPages:
+    """Addresses of records as far as the account alone tells them: not of ours, whose type only the schema tells."""
+    host = page_host(ui_domain)
+    if host is None:
+        return RecordPages(unknown="HubSpot does not tell at which host the pages of this portal are (uiDomain)")
+    return RecordPages(company=_page(host, portal_id, endpoints.COMPANIES))
+
+
+def _page(host: str, portal_id: str, object_type_id: str) -> str:
+    return f"https://{host}/contacts/{portal_id}/record/{object_type_id}/{ID}"
+
+
+def with_request_page(identity: Portal, object_type_id: str) -> Portal:
+    """The portal with the address of records of ours, which are of this type."""
+    # Another type in the same pages: where the one of companies is not known, neither is this one.
+    if identity.pages.company is None:
+        return identity
+    request = identity.pages.company.replace(f"/{endpoints.COMPANIES}/", f"/{object_type_id}/")
+    return msgspec.structs.replace(identity, pages=msgspec.structs.replace(identity.pages, request=request))
 
 
 CompanyProperties = frozenset[str]
@@ -112,7 +139,7 @@ async def live_schema(
         properties = group.create_task(_our_properties(session, schema, definition))
         links = [group.create_task(live_links(session, ids, schema, definition, target)) for target in targets]
     live = LiveSchema(
-        portal=who.result(),
+        portal=with_request_page(who.result(), schema.object_type_id),
         object_present=True,
         object_archived=False,
         properties=properties.result()[0],

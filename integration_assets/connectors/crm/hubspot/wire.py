@@ -264,6 +264,7 @@ class AccountDetails(_Wire):
     account_type: str
     time_zone: str | None = None
     company_currency: str | None = None
+    ui_domain: str | None = None
 
 
 class SearchTotal(_Wire):

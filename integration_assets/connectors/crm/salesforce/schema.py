@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from integration_assets.connectors.crm.record_pages import ID, page_base
 from integration_assets.connectors.crm.salesforce import endpoints, names, soql
 from integration_assets.connectors.crm.salesforce.field_types import TEXT_LIMITS, type_difference
 from integration_assets.connectors.crm.salesforce.session import Session
@@ -25,6 +26,7 @@ from integration_assets.models import (
     Portal,
     PortalKind,
     PropertyDefinition,
+    RecordPages,
     TypeDifference,
 )
 
@@ -64,7 +66,20 @@ async def portal(session: Session) -> Portal:
     # Fifteen of the eighteen characters tell orgs apart; the rest is made from them.
     if identity.org_id[:15] != org.id[:15]:
         raise ContractError(f"{SYSTEM}: the token is of another org than the one that answers", system=SYSTEM)
-    return Portal(portal_id=org.id, kind=kind_of(org), time_zone=org.time_zone_sid_key or None)
+    return Portal(
+        portal_id=org.id,
+        kind=kind_of(org),
+        time_zone=org.time_zone_sid_key or None,
+        pages=pages_of(session.base_url),
+    )
+
+
+def pages_of(base_url: str) -> RecordPages:
+    """Addresses of records at an org's own host, which leads from the id alone to the page of any record. Pure."""
+    base = page_base(base_url)
+    if base is None:
+        return RecordPages(unknown="the base URL of the org is no address of pages")
+    return RecordPages(company=f"{base}/{ID}", request=f"{base}/{ID}")
 
 
 def kind_of(org: Organization) -> PortalKind:

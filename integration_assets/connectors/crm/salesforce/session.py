@@ -56,6 +56,7 @@ class Session:
         self._client = client
         self._tokens = tokens
         self._sleep = sleep
+        self.base_url = tokens.base_url
         self.quota = Quota()
         """The calls left of the last 24 hours, as the org last said."""
 

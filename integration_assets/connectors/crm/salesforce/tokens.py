@@ -66,7 +66,7 @@ class TokenSource:
     ) -> None:
         self._client = client
         self._credential = credential
-        self._base_url = base_url
+        self.base_url = base_url
         self._audience = audience or audience_of(base_url)
         self._clock = clock
         self._lock = asyncio.Lock()
@@ -147,7 +147,7 @@ class TokenSource:
 
     def _check_host(self, instance_url: str) -> None:
         """Refuse to send the token to another host than the one that was configured."""
-        told, configured = (urlsplit(url).netloc.lower() for url in (instance_url, self._base_url))
+        told, configured = (urlsplit(url).netloc.lower() for url in (instance_url, self.base_url))
         if told != configured:
             raise ConfigurationError(
                 f"{SYSTEM}: the org has its data at {told}, not at {configured}: set the base URL to https://{told}",

@@ -32,8 +32,9 @@ from integration_assets.connectors.crm.twenty import writes as writing
 from integration_assets.connectors.crm.twenty.deals import TwentyDeals
 from integration_assets.connectors.crm.twenty.metadata import Metadata, read_metadata, required
 from integration_assets.connectors.crm.twenty.names import TARGETS, field_name, request_object, vote_object
+from integration_assets.connectors.crm.twenty.pages import pages_below, record_pages
 from integration_assets.connectors.crm.twenty.session import Session
-from integration_assets.connectors.crm.twenty.spec import BATCH_SIZE, CALLS_PER_MINUTE, CLOSED_STAGES, USUAL
+from integration_assets.connectors.crm.twenty.spec import BATCH_SIZE, CALLS_PER_MINUTE, CLOSED_STAGES, USUAL, WEB_URL
 from integration_assets.connectors.crm.twenty.status_rules import RULES, SMALLER_PLANS, windows
 from integration_assets.connectors.crm.twenty.values import DEFAULT_CURRENCY, default_currency
 from integration_assets.connectors.crm.twenty.wire import SYSTEM
@@ -55,6 +56,7 @@ from integration_assets.models import (
     PortalKind,
     PropertyDefinition,
     PropertyKind,
+    RecordPages,
 )
 
 RUN_PERMISSIONS = frozenset({"see records", "edit records", "delete records"})
@@ -90,6 +92,7 @@ class TwentyCrm:
         closed_stages: API values of the stages of opportunities that are won or lost.
         batch_size: Records written in one call.
         arr_field: API name of the field of companies that holds their ARR, whose currency is the workspace's.
+        page_base: Address below which people see records; None: not known.
     """
 
     pairs_per_removal = endpoints.PAIRS_PER_REMOVAL
@@ -121,8 +124,10 @@ class TwentyCrm:
         closed_stages: Sequence[str] = (),
         batch_size: int = endpoints.RECORDS_PER_BATCH,
         arr_field: str | None = None,
+        page_base: str | None = None,
     ) -> None:
         self._arr_field = arr_field
+        self._page_base = page_base
         self.records_per_write = self.pairs_per_write = batch_size
         self._client = client
         self._key = key
@@ -147,11 +152,11 @@ class TwentyCrm:
         Twenty does not tell what a workspace is for.
         """
         workspace_of(self._key)  # before a call is made with what is no key
-        return self._portal(await read_metadata(self._session))
+        return self._portal(await read_metadata(self._session), record_pages(self._page_base))
 
-    def _portal(self, metadata: Metadata) -> Portal:
+    def _portal(self, metadata: Metadata, pages: RecordPages) -> Portal:
         currency = schema.workspace_currency(metadata, self._arr_field)
-        return Portal(workspace_of(self._key), PortalKind.OTHER, currency)
+        return Portal(workspace_of(self._key), PortalKind.OTHER, currency, pages=pages)
 
     async def granted_scopes(self) -> frozenset[str] | None:
         """None: Twenty does not tell what the role of a key allows."""
@@ -166,7 +171,8 @@ class TwentyCrm:
     async def schema(self, definition: ObjectDefinition, company_properties: Collection[str]) -> LiveSchema:
         """Read what the workspace has of ours now."""
         metadata = await self._read_metadata(definition)
-        return schema.live_schema(metadata, definition, company_properties, self._portal(metadata))
+        portal = self._portal(metadata, record_pages(self._page_base, definition))
+        return schema.live_schema(metadata, definition, company_properties, portal)
 
     async def archived_properties(self, definition: ObjectDefinition) -> tuple[str, ...]:
         """Names of our properties whose fields are switched off."""
@@ -394,6 +400,7 @@ async def twenty(
             closed_stages=settings[CLOSED_STAGES].split(","),
             batch_size=int(settings[BATCH_SIZE]),
             arr_field=settings.get(ARR_PROPERTY),
+            page_base=pages_below(base_url, settings.get(WEB_URL)),
         )
 
 

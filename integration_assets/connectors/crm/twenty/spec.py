@@ -20,6 +20,9 @@ from integration_assets.connectors.specs import (
 )
 
 CLOSED_STAGES, CALLS_PER_MINUTE, BATCH_SIZE = "closed_stages", "calls_per_minute", "batch_size"
+WEB_URL = "web_url"
+CLOUD = "api.twenty.com"
+"""Host of the API of Twenty's cloud, which serves no pages: those are at a host of each workspace."""
 USUAL = {CLOSED_STAGES: "CUSTOMER", CALLS_PER_MINUTE: "100", BATCH_SIZE: "60"}
 """Settings the connector reads, where nobody says otherwise. Twenty's own workspaces begin with one stage that is won,
 and none that is lost."""
@@ -42,10 +45,10 @@ TWENTY = ProviderSpec(
     ),
     address=AddressSpec(
         variable=VariableSpec("TWENTY_{ENVIRONMENT}_BASE_URL"),
-        default="https://api.twenty.com",
-        example="https://api.twenty.com",
-        hosts=("api.twenty.com",),
-        domains=("api.twenty.com",),
+        default=f"https://{CLOUD}",
+        example=f"https://{CLOUD}",
+        hosts=(CLOUD,),
+        domains=(CLOUD,),
         ends_before=r"/(rest|graphql|metadata)(/|$)",
     ),
     settings=(
@@ -111,6 +114,16 @@ TWENTY = ProviderSpec(
             label="Records per batch",
             help="Records written in one call. Twenty documents 60; servers were seen to take 200.",
             default=USUAL[BATCH_SIZE],
+            shapes_plan=False,
+        ),
+        SettingSpec(
+            name=WEB_URL,
+            variable=VariableSpec("TWENTY_{ENVIRONMENT}_WEB_URL"),
+            form=r"https?://[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?",
+            hint="must be an address such as https://acme.twenty.com",
+            label="Address of the pages",
+            help="Where people open Twenty, for links to records. Empty: a server of one's own serves them at its base "
+            "URL; of Twenty's cloud it is not known, and there are no links.",
             shapes_plan=False,
         ),
     ),

@@ -14,6 +14,7 @@ SELECT
     last_vote_at,
     lifecycle,
     lifecycle_stage,
+    crm_url,
     count(*) OVER () AS found
 FROM ranked.companies
 WHERE

@@ -12,7 +12,9 @@ SELECT
     requests.rank_by_arr,
     requests.rank_by_companies,
     requests.is_open,
-    requests.status_changed_at
+    requests.status_changed_at,
+    requests.url,
+    requests.crm_url
 FROM ranked.company_requests AS pairs
 INNER JOIN ranked.feature_requests AS requests ON pairs.request_id = requests.request_id
 WHERE pairs.company_id = $company_id

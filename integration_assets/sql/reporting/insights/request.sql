@@ -31,6 +31,7 @@ SELECT
     open_pipeline,
     arr_customers,
     arr_prospects,
-    companies_without_lifecycle
+    companies_without_lifecycle,
+    crm_url
 FROM ranked.feature_requests
 WHERE request_id = $request_id

@@ -62,6 +62,8 @@ SELECT
     page.open_pipeline,
     page.arr_customers,
     page.arr_prospects,
+    page.url,
+    page.crm_url,
     totals.found,
     totals.closed
 FROM totals

@@ -25,7 +25,7 @@ from integration_assets.connectors.crm.hubspot.status_rules import RULES
 from integration_assets.connectors.http import HttpClient, LargeAnswerError
 from integration_assets.connectors.limiter import Limiter
 from integration_assets.errors import ConfigurationError, ContractError, CredentialError, PermanentError, TransientError
-from integration_assets.models import Company, Contact, Link, Page, PortalKind, Rejected
+from integration_assets.models import Company, Contact, Link, Page, PortalKind, RecordPages, Rejected
 from integration_assets_tests.connectors.crm.sample import REQUEST
 from integration_assets_tests.support.fault_server import Behaviour, FaultServer, Request, answer, fault_server
 
@@ -492,6 +492,27 @@ def test_a_portal_of_an_unknown_kind_is_other() -> None:
 
     kind, _ = talk(work, answer(200, {"portalId": 12, "accountType": "APP_DEVELOPER"}))
     assert kind is PortalKind.OTHER
+
+
+@pytest.mark.parametrize(
+    ("told", "company"),
+    [
+        ({"uiDomain": "app-eu1.hubspot.com"}, "https://app-eu1.hubspot.com/contacts/12/record/0-2/{id}"),
+        ({}, None),
+        ({"uiDomain": None}, None),
+        ({"uiDomain": "app.hubspot.com/evil?"}, None),
+        ({"uiDomain": "javascript:alert(1)"}, None),
+    ],
+)
+def test_pages_are_at_the_host_that_the_portal_tells(told: dict[str, str | None], company: str | None) -> None:
+    """A host and nothing else; where none is told there is no link, and the reason is told instead."""
+
+    async def work(crm: HubSpotCrm) -> RecordPages:
+        return (await crm.portal()).pages
+
+    pages, _ = talk(work, answer(200, {"portalId": 12, "accountType": "STANDARD", **told}))
+    assert pages.company == company
+    assert (pages.unknown is None) == (company is not None)
 
 
 @pytest.mark.parametrize("status", [403, 404])
