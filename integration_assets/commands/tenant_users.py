@@ -60,6 +60,32 @@ def password(login: Login) -> None:
 
 
 @app.command()
+def reset(
+    login: Login,
+    origin: Annotated[
+        str, typer.Option("--origin", help="How browsers see the pages: https://host.")
+    ] = "http://127.0.0.1:8321",
+) -> None:
+    """Make a link by which a user sets a new password.
+
+    It works once, within 24 hours; a newer one replaces it. All sessions of the user end when it is used.
+    """
+    from urllib.parse import urlencode
+
+    from integration_assets.tenants.registry.directory import directory
+    from integration_assets.web.pages_password import PATH, TOKEN
+    from integration_assets.web.site import checked_origin
+
+    seen_as = checked_origin(origin)
+    with existing_registry(settings_of()) as registry, directory(registry, actor()) as users:
+        token = users.make_password_link(login)
+    typer.echo(f"{seen_as}{PATH}?{urlencode({TOKEN: token})}")
+    typer.echo(
+        "hand it to that person alone: whoever opens it first sets the password; a newer link replaces it", err=True
+    )
+
+
+@app.command()
 def enable(login: Login) -> None:
     """Let somebody in again."""
     _enable(login, enabled=True)

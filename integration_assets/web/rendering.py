@@ -50,7 +50,13 @@ def render(context: RequestContext, template: str, status: int = 200, **values: 
 
 def render_login(_request: Request, status: int = 200, **values: Any) -> HTMLResponse:
     """The login page."""
-    return HTMLResponse(_templates().get_template("login.html").render(request_context=None, **values), status)
+    page = _templates().get_template("login.html").render(request_context=None, **{"said": "", **values})
+    return HTMLResponse(page, status)
+
+
+def render_password(status: int = 200, **values: Any) -> HTMLResponse:
+    """The page of a password link."""
+    return HTMLResponse(_templates().get_template("password.html").render(request_context=None, **values), status)
 
 
 def render_link_needed(status: int) -> HTMLResponse:

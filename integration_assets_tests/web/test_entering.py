@@ -43,10 +43,11 @@ def example(route: Route) -> str:
     return route.path
 
 
-def test_exactly_five_groups_of_routes_are_open(stranger: Client) -> None:
-    """Login, what machines ask, security.txt and the static files; every other route sends strangers away."""
+def test_exactly_six_groups_of_routes_are_open(stranger: Client) -> None:
+    """Login, password links, what machines ask, security.txt and static files; every other sends strangers away."""
     assert {route.path for route in OPEN} == {
         "/login",
+        "/password",
         "/health",
         "/ready",
         "/metrics",

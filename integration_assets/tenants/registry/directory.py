@@ -18,7 +18,7 @@ from integration_assets.tenants.registry.audit import Actor, Subject
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError, TakenError
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.keyring import AUDIT, Keyring
-from integration_assets.tenants.registry.login import end_sessions
+from integration_assets.tenants.registry.login import end_sessions, make_password_link, set_password
 from integration_assets.tenants.registry.models import DataKey, Tenant, User, new_id
 from integration_assets.tenants.registry.passwords import check_password, hash_password
 from integration_assets.tenants.registry.shared_portals import refuse_shared_portal
@@ -133,10 +133,15 @@ class Directory:
     def set_password(self, login: str, password: str) -> None:
         """Give a user another password and end all sessions of before."""
         row = self._user(login)
-        row.password_hash = hash_password(check_password(password, login=row.login))
-        self._session.flush()  # before sessions are ended: a login that waits for this row must find the new hash
-        end_sessions(self._session, row.id)
+        set_password(self._session, row, hash_password(check_password(password, login=row.login)))
         self._audit_user("user.change", row, ["password"])
+
+    def make_password_link(self, login: str) -> str:
+        """Make a link by which a user sets a password once, in the place of an earlier one; return its token."""
+        row = self._user(login)
+        token = make_password_link(self._session, row.id, now=datetime.now(UTC))
+        self._audit_user("user.password_link", row, ["password"])
+        return token
 
     def enable_user(self, login: str, *, enabled: bool) -> UserView:
         """Let a user in, or shut them out at once."""

@@ -15,8 +15,8 @@ from integration_assets.tenants.registry import audit
 from integration_assets.tenants.registry.audit import Actor, Subject
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.keyring import AUDIT
-from integration_assets.tenants.registry.models import LoginSession, Tenant, User
-from integration_assets.tenants.registry.passwords import fits, hash_password, is_outdated
+from integration_assets.tenants.registry.models import LoginSession, PasswordLink, Tenant, User
+from integration_assets.tenants.registry.passwords import check_password, fits, hash_password, is_outdated
 from integration_assets.tenants.registry.words import Role
 
 IDLE = timedelta(minutes=30)
@@ -175,6 +175,102 @@ def log_out(registry: Registry, token: str) -> None:
 def log_out_everywhere(registry: Registry, user_id: str) -> None:
     """End all sessions of a user."""
     registry.transact(lambda session: end_sessions(session, user_id))
+
+
+LINK_VALID = timedelta(hours=24)
+"""A link is handed over by mail or chat, and is to be read the next morning."""
+
+
+def change_password(registry: Registry, user_id: str, before: str, new: str, *, request_id: str | None = None) -> bool:
+    """Give a user who knows the password of before another one, and end all their sessions; False if they do not.
+
+    Raises:
+        FieldError: the new one cannot be a password.
+    """
+    with registry.session() as session:
+        user = session.get(User, user_id)
+        found = (user.password_hash, user.login) if user is not None else None
+    # Checked outside any transaction: it takes a fifth of a second, and others wait for the registry meanwhile.
+    if not fits(found[0] if found else None, before) or found is None:
+        registry.transact(lambda session: _note_password(registry, session, user_id, request_id, "refused"))
+        return False
+    hashed = hash_password(check_password(new, login=found[1]))
+
+    def work(session: Session) -> bool:
+        # Whoever got another password meanwhile, or was shut out, has to know that one.
+        user = _unchanged(session, user_id, found[0])
+        if user is not None:
+            set_password(session, user, hashed)
+        _note_password(registry, session, user_id, request_id, "ok" if user is not None else "refused")
+        return user is not None
+
+    return registry.transact(work)
+
+
+def open_password_link(registry: Registry, token: str, *, now: datetime | None = None) -> str | None:
+    """The login of the user a link is for; None if it was used, has expired, was replaced, or never was."""
+    with registry.session() as session:
+        user = _linked(session, token, now or datetime.now(UTC))
+        return user.login if user is not None else None
+
+
+def use_password_link(
+    registry: Registry, token: str, new: str, *, request_id: str | None = None, now: datetime | None = None
+) -> bool:
+    """Give the user of a link a password, end all their sessions, and the link; False if the link is none.
+
+    Raises:
+        FieldError: the new one cannot be a password; the link stays as it is.
+    """
+    now = now or datetime.now(UTC)
+    # First without the hash: what is no link costs next to nothing, however often it is tried.
+    login = open_password_link(registry, token, now=now)
+    if login is None:
+        return False
+    hashed = hash_password(check_password(new, login=login))
+
+    def work(session: Session) -> bool:
+        user = _linked(session, token, now, lock=True)
+        if user is None:  # of two who used it at once the other was first
+            return False
+        set_password(session, user, hashed)
+        _note_password(registry, session, user.id, request_id, "ok", "link")
+        return True
+
+    return registry.transact(work)
+
+
+def make_password_link(session: Session, user_id: str, *, now: datetime) -> str:
+    """Make the link of a user in the caller's transaction, in the place of an earlier one; return its token."""
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user_id))
+    session.add(PasswordLink(user_id=user_id, digest=_digest(token), expires_at=now + LINK_VALID))
+    return token
+
+
+def _linked(session: Session, token: str, now: datetime, *, lock: bool = False) -> User | None:
+    wanted = select(PasswordLink).where(PasswordLink.digest == _digest(token), PasswordLink.expires_at > now)
+    link = session.scalars(wanted.with_for_update() if lock else wanted).first()
+    user = session.get(User, link.user_id) if link is not None else None
+    # A link lets nobody in who was shut out since.
+    return user if user is not None and user.enabled else None
+
+
+def set_password(session: Session, user: User, hashed: str) -> None:
+    """Give a user another password, by its hash, and end their sessions and their link, in the caller's transaction."""
+    user.password_hash = hashed
+    session.flush()  # before sessions are ended: a login that waits for this row must find the new hash
+    end_sessions(session, user.id)
+    # Also after a change by the user: a link that is still on its way would open the account to whoever finds it.
+    session.execute(delete(PasswordLink).where(PasswordLink.user_id == user.id))
+
+
+def _note_password(
+    registry: Registry, session: Session, user_id: str, request_id: str | None, result: str, by: str = "form"
+) -> None:
+    user = session.get(User, user_id)
+    who = Actor(user.login if user is not None and by == "form" else "somebody with a password link", request_id)
+    _audit(registry, session, who, "user.password", user, result)
 
 
 def end_sessions(session: Session, user_id: str) -> None:

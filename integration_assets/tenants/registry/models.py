@@ -183,6 +183,18 @@ class LoginSession(Base):
     authenticated_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
+class PasswordLink(Base):
+    """A link by which a user sets a password, once. `digest` is the SHA-256 of its token, which is nowhere kept."""
+
+    __tablename__ = "password_links"
+
+    user_id: Mapped[str] = mapped_column(
+        String(ID_LENGTH), ForeignKey("users.id", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[str] = mapped_column(String(64), unique=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
 class RunRequest(Base):
     """A run that somebody asked for on the pages; a tenant has at most one that has not ended.
 
