@@ -21,6 +21,7 @@ from integration_assets.config import Environment
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import EndState, PermanentError
 from integration_assets.reporting.advice import TODO, release_command
+from integration_assets.reporting.company_sections import CompanySections, read_company_sections
 from integration_assets.reporting.deals import DealAtStake, read_deals
 from integration_assets.reporting.exports import is_web_address
 from integration_assets.reporting.insights import CrmPages, read_crm_pages
@@ -99,6 +100,7 @@ class Ranking(msgspec.Struct, frozen=True):
     trend: str | None
     merged: list[str]
     crm: CrmPages
+    companies_view: CompanySections
 
 
 class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -146,6 +148,7 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
         trend=arr_trend(connection),
         merged=merged_lines(read_merged(connection, (one.request_id for one in requests))),
         crm=read_crm_pages(connection),
+        companies_view=read_company_sections(connection, as_of),
     )
 
 

@@ -86,7 +86,7 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
             'https://feedback.example/r' || i AS url,
             if(i < 7, 'https://crm.example/record/' || i, NULL) AS crm_url, 0 AS unresolved_votes,
             TIMESTAMP '2026-02-01' + i * INTERVAL 1 DAY AS created_at,
-            TIMESTAMP '2026-02-20' + i * INTERVAL 1 DAY AS last_vote_at
+            TIMESTAMP '2026-02-20' + i * INTERVAL 1 DAY AS last_vote_at, NULL::TIMESTAMP AS status_changed_at
         FROM range(1, 8) AS t (i);
         CREATE TABLE ranked.merged_requests AS
         FROM (VALUES
@@ -105,6 +105,13 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         ALTER TABLE ranked.companies ADD COLUMN lifecycle_stage VARCHAR;
         ALTER TABLE ranked.companies ADD COLUMN company_name VARCHAR;
         ALTER TABLE ranked.companies ADD COLUMN domain VARCHAR;
+        ALTER TABLE ranked.companies ADD COLUMN requests BIGINT DEFAULT 7;
+        ALTER TABLE ranked.companies ADD COLUMN open_requests BIGINT DEFAULT 6;
+        ALTER TABLE ranked.companies ADD COLUMN shipped_requests BIGINT DEFAULT 0;
+        ALTER TABLE ranked.companies ADD COLUMN last_vote_at TIMESTAMP;
+        ALTER TABLE ranked.companies ADD COLUMN crm_url VARCHAR DEFAULT 'https://crm.example/company/1';
+        CREATE TABLE ranked.company_requests AS
+        SELECT 'c1' AS company_id, request_id, 2 AS votes, last_vote_at FROM ranked.feature_requests;
         CREATE TABLE resolved.arr_without_rate AS
         FROM (VALUES
             ('c3', 'crm', 'EUR', 1200000::DECIMAL(38, 2), FALSE), ('c4', 'crm', 'EUR', 34567.80, FALSE),

@@ -132,9 +132,10 @@ def test_hostile_titles_are_words(summary, ranking):
     html = render_report(ReportFacts(summary=summary, mode="sync"), ranking)
     found = Page(html)
     assert {"script", "img", "iframe", "link", "object"}.isdisjoint(found.tags)
-    places = [place for place in range(1, 7) if place != 3]
+    # Of the ranking, and the highest five of the company that voted for all.
+    places = [1, 2, 3, 4, 5, 6]
     known = {f"https://feedback.example/r{place}" for place in places}
-    known |= {f"https://crm.example/record/{place}" for place in places}
+    known |= {f"https://crm.example/record/{place}" for place in places} | {"https://crm.example/company/1"}
     assert set(found.addresses) == known | {'https://"onx'}
     assert '<script>alert(1)</script> <img src=x onerror=y> =HYPERLINK("http://evil.example")' in found.text
     assert "acme.example" not in html
@@ -199,8 +200,8 @@ def test_another_runs_ranking_is_called_that(summary, ranking):
     """Nobody takes yesterday's numbers for today's."""
     stale = page(summary, ranking, stale=True).text
     assert "ranking of another run" in stale
-    # Each part that can be read alone says so again: the table, the movers, and the votes without a company.
-    assert stale.count("As of 2026-03-01 11:30 UTC, of another run.") == 3
+    # Each part that can be read alone says so again: the table, the companies, the movers, and the lost votes.
+    assert stale.count("As of 2026-03-01 11:30 UTC, of another run.") == 4
     assert "another run" not in page(summary, ranking).text
 
 
