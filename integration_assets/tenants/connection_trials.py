@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from pydantic import SecretStr
 
 from integration_assets.config import Environment, Settings
 from integration_assets.connectors.calls import CallCounter
@@ -22,9 +24,16 @@ from integration_assets.tenants.address_policies import guard_for
 from integration_assets.tenants.integrations import crm_for, feedback_for, internal_for
 from integration_assets.tenants.outcomes import MEANINGS, PATIENCE_SECONDS, Outcome
 from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.changes import NewInternal
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.repository import tenant_repository
-from integration_assets.tenants.registry.views import OpenedInternal, OpenedThirdParty, TenantView
+from integration_assets.tenants.registry.views import (
+    InternalView,
+    OpenedInternal,
+    OpenedThirdParty,
+    SecretView,
+    TenantView,
+)
 from integration_assets.tenants.registry.words import AuthFlow, Provider, Scope
 from integration_assets.tenants.settings import built_settings
 
@@ -109,6 +118,38 @@ async def preview_internal(
     found: list[Preview] = []
     attempt = _ask_internal(settings, tenant, OpenedInternal(changed, opened.secret), rows=rows, found=found)
     outcome = await _not_too_soon(_outcome_of(attempt))
+    return outcome, found[0] if found else None
+
+
+async def preview_unsaved(
+    settings: Settings, tenant: TenantView, new: NewInternal, *, rows: int = 20
+) -> tuple[Outcome, Preview | None]:
+    """As `preview_internal`, of a system that is not stored. Whoever calls has checked it as one that is to be.
+
+    Raises:
+        DescriptionError: something of the endpoints or mappings cannot be used; names the field.
+    """
+    now = datetime.now(UTC)
+    view = InternalView(
+        id="",
+        name=new.name,
+        base_url=new.base_url,
+        auth_flow=new.auth_flow,
+        auth=dict(new.auth),
+        secret=SecretView(new.secret is not None, None, None, None, None, None, never_expires=False),
+        endpoints=[dict(one) for one in new.endpoints],
+        mappings=dict(new.mappings),
+        enabled=False,
+        created_at=now,
+        updated_at=now,
+        last_ok_at=None,
+        last_error=None,
+        last_error_at=None,
+    )
+    describe(view.endpoints, view.mappings)
+    found: list[Preview] = []
+    opened = OpenedInternal(view, SecretStr(new.secret) if new.secret else None)
+    outcome = await _not_too_soon(_outcome_of(_ask_internal(settings, tenant, opened, rows=rows, found=found)))
     return outcome, found[0] if found else None
 
 

@@ -1,4 +1,7 @@
-"""Connection tests and previews: with the address and the secret that are stored, never with what was sent along."""
+"""Connection tests and previews: with the address and the secret that are stored.
+
+What is sent along is asked in one place only, the preview of a system that is to be added.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,14 @@ from integration_assets.tenants.connection_trials import (
     check_internal_connection,
     check_third_party_connection,
     preview_internal,
+    preview_unsaved,
 )
 from integration_assets.tenants.outcomes import MEANINGS, Outcome
-from integration_assets.tenants.registry.changes import FieldError
+from integration_assets.tenants.registry.changes import FieldError, NewInternal
 from integration_assets.web.attempt_limits import TooManyAttemptsError
+from integration_assets.web.audit_notes import note
 from integration_assets.web.field_checks import record_id
+from integration_assets.web.integration_changes import check_new_internal
 from integration_assets.web.problems import Problem
 from integration_assets.web.request_context import RequestContext
 
@@ -73,6 +79,21 @@ def preview(
         rows=PREVIEWED,
     )
     outcome, rows = run_counted(context, attempt)
+    return _said(outcome), rows
+
+
+def preview_new(context: RequestContext, new: NewInternal, wrong: Mapping[str, str]) -> tuple[Said, Preview | None]:
+    """The first rows of an internal system that is not stored, checked as one that is to be.
+
+    What was typed is asked, as it would be a moment later if it were stored: by the same guard, counted alike, and
+    noted in the audit trail.
+
+    Raises:
+        Problem: fields cannot be accepted, or too many tests within a minute.
+    """
+    check_new_internal(context, new, wrong)
+    note(context, "internal.preview", ["base_url", "secret"] if new.secret else ["base_url"])
+    outcome, rows = run_counted(context, preview_unsaved(context.settings, context.own, new, rows=PREVIEWED))
     return _said(outcome), rows
 
 

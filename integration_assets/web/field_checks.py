@@ -8,7 +8,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 from integration_assets.config import Settings
-from integration_assets.connectors.internal.description import MOST_ENDPOINTS, DescriptionError, describe
+from integration_assets.connectors.internal.description import (
+    MOST_ENDPOINTS,
+    DescriptionError,
+    describe,
+    wrong_mappings,
+)
 from integration_assets.tenants.address_policies import check_internal_urls, check_third_party_url
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError, check_secret, check_url
 from integration_assets.tenants.registry.providers import (
@@ -123,9 +128,10 @@ _SOUND_AUTH = {
 
 
 def description_checks(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping[str, Any]) -> list[Check]:
-    """Checks of what is asked of an internal system, and of what its answers mean: one per endpoint, one for the rest.
+    """Checks of what is asked of an internal system, and of what its answers mean.
 
-    The first line of a description is no use without the others, so each is looked at beside sound ones.
+    One per endpoint and one per wrong mapping. The first line of a description is no use without the others, so each is
+    looked at beside sound ones.
     """
 
     def described(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping[str, Any], number: int | None) -> None:
@@ -136,18 +142,24 @@ def description_checks(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping
             field = error.field if number is None else error.field.replace("endpoints.0", f"endpoints.{number}", 1)
             raise FieldError(field, error.reason) from None
 
+    def raising(error: FieldError) -> Check:
+        def check() -> None:
+            raise error
+
+        return check
+
     def one(number: int, endpoint: Mapping[str, Any]) -> Check:
         return lambda: described([endpoint], _SOUND_MAPPINGS, number)
 
     checks = [one(number, endpoint) for number, endpoint in enumerate(endpoints)]
-    checks.append(lambda: described(_SOUND_ENDPOINTS, mappings, None))
+    # All that is wrong with them, not the first alone: each message stands beside its own field.
+    checks += [raising(FieldError(error.field, error.reason)) for error in wrong_mappings(mappings)]
     # Only the number is wrong then, which no endpoint by itself can say.
     if not 1 <= len(endpoints) <= MOST_ENDPOINTS:
         checks.append(lambda: described(endpoints, _SOUND_MAPPINGS, None))
     return checks
 
 
-_SOUND_ENDPOINTS = ({"path": "/"},)
 _SOUND_MAPPINGS = {"row_id": "id", "domain": "domain", "arr": "arr"}
 
 

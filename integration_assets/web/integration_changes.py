@@ -88,6 +88,17 @@ def add_internal(context: RequestContext, new: NewInternal, wrong: Wrong = None)
         Problem: fields cannot be accepted; each has its message.
         TakenError: there is one of this name.
     """
+    check_new_internal(context, new, wrong)
+    with tenant_repository(context.registry, context.own.id, context.actor) as repository:
+        return repository.add_internal(new)
+
+
+def check_new_internal(context: RequestContext, new: NewInternal, wrong: Wrong = None) -> None:
+    """See that an internal system could be made; its secret is kept out of every text from here on.
+
+    Raises:
+        Problem: fields cannot be accepted; each has its message.
+    """
     field_checks.refuse_wrong(
         [
             *field_checks.internal_address_checks(context.settings, context.own.slug, new.base_url),
@@ -100,8 +111,6 @@ def add_internal(context: RequestContext, new: NewInternal, wrong: Wrong = None)
         wrong,
     )
     _hide(new.secret)
-    with tenant_repository(context.registry, context.own.id, context.actor) as repository:
-        return repository.add_internal(new)
 
 
 def change_internal(

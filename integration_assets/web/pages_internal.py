@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from starlette.responses import Response
 
-from integration_assets.connectors.internal.description import FIELDS, Paging
+from integration_assets.connectors.internal.description import FIELDS, Paging, Period, Unit
+from integration_assets.connectors.internal.presets import PRESETS
 from integration_assets.errors import IntegrationError
 from integration_assets.tenants.outcomes import MEANINGS
 from integration_assets.tenants.outcomes import Outcome as Tried
@@ -51,9 +52,19 @@ MAPPED: Mapping[str, tuple[str, str]] = {
     "row_id": ("Row id", "What makes a row unique."),
     "company_id": ("Company id", "The id of the company in the CRM. This or the domain is needed."),
     "domain": ("Domain", "The company's domain."),
-    "arr": ("ARR", "Yearly recurring revenue, a number."),
+    "arr": ("ARR", "Recurring revenue, a number; below, what it is in, and for which period."),
     "currency": ("Currency", "Three letters, as in EUR."),
 }
+UNITS: Mapping[Unit, str] = {
+    Unit.WHOLE: "the currency itself (1,200.50)",
+    Unit.CENTS: "cents, or its smallest unit (120050)",
+}
+FIGURE_PERIODS: Mapping[Period, str] = {
+    Period.YEAR: "a year",
+    Period.QUARTER: "a quarter",
+    Period.MONTH: "a month",
+}
+FIGURE = {"mappings.arr.unit": "The figure is in", "mappings.arr.period": "It is for"}
 LABELS: Mapping[str, str] = {
     "name": "Name",
     "base_url": "Address",
@@ -80,6 +91,7 @@ ENDPOINT_LABELS: Mapping[str, str] = {
     "more": "Where it says that there is more",
     "params": "Further parameters",
 }
+ENTER_AGAIN = "The secret was used for the preview and is not kept: enter it again to add the system."
 PLAIN_FIELDS = ("path", "method", "items", "paging", "size_param", "position_param", "next", "more")
 NUMBERS = ("page_size", "first_page")
 MOST_ENDPOINT_FORMS = 10
@@ -91,8 +103,13 @@ def overview(context: RequestContext) -> Response:
 
 
 def new(context: RequestContext) -> Response:
-    """An empty form."""
-    return _form(context, None, {"auth_flow": AuthFlow.BEARER.value, "endpoints.0.method": "GET"}, {})
+    """An empty form, or one that is filled for a billing system."""
+    preset = PRESETS.get(context.query("preset"))
+    if preset is None:
+        return _form(context, None, {"auth_flow": AuthFlow.BEARER.value, "endpoints.0.method": "GET"}, {})
+    values = {"name": preset.label, "base_url": preset.base_url, "auth_flow": preset.auth_flow}
+    values |= _described_values([preset.endpoint], preset.mappings)
+    return _form(context, None, values, {}, hints=preset.hints)
 
 
 def create(context: RequestContext) -> Response:
@@ -179,6 +196,18 @@ def preview(context: RequestContext) -> Response:
     return _form(context, view, typed(context.form), {}, tested=said, preview=rows)
 
 
+def preview_new(context: RequestContext) -> Response:
+    """The first rows of a system that is not saved yet; nothing is saved, and the secret is not kept."""
+    errors: dict[str, str] = {}
+    try:
+        values = _described(context.form, errors)
+        wanted = NewInternal(secret=context.form.raw("secret") or None, **values)
+        said, rows = connection_tests.preview_new(context, wanted, errors)
+    except (Problem, IntegrationError) as error:
+        return _again(context, None, error)
+    return _form(context, None, typed(context.form), {}, tested=said, preview=rows, hints=(ENTER_AGAIN,))
+
+
 def ask_delete(context: RequestContext) -> Response:
     """Ask before deleting."""
     view = integration_changes.internal(context, context.path("record_id"))
@@ -253,8 +282,12 @@ def _mappings(form: Form) -> dict[str, Any]:
     mappings: dict[str, Any] = {}
     for name in FIELDS:
         path, default = form.text(f"mappings.{name}"), form.text(f"mappings.{name}.default")
-        if default:
-            mappings[name] = {"path": path or None, "default": default}
+        usual = {"unit": Unit.WHOLE.value, "period": Period.YEAR.value}
+        made_of = {part: form.text(f"mappings.{name}.{part}") or usual[part] for part in usual}
+        # The usual choices are left out, as they are where nobody has chosen.
+        made_of = {part: chosen for part, chosen in made_of.items() if chosen != usual[part]}
+        if default or (made_of and path):
+            mappings[name] = {"path": path or None, **({"default": default} if default else {}), **made_of}
         elif path:
             mappings[name] = path
     return mappings
@@ -268,14 +301,22 @@ def _values(view: InternalView) -> dict[str, str]:
         **flat("auth", view.auth),
         **shown_expiry(view.secret),
     }
-    for number, endpoint in enumerate(view.endpoints):
+    return values | _described_values(view.endpoints, view.mappings)
+
+
+def _described_values(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping[str, Any]) -> dict[str, str]:
+    """Endpoints and mappings as the fields of the form."""
+    values: dict[str, str] = {}
+    for number, endpoint in enumerate(endpoints):
         params = endpoint.get("params") or {}
         shown = {**endpoint, "params": "\n".join(f"{name}={value}" for name, value in params.items())}
         values |= flat(f"endpoints.{number}", shown)
-    for name, mapping in view.mappings.items():
+    for name, mapping in mappings.items():
         if isinstance(mapping, Mapping):
             values[f"mappings.{name}"] = str(mapping.get("path") or "")
-            values[f"mappings.{name}.default"] = str(mapping.get("default") or "")
+            values |= {
+                f"mappings.{name}.{part}": str(mapping.get(part) or "") for part in ("default", "unit", "period")
+            }
         else:
             values[f"mappings.{name}"] = str(mapping)
     return values
@@ -290,7 +331,7 @@ def _labels(*, rotating: bool) -> dict[str, str]:
     }
     mapped = {f"mappings.{name}": label for name, (label, _) in MAPPED.items()}
     otherwise = {f"{field}.default": f"{label}, otherwise" for field, label in mapped.items()}
-    return {**LABELS, **endpoints, **mapped, **otherwise, **({"secret": "New secret"} if rotating else {})}
+    return {**LABELS, **FIGURE, **endpoints, **mapped, **otherwise, **({"secret": "New secret"} if rotating else {})}
 
 
 def _again(
@@ -323,14 +364,23 @@ def _form(
         status,
         view=view,
         values=Form(dict(values)),
-        errors=by_labels(errors, labels),
+        # In messages a field may stand by its short name.
+        errors=by_labels(errors, {**labels, **{name: f"“{label}”" for name, (label, _) in MAPPED.items()}}),
         labels=labels,
         endpoint_labels=ENDPOINT_LABELS,
         rotating=rotating,
         flows=FLOWS,
         pagings=PAGINGS,
         mapped=MAPPED,
+        units=UNITS,
+        periods=FIGURE_PERIODS,
+        presets=PRESETS,
         endpoints=min(max(numbers, default=-1) + 2, MOST_ENDPOINT_FORMS),
         title=view.name if view else "Add an internal system",
-        **{"tested": (outcome, MEANINGS[Tried(outcome)]) if outcome in list(Tried) else None, "preview": None, **more},
+        **{
+            "tested": (outcome, MEANINGS[Tried(outcome)]) if outcome in list(Tried) else None,
+            "preview": None,
+            "hints": (),
+            **more,
+        },
     )

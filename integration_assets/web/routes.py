@@ -110,6 +110,7 @@ _INTERNAL_SYSTEMS: tuple[Route, ...] = (
     _get(_INTERNAL, page(pages_internal.overview)),
     _get(f"{_INTERNAL}/new", page(pages_internal.new)),
     _post(f"{_INTERNAL}/new", form(pages_internal.create)),
+    _post(f"{_INTERNAL}/new/preview", form(pages_internal.preview_new)),
     _get(f"{_INTERNAL}/{{record_id}}", page(pages_internal.edit)),
     _post(f"{_INTERNAL}/{{record_id}}", form(pages_internal.save)),
     _post(f"{_INTERNAL}/{{record_id}}/rotate", form(pages_internal.rotate)),

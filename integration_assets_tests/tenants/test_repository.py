@@ -256,7 +256,6 @@ def test_another_flow_or_token_url_needs_the_secret_again(registry: Registry) ->
 def test_a_flow_gets_its_fields_and_no_others(sqlite_registry: Registry) -> None:
     """What a flow needs is asked for by name; what it does not know is refused; header names cannot smuggle."""
     for flow, auth, field in (
-        (AuthFlow.BASIC, {}, "auth.username"),
         (AuthFlow.BASIC, {"username": "a:b"}, "auth.username"),
         (AuthFlow.HEADER, {"header_name": "X-Key\r\nHost: y"}, "auth.header_name"),
         (AuthFlow.HEADER, {"header_name": "Host"}, "auth.header_name"),

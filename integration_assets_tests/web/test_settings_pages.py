@@ -202,3 +202,52 @@ def test_an_operator_chooses_a_tenant_and_an_admin_cannot(pages: Served, ann: Cl
     assert ann.get("/tenants").status_code == 404
     assert ann.post("/tenants", {"tenant": "globex"}).status_code == 404
     ann.http.cookies.delete("tenant")
+
+
+def test_every_wrong_mapping_is_named_at_once_by_its_label(pages: Served, ann: Client) -> None:
+    """Also by a preview of what is not saved yet, which saves nothing."""
+    wrong = {
+        "name": "Wrong",
+        "base_url": "https://billing.example.com",
+        "auth_flow": "bearer",
+        "secret": "a-token-of-billing",
+        "endpoints.0.path": "/v1/accounts",
+        "mappings.row_id": "a..b",
+        "mappings.arr.unit": "cents",
+    }
+    for path in ("/settings/internal/new", "/settings/internal/new/preview"):
+        answer = ann.post(path, wrong)
+        assert answer.status_code == 400
+        listed = answer.text.split('role="alert"')[1].split("</ul>")[0]
+        assert [label in listed for label in ("Row id", "ARR", "Domain", "“Company id”")] == [True] * 4
+        assert "company_id" not in listed
+        assert "a-token-of-billing" not in answer.text
+    assert ann.call("GET", "/api/internal-integrations").json() == []
+
+
+def test_a_preset_fills_the_form_and_what_is_chosen_comes_back(pages: Served, ann: Client) -> None:
+    """The figure of Chargebee is in cents, for a month; saved, it is shown as it was chosen."""
+    page = ann.get("/settings/internal/new?preset=chargebee").text
+    assert 'value="/api/v2/subscriptions"' in page
+    assert '<option value="cents" selected>' in page
+    assert '<option value="month" selected>' in page
+    assert "user name stays empty" in page
+    sent = {
+        "name": "Billing in cents",
+        "base_url": "https://acme.chargebee.com",
+        "auth_flow": "basic",
+        "secret": "test_0123456789abcdef",
+        "endpoints.0.path": "/api/v2/subscriptions",
+        "mappings.row_id": "subscription.id",
+        "mappings.domain": "customer.email",
+        "mappings.arr": "subscription.mrr",
+        "mappings.arr.unit": "cents",
+        "mappings.arr.period": "month",
+    }
+    saved = ann.post("/settings/internal/new", sent)
+    assert saved.status_code == 303
+    [view] = ann.call("GET", "/api/internal-integrations").json()
+    assert view["mappings"]["arr"] == {"path": "subscription.mrr", "unit": "cents", "period": "month"}
+    again = ann.get(f"/settings/internal/{view['id']}").text
+    assert '<option value="cents" selected>' in again
+    assert ann.post(f"/settings/internal/{view['id']}/delete").status_code == 303

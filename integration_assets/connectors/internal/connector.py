@@ -146,7 +146,13 @@ class InternalSystem:
 
     def _page(self, rows: Sequence[Any], read: int, endpoint: Endpoint) -> Page[InternalAccount]:
         made = [
-            account(row, self._description.mappings, place=f"row {number} of {endpoint.path}")
+            account(
+                row,
+                self._description.mappings,
+                place=f"row {number} of {endpoint.path}",
+                unit=self._description.unit,
+                period=self._description.period,
+            )
             # Counted over all pages: it names a row that has no usable id.
             for number, row in enumerate(rows, read + 1)
         ]

@@ -3,6 +3,8 @@
 endpoints = [{"path": "/v1/accounts", "items": "data", "paging": "page", "size_param": "per_page"}]
 mappings = {"row_id": "id", "domain": "customer.domains[0]", "arr": "subscription.arr",
             "currency": {"path": "subscription.currency", "default": "USD"}}
+
+`"arr": {"path": "mrr", "unit": "cents", "period": "month"}` is a figure in cents, for a month.
 """
 
 from __future__ import annotations
@@ -75,18 +77,46 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return f"{self.method} {self.path}"
 
 
+class Unit(StrEnum):
+    """Unit of a figure: the currency itself, or its smallest unit, of which a dollar has a hundred and a yen one."""
+
+    WHOLE = "whole"
+    CENTS = "cents"
+
+
+class Period(StrEnum):
+    """Period that a figure is for."""
+
+    YEAR = "year"
+    QUARTER = "quarter"
+    MONTH = "month"
+
+
+PERIODS_OF_A_YEAR: Mapping[Period, int] = {Period.YEAR: 1, Period.QUARTER: 4, Period.MONTH: 12}
+
+
 class FieldMapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The path of a canonical field in a row (None: nowhere), and its value when nothing stands there."""
+    """The path of a canonical field in a row (None: nowhere), and its value when nothing stands there.
+
+    `unit` and `period` say what the figure `arr` is in, and what it is for.
+    """
 
     path: str | None = None
     default: str | None = None
+    unit: Unit = Unit.WHOLE
+    period: Period = Period.YEAR
 
 
 class Description(msgspec.Struct, frozen=True):
-    """A whole configuration, checked: endpoints, and for each mapped field its path and default."""
+    """A whole configuration, checked: endpoints, for each mapped field its path and default, and what ARR is made of.
+
+    `unit` and `period` are those of the figure that becomes ARR.
+    """
 
     endpoints: tuple[Endpoint, ...]
     mappings: dict[str, tuple[Path | None, str | None]]
+    unit: Unit = Unit.WHOLE
+    period: Period = Period.YEAR
 
 
 class DescriptionError(ConfigurationError):
@@ -106,8 +136,13 @@ def describe(endpoints: Sequence[Mapping[str, Any]], mappings: Mapping[str, Any]
     """
     if not 1 <= len(endpoints) <= MOST_ENDPOINTS:
         raise DescriptionError("endpoints", f"must be 1 to {MOST_ENDPOINTS}")
+    described = tuple(_endpoint(f"endpoints.{number}", one) for number, one in enumerate(endpoints))
+    checked = _mappings(mappings)
     return Description(
-        tuple(_endpoint(f"endpoints.{number}", one) for number, one in enumerate(endpoints)), _mappings(mappings)
+        described,
+        {name: (None if one.path is None else parse_path(one.path), one.default) for name, one in checked.items()},
+        checked["arr"].unit,
+        checked["arr"].period,
     )
 
 
@@ -150,33 +185,64 @@ def _check_params(field: str, endpoint: Endpoint) -> None:
         raise DescriptionError(f"{field}.params", f"must be text of at most {LONGEST_TEXT} printable characters")
 
 
-def _mappings(values: Mapping[str, Any]) -> dict[str, tuple[Path | None, str | None]]:
-    checked: dict[str, tuple[Path | None, str | None]] = {}
-    for name, value in values.items():
-        if name not in FIELDS:
-            raise DescriptionError(f"mappings.{name:.40}", f"there is no such field: use {', '.join(FIELDS)}")
-        # An empty field of the form is one that is not mapped.
-        if value in (None, "", {}):
-            continue
-        checked[name] = _mapping(f"mappings.{name}", value)
-    for name in REQUIRED:
-        if name not in checked or checked[name][0] is None:
-            raise DescriptionError(f"mappings.{name}", "must say where it stands in a row")
-    if not {"company_id", "domain"} & checked.keys():
-        raise DescriptionError("mappings.domain", "must be mapped, or company_id: each row has to lead to a company")
+def _mappings(values: Mapping[str, Any]) -> dict[str, FieldMapping]:
+    checked, wrong = _checked_mappings(values)
+    if wrong:
+        raise wrong[0]
     return checked
 
 
-def _mapping(field: str, value: Any) -> tuple[Path | None, str | None]:
+def wrong_mappings(values: Mapping[str, Any]) -> list[DescriptionError]:
+    """Everything about the mappings that cannot be used, each with its field, so that all is told at once."""
+    return _checked_mappings(values)[1]
+
+
+def _checked_mappings(values: Mapping[str, Any]) -> tuple[dict[str, FieldMapping], list[DescriptionError]]:
+    checked: dict[str, FieldMapping] = {}
+    wrong: list[DescriptionError] = []
+    for name, value in values.items():
+        # An empty field of the form is one that is not mapped.
+        if value in (None, "", {}):
+            continue
+        try:
+            checked[name] = _mapping(name, value)
+        except DescriptionError as error:
+            wrong.append(error)
+    # What was typed and is wrong has its own message; that it is missing as well would only follow from it.
+    named = {error.field for error in wrong}
+    wrong += [
+        DescriptionError(f"mappings.{name}", "must say where it stands in a row")
+        for name in REQUIRED
+        if f"mappings.{name}" not in named and (name not in checked or checked[name].path is None)
+    ]
+    leads = {"company_id", "domain"}
+    if not leads & checked.keys() and not {f"mappings.{name}" for name in leads} & named:
+        reason = "must be mapped, or company_id: each row has to lead to a company"
+        wrong.append(DescriptionError("mappings.domain", reason))
+    return checked, wrong
+
+
+def _mapping(name: str, value: Any) -> FieldMapping:
+    field = f"mappings.{name:.40}"
+    if name not in FIELDS:
+        raise DescriptionError(field, f"there is no such field: use {', '.join(FIELDS)}")
     try:
         mapping = FieldMapping(value) if isinstance(value, str) else msgspec.convert(value, FieldMapping)
-    except msgspec.ValidationError:
+    except msgspec.ValidationError as error:
+        which = next((part for part in ("unit", "period") if f"$.{part}" in str(error)), None)
+        if which is not None:
+            choices = ", ".join(Unit if which == "unit" else Period)
+            raise DescriptionError(f"{field}.{which}", f"must be one of {choices}") from None
         raise DescriptionError(field, "must be a path, or a path and a default") from None
+    if name != "arr" and (mapping.unit, mapping.period) != (Unit.WHOLE, Period.YEAR):
+        raise DescriptionError(field, "only arr has a unit and a period")
     if mapping.default is not None and (len(mapping.default) > LONGEST_TEXT or not mapping.default.isprintable()):
         raise DescriptionError(field, f"the default must be at most {LONGEST_TEXT} printable characters")
     if mapping.path is None and mapping.default is None:
         raise DescriptionError(field, "must be a path, or a path and a default")
-    return (None if mapping.path is None else _parsed(field, mapping.path)), mapping.default
+    if mapping.path is not None:
+        _parsed(field, mapping.path)
+    return mapping
 
 
 def _parsed(field: str, text: str) -> Path:

@@ -48,7 +48,9 @@ def fixed_headers(flow: Flow, auth: Mapping[str, str], secret: SecretStr | None)
         return {}
     value = needed(secret).get_secret_value()
     if flow is Flow.BASIC:
-        return {"authorization": SecretStr(_basic(auth["username"], value))}
+        # Without a user name the secret takes its place, and there is no password: so billing systems take their keys.
+        name, password = (auth["username"], value) if auth.get("username") else (value, "")
+        return {"authorization": SecretStr(_basic(name, password))}
     if flow is Flow.BEARER:
         return {"authorization": SecretStr(f"Bearer {value}")}
     return {auth["header_name"]: SecretStr(value)}

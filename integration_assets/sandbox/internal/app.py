@@ -7,6 +7,13 @@
 | `GET /v1/offset?offset=&limit=` | offset; `{"accounts": […], "has_more": true}` |
 | `POST /v1/search` `{"cursor": …, "limit": …}` | cursor in the body; `{"result": {"items": […], "next": "…"}}` |
 | `GET /v1/links?limit=` | `{"items": […], "links": {"next": "/v1/links?…"}}` |
+
+And as two billing systems list theirs, whose key is the user name of HTTP Basic, without a password:
+
+| endpoint | paging |
+|---|---|
+| `GET /api/v2/subscriptions?limit=&offset=` | `{"list": [{"subscription": …, "customer": …}], "next_offset": "…"}` |
+| `GET /v1/customers?per_page=&cursor=` | `{"entries": […], "cursor": "…", "has_more": true}` |
 """
 
 from __future__ import annotations
@@ -66,6 +73,8 @@ def billing_lookalike(billing: Billing, latency: Callable[[LoggedRequest], float
             route("/v1/all", "GET", lambda _request, _: billing.accounts),
             route("/v1/offset", "GET", lambda request, _: _by_offset(billing, request)),
             route("/v1/search", "POST", lambda _, body: _by_cursor(billing, body)),
+            route("/api/v2/subscriptions", "GET", lambda request, _: _as_subscriptions(billing, request)),
+            route("/v1/customers", "GET", lambda request, _: _as_customers(billing, request)),
             route("/v1/links", "GET", lambda request, _: _by_link(billing, request)),
         ]
     )
@@ -86,6 +95,7 @@ def _authorised(billing: Billing, request: Request) -> None:
         billing.public
         or (scheme.lower() == "bearer" and billing.knows(value))
         or (scheme.lower() == "basic" and _same(_decoded(value), f"{billing.username}:{billing.password}"))
+        or (scheme.lower() == "basic" and _same(_decoded(value), f"{billing.key}:"))
         or _same(request.headers.get(billing.key_header, ""), billing.key)
     )
     if not known:
@@ -152,6 +162,23 @@ def _by_link(billing: Billing, request: Request) -> dict[str, Any]:
     start, rows, left = _after(billing, request.query_params.get("after"), size)
     following = urlencode({"limit": size, "after": f"c{start + len(rows)}"})
     return {"items": rows, "links": {"next": f"/v1/links?{following}" if left else None}}
+
+
+def _as_subscriptions(billing: Billing, request: Request) -> dict[str, Any]:
+    if request.query_params.get("status[in]") != '["active","non_renewing"]':
+        raise _RefusedError(400, "only active and non-renewing subscriptions are asked for")
+    start, rows, left = _after(
+        billing, request.query_params.get("offset"), _size(billing, request.query_params.get("limit"))
+    )
+    # The last page has no such key at all.
+    return {"list": rows, **({"next_offset": f"c{start + len(rows)}"} if left else {})}
+
+
+def _as_customers(billing: Billing, request: Request) -> dict[str, Any]:
+    start, rows, left = _after(
+        billing, request.query_params.get("cursor"), _size(billing, request.query_params.get("per_page"))
+    )
+    return {"entries": rows, "cursor": f"c{start + len(rows)}", "has_more": left}
 
 
 def _after(billing: Billing, cursor: Any, size: int) -> tuple[int, list[dict[str, Any]], bool]:

@@ -27,12 +27,15 @@ SECRET_NAMES: Mapping[AuthFlow, str] = {
 
 _REQUIRED: Mapping[AuthFlow, tuple[str, ...]] = {
     AuthFlow.NONE: (),
-    AuthFlow.BASIC: ("username",),
+    AuthFlow.BASIC: (),
     AuthFlow.HEADER: ("header_name",),
     AuthFlow.BEARER: (),
     AuthFlow.OAUTH2: ("token_url", "client_id"),
 }
-_OPTIONAL: Mapping[AuthFlow, tuple[str, ...]] = {AuthFlow.OAUTH2: ("scope", "audience", "credentials_in")}
+_OPTIONAL: Mapping[AuthFlow, tuple[str, ...]] = {
+    AuthFlow.BASIC: ("username",),
+    AuthFlow.OAUTH2: ("scope", "audience", "credentials_in"),
+}
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _FORBIDDEN_HEADERS = frozenset(
     {"connection", "content-length", "content-type", "cookie", "expect", "host", "te", "trailer", "transfer-encoding"}
