@@ -562,7 +562,7 @@ class Automation(BaseSettings):
 
     `automation` switches schedules and sensors on from the start; else somebody does, once, in the Dagster UI. Every
     tenant is synced once in `sync_minutes`, and its feedback system asked for changes once in `ask_minutes`. Runs stay
-    in Dagster's records for `keep_runs_days`.
+    in Dagster's records for `keep_runs_days`, and so do quarantined records in the staging store.
     """
 
     model_config = SettingsConfigDict(env_ignore_empty=True, frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
@@ -55,6 +55,13 @@ def read_or_empty(path: Path, kind: type[Kept]) -> Kept:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (FileNotFoundError, msgspec.MsgspecError):
         return kind()
+
+
+def remove_oldest(folder: Path, pattern: str, keep: int) -> None:
+    """Remove files of a folder that fit a pattern, the oldest first, until so many are left."""
+    with suppress(OSError):  # another run may be tidying up as well; what is left over now goes next time
+        for old in sorted(folder.glob(pattern), key=lambda one: one.stat().st_mtime, reverse=True)[keep:]:
+            old.unlink()
 
 
 def write_whole(path: Path, content: bytes, *, mode: int = PRIVATE) -> None:

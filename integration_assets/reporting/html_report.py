@@ -6,7 +6,6 @@ It holds no script, asks no network, and names no e-mail address: every text is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -66,7 +65,7 @@ from integration_assets.reporting.text import (
     status_words,
 )
 from integration_assets.staging.store import check_tenant, make_private_directory
-from integration_assets.whole_files import write_whole
+from integration_assets.whole_files import remove_oldest, write_whole
 
 RANKED = 25
 """Requests in the table; the charts show ten."""
@@ -204,9 +203,7 @@ def keep_report(path: Path, html: str) -> None:
         raise PermanentError(f"{path.parent} could not be made: {error.strerror}; check the disk") from error
     # Before the old ones go: a disk that is full must not cost the reports there are.
     write_report(path, html)
-    with suppress(OSError):  # another run may be tidying up as well; what is left over now goes next time
-        for old in sorted(path.parent.glob("*.html"), key=lambda one: one.stat().st_mtime, reverse=True)[KEPT:]:
-            old.unlink()
+    remove_oldest(path.parent, "*.html", KEPT)
 
 
 def copy_report(source: Path, target: Path) -> None:

@@ -9,6 +9,9 @@ import msgspec
 from integration_assets.config import Environment
 from integration_assets.reporting.run_summary import RunSummary
 
+KEPT = 200
+"""Such files kept for a tenant and environment, as many as reports. Older runs are in the published database."""
+
 
 class KeptEnding(msgspec.Struct, frozen=True):
     """Fields that are read of such a file. `error` is one line; `floor` has the fewest calls by system."""

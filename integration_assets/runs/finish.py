@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -27,6 +27,7 @@ from integration_assets.reporting.metrics import exposition, write_metrics
 from integration_assets.reporting.open_runs import forget_run
 from integration_assets.reporting.outbox import OutboxMessage
 from integration_assets.reporting.rankings import read_movers
+from integration_assets.reporting.retention import remove_old_records
 from integration_assets.reporting.run_log import record_run
 from integration_assets.reporting.run_summary import (
     RunFacts,
@@ -305,6 +306,7 @@ def _record(state: RunState, conclusion: _Conclusion) -> tuple[bool, Integration
     )
     try:
         record_run(state.connection, conclusion.summary, conclusion.facts, message)
+        remove_old_records(state.connection, datetime.now(UTC), automation_or_defaults().keep_runs_days)
     except duckdb.Error as error:
         return False, PermanentError(
             f"staging store: the end of the run could not be recorded: {first_line(error)}; "

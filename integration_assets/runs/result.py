@@ -9,12 +9,12 @@ from typing import Any
 import msgspec
 
 from integration_assets.config import Environment
-from integration_assets.reporting.result_files import result_path
+from integration_assets.reporting.result_files import KEPT, result_path
 from integration_assets.reporting.run_summary import RunSummary
 from integration_assets.runs.appointments import Appointment, appointment_path, make_appointment
 from integration_assets.runs.state import RunState
 from integration_assets.staging.store import make_private_directory
-from integration_assets.whole_files import write_whole
+from integration_assets.whole_files import remove_oldest, write_whole
 
 
 class Message(msgspec.Struct, frozen=True):
@@ -82,6 +82,7 @@ def keep_result(state: RunState, result: RunResult) -> RunResult:
         try:
             make_private_directory(path.parent)
             write_whole(path, msgspec.json.encode(result))
+            remove_oldest(path.parent, "*.json", KEPT)
             if result.retry_at is not None:
                 place = appointment_path(state.settings.home, state.environment, state.tenant)
                 make_appointment(place, Appointment(state.run_id, result.retry_at))

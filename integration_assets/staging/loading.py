@@ -249,12 +249,12 @@ def quarantine(connection: duckdb.DuckDBPyConnection, run_id: str, stage: str, r
         [(count,)] = connection.execute(
             """
             INSERT INTO sync.quarantine (run_id, stage, kind, key, reason, seen_at, url)
-            SELECT ?, ?, new.kind, new.key, new.reason, now()::TIMESTAMP, new.url
+            SELECT ?, ?, new.kind, new.key, new.reason, ?, new.url
             FROM _rejected AS new
             ANTI JOIN (SELECT kind, key, reason FROM sync.quarantine WHERE run_id = ? AND stage = ?) AS kept
                 USING (kind, key, reason)
             """,
-            [run_id, stage, run_id, stage],
+            [run_id, stage, utc(datetime.now(UTC)), run_id, stage],
         ).fetchall()
     finally:
         connection.unregister("_rejected")

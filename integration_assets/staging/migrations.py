@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib import resources
 
 import duckdb
@@ -117,6 +118,6 @@ def _apply(connection: duckdb.DuckDBPyConnection, migration: Migration) -> None:
     # Together with its record, in the caller's transaction: one that broke off in the middle has not run at all.
     connection.execute(migration.sql)
     connection.execute(
-        "INSERT INTO ops.migrations VALUES (?, ?, ?, now()::TIMESTAMP)",
-        [migration.number, migration.name, migration.checksum],
+        "INSERT INTO ops.migrations VALUES (?, ?, ?, ?)",
+        [migration.number, migration.name, migration.checksum, datetime.now(UTC).replace(tzinfo=None)],
     )
