@@ -9,7 +9,7 @@ JOBS ?= 2
 # The tool that makes mutants is kept apart from the locked packages, and installed when it is asked for.
 TOOL := $(if $(findstring mutations,$(NAMES)),$(VENV)/mutation-tool)
 
-.PHONY: ci bench demo docs test proofs scale lint dev install lock format clean
+.PHONY: ci bench demo docs test proofs scale soak lint dev install lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -38,6 +38,10 @@ bench: install ## what it costs: calls, time and memory beside their targets; on
 scale: install ## many tenants on 1, 2 and 4 workers with one PostgreSQL; larger: make scale TENANTS=200 SIZE=200,5000,1000
 	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.proofs.scale \
 		$(if $(TENANTS),--tenants $(TENANTS)) $(if $(SIZE),--size $(SIZE)) $(if $(WORKERS),--workers $(WORKERS))
+
+soak: install ## two simulated weeks of 20 tenants, hours; some of it: make soak TENANTS=4 DAYS=7
+	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.proofs.soak \
+		$(if $(TENANTS),--tenants $(TENANTS)) $(if $(DAYS),--days $(DAYS)) $(if $(SEED),--seed $(SEED))
 
 $(VENV)/mutation-tool: $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --no-deps --upgrade --target $@ \

@@ -31,6 +31,7 @@ READ = {
     "proofs/running.py": "printed",
     "proofs/scale/fleet.py": "what a load takes is printed; workers that hang are given up",
     "proofs/scale/worker.py": "when its runs began and ended, for others to read",
+    "proofs/soak/soak.py": "processor seconds, which are printed",
     "support/waiting.py": "the one place that waits for a condition",
 }
 """Files that may look at a clock, and why; their assertions may not either."""

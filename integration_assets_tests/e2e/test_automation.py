@@ -20,9 +20,9 @@ import pytest
 from integration_assets.reporting.alerts import alerts_path, credential_problem, read_alerts
 from integration_assets.sandbox.hubspot.faults import migrating
 from integration_assets.sandbox.lookalike import Fault
-from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
 from integration_assets_tests.support.dagster_ui import REPOSITORY, Ui, running_ui
 from integration_assets_tests.support.harness import World
+from integration_assets_tests.support.schema_changes import with_a_requirement, without_the_requirement
 from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder
 from integration_assets_tests.support.waiting import until
 
@@ -210,8 +210,7 @@ def test_things_happen_and_a_person_hears_of_each_of_them_once(office: Office) -
     expected.append("recovered, succeeded")
 
     # Somebody makes a property of our object required in the CRM: the gate holds every run until it is not.
-    drift, _ = DRIFTS["requirement"]
-    drift(world)
+    with_a_requirement(world)
     office.until_news("held, nothing written")
     expected.append("held, nothing written")
     held = len(office.ended("sync", "FAILURE"))

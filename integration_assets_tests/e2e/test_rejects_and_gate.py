@@ -7,10 +7,14 @@ from typing import Any
 
 import duckdb
 import pytest
-from hubspot.crm.properties import PropertyUpdate  # type: ignore[import-untyped]  # the client has no types
-from hubspot.crm.schemas import ObjectTypeDefinitionPatch  # type: ignore[import-untyped]  # the client has no types
 
 from integration_assets_tests.support.harness import OBJECT, World
+from integration_assets_tests.support.schema_changes import (
+    with_a_requirement,
+    without_label,
+    without_option,
+    without_property,
+)
 
 pytestmark = [
     pytest.mark.proof,
@@ -87,50 +91,11 @@ def _quarantined(world: World, kind: str) -> set[str]:
 # -- drift
 
 
-def _without_property(world: World) -> None:
-    with world.as_person() as (client, object_type):
-        client.crm.properties.core_api.archive(object_type, "voter_domains")
-
-
-def _without_option(world: World) -> None:
-    with world.as_person() as (client, object_type):
-        options = [
-            option.to_dict() | {"displayOrder": place}
-            for place, option in enumerate(client.crm.properties.core_api.get_by_name(object_type, "status").options)
-            if option.value != "planned"
-        ]
-        for option in options:
-            option.pop("display_order", None)
-        client.crm.properties.core_api.update(object_type, "status", PropertyUpdate(options=options))
-
-
-def _without_label(world: World) -> None:
-    with world.as_person() as (client, object_type):
-        definitions = client.crm.associations.v4.schema.definitions_api
-        voted = next(one for one in definitions.get_all(object_type, "companies").results if one.label == "Voted")
-        definitions.remove(object_type, "companies", voted.type_id)
-
-
-def _with_a_requirement(world: World) -> None:
-    with world.as_person() as (client, object_type):
-        schemas = client.crm.schemas.core_api
-        required = [*schemas.get_by_id(object_type).required_properties, "category"]
-        schemas.update(object_type, ObjectTypeDefinitionPatch(required_properties=required))
-
-
-def without_the_requirement(world: World) -> None:
-    """What the drift `requirement` has changed, changed back."""
-    with world.as_person() as (client, object_type):
-        schemas = client.crm.schemas.core_api
-        required = [name for name in schemas.get_by_id(object_type).required_properties if name != "category"]
-        schemas.update(object_type, ObjectTypeDefinitionPatch(required_properties=required))
-
-
 DRIFTS: dict[str, tuple[Any, str]] = {
-    "property": (_without_property, "voter_domains"),
-    "option": (_without_option, "planned"),
-    "label": (_without_label, "voted"),
-    "requirement": (_with_a_requirement, "category"),
+    "property": (without_property, "voter_domains"),
+    "option": (without_option, "planned"),
+    "label": (without_label, "voted"),
+    "requirement": (with_a_requirement, "category"),
 }
 
 

@@ -13,8 +13,8 @@ import dagster as dg
 import pytest
 
 from integration_assets.sandbox.hubspot.faults import migrating, rate_limit
-from integration_assets_tests.e2e.test_rejects_and_gate import DRIFTS, without_the_requirement
 from integration_assets_tests.support.harness import World
+from integration_assets_tests.support.schema_changes import with_a_requirement, without_the_requirement
 
 pytestmark = pytest.mark.proof  # four syncs for each ending: part of `make proofs`
 
@@ -58,8 +58,7 @@ def _refused(world: World) -> Callable[[], None]:
 
 
 def _held(world: World) -> Callable[[], None]:
-    drift, _ = DRIFTS["requirement"]
-    drift(world)
+    with_a_requirement(world)
     return lambda: without_the_requirement(world)
 
 

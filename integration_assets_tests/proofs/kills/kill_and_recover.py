@@ -199,13 +199,13 @@ def _note_records(outcome: Outcome, world: World) -> None:
     """Every run that began has one end on record, and no plan or run is left as if it still went on."""
     (path,) = (world.home / "staging").rglob("*.duckdb")
     with duckdb.connect(str(path), read_only=True) as connection:
-        for problem, query in _NONE_OF_THESE.items():
+        for problem, query in NONE_OF_THESE.items():
             rows = connection.execute(query).fetchall()
             if rows[0][0]:
                 outcome.problems.append(f"{rows[0][0]} {problem}")
 
 
-_NONE_OF_THESE = {
+NONE_OF_THESE = {
     "runs without an end on record": "SELECT count(*) FROM sync.open_runs",
     "runs with two ends on record": "SELECT count(*) - count(DISTINCT run_id) FROM ops.runs",
     "plans that look as if they were still applied": "SELECT count(*) FROM sync.plans WHERE status = 'applying'",
