@@ -73,16 +73,16 @@ class Figures(msgspec.Struct, frozen=True):
 
 FIGURES = Figures(
     size=(30, 300, 100),
-    first=Run(feedback=12, crm=35, writes=4, processor=9.6, memory=349_323_264, transactions=1_713),
-    unchanged=Run(feedback=26, crm=22, writes=0, processor=8.8, memory=425_807_872, transactions=973),
-    changed=Run(feedback=26, crm=35, writes=3, processor=10.4, memory=440_119_296, transactions=1_430),
+    first=Run(feedback=12, crm=35, writes=4, processor=9.0, memory=349_532_160, transactions=248),
+    unchanged=Run(feedback=26, crm=22, writes=0, processor=10.2, memory=408_584_192, transactions=197),
+    changed=Run(feedback=26, crm=35, writes=3, processor=10.7, memory=441_061_376, transactions=247),
     connections=4,
     store=33_304_578,
     published=4_730_880,
-    report=72_119,
-    ending=19_124,
-    dagster=1_606_004,
-    database=16_000,
+    report=72_122,
+    ending=19_126,
+    dagster=1_606_148,
+    database=12_026,
 )
 """Of a machine with two processors (x86_64, Python 3.11) that others kept busy."""
 
