@@ -17,6 +17,7 @@ import psycopg
 from psycopg import sql
 
 from benchmarks.world import is_write
+from integration_assets.automation.run_history import MOST_RUNS
 from integration_assets.sandbox.canny.limits import PRO
 from integration_assets.sandbox.sample_data import build_sample
 from integration_assets.sandbox.server import build_sandbox
@@ -141,6 +142,7 @@ def limits(figures: Figures) -> dict[str, int]:
     at_once = (processor + calls * CALL_SECONDS) * RUNS_A_DAY / DAY / BUSY
     looks = TICK_ASKED / TICK_SECONDS * (DAY / ASKS_A_DAY)
     return {
+        "the daily removal of old runs from Dagster's records": MOST_RUNS // RUNS_A_DAY,
         "two processors": round(2 * BUSY * DAY / RUNS_A_DAY / processor) if processor else 0,
         "a disk of 1 TB with Dagster's records in SQLite": round(1e12 / max(1, _kept(figures))),
         "the tick that looks for changes": round(looks),
