@@ -156,6 +156,7 @@ _CHOICES: Mapping[ProviderKind, str] = {
 """Variables that say which provider of a kind is meant, where several could be."""
 _CALLED = {ProviderKind.FEEDBACK: "feedback system", ProviderKind.CRM: "CRM"}
 _SOURCE_NAME = "INTEGRATION_ASSETS_SOURCE_NAME"
+_ACCOUNTS_CURRENCY = "INTEGRATION_ASSETS_ACCOUNTS_CURRENCY"
 _SOURCE_NAME_FORM = re.compile(r"[a-z0-9][a-z0-9_-]{0,30}")
 
 
@@ -337,7 +338,7 @@ class Settings(_OfProviders):
         validation_alias="INTEGRATION_ASSETS_ARR_SOURCES",
     )
     base_currency: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_BASE_CURRENCY")
-    accounts_currency: str = Field(default="USD", validation_alias="INTEGRATION_ASSETS_ACCOUNTS_CURRENCY")
+    accounts_currency: str = Field(default="USD", validation_alias=_ACCOUNTS_CURRENCY)
     currency_rates: Annotated[dict[str, Decimal], NoDecode] = Field(
         default_factory=dict, validation_alias="INTEGRATION_ASSETS_CURRENCY_RATES"
     )
@@ -363,6 +364,8 @@ class Settings(_OfProviders):
         given[_CHOICES[ProviderKind.FEEDBACK]] = systems
         given[_CHOICES[ProviderKind.CRM]] = _chosen(ProviderKind.CRM, given)
         given[_SOURCE_NAME] = _source_names(systems, given.get(_SOURCE_NAME))
+        if "=" in str(given.get(_ACCOUNTS_CURRENCY, "")):
+            given[_ACCOUNTS_CURRENCY] = _accounts_currency(systems, given[_ACCOUNTS_CURRENCY])
         return given
 
     @field_validator("home", "overrides", "same_requests", "key_file")
@@ -399,7 +402,8 @@ class Settings(_OfProviders):
     @field_validator("base_currency", "accounts_currency")
     @classmethod
     def _code_of_currency(cls, value: str | None) -> str | None:
-        if value is not None and not _CURRENCY_CODE.fullmatch(value):
+        # Those of several feedback systems were checked one by one.
+        if value is not None and "=" not in value and not _CURRENCY_CODE.fullmatch(value):
             raise ValueError("must be the three capital letters of a currency, such as EUR")
         return value
 
@@ -506,6 +510,13 @@ class Settings(_OfProviders):
         if len(self.feedback_providers) == 1:
             return {self.feedback_providers[0]: self.source_name}
         return dict(entry.split("=", 1) for entry in self.source_name.split(","))
+
+    @property
+    def accounts_currencies(self) -> Mapping[str, str]:
+        """Currency of the spend that each feedback system has of its accounts, by provider."""
+        if "=" not in self.accounts_currency:
+            return dict.fromkeys(self.feedback_providers, self.accounts_currency)
+        return dict(entry.split("=", 1) for entry in self.accounts_currency.split(","))
 
     def crm(self, environment: Environment) -> ProviderSettings:
         """Settings of the CRM in one environment."""
@@ -844,6 +855,36 @@ def _source_names(systems: Sequence[str], given: str | None) -> str:
     """The same as one text: the name alone where there is one system."""
     names = source_names_of(systems, given)
     return names[systems[0]] if len(systems) == 1 else ",".join(f"{system}={names[system]}" for system in systems)
+
+
+def _accounts_currency(systems: Sequence[str], given: str) -> str:
+    """The currencies of several feedback systems in one form: the code alone where all have the same.
+
+    `given` is `canny=USD,table=EUR`; a code without a system is that of all others, which else have US dollars. Those
+    of systems that are not read are left out.
+
+    Raises:
+        ValueError: a currency is none, or of no feedback system; or a system has two.
+    """
+    known = [spec.name for spec in of_kind(ProviderKind.FEEDBACK)]
+    named: dict[str, str] = {}
+    for entry in _split(given):
+        system, _, code = entry.rpartition("=")
+        if system and system not in known:
+            raise ValueError(f"{_ACCOUNTS_CURRENCY} names {system}, which is none of {', '.join(known)}")
+        if not _CURRENCY_CODE.fullmatch(code):
+            raise ValueError(
+                f"{_ACCOUNTS_CURRENCY} must be the three capital letters of a currency, or one for each feedback "
+                "system, such as canny=USD,table=EUR"
+            )
+        # The last one would win in silence, and all spend of that system with it.
+        if system in named:
+            raise ValueError(f"{_ACCOUNTS_CURRENCY} gives {system or 'the others'} two currencies: keep one")
+        named[system] = code
+    codes = {system: named.get(system, named.get("", "USD")) for system in systems}
+    first = codes[systems[0]]
+    same = all(code == first for code in codes.values())
+    return first if same else ",".join(f"{system}={code}" for system, code in codes.items())
 
 
 def _set_variables(spec: ProviderSpec, given: Mapping[str, Any]) -> list[str]:

@@ -219,3 +219,51 @@ def test_a_currency_is_told_by_its_code(monkeypatch: pytest.MonkeyPatch, name: s
     monkeypatch.setenv(name, value)
     with pytest.raises(ConfigurationError, match=f"{name}: must be the three capital letters of a currency"):
         load_settings()
+
+
+BOTH = {"INTEGRATION_ASSETS_FEEDBACK": "canny,table"}
+
+
+@pytest.mark.parametrize(
+    ("systems", "given", "found"),
+    [
+        (BOTH, "EUR", {"canny": "EUR", "table": "EUR"}),
+        (BOTH, "canny=USD, table=EUR", {"canny": "USD", "table": "EUR"}),
+        (BOTH, "table=EUR", {"canny": "USD", "table": "EUR"}),
+        (BOTH, "GBP,table=EUR", {"canny": "GBP", "table": "EUR"}),
+        ({}, "canny=GBP,table=EUR", {"canny": "GBP"}),
+    ],
+)
+def test_each_feedback_system_may_have_a_currency_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, systems: dict[str, str], given: str, found: dict[str, str]
+) -> None:
+    """A code alone is that of all others; a system that is not read counts for nothing."""
+    for name, value in {**systems, "INTEGRATION_ASSETS_ACCOUNTS_CURRENCY": given}.items():
+        monkeypatch.setenv(name, value)
+    assert load_settings().accounts_currencies == found
+
+
+def test_currencies_that_come_to_the_same_are_the_same_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An approval of a plan stays in force, whichever way one currency of all is written."""
+    monkeypatch.setenv("INTEGRATION_ASSETS_FEEDBACK", "canny,table")
+    monkeypatch.setenv("INTEGRATION_ASSETS_ACCOUNTS_CURRENCY", "canny=EUR,table=EUR")
+    assert load_settings().accounts_currency == "EUR"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("canny=USD,table=eur", "one for each feedback system, such as canny=USD,table=EUR"),
+        ("canny=USD,jira=EUR", "names jira, which is none of "),
+        ("canny=USD,canny=EUR", "gives canny two currencies: keep one"),
+        ("USD,EUR,canny=GBP", "gives the others two currencies: keep one"),
+    ],
+)
+def test_a_currency_of_a_system_that_cannot_be_meant_is_refused(
+    monkeypatch: pytest.MonkeyPatch, given: str, said: str
+) -> None:
+    """By the name of the variable, with the form that is right."""
+    monkeypatch.setenv("INTEGRATION_ASSETS_FEEDBACK", "canny,table")
+    monkeypatch.setenv("INTEGRATION_ASSETS_ACCOUNTS_CURRENCY", given)
+    with pytest.raises(ConfigurationError, match=f"INTEGRATION_ASSETS_ACCOUNTS_CURRENCY .*{said}"):
+        load_settings()

@@ -7,7 +7,6 @@ import re
 import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, query, reaches, sample
-from integration_assets.reporting.text import amount as money_amount
 from integration_assets.reporting.text import clean, clip, count, money, percent
 from integration_assets.staging.tables import has_table
 
@@ -100,12 +99,13 @@ def figures_joined(connection: duckdb.DuckDBPyConnection, settings: GateSettings
     if not rows:
         return CheckResult(name, ASSET, "WARN", passed=True, detail="every revenue figure belongs to a company")
     parts = [
-        f"{count(figures, _FIGURES[source])} leading to {_UNJOINED[reason]}, {money_amount(amount)} in all "
+        f"{count(figures, _FIGURES[source])} leading to {_UNJOINED[reason]}, "
+        f"{money(amount, clip(clean(currency or settings.base_currency), 20))} in all "
         f"({', '.join(map(str, ids[:NAMED]))}{', …' if figures > NAMED else ''})"
-        for source, reason, figures, amount, ids in rows
+        for source, reason, currency, figures, amount, ids in rows
     ]
     detail = f"{'; '.join(parts)}: not in any ARR; give each the id or a domain of its company in the CRM"
-    columns = ("source", "reason", "figures", "amount", "ids")
+    columns = ("source", "reason", "currency", "figures", "amount", "ids")
     return CheckResult(name, ASSET, "WARN", passed=False, detail=detail, rows=sample(columns, rows))
 
 

@@ -394,7 +394,16 @@ def _is_above_zero(text: str) -> bool:
 
 
 def _join_revenue(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings) -> None:
-    create_table(connection, "work_revenue_figures", parameters={"sources": list(settings.arr_sources)})
+    create_table(
+        connection,
+        "work_revenue_figures",
+        parameters={
+            "sources": list(settings.arr_sources),
+            "id_prefixes": list(settings.accounts_currencies),
+            "accounts_currencies": list(settings.accounts_currencies.values()),
+            "accounts_currency": settings.accounts_currency,
+        },
+    )
     figures = connection.execute(
         """
         SELECT source, figure_id, company_id, figure, currency

@@ -135,8 +135,6 @@ def _currency(figure: RevenueFigure, settings: ResolutionSettings) -> str:
     # What the row says beats any default.
     if stated:
         return stated
-    if figure.source == "accounts":
-        return settings.accounts_currency
     return (settings.portal_currency if figure.source == "crm" else None) or settings.base_currency
 
 

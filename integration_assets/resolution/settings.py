@@ -22,6 +22,8 @@ class ResolutionSettings(msgspec.Struct, frozen=True):
     `same_requests`: lines of the file that says which requests count as others; `key_prefix` is what is before the id
     of a request in its key.
     `id_prefixes`: how the ids of each feedback system begin, in their order; none where there is one system.
+    `accounts_currency`: that of the spend of accounts; `accounts_currencies`: by the beginning of their ids, where
+    several feedback systems are read.
     `currency_rates`: one unit of that currency in `base_currency`. `portal_currency` None: CRM figures are taken to be
     in the base currency, as are internal rows without a currency.
     """
@@ -36,6 +38,7 @@ class ResolutionSettings(msgspec.Struct, frozen=True):
     base_currency: str = "USD"
     portal_currency: str | None = None
     accounts_currency: str = "USD"
+    accounts_currencies: Mapping[str, str] = msgspec.field(default_factory=dict)
     currency_rates: Mapping[str, Decimal] = msgspec.field(default_factory=dict)
     overrides: tuple[Override, ...] = ()
     same_requests: tuple[SameRequest, ...] = ()

@@ -60,7 +60,12 @@ def resolution_settings(settings: Settings, connection: duckdb.DuckDBPyConnectio
         arr_sources=tuple(source.value for source in settings.arr_sources),
         base_currency=base,
         portal_currency=portal_currency(connection),
-        accounts_currency=settings.accounts_currency,
+        accounts_currency=settings.accounts_currencies[settings.feedback_providers[0]],
+        accounts_currencies={
+            prefix: settings.accounts_currencies[own.spec.name]
+            for own in settings.feedbacks
+            if (prefix := id_prefix(settings, own))
+        },
         currency_rates=settings.currency_rates,
         overrides=overrides(settings),
         same_requests=same_requests(settings),

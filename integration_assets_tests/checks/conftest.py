@@ -90,7 +90,9 @@ def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
                 deal_no INTEGER, deal_id VARCHAR, amount_status VARCHAR, own_amount DECIMAL(38, 2), currency VARCHAR
             );
             CREATE TABLE resolved.company_deals (company_no INTEGER, deal_no INTEGER);
-            CREATE TABLE resolved.arr_unjoined (source VARCHAR, id VARCHAR, figure VARCHAR, reason VARCHAR);
+            CREATE TABLE resolved.arr_unjoined (
+                source VARCHAR, id VARCHAR, figure VARCHAR, currency VARCHAR, reason VARCHAR
+            );
             CREATE TABLE resolved.company_hosts (company_id VARCHAR, host VARCHAR, registrable_domain VARCHAR);
             INSERT INTO resolved.company_hosts VALUES ('c0', 'a.com', 'a.com'), ('c1', 'b.com', 'b.com');
             CREATE TABLE resolved.host_problems (

@@ -95,22 +95,26 @@ def test_a_floor_counts_as_written(store, settings):
 
 
 def test_revenue_that_is_nobodys_is_a_warning(store, settings):
-    """Rows and accounts above zero that lead to no company, or to several, with their sum and the first of them."""
+    """Rows and accounts above zero that lead to no company, or to several, with their sum and the first of them.
+
+    Amounts of two currencies are told apart; without a currency one is in the base currency.
+    """
     joined = result(store, settings, "revenue_joined")
     assert (joined.passed, joined.detail) == (True, "every revenue figure belongs to a company")
     store.execute(
         """
         INSERT INTO resolved.arr_unjoined VALUES
-            ('internal', '7', '1200.50', 'unknown_company'), ('internal', '8', '99.50', 'unknown_company'),
-            ('internal', '9', '0', 'unknown_company'), ('internal', '10', 'tbd', 'unknown_company'),
-            ('accounts', 'a1', '50', 'ambiguous_company');
+            ('internal', '7', '1200.50', NULL, 'unknown_company'), ('internal', '8', '99.50', ' ', 'unknown_company'),
+            ('internal', '9', '0', NULL, 'unknown_company'), ('internal', '10', 'tbd', NULL, 'unknown_company'),
+            ('accounts', 'a1', '50', 'USD', 'ambiguous_company'), ('accounts', 'b1', '7', 'EUR', 'ambiguous_company');
         """
     )
     found = result(store, settings, "revenue_joined")
     assert (found.passed, found.severity) == (False, "WARN")
     assert found.detail == (
-        "1 account leading to several companies, 50 in all (a1); 2 internal rows leading to no company, 1,300 in all "
-        "(7, 8): not in any ARR; give each the id or a domain of its company in the CRM"
+        "1 account leading to several companies, 7 EUR in all (b1); 1 account leading to several companies, 50 USD in "
+        f"all (a1); 2 internal rows leading to no company, 1,300 {settings.base_currency} in all (7, 8): not in any "
+        "ARR; give each the id or a domain of its company in the CRM"
     )
     assert closed_by(run_gate(store, settings)) == ()
 

@@ -103,14 +103,12 @@ def test_a_base_currency_of_small_units_makes_no_mistake_of_a_fair_sum():
 
 def test_currencies():
     """Per source and by a company property; converted at configured rates only, two places at the end."""
-    settings = ResolutionSettings(
-        base_currency="USD", portal_currency="EUR", accounts_currency="EUR", currency_rates={"EUR": Decimal("1.085")}
-    )
+    settings = ResolutionSettings(base_currency="USD", portal_currency="EUR", currency_rates={"EUR": Decimal("1.085")})
     assert revenue(("crm", "0.333"), settings=settings)[0].arr == Decimal("0.36")
     assert revenue(("crm", "100", "usd "), settings=settings)[0] == CompanyRevenue(
         "c", "crm", Decimal("100.00"), Decimal("100.00"), "USD"
     )
-    assert revenue(("accounts", "100"), settings=settings)[0].arr == Decimal("1302.00")
+    assert revenue(("accounts", "100", "EUR"), settings=settings)[0].arr == Decimal("1302.00")
     assert revenue(("internal", "100"), settings=settings)[0].currency == "USD"
     mixed = revenue(("internal", "100"), ("internal", "100", "EUR"), settings=settings)[0]
     assert (mixed.arr, mixed.amount, mixed.currency) == (Decimal("208.50"), None, None)
@@ -207,6 +205,29 @@ def test_accounts_are_joined_by_id_host_domain_and_ancestor_never_by_arr():
     assert rows(connection, "FROM resolved.arr_problems") == [
         {"source": "accounts", "id": "a6", "reason": "not_a_number"}
     ]
+
+
+@pytest.mark.parametrize("rates", [{"EUR": Decimal(2)}, {}])
+def test_each_feedback_system_has_its_currency(rates):
+    """Spend of two systems adds up at the rate; without one the company has no ARR, and both amounts are told."""
+    settings = ResolutionSettings(
+        id_prefixes=("canny:", "calls:"),
+        accounts_currencies={"canny:": "USD", "calls:": "EUR"},
+        currency_rates=rates,
+    )
+    found, connection = joined(
+        settings,
+        accounts=[
+            {"account_id": "canny:1", "domain": "a.com", "monthly_spend": "10"},
+            {"account_id": "calls:1", "domain": "a.com", "monthly_spend": "1"},
+            {"account_id": "calls:2", "domain": "nobody.com", "monthly_spend": "3"},
+        ],
+        crm_companies=[company("A", "a.com")],
+    )
+    assert found["A"]["arr"] == (144 if rates else None)
+    left_out = connection.execute("SELECT currency, amount, has_rate FROM resolved.arr_without_rate").fetchall()
+    assert left_out == ([] if rates else [("EUR", 12, False), ("USD", 120, True)])
+    assert connection.execute("SELECT id, currency FROM resolved.arr_unjoined").fetchall() == [("calls:2", "EUR")]
 
 
 def test_internal_rows_are_joined_by_company_id_then_domain():

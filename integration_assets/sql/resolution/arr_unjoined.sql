@@ -6,6 +6,7 @@ SELECT
     source,
     figure_id AS id,
     figure,
+    currency,
     CASE WHEN len(candidate_company_ids) > 1 THEN 'ambiguous_company' ELSE 'unknown_company' END AS reason,
     candidate_company_ids
 FROM work_revenue_figures

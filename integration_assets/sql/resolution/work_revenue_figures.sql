@@ -1,8 +1,9 @@
 -- grain: one revenue figure of one source; key: source, figure_id
 -- inputs: raw.crm_companies, raw.internal_accounts, raw.accounts, resolved.company_survivors, work_account_companies,
 --     work_internal_companies, work_ties
--- $sources: the sources the tenant wants. company_id is null where a figure leads to no company, or to several none of
--- which is above all others: revenue never decides whose revenue it is.
+-- $sources: the sources the tenant wants. $accounts_currency: of the spend of accounts; of several feedback systems
+-- $accounts_currencies, in the order of $id_prefixes, the beginnings of their ids. company_id is null where a figure
+-- leads to no company, or to several none of which is above all others: revenue never decides whose revenue it is.
 
 WITH led AS (
     SELECT
@@ -18,7 +19,13 @@ WITH led AS (
         'accounts' AS source,
         accounts.account_id AS figure_id,
         accounts.monthly_spend AS figure,
-        NULL AS currency,
+        coalesce(
+            list_extract(
+                $accounts_currencies::VARCHAR[],
+                list_position($id_prefixes::VARCHAR[], regexp_extract(accounts.account_id, '^[^:]*:'))
+            ),
+            $accounts_currency
+        ) AS currency,
         found.company_ids
     FROM raw.accounts AS accounts
     LEFT JOIN work_account_companies AS found ON accounts.account_id = found.account_id
