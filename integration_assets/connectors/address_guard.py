@@ -105,13 +105,15 @@ class AddressPolicy(msgspec.Struct, frozen=True, kw_only=True):
     allowed: frozenset[str] = frozenset()
 
 
-def check_address(url: str, policy: AddressPolicy) -> Target:
+def check_address(url: str, policy: AddressPolicy, *, with_query: bool = False) -> Target:
     """Read where a URL leads, and check that its spelling, scheme, port and address may be asked; resolve no name.
+
+    `with_query`: it is that of a file, and not one that paths are added to.
 
     Raises:
         AddressError: it may not; the reason is fit for the person who typed it.
     """
-    target = _parsed(url)
+    target = _parsed(url, with_query=with_query)
     _check_target(target, policy)
     # Without TLS, whoever sits in between reads the credential and answers in the system's place.
     if target.scheme != "https" and target.pair not in policy.allowed:
@@ -166,9 +168,9 @@ class AddressGuard:
         self.policy = policy
         self._resolver = resolver
 
-    def check(self, url: str) -> Target:
+    def check(self, url: str, *, with_query: bool = False) -> Target:
         """As `check_address`."""
-        return check_address(url, self.policy)
+        return check_address(url, self.policy, with_query=with_query)
 
     async def addresses_of(self, host: str | bytes, port: int) -> list[str]:
         """The addresses to dial for a host and port: resolved once, every one of them checked, in order, each once.
@@ -207,7 +209,7 @@ def _answered(host: str, answer: str) -> Address:
 # ------------------------------------------------------------------------------------------------------- parts
 
 
-def _parsed(url: str) -> Target:
+def _parsed(url: str, *, with_query: bool) -> Target:
     # Everything below is about spellings that parsers read in different ways; the plain ones are left.
     if len(url) > LONGEST_URL:
         raise AddressError("given", f"it must have at most {LONGEST_URL:,} characters")
@@ -221,8 +223,8 @@ def _parsed(url: str) -> Target:
     if "@" in parts.netloc:
         raise AddressError("given", "it must have no user or password in it")
     # Looked for in the text: urlsplit shows an empty query or fragment as none.
-    if "?" in url or "#" in url:
-        raise AddressError("given", "it must have no query or fragment in it")
+    if ("?" in url and not with_query) or "#" in url:
+        raise AddressError("given", f"it must have no {'' if with_query else 'query or '}fragment in it")
     found = _NETLOC.fullmatch(parts.netloc)
     if parts.scheme not in ("https", "http") or found is None or not url.startswith(f"{url[: len(parts.scheme)]}://"):
         raise AddressError("given", "it must look like https://host/path")

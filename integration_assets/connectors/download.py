@@ -1,4 +1,4 @@
-"""Fetching a file from an address that a system has just named: no credential goes along, and none is learnt.
+"""Fetching a file from an address that a system, or a mapping, names: no credential goes along, and none is learnt.
 
 Such an address opens the file to whoever has it, so it is a secret: it is masked in every text that leaves the process,
 and no error repeats it.
@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from integration_assets.connectors.exchange import certificate_problem, direct_transport
+from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.exchange import certificate_problem, direct_transport, guarded_transport
 from integration_assets.connectors.proxies import proxy_for
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import PermanentError, TransientError
@@ -29,24 +30,26 @@ async def download(
     seconds: float,
     from_loopback: bool = False,
     redirects: int = 0,
-) -> None:
-    """Fetch a file into `target`, chunk by chunk; `seconds` bound the whole of it.
+    guard: AddressGuard | None = None,
+) -> str:
+    """Fetch a file into `target`, chunk by chunk; `seconds` bound the whole of it. Returns its media type, "" of none.
 
     The operator's proxy and authorities are used. Only https is spoken, but for an address of this machine when the
-    system itself is one (`from_loopback`). So many `redirects` are followed, each checked as the address itself.
+    system itself is one (`from_loopback`). So many `redirects` are followed, each checked as the address itself. With a
+    `guard` only what it lets pass is asked, without a proxy.
 
     Raises:
+        AddressError: the guard lets the address, or one it leads to, not be asked.
         PermanentError: the address is none we ask, the answer is no file, or it is larger than `most_bytes`.
         TransientError: the transfer broke or took too long.
     """
     try:
         async with asyncio.timeout(seconds):
             for _ in range(redirects + 1):
-                following = await _fetch(
-                    url, target, most_bytes, seconds, from_loopback=from_loopback, follows=redirects > 0
-                )
+                _check(url, from_loopback=from_loopback, guard=guard)
+                following, media_type = await _fetch(url, target, most_bytes, seconds, guard, follows=redirects > 0)
                 if following is None:
-                    return
+                    return media_type
                 url = following
     except TimeoutError:
         raise TransientError(f"the file did not arrive within {seconds:g} s") from None
@@ -54,31 +57,30 @@ async def download(
 
 
 async def _fetch(
-    url: str, target: Path, most_bytes: int, seconds: float, *, from_loopback: bool, follows: bool
-) -> str | None:
-    """Fetch a file, or tell the address that this one leads to, where that is to be followed."""
-    # Before anything can fail: an error of the library below may hold the address.
-    register(url)
-    _check(url, from_loopback=from_loopback)
+    url: str, target: Path, most_bytes: int, seconds: float, guard: AddressGuard | None, *, follows: bool
+) -> tuple[str | None, str]:
+    """Fetch a file and tell its media type, or the address that this one leads to, where that is to be followed."""
     timeout = httpx.Timeout(None, connect=min(CONNECT_SECONDS, seconds)).as_dict()
     # Not packed on the way: the cap is on the bytes as they are stored.
     request = httpx.Request("GET", url, headers={"accept-encoding": "identity"}, extensions={"timeout": timeout})
     try:
-        async with direct_transport(proxy_for(url), connections=1) as transport:
+        # No proxy behind the guard: it would resolve the name itself, and go round what was checked.
+        opened = guarded_transport(guard, 1) if guard is not None else direct_transport(proxy_for(url), connections=1)
+        async with opened as transport:
             response = await transport.handle_async_request(request)
             try:
                 if follows and response.has_redirect_location:
                     # Checked like the first: one that leads back to http would send the file in the open.
-                    return str(httpx.URL(url).join(response.headers["location"]))
+                    return str(httpx.URL(url).join(response.headers["location"])), ""
                 # Redirects nobody follows included: the address was checked, the one it leads to was not.
                 if response.status_code != httpx.codes.OK:
                     raise PermanentError(f"the file cannot be fetched: its address answers {response.status_code}")
                 await _store(response, target, most_bytes)
-                return None
+                return None, response.headers.get("content-type", "").partition(";")[0].strip().lower()
             finally:
                 await response.aclose()
     except (httpx.HTTPError, httpx.InvalidURL) as error:
-        if untrusted := certificate_problem(error):
+        if untrusted := certificate_problem(error, guarded=guard is not None):
             raise PermanentError(f"the file cannot be fetched: {untrusted}") from None
         raise TransientError(f"the transfer of the file broke ({type(error).__name__})") from None
 
@@ -94,7 +96,12 @@ async def _store(response: httpx.Response, target: Path, most_bytes: int) -> Non
             file.write(chunk)
 
 
-def _check(url: str, *, from_loopback: bool) -> None:
+def _check(url: str, *, from_loopback: bool, guard: AddressGuard | None) -> None:
+    # Before anything can fail: an error of a library may hold the address.
+    register(url)
+    if guard is not None:
+        guard.check(url, with_query=True)
+        return
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

@@ -278,6 +278,11 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
         self._pool = guarded_pool(guard, context, connections)
 
 
+def guarded_transport(guard: AddressGuard, connections: int) -> httpx.AsyncHTTPTransport:
+    """The transport of httpx to addresses that the guard checks, never through a proxy."""
+    return _GuardedTransport(guard, connections)
+
+
 def direct_transport(proxy: Proxy | None, connections: int) -> httpx.AsyncHTTPTransport:
     """The transport of httpx to an address of the operator's own, through its proxy if there is one."""
     context = trusted_authorities()

@@ -30,7 +30,12 @@ def internal_policy(settings: Settings, tenant: str) -> AddressPolicy:
 
 def guard_for(settings: Settings, provider: Provider) -> AddressGuard | None:
     """The guard of a run's client; None for settings of the environment, which are the operator's own."""
-    return AddressGuard(third_party_policy(settings, provider)) if isinstance(settings, TenantSettings) else None
+    if not isinstance(settings, TenantSettings):
+        return None
+    # Without a service's address, what is asked is the tenant's own: a table behind an address in its mapping.
+    if PROVIDERS[provider].address is None:
+        return AddressGuard(internal_policy(settings, settings.tenant))
+    return AddressGuard(third_party_policy(settings, provider))
 
 
 def check_third_party_url(settings: Settings, provider: Provider, url: str, *, field: str = "base_url") -> None:

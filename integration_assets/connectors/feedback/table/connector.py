@@ -84,7 +84,8 @@ T = TypeVar("T")
 class TableFeedback:
     """The relations of a mapping as a `FeedbackSystem`. Use as an async context manager.
 
-    `mapping` is the TOML file; the files it names are looked for from its folder, and with `confined` nowhere else.
+    `mapping` is the TOML file; the files it names are looked for from its folder, and with `confined` nowhere else, but
+    for addresses that the `guard` lets pass.
     `described` stands in for what the file says, for a look at a mapping before it is saved.
     `environment` holds the variable with a database's URL.
     """
@@ -96,6 +97,7 @@ class TableFeedback:
         described: TableMapping | None = None,
         calls: CallCounter | None = None,
         confined: bool = False,
+        guard: AddressGuard | None = None,
         environment: Mapping[str, str] | None = None,
         page: int = PAGE,
     ) -> None:
@@ -103,6 +105,7 @@ class TableFeedback:
         self._mapping = described or read_mapping(mapping)
         self._folder = mapping.absolute().parent
         self._confined = confined
+        self._guard = guard
         self._calls = calls
         self._environment = os.environ if environment is None else environment
         self._page = page
@@ -386,7 +389,7 @@ class TableFeedback:
                 relation: Relation = getattr(self._mapping, name)
                 path = None
                 if relation.is_web:
-                    path = await fetched(name, relation, self._scratch, confined=self._confined)
+                    path = await fetched(name, relation, self._scratch, confined=self._confined, guard=self._guard)
                 await asyncio.to_thread(self._copy, name, path)
 
     def _copy(self, name: str, fetched_to: Path | None) -> None:
@@ -633,7 +636,7 @@ def table(
 ) -> TableFeedback:
     """The connector of the mapping that `options` name by `mapping`; nothing else of a service's is needed.
 
-    `guard`: the mapping is a tenant's, and its files are those beside it.
+    `guard`: the mapping is a tenant's; its files are those beside it, and addresses that the guard lets pass.
 
     Raises:
         ConfigurationError: the mapping cannot be read, or something in it cannot be used.
@@ -642,4 +645,4 @@ def table(
     mapping = (options or {}).get("mapping")
     if not mapping:
         raise ConfigurationError("no mapping of the table is named: `integration-assets table init` writes one")
-    return TableFeedback(mapping=Path(mapping).expanduser(), calls=calls, confined=guard is not None)
+    return TableFeedback(mapping=Path(mapping).expanduser(), calls=calls, confined=guard is not None, guard=guard)

@@ -5,23 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from integration_assets.connectors.address_guard import AddressError, AddressGuard
 from integration_assets.connectors.download import download
 from integration_assets.connectors.feedback.table.mapping import Relation
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, ContractError
 
 MOST_BYTES = 2 * 1024**3
+MOST_BYTES_OF_A_TENANT = 512 * 1024**2
+"""Many tenants share the disk of one machine."""
 SECONDS = 600.0
 REDIRECTS = 3
 """Spreadsheets hand out their exports from another host."""
 _PAGES = (b"<!doctype", b"<html")
+_TYPES_OF_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
-async def fetched(name: str, relation: Relation, folder: Path, *, confined: bool) -> Path:
-    """Fetch the file of a relation into `folder`.
+async def fetched(
+    name: str, relation: Relation, folder: Path, *, confined: bool, guard: AddressGuard | None = None
+) -> Path:
+    """Fetch the file of a relation into `folder`; of a tenant's mapping (`confined`) only what its guard lets pass.
 
     Raises:
-        ConfigurationError: the mapping is a tenant's, whose tables are files.
+        ConfigurationError: the mapping is a tenant's, and its guard lets the address not be asked, or there is none.
         ContractError: the address leads to a web page.
         PermanentError: it may not be asked, or answers with no file.
         TransientError: the transfer broke, or took too long.
@@ -29,14 +35,20 @@ async def fetched(name: str, relation: Relation, folder: Path, *, confined: bool
     url = relation.file or ""
     # Who has the link may read the sheet: it is a secret.
     register(url)
-    if confined:
-        raise ConfigurationError(f"[{name}].file: an address may be read by the operator's own mapping only")
+    if confined and guard is None:
+        raise ConfigurationError(f"[{name}].file: an address is asked by runs only")
     target = folder / f"{name}-fetched.{relation.type or 'csv'}"
-    await download(url, target, most_bytes=MOST_BYTES, seconds=SECONDS, redirects=REDIRECTS)
+    most_bytes = MOST_BYTES if guard is None else MOST_BYTES_OF_A_TENANT
+    try:
+        media_type = await download(
+            url, target, most_bytes=most_bytes, seconds=SECONDS, redirects=REDIRECTS, guard=guard
+        )
+    except AddressError as error:
+        raise ConfigurationError(f"[{name}].file: {error.message}") from None
     with target.open("rb") as file:
         start = file.read(64).lstrip().lower()
     # With status 200: a login page looks like success.
-    if start.startswith(_PAGES):
+    if start.startswith(_PAGES) or media_type in _TYPES_OF_PAGES:
         raise ContractError(
             f"[{name}].file: {urlsplit(url).hostname} answers with a web page, not with a table: share it with "
             "everyone who has the link, and use the address of its export"
