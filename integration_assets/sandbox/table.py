@@ -13,8 +13,8 @@ from integration_assets.sandbox.canny.workspace import Workspace
 MAPPING = "feedback.toml"
 RELATIONS = {
     "requests": (
-        "id", "title", "status", "created_at", "url", "board", "category", "details", "merged_into", "author_id",
-        "status_changed_at",
+        "id", "title", "status", "created_at", "url", "board", "category", "tags", "details", "merged_into",
+        "author_id", "status_changed_at",
     ),
     "votes": ("id", "request_id", "voter_id", "created_at"),
     "people": ("id", "email", "account_id"),
@@ -101,12 +101,13 @@ def _requests(workspace: Workspace) -> Iterable[Row]:
         seen = view_of(workspace, post)
         changed = None if post.status_changed_at is None else iso(post.status_changed_at)
         board, category = workspace.boards[post.board_id].name, seen["category"] and seen["category"]["name"]
+        tags = "; ".join(tag["name"] for tag in seen["tags"])
         yield (
-            post.id, post.title, post.status, iso(post.created), seen["url"], board, category, post.details, "",
+            post.id, post.title, post.status, iso(post.created), seen["url"], board, category, tags, post.details, "",
             post.author_id, changed,
         )  # fmt: skip
         for merged in post.merge_history:
-            yield (merged.id, merged.title, "", iso(merged.created), "", board, "", merged.details, post.id, "", "")
+            yield (merged.id, merged.title, "", iso(merged.created), "", board, "", "", merged.details, post.id, "", "")
 
 
 def _votes(workspace: Workspace) -> Iterable[Row]:

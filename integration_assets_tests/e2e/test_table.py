@@ -63,8 +63,8 @@ def ranked(world: World, name: str, **variables: str | None) -> Rows:
     with duckdb.connect(home / "published" / "sandbox" / "default.duckdb", read_only=True) as connection:
         found: Rows = {}
         for table in RANKED:
-            # When it was read differs, and tables have no tags.
-            rows = connection.execute(f"SELECT COLUMNS(c -> c NOT IN ('as_of', 'tags')) FROM ranked.{table}").fetchall()
+            # When it was read differs.
+            rows = connection.execute(f"SELECT COLUMNS(c -> c != 'as_of') FROM ranked.{table}").fetchall()
             found[table] = sorted(rows, key=repr)
         return found
 

@@ -37,6 +37,7 @@ from integration_assets.connectors.feedback.table.importing import (
 )
 from integration_assets.connectors.feedback.table.mapping import Relation, TableMapping, read_mapping
 from integration_assets.connectors.feedback.table.parsing import MOST_KEYS, Ambiguity
+from integration_assets.connectors.feedback.table.tags import tags_of
 from integration_assets.connectors.feedback.table.web_files import fetched
 from integration_assets.errors import ConfigurationError
 from integration_assets.invisible import is_blank
@@ -271,8 +272,8 @@ class TableFeedback:
     # ---------------------------------------------------------------------------------------------- rows to records
 
     def _request(self, row: tuple[Any, ...], unreadable: dict[str, str]) -> FeatureRequest | Rejected:
-        (number, request_id, title, status, board, category, details, url, author, created_text, created, changed_text,
-         changed, merged_into, usable) = row  # fmt: skip
+        (number, request_id, title, status, board, category, tags, details, url, author, created_text, created,
+         changed_text, changed, merged_into, usable) = row  # fmt: skip
         merged = tuple(self._aliases.get(request_id or "", ()))
         if request_id is None:
             return Rejected("feature_request", f"item {number} {WITHOUT_ID}", "no id")
@@ -295,6 +296,7 @@ class TableFeedback:
             board_id=board,
             board=board,
             category=category,
+            tags=tags_of(tags or ""),
             details=details,
             url=url,
             author_id=author,
@@ -504,7 +506,7 @@ class TableFeedback:
 
 
 _REQUEST = """
-SELECT row_number, id, title, status, board, category, details, url, author_id, created_text, created_at,
+SELECT row_number, id, title, status, board, category, tags, details, url, author_id, created_text, created_at,
     status_changed_text, status_changed_at, merged_into, usable
 FROM listed WHERE true
 """

@@ -136,6 +136,8 @@ def _type_of(of: pa.DataType) -> str:
         return "TIMESTAMP WITH TIME ZONE" if of.tz else "TIMESTAMP"
     if pa.types.is_date(of):
         return "DATE"
+    if pa.types.is_list(of):
+        return "VARCHAR[]"
     return "DOUBLE" if pa.types.is_floating(of) else TEXT
 
 

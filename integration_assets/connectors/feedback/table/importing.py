@@ -367,6 +367,9 @@ def _as_text(cell: str, of_type: str) -> str:
         return f"strftime(timezone('UTC', {cell}), '%Y-%m-%dT%H:%M:%S.%fZ')"
     if of_type.startswith(_TIMES):
         return f"strftime({cell}::TIMESTAMP, '%Y-%m-%dT%H:%M:%S.%f')"
+    # As JSON, so that a name with a comma in it stays one.
+    if of_type.endswith("[]"):
+        return f"to_json({cell})::VARCHAR"
     # 100.0 and 100 are one number, and 1e+20 is no amount as anybody writes it.
     if of_type in ("DOUBLE", "FLOAT"):
         cell = f"{cell}::DOUBLE"

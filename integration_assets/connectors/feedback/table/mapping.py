@@ -75,6 +75,7 @@ RELATIONS: Mapping[str, Fields] = {
             "url",
             "board",
             "category",
+            "tags",
             "details",
             "merged_into",
             "author_id",

@@ -29,6 +29,7 @@ SELECT
     nullif(trim(status), '') AS status,
     nullif(trim(board), '') AS board,
     nullif(trim(category), '') AS category,
+    nullif(trim(tags), '') AS tags,
     nullif(details, '') AS details,
     nullif(trim(url), '') AS url,
     nullif(trim(merged_into), '') AS merged_into,
@@ -125,7 +126,7 @@ SELECT rowid AS place, nullif(trim(id), '') AS id, nullif(trim(name), '') AS nam
 FROM raw_companies
 """
 _KEYS = {
-    "requests": "row_number, title, status, board, category, details, url, merged_into, author_id, author_email, "
+    "requests": "row_number, title, status, board, category, tags, details, url, merged_into, author_id, author_email, "
     "created_text, status_changed_text",
     "accounts": "place, name, domain, mrr",
     "status_changes": "place, request_id, status, changed_text",

@@ -28,6 +28,7 @@ _WORDS: Mapping[str, Mapping[str, str]] = {
         "url": "url|link|permalink|idea url|post url|web url",
         "board": "board|board name|forum|forum name|project|portal|product",
         "category": "category|categories|category name|theme|area",
+        "tags": "tags|labels|tag|label|tag names",
         "details": "details|description|body|content|text",
         "merged_into": "merged into|merged into id|duplicate of|canonical post id|merged to",
         "author_id": "author id|creator id|submitter id",

@@ -12,6 +12,7 @@ import duckdb
 import pytest
 
 from integration_assets.connectors.feedback.table.connector import TableFeedback
+from integration_assets.connectors.feedback.table.tags import tags_of
 from integration_assets.errors import ConfigurationError, ContractError, TransientError
 from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, Status, Voter
 from integration_assets_tests.connectors.feedback.table.tables import (
@@ -457,3 +458,56 @@ def test_a_database_that_another_process_writes_is_worth_another_try(tmp_path: P
         with pytest.raises(TransientError, match="open for writing in another process"):
             votes_of(path)
         holder.communicate("")
+
+
+@pytest.mark.parametrize(
+    ("text", "tags"),
+    [
+        ("ui; api", ("ui", "api")),
+        ("ui, api,ui", ("ui", "api")),
+        ("rest, soap; api", ("rest, soap", "api")),
+        ("ui|api", ("ui", "api")),
+        ("ui\napi\n", ("ui", "api")),
+        ('["rest, soap", "api", null, ""]', ("rest, soap", "api")),
+        ("[beta], api", ("[beta]", "api")),
+        ("[1, 2]", ("[1", "2]")),
+        (" ; ", ()),
+        ("", ()),
+    ],
+)
+def test_tags_are_several_names_in_one_cell(text: str, tags: tuple[str, ...]) -> None:
+    """As spreadsheets, other exports and lists of databases have them; a name may hold a comma."""
+    assert tags_of(text) == tags
+
+
+def test_tags_are_read_from_text_and_from_lists(tmp_path: Path) -> None:
+    """The same from a CSV, from JSON and from a list of Parquet and of DuckDB; without a column there are none."""
+    tagged = MAPPING.replace('title = "Title"', 'title = "Title"\ntags = "Tags"')
+    with duckdb.connect(tmp_path / "made.duckdb") as connection:
+        connection.execute(
+            """
+            CREATE TABLE ideas AS FROM (VALUES
+                ('1', 'One', 'Planned', '2026-01-02', ['rest, soap', 'api']),
+                ('2', 'Two', 'Planned', '2026-01-03', NULL)
+            ) AS t ("Idea", "Title", "State", "Created", "Tags")
+            """
+        )
+        for kind in ("json", "parquet"):
+            connection.execute(f"COPY ideas TO '{tmp_path}/ideas.{kind}' (FORMAT {kind})")
+    text = "Idea,Title,State,Created,Tags\n1,One,Planned,2026-01-02,"
+    made(tmp_path, requests=f'{text}"rest, soap; api"\n2,Two,Planned,2026-01-03,\n')
+    database = '\n[database]\nkind = "duckdb"\nfile = "made.duckdb"\n'
+    sources = {
+        "csv": tagged,
+        "json": tagged.replace("requests.csv", "ideas.json"),
+        "parquet": tagged.replace("requests.csv", "ideas.parquet"),
+        "duckdb": tagged.replace('file = "requests.csv"', 'select = "SELECT * FROM ideas"') + database,
+        "none": MAPPING,
+    }
+    found = {}
+    for kind, mapping in sources.items():
+        path = tmp_path / f"{kind}.toml"
+        path.write_text(mapping, encoding="utf-8")
+        found[kind] = [one.tags for one in requests_of(path).records]
+    expected: list[tuple[str, ...]] = [("rest, soap", "api"), ()]
+    assert found == {**dict.fromkeys(sources, expected), "none": [(), ()]}
