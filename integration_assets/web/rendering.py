@@ -26,6 +26,7 @@ DONE = {
     "disabled": "Disabled: runs leave it out.",
     "enabled": "Enabled: the next run uses it.",
     "deleted": "Deleted, with its secret.",
+    "chosen": "Saved: the next run uses it.",
     "columns": "The columns are saved: the next run reads the table by them.",
     "mapped": "Mapped: the next run uses it.",
     "unmapped": "The mapping is gone; the next run works without it.",

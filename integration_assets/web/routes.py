@@ -8,6 +8,7 @@ from integration_assets.reporting.exports import MEDIA_TYPES
 from integration_assets.web import (
     api,
     openapi,
+    pages_choices,
     pages_insights,
     pages_internal,
     pages_local,
@@ -106,6 +107,10 @@ _THIRD_PARTY: tuple[Route, ...] = (
     _get(f"{_THIRD}/{{record_id}}/delete", page(pages_third_party.ask_delete)),
     _post(f"{_THIRD}/{{record_id}}/delete", form(pages_third_party.delete)),
 )
+_CHOICES: tuple[Route, ...] = (
+    _get(pages_choices.PATH, page(pages_choices.show)),
+    _post(pages_choices.PATH, form(pages_choices.save)),
+)
 _INTERNAL_SYSTEMS: tuple[Route, ...] = (
     _get(_INTERNAL, page(pages_internal.overview)),
     _get(f"{_INTERNAL}/new", page(pages_internal.new)),
@@ -150,7 +155,7 @@ _API: tuple[Route, ...] = (
     _api("POST", f"{_B}/{{record_id}}/disable", call(api.switch_internal(enabled=False))),
 )
 
-ROUTES: tuple[Route, ...] = (*OPEN, *_ACCOUNT, *_INSIGHTS, *_THIRD_PARTY, *_INTERNAL_SYSTEMS, *_API)
+ROUTES: tuple[Route, ...] = (*OPEN, *_ACCOUNT, *_INSIGHTS, *_THIRD_PARTY, *_INTERNAL_SYSTEMS, *_CHOICES, *_API)
 LOCAL_OPEN: tuple[Route, ...] = (
     Route("/login", pages_local.link_needed, methods=["GET"]),
     Route(pages_local.PATH, pages_local.open_link, methods=["GET"]),

@@ -6,6 +6,7 @@ import re
 from html import unescape
 
 from integration_assets.tenants.registry.audit import Actor
+from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets_tests.support.registries import tenant_id
 from integration_assets_tests.support.web_site import Client
@@ -251,3 +252,56 @@ def test_a_preset_fills_the_form_and_what_is_chosen_comes_back(pages: Served, an
     again = ann.get(f"/settings/internal/{view['id']}").text
     assert '<option value="cents" selected>' in again
     assert ann.post(f"/settings/internal/{view['id']}/delete").status_code == 303
+
+
+def choices_of(pages: Served, slug: str) -> dict[str, str]:
+    """What is stored of a tenant's choices."""
+    with directory(pages.registry, Actor("the test")) as tenants:
+        return {name: str(value) for name, value in tenants.tenant(slug).settings.items()}
+
+
+def test_a_tenants_admin_makes_its_choices_and_addresses_are_never_shown(pages: Served, ann: Client) -> None:
+    """What was typed is stored and shown again, but for addresses: these are counted, added and taken away."""
+    page = ann.http.get("/settings/choices").text
+    assert value_of(page, "own_domains") == ""
+    chosen = {
+        "own_domains": "acme.com, dee@gmail.com",
+        "own_addresses": "eve@mail.example acme.io",
+        "base_currency": "EUR",
+    }
+    answer = ann.post("/settings/choices", chosen)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/settings/choices?done=chosen")
+    stored = {"own_domains": "acme.com,acme.io,dee@gmail.com,eve@mail.example", "base_currency": "EUR"}
+    assert choices_of(pages, "acme") == stored
+    assert choices_of(pages, "globex") == {}
+    page = ann.http.get("/settings/choices").text
+    assert (value_of(page, "own_domains"), value_of(page, "base_currency")) == ("acme.com, acme.io", "EUR")
+    assert "2 addresses are stored and not shown" in page
+
+    # What is wrong is told beside its field, nothing is stored, and an address among domains is not repeated.
+    wrong = {
+        "own_domains": "acme.com dee@a.example",
+        "base_currency": "euro",
+        "currency_rates": "USD",
+        "customer_stages": "lead",
+        "prospect_stages": "lead",
+    }
+    refused = ann.post("/settings/choices", wrong)
+    assert refused.status_code == 400
+    assert error_of(refused.text, "base_currency") == "Must be the three capital letters of a currency, such as EUR"
+    assert error_of(refused.text, "currency_rates") == "Must look like EUR=1.08,GBP=1.27"
+    assert (value_of(refused.text, "own_domains"), value_of(refused.text, "base_currency")) == ("acme.com", "euro")
+    assert choices_of(pages, "acme") == stored
+    both = ann.post("/settings/choices", {"customer_stages": "lead", "prospect_stages": "lead"})
+    assert both.status_code == 400
+    assert "a company is the one or the other" in both.text
+
+    # Emptied fields are taken away; addresses only where that is said.
+    assert ann.post("/settings/choices", {}).status_code == 303
+    assert choices_of(pages, "acme") == {"own_domains": "dee@gmail.com,eve@mail.example"}
+    assert ann.post("/settings/choices", {"forget_addresses": "1"}).status_code == 303
+    assert choices_of(pages, "acme") == {}
+    trail = ann.http.get("/audit-trail").text
+    assert "settings.own_domains" in trail
+    for shown in (page, refused.text, trail, ann.http.get("/settings/choices").text):
+        assert not re.search(r"(dee|eve)@", shown)

@@ -36,7 +36,9 @@ def directory(registry: Registry, actor: Actor) -> Iterator[Directory]:
 
 
 class Directory:
-    """Tenants and users inside one transaction: get one from `directory`. Its callers are operators only.
+    """Tenants and users inside one transaction: get one from `directory`.
+
+    Its callers are operators, and the page of a tenant's own choices.
 
     Errors of its methods: `NotFoundError`, `TakenError`, and `FieldError` with the field.
     """
