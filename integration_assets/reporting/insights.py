@@ -139,6 +139,17 @@ class Company(msgspec.Struct, frozen=True):
     found: int
 
 
+class FoundCompany(msgspec.Struct, frozen=True):
+    """A company of the CRM, whether or not anybody of it voted. `found`: how many fit what was asked for."""
+
+    company_id: str
+    company_name: str | None
+    domain: str | None
+    arr: Decimal | None
+    crm_url: str | None
+    found: int
+
+
 class CompanyRequest(msgspec.Struct, frozen=True):
     """A request of a company. `status_changed_at` is None where the feedback system does not tell."""
 
@@ -347,10 +358,15 @@ def read_company_requests(
     return _rows(connection, CompanyRequest, "company_requests", values)
 
 
+def search_companies(connection: duckdb.DuckDBPyConnection, words: str, *, limit: int) -> list[FoundCompany]:
+    """Find companies of the CRM by what they are called, the closest first; case and accents do not count."""
+    return _rows(connection, FoundCompany, "company_search", {"words": words, "most_rows": limit})
+
+
 def read_company_names(
     connection: duckdb.DuckDBPyConnection, company_ids: Sequence[str]
 ) -> dict[str, tuple[str | None, str | None]]:
-    """Name and domain of companies that voted, by id."""
+    """Name and domain of companies of the CRM, by id."""
     rows = connection.execute(
         read_sql("reporting/insights/company_names"), {"company_ids": list(company_ids)}
     ).fetchall()

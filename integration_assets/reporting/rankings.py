@@ -60,13 +60,16 @@ class LifecycleGaps(msgspec.Struct, frozen=True):
 
 
 class UnresolvedDomain(msgspec.Struct, frozen=True):
-    """Votes of one domain that count for no company. `email_domain` is None where there is no address."""
+    """Votes of one domain that count for no company. `email_domain` is None where there is no address.
+
+    `candidates` are companies it may be, each by name and id.
+    """
 
     email_domain: str | None
     reason: str
     votes: int
     requests: int
-    candidate_company_ids: tuple[str, ...]
+    candidates: tuple[str, ...]
 
 
 def read_rankings(
@@ -137,8 +140,8 @@ def read_unresolved(connection: duckdb.DuckDBPyConnection, *, limit: int = 20) -
     """The domains that lose most votes, from the staging store or the published database."""
     rows = connection.execute(read_sql("reporting/unresolved"), [limit]).fetchall()
     return [
-        UnresolvedDomain(domain, reason, votes, requests, tuple(candidates or ()))
-        for domain, reason, votes, requests, candidates, _ in rows
+        UnresolvedDomain(domain, reason, votes, requests, tuple(candidates))
+        for domain, reason, votes, requests, candidates in rows
     ]
 
 

@@ -333,8 +333,8 @@ def show_unresolved(console: Console, domains: Sequence[UnresolvedDomain]) -> No
     )
     for domain in domains:
         # Four are enough to see what nothing decided between; the pages show all.
-        candidates = ", ".join(domain.candidate_company_ids[:4])
-        more = f" and {len(domain.candidate_company_ids) - 4} more" if len(domain.candidate_company_ids) > 4 else ""
+        candidates = ", ".join(domain.candidates[:4])
+        more = f" and {len(domain.candidates) - 4} more" if len(domain.candidates) > 4 else ""
         table.add_row(
             Text(clean(domain.email_domain or "(no address)")),
             domain.reason.replace("_", " "),

@@ -59,6 +59,7 @@ def rank(
         create_table(connection, "resolved.ranked_requests", statuses)
         create_view(connection, "ranked.company_requests")
         create_view(connection, "ranked.deals_at_stake")
+        create_view(connection, "ranked.crm_companies")
         # Before the requests: they take the total of all companies for their shares, and their merged ones, from these.
         create_table(connection, "ranked.companies")
         create_table(connection, "ranked.merged_requests", {"source_name": source_name})

@@ -246,6 +246,12 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "last_vote_at": Column("TIMESTAMP", "Newest vote of its people, UTC"),
         "crm_url": Column("VARCHAR", f"{_PAGE} of the company; null where it is not known"),
     },
+    "ranked.crm_companies": {
+        "company_id": Column("VARCHAR", _COMPANY),
+        "company_name": Column("VARCHAR", "Name of the company"),
+        "domain": Column("VARCHAR", "Domain of the company"),
+        "arr": Column("DECIMAL(38,2)", "ARR of the company in the base currency; null without a figure or a rate"),
+    },
     "ranked.why": {
         "request_id": Column("VARCHAR", _REQUEST),
         "company_id": Column("VARCHAR", "Id of the company in the CRM; null for votes that count for none"),
@@ -377,6 +383,7 @@ TABLES: Mapping[str, str] = {
     "ranked.merged_requests": "Requests whose votes count for another one, and which",
     "ranked.company_requests": "One row per company and request its people voted for",
     "ranked.companies": "Every company that voted for anything",
+    "ranked.crm_companies": "Every company of the CRM, whether or not anybody of it voted",
     "ranked.deals_at_stake": "The open deals behind each request, one row per request and deal",
     "ranked.why": "What the place of a request rests on: one row per company, and one per reason for votes without one",
     "ranked.unresolved_votes": "Votes that count for no company, by domain and reason",

@@ -16,7 +16,9 @@ from integration_assets.reporting.insights import (
     read_company_names,
     read_unresolved_reasons,
     read_unresolved_votes,
+    search_companies,
 )
+from integration_assets.resolution.domains import registrable_domain, to_host
 from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.resolution.overrides import (
     Override,
@@ -38,16 +40,21 @@ from integration_assets.web.request_context import Form, RequestContext
 
 LABELS = {"match": "Domain, or one address", "company_id": "Id of the company in the CRM", "note": "Why"}
 PATH = "/unresolved"
-_COMPANY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LONGEST_ID = 64
+_COMPANY_ID = re.compile(rf"[A-Za-z0-9_-]{{1,{LONGEST_ID}}}")
 LONGEST_NOTE = 200
 LONGEST_MATCH = 254
+LONGEST_WORDS = 100
+MOST_COMPANIES = 20
+"""Companies that a search shows; how many more fit is told."""
 _writing = threading.Lock()
 """The file is read, changed and replaced: one change at a time."""
 
 
 def unresolved(context: RequestContext) -> Response:
     """The page."""
-    return _page(context, {"match": context.query("match")[:LONGEST_MATCH]}, {})
+    asked = {"match": context.query("match")[:LONGEST_MATCH], "company_id": context.query("company_id")[:LONGEST_ID]}
+    return _page(context, asked, {})
 
 
 def add_mapping(context: RequestContext) -> Response:
@@ -111,7 +118,10 @@ def _page(
         totals = read_unresolved_reasons(connection) if connection else []
         # Names of both lists by one query: a page of fifty lines must not ask a hundred times.
         wanted = {one for line in lost for one in line.candidate_company_ids} | {one.company_id for one in mappings}
+        wanted |= {values.get("company_id", "")}
         names = read_company_names(connection, sorted(wanted)) if connection else {}
+        words = _words(context, values)
+        companies = search_companies(connection, words, limit=MOST_COMPANIES) if connection and words else []
     return render(
         context,
         "unresolved.html",
@@ -122,11 +132,25 @@ def _page(
         mappings=mappings,
         problem=problem,
         names=names,
+        words=words,
+        companies=companies,
+        chosen=values.get("company_id", ""),
         reasons=REASONS,
         values=Form(dict(values)),
         errors=errors,
         labels=LABELS,
     )
+
+
+def _words(context: RequestContext, values: Mapping[str, str]) -> str:
+    """What a company is looked for by: the words that were typed, else the domain without what is behind its name."""
+    typed_words = context.query("company").strip()[:LONGEST_WORDS]
+    # One is chosen already: a list of others beside it would only be in the way.
+    if typed_words or values.get("company_id"):
+        return typed_words
+    host = to_host(values.get("match", "").rpartition("@")[2])
+    registrable = registrable_domain(host) if host else None
+    return registrable.partition(".")[0] if registrable else ""
 
 
 def _settings(context: RequestContext) -> Settings:

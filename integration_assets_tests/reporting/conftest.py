@@ -112,6 +112,9 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         ALTER TABLE ranked.companies ADD COLUMN crm_url VARCHAR DEFAULT 'https://crm.example/company/1';
         CREATE TABLE ranked.company_requests AS
         SELECT 'c1' AS company_id, request_id, 2 AS votes, last_vote_at FROM ranked.feature_requests;
+        CREATE TABLE ranked.crm_companies AS
+        FROM (VALUES ('2', 'Acme', 'acme.com', 5::DECIMAL(38, 2)), ('3', NULL, 'acme.com', NULL))
+        AS t (company_id, company_name, domain, arr);
         CREATE TABLE resolved.arr_without_rate AS
         FROM (VALUES
             ('c3', 'crm', 'EUR', 1200000::DECIMAL(38, 2), FALSE), ('c4', 'crm', 'EUR', 34567.80, FALSE),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import duckdb
 
-from integration_assets.reporting.insights import read_companies, read_company, read_plan
+from integration_assets.reporting.insights import read_companies, read_company, read_plan, search_companies
 from integration_assets.staging.publishing import publish
 
 
@@ -45,3 +45,28 @@ def test_companies_are_found_by_words_and_one_by_id(empty_store: duckdb.DuckDBPy
     [found] = read_companies(empty_store, "ACME", limit=9)
     assert read_company(empty_store, "c1") == found
     assert [read_company(empty_store, unknown) for unknown in ("", "c", "acme")] == [None, None, None]
+
+
+def test_a_company_of_the_crm_is_found_by_what_it_is_called(empty_store: duckdb.DuckDBPyConnection) -> None:
+    """By its whole name, its beginning, a word, its domain, a part: the closest first, whatever case and accents."""
+    empty_store.execute("""
+        CREATE TABLE ranked.crm_companies AS
+        FROM (VALUES
+            ('1', 'Éclair', 'eclair.example', 1::DECIMAL(38, 2)), ('2', 'eclair Foods', 'foods.example', 900),
+            ('3', 'The ECLAIR Group', NULL, 5), ('4', 'Holding', 'eclair-holding.example', NULL),
+            ('5', 'Boulangerie-eclair', NULL, 70), ('6', 'Acme', 'acme.example', 9), ('7', NULL, NULL, NULL),
+            ('8', '100%_sure', 'sure.example', 1)
+        ) AS t (company_id, company_name, domain, arr);
+        INSERT INTO raw.crm_portals BY NAME
+        SELECT 'target' AS role, 'https://crm.example/{id}' AS company_page;
+    """)
+
+    def ids(words: str) -> list[str]:
+        return [one.company_id for one in search_companies(empty_store, words, limit=20)]
+
+    assert ids("E\u0301CLAIR") == ids("eclair") == ["1", "2", "3", "4", "5"]
+    assert (ids("acme.example"), ids("7"), ids("nobody")) == (["6"], ["7"], [])
+    # No sign stands for others.
+    assert (ids("%"), ids("a_m")) == (["8"], [])
+    [first] = search_companies(empty_store, "eclair", limit=1)
+    assert (first.found, first.crm_url, first.company_name) == (5, "https://crm.example/1", "Éclair")

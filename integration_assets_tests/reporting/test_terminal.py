@@ -111,7 +111,8 @@ def test_unresolved(console, store):
     domains = read_unresolved(store, limit=2)
     assert [(one.email_domain, one.votes) for one in domains] == [("acme.com", 2), ("gmail.com", 3)]
     show_unresolved(console, read_unresolved(store))
-    assert "1, 2, 3, 4 and 2 more" in shown(console)
+    # By name where there is one, and always with the id, which a mapping takes.
+    assert "1, Acme (2), acme.com (3), 4 and 2 more" in shown(console)
     assert "(no address)" in shown(console)
 
 

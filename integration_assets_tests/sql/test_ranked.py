@@ -66,6 +66,9 @@ COLUMNS = {
         "requests": "BIGINT", "open_requests": "BIGINT", "shipped_requests": "BIGINT", "last_vote_at": "TIMESTAMP",
         "crm_url": "VARCHAR",
     },
+    "crm_companies": {
+        "company_id": "VARCHAR", "company_name": "VARCHAR", "domain": "VARCHAR", "arr": "DECIMAL(38,2)",
+    },
     "deals_at_stake": {
         "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "deal_id": "VARCHAR",
         "deal_name": "VARCHAR", "company_ids": "VARCHAR[]", "company_names": "VARCHAR[]", "stage": "VARCHAR",

@@ -149,7 +149,7 @@ def test_the_pages_show_and_change_nothing(local: Local) -> None:
         assert "Dark mode" in ranking
         assert "lost.example" in lost
         assert "integration-assets overrides add" in lost
-        assert 'action="/unresolved' not in lost
+        assert 'action="/unresolved/' not in lost
         for page in ("/account", "/audit-trail", "/settings/third-party"):
             assert f'href="{page}"' not in ranking
             assert person.get(page).status_code == 404

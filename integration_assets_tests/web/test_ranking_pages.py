@@ -53,7 +53,9 @@ def published(pages: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "crm_companies": [
             company(f"{number}", f"c{number}.example", name=f"Company {number:03}", arr="10")
             for number in range(COMPANIES)
-        ],
+        ]
+        # Nobody of it voted.
+        + [company("900", "grosse.example", name="Größe & Big", arr="77")],
     }
     target = published_path(pages.home, "sandbox", "acme")
     with open_store(tmp_path_factory.mktemp("store") / "acme.duckdb") as connection:
@@ -163,3 +165,20 @@ def test_votes_that_somebody_can_map_come_first(ann: Client) -> None:
     assert "5 votes of 1 domain: personal mail" in shown
     assert "1 vote: no e-mail address" in shown
     assert shown.count(">Map it</a>") == 2
+
+
+def test_a_domain_is_mapped_to_a_company_by_its_name(ann: Client) -> None:
+    """Companies of whom nobody voted are found as well; at most twenty are shown, with how many more there are."""
+    asked = ann.http.get("/unresolved?match=big.example").text
+    # By the name of the domain, before anybody typed anything.
+    assert 'value="big"' in asked
+    assert "Größe &amp; Big" in asked
+    assert 'href="/unresolved?match=big.example&amp;company_id=900#map"' in asked
+    chosen = ann.http.get("/unresolved?match=big.example&company_id=900").text
+    assert re.search(r'name="company_id"[^>]*value="900"', chosen)
+    assert 'id="company_id-hint">Größe &amp; Big<' in chosen
+    many = ann.http.get("/unresolved?company=COMPANY").text
+    assert len(re.findall(r">Choose<", many)) == 20
+    assert "and 100 more: give more of the name" in many
+    nobody = ann.http.get("/unresolved?company=%3Cb%3Ezzz").text
+    assert "No company of the CRM is called “&lt;b&gt;zzz”" in nobody

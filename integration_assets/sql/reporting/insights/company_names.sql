@@ -1,10 +1,10 @@
--- Names of companies, as far as they voted.
+-- Names of companies, whether or not anybody of them voted.
 -- grain: one company; key: company_id
--- inputs: ranked.companies
+-- inputs: ranked.crm_companies
 SELECT
     company_id,
     company_name,
     domain
-FROM ranked.companies
+FROM ranked.crm_companies
 WHERE list_contains($company_ids::VARCHAR[], company_id)
 ORDER BY company_id
