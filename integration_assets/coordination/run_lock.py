@@ -7,16 +7,16 @@ table, and writes nothing more.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import socket
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from integration_assets.config import Settings
+from integration_assets.coordination.advisory_lock import let_go, lock_key, take
 from integration_assets.coordination.database import Database, Row, shared_database, translated
 from integration_assets.errors import LockError
 
@@ -61,14 +61,29 @@ class SharedLocks:
         """
         with closing(self.database.connect()) as connection:
             with translated():
-                if not _taken(connection, name):
-                    raise _refusal(name, _one(connection, _HOLDER, {"name": name}))
-                who = {"name": name, "what": what, "pid": os.getpid(), "host": socket.gethostname()}
-                row = _one(connection, _NUMBER, who)
+                number = _take_and_sign(connection, name, what)
             try:
-                yield _Hold(connection, name, row[0] if row else 0)
+                yield _Hold(connection, name, number)
             finally:
-                _let_go(connection, name)
+                let_go(connection, _key(name))
+
+    @contextmanager
+    def held_together(self, names: Iterable[str], what: str) -> Iterator[None]:
+        """Hold several locks, over one connection: PostgreSQL has a hundred of those, and there may be more tenants.
+
+        Raises:
+            As `held`.
+        """
+        with closing(self.database.connect()) as connection:
+            taken = list(names)
+            with translated():
+                for name in taken:
+                    _take_and_sign(connection, name, what)
+            try:
+                yield
+            finally:
+                for name in taken:
+                    let_go(connection, _key(name))
 
 
 class _Hold:
@@ -115,23 +130,16 @@ def shared_locks(settings: Settings) -> SharedLocks | None:
     return None if database is None else SharedLocks(database)
 
 
-def _taken(connection: Connection, name: str) -> bool:
-    row = _one(connection, "SELECT pg_try_advisory_lock(%(key)s::bigint)", {"key": _key(name)})
-    return row is not None and row[0] is True
-
-
-def _let_go(connection: Connection, name: str) -> None:
-    import psycopg
-
-    # Said aloud: the server learns of a closed connection a moment later, and whoever comes at once would be refused.
-    with suppress(psycopg.Error):  # a lost connection has let go already
-        connection.execute("SELECT pg_advisory_unlock(%(key)s::bigint)", {"key": _key(name)})
+def _take_and_sign(connection: Connection, name: str, what: str) -> int:
+    """Take a lock and sign who has it; return its number. Refused, the caller closes the connection."""
+    if not take(connection, _key(name)):
+        raise _refusal(name, _one(connection, _HOLDER, {"name": name}))
+    row = _one(connection, _NUMBER, {"name": name, "what": what, "pid": os.getpid(), "host": socket.gethostname()})
+    return row[0] if row else 0
 
 
 def _key(name: str) -> int:
-    """The number under which the server knows the lock: ours alone, among all programs that use the database."""
-    digest = hashlib.sha256(f"integration_assets run lock {name}".encode()).digest()
-    return int.from_bytes(digest[:8], "big", signed=True)
+    return lock_key(f"integration_assets run lock {name}")
 
 
 def _refusal(name: str, holder: Row | None) -> LockError:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 
 from integration_assets.config import expanded, why_no_home
 from integration_assets.connectors.redaction import register
+from integration_assets.coordination.advisory_lock import holder, let_go, lock_key, take
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, TransientError
 from integration_assets.staging.extensions import load_extension
 from integration_assets.staging.migrations import migrate, pending_migrations
@@ -217,15 +218,14 @@ def catalogue_lock(lake: Lake, what: str) -> Iterator[Callable[[], str | None]]:
         return
     import psycopg
 
-    key = int.from_bytes(hashlib.sha256(lake.schema.encode()).digest()[:8], "big", signed=True)
+    key = lock_key(lake.schema)
     with _server(lake, what) as server:
-        [taken] = server.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchall()
-        if taken != (True,):
-            holder = _holder(server, key)
+        if not take(server, key):
+            who = holder(server, key)
             raise LockError(
-                f"another run is using {lake} ({holder or 'it does not say which'}); wait until it has finished, then "
+                f"another run is using {lake} ({who or 'it does not say which'}); wait until it has finished, then "
                 "run again",
-                holder=holder,
+                holder=who,
             )
 
         def lost() -> str | None:
@@ -238,21 +238,7 @@ def catalogue_lock(lake: Lake, what: str) -> Iterator[Callable[[], str | None]]:
         try:
             yield lost
         finally:
-            # Said aloud: the server learns of a closed connection a moment later, and the next run would be refused.
-            with suppress(psycopg.Error):  # a lost connection has let go already
-                server.execute("SELECT pg_advisory_unlock(%s)", [key])
-
-
-def _holder(server: psycopg.Connection[Any], key: int) -> str:
-    found = server.execute(
-        """
-        SELECT activity.application_name FROM pg_locks AS locks JOIN pg_stat_activity AS activity USING (pid)
-        WHERE locks.locktype = 'advisory' AND locks.granted AND locks.objsubid = 1
-            AND locks.classid = %s::oid AND locks.objid = %s::oid
-        """,
-        [(key >> 32) & 0xFFFFFFFF, key & 0xFFFFFFFF],
-    ).fetchone()
-    return str(found[0]) if found else ""
+            let_go(server, key)
 
 
 def open_lake(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
