@@ -1,4 +1,4 @@
-"""Telling people what changed, outside of runs: through the alerts file of the tenant, and Slack where configured."""
+"""Telling people what changed, outside of runs: through the alerts of the tenant, and Slack where configured."""
 
 from __future__ import annotations
 
@@ -9,23 +9,24 @@ import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.errors import EndState
+from integration_assets.reporting.alert_places import alerts_of
 from integration_assets.reporting.alerts import (
     RUNS,
     START,
     AlertTransition,
     Notice,
-    alerts_path,
     compare,
     drop_notices,
-    held_alerts,
     never_told,
     post_notices,
     put_notice,
     record_transition,
     run_problem,
 )
+from integration_assets.reporting.outbox import deliver
+from integration_assets.reporting.shared_outbox import SharedOutbox
 from integration_assets.reporting.slack import alert_blocks
-from integration_assets.runs.slack_delivery import notice_poster
+from integration_assets.runs.slack_delivery import notice_poster, slack_poster
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +67,12 @@ def announce(
     `patient`: for work that others wait for.
 
     Raises:
-        PermanentError: the state cannot be kept.
+        IntegrationError: the state cannot be kept.
     """
-    now, path = datetime.now(UTC), alerts_path(settings.home, settings.environment.value, tenant)
+    now, place = datetime.now(UTC), alerts_of(settings, settings.environment.value, tenant)
     post = notice_poster(settings, patient=patient)
-    with held_alerts(path) as alerts:
+    with place.held() as held:
+        alerts = held.alerts
         transition = compare(alerts.open.get(announcement.subject), announcement.problem, announcement.happened, now)
         if transition.change in ("new", "recovered"):
             fields = {"tenant": tenant, "subject": announcement.subject, "change": transition.change}
@@ -92,25 +94,27 @@ def announce(
         # The state was kept all the same: whoever configures Slack later must not get alerts that are long over.
         if post is None:
             return transition, NO_SLACK if transition.change in ("new", "recovered") else None
-        # Under the lock of the file, so that two jobs of one tenant do not post the same notice twice.
-        return transition, post_notices(path, alerts, post)
+        # While they are held, so that two jobs of one tenant do not post the same notice twice.
+        return transition, post_notices(held, post)
 
 
-def post_what_waits(settings: Settings, tenant: str, *, patient: bool = True) -> str | None:
-    """Post the alerts that Slack has not confirmed; None, or why some still wait. `settings` are the tenant's.
+def post_what_waits(settings: Settings, tenant: str, *, patient: bool = True) -> list[str]:
+    """Post the alerts that Slack has not confirmed, and the summaries that machines share; return lines worth a log.
 
-    Not `patient`: for work that others wait for.
+    `settings` are the tenant's; not `patient`: for work that others wait for.
 
     Raises:
-        PermanentError: the state cannot be kept.
+        IntegrationError: the state cannot be kept.
     """
-    path = alerts_path(settings.home, settings.environment.value, tenant)
-    post = notice_poster(settings, patient=patient)
-    # Without a file nothing was ever announced; holding it would create one for every tenant.
-    if post is None or not path.exists():
-        return None
-    with held_alerts(path) as alerts:
-        return post_notices(path, alerts, post)
+    post, post_summary = notice_poster(settings, patient=patient), slack_poster(settings, patient=patient)
+    if post is None or post_summary is None:
+        return []
+    with alerts_of(settings, settings.environment.value, tenant).held() as held:
+        # What does not get through says that Slack is away: summaries would fare no better.
+        if line := post_notices(held, post):
+            return [line]
+        delivery = deliver(SharedOutbox(held), lambda message: post_summary(message, True), own=None)
+        return [line for line in (*delivery.notes, delivery.problem) if line is not None]
 
 
 def _notice(

@@ -31,8 +31,9 @@ from integration_assets.connectors.feedback.base import FeedbackSystem
 from integration_assets.connectors.feedback.prefixed import PrefixedFeedback
 from integration_assets.errors import CredentialError, EndState, LockError, PermanentError
 from integration_assets.models import Page
-from integration_assets.reporting.alerts import alerts_path, read_alerts
-from integration_assets.reporting.outbox import deliver
+from integration_assets.reporting.alert_places import SharedAlerts, alerts_of
+from integration_assets.reporting.outbox import StoreOutbox, deliver
+from integration_assets.reporting.shared_outbox import hand_over
 from integration_assets.runs.abandoned import STARTED_STATUSES
 from integration_assets.runs.launch import JOB_TAG
 from integration_assets.runs.partitions import PARTITION_TAG
@@ -215,15 +216,26 @@ def _look_into_store(
         return {name: record_id for name, record_id in newest.items() if record_id is not None}, False
     with open_store(store, f"{WHO}, asking for changes") as connection:
         new = unseen(connection, asked.newest, newest)
-        if not _waiting(connection):
+        if not _waiting(connection) or _handed_over(operator, tenant, connection):
             return new, False
         post = slack_poster(settings_for(operator, tenant, WHO), patient=False)
         # Without Slack the messages stay in the outbox, for the day somebody configures it.
         if post is None:
             return new, False
-        delivery = deliver(connection, lambda message: post(message, True), own=None)
+        delivery = deliver(StoreOutbox(connection), lambda message: post(message, True), own=None)
         notes += [line for line in (*delivery.notes, delivery.problem) if line is not None]
         return new, _waiting(connection)
+
+
+def _handed_over(operator: Settings, tenant: str, connection: duckdb.DuckDBPyConnection) -> bool:
+    """True if machines share the messages that wait, and those of this store have been moved there."""
+    place = alerts_of(operator, operator.environment.value, tenant)
+    if not isinstance(place, SharedAlerts):
+        return False
+    with place.held() as held:
+        if held.is_shared:
+            hand_over(StoreOutbox(connection), held)
+        return held.is_shared
 
 
 def unseen(connection: duckdb.DuckDBPyConnection, before: Newest, newest: Newest) -> dict[str, str]:
@@ -249,12 +261,13 @@ def _run_key(tenant: str, new: Mapping[str, str]) -> str:
 
 def _post_alerts(operator: Settings, tenant: str, notes: list[str]) -> None:
     try:
-        waiting = read_alerts(alerts_path(operator.home, operator.environment.value, tenant)).notices
-    except OSError as error:
-        notes.append(f"the open alerts cannot be read: {error.strerror}")
+        alerts = alerts_of(operator, operator.environment.value, tenant).read()
+    except PermanentError as error:
+        notes.append(f"the open alerts cannot be read: {error.message}")
         return
-    if waiting and (line := post_what_waits(settings_for(operator, tenant, WHO), tenant, patient=False)):
-        notes.append(line)
+    # Not summaries that may have arrived: the next run repeats them, once.
+    if alerts.notices or any(one.state != "uncertain" for one in alerts.summaries):
+        notes += post_what_waits(settings_for(operator, tenant, WHO), tenant, patient=False)
 
 
 # ------------------------------------------------------------------------------------------------------ what was newest

@@ -23,6 +23,7 @@ from integration_assets.automation.schedules import every, scheduled_tenants
 from integration_assets.automation.turns import Turns
 from integration_assets.config import Automation, Environment, Settings, load_automation, load_settings
 from integration_assets.errors import EndState, IntegrationError
+from integration_assets.reporting.alert_places import alerts_of
 from integration_assets.reporting.alerts import RUNS
 from integration_assets.runs.abandoned import PROCESS_TAG
 from integration_assets.runs.alert_transition import RETRY_TAG, retries_so_far
@@ -170,6 +171,12 @@ def why_silent(run: dg.DagsterRun, ending: RunResult | None) -> str | None:
     return None
 
 
+def _told_elsewhere(operator: Settings, tenant: str, run_id: str) -> str | None:
+    """Return the reason for which a run that left nothing on this machine is not dead; None when it is."""
+    known = (alerts_of(operator, environment.value, tenant).read().ended for environment in Environment)
+    return "it has told it itself, on another machine" if any(run_id in ended for ended in known) else None
+
+
 def had_no_voice(ending: RunResult) -> bool:
     """True if a run ended before it knew whose Slack to tell: the tenant's settings could not be opened."""
     return ending.stage == "start" and not ending.message.posted and ending.message.problem is None
@@ -185,6 +192,8 @@ def speak_for(run: dg.DagsterRun, operator: Settings, instance: dg.DagsterInstan
     tenant = tenant_of(run)
     ending = result_of(operator.home, tenant, run.run_id)
     silent = why_silent(run, ending)
+    if silent is None and ending is None:
+        silent = _told_elsewhere(operator, tenant, run.run_id)
     if silent is not None:
         return f"run {run.run_id}: {silent}"
     try:

@@ -10,6 +10,7 @@ import msgspec
 from integration_assets.connectors.specs import ProviderKind
 from integration_assets.doctor.context import DoctorContext, in_thread
 from integration_assets.providers import of_kind
+from integration_assets.reporting.alert_places import alerts_of
 from integration_assets.staging import room
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import StorePlace, open_store, store_place
@@ -76,6 +77,7 @@ def _facts(context: DoctorContext) -> StoreFacts | None:
     # Opening it would create an empty store, and the doctor leaves nothing behind.
     if not place.exists():
         return None
+    shared = alerts_of(context.operator, context.environment.value, context.tenant).read()
     with open_store(place, "doctor") as connection:
         runs = connection.execute("SELECT run_id, started_at FROM sync.open_runs ORDER BY started_at").fetchall()
         unsent = connection.execute("SELECT count(*) FROM sync.outbox").fetchall()[0][0]
@@ -85,7 +87,8 @@ def _facts(context: DoctorContext) -> StoreFacts | None:
             pinned=pinned_portal(connection, context.environment),
             ledger=_ledger(connection),
             open_runs=tuple((str(run), _utc(began)) for run, began in runs),
-            unsent=unsent,
+            # With those that machines share, where they do.
+            unsent=unsent + len(shared.summaries),
             last_run=_last_run(connection),
             last_good_run_at=_last_good_run(connection),
             calls_needed=_calls_needed(connection),

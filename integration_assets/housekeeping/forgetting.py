@@ -1,7 +1,7 @@
 """Taking one person out of what a tenant has left: stores, published files, reports, overrides, Dagster's records.
 
-The outside systems are not touched. While it works it holds the run locks of both environments, so that no run reads
-the person in again meanwhile.
+The outside systems are not touched. While it works it holds the run locks of both environments, among machines as well,
+so that no run reads the person in again meanwhile.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.config import Environment, Settings
+from integration_assets.coordination.alert_record import AlertRecord
+from integration_assets.coordination.database import shared_database
+from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.housekeeping.backup import known_backups
 from integration_assets.housekeeping.person import Person
@@ -70,7 +73,8 @@ def forget_person(
 
     Raises:
         ConfigurationError: the address is none, or the stores are lakes.
-        LockError: a run or a command is at work in one of the stores.
+        LockError: a run or a command is at work in one of the stores, or another machine runs the tenant.
+        CoordinationError: machines share locks and alerts, and PostgreSQL cannot be used now.
         PermanentError: a store or file cannot be read or written; what was done up to there stays done.
     """
     if split_address(address) is None:
@@ -87,16 +91,22 @@ def forget_person(
     notes: list[str] = []
     with ExitStack() as stack:
         # All locks before the first change: half of it done and the other half refused would look like all of it.
+        shared = shared_locks(settings)
         held = [
-            (environment, place.path, stack.enter_context(hold_store(place, WHAT)))
+            (environment, place.path, stack.enter_context(hold_store(place, WHAT, shared)))
             for environment, place in stores
             if place.exists()
         ]
+        # What has no store on this machine may be run by another one, which would read the person in again.
+        if shared is not None:
+            names = [f"{environment.value}/{tenant}" for environment, place in stores if not place.exists()]
+            stack.enter_context(shared.held_together(names, WHAT))
         known = {environment: ids_in_store(store.connection, person) for environment, _, store in held}
         found = {one for each in known.values() for of_kind in each.values() for one in of_kind}
         everywhere = person.with_ids(person.ids | found)
         # Files first: what identifies the person in them are the ids that the stores know until they forget them.
         places += _in_files(settings, tenant, everywhere, apply=apply)
+        places += _in_shared_alerts(settings, tenant, environments, everywhere, apply=apply)
         places += _in_dagster(dagster_home(settings.home), everywhere, apply=apply)
         places += _in_overrides(settings.overrides_path, person, settings, apply=apply)
         voters = {one for each in known.values() for one in each["voter"]}
@@ -150,6 +160,24 @@ def _in_files(settings: Settings, tenant: str, person: Person, *, apply: bool) -
         changed = sum(_scrub_file(file, person, apply=apply) for file in files if file.is_file())
         if changed:
             yield Place(str(found.folder), "files", changed)
+
+
+def _in_shared_alerts(
+    settings: Settings, tenant: str, environments: tuple[Environment, ...], person: Person, *, apply: bool
+) -> Iterator[Place]:
+    """Alerts and unsent messages that machines share, in the database of the registry."""
+    database = shared_database(settings)
+    if database is None:
+        return
+    for environment in environments:
+        record = AlertRecord(database, f"{environment.value}/{tenant}")
+        with record.held() as held:
+            scrubbed = person.scrubbed_json(held.content or "")
+            if scrubbed == (held.content or ""):
+                continue
+            if apply:
+                held.keep(scrubbed)
+        yield Place(f"alerts of {record.name}, in PostgreSQL", "texts", 1)
 
 
 def _scrub_file(file: Path, person: Person, *, apply: bool) -> bool:

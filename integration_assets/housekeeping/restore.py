@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.config import Environment, Settings
+from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.housekeeping.archive import FORMAT, MANIFEST, STAGING, Manifest, digest_of, is_plain_name
 from integration_assets.housekeeping.backup import KnownBackup, known_backups, note_backups, stores_folder, stores_in
@@ -48,7 +49,8 @@ def restore(settings: Settings, archive: Path) -> Restored:
 
     Raises:
         ConfigurationError: the file is no backup, or of a newer version.
-        LockError: a run or a command is at work in one of the stores.
+        LockError: a run or a command is at work in one of the stores, or, on another machine, for one of their tenants.
+        CoordinationError: machines share their locks, and PostgreSQL cannot be asked for them.
         PermanentError: the backup is damaged, or a file cannot be written.
     """
     home = settings.home
@@ -60,9 +62,7 @@ def restore(settings: Settings, archive: Path) -> Restored:
         manifest = _unpack(archive, unpacked)
         _check_versions(unpacked)
         # Only now: a damaged backup must not cost a home that works.
-        for environment in Environment:
-            for store in stores_in(settings, environment):
-                stack.enter_context(run_lock(store.absolute(), WHAT))
+        _keep_runs_out(settings, unpacked, stack)
         others = known_backups(settings)
         put_away = _put_away(settings)
         _move_in(settings, unpacked)
@@ -107,6 +107,17 @@ def _manifest(opened: tarfile.TarFile, member: tarfile.TarInfo | None) -> Manife
     if found != FORMAT:
         raise ConfigurationError(f"the backup has form {found}, this version reads form {FORMAT}: install a newer one")
     return msgspec.json.decode(text, type=Manifest)
+
+
+def _keep_runs_out(settings: Settings, unpacked: Path, stack: ExitStack) -> None:
+    """Hold the run locks of all stores that are there or come, on this machine and among machines."""
+    here = [store for environment in Environment for store in stores_in(settings, environment)]
+    for store in here:
+        stack.enter_context(run_lock(store.absolute(), WHAT))
+    if shared := shared_locks(settings):
+        coming = (unpacked / STAGING).glob("*/*.duckdb")
+        names = sorted({f"{store.parent.name}/{store.stem}" for store in (*here, *coming)})
+        stack.enter_context(shared.held_together(names, WHAT))
 
 
 def _check_versions(unpacked: Path) -> None:

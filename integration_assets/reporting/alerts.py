@@ -1,26 +1,23 @@
 """Alerts: problems people were told of, so that they are told once, and again when it is over.
 
-One small file per tenant and environment, beside the staging store and not in it: it has to work when the store cannot
-be opened, and several processes write it (runs, the jobs that ask and check, the sensor for dead runs), one at a time.
-Messages that Slack has not confirmed wait in it, too.
+One record per tenant and environment, beside the staging store and not in it: it has to work when the store cannot be
+opened, and several processes write it (runs, the jobs that ask and check, the sensor for dead runs), one at a time
+(`alert_places`). Messages that Slack has not confirmed wait in it, too.
 """
 
 from __future__ import annotations
 
-import fcntl
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from integration_assets.errors import CredentialError, EndState, IntegrationError, PermanentError
+from integration_assets.errors import CredentialError, EndState, IntegrationError
+from integration_assets.reporting.outbox import OutboxMessage
 from integration_assets.reporting.slack_posting import DeliveryStatus, Posting
-from integration_assets.staging.store import make_private_directory
-from integration_assets.whole_files import read_or_empty, write_whole
 
 RUNS = "runs"
 """The subject of how runs end."""
@@ -29,6 +26,8 @@ START = "start"
 WELL = frozenset({EndState.SUCCEEDED, EndState.SUCCEEDED_WITH_REJECTS})
 KEPT = 50
 """Messages that wait at most; the oldest are dropped."""
+KNOWN_ENDS = 100
+"""Runs of a tenant whose end is remembered as told, for the sensor of another machine."""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,65 +54,28 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alerts(msgspec.Struct):
-    """The open problems by subject, and the messages that wait, oldest first."""
+    """The open problems by subject, and the messages that wait, oldest first.
+
+    Only where machines share it: `summaries`, the outbox of runs, and `ended`, the ids of the last runs that told their
+    end themselves or had nobody to tell it to.
+    """
 
     open: dict[str, Alert] = msgspec.field(default_factory=dict)
     notices: list[Notice] = msgspec.field(default_factory=list)
+    summaries: list[OutboxMessage] = msgspec.field(default_factory=list)
+    ended: list[str] = msgspec.field(default_factory=list)
 
 
-def alerts_path(home: Path, environment: str, tenant: str) -> Path:
-    """File of the alerts of a tenant: `<home>/alerts/<environment>/<tenant>.json`."""
-    return home / "alerts" / environment / f"{tenant}.json"
+@dataclass(frozen=True)
+class HeldAlerts:
+    """The alerts while they are held. `is_shared`: among machines.
 
-
-def read_alerts(path: Path) -> Alerts:
-    """The alerts as they are; none when there is no file, or one that no version of ours has written.
-
-    Raises:
-        OSError: there is a file and it cannot be read.
+    What is changed is kept at the end of holding, or by `keep` for holders that want something on record before.
     """
-    # A file that cannot be understood counts as none: an alert that is told twice is better than a run that cannot end.
-    return read_or_empty(path, Alerts)
 
-
-@contextmanager
-def held_alerts(path: Path) -> Iterator[Alerts]:
-    """The alerts, for one holder at a time among all processes; what is changed in the block is kept, whole or not.
-
-    Raises:
-        PermanentError: the file cannot be read or written.
-    """
-    try:
-        make_private_directory(path.parent)
-        # A file of its own: the alerts are replaced as a whole, and a lock on a replaced file protects nobody.
-        lock = path.with_suffix(".lock").open("a")
-    except OSError as error:
-        raise _unwritable(path, error) from error
-    with lock:
-        # Waiting, unlike the run lock: holders need moments, and an alert must not be lost for one of them.
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        try:
-            alerts = read_alerts(path)
-        except OSError as error:
-            raise _unwritable(path, error) from error
-        yield alerts
-        keep_alerts(path, alerts)
-
-
-def keep_alerts(path: Path, alerts: Alerts) -> None:
-    """Write the alerts; for holders that want something on record before the end of their block.
-
-    Raises:
-        PermanentError: the file cannot be written.
-    """
-    try:
-        write_whole(path, msgspec.json.encode(alerts))
-    except OSError as error:
-        raise _unwritable(path, error) from error
-
-
-def _unwritable(path: Path, error: OSError) -> PermanentError:
-    return PermanentError(f"{path} cannot be read or written: {error.strerror}; check the disk and its permissions")
+    alerts: Alerts
+    keep: Callable[[], None]
+    is_shared: bool = False
 
 
 # ---------------------------------------------------------------------------------------------------- changes of state
@@ -201,13 +163,19 @@ def drop_notices(alerts: Alerts, subject: str) -> None:
     alerts.notices = [one for one in alerts.notices if one.subject != subject]
 
 
-def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Posting]) -> str | None:
-    """Post what waits, oldest first, to be called while the alerts are held; None, or why some of it still waits.
+def note_end(alerts: Alerts, run_id: str) -> None:
+    """Remember that a run needs nobody else to tell its end."""
+    alerts.ended = [*(one for one in alerts.ended if one != run_id), run_id][-KNOWN_ENDS:]
+
+
+def post_notices(held: HeldAlerts, post: Callable[[Notice, bool], Posting]) -> str | None:
+    """Post what waits, oldest first; None, or why some of it still waits.
 
     `post` tries once and never raises; it is told whether the message may have been posted before. Each attempt is on
     record before it is made. What may have arrived is posted again until it certainly has: news is better told twice
     than not at all.
     """
+    alerts = held.alerts
     problem = None
     for notice in list(alerts.notices):
         # Looked up each time: places move as messages that arrived are taken out.
@@ -215,7 +183,7 @@ def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Post
         again = notice.state != "waiting"
         alerts.notices[position] = msgspec.structs.replace(notice, state="sending")
         # Before it is sent: killed in between, the next attempt knows that it may be a repeat.
-        keep_alerts(path, alerts)
+        held.keep()
         posting = post(notice, again)
         # What Slack refuses for its content is done as well: it would be refused for ever and block all others.
         done = posting.delivery_status in (DeliveryStatus.POSTED, DeliveryStatus.UNPOSTABLE)
@@ -224,7 +192,7 @@ def post_notices(path: Path, alerts: Alerts, post: Callable[[Notice, bool], Post
         else:
             unsure = again or posting.delivery_status is DeliveryStatus.UNCERTAIN
             alerts.notices[position] = msgspec.structs.replace(notice, state="uncertain" if unsure else "waiting")
-        keep_alerts(path, alerts)
+        held.keep()
         problem = posting.line if posting.delivery_status is not DeliveryStatus.POSTED else problem
         if not done:
             return posting.line  # the next one would fare no better

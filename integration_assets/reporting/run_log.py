@@ -10,7 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from integration_assets.connectors.calls import CallCount
-from integration_assets.reporting.outbox import OutboxMessage, put
+from integration_assets.reporting.outbox import OutboxMessage, StoreOutbox
 from integration_assets.reporting.run_summary import (
     CheckLine,
     LinkNumbers,
@@ -36,7 +36,7 @@ def record_run(
         connection.execute("DELETE FROM sync.open_runs WHERE run_id = ?", [summary.run_id])
         # In this transaction: a run that is recorded without its message would never be announced.
         if message is not None:
-            put(connection, message)
+            StoreOutbox(connection).put(message)
         # A run that is recorded again, for having died or having been repeated, must not be there twice.
         connection.execute("DELETE FROM ops.runs WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.api_calls WHERE run_id = ?", [summary.run_id])

@@ -16,15 +16,13 @@ from integration_assets.errors import (
     RunCancelledError,
     RunStoppedError,
 )
+from integration_assets.reporting.alert_places import alerts_of
 from integration_assets.reporting.alerts import (
     RUNS,
     START,
     Alerts,
     AlertTransition,
-    alerts_path,
     compare,
-    held_alerts,
-    read_alerts,
     record_transition,
     run_problem,
 )
@@ -60,8 +58,8 @@ def alert_transition_of(state: RunState, end_state: EndState, line: str | None) 
     if isinstance(state.error, LaunchError | RunCancelledError):
         return None
     try:
-        alerts = read_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant))
-    except OSError:
+        alerts = alerts_of(state.settings, state.environment.value, state.tenant).read()
+    except IntegrationError:
         alerts = Alerts()  # a machine that opens no file any more must not keep the run from ending
     problem = run_problem(end_state, line, state.error)
     transition = compare(alerts.open.get(RUNS), problem, line or "", datetime.now(UTC))
@@ -72,23 +70,30 @@ def alert_transition_of(state: RunState, end_state: EndState, line: str | None) 
 
 
 def keep_alert_transition(state: RunState, transition: AlertTransition | None) -> None:
-    """Keep how the runs stand. What works again by a run needs no look of its own any more.
+    """Keep how the runs stand.
 
     Raises:
-        PermanentError: it cannot be kept.
+        IntegrationError: it cannot be kept.
     """
     if transition is None or state.settings is None or state.environment is None:
         return
     if transition.change == "none":
         return
-    with held_alerts(alerts_path(state.settings.home, state.environment.value, state.tenant)) as alerts:
-        record_transition(alerts, RUNS, transition)
-        # A good run proves that runs can start and that the credential works, so those alerts close with it; otherwise
-        # the next check of credentials would announce a second recovery.
-        if transition.alert is None:
-            before = transition.before.problem if transition.before else ""
-            alerts.open.pop(before, None)
-            alerts.open.pop(START, None)
+    with alerts_of(state.settings, state.environment.value, state.tenant).held() as held:
+        record_end(held.alerts, transition)
+
+
+def record_end(alerts: Alerts, transition: AlertTransition | None) -> None:
+    """Change the alerts by the end of a run. What works again by a run needs no look of its own any more."""
+    if transition is None or transition.change == "none":
+        return
+    record_transition(alerts, RUNS, transition)
+    # A good run proves that runs can start and that the credential works, so those alerts close with it; otherwise the
+    # next check of credentials would announce a second recovery.
+    if transition.alert is None:
+        before = transition.before.problem if transition.before else ""
+        alerts.open.pop(before, None)
+        alerts.open.pop(START, None)
 
 
 def is_quiet(state: RunState, transition: AlertTransition | None) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -22,10 +24,11 @@ from integration_assets.errors import (
     RunStoppedError,
 )
 from integration_assets.logs import without_links
-from integration_assets.reporting.alerts import AlertTransition
+from integration_assets.reporting.alert_places import SharedAlerts, alerts_of
+from integration_assets.reporting.alerts import AlertTransition, HeldAlerts, note_end
 from integration_assets.reporting.metrics import exposition, write_metrics
 from integration_assets.reporting.open_runs import forget_run
-from integration_assets.reporting.outbox import OutboxMessage
+from integration_assets.reporting.outbox import Outbox, OutboxMessage, StoreOutbox
 from integration_assets.reporting.rankings import read_movers
 from integration_assets.reporting.retention import remove_old_records
 from integration_assets.reporting.run_log import record_run
@@ -34,6 +37,7 @@ from integration_assets.reporting.run_summary import (
     RunSummary,
     build_summary,
 )
+from integration_assets.reporting.shared_outbox import SharedOutbox, hand_over
 from integration_assets.reporting.slack import SummaryExtras, slack_blocks
 from integration_assets.resolution.record_pages import set_record_pages
 from integration_assets.runs.alert_transition import (
@@ -42,6 +46,7 @@ from integration_assets.runs.alert_transition import (
     is_automatic,
     is_quiet,
     keep_alert_transition,
+    record_end,
     retries_so_far,
     retry_time,
 )
@@ -146,11 +151,8 @@ def _finish(state: RunState) -> RunResult:
             recorded = recorded and _record(state, conclusion)[0]
         elif unpublished is not None:
             state.notes.append(f"this run is missing in the published database: {unpublished.message}")
-    message = _post(
-        state, conclusion, recorded=recorded
-    )  # before the notes are taken: what Slack refused is one of them
+    message = _tell(state, conclusion, recorded=recorded)  # before the notes are taken: what Slack refused is one
     _log_message(message)
-    _keep_alert_transition(state, conclusion)
     report = None
     # A refused launch read and wrote nothing, and has nothing to report.
     if not isinstance(state.error, LaunchError):
@@ -261,14 +263,39 @@ def _when_again(state: RunState, retry_at: datetime | None) -> str | None:
     return f"Nothing: it is tried again by itself at {retry_at:%Y-%m-%d %H:%M} UTC, try {attempt} of {MOST_RETRIES}."
 
 
-def _keep_alert_transition(state: RunState, conclusion: _Conclusion) -> None:
-    if _never_began(state):
-        return
+def _tell(state: RunState, conclusion: _Conclusion, *, recorded: bool) -> Message:
+    """Post the summary and keep how the runs stand; where machines share that, in one piece."""
+    message = None
+    # Another run that holds the lock has an end of its own to tell.
+    transition = None if _never_began(state) else conclusion.transition
     try:
-        keep_alert_transition(state, conclusion.transition)
+        with ExitStack() as stack:
+            held = _shared_alerts(state, stack)
+            message = _post(state, conclusion, held, recorded=recorded)
+            if held is None:
+                keep_alert_transition(state, transition)
+            else:
+                record_end(held.alerts, transition)
+                # Of what could not begin, and knew nobody to tell, a sensor tells; perhaps that of another machine.
+                if state.error_stage != "start" or message.posted or message.problem is not None:
+                    note_end(held.alerts, state.run_id)
     # A repeated message is a nuisance, a run that fails at its very end would be a lie.
-    except PermanentError as error:
+    except IntegrationError as error:
         state.notes.append(f"this end may be told again: {error.message}")
+    # Nobody let go of the alerts: nothing was handed over to other machines, and the message is this one's to post.
+    return message or _post(state, conclusion, None, recorded=recorded)
+
+
+def _shared_alerts(state: RunState, stack: ExitStack) -> HeldAlerts | None:
+    """Hold the alerts that machines share; None where they are this machine's, and held for a moment only.
+
+    Raises:
+        IntegrationError: they cannot be held.
+    """
+    if state.settings is None or state.environment is None:
+        return None
+    place = alerts_of(state.settings, state.environment.value, state.tenant)
+    return stack.enter_context(place.held()) if isinstance(place, SharedAlerts) else None
 
 
 def _never_began(state: RunState) -> bool:
@@ -358,7 +385,17 @@ def _outcome(state: RunState) -> tuple[EndState, int, str | None]:
     return EndState.HELD, EXIT_CODES[EndState.HELD], redact(line)
 
 
-def _post(state: RunState, conclusion: _Conclusion, *, recorded: bool) -> Message:
+def _outbox(state: RunState, conclusion: _Conclusion, held: HeldAlerts | None) -> Outbox:
+    """The outbox in the staging store; where machines share one, that one, with what was in the store."""
+    store = StoreOutbox(state.opened_store())
+    # While PostgreSQL is away the alerts that are held are this machine's, and so are its messages.
+    if held is None or not held.is_shared:
+        return store
+    hand_over(store, held, own=state.run_id)
+    return SharedOutbox(held, state.run_id, lambda alerts: record_end(alerts, conclusion.transition))
+
+
+def _post(state: RunState, conclusion: _Conclusion, held: HeldAlerts | None, *, recorded: bool) -> Message:
     """Post the summary where Slack is configured. What Slack does never changes what the run achieved."""
     message, post = conclusion.message, slack_poster(state.settings)
     # Somebody launched it by hand a second ago and sees the refusal; the channel of the team need not.
@@ -372,7 +409,7 @@ def _post(state: RunState, conclusion: _Conclusion, *, recorded: bool) -> Messag
     # Nothing of this run waits in the outbox; older messages can wait for a run that can record.
     if quiet and not recorded:
         return Message(message.text, message.blocks, posted=False, problem=SAID_BEFORE)
-    delivery = send_message(post, message, state.connection if recorded else None)
+    delivery = send_message(post, message, partial(_outbox, state, conclusion, held) if recorded else None)
     # `send_message` was called for the older messages in the outbox; that this one was not among them needs a reason.
     if quiet and delivery.problem is None:
         delivery.problem = SAID_BEFORE

@@ -15,8 +15,9 @@ from slack_sdk.http_retry.builtin_handlers import ConnectionErrorRetryHandler, R
 from integration_assets.config import Settings
 from integration_assets.connectors.address_guard import AddressGuard
 from integration_assets.connectors.slack import slack_client
+from integration_assets.errors import IntegrationError
 from integration_assets.reporting.alerts import Notice
-from integration_assets.reporting.outbox import Delivery, OutboxMessage, deliver
+from integration_assets.reporting.outbox import Delivery, Outbox, OutboxMessage, deliver
 from integration_assets.reporting.slack import late, repeated
 from integration_assets.reporting.slack_posting import Posting, post_message
 from integration_assets.tenants.address_policies import guard_for
@@ -106,27 +107,27 @@ def notice_poster(settings: Settings, *, patient: bool = True) -> Callable[[Noti
 
 
 def send_message(
-    post: Callable[[OutboxMessage, bool], Posting], message: OutboxMessage, connection: duckdb.DuckDBPyConnection | None
+    post: Callable[[OutboxMessage, bool], Posting], message: OutboxMessage, opened: Callable[[], Outbox] | None
 ) -> Delivery:
-    """Post the message of a run. With `connection` it is in the outbox there, and older ones go along.
+    """Post the message of a run. With an outbox, to be `opened`, it is in there, and older ones go along.
 
     Never raises: what Slack or the outbox does must not change what the run achieved.
     """
-    if connection is None:
+    if opened is None:
         posting = post(message, False)
         return Delivery(posted=posting.line is None, problem=posting.line)
     try:
-        delivery = deliver(connection, lambda one: post(one, one.run_id != message.run_id), own=message.run_id)
+        outbox = opened()
+        delivery = deliver(outbox, lambda one: post(one, one.run_id != message.run_id), own=message.run_id)
+        waits = any(one.run_id == message.run_id for one in outbox.messages())
     # Not posted around the outbox: the next run would find the message there and post it again.
     except duckdb.Error as error:
         return Delivery(problem=f"the outbox in the staging store cannot be used ({type(error).__name__})")
-    if delivery.problem and _waits(connection, message.run_id):
+    except IntegrationError as error:
+        return Delivery(problem=f"the outbox that machines share cannot be used: {error.message}")
+    if delivery.problem and waits:
         delivery.problem += "; the summary is kept, the next run posts it"
     return delivery
-
-
-def _waits(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
-    return bool(connection.execute("SELECT 1 FROM sync.outbox WHERE run_id = ?", [run_id]).fetchall())
 
 
 def new_message(run_id: str, text: str, blocks: Sequence[dict[str, Any]]) -> OutboxMessage:

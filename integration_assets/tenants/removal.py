@@ -15,6 +15,8 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.config import DEFAULT_TENANT, Environment, Settings
+from integration_assets.coordination.alert_record import forget_records
+from integration_assets.coordination.database import shared_database
 from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.lake import catalogue_lock, drop_catalogue
@@ -110,9 +112,11 @@ def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Ac
         for found in files_that_go(settings, tenant):
             for path in found.paths:
                 _erase(path)
-        for store in _stores(settings, tenant) if tenant != DEFAULT_TENANT else ():
-            if store.lake is not None:
-                drop_catalogue(store.lake)
+        if tenant != DEFAULT_TENANT:
+            _forget_alerts(settings, tenant)
+            for store in _stores(settings, tenant):
+                if store.lake is not None:
+                    drop_catalogue(store.lake)
 
 
 def add_tenant(
@@ -137,7 +141,16 @@ def add_tenant(
             )
     with _at_rest(settings, tenant, "tenants add"), directory(registry, actor) as tenants:
         view = tenants.add_tenant(tenant, name)
+        if tenant != DEFAULT_TENANT:
+            _forget_alerts(settings, tenant)
         return view, _put_away(settings, tenant)
+
+
+def _forget_alerts(settings: Settings, tenant: str) -> None:
+    """Erase the alerts that machines share: whoever gets the name next must not hear of them."""
+    database = shared_database(settings)
+    if database is not None:
+        forget_records(database, *(f"{environment.value}/{tenant}" for environment in Environment))
 
 
 def _put_away(settings: Settings, tenant: str) -> Path | None:

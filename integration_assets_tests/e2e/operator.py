@@ -20,7 +20,8 @@ import duckdb
 from dagster._core.definitions.reconstruct import ReconstructableRepository
 
 from integration_assets.definitions import defs
-from integration_assets.reporting.alerts import RUNS, alerts_path, read_alerts
+from integration_assets.reporting.alert_places import alerts_path, read_alerts
+from integration_assets.reporting.alerts import RUNS
 from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.runs.session import SESSION
 from integration_assets.sandbox.lookalike import Fault, LoggedRequest, Lookalike

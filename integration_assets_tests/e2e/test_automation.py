@@ -17,7 +17,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from integration_assets.reporting.alerts import alerts_path, credential_problem, read_alerts
+from integration_assets.reporting.alert_places import alerts_path, read_alerts
+from integration_assets.reporting.alerts import credential_problem
 from integration_assets.sandbox.hubspot.faults import migrating
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.support.dagster_ui import REPOSITORY, Ui, running_ui

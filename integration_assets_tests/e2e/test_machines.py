@@ -12,11 +12,21 @@ from pathlib import Path
 
 import pytest
 
-from integration_assets_tests.e2e.test_endings import Started, all_requests, is_record_write, slow, whole_writes
+from integration_assets_tests.e2e.test_endings import (
+    Started,
+    all_requests,
+    is_record_write,
+    messages,
+    run_of,
+    slack_fault,
+    slow,
+    whole_writes,
+)
 from integration_assets_tests.support.harness import World
 from integration_assets_tests.support.postgresql import Postgresql, as_registry, running_postgresql
 from integration_assets_tests.support.processes import WarmParent, warm_parent
 from integration_assets_tests.support.snapshots import folder
+from integration_assets_tests.support.waiting import until
 from integration_assets_tests.tenants.conftest import new_database
 
 pytestmark = pytest.mark.proof  # real processes: part of `make proofs`
@@ -93,3 +103,30 @@ def test_a_run_whose_postgresql_goes_away_writes_nothing_more(
     assert server.url not in said
     assert ready.run("sync", json_file=True).code == 0
     assert ready.sync().summary["feature_requests"]["updated"] == 0
+
+
+def test_a_summary_left_by_a_killed_machine_is_posted_by_the_other(
+    ready: World, server: Postgresql, parent: WarmParent, elsewhere: Path
+) -> None:
+    """What waited is posted as late, once; what was being sent is named, and neither machine posts it again."""
+    ready.extra.update(as_registry(new_database(server.url)))
+    other = replace(ready, home=elsewhere)
+    messages(ready).clear()
+    slack_fault(ready, times=None, status=503, body=b"Service Unavailable")
+    waits = ready.sync()
+    assert "the summary is kept, the next run posts it" in waits.out
+    ready.sandbox.slack.faults.clear()
+    slack_fault(ready, status=200, after_commit=True, body_delay=60)
+    killed = Started(parent, ready, "sync")
+    until(lambda: messages(ready), "a message in Slack")
+    killed.signal(signal.SIGKILL)
+    assert killed.end()[0] == -signal.SIGKILL
+    sent = run_of(messages(ready)[0])
+    assert sent == waits.summary["run_id"]
+    after = other.sync()
+    assert f"the summary of run {sent} may not have reached Slack" in " ".join(after.out.split())
+    ready.sync()
+    other.sync()
+    told = [run_of(message) for message in messages(ready)]
+    assert len(told) == len(set(told)) == 5, told
+    assert messages(ready)[1]["text"].startswith("Posted late, run ")

@@ -11,18 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from integration_assets.errors import EndState, PermanentError, TransientError
+from integration_assets.reporting.alert_places import FileAlerts, alerts_path, read_alerts
 from integration_assets.reporting.alerts import (
     Alert,
     Alerts,
     Notice,
-    alerts_path,
     compare,
     drop_notices,
-    held_alerts,
     never_told,
     post_notices,
     put_notice,
-    read_alerts,
     record_transition,
     run_problem,
 )
@@ -84,7 +82,8 @@ def test_nothing_is_kept_of_a_file_nobody_can_read(tmp_path: Path):
     """A file that is not ours means that nothing has been told: to tell it again is the lesser evil."""
     path = alerts_path(tmp_path, "sandbox", "default")
     assert read_alerts(path) == Alerts()
-    with held_alerts(path) as alerts:
+    with FileAlerts(path).held() as held:
+        alerts = held.alerts
         alerts.open["runs"] = Alert(problem="a", said="s", since=NOON)
     assert read_alerts(path).open["runs"].problem == "a"
     assert path.stat().st_mode & 0o777 == 0o600
@@ -97,14 +96,15 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path):
     (tmp_path / "alerts").write_text("a file where a folder should be")
     with (
         pytest.raises(PermanentError, match=r"default\.json cannot be read or written"),
-        held_alerts(alerts_path(tmp_path, "sandbox", "default")),
+        FileAlerts(alerts_path(tmp_path, "sandbox", "default")).held(),
     ):
         pass
 
 
 def _count(path: Path) -> None:
     for _ in range(20):
-        with held_alerts(path) as alerts:
+        with FileAlerts(path).held() as held:
+            alerts = held.alerts
             times = alerts.open["runs"].times if "runs" in alerts.open else 0
             alerts.open["runs"] = Alert(problem="a", said="s", since=NOON, times=times + 1)
 
@@ -147,15 +147,16 @@ class Slack:
 def path(tmp_path: Path) -> Path:
     """A file with two messages that wait."""
     path = alerts_path(tmp_path, "sandbox", "default")
-    with held_alerts(path) as alerts:
+    with FileAlerts(path).held() as held:
+        alerts = held.alerts
         put_notice(alerts, notice("one"))
         put_notice(alerts, notice("two"))
     return path
 
 
 def post(path: Path, slack: Slack) -> str | None:
-    with held_alerts(path) as alerts:
-        return post_notices(path, alerts, slack)
+    with FileAlerts(path).held() as held:
+        return post_notices(held, slack)
 
 
 def test_what_waits_is_posted_once_oldest_first(path: Path):
@@ -190,8 +191,8 @@ def test_a_message_its_poster_died_over_may_be_a_repeat(path: Path):
     def die(_one: Notice, _again: bool) -> Posting:
         raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt), held_alerts(path) as alerts:
-        post_notices(path, alerts, die)
+    with pytest.raises(KeyboardInterrupt), FileAlerts(path).held() as held:
+        post_notices(held, die)
     slack = Slack(DeliveryStatus.POSTED)
     assert post(path, slack) is None
     assert slack.seen == [("one", True), ("two", False)]
@@ -206,7 +207,8 @@ def test_what_slack_will_never_take_does_not_block_the_rest(path: Path):
 
 def test_news_nobody_has_seen_is_replaced_by_newer_news(path: Path):
     """After an outage people hear how it is, not how it went."""
-    with held_alerts(path) as alerts:
+    with FileAlerts(path).held() as held:
+        alerts = held.alerts
         assert never_told(alerts, "one")
         put_notice(alerts, Notice(subject="one", text="newer", blocks=[], at=NOON))
         drop_notices(alerts, "two")

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import duckdb
 import pytest
 
-from integration_assets.reporting.outbox import KEPT, LATE_PER_RUN, OutboxMessage, deliver, put
+from integration_assets.reporting.outbox import KEPT, LATE_PER_RUN, OutboxMessage, StoreOutbox, deliver
 from integration_assets.reporting.slack_posting import DeliveryStatus, Posting
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
@@ -41,10 +41,10 @@ def states(store: duckdb.DuckDBPyConnection) -> dict[str, str]:
 def test_own_message_is_posted_and_forgotten(empty_store: duckdb.DuckDBPyConnection) -> None:
     """A message that arrived is no longer in the outbox, and is not posted again."""
     seen: list[str] = []
-    put(empty_store, message(1))
-    delivery = deliver(empty_store, answering(DeliveryStatus.POSTED, seen=seen), own="run001")
+    StoreOutbox(empty_store).put(message(1))
+    delivery = deliver(StoreOutbox(empty_store), answering(DeliveryStatus.POSTED, seen=seen), own="run001")
     assert (delivery.posted, delivery.problem, delivery.notes) == (True, None, [])
-    deliver(empty_store, answering(DeliveryStatus.POSTED, seen=seen), own="run002")
+    deliver(StoreOutbox(empty_store), answering(DeliveryStatus.POSTED, seen=seen), own="run002")
     assert seen == ["run001"]
 
 
@@ -52,8 +52,8 @@ def test_late_ones_go_first_oldest_first_and_a_few_at_a_time(empty_store: duckdb
     """A run posts the oldest waiting messages before its own, and no more than a few of them."""
     seen: list[str] = []
     for number in (3, 1, 2, 5, 4, 6):
-        put(empty_store, message(number))
-    delivery = deliver(empty_store, answering(DeliveryStatus.POSTED, seen=seen), own="run006")
+        StoreOutbox(empty_store).put(message(number))
+    delivery = deliver(StoreOutbox(empty_store), answering(DeliveryStatus.POSTED, seen=seen), own="run006")
     assert seen == ["run001", "run002", "run003", "run006"]
     assert len(delivery.notes) == LATE_PER_RUN
     assert list(states(empty_store)) == ["run004", "run005"]
@@ -65,9 +65,9 @@ def test_after_a_failure_no_other_is_tried(
 ) -> None:
     """When a late message does not get through, the run's own is kept without another time-out."""
     seen: list[str] = []
-    put(empty_store, message(1))
-    put(empty_store, message(2))
-    delivery = deliver(empty_store, answering(delivery_status, seen=seen), own="run002")
+    StoreOutbox(empty_store).put(message(1))
+    StoreOutbox(empty_store).put(message(2))
+    delivery = deliver(StoreOutbox(empty_store), answering(delivery_status, seen=seen), own="run002")
     assert seen == ["run001"]
     assert (delivery.posted, delivery.problem) == (False, f"Slack: {delivery_status.value}")
     assert states(empty_store) == {
@@ -79,10 +79,10 @@ def test_after_a_failure_no_other_is_tried(
 def test_what_slack_will_never_take_is_dropped_with_a_note(empty_store: duckdb.DuckDBPyConnection) -> None:
     """A message refused for its content does not stand in the way of the others."""
     seen: list[str] = []
-    put(empty_store, message(1))
-    put(empty_store, message(2))
+    StoreOutbox(empty_store).put(message(1))
+    StoreOutbox(empty_store).put(message(2))
     delivery = deliver(
-        empty_store, answering(DeliveryStatus.UNPOSTABLE, DeliveryStatus.POSTED, seen=seen), own="run002"
+        StoreOutbox(empty_store), answering(DeliveryStatus.UNPOSTABLE, DeliveryStatus.POSTED, seen=seen), own="run002"
     )
     assert seen == ["run001", "run002"]
     assert delivery.posted
@@ -93,9 +93,9 @@ def test_what_slack_will_never_take_is_dropped_with_a_note(empty_store: duckdb.D
 def test_without_an_answer_it_is_repeated_once(empty_store: duckdb.DuckDBPyConnection) -> None:
     """A message without a clear answer is tried once more, and then given up, whatever comes of it."""
     seen: list[str] = []
-    put(empty_store, message(1))
+    StoreOutbox(empty_store).put(message(1))
     for own in ("run001", "run002", "run003"):
-        delivery = deliver(empty_store, answering(DeliveryStatus.UNCERTAIN, seen=seen), own=own)
+        delivery = deliver(StoreOutbox(empty_store), answering(DeliveryStatus.UNCERTAIN, seen=seen), own=own)
         if own == "run002":
             assert delivery.notes == ["the late summary of run run001: Slack: uncertain"]
     assert seen == ["run001", "run001"]
@@ -105,9 +105,9 @@ def test_without_an_answer_it_is_repeated_once(empty_store: duckdb.DuckDBPyConne
 def test_a_repeat_that_certainly_failed_may_be_repeated(empty_store: duckdb.DuckDBPyConnection) -> None:
     """A repeat that cannot have been seen does not count as the one repeat."""
     seen: list[str] = []
-    put(empty_store, message(1))
+    StoreOutbox(empty_store).put(message(1))
     for delivery_status in (DeliveryStatus.UNCERTAIN, DeliveryStatus.NOT_POSTED, DeliveryStatus.POSTED):
-        deliver(empty_store, answering(delivery_status, seen=seen), own="run009")
+        deliver(StoreOutbox(empty_store), answering(delivery_status, seen=seen), own="run009")
     assert seen == ["run001"] * 3
     assert states(empty_store) == {}
 
@@ -118,12 +118,12 @@ def test_what_was_being_sent_when_its_run_died_is_named_not_repeated(empty_store
     def dying(_: OutboxMessage) -> Posting:
         raise KeyboardInterrupt
 
-    put(empty_store, message(1))
+    StoreOutbox(empty_store).put(message(1))
     with pytest.raises(KeyboardInterrupt):
-        deliver(empty_store, dying, own="run001")
+        deliver(StoreOutbox(empty_store), dying, own="run001")
     assert states(empty_store) == {"run001": "sending"}
     seen: list[str] = []
-    delivery = deliver(empty_store, answering(DeliveryStatus.POSTED, seen=seen), own="run002")
+    delivery = deliver(StoreOutbox(empty_store), answering(DeliveryStatus.POSTED, seen=seen), own="run002")
     assert seen == []
     assert delivery.notes == [
         "the summary of run run001 may not have reached Slack: the run died while sending it, it is not repeated"
@@ -134,7 +134,7 @@ def test_what_was_being_sent_when_its_run_died_is_named_not_repeated(empty_store
 def test_the_outbox_does_not_grow_for_ever(empty_store: duckdb.DuckDBPyConnection) -> None:
     """Beyond its size the oldest messages are dropped."""
     for number in range(KEPT + 2):
-        put(empty_store, message(number))
+        StoreOutbox(empty_store).put(message(number))
     assert len(states(empty_store)) == KEPT
     assert min(states(empty_store)) == "run002"
 
@@ -142,10 +142,10 @@ def test_the_outbox_does_not_grow_for_ever(empty_store: duckdb.DuckDBPyConnectio
 def test_between_runs_only_what_certainly_did_not_arrive_goes_out(empty_store: duckdb.DuckDBPyConnection) -> None:
     """A message that may have been posted is repeated once, by a run; that once is not spent within an outage."""
     seen: list[str] = []
-    put(empty_store, message(1))
-    deliver(empty_store, answering(DeliveryStatus.UNCERTAIN, seen=seen), own="run001")
-    put(empty_store, message(2))
-    delivery = deliver(empty_store, answering(DeliveryStatus.POSTED, seen=seen), own=None)
+    StoreOutbox(empty_store).put(message(1))
+    deliver(StoreOutbox(empty_store), answering(DeliveryStatus.UNCERTAIN, seen=seen), own="run001")
+    StoreOutbox(empty_store).put(message(2))
+    delivery = deliver(StoreOutbox(empty_store), answering(DeliveryStatus.POSTED, seen=seen), own=None)
     assert seen == ["run001", "run002"]
     assert delivery.notes == ["posted the late summary of run run002"]
     assert states(empty_store) == {"run001": "uncertain"}

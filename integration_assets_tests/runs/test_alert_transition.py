@@ -20,7 +20,8 @@ from integration_assets.errors import (
     RunStoppedError,
     TransientError,
 )
-from integration_assets.reporting.alerts import Alert, AlertTransition, alerts_path, held_alerts, read_alerts
+from integration_assets.reporting.alert_places import FileAlerts, alerts_path, read_alerts
+from integration_assets.reporting.alerts import Alert, AlertTransition
 from integration_assets.runs.abandoned import PROCESS_TAG
 from integration_assets.runs.alert_transition import (
     FIRST_PAUSE,
@@ -146,7 +147,8 @@ def test_an_outage_is_told_once_and_its_end(tmp_path: Path, monkeypatch: pytest.
 def test_a_key_that_a_look_found_refused_is_no_news_in_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It was said already; the run that gets through ends both."""
     path = alerts_path(tmp_path, "sandbox", "default")
-    with held_alerts(path) as alerts:
+    with FileAlerts(path).held() as held:
+        alerts = held.alerts
         alerts.open["credential hubspot"] = Alert(problem="credential hubspot", said="s", since=NIGHT)
     error = CredentialError("HubSpot rejected the token", system="hubspot")
     standing, quiet = ended(tmp_path, monkeypatch, EndState.FAILED, error)

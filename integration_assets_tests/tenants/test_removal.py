@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from integration_assets.cli import app
 from integration_assets.config import Environment, Settings
 from integration_assets.errors import ConfigurationError, LockError, PermanentError
-from integration_assets.reporting.alerts import alerts_path
+from integration_assets.reporting.alert_places import alerts_path
 from integration_assets.reporting.html_report import report_path
 from integration_assets.reporting.result_files import result_path
 from integration_assets.runs.in_process import dagster_home, forget_runs

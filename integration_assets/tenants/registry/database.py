@@ -23,7 +23,7 @@ from integration_assets.tenants.registry.keyring import Keyring
 from integration_assets.tenants.registry.master import master_keys
 
 FILE = "registry.sqlite"
-HEAD = "0004"
+HEAD = "0007"
 """The newest migration."""
 ADVISORY_LOCK = 7_420_118_093
 """Number of the PostgreSQL advisory lock that every transaction begins with: any, as long as it is ours."""

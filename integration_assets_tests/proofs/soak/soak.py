@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
-from integration_assets.reporting.alerts import alerts_path, read_alerts
+from integration_assets.reporting.alert_places import alerts_path, read_alerts
 from integration_assets_tests.proofs.kills.kill_and_recover import NONE_OF_THESE, WHENS
 from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.running import BrokenError
