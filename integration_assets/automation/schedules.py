@@ -9,6 +9,7 @@ import dagster as dg
 
 from integration_assets.assets.jobs import Job
 from integration_assets.assets.names import Names
+from integration_assets.automation.queue_tags import queue_tags
 from integration_assets.automation.turns import Turns
 from integration_assets.config import DEFAULT_TENANT, Automation, load_automation, load_settings
 from integration_assets.runs.partitions import TENANTS
@@ -78,8 +79,13 @@ def turns_schedule(name: str, job: Job, minutes: int, status: dg.DefaultSchedule
             yield dg.SkipReason(
                 f"nobody's turn among {len(tenants)} tenants; next is {coming.tenant} at {coming.at:%Y-%m-%d %H:%M} UTC"
             )
+        tags = queue_tags() if due else {}
         for turn in due:
-            # One key per turn: a tick that Dagster evaluates twice, as after a restart, starts one run.
-            yield dg.RunRequest(run_key=f"{turn.tenant} {turn.at:%Y-%m-%dT%H:%M:%SZ}", partition_key=turn.tenant)
+            yield dg.RunRequest(
+                # One key per turn: a tick that Dagster evaluates twice, as after a restart, starts one run.
+                run_key=f"{turn.tenant} {turn.at:%Y-%m-%dT%H:%M:%SZ}",
+                partition_key=turn.tenant,
+                tags=tags.get(turn.tenant, {}),
+            )
 
     return whose_turn

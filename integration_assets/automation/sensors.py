@@ -19,6 +19,7 @@ from integration_assets.assets.names import Names
 from integration_assets.automation.announcements import Announcement, announce, cannot_begin
 from integration_assets.automation.poll_tick import tick
 from integration_assets.automation.polling import Runs
+from integration_assets.automation.queue_tags import queue_tags
 from integration_assets.automation.schedules import every, scheduled_tenants
 from integration_assets.automation.turns import Turns
 from integration_assets.config import Automation, Environment, Settings, load_automation, load_settings
@@ -80,7 +81,11 @@ def sync_on_change(context: dg.SensorEvaluationContext) -> dg.SensorResult:
     for line in (*found.notes, *(f"{tenant}: {reason}" for tenant, reason in sorted(found.failed.items()))):
         context.log.warning(line)
     context.log.info(found.line)
-    requests = [dg.RunRequest(run_key=key, partition_key=tenant) for tenant, key in sorted(found.changed.items())]
+    tags = queue_tags() if found.changed else {}
+    requests = [
+        dg.RunRequest(run_key=key, partition_key=tenant, tags=tags.get(tenant, {}))
+        for tenant, key in sorted(found.changed.items())
+    ]
     return dg.SensorResult(
         run_requests=requests,
         skip_reason=None if requests else dg.SkipReason(found.line),
@@ -104,7 +109,7 @@ def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iter
             path.unlink(missing_ok=True)
         elif appointment.at <= now:
             due.append((appointment.at, path.stem, path, appointment.run_id))
-    asked_for = 0
+    asked_for, shared = 0, queue_tags() if due else {}
     for _, tenant, path, run_id in sorted(due):
         if asked_for == MOST_REQUESTS:
             return
@@ -122,7 +127,7 @@ def due_retries(instance: dg.DagsterInstance, home: Path, now: datetime) -> Iter
                 partition_key=tenant,
                 # As it was launched: another environment or a full read is part of what has to be tried again.
                 run_config=run.run_config,
-                tags={RETRY_TAG: str(retries_so_far(run.tags) + 1)},
+                tags={RETRY_TAG: str(retries_so_far(run.tags) + 1), **shared.get(tenant, {})},
             )
 
 

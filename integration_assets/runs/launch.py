@@ -29,6 +29,8 @@ STAGE_TAG = "integration_assets/stage"
 JOB_TAG = "integration_assets/job"
 """Tag of our jobs and their runs: the job's own name, without what a project put before it."""
 
+CREDENTIAL_TAG = "integration_assets/credential"
+"""Tag of runs whose tenants share a feedback credential: a name of it, for the limits of Dagster's queue."""
 RANGE_TAGS = ("dagster/asset_partition_range_start", "dagster/asset_partition_range_end")
 """Tags of a backfill that puts several partitions into one run."""
 BY_MONITORING = "exceeding maximum runtime"

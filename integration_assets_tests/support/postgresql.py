@@ -29,6 +29,32 @@ class Postgresql:
         """Stop it, and end all its connections."""
         self._server.stop()
 
+    def processor_seconds(self) -> float:
+        """Seconds of processor time that all its processes have used, those that have ended as well."""
+        postmaster = int(self._server.get_pid())
+        ticks = 0
+        for folder in Path("/proc").iterdir():
+            if not folder.name.isdecimal():
+                continue
+            try:
+                fields = (folder / "stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+            except OSError:
+                continue  # it has just ended
+            # Its parent is the second field after the name; its own and its children's times are the 12th to 15th.
+            if int(folder.name) == postmaster:
+                ticks += sum(int(field) for field in fields[11:15])
+            elif int(fields[1]) == postmaster:
+                ticks += sum(int(field) for field in fields[11:13])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def transactions(self) -> int:
+        """Transactions in all its databases since it was started, as far as their sessions have told."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            row = connection.execute("SELECT sum(xact_commit + xact_rollback) FROM pg_stat_database").fetchone()
+        return int(row[0]) if row else 0
+
     def start(self) -> None:
         """Start it again, with what it had."""
         self._server.ensure_postgres_running()

@@ -10,6 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from integration_assets.config import variable
 from integration_assets.errors import ConfigurationError
 
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -19,7 +20,7 @@ def upgrade(connection: Connection, current: str | None) -> None:
     """Migrate to the newest version inside the caller's transaction.
 
     Raises:
-        ConfigurationError: `current` is none of ours: a newer version of the product made it.
+        ConfigurationError: `current` is none of ours: a newer version of the product made it, or another program.
     """
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -30,6 +31,12 @@ def upgrade(connection: Connection, current: str | None) -> None:
         if current is not None:
             ScriptDirectory.from_config(config).get_revision(current)
     except CommandError:
+        # Ours are numbers. Dagster keeps its records under a table of the same name.
+        if current is not None and not current.isdecimal():
+            raise ConfigurationError(
+                f"the database of {variable('registry_url')} holds the tables of another program, as Dagster's records "
+                "are: give the registry a database of its own, on the same server if you like"
+            ) from None
         raise ConfigurationError(
             f"the registry has version {current}, made by a newer integration-assets: install that version again"
         ) from None
