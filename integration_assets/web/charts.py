@@ -11,8 +11,8 @@ from integration_assets.reporting.text import clip
 
 ROW = 46
 """Pixels from one bar to the next; the label stands above its bar."""
-LONGEST_BAR = 70
-"""Percent of the width: the value is written behind it."""
+LONGEST_BAR = 60
+"""Percent of the width: the value is written at its right edge, on a phone as well."""
 LONGEST_LABEL = 60
 
 

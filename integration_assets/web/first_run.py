@@ -126,7 +126,8 @@ def _arr(keys: Keys, progress: Progress) -> Said:
     found = progress.newest.arr if progress.newest is not None else None
     if found is not None and found.companies > found.companies_without_figure:
         with_figure = found.companies - found.companies_without_figure
-        return StepState.DONE, f"{count(with_figure, 'company', 'companies')} that voted have a figure."
+        has = "has" if with_figure == 1 else "have"
+        return StepState.DONE, f"{count(with_figure, 'company', 'companies')} that voted {has} a figure."
     if found is not None and found.companies and keys.arr:
         return StepState.FAILED, f"{keys.arr}, but none of {found.companies:,} companies that voted has a figure."
     if keys.arr:

@@ -25,9 +25,13 @@ PATH = "/password"
 TOKEN = "token"  # noqa: S105  # nosec B105  # the name of the parameter
 LONGEST_TOKEN = 100
 DONE = "/login?done=password"
-LABELS: Mapping[str, str] = {"before": "Password of now", "password": "New password", "again": "New password, again"}
+LABELS: Mapping[str, str] = {
+    "before": "Current password",
+    "password": "New password",
+    "again": "Repeat the new password",
+}
 WRONG = "is not the password of this account"
-DIFFERENT = "is not the same as above"
+DIFFERENT = "differs from the new password above"
 HINT = f"{SHORTEST} to {LONGEST} characters; every session of this account ends."
 GONE = (
     "This link was used, has expired, or was replaced by a newer one. Ask whoever operates this installation for "

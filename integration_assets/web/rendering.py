@@ -30,8 +30,8 @@ DONE = {
     "columns": "The columns are saved: the next run reads the table by them.",
     "mapped": "Mapped: the next run uses it.",
     "unmapped": "The mapping is gone; the next run works without it.",
-    "asked": "Asked for: it begins as soon as it is its turn.",
-    "withdrawn": "Withdrawn: it will not begin.",
+    "asked": "Requested: it starts when its turn comes.",
+    "withdrawn": "Withdrawn: it will not start.",
     "approved": "Approved: the next sync applies exactly this plan.",
 }
 """Messages after something was done, by the word in the address: nothing of the address itself is shown."""

@@ -39,7 +39,7 @@ def test_setup_plan_sync_and_undo_without_a_terminal(running: Running, browser: 
     expect(page.get_by_role("region", name="What it would create")).to_contain_text("lacks")
     shoot(page, "setup")
     page.get_by_role("button", name="Create this").click()
-    expect(page.get_by_role("alert")).to_contain_text("Nobody is there to begin it")
+    expect(page.get_by_role("alert")).to_contain_text("Nothing is running that could start it")
     shoot(page, "setup-waits")
     assert begun(running, page) == ["setup"]
     expect(page.locator("table tbody tr").first).to_contain_text("succeeded: portal")

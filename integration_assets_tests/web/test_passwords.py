@@ -45,7 +45,7 @@ def test_a_person_changes_their_password_and_every_session_ends(
         assert stranger.post("/account/password", {**sent, "csrf": "x"}).status_code == 403
         wrong = stranger.post("/account/password", {**sent, "before": "not it at all"})
         assert (wrong.status_code, "Is not the password of this account" in wrong.text) == (400, True)
-        assert "Is not the same as above" in stranger.post("/account/password", {**sent, "again": "x"}).text
+        assert "Differs from the new password above" in stranger.post("/account/password", {**sent, "again": "x"}).text
         short = stranger.post("/account/password", {**sent, "password": "short", "again": "short"}).text
         assert "Must have 12 to 128 characters" in short
         assert PASSWORD not in short

@@ -68,7 +68,7 @@ def test_a_sync_is_asked_for_once_begun_once_and_followed(
     assert ann.post("/runs/start", {"action": "sync"}).headers["location"] == "/runs?done=asked#start"
     page = ann.get("/runs").text
     assert "waits for Dagster&#39;s daemon" in page
-    assert "Nobody is there to begin it" in page
+    assert "Nothing is running that could start it" in page
     assert "Sync now" not in page
     assert ann.post("/runs/start", {"action": "dry_run"}).status_code == 409
     assert "ann@acme.example" not in gus.get("/runs").text

@@ -227,9 +227,7 @@ def _give_up(session: Session, now: datetime) -> None:
     wanted = select(RunRequest).where(RunRequest.state == RequestState.WAITING.value, RunRequest.asked_at < now - WAITS)
     for row in session.scalars(wanted.with_for_update()):
         minutes = WAITS.total_seconds() / 60
-        _end(
-            row, NEVER_TAKEN, f"nobody has started it within {minutes:.0f} minutes: Dagster's daemon does not run", now
-        )
+        _end(row, NEVER_TAKEN, f"nothing started it within {minutes:.0f} minutes: Dagster's daemon is not running", now)
 
 
 def _forget(session: Session, tenant_id: str) -> None:

@@ -45,6 +45,10 @@ if (document.querySelector("[data-waits]")) {
   }, 10_000);
 }
 
+// On a phone the menu is one line: where somebody is stands in view.
+const here = document.querySelector(".top nav [aria-current]");
+if (here) here.closest("nav").scrollLeft = here.offsetLeft - 16;
+
 // After a refusal, go to the first field that is wrong.
 const wrong = document.querySelector("[aria-invalid=true]");
 if (wrong) wrong.focus();
