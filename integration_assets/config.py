@@ -810,7 +810,10 @@ def _chosen_feedback(given: Mapping[str, Any]) -> tuple[str, ...]:
         _chosen(ProviderKind.FEEDBACK, {choice: name})
     # Each provider has one set of variables: there is nothing a second mention could lead to.
     if len(set(wanted)) < len(wanted):
-        raise ValueError(f"{choice} names a feedback system twice: each can be read once")
+        raise ValueError(
+            f"{choice} names a feedback system twice: each can be read once; two workspaces of one provider are read "
+            f"by two tenants, each with a source name of its own ({_SOURCE_NAME})"
+        )
     return tuple(wanted)
 
 

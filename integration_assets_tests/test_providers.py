@@ -101,7 +101,9 @@ def test_several_feedback_systems_have_names_of_their_own(monkeypatch: pytest.Mo
         with pytest.raises(ConfigurationError, match=said):
             load_settings(source_name=wrong)
     monkeypatch.setenv("INTEGRATION_ASSETS_FEEDBACK", "canny,canny")
-    with pytest.raises(ConfigurationError, match="names a feedback system twice"):
+    with pytest.raises(
+        ConfigurationError, match=r"names a feedback system twice.*two tenants, each with a source name"
+    ):
         load_settings()
     monkeypatch.setenv("INTEGRATION_ASSETS_FEEDBACK", "canny")
     for one in ("ideas", "canny=ideas", "canny=ideas,table=calls"):

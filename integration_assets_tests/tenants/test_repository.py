@@ -314,6 +314,11 @@ def test_there_is_one_of_each(registry: Registry) -> None:
         work(registry, "acme", lambda one: one.add_internal(BILLING))
     with pytest.raises(FieldError, match="environment"):
         add(registry, NewThirdParty(provider=Provider("hubspot"), environment=Scope.ANY))
+    # Of a feedback system, somebody may mean another workspace: the message says how that one is read.
+    canny = NewThirdParty(provider=Provider("canny"), environment=Scope.ANY, secret="a-key-of-canny-0123456789")
+    add(registry, canny)
+    with pytest.raises(TakenError, match="a second workspace of Canny is for a tenant of its own"):
+        add(registry, canny)
 
 
 def test_when_it_expires_belongs_to_the_secret(sqlite_registry: Registry) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from integration_assets.connectors.specs import ProviderKind
 from integration_assets.providers import PROVIDERS
 from integration_assets.tenants.registry import audit
 from integration_assets.tenants.registry.audit import Actor, Subject
@@ -119,8 +120,14 @@ class TenantRepository:
             environment=check_environment(new.provider, new.environment).value,
             settings=check_settings(new.provider, new.settings),
         )
+        spec = PROVIDERS[new.provider]
+        second = (
+            f"; a second workspace of {spec.label} is for a tenant of its own, with a source name of its own"
+            if spec.kind is ProviderKind.FEEDBACK
+            else ""
+        )
         taken = TakenError(
-            "environment", f"there is one for {PROVIDERS[new.provider].label} and {new.environment} already"
+            "environment", f"there is one for {spec.label} and {new.environment} already: change that one{second}"
         )
         fields = ["provider", "environment", "base_url", *(f"settings.{name}" for name in row.settings)]
         self._add(row, new, fields, taken)
