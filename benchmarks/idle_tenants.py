@@ -133,7 +133,7 @@ class Cost:
 
     def __str__(self) -> str:
         return (
-            f"{self.processor:.2f} s of processor time, {self.server:.2f} s of PostgreSQL's, "
+            f"{self.processor:.3f} s of processor time, {self.server:.3f} s of PostgreSQL's, "
             f"{self.transactions:,.0f} transactions"
         )
 
