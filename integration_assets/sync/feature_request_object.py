@@ -98,6 +98,7 @@ def _choice(name: str, label: str, options: tuple[tuple[str, str], ...], descrip
     return PropertyDefinition(name, label, PropertyKind.OPTION, options=options, description=description)
 
 
+_KEPT = "You may change it here: that stays until it changes in the feedback system."
 FEATURE_REQUEST = ObjectDefinition(
     name="feature_request",
     singular="Feature request",
@@ -107,24 +108,41 @@ FEATURE_REQUEST = ObjectDefinition(
     key_property=KEY,
     display_property="title",
     properties=(
-        _text(KEY, "Feature request key", "Identity of the request: <source>:<id>. Do not change.", unique=True),
-        _text("title", "Title", "Title of the request; may be edited here."),
-        _choice("status", "Status", _STATUS_LABELS, "Status of the request; may be edited here."),
-        _text("source_status", "Source status", "Status in the words of the feedback system."),
-        _address("url", "URL", "Address of the request in the feedback system."),
-        _text("board", "Board", "Board of the request; may be edited here."),
-        _text("category", "Category", "Category of the request; may be edited here."),
-        _long_text("details", "Details", "Text of the request; may be edited here."),
-        _number("votes", "Votes", "Votes that count."),
-        _number("companies", "Companies", "Distinct companies that voted."),
-        _money("arr", "ARR", "Annual recurring revenue of the distinct companies that voted."),
-        _long_text("voter_domains", "Voter domains", "Business mail domains of the voters, one per line."),
-        _time("requested_at", "Requested at", "When the request was made."),
-        _time("last_vote_at", "Last vote at", "When the last vote came in."),
-        _text("source", "Source", "Feedback system the request lives in."),
-        _time(RETIRED_AT, "Retired at", "When the request left the feedback system; empty while it lives."),
-        _choice(RETIRED_REASON, "Retired reason", _REASON_LABELS, "Why the request left the feedback system."),
-        _long_text(MANAGED_STATE, "Managed state", "Bookkeeping of the sync. Do not change."),
+        _text(
+            KEY,
+            "Feature request key",
+            "Which request this is: the feedback system and the id there. The sync finds the record by it; leave it.",
+            unique=True,
+        ),
+        _text("title", "Title", f"What is asked for, in one line. {_KEPT}"),
+        _choice("status", "Status", _STATUS_LABELS, f"How far the request has come. {_KEPT}"),
+        _text(
+            "source_status",
+            "Source status",
+            "The status in the feedback system's own words, such as on hold, where Status says Unknown.",
+        ),
+        _address("url", "URL", "Opens the request in the feedback system, with what people wrote there."),
+        _text("board", "Board", f"Board of the feedback system on which it was asked. {_KEPT}"),
+        _text("category", "Category", f"Category within the board. {_KEPT}"),
+        _long_text("details", "Details", f"What the author of the request wrote. {_KEPT}"),
+        _number("votes", "Votes", "How many votes count. Several people of one company are several votes."),
+        _number("companies", "Companies", "How many companies voted. A company counts once, whoever of it voted."),
+        _money(
+            "arr",
+            "ARR",
+            "Annual recurring revenue of the companies that voted, each once. One without a known figure adds nothing.",
+        ),
+        _long_text("voter_domains", "Voter domains", "Company e-mail domains of the voters, one on each line."),
+        _time("requested_at", "Requested at", "When it was first asked for."),
+        _time("last_vote_at", "Last vote at", "When the newest vote came in."),
+        _text("source", "Source", "Feedback system the request is in."),
+        _time(
+            RETIRED_AT,
+            "Retired at",
+            "When the request was merged, deleted or left out. From then on nobody updates this record; empty before.",
+        ),
+        _choice(RETIRED_REASON, "Retired reason", _REASON_LABELS, "Why nobody updates this record any more."),
+        _long_text(MANAGED_STATE, "Managed state", "Notes of the sync on what it wrote last. Do not change."),
     ),
     links=(
         LinkDefinition("voted", "company", "Voted", "Voted for"),
@@ -180,14 +198,17 @@ _EPOCH_MILLISECONDS = re.compile(r"-?\d{1,14}")
 
 
 def mapping_version(definition: ObjectDefinition, policies: Mapping[str, FieldPolicy]) -> str:
-    """Twelve hex digits that change whenever a property, a link or a policy does."""
-    return hashlib.sha256(msgspec.json.encode((definition, policies), order="deterministic")).hexdigest()[:12]
+    """Twelve hex digits that change whenever a property, a link or a policy does; help texts do not count."""
+    # Help for people says nothing of what is written: better words must not hold a plan.
+    plain = tuple(msgspec.structs.replace(item, description="") for item in definition.properties)
+    mapping = (msgspec.structs.replace(definition, properties=plain), policies)
+    return hashlib.sha256(msgspec.json.encode(mapping, order="deterministic")).hexdigest()[:12]
 
 
 MAPPING_VERSION = mapping_version(FEATURE_REQUEST, POLICIES)
-_SAME_MAPPING = frozenset({"4346d3521c94", "d5f8c149e64c"})
-"""Digests of one and the same mapping: an earlier version described the kinds of properties in other words. Once the
-mapping changes, its digest is neither of these."""
+_SAME_MAPPING = frozenset({"4346d3521c94", "d5f8c149e64c", "3d7aeef9ae90"})
+"""Digests of one and the same mapping: earlier versions described the kinds of properties in other words, and digested
+the help texts as well. Once the mapping changes, its digest is none of these."""
 
 
 def same_mapping(one: str, other: str) -> bool:

@@ -27,6 +27,7 @@ from integration_assets.sync.setup import SetupStep, apply_setup, differences, p
 from integration_assets.tenants.integrations import company_mapping, crm_for
 from integration_assets.tenants.portal_claims import check_claims, claims_of
 
+VIEWS = "which views and cards to make in the CRM, with columns and filters: docs/operations/views-in-your-crm.md"
 Agree = Callable[[list[str]], bool]
 """Shown the lines of what would be created; says whether to go on."""
 
@@ -178,6 +179,6 @@ def _result(
         environment.value,
         portal.portal_id,
         tuple(step.line for step in steps),
-        (f"portal {portal.portal_id}: {done}", *other, decision.message),
+        (f"portal {portal.portal_id}: {done}", *other, decision.message, *([VIEWS] if steps else [])),
         total,
     )

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -103,6 +104,11 @@ def test_the_mapping_version_changes_with_the_mapping():
     assert same_mapping(MAPPING_VERSION, MAPPING_VERSION)
     # As an earlier version digested the same mapping: an upgrade holds no plan.
     assert same_mapping("4346d3521c94", MAPPING_VERSION)
+    assert same_mapping("d5f8c149e64c", MAPPING_VERSION)
+    # Better words for people are no other mapping.
+    described = [msgspec.structs.replace(item, description="x") for item in FEATURE_REQUEST.properties]
+    other_words = msgspec.structs.replace(FEATURE_REQUEST, properties=tuple(described))
+    assert mapping_version(other_words, POLICIES) == MAPPING_VERSION
     assert not same_mapping("4346d3521c94", mapping_version(FEATURE_REQUEST, {}))
     assert mapping_version(FEATURE_REQUEST, {**POLICIES, "title": FieldPolicy(FieldKind.COMPUTED)}) != MAPPING_VERSION
 
