@@ -138,7 +138,9 @@ class Portal(msgspec.Struct, frozen=True):
 class Company(msgspec.Struct, frozen=True):
     """A CRM company. `arr`, `currency` and `account_id` are raw text of the mapped properties, or None.
 
-    `rollups` are the values of our own properties on companies, where they are kept; unset is absent.
+    `segments` are the raw texts of the properties that companies are filtered by, `owner` and `renewal_date` those of
+    the mapped properties; several values of one are separated by `;`. `rollups` are the values of our own properties on
+    companies, where they are kept; unset is absent in both.
     """
 
     company_id: str
@@ -153,6 +155,16 @@ class Company(msgspec.Struct, frozen=True):
     account_id: str | None = None
     modified_at: datetime | None = None
     rollups: Mapping[str, str] = {}
+    segments: Mapping[str, str] = {}
+    owner: str | None = None
+    renewal_date: str | None = None
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Somebody whom companies belong to. `name` None: the CRM has none; an address never takes its place."""
+
+    owner_id: str
+    name: str | None = None
 
 
 class Contact(msgspec.Struct, frozen=True):

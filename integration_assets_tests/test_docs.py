@@ -23,6 +23,7 @@ from integration_assets.connectors.crm.hubspot.connector import (
 from integration_assets.connectors.crm.hubspot.deals import HubSpotDeals
 from integration_assets.connectors.crm.hubspot.exports import SCOPE as EXPORT_SCOPE
 from integration_assets.connectors.crm.hubspot.library import LIBRARY
+from integration_assets.connectors.crm.hubspot.owners import HubSpotOwners
 from integration_assets.connectors.internal.description import describe
 from integration_assets.connectors.specs import ProviderSpec
 from integration_assets.errors import EXIT_CODES, EXIT_USAGE
@@ -84,7 +85,7 @@ def test_the_scopes_are_those_the_connector_asks_for() -> None:
     documented = set(re.findall(r"`(crm\.[a-z._]+)`", reference("hubspot")))
     library = frozenset[str]().union(*(one.scopes for one in LIBRARY.values() if one.name != "tickets"))
     needed = RUN_SCOPES | LINK_COMPANIES_SCOPES | LINK_CONTACTS_SCOPES | SETUP_SCOPES
-    optional = {EXPORT_SCOPE} | HubSpotDeals.scopes | HubSpotCompanyWrites.setup_scopes
+    optional = {EXPORT_SCOPE} | HubSpotDeals.scopes | HubSpotOwners.scopes | HubSpotCompanyWrites.setup_scopes
     assert documented == needed | optional | library
 
 

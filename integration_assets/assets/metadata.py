@@ -17,7 +17,7 @@ from integration_assets.staging.descriptions import COLUMNS
 
 PREVIEW_ROWS = 10
 CELL_WIDTH = 60
-PERSONAL = frozenset({"email", "additional_emails", "details", "property_values", "schema_json"})
+PERSONAL = frozenset({"email", "additional_emails", "details", "property_values", "schema_json", "owner", "segments"})
 """Columns that never appear in a preview: personal data, or text of people that may hold some."""
 PREVIEWED: Mapping[str, tuple[str, ...]] = {
     "raw.feature_requests": ("title", "source_status", "board", "category", "score", "created_at", "request_id"),

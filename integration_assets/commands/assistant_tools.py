@@ -46,11 +46,22 @@ def make_server(settings: Settings, tenant: str) -> MCPServer[Any]:
         created_since: Annotated[str, Field(description="Only written since then: 30d, 2w, or a date.")] = "",
         voted_since: Annotated[str, Field(description="Only with a vote since then: 30d, 2w, or a date.")] = "",
         everything: Annotated[bool, Field(description="Shipped and closed requests as well.")] = False,
+        lifecycle: Annotated[
+            Literal["", "customer", "prospect", "unknown"], Field(description="Count only companies that are this.")
+        ] = "",
+        segments: Annotated[
+            list[str] | None, Field(description="Count only companies of these segments, each as industry=Software.")
+        ] = None,
+        owner: Annotated[str, Field(description="Count only companies of this owner.")] = "",
+        renewing_within: Annotated[
+            str, Field(description="Count only companies that renew within: 90d, 12w, or by a date.")
+        ] = "",
         limit: Limit = answers.DEFAULT_ROWS,
     ) -> dict[str, Any]:
         """List feature requests in the order of their rank, with companies, ARR, votes and ids. Open ones by default.
 
-        All filters that are given have to fit. `merged` names requests whose votes count for one of these.
+        All filters that are given have to fit. With a filter of companies every number counts those alone, and
+        `counted` says which they are. `merged` names requests whose votes count for one of these.
         """
         with _told():
             wanted = parse_filter(
@@ -63,6 +74,10 @@ def make_server(settings: Settings, tenant: str) -> MCPServer[Any]:
                 created_since=created_since,
                 voted_since=voted_since,
                 everything=everything,
+                lifecycle=lifecycle,
+                segments=segments or (),
+                owner=owner,
+                renewing_within=renewing_within,
             )
             return answers.answer_rankings(settings, tenant, wanted, limit)
 

@@ -97,6 +97,17 @@ def rankings(
     voted_since: Annotated[
         str | None, typer.Option("--voted-since", help="Only with a vote since then: 30d, 2w, or a date.")
     ] = None,
+    lifecycle: Annotated[
+        str, typer.Option("--lifecycle", help="Count only companies that are customer, prospect or unknown.")
+    ] = "",
+    segment: Annotated[
+        list[str] | None,
+        typer.Option("--segment", metavar="PROPERTY=VALUE", help="Count only companies of this segment; repeatable."),
+    ] = None,
+    owner: Annotated[str, typer.Option("--owner", help="Count only companies of this owner.")] = "",
+    renewing_within: Annotated[
+        str, typer.Option("--renewing-within", help="Count only companies that renew within: 90d, 12w, or by a date.")
+    ] = "",
     since: Annotated[
         str | None, typer.Option("--since", help="Show what moved since then: 7d, 12h, 2w, or a date.")
     ] = None,
@@ -118,7 +129,8 @@ def rankings(
     from integration_assets.reporting.earlier import parse_as_of, show_earlier
     from integration_assets.reporting.published import parse_filter, show_movers, show_rankings
 
-    narrowed = any((status, board, category, tag, words, created_since, voted_since))
+    of_companies = any((lifecycle, segment, owner, renewing_within))
+    narrowed = any((status, board, category, tag, words, created_since, voted_since, of_companies))
     asked: tuple[tuple[Format, Path | None], ...] = (("csv", csv), ("parquet", parquet), ("xlsx", xlsx))
     files = {kind: path for kind, path in asked if path is not None}
     settings = settings_of(environment)
@@ -147,7 +159,16 @@ def rankings(
         created_since=created_since or "",
         voted_since=voted_since or "",
         everything=all_,
+        lifecycle=lifecycle,
+        segments=segment or (),
+        owner=owner,
+        renewing_within=renewing_within,
     )
+    if as_of and of_companies:
+        raise ConfigurationError(
+            "which companies there were is not kept of earlier rankings: --as-of goes without --lifecycle, --segment, "
+            "--owner and --renewing-within"
+        )
     moment = parse_as_of(as_of, datetime.now(UTC)) if as_of else None
     if files:
         _write_ranking(settings, tenant, wanted, limit, files, moment)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from integration_assets.config import Environment, Settings
+from integration_assets.config import Environment, ProviderSettings, Settings
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.connectors.limiter import Quota
 from integration_assets.connectors.specs import (
@@ -14,6 +14,9 @@ from integration_assets.connectors.specs import (
     ARR_PROPERTY,
     CURRENCY_PROPERTY,
     LIFECYCLE_PROPERTY,
+    OWNER_PROPERTY,
+    RENEWAL_PROPERTY,
+    SEGMENT_PROPERTIES,
 )
 from integration_assets.doctor.context import DoctorContext, NotTriedError, replace_secret
 from integration_assets.doctor.findings import CheckOutcome, Verdict, advice, fail, failed, ok, unknown, warn, worst_of
@@ -34,7 +37,15 @@ from integration_assets.sync.portal import check_portal
 from integration_assets.tenants.integrations import company_mapping, crm_for
 from integration_assets.tenants.portal_claims import check_claims, claims_of
 
-MAPPED = (ARR_PROPERTY, CURRENCY_PROPERTY, ACCOUNT_ID_PROPERTY, LIFECYCLE_PROPERTY)
+MAPPED = (
+    ARR_PROPERTY,
+    CURRENCY_PROPERTY,
+    ACCOUNT_ID_PROPERTY,
+    LIFECYCLE_PROPERTY,
+    SEGMENT_PROPERTIES,
+    OWNER_PROPERTY,
+    RENEWAL_PROPERTY,
+)
 SHARE_OF_QUOTA = 2
 """A run may use half of what is left; a plan that needs more is held."""
 OBJECT = FEATURE_REQUEST.name
@@ -288,11 +299,16 @@ async def _drifts(context: DoctorContext, settings: Settings, own: LiveSchema) -
     return [drift for drift in drifts if drift.severity is Severity.ERROR or drift.name not in wrong_here]
 
 
+def _mapped(own: ProviderSettings, name: str) -> set[str]:
+    """Names of drifts that concern what a setting maps."""
+    return {f"company.{one}" for one in (own.text(name), *own.texts(name)) if one}
+
+
 def _drift(drift: Drift, settings: Settings, context: DoctorContext) -> CheckOutcome:
     """A drift with what to do about this one: what is missing `setup` creates, all else a person has to change."""
     seen, fix, usage = f"{drift.name}: {drift.detail}", drift.remedy, False
     own = settings.crm(context.environment)
-    mapped = next((one for one in MAPPED if drift.name == f"company.{own.text(one)}"), None)
+    mapped = next((one for one in MAPPED if drift.name in _mapped(own, one)), None)
     # A mapped property is the tenant's own: setup does not create it, so the setting is what to correct.
     if mapped is not None and drift.remedy == MAP_AGAIN:
         fix, usage = f"correct {own.named(mapped)}, or create the property", True

@@ -53,13 +53,14 @@ class CrmWork:
     `schemas` are the calls of reading the schema of each environment that was read. `companies` are those read from the
     list, `company_calls` the calls of whatever way took its place, or of the question whether one could. `link_pages`
     are the calls beyond the first that the record with most links of each call of links takes, or all its links do.
-    `deal_calls` are those that the connector says its deals take at least.
+    `deal_calls` are those that the connector says its deals take at least, `owner_calls` those of the names of owners.
     """
 
     schemas: int = 0
     companies: int | None = None
     company_calls: int = 0
     deal_calls: int = 0
+    owner_calls: int = 0
     live_records: int | None = None
     archived_records: int | None = None
     link_pages: int = 0
@@ -142,6 +143,7 @@ def crm_reading_floor(work: CrmWork, sizes: CrmSizes) -> int:
         work.schemas
         + work.company_calls
         + work.deal_calls
+        + work.owner_calls
         + sum(_pages(records, page) for records in lists)
         + calls_for(work.live_records or 0, sizes.limits.records_per_link_read) * targets
         + work.link_pages

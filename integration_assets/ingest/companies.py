@@ -96,8 +96,9 @@ async def read_companies(
 def source_of(portal_id: str, mapping: CompanyMapping) -> str:
     """A digest of what is read from where."""
     # The version too: a newer one may read more of each company than the older one stored.
-    mapped = (mapping.arr, mapping.currency, mapping.account_id, mapping.lifecycle)
-    text = "\n".join((portal_id, *(name or "" for name in mapped), *mapping.rollups, __version__))
+    single = (mapping.arr, mapping.currency, mapping.account_id, mapping.lifecycle, mapping.owner, mapping.renewal)
+    lists = (",".join(mapping.segments), *mapping.rollups)
+    text = "\n".join((portal_id, *(name or "" for name in single), *lists, __version__))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -31,6 +31,7 @@ TABLES = (
     "raw.crm_companies",
     "raw.crm_contacts",
     "raw.crm_deals",
+    "raw.crm_owners",
     "raw.crm_feature_requests",
     "raw.crm_links",
     "raw.crm_portals",

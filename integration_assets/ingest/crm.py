@@ -16,6 +16,7 @@ from integration_assets.ingest.companies import read_companies
 from integration_assets.ingest.context import IngestContext, chunks, size_of
 from integration_assets.ingest.deals import read_deals
 from integration_assets.ingest.gather import gather
+from integration_assets.ingest.owners import read_owners
 from integration_assets.models import LinkTarget, LiveSchema, Page, Portal
 from integration_assets.reporting.progress import track
 from integration_assets.resolution.addresses import other_spellings, split_address
@@ -59,6 +60,7 @@ async def read_crm(crm: Crm, context: IngestContext) -> None:
         read_companies(crm, mapping, portal.portal_id, context, full=context.inputs.full or unmapped),
         _read_records_as_needed(crm, context),
         read_deals(crm, context),
+        read_owners(crm, context),
         # Only where all persons are read at once: otherwise nobody sets the event this one waits for.
         *([_read_contacts_ahead(crm, context)] if context.contacts_due and context.persons_due else []),
     )

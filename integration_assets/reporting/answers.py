@@ -26,7 +26,7 @@ from integration_assets.reporting.insights import (
 )
 from integration_assets.reporting.merged import merged_lines, read_merged, read_merged_away
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
-from integration_assets.reporting.published import open_published, read_currency
+from integration_assets.reporting.published import check_chosen, open_published, read_currency
 from integration_assets.reporting.rankings import read_closed
 from integration_assets.reporting.text import clean
 
@@ -47,9 +47,13 @@ def answer_rankings(settings: Settings, tenant: str, wanted: Filter, limit: int)
     _check_limit(limit)
     with open_published(settings, tenant) as connection:
         currency = read_currency(connection)
+        counted = check_chosen(connection, wanted)
         page = read_requests(connection, wanted, limit=limit)
         merged = read_merged(connection, (one.request_id for one in page.requests))
-    left_out = {"shipped_or_closed_left_out": page.closed}
+    left_out: Answer = {"shipped_or_closed_left_out": page.closed}
+    # Where every company is counted, there is nothing to say of it.
+    if counted:
+        left_out["counted"] = counted
     # Named in no row of its own: their votes are those of the request they were merged into.
     return {
         "currency": currency,

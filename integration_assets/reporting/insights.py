@@ -6,7 +6,7 @@ Every function takes the connection of `published.open_published`.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
@@ -14,6 +14,7 @@ import duckdb
 import msgspec
 
 from integration_assets.reporting.run_summary import RunSummary
+from integration_assets.reporting.text import clean, clip, count
 from integration_assets.sql import read_sql
 
 Ranking = Literal["arr", "companies", "votes"]
@@ -289,7 +290,9 @@ class FirstRuns(msgspec.Struct, frozen=True):
 class Filter(msgspec.Struct, frozen=True):
     """Filter of a ranking; "" and None are anything. Moments are UTC without zone.
 
-    Requests that are shipped or closed are left out, unless `everything` or their `status` is asked for.
+    Requests that are shipped or closed are left out, unless `everything` or their `status` is asked for. With
+    `lifecycle`, `segments` (`property=value`), `owner` or `renews_by` the ranking is that of the companies that fit:
+    every number counts them alone. Of several values of one property a company fits with any.
     """
 
     by: Ranking = "arr"
@@ -301,6 +304,65 @@ class Filter(msgspec.Struct, frozen=True):
     created_since: datetime | None = None
     voted_since: datetime | None = None
     everything: bool = False
+    lifecycle: str = ""
+    segments: tuple[str, ...] = ()
+    owner: str = ""
+    renews_by: date | None = None
+
+    @property
+    def chooses_companies(self) -> bool:
+        """True if the ranking is that of some companies alone."""
+        return any((self.lifecycle, self.segments, self.owner, self.renews_by))
+
+
+def chosen_by(wanted: Filter) -> dict[str, Any]:
+    """The parameters of a statement that say which companies a filter chooses; None for any."""
+    return {
+        "lifecycle": wanted.lifecycle or None,
+        "segments": list(wanted.segments) or None,
+        "owner": wanted.owner or None,
+        "renews_by": wanted.renews_by,
+    }
+
+
+class ChosenCompanies(msgspec.Struct, frozen=True):
+    """Companies that a filter chooses, of those that voted; and those of which what it asks for is not known."""
+
+    chosen: int
+    voted: int
+    without_lifecycle: int
+    without_owner: int
+    without_renewal: int
+
+
+def read_chosen(connection: duckdb.DuckDBPyConnection, wanted: Filter) -> ChosenCompanies:
+    """Count the companies that a filter chooses."""
+    [row] = _rows(connection, ChosenCompanies, "chosen_companies", chosen_by(wanted))
+    return row
+
+
+def chosen_words(wanted: Filter, found: ChosenCompanies) -> str:
+    """Say which companies a ranking counts, how many there are, and of how many others it is not known."""
+    which = [{"customer": "customers", "prospect": "prospects"}.get(wanted.lifecycle, "")]
+    which[0] = which[0] or ("neither customers nor prospects" if wanted.lifecycle else "companies")
+    if wanted.segments:
+        which.append("with " + ", ".join(clip(clean(one), 60) for one in wanted.segments))
+    if wanted.owner:
+        which.append(f"of {clip(clean(wanted.owner), 60)}")
+    if wanted.renews_by:
+        which.append(f"that renew by {wanted.renews_by:%Y-%m-%d}")
+    unknown = [
+        f"{number:,} without {what}"
+        for asked, number, what in (
+            (wanted.lifecycle not in ("", "unknown"), found.without_lifecycle, "a known stage"),
+            (bool(wanted.owner), found.without_owner, "an owner"),
+            (wanted.renews_by is not None, found.without_renewal, "a renewal date"),
+        )
+        if asked and number
+    ]
+    left_out = f"; left out are {' and '.join(unknown)}" if unknown else ""
+    voted = count(found.voted, "company", "companies")
+    return f"Only {' '.join(which)} are counted: {found.chosen:,} of {voted} that voted{left_out}"
 
 
 def read_requests(
@@ -309,15 +371,21 @@ def read_requests(
     """A page of a ranking; all of it without a `limit`."""
     # As parameters, never as text of the statement: the words come from the address of a page.
     values = {**msgspec.structs.asdict(wanted), "most_rows": limit, "skipped": skipped}
-    rows = connection.execute(read_sql("reporting/insights/requests"), values).fetchall()
+    for name in chosen_by(wanted):
+        del values[name]
+    name = "requests"
+    if wanted.chooses_companies:
+        values, name = values | chosen_by(wanted), "requests_of"
+    rows = connection.execute(read_sql(f"reporting/insights/{name}"), values).fetchall()
     # A page without requests has one row, with the numbers only.
     requests = [Request(*row[:-2]) for row in rows if row[0] is not None]
     return RequestPage(requests, *rows[0][-2:])
 
 
 def read_filters(connection: duckdb.DuckDBPyConnection) -> dict[str, list[str]]:
-    """Values of `status`, `board`, `category` and `tag` that occur."""
-    found: dict[str, list[str]] = {"status": [], "board": [], "category": [], "tag": []}
+    """Values of what a ranking can be filtered by that occur; `renewal` has one where any company has a date."""
+    names = ("status", "board", "category", "tag", "lifecycle", "segment", "owner", "renewal")
+    found: dict[str, list[str]] = {name: [] for name in names}
     for name, value, _ in connection.execute(read_sql("reporting/insights/filters")).fetchall():
         found[name].append(value)
     return found

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -26,7 +27,15 @@ from integration_assets.reporting.html_report import (
     report_path,
     write_report,
 )
-from integration_assets.reporting.insights import Filter, Ranking, read_requests
+from integration_assets.reporting.insights import (
+    Filter,
+    Ranking,
+    chosen_by,
+    chosen_words,
+    read_chosen,
+    read_filters,
+    read_requests,
+)
 from integration_assets.reporting.merged import read_merged
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
 from integration_assets.reporting.rankings import (
@@ -47,7 +56,7 @@ from integration_assets.reporting.terminal import (
 )
 from integration_assets.reporting.terminal import show_rankings as show_ranking_table
 from integration_assets.reporting.terminal_moves import show_moves
-from integration_assets.reporting.text import count
+from integration_assets.reporting.text import clean, clip, count
 from integration_assets.sql import read_sql
 from integration_assets.staging.publishing import published_path
 
@@ -60,6 +69,10 @@ AND NOT EXISTS (
     AND columns.column_name = 'crm_url'
 )
 """
+
+LIFECYCLES = ("customer", "prospect", "unknown")
+_AHEAD = re.compile(r"([0-9]{1,5})([dw])")
+MOST_DAYS_AHEAD = 3_650
 
 _RANKED_TABLES = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'ranked' ORDER BY table_name"
 
@@ -75,17 +88,27 @@ def parse_filter(
     created_since: str,
     voted_since: str,
     everything: bool,
+    lifecycle: str = "",
+    segments: Sequence[str] = (),
+    owner: str = "",
+    renewing_within: str = "",
 ) -> Filter:
     """The filter of a ranking from texts; moments as `30d`, `2w` or a date, "" is anything.
 
     Raises:
-        ConfigurationError: there is no such status, or a moment is none.
+        ConfigurationError: there is no such status or lifecycle, a segment is none, or a moment.
     """
     canonical = status.replace(" ", "_")
     # By the canonical names: a status that is misspelt would show an empty ranking.
     if status and canonical not in {one.value for one in Status}:
         known = ", ".join(one.value for one in Status)
         raise ConfigurationError(f"there is no status {status}: {known}")
+    if lifecycle and lifecycle not in LIFECYCLES:
+        raise ConfigurationError(f"there is no lifecycle {lifecycle}: {', '.join(LIFECYCLES)}")
+    if wrong := [one for one in segments if not all(one.partition("="))]:
+        raise ConfigurationError(
+            f"{clean(wrong[0])} is no segment: give a property and a value, as in industry=Software"
+        )
     now = datetime.now(UTC)
     return Filter(
         by=by,
@@ -97,6 +120,10 @@ def parse_filter(
         created_since=parse_since(created_since, now) if created_since else None,
         voted_since=parse_since(voted_since, now) if voted_since else None,
         everything=everything,
+        lifecycle=lifecycle,
+        segments=tuple(segments),
+        owner=owner,
+        renews_by=renewal_end(renewing_within, now) if renewing_within else None,
     )
 
 
@@ -111,6 +138,9 @@ def show_rankings(console: Console, settings: Settings, tenant: str, wanted: Fil
         found = read_requests(connection, wanted, limit=limit)
         gaps = read_lifecycle_gaps(connection)
         merged = read_merged(connection, (one.request_id for one in found.requests))
+        chosen = check_chosen(connection, wanted)
+    if chosen is not None:
+        console.print(Text(chosen), soft_wrap=True)
     show_ranking_table(console, found.requests, by=wanted.by, currency=currency, closed=found.closed, merged=merged)
     # Counted, since a table of twenty lines looks like all there is.
     if left := found.found - len(found.requests):
@@ -139,13 +169,69 @@ def request_files(
 ) -> tuple[dict[Format, bytes], list[str]]:
     """The files of `ranking_files`, of a published database that is open."""
     page = read_requests(connection, wanted, limit=limit)
-    table = read_export(connection, [one.request_id for one in page.requests])
-    said = [count(len(page.requests), "request")]
+    companies = chosen_by(wanted) if wanted.chooses_companies else None
+    chosen = check_chosen(connection, wanted)
+    table = read_export(connection, [one.request_id for one in page.requests], companies)
+    said = [count(len(page.requests), "request"), *([chosen] if chosen else [])]
     if page.closed:
         said.append(not_shown(page.closed, "--all"))
     if left := page.found - len(page.requests):
         said.append(f"and {left:,} more: without --limit they are in it")
     return {kind: as_file(table, kind) for kind in kinds}, said
+
+
+def check_chosen(connection: duckdb.DuckDBPyConnection, wanted: Filter) -> str | None:
+    """Words for the companies that are counted alone, None where all are.
+
+    Raises:
+        ConfigurationError: no company has what is asked for, because nothing is mapped or the word is another.
+    """
+    if not wanted.chooses_companies:
+        return None
+    found = read_chosen(connection, wanted)
+    if found.chosen == 0:
+        known = read_filters(connection)
+        raise ConfigurationError(f"no company that voted fits; {_known_words(wanted, known)}")
+    return chosen_words(wanted, found)
+
+
+def _known_words(wanted: Filter, known: Mapping[str, Sequence[str]]) -> str:
+    """Say what companies have of what a filter asks for, three of each, or that nothing is known of it."""
+    asked = {
+        "segment": (wanted.segments, "segments"),
+        "owner": (wanted.owner, "owners"),
+        "renewal": (wanted.renews_by, "renewal dates"),
+        "lifecycle": (wanted.lifecycle, "lifecycles"),
+    }
+    said = []
+    for name, (value, word) in asked.items():
+        if not value:
+            continue
+        some = [clip(clean(one), 60) for one in known[name]]
+        if not some:
+            said.append(f"no {word} are known: name the property of companies that holds them, and run again")
+        elif name != "renewal":
+            more = f" and {len(some) - 3:,} more" if len(some) > 3 else ""
+            said.append(f"{word} there are: {', '.join(some[:3])}{more}")
+        else:
+            said.append("no renewal lies within that time")
+    return "; ".join(said)
+
+
+def renewal_end(text: str, now: datetime) -> date:
+    """The last day of `90d`, `12w` or until a date, from today.
+
+    Raises:
+        ConfigurationError: it is none of these.
+    """
+    if (found := _AHEAD.fullmatch(text.strip())) is not None:
+        days = int(found[1]) * (7 if found[2] == "w" else 1)
+        if days <= MOST_DAYS_AHEAD:
+            return now.date() + timedelta(days=days)
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError:
+        raise ConfigurationError(f"{clean(text)} is no time ahead: give 90d, 12w, or a date as 2027-03-31") from None
 
 
 def read_currency(connection: duckdb.DuckDBPyConnection) -> str:

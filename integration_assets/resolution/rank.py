@@ -63,6 +63,7 @@ def rank(
         # Before the requests: they take the total of all companies for their shares, and their merged ones, from these.
         create_table(connection, "ranked.companies")
         create_table(connection, "ranked.merged_requests", {"source_name": source_name})
+        create_table(connection, "ranked.company_segments")
         create_table(connection, "ranked.feature_requests", {"as_of": _utc(as_of)})
         create_table(connection, "ranked.unresolved_votes")
         create_view(connection, "ranked.why")

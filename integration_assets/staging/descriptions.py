@@ -58,6 +58,9 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "account_id": Column("VARCHAR", "Raw text of the mapped account id property"),
         "modified_at": Column("TIMESTAMP", "Last change in the CRM, UTC"),
         "rollups": Column("MAP(VARCHAR, VARCHAR)", "What our own properties on the company hold; empty where not kept"),
+        "segments": Column("MAP(VARCHAR, VARCHAR)", "Raw texts of the properties that companies are filtered by"),
+        "owner": Column("VARCHAR", "Raw value of the mapped property with the owner"),
+        "renewal_date": Column("VARCHAR", "Raw value of the mapped property with the renewal date"),
     },
     "raw.crm_contacts": {
         "contact_id": Column("VARCHAR", "Id of the contact in the CRM"),
@@ -240,6 +243,9 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
             "VARCHAR", "customer, prospect, or unknown: no stage, or one that is said to be neither, as the CRM has it"
         ),
         "lifecycle_stage": Column("VARCHAR", "Stage or type of the company, in the words of the CRM; null without one"),
+        "is_customer": Column("BOOLEAN", "True with lifecycle customer or ARR above zero"),
+        "owner": Column("VARCHAR", "Name of the owner in the CRM; null where no property is mapped, or it is empty"),
+        "renewal_date": Column("DATE", "Day of renewal; null where no property is mapped, or it holds no date"),
         "requests": Column("BIGINT", "Distinct requests its people voted for"),
         "open_requests": Column("BIGINT", "Of those, requests that are open"),
         "shipped_requests": Column("BIGINT", "Of those, requests that are complete"),
@@ -251,6 +257,11 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "company_name": Column("VARCHAR", "Name of the company"),
         "domain": Column("VARCHAR", "Domain of the company"),
         "arr": Column("DECIMAL(38,2)", "ARR of the company in the base currency; null without a figure or a rate"),
+    },
+    "ranked.company_segments": {
+        "company_id": Column("VARCHAR", _COMPANY),
+        "property": Column("VARCHAR", "Name of the property in the CRM that was mapped as a segment"),
+        "value": Column("VARCHAR", "Value, as the CRM has it; of several, one"),
     },
     "ranked.why": {
         "request_id": Column("VARCHAR", _REQUEST),
@@ -384,6 +395,7 @@ TABLES: Mapping[str, str] = {
     "ranked.company_requests": "One row per company and request its people voted for",
     "ranked.companies": "Every company that voted for anything",
     "ranked.crm_companies": "Every company of the CRM, whether or not anybody of it voted",
+    "ranked.company_segments": "Values of the properties that companies can be filtered by",
     "ranked.deals_at_stake": "The open deals behind each request, one row per request and deal",
     "ranked.why": "What the place of a request rests on: one row per company, and one per reason for votes without one",
     "ranked.unresolved_votes": "Votes that count for no company, by domain and reason",

@@ -49,14 +49,22 @@ _COLUMNS = """
 
 
 _HAS_COLUMNS = f"""
-    SELECT count(*) > 0 FROM duckdb_columns()
-    WHERE database_name = '{_COPY}' AND schema_name = 'ranked' AND table_name = 'feature_requests'
-    AND column_name = 'arr_customers'
+    SELECT count(*) = 5 FROM duckdb_columns()
+    WHERE database_name = '{_COPY}' AND schema_name = 'ranked'
+    AND (table_name, column_name) IN (
+        ('feature_requests', 'arr_customers'), ('companies', 'renewal_date'), ('company_segments', 'value'),
+        ('company_requests', 'votes'), ('deals_at_stake', 'company_ids')
+    )
 """  # noqa: S608  # nosec B608  # a name of ours
-_MACRO_PARAMETERS = (
-    "status_is := NULL, board_is := NULL, category_is := NULL, tag_is := NULL, created_since := NULL, "
-    "voted_since := NULL, everything := false"
-)
+_OF_COMPANIES = "lifecycle_is := NULL, segments_are := NULL, owner_is := NULL, renews_by := NULL"
+_MACROS = {
+    # Each is used by those after it.
+    "companies_where": _OF_COMPANIES,
+    "requests_of": _OF_COMPANIES,
+    "requests_where": "status_is := NULL, board_is := NULL, category_is := NULL, tag_is := NULL, "
+    f"created_since := NULL, voted_since := NULL, everything := false, {_OF_COMPANIES}",
+}
+"""Macros of schema `ranked` with their parameters."""
 
 
 def published_path(home: Path, environment: Environment | str, tenant: str) -> Path:
@@ -140,8 +148,9 @@ def _add_macro(connection: duckdb.DuckDBPyConnection) -> None:
     # DuckDB binds the names in a macro where it is made: from the store they would be those of the store's own tables.
     connection.execute(f"USE {_COPY}")
     try:
-        query = read_sql("ranked/requests_where")
-        connection.execute(f"CREATE MACRO ranked.requests_where({_MACRO_PARAMETERS}) AS TABLE\n{query}")
+        for name, parameters in _MACROS.items():
+            query = read_sql(f"ranked/{name}")
+            connection.execute(f"CREATE MACRO ranked.{name}({parameters}) AS TABLE\n{query}")
     finally:
         connection.execute(f"USE {identifier(here)}")
 

@@ -25,6 +25,7 @@ from integration_assets.models import (
     InternalAccount,
     Link,
     LiveSchema,
+    Owner,
     Portal,
     StatusChange,
     Vote,
@@ -43,6 +44,7 @@ TABLE_KEYS: Mapping[str, tuple[str, ...]] = {
     "raw.crm_companies": ("company_id",),
     "raw.crm_contacts": ("contact_id",),
     "raw.crm_deals": ("deal_id",),
+    "raw.crm_owners": ("owner_id",),
     "raw.crm_feature_requests": ("record_id",),
     "raw.crm_links": ("record_id", "target", "target_id", "label"),
     "raw.crm_portals": ("environment",),
@@ -186,8 +188,16 @@ def _(record: Company) -> Iterator[Row]:
         record.account_id,
         utc(record.modified_at),
         list(record.rollups.items()),
+        list(record.segments.items()),
+        record.owner,
+        record.renewal_date,
     )
     yield _row("raw.crm_companies", "company", record.company_id, values)
+
+
+@rows_of.register
+def _(record: Owner) -> Iterator[Row]:
+    yield _row("raw.crm_owners", "owner", record.owner_id, (record.owner_id, record.name))
 
 
 @rows_of.register

@@ -20,6 +20,9 @@ from integration_assets.connectors.specs import (
     ARR_PROPERTY,
     CURRENCY_PROPERTY,
     LIFECYCLE_PROPERTY,
+    OWNER_PROPERTY,
+    RENEWAL_PROPERTY,
+    SEGMENT_PROPERTIES,
 )
 from integration_assets.coordination.call_log import call_logs
 from integration_assets.errors import ConfigurationError, CredentialError
@@ -207,6 +210,9 @@ def company_mapping(settings: Settings) -> CompanyMapping:
         # The record's own id is read anyway and is no property to ask for.
         account_id=None if account_id_is_record_id(settings) else own.text(ACCOUNT_ID_PROPERTY),
         lifecycle=own.text(LIFECYCLE_PROPERTY),
+        segments=own.texts(SEGMENT_PROPERTIES),
+        owner=own.text(OWNER_PROPERTY),
+        renewal=own.text(RENEWAL_PROPERTY),
         rollups=ROLLUP_NAMES if settings.company_rollups else (),
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from http import HTTPStatus
 from typing import Any
@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.deals import read_deals
 from integration_assets.reporting.exports import MEDIA_TYPES, Format, as_file, is_web_address, read_export
 from integration_assets.reporting.insights import (
@@ -19,6 +20,9 @@ from integration_assets.reporting.insights import (
     LastRun,
     Ranking,
     Request,
+    chosen_by,
+    chosen_words,
+    read_chosen,
     read_companies,
     read_company,
     read_company_requests,
@@ -31,6 +35,7 @@ from integration_assets.reporting.insights import (
     read_why,
 )
 from integration_assets.reporting.merged import examples, read_merged, read_merged_away
+from integration_assets.reporting.published import LIFECYCLES, renewal_end
 from integration_assets.reporting.rankings import gaps_words, has_pipeline, has_prospects, read_lifecycle_gaps
 from integration_assets.reporting.text import arr_money, count
 from integration_assets.web.charts import Chart, bar_chart
@@ -46,6 +51,7 @@ MOST_DEALS = 50
 MOST_MERGED = 50
 """Requests merged into one that its page lists, those with most votes; how many there are is told."""
 LONGEST_WORDS = 100
+MOST_SEGMENTS = 20
 METHODS = {
     "override": "mapped by an analyst",
     "contact": "contact in the CRM",
@@ -80,6 +86,7 @@ def requests(context: RequestContext) -> Response:
         gaps = read_lifecycle_gaps(connection)
         merged = read_merged(connection, (one.request_id for one in found.requests))
         crm = read_crm_pages(connection)
+        chosen = chosen_words(wanted, read_chosen(connection, wanted)) if wanted.chooses_companies else None
     currency = last.currency if last else ""
     return render(
         context,
@@ -93,6 +100,8 @@ def requests(context: RequestContext) -> Response:
         filters=_address(wanted),
         choices=choices,
         crm=crm,
+        segments=_by_property(choices["segment"]),
+        chosen=chosen,
         pages=Pages(number, found.found),
         chart=_chart(first.requests[:CHARTED], wanted.by, currency),
         last=last,
@@ -113,7 +122,9 @@ def download(kind: Format) -> Callable[[RequestContext], Response]:
             if connection is None:
                 raise Problem(HTTPStatus.NOT_FOUND, "No run has finished here yet.")
             found = read_requests(connection, wanted, limit=None)
-            content = as_file(read_export(connection, [one.request_id for one in found.requests]), kind)
+            companies = chosen_by(wanted) if wanted.chooses_companies else None
+            table = read_export(connection, [one.request_id for one in found.requests], companies)
+            content = as_file(table, kind)
         name = f"feature-requests-{context.own.slug}-{context.environment.value}.{kind}"
         return Response(
             content,
@@ -221,7 +232,30 @@ def _filter(context: RequestContext) -> Filter:
         created_since=_day(context.query("created_since")),
         voted_since=_day(context.query("voted_since")),
         everything=context.query("all") == "1",
+        lifecycle=lifecycle if (lifecycle := context.query("lifecycle")) in LIFECYCLES else "",
+        # What is no property and value would find nothing; so many no page asks for.
+        segments=tuple(
+            one[:LONGEST_WORDS] for one in context.queries("segment")[:MOST_SEGMENTS] if all(one.partition("="))
+        ),
+        owner=context.query("owner")[:LONGEST_WORDS],
+        renews_by=_ahead(context.query("renewing_within")),
     )
+
+
+def _ahead(text: str) -> date | None:
+    """The last day of a time ahead; what is none is no filter, as of the other dates."""
+    try:
+        return renewal_end(text, datetime.now(UTC)) if text else None
+    except ConfigurationError:
+        return None
+
+
+def _by_property(segments: Sequence[str]) -> dict[str, list[str]]:
+    """Segments, each `property=value`, by their property."""
+    found: dict[str, list[str]] = {}
+    for one in segments:
+        found.setdefault(one.partition("=")[0], []).append(one)
+    return found
 
 
 def _day(text: str) -> datetime | None:
@@ -232,11 +266,20 @@ def _day(text: str) -> datetime | None:
         return None
 
 
-def _address(wanted: Filter) -> dict[str, str]:
+def _address(wanted: Filter) -> dict[str, str | tuple[str, ...]]:
     """The filter as parameters of an address: the page can be kept and sent as a link."""
     days = {name: f"{day:%Y-%m-%d}" for name in ("created_since", "voted_since") if (day := getattr(wanted, name))}
-    words = {name: getattr(wanted, name) for name in ("by", "status", "board", "category", "tag", "words")}
-    return {"created_since": "", "voted_since": "", **words, **days, "all": "1" if wanted.everything else ""}
+    names = ("by", "status", "board", "category", "tag", "words", "lifecycle", "owner")
+    return {
+        "created_since": "",
+        "voted_since": "",
+        **{name: getattr(wanted, name) for name in names},
+        **days,
+        "segment": wanted.segments,
+        # The day and not the time from today: a link that is kept goes on meaning the same companies.
+        "renewing_within": wanted.renews_by.isoformat() if wanted.renews_by else "",
+        "all": "1" if wanted.everything else "",
+    }
 
 
 def _chart(first: Sequence[Request], by: Ranking, currency: str) -> Chart:

@@ -117,9 +117,13 @@ def _segment(value: str) -> str:
 
 
 def _query(**values: object) -> str:
-    """A query string, empty values left out."""
-    given = {name: str(value) for name, value in values.items() if value not in (None, "", False)}
-    return f"?{urlencode(given)}" if given else ""
+    """A query string, empty values left out; a tuple is the same name several times."""
+    given = {
+        name: value if isinstance(value, tuple) else str(value)
+        for name, value in values.items()
+        if value not in (None, "", False, ())
+    }
+    return f"?{urlencode(given, doseq=True)}" if given else ""
 
 
 def _share(part: float | Decimal, whole: float | Decimal) -> float:

@@ -87,3 +87,7 @@ class RequestContext:
     def query(self, name: str) -> str:
         """A parameter of the query, "" without one."""
         return self.request.query_params.get(name, "").strip()
+
+    def queries(self, name: str) -> tuple[str, ...]:
+        """All parameters of the query of one name, empty ones left out, in their order."""
+        return tuple(value for one in self.request.query_params.getlist(name) if (value := one.strip()))

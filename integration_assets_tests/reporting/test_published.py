@@ -172,8 +172,25 @@ def test_requests_are_narrowed_down(settings, wanted, found, closed):
     assert (page.found, page.closed) == (len(found), closed)
 
 
-def test_analysts_have_the_filters_as_a_macro(settings):
+def test_analysts_have_the_filters_as_a_macro(settings, store):
     """The published file narrows the ranking down by itself, with the same rule for closed requests."""
+    store.execute("""
+        ALTER TABLE ranked.companies ADD COLUMN owner VARCHAR;
+        ALTER TABLE ranked.companies ADD COLUMN renewal_date DATE;
+        ALTER TABLE ranked.companies ADD COLUMN is_customer BOOLEAN;
+        CREATE TABLE ranked.company_segments (company_id VARCHAR, property VARCHAR, value VARCHAR);
+        CREATE TABLE ranked.company_requests (
+            company_id VARCHAR, request_id VARCHAR, votes BIGINT, first_vote_at TIMESTAMP, last_vote_at TIMESTAMP
+        );
+        CREATE TABLE ranked.deals_at_stake (request_id VARCHAR, company_ids VARCHAR [], amount DECIMAL(38, 2));
+        CREATE OR REPLACE TABLE ranked.feature_requests AS
+        SELECT
+            *, 0 AS voters, 0 AS companies_without_lifecycle, 0 AS companies_without_arr, 0 AS votes_30d,
+            0 AS companies_30d, NULL::TIMESTAMP AS first_vote_at, []::VARCHAR [] AS voter_domains, 0.0 AS arr_share,
+            TIMESTAMP '2026-03-01' AS as_of
+        FROM ranked.feature_requests;
+    """)
+    publish(store, published_path(settings.home, settings.environment, "default"))
     with open_published(settings, "default") as connection:
         for arguments, found in (
             ("", ["r1", "r2", "r3", "r4", "r5", "r6"]),

@@ -27,7 +27,7 @@ def connect() -> duckdb.DuckDBPyConnection:
     )
     if on_lakes():
         return in_lake(connection)
-    for name in ("0001_raw", "0023_crm_deals", "0026_account_row"):
+    for name in ("0001_raw", "0023_crm_deals", "0026_account_row", "0035_company_facts"):
         migration = files("integration_assets.staging").joinpath(f"migrations/{name}.sql")
         connection.execute(migration.read_text(encoding="utf-8"))
     return connection

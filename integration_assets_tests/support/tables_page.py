@@ -71,6 +71,12 @@ USE published;
 SELECT title, status, companies, arr
 FROM ranked.requests_where(board_is := 'Web', tag_is := 'api', voted_since := today() - 90);
 
+-- What would customers of one industry that renew within 90 days have? Every number is theirs alone.
+SELECT title, status, companies, arr
+FROM ranked.requests_where(
+    lifecycle_is := 'customer', segments_are := ['industry=SOFTWARE'], renews_by := today() + 90
+);
+
 -- Whose votes are lost?
 SELECT email_domain, reason, votes, candidate_company_ids
 FROM published.ranked.unresolved_votes

@@ -16,6 +16,7 @@ from integration_assets.connectors.crm.base import (
     CompanyMapping,
     CompanyWrites,
     OpenDeals,
+    Owners,
     PairLinks,
     PairsOutcome,
     PairWrite,
@@ -78,6 +79,7 @@ class FakeCrm:
     company_changes: CompanyChanges | None = None
     company_export: CompanyExport | None = None
     deals: OpenDeals | None = None
+    owners: Owners | None = None
     company_writes: CompanyWrites | None = None
     portal_id: str = "1"
     kind: PortalKind = PortalKind.STANDARD

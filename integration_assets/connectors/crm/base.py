@@ -28,6 +28,7 @@ from integration_assets.models import (
     LiveProperty,
     LiveSchema,
     ObjectDefinition,
+    Owner,
     Page,
     Portal,
     PropertyDefinition,
@@ -52,19 +53,24 @@ class BatchRejectedError(PermanentError):
 class CompanyMapping(msgspec.Struct, frozen=True):
     """Names of the company properties that hold what only the tenant can tell us. None: not mapped.
 
-    `lifecycle` None: the CRM's own property of the lifecycle stage, where it has one. `rollups` are properties of our
-    own on companies, which may not exist yet.
+    `lifecycle` None: the CRM's own property of the lifecycle stage, where it has one. `segments` are what companies are
+    filtered by. `rollups` are properties of our own on companies, which may not exist yet.
     """
 
     arr: str | None = None
     currency: str | None = None
     account_id: str | None = None
     lifecycle: str | None = None
+    segments: tuple[str, ...] = ()
+    owner: str | None = None
+    renewal: str | None = None
     rollups: tuple[str, ...] = ()
 
     def names(self) -> tuple[str, ...]:
         """The property names that are mapped, without `rollups`."""
-        return tuple(name for name in (self.arr, self.currency, self.account_id, self.lifecycle) if name)
+        single = (self.arr, self.currency, self.account_id, self.lifecycle, self.owner, self.renewal)
+        # Each once: what companies are filtered by may have another meaning as well.
+        return tuple(dict.fromkeys(name for name in (*single, *self.segments) if name))
 
 
 class RecordWrite(msgspec.Struct, frozen=True):
@@ -222,6 +228,16 @@ class OpenDeals(Protocol):
         """
 
 
+class Owners(Protocol):
+    """People whom companies of a portal belong to, where a company holds only an id of its owner."""
+
+    scopes: frozenset[str]
+    """Scopes that reading them takes, beyond those of a run."""
+
+    def names(self) -> AsyncIterator[Page[Owner]]:
+        """Read the names of all of them, page by page. Addresses are not kept."""
+
+
 class CompanyWrites(Protocol):
     """Properties of our own on companies, the only thing that is ever written on one. Companies are named by their id.
 
@@ -270,6 +286,8 @@ class Crm(Protocol):
     company_export: CompanyExport | None
     """The way to read all companies at once; None where there is none."""
     deals: OpenDeals | None
+    owners: Owners | None
+    """None where the property itself holds the name."""
     """The way to read open deals; None where the CRM has none, or they cannot be read."""
     company_writes: CompanyWrites | None
     """The way to keep properties of ours on companies; None where there is none."""

@@ -15,6 +15,7 @@ from integration_assets.sandbox.hubspot import (
     routes_exports,
     routes_limits,
     routes_objects,
+    routes_owners,
     routes_pipelines,
     routes_properties,
     routes_schemas,
@@ -33,6 +34,7 @@ _OPERATIONS: tuple[Operation, ...] = (
     *routes_schemas.OPERATIONS,
     *routes_properties.OPERATIONS,
     *routes_objects.OPERATIONS,
+    *routes_owners.OPERATIONS,
     *routes_pipelines.OPERATIONS,
 )
 _COMPILED = tuple((compile_path(operation.path)[0], operation) for operation in _OPERATIONS)

@@ -21,6 +21,7 @@ ALL_SCOPES = frozenset(
         "crm.objects.custom.write",
         "crm.objects.deals.read",
         "crm.objects.deals.write",
+        "crm.objects.owners.read",
         "crm.objects.projects.read",
         "crm.objects.projects.write",
         "crm.objects.services.read",

@@ -81,6 +81,7 @@ class Portal:
         self.archived_objects: dict[str, ObjectType] = {}
         self.pipelines: dict[str, Pipelines] = {}
         self.exports = ExportDesk()
+        self.owners: list[Json] = []
         self._object_number = 100_000 + self.random.randrange(1_000_000) * 2 + portal_id % 2
         self._pipeline_number = 1_000 + self.portal_id % 97
         self._add_standard("companies", company_properties(parent_property=self.options.parent_property))

@@ -1,10 +1,23 @@
 -- ranked.requests_where (a table macro of the published database): requests that fit; first by ARR first.
 -- grain: one request; key: request_id
--- inputs: ranked.feature_requests
+-- inputs: ranked.feature_requests, ranked.requests_of
 -- status_is, board_is, category_is, tag_is, created_since, voted_since: parameters, null for any; everything: those
--- that are shipped or closed as well. A status that is named is shown, closed or not.
+-- that are shipped or closed as well. A status that is named is shown, closed or not. lifecycle_is, segments_are,
+-- owner_is, renews_by: as of `ranked.requests_of`, which counts the companies that fit alone.
+WITH rankings AS (
+    SELECT *  -- noqa: AM04
+    FROM ranked.feature_requests
+    WHERE lifecycle_is IS NULL AND segments_are IS NULL AND owner_is IS NULL AND renews_by IS NULL
+    UNION ALL
+    SELECT *
+    FROM ranked.requests_of(
+        lifecycle_is := lifecycle_is, segments_are := segments_are, owner_is := owner_is, renews_by := renews_by
+    )
+    WHERE NOT (lifecycle_is IS NULL AND segments_are IS NULL AND owner_is IS NULL AND renews_by IS NULL)
+)
+
 SELECT *  -- noqa: AM04
-FROM ranked.feature_requests
+FROM rankings
 WHERE
     (is_open OR everything OR status_is IS NOT NULL)
     AND (status_is IS NULL OR status = status_is)

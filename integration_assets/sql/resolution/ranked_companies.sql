@@ -1,6 +1,7 @@
 -- resolved.ranked_companies: what the rankings say of a company, as it was when they were made.
 -- grain: one company that voted; key: company_no
--- inputs: resolved.voting_companies, resolved.company_arr, resolved.company_hosts, raw.crm_companies
+-- inputs: resolved.voting_companies, resolved.company_arr, resolved.company_hosts, raw.crm_companies,
+--     raw.crm_owners
 -- $customer_stages, $prospect_stages: what the CRM calls customers and prospects, in lower case
 -- arr is in the base currency, null without a figure or a rate: arr_status says which (known, no_figure, no_rate).
 -- domain is the cleaned primary domain, null where it is no host.
@@ -58,9 +59,18 @@ SELECT
         lifecycles.lifecycle = 'customer' OR arr.arr > 0 OR arr.amount > 0 OR arr.problem = 'no_rate', FALSE
     ) AS is_customer,
     nullif(trim(companies.lifecycle_stage), '') AS lifecycle_stage,
-    coalesce(lifecycles.lifecycle, 'unknown') AS lifecycle
+    coalesce(lifecycles.lifecycle, 'unknown') AS lifecycle,
+    -- digits are the id of an owner whose name is not known; a name of its own stays as it is
+    coalesce(
+        owners.name,
+        CASE WHEN regexp_full_match(trim(companies.owner), '[0-9]+') THEN 'owner ' || trim(companies.owner) END,
+        nullif(trim(companies.owner), '')
+    ) AS owner,
+    -- the day of a time as well
+    try_cast(left(trim(companies.renewal_date), 10) AS DATE) AS renewal_date
 FROM resolved.voting_companies AS voting
 LEFT JOIN raw.crm_companies AS companies ON voting.company_id = companies.company_id
 LEFT JOIN lifecycles ON companies.lifecycle_stage = lifecycles.lifecycle_stage
+LEFT JOIN raw.crm_owners AS owners ON trim(companies.owner) = owners.owner_id
 LEFT JOIN resolved.company_arr AS arr ON voting.company_id = arr.company_id
 LEFT JOIN primary_hosts ON voting.company_id = primary_hosts.company_id

@@ -19,6 +19,7 @@ from integration_assets.connectors.crm.base import (
     CompanyMapping,
     CompanyWrites,
     OpenDeals,
+    Owners,
     PairLinks,
     PairsOutcome,
     PairWrite,
@@ -34,6 +35,7 @@ from integration_assets.connectors.crm.hubspot.exports import HubSpotCompanyExpo
 from integration_assets.connectors.crm.hubspot.ids import PortalIds
 from integration_assets.connectors.crm.hubspot.library import CUSTOM, LIBRARY, Place
 from integration_assets.connectors.crm.hubspot.library_schema import LibraryState
+from integration_assets.connectors.crm.hubspot.owners import HubSpotOwners
 from integration_assets.connectors.crm.hubspot.schema import CompanyProperties
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.status_rules import RULES, WINDOWS
@@ -100,6 +102,7 @@ class HubSpotCrm:
         self.company_changes: CompanyChanges | None = HubSpotCompanyChanges(self._session)
         self.company_writes: CompanyWrites | None = HubSpotCompanyWrites(self._session)
         self.deals: OpenDeals | None = HubSpotDeals(self._session)
+        self.owners: Owners | None = HubSpotOwners(self._session)
 
     @property
     def name(self) -> str:

@@ -164,6 +164,11 @@ def property_groups(object_type: str) -> Endpoint:
     return _endpoint(f"/crm/properties/{VERSION}/{{object_type}}/groups", object_type=object_type)
 
 
+def owners() -> Endpoint:
+    """People whom records can be assigned to."""
+    return _endpoint(f"/crm/owners/{VERSION}")
+
+
 def export_start() -> Endpoint:
     """Beginning of an export."""
     return _endpoint(f"/crm/exports/{VERSION}/export/async")

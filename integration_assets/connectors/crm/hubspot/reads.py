@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from integration_assets.connectors.crm.hubspot.endpoints import Endpoint
 from integration_assets.connectors.crm.hubspot.error_answers import parse_problem
 from integration_assets.connectors.crm.hubspot.ids import LinkTypes
 from integration_assets.connectors.crm.hubspot.session import Session, gather
+from integration_assets.connectors.crm.hubspot.spec import HUBSPOT, PROPERTY_FORM
 from integration_assets.connectors.crm.hubspot.wire import (
     SYSTEM,
     Associations,
@@ -48,6 +49,8 @@ NOT_FOUND = "OBJECT_NOT_FOUND"
 NO_ASSOCIATIONS = "NO_ASSOCIATIONS_FOUND"
 """End of the sub-category that some portals answer for an object without associations."""
 
+MAPPING_VARIABLES = tuple(one.variable.name for one in HUBSPOT.settings if one.form == PROPERTY_FORM)
+"""Variables that name properties of companies."""
 PARENT_PAGES = endpoints.IDS_PER_ASSOCIATION_READ // endpoints.RECORDS_PER_CALL
 """List pages whose parents one association read can ask for."""
 
@@ -67,12 +70,12 @@ async def companies(
     has_parent = translate.PARENT_PROPERTY in await known_company_properties(session, mapping.names(), known)
     parent = (translate.PARENT_PROPERTY,) if has_parent else ()
     names = tuple(dict.fromkeys((*translate.COMPANY_PROPERTIES, *parent, *mapping.names(), *mapping.rollups)))
-    pages = (
+    translated = (
         translate.translate(entries, "company", lambda record: translate.company(record, mapping))
         async for entries in record_pages(session, endpoints.COMPANIES, names)
     )
     # From the property where there is one: it costs no further call.
-    async for page in pages if has_parent else _with_parents(session, pages):
+    async for page in translated if has_parent else _with_parents(session, translated):
         yield page
 
 
@@ -88,7 +91,7 @@ async def known_company_properties(
     if missing := [name for name in mapped if name not in known]:
         raise ConfigurationError(
             f"the portal has no company property {', '.join(missing)}; correct the setting that names it, or create "
-            "the property",
+            f"the property ({', '.join(MAPPING_VARIABLES)})",
             system=SYSTEM,
             endpoint=endpoint.template,
         )
@@ -263,16 +266,18 @@ async def record_pages(
     session: Session, object_type: str, names: Sequence[str], *, archived: bool = False
 ) -> AsyncIterator[list[Any]]:
     """Pages of the records of a type with the named properties, in the order of their ids."""
-    endpoint = endpoints.objects(object_type)
-    params = {
-        "limit": str(endpoints.RECORDS_PER_CALL),
-        "properties": ",".join(names),
-        "archived": str(archived).lower(),
-    }
+    params = {"properties": ",".join(names), "archived": str(archived).lower()}
+    async for entries in pages(session, endpoints.objects(object_type), params):
+        yield entries
+
+
+async def pages(session: Session, endpoint: Endpoint, params: Mapping[str, str]) -> AsyncIterator[list[Any]]:
+    """Pages of a list, to its end."""
+    asked = {"limit": str(endpoints.RECORDS_PER_CALL), **params}
     after: str | None = None
     followed: set[str] = set()
     while True:
-        page = await session.read("GET", endpoint, Listing, params=params | ({"after": after} if after else {}))
+        page = await session.read("GET", endpoint, Listing, params=asked | ({"after": after} if after else {}))
         yield page.results
         after = page.after()
         if after is None:

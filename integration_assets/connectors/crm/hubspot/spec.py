@@ -9,7 +9,10 @@ from integration_assets.connectors.specs import (
     ARR_PROPERTY,
     CURRENCY_PROPERTY,
     LIFECYCLE_PROPERTY,
+    OWNER_PROPERTY,
     PORTAL_ID,
+    RENEWAL_PROPERTY,
+    SEGMENT_PROPERTIES,
     AddressSpec,
     ProviderKind,
     ProviderSpec,
@@ -18,9 +21,9 @@ from integration_assets.connectors.specs import (
     VariableSpec,
 )
 
-_PROPERTY = r"[a-z][a-z0-9_]{0,99}"
+PROPERTY_FORM = r"[a-z][a-z0-9_]{0,99}"
 _PROPERTY_HINT = "must be the internal name of a company property: lower-case letters, digits and _"
-_mapped = partial(SettingSpec, form=_PROPERTY, hint=_PROPERTY_HINT)
+_mapped = partial(SettingSpec, form=PROPERTY_FORM, hint=_PROPERTY_HINT)
 """A setting that names what a company keeps a value in."""
 RECORD_ID_PROPERTY = "hs_object_id"
 
@@ -79,6 +82,28 @@ HUBSPOT = ProviderSpec(
             variable=VariableSpec("HUBSPOT_LIFECYCLE_PROPERTY"),
             label="Property with the lifecycle stage",
             help="Internal name of a company property. Empty: lifecyclestage.",
+            shapes_plan=False,
+        ),
+        _mapped(
+            name=SEGMENT_PROPERTIES,
+            variable=VariableSpec("HUBSPOT_SEGMENT_PROPERTIES"),
+            label="Properties to filter companies by",
+            help="Internal names of company properties, such as industry,plan; rankings can count a segment alone.",
+            many=True,
+            shapes_plan=False,
+        ),
+        _mapped(
+            name=OWNER_PROPERTY,
+            variable=VariableSpec("HUBSPOT_OWNER_PROPERTY"),
+            label="Property with the owner",
+            help="Internal name of a company property, such as hubspot_owner_id. Names of owners are read beside it.",
+            shapes_plan=False,
+        ),
+        _mapped(
+            name=RENEWAL_PROPERTY,
+            variable=VariableSpec("HUBSPOT_RENEWAL_PROPERTY"),
+            label="Property with the renewal date",
+            help="Internal name of a company property that holds a date.",
             shapes_plan=False,
         ),
         SettingSpec(

@@ -55,6 +55,9 @@ def company(record: Record, mapping: CompanyMapping) -> Company:
         merged_ids=split(record.value("hs_merged_object_ids")),
         account_id=record.value(mapping.account_id),
         modified_at=record.updated_at,
+        segments={name: value for name in mapping.segments if (value := record.value(name)) is not None},
+        owner=record.value(mapping.owner),
+        renewal_date=record.value(mapping.renewal),
         rollups={name: value for name in mapping.rollups if (value := record.value(name)) is not None},
     )
 

@@ -294,6 +294,14 @@ class Pipeline(_Wire):
     stages: list[Stage] = []
 
 
+class OwnerEntry(_Wire):
+    """An owner. The address that comes with it is not decoded: nothing needs it."""
+
+    id: WireId
+    first_name: str | None = None
+    last_name: str | None = None
+
+
 class ExportTask(_Wire):
     """An export that was accepted."""
 

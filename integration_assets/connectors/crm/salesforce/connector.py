@@ -17,6 +17,7 @@ from integration_assets.connectors.crm.base import (
     CompanyMapping,
     CompanyWrites,
     OpenDeals,
+    Owners,
     PairLinks,
     PairsOutcome,
     PairWrite,
@@ -106,6 +107,7 @@ class SalesforceCrm:
         self._account: ObjectInfo | None = None
         self._objects: dict[str, ObjectInfo] = {}
         self.deals: OpenDeals | None = SalesforceDeals(session)
+        self.owners: Owners | None = None
 
     @property
     def name(self) -> str:

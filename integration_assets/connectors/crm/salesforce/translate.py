@@ -93,6 +93,9 @@ def company(
         merged_ids=tuple(merged.get(record_id, ())),
         account_id=text(record.get(mapping.account_id)) if mapping.account_id else None,
         modified_at=moment(record.get("SystemModstamp")),
+        segments={name: value for name in mapping.segments if (value := text(record.get(name))) is not None},
+        owner=text(record.get(mapping.owner)) if mapping.owner else None,
+        renewal_date=text(record.get(mapping.renewal)) if mapping.renewal else None,
     )
 
 

@@ -21,6 +21,7 @@ from integration_assets.connectors.crm.base import (
     CompanyMapping,
     CompanyWrites,
     OpenDeals,
+    Owners,
     PairLinks,
     PairsOutcome,
     PairWrite,
@@ -135,6 +136,7 @@ class TwentyCrm:
         self._people = reads.People(self._session)
         self._metadata: Metadata | None = None
         self.deals: OpenDeals | None = TwentyDeals(self._session, self._any_metadata, closed_stages)
+        self.owners: Owners | None = None
 
     @property
     def name(self) -> str:

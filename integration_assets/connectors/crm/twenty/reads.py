@@ -87,7 +87,17 @@ def company(record: Record, row: Row, mapping: CompanyMapping) -> Company:
         lifecycle_stage=field_text(row.get(mapping.lifecycle)) if mapping.lifecycle else None,
         account_id=field_text(row.get(mapping.account_id)) if mapping.account_id else None,
         modified_at=record.updated_at,
+        segments={name: value for name in mapping.segments if (value := _several(row.get(name))) is not None},
+        owner=field_text(row.get(mapping.owner)) if mapping.owner else None,
+        renewal_date=field_text(row.get(mapping.renewal)) if mapping.renewal else None,
     )
+
+
+def _several(value: Any) -> str | None:
+    """The text of a field, and of one with several values all of them."""
+    if not isinstance(value, list):
+        return field_text(value)
+    return ";".join(text for one in value if (text := field_text(one)) is not None) or None
 
 
 # ------------------------------------------------------------------------------------------------------------ people

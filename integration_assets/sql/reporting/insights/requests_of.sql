@@ -1,0 +1,64 @@
+-- Requests of the ranking of some companies alone, filtered, one page of them, with how many there are and how many closed ones are left out.
+-- grain: one request, or one row of nulls where no request is shown; key: request_id
+-- inputs: ranked.requests_of
+-- $by: arr | companies | votes; $everything: shipped and closed requests as well; $status, $board, $category, $tag: ""
+-- for all; $words: what the title holds, "" for anything; $created_since, $voted_since: UTC, null for any time
+-- $lifecycle, $segments, $owner, $renews_by: which companies, null for any
+WITH matching AS (
+    SELECT
+        *,
+        -- whoever names a status wants to see it, closed or not
+        is_open OR $everything OR $status != '' AS is_shown,
+        CASE $by WHEN 'arr' THEN rank_by_arr WHEN 'companies' THEN rank_by_companies ELSE rank_by_votes END AS place
+    FROM ranked.requests_of(
+        lifecycle_is := $lifecycle, segments_are := $segments, owner_is := $owner, renews_by := $renews_by
+    )
+    WHERE
+        ($status = '' OR coalesce(status, 'unknown') = $status)
+        AND ($board = '' OR board = $board)
+        AND ($category = '' OR category = $category)
+        AND ($tag = '' OR list_contains(tags, $tag))
+        AND contains(lower(title), lower($words))
+        AND ($created_since IS NULL OR created_at >= $created_since::TIMESTAMP)
+        AND ($voted_since IS NULL OR last_vote_at >= $voted_since::TIMESTAMP)
+),
+
+totals AS (
+    SELECT
+        count(*) FILTER (WHERE is_shown) AS found,
+        count(*) FILTER (WHERE NOT is_shown) AS closed
+    FROM matching
+),
+
+page AS (
+    SELECT * FROM matching
+    WHERE is_shown
+    ORDER BY place
+    LIMIT
+        $most_rows
+        OFFSET $skipped
+)
+
+SELECT
+    page.request_id,
+    page.title,
+    page.status,
+    page.board,
+    page.companies,
+    page.customers,
+    page.arr,
+    page.votes,
+    page.unresolved_votes,
+    page.rank_by_arr,
+    page.rank_by_companies,
+    page.rank_by_votes,
+    page.rank_gap,
+    page.companies_without_rate,
+    page.open_pipeline,
+    page.arr_customers,
+    page.arr_prospects,
+    totals.found,
+    totals.closed
+FROM totals
+LEFT JOIN page ON TRUE
+ORDER BY page.place
