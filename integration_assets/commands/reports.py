@@ -182,11 +182,36 @@ def shipped(
     tenant: Tenant = DEFAULT,
     environment: Environment = None,
     since: Annotated[str, typer.Option("--since", help="Since when: 30d, 2w, or a date.")] = "30d",
+    voters: Annotated[
+        Path | None,
+        typer.Option("--voters", help="Write the addresses of who asked to this file, which only you can read."),
+    ] = None,
 ) -> None:
     """Show what shipped lately and who waited for it: request, companies, ARR and number of voters."""
-    from integration_assets.reporting.closing import show_shipped
+    from integration_assets.errors import ConfigurationError, PermanentError
+    from integration_assets.reporting.closing import show_shipped, voters_file
+    from integration_assets.whole_files import write_whole
 
-    show_shipped(results_console(), settings_of(environment), tenant, since)
+    settings = settings_of(environment)
+    if voters is None:
+        show_shipped(results_console(), settings, tenant, since)
+        return
+    # A terminal scrolls and is logged: addresses go nowhere but into the file.
+    if voters == STDOUT:
+        raise ConfigurationError("--voters writes addresses of people into a file: name one")
+    check_file(voters)
+    content, told = voters_file(settings, tenant, since)
+    show_shipped(results_console(), settings, tenant, since)
+    try:
+        write_whole(voters, content)
+    except OSError as error:
+        raise PermanentError(f"{voters} could not be written: {error.strerror}; check the disk") from error
+    typer.echo(f"{voters}: {told}", err=True)
+    typer.echo(
+        "it holds personal data and only you can read it: delete it once these people have been told; "
+        "`integration-assets forget` does not reach it",
+        err=True,
+    )
 
 
 def report(

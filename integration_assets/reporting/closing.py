@@ -12,6 +12,7 @@ from rich.text import Text
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
+from integration_assets.reporting.exports import as_csv
 from integration_assets.reporting.insights import Company, read_company, read_company_requests
 from integration_assets.reporting.moves import parse_since
 from integration_assets.reporting.published import open_published, read_currency
@@ -19,6 +20,8 @@ from integration_assets.reporting.run_summary import iso_utc
 from integration_assets.reporting.terminal import plain_or_boxed, print_wide
 from integration_assets.reporting.text import amount, arr_money, clean, clip, count, lacking_rate, moment, status_words
 from integration_assets.sql import read_sql
+from integration_assets.staging.store import open_store, store_place
+from integration_assets.staging.tables import has_table
 
 NAMED = 3
 """Companies of a request that are named, and companies an unclear name may mean."""
@@ -84,6 +87,34 @@ def show_shipped(console: Console, settings: Settings, tenant: str, since: str) 
     if undated:
         line = f"{count(undated, 'request')} shipped at a time that the feedback system does not tell: "
         print_wide(console, Text(f"{line}`rankings --status complete` shows all that shipped", style="dim"))
+
+
+VOTER_COLUMNS = ("request_id", "title", "url", "company_id", "company_name", "owner", "email")
+
+
+def voters_file(settings: Settings, tenant: str, since: str) -> tuple[bytes, str]:
+    """Addresses of who asked for what shipped since a moment, as CSV from the staging store; and what it holds.
+
+    Raises:
+        ConfigurationError: no run has ranked anything yet, or `since` is no moment.
+        LockError: a run is at work.
+    """
+    begin = parse_since(since, datetime.now(UTC))
+    place = store_place(settings, settings.environment, tenant)
+    if not place.exists():
+        raise ConfigurationError(f"nothing has been read for {tenant} in {settings.environment} yet: run a sync first")
+    with open_store(place, "shipped") as connection:
+        if not has_table(connection, "ranked", "feature_requests"):
+            raise ConfigurationError(f"nothing has been ranked for {tenant} in {settings.environment} yet: run a sync")
+        rows = connection.execute(read_sql("reporting/shipped_voters"), {"since": begin}).fetchall()
+    reachable = [row[:-1] for row in rows if row[VOTER_COLUMNS.index("email")] is not None]
+    requests = len({row[0] for row in reachable})
+    told = f"addresses of {count(len({row[-1] for row in reachable}), 'person', 'persons')} who asked for "
+    told += f"{count(requests, 'request')} that shipped"
+    # Who has none cannot be told, which whoever writes to the others has to know.
+    if lost := len(rows) - len(reachable):
+        told += f"; {count(lost, 'vote')} more {'is' if lost == 1 else 'are'} of people without an address"
+    return as_csv(VOTER_COLUMNS, reachable), told
 
 
 def show_company(console: Console, settings: Settings, tenant: str, words: str) -> None:

@@ -1,12 +1,16 @@
 """What a company asked for, and what shipped for whom."""
 
+import csv
+import stat
 from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 
 import pytest
 from rich.console import Console
+from typer.testing import CliRunner
 
+from integration_assets.cli import app
 from integration_assets.config import Settings, load_settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.closing import read_shipped, show_company, show_shipped
@@ -15,7 +19,7 @@ from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.staging.publishing import publish, published_path
-from integration_assets.staging.store import open_store
+from integration_assets.staging.store import open_store, store_place
 from integration_assets_tests.resolution.worlds import AS_OF, World, company, load, request, vote
 
 WORLD: World = {
@@ -45,7 +49,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     """A home in which the ranking of these requests was published."""
     monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(tmp_path))
     found = load_settings()
-    with open_store(tmp_path / "store.duckdb") as connection:
+    with open_store(store_place(found, found.environment, "default")) as connection:
         load(connection, WORLD)
         resolve_votes(connection, ResolutionSettings())
         rank(connection, AS_OF)
@@ -79,6 +83,29 @@ def test_what_shipped_names_who_waited(settings: Settings, console: Console) -> 
         found, undated = read_shipped(connection, datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None))
     assert [(one.request_id, one.companies, one.voters) for one in found] == [("new", 4, 4), ("old", 1, 1)]
     assert undated == 1
+
+
+def test_who_asked_is_written_with_addresses_into_a_private_file(settings: Settings, tmp_path: Path) -> None:
+    """Only into a file that is named, for its owner alone; who cannot be reached is counted, and nothing is printed."""
+    with open_store(store_place(settings, settings.environment, "default")) as connection:
+        connection.execute("UPDATE raw.voters SET email = ' ' WHERE voter_id = 'delta'")
+        connection.execute("UPDATE raw.voters SET email = '=cmd@beta.example' WHERE voter_id = 'beta'")
+    file = tmp_path / "asked.csv"
+    ran = CliRunner().invoke(app, ["shipped", "--since", "2026-05-01", "--voters", str(file)])
+    assert ran.exit_code == 0, ran.output
+    assert "@" not in ran.output
+    assert "addresses of 3 persons who asked for 1 request that shipped" in ran.output
+    assert "1 vote more is of people without an address" in ran.output
+    assert "personal data" in ran.output
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    rows = list(csv.DictReader(StringIO(file.read_text("utf-8-sig"))))
+    assert [(row["title"], row["company_name"], row["email"]) for row in rows] == [
+        ("Dark mode", "Acme", "acme@acme.example"),
+        ("Dark mode", "Beta Ltd", "'=cmd@beta.example"),
+        ("Dark mode", "Gamma Ltd", "gamma@gamma.example"),
+    ]
+    refused = CliRunner().invoke(app, ["shipped", "--voters", "-"])
+    assert isinstance(refused.exception, ConfigurationError)
 
 
 def test_nothing_shipped_is_said(settings: Settings, console: Console) -> None:
