@@ -320,6 +320,7 @@ class Settings(_OfProviders):
     crm_provider: str = Field(default="", validation_alias=_CHOICES[ProviderKind.CRM])
     source_name: str = Field(default="", validation_alias=_SOURCE_NAME)
     link_contacts: bool = Field(default=True, validation_alias="INTEGRATION_ASSETS_LINK_CONTACTS")
+    post_shipped: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_POST_SHIPPED")
     company_rollups: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_COMPANY_ROLLUPS")
     call_budget: int | None = Field(default=None, ge=1, validation_alias="INTEGRATION_ASSETS_CALL_BUDGET")
 
@@ -769,6 +770,7 @@ NOT_IN_PLANS = frozenset(
         "call_budget",
         "customer_stages",  # only what is shown depends on them: no order, and no value in the CRM
         "prospect_stages",
+        "post_shipped",
         "tenant",
         *_fields_beside_plans(),
     }

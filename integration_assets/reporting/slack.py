@@ -62,6 +62,8 @@ REASON_LIMIT = 420
 """Longest line that ends with a remedy: three examples with their links, and what to do. More, where there is room."""
 _WITH_REMEDIES = frozenset({"*What happened*", "*What to do*", "*Checks*", "*Quarantined*"})
 """Openings of the parts whose lines end with a remedy."""
+SHIPPED_LISTED = 15
+"""Requests that one message to an owner names; the rest is counted."""
 LISTED = 5
 """Checks, reasons and rejects named; the rest is counted."""
 
@@ -165,6 +167,37 @@ def alert_blocks(
         HeaderBlock(text=PlainTextObject(text=clip(f"{emoji} {title}", HEADER_LIMIT), emoji=True)),
         *(SectionBlock(text=_markdown(line)) for line in lines if line),
         _small(small),
+    ]
+    return clip(title, HEADER_LIMIT), [block.to_dict() for block in blocks]
+
+
+class ShippedLine(msgspec.Struct, frozen=True):
+    """A request that shipped, the companies of one owner that asked, and how many of their people did."""
+
+    title: str
+    company_names: tuple[str, ...]
+    voters: int
+
+
+def shipped_blocks(owner: str, lines: Sequence[ShippedLine]) -> tuple[str, list[dict[str, Any]]]:
+    """The message to an owner of companies about what shipped; "" is the owner of companies without one."""
+    whose = f"companies of {clip(clean(owner), TITLE_LIMIT)}" if owner else "companies without an owner"
+    title = f"Shipped, and {whose} asked for it"
+    shown = []
+    for one in lines[:SHIPPED_LISTED]:
+        names = ", ".join(_safe(name, 40) for name in one.company_names[:LISTED])
+        more = len(one.company_names) - LISTED
+        others = f" and {more:,} more" if more > 0 else ""
+        shown.append(f"• *{_safe(one.title, TITLE_LIMIT)}*: {names}{others} ({count(one.voters, 'voter')})")
+    if len(lines) > SHIPPED_LISTED:
+        shown.append(
+            f"• and {count(len(lines) - SHIPPED_LISTED, 'more request')}: `integration-assets shipped` lists them"
+        )
+    blocks: list[Block] = [
+        HeaderBlock(text=PlainTextObject(text=clip(f":package: {title}", HEADER_LIMIT), emoji=True)),
+        # A section for each: all of them in one could be longer than Slack takes.
+        *(SectionBlock(text=MarkdownTextObject(text=line, verbatim=True)) for line in shown),
+        _small("`integration-assets shipped --voters FILE` writes the addresses of who asked into a file"),
     ]
     return clip(title, HEADER_LIMIT), [block.to_dict() for block in blocks]
 

@@ -38,6 +38,7 @@ from integration_assets.reporting.run_summary import (
     build_summary,
 )
 from integration_assets.reporting.shared_outbox import SharedOutbox, hand_over
+from integration_assets.reporting.shipped_posts import stop_watching, tell_owners, watch_shipped
 from integration_assets.reporting.slack import SummaryExtras, slack_blocks
 from integration_assets.resolution.record_pages import set_record_pages
 from integration_assets.runs.alert_transition import (
@@ -56,8 +57,8 @@ from integration_assets.runs.prerequisites import was_ranked
 from integration_assets.runs.result import Message, RunResult, keep_result
 from integration_assets.runs.run_facts import facts_of, quota_share
 from integration_assets.runs.run_report import leave_report
-from integration_assets.runs.slack_delivery import new_message, send_message, slack_poster
-from integration_assets.runs.state import UNDO_MODES, RunState, first_line
+from integration_assets.runs.slack_delivery import new_message, owner_poster, send_message, slack_poster
+from integration_assets.runs.state import DRY_MODES, UNDO_MODES, RunState, first_line
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.sharing import share_published
 from integration_assets.sync.feature_request_object import key_prefix
@@ -152,6 +153,7 @@ def _finish(state: RunState) -> RunResult:
         elif unpublished is not None:
             state.notes.append(f"this run is missing in the published database: {unpublished.message}")
     message = _tell(state, conclusion, recorded=recorded)  # before the notes are taken: what Slack refused is one
+    _tell_owners(state, conclusion)
     _log_message(message)
     report = None
     # A refused launch read and wrote nothing, and has nothing to report.
@@ -363,6 +365,27 @@ def _publish(state: RunState) -> tuple[Path | None, IntegrationError | None]:
     except IntegrationError as error:
         return None, error
     return target, None
+
+
+def _tell_owners(state: RunState, conclusion: _Conclusion) -> None:
+    """Post what shipped to the owners of the companies that asked, where a tenant wants that."""
+    # A dry run tells nobody anything; a run that ranked nothing, or failed, has nothing new to tell.
+    if state.connection is None or not state.ranked or state.mode in DRY_MODES or state.error is not None:
+        return
+    settings = state.opened_settings()
+    try:
+        if not settings.post_shipped:
+            stop_watching(state.connection)
+            return
+        watch_shipped(state.connection, datetime.now(UTC).replace(tzinfo=None))
+        post = owner_poster(settings, state.run_id)
+        if post is None:
+            state.notes.append("nobody was told what shipped: Slack is not configured")
+            return
+        state.notes += tell_owners(state.connection, post)
+    # What the run achieved is recorded already; what could not be noted as told is told by the next one.
+    except duckdb.Error as error:
+        state.notes.append(f"owners were not told what shipped: the staging store failed ({type(error).__name__})")
 
 
 def _outcome(state: RunState) -> tuple[EndState, int, str | None]:

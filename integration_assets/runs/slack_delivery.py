@@ -18,6 +18,7 @@ from integration_assets.connectors.slack import slack_client
 from integration_assets.errors import IntegrationError
 from integration_assets.reporting.alerts import Notice
 from integration_assets.reporting.outbox import Delivery, Outbox, OutboxMessage, deliver
+from integration_assets.reporting.shipped_posts import OwnerPost
 from integration_assets.reporting.slack import late, repeated
 from integration_assets.reporting.slack_posting import Posting, post_message
 from integration_assets.tenants.address_policies import guard_for
@@ -104,6 +105,15 @@ def notice_poster(settings: Settings, *, patient: bool = True) -> Callable[[Noti
         return post_message(client, channel, text, blocks, run_id=notice.subject)
 
     return post
+
+
+def owner_poster(settings: Settings, run_id: str) -> Callable[[OwnerPost], Posting] | None:
+    """Return a function that posts a message to an owner of companies once; None without Slack."""
+    place = _place(settings, patient=True)
+    if place is None:
+        return None
+    client, channel = place
+    return lambda one: post_message(client, channel, one.text, one.blocks, run_id=run_id)
 
 
 def send_message(

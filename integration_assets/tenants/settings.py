@@ -48,6 +48,7 @@ TENANT_FIELDS = (
     "source_name",
     "link_contacts",
     "company_rollups",
+    "post_shipped",
     "call_budget",
     "own_domains",
     "personal_domains",

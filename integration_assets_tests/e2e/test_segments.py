@@ -16,6 +16,7 @@ MAPPED: dict[str, Any] = {
     "HUBSPOT_SEGMENT_PROPERTIES": "industry,country",
     "HUBSPOT_OWNER_PROPERTY": "hubspot_owner_id",
     "HUBSPOT_RENEWAL_PROPERTY": "description",
+    "INTEGRATION_ASSETS_POST_SHIPPED": "true",
 }
 COMPANIES = {
     "Acme": {"industry": "SOFTWARE", "country": "FR", "hubspot_owner_id": "11", "description": "2099-01-01"},
@@ -63,6 +64,9 @@ def test_what_is_mapped_of_companies_narrows_rankings(ready: World) -> None:
     assert file.read_text().splitlines()[1].count("1000.00") == 2
     # whose credential may not read owners still has a ranking, with the ids of owners
     ready.portal.scopes.discard("crm.objects.owners.read")
+    ready.edit_request("dark mode", status="complete")
+    messages = ready.sandbox.team.messages
+    before = len(messages)
     ran = ready.sync(**MAPPED)
     assert "names of owners not read" in ran.out
     assert "crm.objects.owners.read" in ran.out
@@ -71,5 +75,10 @@ def test_what_is_mapped_of_companies_narrows_rankings(ready: World) -> None:
         ("owner 12",),
         ("owner 13",),
     ]
+    # the owners' messages come after that of the run; what had shipped before is told to nobody
+    told = [message["text"] for message in messages[before + 1 :]]
+    assert told == [f"Shipped, and companies of owner {number} asked for it" for number in (11, 12)]
+    assert "Dark mode" in str(messages[-1])
+    assert "Single sign-on" not in str(messages[before + 1 :])
     kept = json.dumps(published(ready, "SELECT summary::VARCHAR FROM ops.runs"))
     assert "us.example" not in kept
