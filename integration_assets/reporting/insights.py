@@ -344,7 +344,7 @@ def read_chosen(connection: duckdb.DuckDBPyConnection, wanted: Filter) -> Chosen
 def chosen_words(wanted: Filter, found: ChosenCompanies) -> str:
     """Say which companies a ranking counts, how many there are, and of how many others it is not known."""
     which = [{"customer": "customers", "prospect": "prospects"}.get(wanted.lifecycle, "")]
-    which[0] = which[0] or ("neither customers nor prospects" if wanted.lifecycle else "companies")
+    which[0] = which[0] or ("companies that are neither customers nor prospects" if wanted.lifecycle else "companies")
     if wanted.segments:
         which.append("with " + ", ".join(clip(clean(one), 60) for one in wanted.segments))
     if wanted.owner:
@@ -360,7 +360,7 @@ def chosen_words(wanted: Filter, found: ChosenCompanies) -> str:
         )
         if asked and number
     ]
-    left_out = f"; left out are {' and '.join(unknown)}" if unknown else ""
+    left_out = f"; left out are {', '.join(unknown)}" if unknown else ""
     voted = count(found.voted, "company", "companies")
     return f"Only {' '.join(which)} are counted: {found.chosen:,} of {voted} that voted{left_out}"
 

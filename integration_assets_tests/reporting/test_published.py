@@ -182,7 +182,9 @@ def test_analysts_have_the_filters_as_a_macro(settings, store):
         CREATE TABLE ranked.company_requests (
             company_id VARCHAR, request_id VARCHAR, votes BIGINT, first_vote_at TIMESTAMP, last_vote_at TIMESTAMP
         );
-        CREATE TABLE ranked.deals_at_stake (request_id VARCHAR, company_ids VARCHAR [], amount DECIMAL(38, 2));
+        CREATE TABLE ranked.deals_at_stake (
+            request_id VARCHAR, deal_id VARCHAR, company_ids VARCHAR [], amount DECIMAL(38, 2)
+        );
         CREATE OR REPLACE TABLE ranked.feature_requests AS
         SELECT
             *, 0 AS voters, 0 AS companies_without_lifecycle, 0 AS companies_without_arr, 0 AS votes_30d,

@@ -138,7 +138,7 @@ def test_which_companies_are_counted_is_said(published: duckdb.DuckDBPyConnectio
     wanted = Filter(lifecycle="customer", segments=("plan=Pro",), renews_by=date(2027, 1, 1))
     assert chosen_words(wanted, read_chosen(published, wanted)) == (
         "Only customers with plan=Pro that renew by 2027-01-01 are counted: 2 of 4 companies that voted; left out are "
-        "1 without a known stage and 1 without a renewal date"
+        "1 without a known stage, 1 without a renewal date"
     )
     assert check_chosen(published, ALL) is None
     choices = read_filters(published)

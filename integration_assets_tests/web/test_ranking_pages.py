@@ -92,6 +92,16 @@ def test_filters_are_in_the_address(ann: Client) -> None:
         shown = ann.http.get(f"/requests?{address}").text
         assert found in shown, address
         assert f">{left}</a>" not in shown, address
+    # which companies are counted stays in the address as well, and what is no such filter is none
+    some = ann.http.get(
+        "/requests?segment=plan%3Dpro&segment=x&lifecycle=lead&renewing_within=2099-01-01&board=Web"
+    ).text
+    assert "Only companies with plan=pro that renew by 2099-01-01 are counted: 0 of 120 companies that voted" in some
+    assert 'href="/requests?by=arr&amp;board=Web">Count all companies</a>' in some
+    assert "&amp;segment=plan%3Dpro&amp;renewing_within=2099-01-01" in some
+    unknown = ann.http.get("/requests?lifecycle=unknown").text
+    assert "Only neither customers nor prospects are counted" not in unknown
+    assert "Only companies that are neither customers nor prospects are counted: 120 of 120" in unknown
     assert "Dark mode" in ann.http.get("/requests?voted_since=never&created_since=2026-13-01").text
     assert "No request matches" in ann.http.get("/requests?voted_since=2026-05-30").text
 

@@ -4,19 +4,19 @@
 -- lifecycle_is, segments_are, owner_is, renews_by: parameters, null for any, without regard to case. Of segments_are,
 -- texts as `industry=Software`, a company fits with one value of each property that is named. Renewals are from the day
 -- of the ranking on.
-SELECT companies.*  -- noqa: AM04
-FROM ranked.companies AS companies
+SELECT *  -- noqa: AM04
+FROM ranked.companies
 WHERE
-    (lifecycle_is IS NULL OR companies.lifecycle = lower(lifecycle_is))
-    AND (owner_is IS NULL OR lower(companies.owner) = lower(owner_is))
+    (lifecycle_is IS NULL OR lifecycle = lower(lifecycle_is))
+    AND (owner_is IS NULL OR lower(owner) = lower(owner_is))
     AND (
         renews_by IS NULL
-        OR companies.renewal_date BETWEEN
+        OR renewal_date BETWEEN
         (SELECT max(as_of)::DATE FROM ranked.feature_requests) AND renews_by::DATE
     )
     AND (
         segments_are IS NULL
-        OR companies.company_id IN (
+        OR company_id IN (
             SELECT segments.company_id
             FROM ranked.company_segments AS segments
             INNER JOIN (

@@ -13,9 +13,9 @@ WITH texts AS (
 
 parts AS (
     SELECT
-        company_id,
-        entry.key AS property,
-        unnest(string_split(entry.value, ';')) AS value
+        texts.company_id,
+        texts.entry.key AS property,
+        unnest(string_split(texts.entry.value, ';')) AS value
     FROM texts
 )
 

@@ -29,14 +29,32 @@ counted AS (
     GROUP BY pairs.request_id
 ),
 
+-- by company, as a list of all that are chosen would be gone through for every deal
+company_deals AS (
+    SELECT
+        request_id,
+        deal_id,
+        amount,
+        unnest(company_ids) AS company_id
+    FROM ranked.deals_at_stake
+),
+
 -- each deal once per request, however many of its companies are chosen
+request_deals AS (
+    SELECT DISTINCT
+        company_deals.request_id,
+        company_deals.deal_id,
+        company_deals.amount
+    FROM company_deals
+    INNER JOIN chosen ON company_deals.company_id = chosen.company_id
+),
+
 pipelines AS (
     SELECT
-        deals.request_id,
-        sum(deals.amount)::DECIMAL(38, 2) AS open_pipeline
-    FROM ranked.deals_at_stake AS deals
-    WHERE list_has_any(deals.company_ids, (SELECT list(chosen.company_id) FROM chosen))
-    GROUP BY deals.request_id
+        request_id,
+        sum(amount)::DECIMAL(38, 2) AS open_pipeline
+    FROM request_deals
+    GROUP BY request_id
 ),
 
 places AS (
@@ -61,8 +79,8 @@ places AS (
     INNER JOIN ranked.feature_requests AS requests ON counted.request_id = requests.request_id
 )
 
-SELECT  -- noqa: AM04
-    requests.* REPLACE (
+SELECT
+    requests.* REPLACE (  -- noqa: AM04
         places.votes AS votes,
         -- one voter of a company has one counted vote per request
         places.votes AS voters,

@@ -10,9 +10,10 @@ WITH rankings AS (
     WHERE lifecycle_is IS NULL AND segments_are IS NULL AND owner_is IS NULL AND renews_by IS NULL
     UNION ALL
     SELECT *
-    FROM ranked.requests_of(
-        lifecycle_is := lifecycle_is, segments_are := segments_are, owner_is := owner_is, renews_by := renews_by
-    )
+    FROM
+        ranked.requests_of(
+            lifecycle_is := lifecycle_is, segments_are := segments_are, owner_is := owner_is, renews_by := renews_by
+        )
     WHERE NOT (lifecycle_is IS NULL AND segments_are IS NULL AND owner_is IS NULL AND renews_by IS NULL)
 )
 

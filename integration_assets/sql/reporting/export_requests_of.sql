@@ -3,8 +3,9 @@
 -- inputs: ranked.requests_of
 -- $request_ids: which, in their order; $lifecycle, $segments, $owner, $renews_by: of which companies, null for any
 SELECT *  -- noqa: AM04
-FROM ranked.requests_of(
-    lifecycle_is := $lifecycle, segments_are := $segments, owner_is := $owner, renews_by := $renews_by
-)
+FROM
+    ranked.requests_of(
+        lifecycle_is := $lifecycle, segments_are := $segments, owner_is := $owner, renews_by := $renews_by
+    )
 WHERE list_contains($request_ids::VARCHAR[], request_id)
 ORDER BY list_position($request_ids::VARCHAR[], request_id)

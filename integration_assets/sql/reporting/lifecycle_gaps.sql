@@ -18,7 +18,11 @@ SELECT
         (SELECT list((lifecycle_stage, companies) ORDER BY companies DESC, lifecycle_stage ASC) FROM stages), []
     ) AS stages,
     coalesce(
-        (list(coalesce(company_name, domain, company_id) ORDER BY arr DESC NULLS LAST, company_id ASC)
-            FILTER (WHERE lifecycle = 'unknown'))[1:3], []
+        list_slice(
+            list(coalesce(company_name, domain, company_id) ORDER BY arr DESC NULLS LAST, company_id ASC)
+            FILTER (WHERE lifecycle = 'unknown'),
+            1, 3
+        ),
+        []
     ) AS examples
 FROM ranked.companies

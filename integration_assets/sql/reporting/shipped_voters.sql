@@ -20,5 +20,5 @@ WHERE
     AND requests.status_changed_at >= $since::TIMESTAMP
     AND votes.reason IS DISTINCT FROM 'own_staff'
 ORDER BY
-    requests.title ASC, requests.request_id ASC, companies.company_name ASC NULLS LAST, companies.company_id ASC NULLS LAST,
-    email ASC NULLS LAST, votes.voter_id ASC
+    requests.title ASC, requests.request_id ASC, companies.company_name ASC NULLS LAST,
+    companies.company_id ASC NULLS LAST, email ASC NULLS LAST, votes.voter_id ASC

@@ -5,8 +5,10 @@ SELECT
     posts.owner,
     requests.request_id,
     requests.title,
-    list(coalesce(companies.company_name, companies.domain, companies.company_id)
-        ORDER BY companies.arr DESC NULLS LAST, companies.company_id ASC) AS company_names,
+    list(
+        coalesce(companies.company_name, companies.domain, companies.company_id)
+        ORDER BY companies.arr DESC NULLS LAST, companies.company_id ASC
+    ) AS company_names,
     sum(pairs.votes)::BIGINT AS voters
 FROM sync.shipped_posts AS posts
 INNER JOIN ranked.feature_requests AS requests ON posts.request_id = requests.request_id

@@ -5,7 +5,7 @@
 -- $customer_stages, $prospect_stages: what the CRM calls customers and prospects, in lower case
 -- arr is in the base currency, null without a figure or a rate: arr_status says which (known, no_figure, no_rate).
 -- domain is the cleaned primary domain, null where it is no host.
--- lifecycle (customer, prospect, unknown) is what the CRM says, whatever the company pays; is_customer takes ARR as well.
+-- lifecycle (customer, prospect, unknown) is what the CRM says, whatever the company pays; is_customer takes ARR too.
 
 WITH primary_hosts AS (
     SELECT

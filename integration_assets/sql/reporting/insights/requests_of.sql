@@ -1,8 +1,10 @@
--- Requests of the ranking of some companies alone, filtered, one page of them, with how many there are and how many closed ones are left out.
+-- Requests of the ranking of some companies alone, filtered, one page of them, with how many there are and how many
+-- closed ones are left out.
 -- grain: one request, or one row of nulls where no request is shown; key: request_id
--- inputs: ranked.requests_of
+-- inputs: ranked.requests_of, ranked.merged_requests
 -- $by: arr | companies | votes; $everything: shipped and closed requests as well; $status, $board, $category, $tag: ""
--- for all; $words: what the title holds, "" for anything; $created_since, $voted_since: UTC, null for any time
+-- for all; $words: what the title holds, or that of a request merged into it, "" for anything; $created_since,
+-- $voted_since: UTC, null for any time
 -- $lifecycle, $segments, $owner, $renews_by: which companies, null for any
 WITH matching AS (
     SELECT
@@ -10,15 +12,23 @@ WITH matching AS (
         -- whoever names a status wants to see it, closed or not
         is_open OR $everything OR $status != '' AS is_shown,
         CASE $by WHEN 'arr' THEN rank_by_arr WHEN 'companies' THEN rank_by_companies ELSE rank_by_votes END AS place
-    FROM ranked.requests_of(
-        lifecycle_is := $lifecycle, segments_are := $segments, owner_is := $owner, renews_by := $renews_by
-    )
+    FROM
+        ranked.requests_of(
+            lifecycle_is := $lifecycle, segments_are := $segments, owner_is := $owner, renews_by := $renews_by
+        )
     WHERE
         ($status = '' OR coalesce(status, 'unknown') = $status)
         AND ($board = '' OR board = $board)
         AND ($category = '' OR category = $category)
         AND ($tag = '' OR list_contains(tags, $tag))
-        AND contains(lower(title), lower($words))
+        AND (
+            contains(lower(title), lower($words))
+            -- who looks for what was merged away finds where it went
+            OR request_id IN (
+                SELECT merged.merged_into FROM ranked.merged_requests AS merged
+                WHERE contains(lower(merged.title), lower($words))
+            )
+        )
         AND ($created_since IS NULL OR created_at >= $created_since::TIMESTAMP)
         AND ($voted_since IS NULL OR last_vote_at >= $voted_since::TIMESTAMP)
 ),
@@ -57,6 +67,8 @@ SELECT
     page.open_pipeline,
     page.arr_customers,
     page.arr_prospects,
+    page.url,
+    page.crm_url,
     totals.found,
     totals.closed
 FROM totals
