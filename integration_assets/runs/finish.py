@@ -153,7 +153,7 @@ def _finish(state: RunState) -> RunResult:
         elif unpublished is not None:
             state.notes.append(f"this run is missing in the published database: {unpublished.message}")
     message = _tell(state, conclusion, recorded=recorded)  # before the notes are taken: what Slack refused is one
-    _tell_owners(state, conclusion)
+    _tell_owners(state)
     _log_message(message)
     report = None
     # A refused launch read and wrote nothing, and has nothing to report.
@@ -367,7 +367,7 @@ def _publish(state: RunState) -> tuple[Path | None, IntegrationError | None]:
     return target, None
 
 
-def _tell_owners(state: RunState, conclusion: _Conclusion) -> None:
+def _tell_owners(state: RunState) -> None:
     """Post what shipped to the owners of the companies that asked, where a tenant wants that."""
     # A dry run tells nobody anything; a run that ranked nothing, or failed, has nothing new to tell.
     if state.connection is None or not state.ranked or state.mode in DRY_MODES or state.error is not None:

@@ -26,8 +26,8 @@ TABLES = {
     **{asset: table for asset, (table, *_) in RANKED.items()},
 }
 ASSETS = {table: asset for asset, table in TABLES.items()}
-OF_NOTHING = {("ranked.feature_requests", "as_of")}
-"""The moment of the run."""
+OF_NOTHING = {("ranked.feature_requests", "as_of"), ("ranked.feature_requests", "crm_url")}
+"""The moment of the run, and the page in the CRM, which is set when the records of the run are there."""
 
 KEYS = {
     "resolved.votes": ("vote_id",),

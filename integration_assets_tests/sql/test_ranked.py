@@ -63,12 +63,14 @@ COLUMNS = {
     "companies": {
         "company_id": "VARCHAR", "company_name": "VARCHAR", "domain": "VARCHAR", "arr": "DECIMAL(38,2)",
         "arr_status": "VARCHAR", "lifecycle": "VARCHAR", "lifecycle_stage": "VARCHAR",
+        "is_customer": "BOOLEAN", "owner": "VARCHAR", "renewal_date": "DATE",
         "requests": "BIGINT", "open_requests": "BIGINT", "shipped_requests": "BIGINT", "last_vote_at": "TIMESTAMP",
         "crm_url": "VARCHAR",
     },
     "crm_companies": {
         "company_id": "VARCHAR", "company_name": "VARCHAR", "domain": "VARCHAR", "arr": "DECIMAL(38,2)",
     },
+    "company_segments": {"company_id": "VARCHAR", "property": "VARCHAR", "value": "VARCHAR"},
     "deals_at_stake": {
         "request_id": "VARCHAR", "title": "VARCHAR", "status": "VARCHAR", "deal_id": "VARCHAR",
         "deal_name": "VARCHAR", "company_ids": "VARCHAR[]", "company_names": "VARCHAR[]", "stage": "VARCHAR",
@@ -372,7 +374,8 @@ def test_votes_of_a_company_by_request():
     ]  # fmt: skip
     assert rows(connection, "FROM ranked.companies") == [
         {
-            **common, "lifecycle": "unknown", "lifecycle_stage": None,
+            **common, "lifecycle": "unknown", "lifecycle_stage": None, "is_customer": True, "owner": None,
+            "renewal_date": None,
             "requests": 2, "open_requests": 1, "shipped_requests": 1,
             "last_vote_at": AS_OF - timedelta(days=3), "crm_url": None,
         }
