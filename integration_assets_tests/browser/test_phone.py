@@ -43,6 +43,7 @@ PAGES = (
     "/setup",
     "/settings/third-party",
     "/settings/internal",
+    "/settings/choices",
     "/settings/internal/new?preset=chargebee",
     "/audit-trail",
     "/account",

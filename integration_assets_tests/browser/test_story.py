@@ -174,7 +174,7 @@ def test_every_page_fits_a_phone_and_speaks_to_nobody_else(running: Running, bro
     context.on("request", lambda request: asked.append(request.url))
     page = log_in(context, running.site, "ann@acme.example")
     paths = ["/requests", "/companies", "/unresolved", "/runs", "/settings/third-party", "/settings/internal/new"]
-    paths += ["/settings/third-party/new?provider=hubspot", "/audit-trail", "/account"]
+    paths += ["/settings/third-party/new?provider=hubspot", "/settings/choices", "/audit-trail", "/account"]
     page.goto(f"{running.site.origin}/requests")
     paths.append(page.locator("table tbody a").first.get_attribute("href") or "")
     for path in paths:
