@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -53,13 +53,16 @@ UNCONFIGURED = "it is not configured"
 
 
 class CrmFacts(msgspec.Struct, frozen=True):
-    """Facts a portal gives of itself. `scopes` None: it does not tell. An error stands where a read failed."""
+    """Facts a portal gives of itself. `scopes` None: it does not tell. An error stands where a read failed.
+
+    `optional` are scopes that a run goes on without, by what it then does not read.
+    """
 
     portal: Portal
     scopes: frozenset[str] | IntegrationError | None
     needed: frozenset[str]
     needed_by_setup: frozenset[str]
-    needed_for_deals: frozenset[str]
+    optional: Mapping[str, frozenset[str]]
     schema: LiveSchema | IntegrationError
     quota: Quota
 
@@ -87,10 +90,18 @@ async def _read(context: DoctorContext, environment: Environment) -> CrmFacts:
             scopes=await _scopes(crm),
             needed=crm.needed_scopes(setup=False, link_contacts=settings.link_contacts),
             needed_by_setup=_for_setup(crm, settings),
-            needed_for_deals=crm.deals.scopes if crm.deals else frozenset(),
+            optional=_optional(crm, settings),
             schema=await _schema(crm, settings),
             quota=crm.quota,
         )
+
+
+def _optional(crm: Crm, settings: Settings) -> dict[str, frozenset[str]]:
+    """Scopes that a run goes on without, by what it then does not read."""
+    found = {"open pipeline": crm.deals.scopes} if crm.deals else {}
+    if crm.owners and company_mapping(settings).owner:
+        found["names of owners"] = crm.owners.scopes
+    return found
 
 
 def _for_setup(crm: Crm, settings: Settings) -> frozenset[str]:
@@ -208,10 +219,10 @@ async def scopes(context: DoctorContext) -> CheckOutcome:
         name = token_name(settings, context.environment)
         return fail(f"missing: {', '.join(sorted(missing))}", f"grant them to the token in {name}")
     # A run goes on without: its ranking only lacks a column.
-    if undone := own.needed_for_deals - own.scopes:
-        named = ", ".join(sorted(undone))
-        name = token_name(settings, context.environment)
-        return warn(f"open pipeline not read: missing {named}", f"grant it to the token in {name}")
+    lacking = {what: undone for what, scopes in own.optional.items() if (undone := scopes - own.scopes)}
+    if lacking:
+        seen = "; ".join(f"{what} not read: missing {', '.join(sorted(undone))}" for what, undone in lacking.items())
+        return warn(seen, f"grant it to the token in {token_name(settings, context.environment)}")
     # Not a failure: who never runs setup again does not need to grant schema scopes.
     if later := own.needed_by_setup - own.scopes:
         return ok(f"all {len(own.needed)} granted; `setup` would also need {', '.join(sorted(later))}")

@@ -65,6 +65,7 @@ MONEY = (
 COMPANIES = (
     Choice("customer_stages", "Lifecycle stages of customers", "As the CRM has them, with commas between."),
     Choice("prospect_stages", "Lifecycle stages of prospects", "A stage is one of the two."),
+    Choice("post_shipped", "Tell owners what shipped", "true: a message in Slack for each owner of companies."),
     Choice("coverage_floor", "Least share of votes with a company", "From 0 to 1: below it a run writes nothing."),
     Choice("arr_coverage_floor", "Least share of companies with ARR", "From 0 to 1, in the same way."),
 )

@@ -43,6 +43,8 @@ def test_what_is_mapped_of_companies_narrows_rankings(ready: World) -> None:
     wrong = ready.run("sync", **{**MAPPED, "HUBSPOT_SEGMENT_PROPERTIES": "industry,no_such"})
     assert wrong.code == 2
     assert "no company property no_such" in wrong.err
+    examined = ready.run("doctor", **{**MAPPED, "HUBSPOT_SEGMENT_PROPERTIES": "industry,no_such"})
+    assert "correct HUBSPOT_SEGMENT_PROPERTIES, or create the property" in " ".join(examined.out.split())
     ready.sync(**MAPPED)
     found = published(ready, "SELECT company_name, lifecycle, owner, renewal_date::VARCHAR FROM ranked.companies")
     assert sorted(found) == [
@@ -64,6 +66,8 @@ def test_what_is_mapped_of_companies_narrows_rankings(ready: World) -> None:
     assert file.read_text().splitlines()[1].count("1000.00") == 2
     # whose credential may not read owners still has a ranking, with the ids of owners
     ready.portal.scopes.discard("crm.objects.owners.read")
+    examined = ready.run("doctor", **MAPPED)
+    assert "names of owners not read: missing crm.objects.owners.read" in " ".join(examined.out.split())
     ready.edit_request("dark mode", status="complete")
     messages = ready.sandbox.team.messages
     before = len(messages)
