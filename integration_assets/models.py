@@ -301,8 +301,11 @@ class LinkDefinition(msgspec.Struct, frozen=True):
     inverse_label: str
 
 
-class ObjectDefinition(msgspec.Struct, frozen=True):
-    """The custom object this pipeline owns."""
+class ObjectDefinition(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The custom object this pipeline owns.
+
+    `summary_properties` are what people see of a record beside its name, where the CRM shows more than that.
+    """
 
     name: str
     singular: str
@@ -313,6 +316,7 @@ class ObjectDefinition(msgspec.Struct, frozen=True):
     display_property: str
     properties: tuple[PropertyDefinition, ...]
     links: tuple[LinkDefinition, ...]
+    summary_properties: tuple[str, ...] = ()
 
 
 class TypeDifference(msgspec.Struct, frozen=True):

@@ -149,6 +149,7 @@ FEATURE_REQUEST = ObjectDefinition(
         LinkDefinition("voter", "contact", "Voter", "Voted for"),
         LinkDefinition("author", "contact", "Author", "Author of"),
     ),
+    summary_properties=("status", "arr"),
 )
 
 _EDITABLE = FieldPolicy(FieldKind.EDITABLE)
@@ -198,10 +199,10 @@ _EPOCH_MILLISECONDS = re.compile(r"-?\d{1,14}")
 
 
 def mapping_version(definition: ObjectDefinition, policies: Mapping[str, FieldPolicy]) -> str:
-    """Twelve hex digits that change whenever a property, a link or a policy does; help texts do not count."""
-    # Help for people says nothing of what is written: better words must not hold a plan.
+    """Twelve hex digits that change with every property, link and policy, but not with what people are shown."""
+    # Help texts, and what stands beside a name, say nothing of what is written: better ones must not hold a plan.
     plain = tuple(msgspec.structs.replace(item, description="") for item in definition.properties)
-    mapping = (msgspec.structs.replace(definition, properties=plain), policies)
+    mapping = (msgspec.structs.replace(definition, properties=plain, summary_properties=()), policies)
     return hashlib.sha256(msgspec.json.encode(mapping, order="deterministic")).hexdigest()[:12]
 
 

@@ -81,6 +81,8 @@ class Place(msgspec.Struct, frozen=True):
                 )
                 for item in (*definition.properties, marker)
             ),
+            # The object is HubSpot's, and shows what its portal chose.
+            summary_properties=(),
         )
 
     def needed(self, definition: ObjectDefinition) -> tuple[PropertyDefinition, ...]:

@@ -274,16 +274,17 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
         PermanentError: an object of this name exists, or the request is refused.
         UnknownOutcomeError: the answer was lost or cannot be read: the object may have been created.
     """
-    # An object is born with the one property it is shown by; the others follow once it can be found.
-    display = next(item for item in definition.properties if item.name == definition.display_property)
+    # An object is born with the properties it is shown and searched by, which have to exist for that; the others follow
+    # once it can be found.
+    display, born = definition.display_property, born_with(definition)
     body = {
         "name": definition.name,
         "labels": {"singular": definition.singular, "plural": definition.plural},
-        "primaryDisplayProperty": display.name,
+        "primaryDisplayProperty": display,
         "requiredProperties": [],
-        "searchableProperties": [display.name],
-        "secondaryDisplayProperties": [],
-        "properties": [_definition_body(display)],
+        "searchableProperties": [name for name in (display, definition.key_property) if name in born],
+        "secondaryDisplayProperties": list(definition.summary_properties),
+        "properties": [_definition_body(item) for item in definition.properties if item.name in born],
         "associatedObjects": ["COMPANY", "CONTACT"],
     }
     endpoint = endpoints.schemas()
@@ -293,6 +294,13 @@ async def create_object(session: Session, ids: PortalIds, definition: ObjectDefi
         limit = Limit(limit=0) if answer.status in FORBIDDEN else await _custom_object_limit(session)
         raise _object_refused(answer, definition.name, endpoint.template, limit)
     ids.remember_object(definition, receipt(answer.body, Schema, endpoint=endpoint.template))
+
+
+def born_with(definition: ObjectDefinition) -> frozenset[str]:
+    """Names of the properties that the object is created with. Pure."""
+    # The key beside what is shown, so that a record is found by the id a request has in the feedback system.
+    key = {definition.key_property} if definition.summary_properties else set()
+    return frozenset({definition.display_property, *definition.summary_properties} | key)
 
 
 async def create_group(session: Session, object_type: str, definition: ObjectDefinition) -> None:
@@ -310,21 +318,30 @@ async def create_group_named(session: Session, object_type: str, name: str, labe
 async def create_properties(
     session: Session, object_type: str, definition: ObjectDefinition, properties: Sequence[PropertyDefinition]
 ) -> None:
-    """Create properties in our group, and bring the display property, born with the object, into it.
+    """Create properties in our group, and bring those that were born with the object into it.
 
     Raises:
         PermanentError: HubSpot refuses one of them; names it.
         UnknownOutcomeError: the answer was lost, cannot be read, or says nothing of some: they may have been created.
     """
-    await create_in_group(session, object_type, definition.group, properties)
-    # It was made just now, in our group.
-    if definition.display_property in {item.name for item in properties}:
+    born = born_with(definition)
+    there: list[Property] | None = None
+    missing = properties
+    # Whoever planned this did so before the object existed, and knew of nothing it would be born with but its name.
+    if definition.summary_properties:
+        there = await _properties(session, object_type, born)
+        names = {item.name for item in there}
+        missing = [item for item in properties if item.name not in names]
+    await create_in_group(session, object_type, definition.group, missing)
+    # They were made just now, in our group.
+    if born <= {item.name for item in missing}:
         return
-    display = await _properties(session, object_type, {definition.display_property})
-    # Only out of the group HubSpot puts it in: where somebody has moved it, it stays.
-    if any(item.group_name == f"{definition.name}_information" for item in display):
-        endpoint = endpoints.property_definition(object_type, definition.display_property)
-        await session.define("PATCH", endpoint, {"groupName": definition.group})
+    there = await _properties(session, object_type, born) if there is None else there
+    for item in there:
+        # Only out of the group HubSpot puts them in: where somebody has moved one, it stays.
+        if item.group_name == f"{definition.name}_information":
+            endpoint = endpoints.property_definition(object_type, item.name)
+            await session.define("PATCH", endpoint, {"groupName": definition.group})
 
 
 async def create_in_group(

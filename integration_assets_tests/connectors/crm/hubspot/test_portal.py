@@ -25,6 +25,7 @@ from integration_assets.sandbox.hubspot import ALL_SCOPES, PortalOptions, faults
 from integration_assets.sandbox.hubspot.schemas import change_label
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.sync.drift import Severity, target_problems
+from integration_assets.sync.feature_request_object import FEATURE_REQUEST
 from integration_assets.sync.setup import plan_setup
 from integration_assets_tests.connectors.crm.harness import Harness, hubspot_harness
 from integration_assets_tests.connectors.crm.sample import REQUEST
@@ -43,6 +44,28 @@ async def set_up(crm: Crm) -> None:
     await crm.create_properties(REQUEST, [item for item in REQUEST.properties if item.name != "title"])
     for link in REQUEST.links:
         await crm.create_link(REQUEST, link)
+
+
+def test_a_new_object_shows_and_finds_more_than_titles() -> None:
+    """Status and ARR stand beside the title, and a request is found by its id; all of it in our own group."""
+
+    async def work(crm: Crm) -> LiveSchema:
+        await crm.create_object(FEATURE_REQUEST)
+        await crm.create_group(FEATURE_REQUEST)
+        # As setup plans it before the object exists: all but the title.
+        rest = [item for item in FEATURE_REQUEST.properties if item.name != FEATURE_REQUEST.display_property]
+        await crm.create_properties(FEATURE_REQUEST, rest)
+        return await crm.schema(FEATURE_REQUEST, ())
+
+    with portal_with() as harness:
+        live = harness.talk(work)
+        made = harness.portal.objects[FEATURE_REQUEST.name].schema.current
+    assert made is not None
+    assert (made["primaryDisplayProperty"], made["secondaryDisplayProperties"]) == ("title", ["status", "arr"])
+    assert made["searchableProperties"] == ["title", "feature_request_key"]
+    assert {item.name for item in live.properties} == {item.name for item in FEATURE_REQUEST.properties}
+    assert {item.group for item in live.properties} == {FEATURE_REQUEST.group}
+    assert [item.name for item in live.properties if item.unique] == ["feature_request_key"]
 
 
 async def schema(crm: Crm) -> LiveSchema:
