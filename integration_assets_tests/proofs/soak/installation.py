@@ -69,8 +69,8 @@ class Soaked:
     made: Installation
     clock: SimulatedTime
 
-    def scheduled(self, tenant: str) -> int:
-        """A sync as the daemon starts it, in this process; its exit code."""
+    def scheduled(self, tenant: str) -> tuple[int, str | None]:
+        """A sync as the daemon starts it, in this process; its exit code, and the line that says why."""
         with self._instance() as instance:
             done = defs.resolve_job_def("sync").execute_in_process(
                 instance=instance, partition_key=tenant, raise_on_error=False, tags=BY_SCHEDULE, run_config=QUIET
@@ -79,7 +79,7 @@ class Soaked:
         result = read_result(self.made.home, Environment.SANDBOX, tenant, done.run_id)
         if result is None:
             raise BrokenError(f"{tenant}: a run has left no ending")
-        return result.exit_code
+        return result.exit_code, result.error
 
     def typed(self, tenant: str, watch: Watch | None = None, place: Place | None = None) -> tuple[int, int]:
         """A sync in a process of its own, killed at a place; its exit code, or minus the signal, and peak memory."""

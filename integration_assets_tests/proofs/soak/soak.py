@@ -159,11 +159,11 @@ def _turn(soaked: Soaked, course: Course, story: Story, *, calm: bool) -> int:
     one.world.forget_requests()
     if trouble is not None and trouble.kills:
         return _killed(soaked, course, story)
-    code = soaked.scheduled(one.name)
+    code, why = soaked.scheduled(one.name)
     expected = trouble.code if trouble else SUCCEEDED
     if code != expected:
         said = trouble.name if trouble else "nothing"
-        raise BrokenError(f"{one.name}: exit {code}, not {expected}, with {said} in its way at {datetime.now(UTC)}")
+        raise BrokenError(f"{one.name}: exit {code}, not {expected}, with {said} in its way: {why}")
     if trouble is not None and trouble.code != SUCCEEDED:
         one.truth.failed(trouble.name, trouble.title)
     else:
