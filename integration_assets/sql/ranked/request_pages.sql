@@ -3,19 +3,26 @@
 -- inputs: ranked.feature_requests, raw.crm_feature_requests, raw.reads, sync.ledger, ops.crm_pages
 -- $key_prefix: what is before the id of a request in the key of its record
 
-WITH written AS (
+WITH last_read AS (
+    SELECT max(as_of) AS as_of
+    FROM raw.reads
+    WHERE input = 'crm_feature_requests'
+),
+
+written AS (
     SELECT
         ledger.key,
         -- a key has one record: the newest, should a person have deleted the one before
         max_by(ledger.record_id, ledger.ledger_id) AS record_id
     FROM sync.ledger AS ledger
     INNER JOIN ops.crm_pages AS pages ON ledger.portal_id = pages.portal_id
+    CROSS JOIN last_read
     WHERE
         ledger.action = 'create'
         AND ledger.outcome = 'verified'
         AND ledger.record_id IS NOT NULL
         -- older ones were read, or are gone
-        AND ledger.intent_at >= (SELECT max(as_of) FROM raw.reads WHERE input = 'crm_feature_requests')
+        AND ledger.intent_at >= last_read.as_of
     GROUP BY ledger.key
 ),
 

@@ -31,7 +31,10 @@ candidates AS (
         members.place,
         list(
             -- the name for people, the id for the mapping
-            coalesce(coalesce(companies.company_name, companies.domain) || ' (' || members.company_id || ')', members.company_id)
+            coalesce(
+                coalesce(companies.company_name, companies.domain) || ' (' || members.company_id || ')',
+                members.company_id
+            )
             ORDER BY members.member
         ) AS names
     FROM members

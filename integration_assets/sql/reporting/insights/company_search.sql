@@ -1,5 +1,5 @@
--- Companies of the CRM that some words mean, the closest first: those that are it, begin with it, have a word that does,
--- hold it; among equals those with most ARR.
+-- Companies of the CRM that some words mean, the closest first: those that are it, begin with it, have a word that
+-- does, hold it; among equals those with most ARR.
 -- grain: one company; key: company_id
 -- inputs: ranked.crm_companies, ops.crm_pages
 -- $words: of an id, a domain or a name; case and accents do not count; $most_rows
