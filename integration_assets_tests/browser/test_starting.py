@@ -17,11 +17,14 @@ pytestmark = pytest.mark.proof  # a browser and whole runs: part of `make proofs
 
 def begun(running: Running, page: Page) -> list[str]:
     """What the daemon begins now; the page afterwards."""
-    # In a thread: the browser's own event loop runs in this one.
+    # Away from the page, which looks again by itself while something is open. The run in a thread: the browser's own
+    # event loop is in this one.
+    address = page.url
+    page.goto("about:blank")
     with ThreadPoolExecutor(1) as thread:
         begin = thread.submit(begin_what_is_asked_for, running.site, running.site.registry, running.made.environment())
         names = begin.result()
-    page.reload()
+    page.goto(address)
     return names
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -140,3 +141,25 @@ def test_what_nobody_begins_is_given_up(pages: Served, acme: str, instance: dg.D
     assert recent_requests(pages.registry, acme, limit=1, now=now)[0].outcome == "NOT_STARTED"
     assert daemon_is_there(pages.registry, now=now + CREATED_WITHIN + THERE)
     assert not daemon_is_there(pages.registry, now=now + CREATED_WITHIN + THERE + timedelta(seconds=2))
+
+
+def test_the_sensor_among_the_definitions_asks_for_the_run(
+    pages: Served, acme: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the right job, for the tenant's partition; and says that there is nothing to do where nothing is."""
+    from integration_assets.definitions import defs
+
+    key = pages.site.settings.key
+    assert key is not None
+    monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(pages.home))
+    monkeypatch.setenv("INTEGRATION_ASSETS_KEY", key.get_secret_value())
+    repository = defs.get_repository_def()
+    sensor = repository.get_sensor_def("requested_runs")
+    asked = ask_for_run(pages.registry, acme, ANN, NewRequest(Action.DRY_RUN, "production"))
+    # By its reference, as the daemon hands it over: without one Dagster resolves no partition.
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
+        instance.add_dynamic_partitions("integration_assets_tenants", ["acme"])
+        context = dg.build_sensor_context(instance_ref=instance.get_ref(), repository_def=repository)
+        [run] = sensor.evaluate_tick(context).run_requests or []
+        assert (run.job_name, run.run_key, run.tags["dagster/partition"]) == ("dry_run", asked.id, "acme")
+        assert sensor.evaluate_tick(context).skip_message == "1 open, none of them to be started"

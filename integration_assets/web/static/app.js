@@ -41,7 +41,12 @@ window.addEventListener("pageshow", () => {
 // What somebody waits for is looked at again, as long as the page is in view.
 if (document.querySelector("[data-waits]")) {
   setInterval(() => {
-    if (!document.hidden) location.reload();
+    if (document.hidden) return;
+    const address = new URL(location.href);
+    // What was done is told once; afterwards the list says how it goes on.
+    if (!address.searchParams.has("done")) return location.reload();
+    address.searchParams.delete("done");
+    location.replace(address);
   }, 10_000);
 }
 
