@@ -1,6 +1,6 @@
-"""The gate's checks as Dagster asset checks, one per check, partitioned by tenant.
+"""The gate's checks as Dagster asset checks, partitioned by tenant; those of a stage are one step.
 
-Dagster calls partition-aware checks a preview: `_partitioned` is the only place that knows, and the reason why dagster
+Dagster calls partition-aware checks a preview: `_checks_after` is the only place that knows, and the reason why dagster
 is pinned below its next minor version.
 """
 
@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import logging
 import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 import duckdb
 
 from integration_assets.assets.metadata import escape_markdown, shown_table
+from integration_assets.assets.placing import step_name
 from integration_assets.checks import nulls
 from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, query
 from integration_assets.checks.gate import CHECKS
 from integration_assets.logs import without_links
 from integration_assets.reporting.quarantine import read_quarantine
 from integration_assets.runs.gate_settings import gate_settings
+from integration_assets.runs.launch import READ_STAGE, STAGES
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.session import RunSession
 
@@ -67,35 +70,61 @@ def _log_result(result: CheckResult) -> None:
     log.log(level, "check %s of %s: failed, %s", result.name, result.asset, detail, extra=fields)
 
 
-def _partitioned(check: Check) -> dg.AssetChecksDefinition:
-    def run(integration_assets_session: RunSession) -> dg.AssetCheckResult:
-        # The line of its result says that it was asked.
-        with integration_assets_session.stage(check.name, level=logging.DEBUG) as state:
-            settings = gate_settings(state)
-            result = check.ask(integration_assets_session.connection, settings)
-            # Before Dagster's own result: the gate before the write and the summary look here, even where Dagster's
-            # events are lost.
-            state.checks[check.name] = result
-            _log_result(result)
-            return dg.AssetCheckResult(
-                passed=result.passed,
-                severity=_SEVERITY[result.severity],
-                description=escape_markdown(result.detail),
-                metadata=check_metadata(
-                    result, integration_assets_session.connection, state.run_id, settings.arr_property
-                ),
-            )
+def _answer(check: Check, key: dg.AssetCheckKey, session: RunSession) -> dg.AssetCheckResult:
+    # The line of its result says that it was asked.
+    with session.stage(check.name, level=logging.DEBUG) as state:
+        settings = gate_settings(state)
+        result = check.ask(session.connection, settings)
+        # Before Dagster's own result: the gate before the write and the summary look here, even where Dagster's
+        # events are lost.
+        state.checks[check.name] = result
+        _log_result(result)
+        return dg.AssetCheckResult(
+            asset_key=key.asset_key,
+            check_name=check.name,
+            passed=result.passed,
+            severity=_SEVERITY[result.severity],
+            description=escape_markdown(result.detail),
+            metadata=check_metadata(result, session.connection, state.run_id, settings.arr_property),
+        )
+
+
+def _checks_after(stage: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
+    """One step for all checks of what a stage made; each can still be selected by itself.
+
+    A step of its own for each check would cost the run four more events of Dagster's that nobody reads.
+    """
+
+    def run(integration_assets_session: RunSession) -> Iterator[dg.AssetCheckResult]:
+        # With the prefix that the project gave the assets.
+        selected = {key.name: key for key in dg.AssetCheckExecutionContext.get().selected_asset_check_keys}
+        for check in checks:
+            if key := selected.get(check.name):
+                yield _answer(check, key, integration_assets_session)
 
     # Only this warning and only here: tests turn every other one into an error.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", category=dg.PreviewWarning)
-        return dg.asset_check(
-            asset=check.asset,
-            name=check.name,
-            description=check.description,
-            blocking=check.blocking,
-            partitions_def=TENANTS,
-        )(run)
+        specs = [
+            dg.AssetCheckSpec(
+                check.name,
+                asset=check.asset,
+                description=check.description,
+                blocking=check.blocking,
+                partitions_def=TENANTS,
+            )
+            for check in checks
+        ]
+        return dg.multi_asset_check(name=f"{step_name(stage)}_checks", specs=specs, can_subset=True)(run)
 
 
-ASSET_CHECKS = [_partitioned(check) for check in CHECKS]
+def _stage_of(check: Check) -> str:
+    """The stage whose step makes the asset of a check: that of reading makes all of `raw`."""
+    return check.asset if check.asset in STAGES else READ_STAGE
+
+
+ASSET_CHECKS = [
+    _checks_after(stage, checks)
+    for stage in STAGES
+    if (checks := [check for check in CHECKS if _stage_of(check) == stage])
+]
