@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import disposable_email_domains
@@ -144,10 +145,12 @@ def blank_pattern() -> str:
 
     Made from `is_invisible`, because the libraries do not agree on what white space and the classes of Unicode hold.
     """
-    # Surrogates are no characters: no text of the store holds one.
-    codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000 and is_invisible(chr(code))]
-    starts = [code for code in codes if code - 1 not in codes]
-    ends = [code for code in codes if code + 1 not in codes]
+    # Surrogates are no characters: no text of the store holds one. The planes left out are ideographs, private use or
+    # unassigned: asking for each of theirs as well takes 0.2 s of every run.
+    asked = (code for code in chain(range(0x20000), range(0xE0000, 0xF0000)) if not 0xD800 <= code < 0xE000)
+    codes = {code for code in asked if is_invisible(chr(code))}
+    starts = sorted(code for code in codes if code - 1 not in codes)
+    ends = sorted(code for code in codes if code + 1 not in codes)
     ranges = (f"\\x{{{start:x}}}-\\x{{{end:x}}}" for start, end in zip(starts, ends, strict=True))
     return f"[{''.join(ranges)}]*"
 
