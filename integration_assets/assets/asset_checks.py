@@ -47,14 +47,10 @@ def check_metadata(
         # Distinct records: one can be kept out for several reasons.
         shown["quarantined"] = dg.MetadataValue.int(len({(kind, key) for kind, key, _ in records}))
         if records:
-            lines = read_quarantine(connection, run_id, arr_property=arr_property)
+            lines = read_quarantine(connection, run_id, arr_property=arr_property, stage=result.asset)
             shown["quarantined_reasons"] = shown_table(
                 ["kind", "reason", "records", "examples", "remedy"],
-                [
-                    (line.kind, line.reason, line.records, ", ".join(line.examples), line.remedy)
-                    for line in lines
-                    if line.stage == result.asset
-                ],
+                [(line.kind, line.reason, line.records, ", ".join(line.examples), line.remedy) for line in lines],
             )
             shown["quarantined_records"] = shown_table(["kind", "key", "reason"], records[:SAMPLE_ROWS])
     return shown

@@ -54,11 +54,7 @@ def usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, nam
         if row_stage == stage
     ]
     too_many = [(kind, number, seen, limit) for kind, number, seen, limit in kinds if limit and number > limit]
-    lines = [
-        line
-        for line in read_quarantine(connection, settings.run_id, arr_property=settings.arr_property)
-        if line.stage == stage
-    ]
+    lines = read_quarantine(connection, settings.run_id, arr_property=settings.arr_property, stage=stage)
     if incomplete or too_many:
         # Only what closed it: a person in a hurry must not have to guess which of many lines is the error.
         spoilt = {kind for kind, *_ in too_many}
