@@ -168,6 +168,24 @@ def _describe(connection: duckdb.DuckDBPyConnection, table: str, columns: set[st
         connection.execute(";".join(statements))
 
 
+def _has_sign(column: str, kind: str) -> str:
+    """Condition that a value of the column may hold an address."""
+    # In JSON the sign may stand as an escape, `\\u0040`.
+    pattern = ADDRESS_SIGN if kind == "VARCHAR" else rf"{ADDRESS_SIGN}|\\u"
+    return f"regexp_matches({_AS_TEXT[kind].format(column=identifier(column))}, {literal(pattern)})"
+
+
+def _with_a_sign(
+    connection: duckdb.DuckDBPyConnection, relation: str, columns: list[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    """The columns that hold a text with a sign; most relations have none, and one statement says so for all columns."""
+    if not columns:
+        return []
+    asked = ", ".join(f"bool_or({_has_sign(column, kind)})" for column, kind in columns)
+    [answers] = connection.execute(f"SELECT {asked} FROM {relation}").fetchall()  # noqa: S608  # nosec B608  # quoted
+    return [column for column, has_sign in zip(columns, answers, strict=True) if has_sign]
+
+
 @contextmanager
 def _masked_texts(
     connection: duckdb.DuckDBPyConnection, relation: str, columns: list[tuple[str, str]]
@@ -178,13 +196,10 @@ def _masked_texts(
     texts with a sign in them are read and masked here, and found by the copy as by a dictionary.
     """
     rows: list[tuple[str, str, str]] = []
-    for column, kind in columns:
+    for column, kind in _with_a_sign(connection, relation, columns):
         text = _AS_TEXT[kind].format(column=identifier(column))
-        # In JSON the sign may stand as an escape, `\\u0040`.
-        pattern = ADDRESS_SIGN if kind == "VARCHAR" else rf"{ADDRESS_SIGN}|\\u"
         found = connection.execute(
-            f"SELECT DISTINCT {text} FROM {relation} WHERE regexp_matches({text}, ?)",  # noqa: S608  # nosec B608
-            [pattern],
+            f"SELECT DISTINCT {text} FROM {relation} WHERE {_has_sign(column, kind)}"  # noqa: S608  # nosec B608  # quoted
         ).fetchall()
         mask = mask_addresses if kind == "VARCHAR" else mask_addresses_in_json
         # The sign alone is no address: most of these texts stay as they are.
