@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
-import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
@@ -59,7 +59,13 @@ from integration_assets.reporting.terminal_moves import show_moves
 from integration_assets.reporting.text import clean, clip, count
 from integration_assets.sql import read_sql
 from integration_assets.staging.publishing import published_path
+from integration_assets.staging.quoting import literal
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_PUBLISHED = "published"
+"""Name of the published file while it is attached."""
 _OF_AN_EARLIER_VERSION = """
 SELECT 1 FROM duckdb_tables()
 WHERE schema_name = 'ranked' AND table_name = 'feature_requests'
@@ -479,14 +485,17 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    try:
-        connection = duckdb.connect(path, read_only=True, config=config)
-    # The file is replaced as a whole by every run, so that a damaged one mends itself.
-    except duckdb.Error as error:
-        raise PermanentError(
-            f"{path} cannot be read: {str(error).splitlines()[0]}; the next run replaces it"
-        ) from error
-    with connection:
+    with duckdb.connect(":memory:", config=config) as connection:
+        try:
+            # Attached, not connected to: DuckDB shares a database among all who connect to its path while one of them
+            # is there. Pages that many read at once would go on with a file that a run has replaced long since.
+            connection.execute(f"ATTACH {literal(str(path))} AS {_PUBLISHED} (READ_ONLY)")
+            connection.execute(f"USE {_PUBLISHED}")
+        # The file is replaced as a whole by every run, so that a damaged one mends itself.
+        except duckdb.Error as error:
+            raise PermanentError(
+                f"{path} cannot be read: {str(error).splitlines()[0]}; the next run replaces it"
+            ) from error
         if lacks_columns(connection):
             raise ConfigurationError(
                 f"{path} was published by an earlier version, without the columns shown here: run `sync --read-only`"

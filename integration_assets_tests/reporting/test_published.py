@@ -49,6 +49,20 @@ def test_slow_queries_draw_nothing_among_the_results(settings: Settings) -> None
         assert connection.execute("SELECT current_setting('enable_progress_bar')").fetchall() == [(False,)]
 
 
+def test_what_is_published_meanwhile_is_read_by_whoever_opens_it_then(store, settings: Settings) -> None:
+    """However many still read what was published before."""
+    path = published_path(settings.home, settings.environment, "default")
+    count = "SELECT count(*) FROM ranked.feature_requests"
+    with open_published(settings, "default") as before:
+        [(many,)] = before.execute(count).fetchall()
+        store.execute("DELETE FROM ranked.feature_requests")
+        publish(store, path)
+        with open_published(settings, "default") as after:
+            assert after.execute(count).fetchall() == [(0,)]
+        assert many > 0
+        assert before.execute(count).fetchall() == [(many,)]
+
+
 def shown(console: Console) -> str:
     file: Any = console.file
     return str(file.getvalue())
