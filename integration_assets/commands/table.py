@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,6 +69,8 @@ def table_check(
 
 
 def _show(mapping: Path) -> None:
+    import asyncio
+
     from integration_assets.connectors.feedback.table.first_rows import first_rows
 
     found = asyncio.run(first_rows(mapping))

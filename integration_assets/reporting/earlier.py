@@ -10,10 +10,10 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 import duckdb
 import msgspec
-import pyarrow as pa
 from rich.console import Console
 from rich.text import Text
 
@@ -28,6 +28,9 @@ from integration_assets.reporting.text import amount, clean, clip, count, lackin
 from integration_assets.sql import read_sql
 from integration_assets.staging.earlier import open_earlier
 from integration_assets.staging.store import store_place
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _DATE = re.compile(r"\d{4}-?\d\d-?\d\d")
 _CURRENCY = "SELECT currency FROM ops.runs WHERE started_at <= $moment ORDER BY started_at DESC LIMIT 1"

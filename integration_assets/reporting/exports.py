@@ -11,16 +11,16 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from io import BytesIO, StringIO
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import duckdb
-import pyarrow as pa
-import pyarrow.parquet as pq
-import xlsxwriter
 
 from integration_assets.errors import ConfigurationError
 from integration_assets.sql import read_sql
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 Format = Literal["csv", "parquet", "xlsx"]
 MEDIA_TYPES: dict[Format, str] = {
@@ -66,6 +66,8 @@ def as_file(table: pa.Table, kind: Format) -> bytes:
 
 def as_parquet(table: pa.Table) -> bytes:
     """The table as Parquet, with its types."""
+    import pyarrow.parquet as pq
+
     target = BytesIO()
     pq.write_table(table, target)
     return target.getvalue()
@@ -86,6 +88,8 @@ def as_xlsx(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
     Raises:
         ConfigurationError: there are more rows than a sheet holds.
     """
+    import xlsxwriter
+
     if len(rows) > SHEET_ROWS:
         raise ConfigurationError(f"a sheet holds {SHEET_ROWS:,} rows, these are {len(rows):,}: use CSV or Parquet")
     target = BytesIO()

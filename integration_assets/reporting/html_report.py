@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
-import jinja2
 import msgspec
 from markupsafe import Markup
 
@@ -66,6 +65,9 @@ from integration_assets.reporting.text import (
 )
 from integration_assets.staging.store import check_tenant, make_private_directory
 from integration_assets.whole_files import remove_oldest, write_whole
+
+if TYPE_CHECKING:
+    import jinja2
 
 RANKED = 25
 """Requests in the table; the charts show ten."""
@@ -229,6 +231,8 @@ _TONES = {
 
 @cache
 def _templates() -> jinja2.Environment:
+    import jinja2
+
     templates = jinja2.Environment(
         loader=jinja2.PackageLoader("integration_assets.reporting"),
         autoescape=True,

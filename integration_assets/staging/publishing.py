@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from integration_assets.config import Environment
 from integration_assets.errors import PermanentError
@@ -195,6 +194,8 @@ def _masked_texts(
     DuckDB calls no Python function without numpy, and no pattern of SQL says what `mask_addresses` does. So the few
     texts with a sign in them are read and masked here, and found by the copy as by a dictionary.
     """
+    import pyarrow as pa
+
     rows: list[tuple[str, str, str]] = []
     for column, kind in _with_a_sign(connection, relation, columns):
         text = _AS_TEXT[kind].format(column=identifier(column))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from typer.testing import CliRunner
 
 from integration_assets.cli import app
 from integration_assets.commands.help import ORDER
+from integration_assets_tests.support.loaded_packages import NEVER_TO_SHOW, packages_loaded_by
 
 ROOT: Any = typer.main.get_command(app)
 NARROW = 80
@@ -64,3 +67,9 @@ def test_completion_is_there_for_the_usual_shells(shell: str, monkeypatch: pytes
     shown = CliRunner().invoke(app, ["--show-completion", shell], prog_name="integration-assets")
     assert shown.exit_code == 0
     assert "_INTEGRATION_ASSETS_COMPLETE" in shown.output
+
+
+def test_help_loads_nothing_that_runs_need(tmp_path: Path) -> None:
+    """Not even the database: help is asked for often, and every package costs it a part of its fifth of a second."""
+    loaded = packages_loaded_by("--help", environment={**os.environ, "INTEGRATION_ASSETS_HOME": str(tmp_path)})
+    assert not loaded & {*NEVER_TO_SHOW, "asyncio", "duckdb", "pydantic", "rich"}

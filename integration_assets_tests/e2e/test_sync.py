@@ -18,6 +18,7 @@ from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.support.foreign import hubspot_links, portal_for_foreigners
 from integration_assets_tests.support.foreign_canny import all_posts, all_status_changes, all_users, all_votes
 from integration_assets_tests.support.harness import OBJECT, World, world_of
+from integration_assets_tests.support.loaded_packages import NEVER_TO_SHOW, packages_loaded_by
 from integration_assets_tests.support.small_world import small_world
 from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder
 
@@ -115,6 +116,13 @@ def test_the_first_sync_makes_one_record_per_request_with_the_right_values(synce
         "2025-06-15T15:07:40.000Z",
         "2025-06-15T15:11:40.000Z",
     )
+
+
+def test_showing_the_ranking_loads_the_database_and_nothing_that_runs_need(synced: World) -> None:
+    """Not Dagster, not Arrow, no client: what a person waits for is the import."""
+    loaded = packages_loaded_by("rankings", environment=synced.environment())
+    assert "duckdb" in loaded
+    assert not loaded & NEVER_TO_SHOW
 
 
 def test_the_first_sync_links_exactly_the_companies_that_voted(synced: World) -> None:
