@@ -9,7 +9,6 @@ import duckdb
 import msgspec
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.reporting.published import open_published
 from integration_assets.staging.publishing import published_path
 from integration_assets.web.request_context import RequestContext
 
@@ -32,13 +31,15 @@ class Pages(msgspec.Struct, frozen=True):
 @contextmanager
 def published(context: RequestContext) -> Iterator[duckdb.DuckDBPyConnection | None]:
     """The session's tenant's own database; None when no run has published one for this environment yet."""
-    if not published_path(context.site.settings.home, context.environment, context.own.slug).exists():
+    path = published_path(context.site.settings.home, context.environment, context.own.slug)
+    if not path.exists():
         # No file is the normal state before a first run, not an error.
+        context.site.published.forget(path)
         yield None
         return
     with ExitStack() as opened:
         try:
-            connection = opened.enter_context(open_published(context.settings, context.own.slug))
+            connection = opened.enter_context(context.site.published.reading(context.settings, context.own.slug))
         except ConfigurationError:
             # what an earlier version published lacks what these pages show, until the next run
             yield None

@@ -16,6 +16,7 @@ from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.login import device_key
 from integration_assets.web.attempt_limits import AttemptLimit, LoginLimit, connection_test_limit, login_limit
 from integration_assets.web.one_time_link import OneTimeLink
+from integration_assets.web.open_files import OpenFiles
 
 NO_REGISTRY = "there is no registry yet: `integration-assets tenants add` makes one"
 LOOPBACK_HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
@@ -29,7 +30,8 @@ class Site:
     """An application. `origin` is how browsers see it: `https://host`, or `http://127.0.0.1:PORT` on loopback.
 
     `people` says who may come in: users of a registry, or without one whoever opens the one-time link, never both.
-    `metrics_token` opens its numbers to whoever sends it; None: to this machine only.
+    `metrics_token` opens its numbers to whoever sends it; None: to this machine only. `published` are the files that
+    its pages read.
     """
 
     settings: Settings
@@ -38,6 +40,7 @@ class Site:
     logins: LoginLimit = field(default_factory=login_limit)
     tests: AttemptLimit = field(default_factory=connection_test_limit)
     metrics_token: SecretStr | None = None
+    published: OpenFiles = field(default_factory=OpenFiles)
 
     @property
     def registry(self) -> Registry:
