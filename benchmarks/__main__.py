@@ -13,7 +13,19 @@ from pathlib import Path
 
 from benchmarks.base import SEED, Row, machine, table
 
-NAMES = ("start", "parts", "transforms", "shared_limit", "idle_tenants", "first_sync", "crms", "memory", "own_table")
+NAMES = (
+    "start",
+    "parts",
+    "transforms",
+    "shared_limit",
+    "idle_tenants",
+    "pages",
+    "unchanged",
+    "first_sync",
+    "crms",
+    "memory",
+    "own_table",
+)
 SYSTEMS = """The systems are the embedded look-alikes in a process of their own: 60 ms to a read, 120 ms to a write;
 Canny takes 10 calls a second and 300 a minute, HubSpot 190 in ten seconds and 5 searches a second."""
 RESULTS = Path(__file__).with_name("RESULTS.md")
