@@ -193,7 +193,7 @@ def test_analysts_have_the_filters_as_a_macro(settings, store):
         ALTER TABLE ranked.companies ADD COLUMN renewal_date DATE;
         ALTER TABLE ranked.companies ADD COLUMN is_customer BOOLEAN;
         CREATE TABLE ranked.company_segments (company_id VARCHAR, property VARCHAR, value VARCHAR);
-        CREATE TABLE ranked.company_requests (
+        CREATE OR REPLACE TABLE ranked.company_requests (
             company_id VARCHAR, request_id VARCHAR, votes BIGINT, first_vote_at TIMESTAMP, last_vote_at TIMESTAMP
         );
         CREATE TABLE ranked.deals_at_stake (
