@@ -5,11 +5,13 @@ The pages wait for nobody: they write down what is wanted, and read there how it
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 import dagster as dg
 
 from integration_assets.assets.names import Names
+from integration_assets.automation.queue_tags import queue_tags
 from integration_assets.automation.sensors import WILL_RETRY
 from integration_assets.config import Environment, load_settings
 from integration_assets.errors import EndState
@@ -46,17 +48,20 @@ def begin_requested(
     requests = open_requests(opened, now=now)
     partitions = set(instance.get_dynamic_partitions(PARTITIONS))
     runs = []
+    waits = any(request.state is RequestState.WAITING for request in requests)
+    # As of every run that is started by itself: those of one credential go through the queue a few at a time.
+    shared = queue_tags() if waits else {}
     for request in requests:
         if request.state is not RequestState.WAITING:
             follow(opened, instance, request, now)
         # The sensor `tenants` adds it within a minute; asked for before, the whole tick would fail.
         elif request.tenant in partitions and take_request(opened, request.id, now=now):
-            runs.append(run_of(request, names))
+            runs.append(run_of(request, names, shared.get(request.tenant, {})))
     return runs, len(requests)
 
 
-def run_of(request: RequestView, names: Names) -> dg.RunRequest:
-    """The run to start for a request. Dagster starts one for it, however often it is asked."""
+def run_of(request: RequestView, names: Names, queued: Mapping[str, str]) -> dg.RunRequest:
+    """The run to start for a request, with the tags its queue wants. Dagster starts one, however often it is asked."""
     if request.action is Action.SETUP:
         own = {
             "environment": request.environment,
@@ -77,7 +82,7 @@ def run_of(request: RequestView, names: Names) -> dg.RunRequest:
         job_name=names.of(request.action.value),
         partition_key=request.tenant,
         run_config=config,
-        tags={REQUEST_TAG: request.id},
+        tags={REQUEST_TAG: request.id, **queued},
     )
 
 

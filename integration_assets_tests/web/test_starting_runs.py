@@ -10,6 +10,7 @@ import dagster as dg
 import pytest
 
 from integration_assets.assets.names import Names
+from integration_assets.automation import requested_runs
 from integration_assets.automation.requested_runs import CREATED_WITHIN, REQUEST_TAG, begin_requested
 from integration_assets.errors import LockError
 from integration_assets.tenants.registry.audit import Actor
@@ -63,7 +64,12 @@ def newest(pages: Served, tenant: str) -> RequestView:
 
 
 def test_a_sync_is_asked_for_once_begun_once_and_followed(
-    pages: Served, ann: Client, gus: Client, acme: str, instance: dg.DagsterInstance
+    pages: Served,
+    ann: Client,
+    gus: Client,
+    acme: str,
+    instance: dg.DagsterInstance,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Each page says how it stands, and another tenant sees nothing of it."""
     assert ann.post("/runs/start", {"action": "sync"}).headers["location"] == "/runs?done=asked#start"
@@ -75,7 +81,9 @@ def test_a_sync_is_asked_for_once_begun_once_and_followed(
     assert "ann@acme.example" not in gus.get("/runs").text
 
     asked = newest(pages, acme)
+    monkeypatch.setattr(requested_runs, "queue_tags", lambda: {"acme": {"integration_assets/credential": "shared"}})
     [run], _ = begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    assert run.tags == {REQUEST_TAG: asked.id, "integration_assets/credential": "shared"}
     assert (run.job_name, run.partition_key, run.run_key) == ("sync", "acme", asked.id)
     assert run.run_config["resources"]["integration_assets_session"]["config"]["environment"] == "sandbox"
     assert "ann" not in str(run)
