@@ -24,9 +24,11 @@ from integration_assets.housekeeping.store_places import Erased, Kind, erase_in_
 from integration_assets.resolution.addresses import split_address
 from integration_assets.resolution.overrides import normalised_match, read_overrides, write_overrides
 from integration_assets.runs.in_process import INSTANCE_CONFIG, dagster_home
+from integration_assets.staging.erasing import give_up_earlier_rows
+from integration_assets.staging.lake import Lake
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.rewriting import rewrite_store
-from integration_assets.staging.store import HeldStore, hold_store, store_place
+from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_place
 from integration_assets.staging.transactions import transaction
 from integration_assets.tenants.removal import PUT_AWAY, files_of
 from integration_assets.whole_files import write_whole
@@ -72,7 +74,7 @@ def forget_person(
     any more. Doing it twice finds nothing the second time.
 
     Raises:
-        ConfigurationError: the address is none, or the stores are lakes.
+        ConfigurationError: the address is none.
         LockError: a run or a command is at work in one of the stores, or another machine runs the tenant.
         CoordinationError: machines share locks and alerts, and PostgreSQL cannot be used now.
         PermanentError: a store or file cannot be read or written; what was done up to there stays done.
@@ -80,12 +82,6 @@ def forget_person(
     if split_address(address) is None:
         raise ConfigurationError("that is no e-mail address: nothing was looked for")
     stores = [(environment, store_place(settings, environment, tenant)) for environment in environments]
-    # Rows of a lake stay in its older snapshots, its statistics and PostgreSQL's own files: nothing to call forgotten.
-    if lakes := [str(place) for _, place in stores if place.lake is not None and place.exists()]:
-        raise ConfigurationError(
-            f"`forget` does not reach what a lake keeps of earlier rows ({lakes[0]}): nothing was changed; see how to "
-            "do it by hand in docs/operations/lake.md"
-        )
     person = Person(address, ids)
     places: list[Place] = []
     notes: list[str] = []
@@ -93,7 +89,7 @@ def forget_person(
         # All locks before the first change: half of it done and the other half refused would look like all of it.
         shared = shared_locks(settings)
         held = [
-            (environment, place.path, stack.enter_context(hold_store(place, WHAT, shared)))
+            (environment, place, stack.enter_context(hold_store(place, WHAT, shared)))
             for environment, place in stores
             if place.exists()
         ]
@@ -110,20 +106,21 @@ def forget_person(
         places += _in_dagster(dagster_home(settings.home), everywhere, apply=apply)
         places += _in_overrides(settings.overrides_path, person, settings, apply=apply)
         voters = {one for each in known.values() for one in each["voter"]}
-        for environment, path, store in held:
+        for environment, place, store in held:
             mine: dict[Kind, set[str]] = {
                 "voter": voters | person.ids,
                 "contact": known[environment]["contact"] | person.ids,
             }
             erased = _in_store(store, person, mine, apply=apply)
-            places += [Place(str(path), f"rows of {table}", rows) for table, rows in sorted(erased.rows.items())]
+            places += [Place(str(place), f"rows of {table}", rows) for table, rows in sorted(erased.rows.items())]
             notes += [
                 f"plan {old[:12]} lost its changes of the person's links: it is plan {new[:12]} now, and has to be "
                 "approved under that name"
                 for old, new in erased.plans
             ]
             if apply:
-                _finish(settings, tenant, environment, path, store)
+                _finish(settings, tenant, environment, place, store, everywhere)
+        notes += _of_lakes([place.lake for _, place, _ in held if place.lake is not None])
     return Forgotten(tuple(places), (*notes, *_what_stays(settings, person)))
 
 
@@ -137,18 +134,36 @@ def _in_store(store: HeldStore, person: Person, ids: dict[Kind, set[str]], *, ap
     return erased
 
 
-def _finish(settings: Settings, tenant: str, environment: Environment, path: Path, store: HeldStore) -> None:
+def _finish(
+    settings: Settings, tenant: str, environment: Environment, place: StorePlace, store: HeldStore, person: Person
+) -> None:
     """Publish what is left, and write the store anew, even where nothing was found: blocks of old rows go with it."""
     published = published_path(settings.home, environment, tenant)
     if published.exists():
         publish(store.connection, published)
+    if place.lake is not None:
+        give_up_earlier_rows(store.connection, place.lake, person.needles, person.named_in)
+        return
     try:
-        rewrite_store(store.connection, path)
+        rewrite_store(store.connection, place.path)
     except OSError as error:
         raise PermanentError(
-            f"{path} cannot be written anew: {error.strerror or error}; its rows are gone, their bytes may not be: "
+            f"{place} cannot be written anew: {error.strerror or error}; its rows are gone, their bytes may not be: "
             "free some space, then run it again"
         ) from error
+
+
+def _of_lakes(lakes: list[Lake]) -> Iterator[str]:
+    if lakes:
+        yield (
+            "only the newest snapshot of the lake is left once it is done: `rankings --as-of` has the daily history of "
+            "earlier days"
+        )
+    if any(lake.file is None for lake in lakes):
+        yield (
+            "PostgreSQL has earlier rows in its write-ahead log until it is recycled, and in archives and backups that "
+            "were made of it: delete those, or forget the person once more after one is restored"
+        )
 
 
 def _in_files(settings: Settings, tenant: str, person: Person, *, apply: bool) -> Iterator[Place]:

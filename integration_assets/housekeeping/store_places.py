@@ -9,6 +9,7 @@ from typing import Literal
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from integration_assets.housekeeping.person import Person
 from integration_assets.resolution.addresses import PLAIN_ADDRESS, address_key
@@ -17,6 +18,8 @@ from integration_assets.sync.operations import plan_hash, read_operations
 from integration_assets.sync.plan_store import hash_header, load_plan
 
 Kind = Literal["voter", "contact"]
+_SCRUBBED = "scrubbed_texts"
+"""Name of the texts that take the place of those that name the person, while one column is gone through."""
 
 
 class PersonColumn(msgspec.Struct, frozen=True):
@@ -128,7 +131,8 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> set[str]:
 
 def _erase_vote_pages(connection: duckdb.DuckDBPyConnection, erased: Erased) -> None:
     # Packed pages of a read that died: nobody can look into them in SQL, and the next run reads them again.
-    erased.count("raw.vote_pages", len(connection.execute("DELETE FROM raw.vote_pages RETURNING part").fetchall()))
+    [(pages,)] = connection.execute("DELETE FROM raw.vote_pages").fetchall()
+    erased.count("raw.vote_pages", int(pages))
 
 
 def _unlink_votes(connection: duckdb.DuckDBPyConnection, voter_ids: set[str], tables: set[str]) -> None:
@@ -181,21 +185,28 @@ def _scrub(connection: duckdb.DuckDBPyConnection, person: Person, table: str, er
     for column, kind in columns:
         quoted = identifier(column)
         as_text = quoted if kind == "VARCHAR" else f"to_json({quoted})::VARCHAR"
-        from_text = "?" if kind == "VARCHAR" else f"?::JSON::{kind}"
+        from_text = f"{_SCRUBBED}.text" if kind == "VARCHAR" else f"{_SCRUBBED}.text::JSON::{kind}"
         scrub = person.scrubbed if kind == "VARCHAR" else person.scrubbed_json
         rows = connection.execute(
             f"SELECT rowid, {as_text} FROM {table} WHERE "  # noqa: S608  # nosec B608  # names from the catalogue
             f"len(list_filter($needles, LAMBDA needle: contains(lower({as_text}), needle))) > 0",
             {"needles": person.needles},
         ).fetchall()
-        for row_id, text in rows:
-            # What holds a needle may be somebody whose address ends alike.
-            if (scrubbed := scrub(text)) != text:
-                connection.execute(
-                    f"UPDATE {table} SET {quoted} = {from_text} WHERE rowid = ?",  # noqa: S608  # nosec B608
-                    [scrubbed, row_id],
-                )
-                changed.add(row_id)
+        # What holds a needle may be somebody whose address ends alike.
+        scrubbed = {row_id: new for row_id, text in rows if (new := scrub(text)) != text}
+        if not scrubbed:
+            continue
+        arrays = [pa.array(list(scrubbed), pa.int64()), pa.array(list(scrubbed.values()), pa.string())]
+        # All rows at once: in a lake each statement is dear.
+        connection.register(_SCRUBBED, pa.table(arrays, names=["row_id", "text"]))
+        try:
+            connection.execute(
+                f"UPDATE {table} SET {quoted} = {from_text} FROM {_SCRUBBED} "  # noqa: S608  # nosec B608
+                f"WHERE {table}.rowid = {_SCRUBBED}.row_id"
+            )
+        finally:
+            connection.unregister(_SCRUBBED)
+        changed |= scrubbed.keys()
     erased.count(table, len(changed))
 
 

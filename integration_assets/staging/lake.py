@@ -140,7 +140,13 @@ def _schema(environment: str, tenant: str) -> str:
 
 
 @contextmanager
-def _server(lake: Lake, what: str) -> Iterator[psycopg.Connection[Any]]:
+def server_of(lake: Lake, what: str) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the PostgreSQL of a lake, which shows there as `what`.
+
+    Raises:
+        ConfigurationError: PostgreSQL refuses the login.
+        TransientError: it cannot be reached.
+    """
     import psycopg
     from psycopg.conninfo import make_conninfo
 
@@ -182,7 +188,7 @@ def lake_exists(lake: Lake) -> bool:
     """
     if lake.file is not None:
         return lake.file.exists()
-    with _server(lake, "integration-assets") as server:
+    with server_of(lake, "integration-assets") as server:
         made = "SELECT 1 FROM pg_catalog.pg_tables WHERE schemaname = %s AND tablename = 'ducklake_metadata'"
         return server.execute(made, [lake.schema]).fetchone() is not None
 
@@ -197,7 +203,7 @@ def drop_catalogue(lake: Lake) -> None:
     if lake.file is None:
         from psycopg.sql import SQL, Identifier
 
-        with _server(lake, "tenants remove") as server:
+        with server_of(lake, "tenants remove") as server:
             server.execute(SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(Identifier(lake.schema)))
 
 
@@ -219,7 +225,7 @@ def catalogue_lock(lake: Lake, what: str) -> Iterator[Callable[[], str | None]]:
     import psycopg
 
     key = lock_key(lake.schema)
-    with _server(lake, what) as server:
+    with server_of(lake, what) as server:
         if not take(server, key):
             who = holder(server, key)
             raise LockError(

@@ -11,7 +11,7 @@ import pytest
 
 from integration_assets.config import Settings
 from integration_assets.sandbox.server import build_sandbox
-from integration_assets.staging.lake import Lake
+from integration_assets.staging.lake import Lake, maintain
 from integration_assets.staging.place import store_place
 from integration_assets.staging.store import open_store
 from integration_assets_tests.support.harness import World, world_of
@@ -19,6 +19,8 @@ from integration_assets_tests.support.killing import Strike, Watch
 from integration_assets_tests.support.small_world import small_world
 from integration_assets_tests.support.snapshots import PROMPT
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
+
+ANN = "ann@acme.com"
 
 pytestmark = pytest.mark.proof  # statements on a lake cost a multiple of those on a file
 
@@ -78,3 +80,46 @@ def test_a_killed_sync_goes_on_and_the_next_one_writes_nothing(world: World) -> 
     assert not (world.home / "staging" / "sandbox" / "default.duckdb").exists()
     assert list(lake.data.rglob("*.parquet"))
     assert subprocess.run(["grep", "-rq", "@acme.com", str(world.home / "published")], check=False).returncode == 1
+
+
+def test_a_person_is_forgotten(world: World) -> None:
+    """After two syncs no file of the home and no row of the lake names ann; her votes count on, for no company."""
+    world.set_up()
+    world.sync()
+    world.edit_request("dark mode", details=f"Ask {ANN}.")
+    world.sync()
+    names = {ANN, world.person("ann"), world.contact("ann")}
+    settings, lake = lake_of(world)
+    place = store_place(settings, "sandbox", "default")
+    with open_store(place) as connection:
+        maintain(connection, 30)  # rows of the catalogue into files
+    assert {"voters", "crm_contacts", "plan_operations"} <= named_in_lake(lake.data, names)
+    asked = world.run("forget", stdin=f"{ANN}\n")
+    assert (asked.code, "nothing was changed; to do it" in asked.out) == (0, True), asked.err
+    done = world.run("forget", "--yes", stdin=f"{ANN}\n")
+    assert done.code == 0, done.err
+    assert "only the newest snapshot of the lake is left" in done.err
+    assert ("write-ahead log" in done.err) == (lake.file is None)
+    assert ANN not in (asked.out + asked.err + done.out + done.err).lower()
+    assert named_in_lake(lake.data, names) == set()
+    places = [] if lake.file is None else [lake.file]
+    texts = b"".join(file.read_bytes() for file in [*places, *world.home.rglob("*.json"), *world.home.rglob("*.html")])
+    assert [name for name in names if name.encode() in texts] == []
+    with open_store(place) as connection:
+        assert connection.execute("SELECT count(*) FROM raw.votes WHERE voter_id IS NULL").fetchall() == [(2,)]
+        [(snapshots,)] = connection.execute("SELECT count(*) FROM ducklake_snapshots('lake')").fetchall()
+    assert snapshots == 1
+    again = world.run("forget", "--yes", stdin=f"{ANN}\n")
+    assert (again.code, "the person was not found" in again.out) == (0, True), again.err
+    assert world.sync().summary["state"] == "SUCCEEDED"
+
+
+def named_in_lake(data: Path, names: set[str]) -> set[str]:
+    """Parquet files in whose values one of these texts is."""
+    found = set()
+    with duckdb.connect() as connection:
+        for file in data.rglob("*.parquet"):
+            texts = "SELECT to_json(columns(*))::VARCHAR FROM read_parquet(?)"
+            rows = str(connection.execute(texts, [str(file)]).fetchall())
+            found |= {file.parent.name} if any(name in rows for name in names) else set()
+    return found
