@@ -13,6 +13,10 @@ FORMAT = 1
 """Version of this form. A reader refuses a later one."""
 STAGING = "staging"
 """Folder of the archive for staging stores, wherever an installation keeps them."""
+CATALOGUES = (".ducklake", ".sqlite")
+"""Endings of the catalogues of lakes in that folder: DuckDB's and SQLite's files."""
+DATA = ".data"
+"""Ending of the folder beside a lake's catalogue that has its files."""
 
 
 class ArchivedFile(msgspec.Struct, frozen=True):

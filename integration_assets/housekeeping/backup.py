@@ -1,6 +1,7 @@
 """A copy of everything that is kept, made while runs, pages and schedules go on.
 
-Staging stores are copied as a power cut would leave them (`staging.copying`), SQLite files by SQLite's own backup, and
+Staging stores are copied as a power cut would leave them (`staging.copying`), lakes with a catalogue in a file as
+`staging.lake_copying` says, SQLite files by SQLite's own backup, and
 the rest are files that are always replaced as a whole.
 """
 
@@ -19,10 +20,12 @@ import msgspec
 from integration_assets import __version__
 from integration_assets.config import DEFAULT_TENANT, Environment, Settings
 from integration_assets.errors import ConfigurationError, PermanentError
-from integration_assets.housekeeping.archive import FORMAT, MANIFEST, STAGING, ArchivedFile, Manifest, digest_of
+from integration_assets.housekeeping.archive import DATA, FORMAT, MANIFEST, STAGING, ArchivedFile, Manifest, digest_of
 from integration_assets.runs.in_process import dagster_home
 from integration_assets.staging.copying import copy_store
-from integration_assets.staging.store import store_path
+from integration_assets.staging.lake import Lake
+from integration_assets.staging.lake_copying import copy_lake
+from integration_assets.staging.store import TENANT_NAME, StorePlace, store_path, store_place
 from integration_assets.tenants.registry.database import FILE as REGISTRY
 from integration_assets.tenants.removal import PUT_AWAY
 from integration_assets.whole_files import read_or_empty, replacing_file, write_whole
@@ -115,9 +118,12 @@ def _copies(settings: Settings, target: Path, folder: Path) -> Iterator[tuple[st
         for store in sorted(stores_in(settings, environment)):
             name = f"{STAGING}/{environment.value}/{store.name}"
             yield name, _copied(folder, name, store)
+        for lake, catalogue in lakes_in(settings, environment):
+            yield from _copied_lake(folder, environment, lake, catalogue)
+    lakes = lake_folders(settings)
     for file in sorted(settings.home.rglob("*")):
         name = file.relative_to(settings.home).as_posix()
-        if not _is_kept(file, name, target):
+        if not _is_kept(file, name, target) or any(file.is_relative_to(one) for one in lakes):
             continue
         copy = _copied_sqlite if file.suffix in (".sqlite", ".db") else _copied_plain
         if copied := copy(folder, name, file):
@@ -140,6 +146,30 @@ def stores_in(settings: Settings, environment: Environment) -> list[Path]:
     return list(stores_folder(settings, environment).glob("*.duckdb"))
 
 
+def lakes_in(settings: Settings, environment: Environment) -> list[tuple[Lake, Path]]:
+    """All tenants' lakes of an environment whose catalogue is a file, with that; none where it is in PostgreSQL."""
+    place = store_place(settings, environment, DEFAULT_TENANT)
+    if place.lake is None or place.lake.file is None:
+        return []
+    files = sorted(place.path.parent.glob(f"*{place.path.suffix}"))
+    places = [store_place(settings, environment, file.stem) for file in files if TENANT_NAME.fullmatch(file.stem)]
+    return [(place.lake, place.path) for place in places if place.lake is not None]
+
+
+def _default_places(settings: Settings) -> list[StorePlace]:
+    return [store_place(settings, environment, DEFAULT_TENANT) for environment in Environment]
+
+
+def lake_folders(settings: Settings) -> set[Path]:
+    """Folders of lakes, which may lie in the home: they are copied in a way of their own, or not at all."""
+    return {
+        folder
+        for lake in (place.lake for place in _default_places(settings))
+        if lake is not None
+        for folder in (lake.data.parent, *([lake.file.parent] if lake.file is not None else []))
+    }
+
+
 def _is_kept(file: Path, name: str, target: Path) -> bool:
     top = name.split("/", 1)[0]
     # A hidden file at the top is an unfinished one; a link would lead out of the home.
@@ -157,6 +187,16 @@ def _copied(folder: Path, name: str, store: Path) -> Path:
     place = _place(folder, name)
     copy_store(store, place)
     return place
+
+
+def _copied_lake(folder: Path, environment: Environment, lake: Lake, file: Path) -> Iterator[tuple[str, Path]]:
+    name = f"{STAGING}/{environment.value}/{file.name}"
+    catalogue = _place(folder, name)
+    data = catalogue.with_suffix(DATA)
+    copy_lake(lake, file, catalogue, data)
+    yield name, catalogue
+    for one in sorted(data.rglob("*.parquet")):
+        yield f"{STAGING}/{environment.value}/{data.name}/{one.relative_to(data).as_posix()}", one
 
 
 def _copied_sqlite(folder: Path, name: str, file: Path) -> Path | None:
@@ -188,8 +228,11 @@ def _copied_plain(folder: Path, name: str, file: Path) -> Path | None:
 def _left_out(settings: Settings) -> Iterator[str]:
     """List what an installation needs beside this copy."""
     yield "settings are not in it: environment variables, and with them all keys of the default tenant"
-    if is_in_lake(settings):
-        yield "staging stores are not in it: they lie in a lake, copy its catalogue and then its files"
+    if is_in_lake(settings) and not any(place.lake and place.lake.file for place in _default_places(settings)):
+        yield (
+            "staging stores are not in it: the lake's catalogue is in PostgreSQL. Copy that with pg_dump first, then "
+            "the directory of its files"
+        )
     if settings.registry_url is not None:
         yield "the registry is not in it: it lies in a database of your own, copy that one (PostgreSQL: pg_dump)"
     elif (settings.home / REGISTRY).exists():

@@ -16,11 +16,30 @@ import msgspec
 from integration_assets.config import Environment, Settings
 from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
-from integration_assets.housekeeping.archive import FORMAT, MANIFEST, STAGING, Manifest, digest_of, is_plain_name
-from integration_assets.housekeeping.backup import KnownBackup, known_backups, note_backups, stores_folder, stores_in
+from integration_assets.housekeeping.archive import (
+    CATALOGUES,
+    DATA,
+    FORMAT,
+    MANIFEST,
+    STAGING,
+    Manifest,
+    digest_of,
+    is_plain_name,
+)
+from integration_assets.housekeeping.backup import (
+    KnownBackup,
+    known_backups,
+    lake_folders,
+    lakes_in,
+    note_backups,
+    stores_folder,
+    stores_in,
+)
 from integration_assets.staging.copying import check_version
+from integration_assets.staging.lake import Lake
+from integration_assets.staging.lake_copying import check_lake, move_lake
 from integration_assets.staging.lock import run_lock
-from integration_assets.staging.store import make_private_directory
+from integration_assets.staging.store import make_private_directory, store_place
 from integration_assets.tenants.registry.database import FILE as REGISTRY
 from integration_assets.tenants.registry.database import HEAD
 from integration_assets.tenants.removal import OF_LOCKS, PUT_AWAY
@@ -61,6 +80,7 @@ def restore(settings: Settings, archive: Path) -> Restored:
         stack.callback(shutil.rmtree, unpacked, ignore_errors=True)
         manifest = _unpack(archive, unpacked)
         _check_versions(unpacked)
+        _check_lakes(settings, unpacked)
         # Only now: a damaged backup must not cost a home that works.
         _keep_runs_out(settings, unpacked, stack)
         others = known_backups(settings)
@@ -112,10 +132,11 @@ def _manifest(opened: tarfile.TarFile, member: tarfile.TarInfo | None) -> Manife
 def _keep_runs_out(settings: Settings, unpacked: Path, stack: ExitStack) -> None:
     """Hold the run locks of all stores that are there or come, on this machine and among machines."""
     here = [store for environment in Environment for store in stores_in(settings, environment)]
+    here += [catalogue for environment in Environment for _, catalogue in lakes_in(settings, environment)]
     for store in here:
         stack.enter_context(run_lock(store.absolute(), WHAT))
     if shared := shared_locks(settings):
-        coming = (unpacked / STAGING).glob("*/*.duckdb")
+        coming = [file for file in (unpacked / STAGING).glob("*/*") if file.suffix in (".duckdb", *CATALOGUES)]
         names = sorted({f"{store.parent.name}/{store.stem}" for store in (*here, *coming)})
         stack.enter_context(shared.held_together(names, WHAT))
 
@@ -134,14 +155,52 @@ def _check_versions(unpacked: Path) -> None:
             )
 
 
+def _check_lakes(settings: Settings, unpacked: Path) -> None:
+    """See that the lakes of the backup can be put where the settings have theirs, and that they can be read."""
+    for environment, catalogue in _unpacked_lakes(unpacked):
+        lake, _ = _lake_for(settings, environment, catalogue)
+        check_lake(lake, catalogue, catalogue.with_suffix(DATA))
+
+
+def _lake_for(settings: Settings, environment: Environment, catalogue: Path) -> tuple[Lake, Path]:
+    """The lake of the settings that an unpacked catalogue is to be, with its file."""
+    lake = store_place(settings, environment, catalogue.stem).lake
+    if lake is None or lake.file is None or lake.file.suffix != catalogue.suffix:
+        kind = "sqlite:" if catalogue.suffix == ".sqlite" else ""
+        raise ConfigurationError(
+            f"the backup has stores in a lake, {catalogue.name} among them, and INTEGRATION_ASSETS_STORE_URL leads "
+            f"to none of that kind: set it to ducklake:{kind}/directory"
+        )
+    return lake, lake.file
+
+
+def _unpacked_lakes(unpacked: Path) -> list[tuple[Environment, Path]]:
+    """Catalogues of lakes in an unpacked backup."""
+    return [
+        (environment, file)
+        for environment in Environment
+        for ending in CATALOGUES
+        for file in sorted((unpacked / STAGING / environment.value).glob(f"*{ending}"))
+    ]
+
+
 def _put_away(settings: Settings) -> Path | None:
     """Move what is there aside; locks of stores stay where they are, as they are held."""
-    found = [entry for entry in occupants(settings) if entry.name != STAGING]
+    lakes = lake_folders(settings)
+    found = [
+        entry
+        for entry in occupants(settings)
+        # Folders of stores stay, for the locks in them.
+        if entry.name != STAGING
+        and entry.suffix not in OF_LOCKS
+        and not any(lake.is_relative_to(entry) for lake in lakes)
+    ]
     stores = [path for path in _store_files(settings) if path.suffix not in OF_LOCKS]
     if not found and not stores:
         return None
     target = settings.home / PUT_AWAY / f"before-restore.{datetime.now(UTC):%Y%m%dT%H%M%S}-{secrets.token_hex(4)}"
     for path in stores:
+        # Of a lake, the folder of its files may lie elsewhere, as `<environment>/<tenant>` there.
         place = target / STAGING / path.parent.name
         make_private_directory(place)
         shutil.move(path, place / path.name)
@@ -153,9 +212,13 @@ def _put_away(settings: Settings) -> Path | None:
 
 
 def _move_in(settings: Settings, unpacked: Path) -> None:
+    for environment, catalogue in _unpacked_lakes(unpacked):
+        lake, file = _lake_for(settings, environment, catalogue)
+        make_private_directory(file.parent)
+        move_lake(lake, file, catalogue, catalogue.with_suffix(DATA))
     for environment in Environment:
         folder = stores_folder(settings, environment)
-        for store in sorted((unpacked / STAGING / environment.value).glob("*")):
+        for store in sorted((unpacked / STAGING / environment.value).glob("*.duckdb")):
             make_private_directory(folder)
             store.replace(folder / store.name) if folder.is_relative_to(settings.home) else shutil.move(
                 store, folder / store.name
@@ -169,6 +232,10 @@ def _store_files(settings: Settings) -> Iterator[Path]:
     for environment in Environment:
         folder = stores_folder(settings, environment)
         yield from sorted(folder.glob("*.duckdb*"))
+        for lake, catalogue in lakes_in(settings, environment):
+            yield from sorted(catalogue.parent.glob(f"{catalogue.name}*"))
+            if lake.data.is_dir():
+                yield lake.data
 
 
 @contextmanager
