@@ -98,7 +98,7 @@ app.command(
 app.command(
     "backup",
     short_help="Copy everything that is kept into one file.",
-    epilog=examples("backup backup.tar.gz"),
+    epilog=examples("backup backup.tar.gz", "backup --encrypt backup.tar.gz.sealed"),
 )(backups.backup)
 app.command(
     "restore",

@@ -12,7 +12,12 @@ from integration_assets.commands.shared import Yes, ask, check_file, settings_of
 BackupFile = Annotated[Path, typer.Argument(metavar="FILE", help="The backup, one file; its usual ending is .tar.gz.")]
 
 
-def backup(file: BackupFile) -> None:
+def backup(
+    file: BackupFile,
+    encrypt: Annotated[
+        bool, typer.Option("--encrypt", help="Encrypt it with the master key; keep that elsewhere.")
+    ] = False,
+) -> None:
     """Copy everything that is kept into one file, while runs go on. It holds people's addresses: keep it private.
 
     The keys are not in it: neither those of the environment nor the master key that seals the tenants' secrets.
@@ -20,7 +25,7 @@ def backup(file: BackupFile) -> None:
     from integration_assets.housekeeping.backup import back_up
 
     check_file(file)
-    made = back_up(settings_of(), file.absolute())
+    made = back_up(settings_of(), file.absolute(), encrypt=encrypt)
     typer.echo(f"{file}: {len(made.manifest.files):,} files, {made.bytes / 1e6:,.1f} MB, checksums in its manifest")
     for note in made.notes:
         typer.echo(f"note: {note}", err=True)

@@ -11,9 +11,10 @@ import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -21,19 +22,21 @@ from integration_assets import __version__
 from integration_assets.config import DEFAULT_TENANT, Environment, Settings
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.housekeeping.archive import DATA, FORMAT, MANIFEST, STAGING, ArchivedFile, Manifest, digest_of
+from integration_assets.housekeeping.sealing import SealingWriter, sealing_key
 from integration_assets.runs.in_process import dagster_home
 from integration_assets.staging.copying import copy_store
 from integration_assets.staging.lake import Lake
 from integration_assets.staging.lake_copying import copy_lake
 from integration_assets.staging.store import TENANT_NAME, StorePlace, store_path, store_place
 from integration_assets.tenants.registry.database import FILE as REGISTRY
+from integration_assets.tenants.registry.vault import Key
 from integration_assets.tenants.removal import PUT_AWAY
 from integration_assets.whole_files import read_or_empty, replacing_file, write_whole
 
 NOT_COPIED = frozenset({STAGING, PUT_AWAY, "limits", "sandbox", "demo"})
 """Folders of the home that are no plain files, or that nobody misses: what calls were made in the last minutes, what
 removed tenants left, and the homes of the embedded stand-ins."""
-PASSING = (".tar.gz", ".lock", ".fence", ".wal", "-wal", "-shm", "-journal", ".writing", ".rewriting")
+PASSING = (".tar.gz", ".sealed", ".lock", ".fence", ".wal", "-wal", "-shm", "-journal", ".writing", ".rewriting")
 """Endings of files that belong to a process or to another file, and of earlier backups."""
 BUSY_SECONDS = 30.0
 
@@ -63,16 +66,19 @@ class BackUp(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-def back_up(settings: Settings, target: Path) -> BackUp:
+def back_up(settings: Settings, target: Path, *, encrypt: bool = False) -> BackUp:
     """Write a copy of the home and of the staging stores into one file, readable by its owner only.
 
+    `encrypt` seals it with the master key.
+
     Raises:
-        ConfigurationError: there is nothing to copy.
+        ConfigurationError: there is nothing to copy, or no key to encrypt it with.
         LockError: a store could not be copied in between two writes.
         PermanentError: a file cannot be read, or the target not be written.
     """
     if not settings.home.is_dir():
         raise ConfigurationError(f"there is no {settings.home}: nothing to copy")
+    key = sealing_key(settings) if encrypt else None
     try:
         # Beside the target: that is where there has to be room anyway, and nothing of it is left in a shared folder.
         with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
@@ -81,7 +87,7 @@ def back_up(settings: Settings, target: Path) -> BackUp:
             manifest = Manifest(FORMAT, __version__, datetime.now(UTC), listed)
             written = Path(folder) / MANIFEST
             written.write_bytes(msgspec.json.format(msgspec.json.encode(manifest)))
-            with replacing_file(target) as opened, tarfile.open(fileobj=opened, mode="w:gz") as archive:
+            with replacing_file(target) as opened, _archive(opened, key) as archive:
                 # First: a reader knows what it has to find before it takes anything.
                 archive.add(written, MANIFEST, recursive=False)
                 for one, file in files:
@@ -92,6 +98,18 @@ def back_up(settings: Settings, target: Path) -> BackUp:
         ) from error
     note_backups(settings, KnownBackup(str(target), manifest.made_at))
     return BackUp(manifest, target.stat().st_size, tuple(_left_out(settings)))
+
+
+@contextmanager
+def _archive(opened: BinaryIO, key: Key | None) -> Iterator[tarfile.TarFile]:
+    if key is None:
+        with tarfile.open(fileobj=opened, mode="w:gz") as archive:
+            yield archive
+        return
+    sealing = SealingWriter(opened, key)
+    with tarfile.open(fileobj=cast("BinaryIO", sealing), mode="w|gz") as archive:
+        yield archive
+    sealing.finish()
 
 
 def known_backups(settings: Settings) -> list[KnownBackup]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import msgspec
 
@@ -35,6 +36,7 @@ from integration_assets.housekeeping.backup import (
     stores_folder,
     stores_in,
 )
+from integration_assets.housekeeping.sealing import OpeningReader, is_sealed
 from integration_assets.staging.copying import check_version
 from integration_assets.staging.lake import Lake
 from integration_assets.staging.lake_copying import check_lake, move_lake
@@ -67,7 +69,7 @@ def restore(settings: Settings, archive: Path) -> Restored:
     """Put the files of a backup into the home. What lies there is moved into `removed` below it.
 
     Raises:
-        ConfigurationError: the file is no backup, or of a newer version.
+        ConfigurationError: the file is no backup, or of a newer version, or the key that encrypted it was not given.
         LockError: a run or a command is at work in one of the stores, or, on another machine, for one of their tenants.
         CoordinationError: machines share their locks, and PostgreSQL cannot be asked for them.
         PermanentError: the backup is damaged, or a file cannot be written.
@@ -78,7 +80,7 @@ def restore(settings: Settings, archive: Path) -> Restored:
         unpacked = home / f".restoring-{secrets.token_hex(4)}"
         make_private_directory(unpacked)
         stack.callback(shutil.rmtree, unpacked, ignore_errors=True)
-        manifest = _unpack(archive, unpacked)
+        manifest = _unpack(settings, archive, unpacked)
         _check_versions(unpacked)
         _check_lakes(settings, unpacked)
         # Only now: a damaged backup must not cost a home that works.
@@ -91,10 +93,22 @@ def restore(settings: Settings, archive: Path) -> Restored:
     return Restored(manifest, put_away)
 
 
-def _unpack(archive: Path, unpacked: Path) -> Manifest:
+@contextmanager
+def _opened(settings: Settings, archive: Path) -> Iterator[tarfile.TarFile]:
+    with archive.open("rb") as file:
+        if is_sealed(file):
+            opening = OpeningReader(file, settings, archive)
+            with tarfile.open(fileobj=cast("BinaryIO", opening), mode="r|gz") as opened:
+                yield opened
+        else:
+            with tarfile.open(fileobj=file, mode="r:gz") as opened:
+                yield opened
+
+
+def _unpack(settings: Settings, archive: Path, unpacked: Path) -> Manifest:
     """Take out what the manifest lists, and nothing else; each file has to be the one that was put in."""
     try:
-        with tarfile.open(archive, mode="r:gz") as opened:
+        with _opened(settings, archive) as opened:
             members = iter(opened)
             manifest = _manifest(opened, next(members, None))
             wanted = {file.name: file for file in manifest.files}

@@ -1,0 +1,86 @@
+"""Encrypted backups: they come back with their key alone, whole, or not at all."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from integration_assets.config import Settings
+from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.housekeeping import sealing
+from integration_assets.housekeeping.backup import back_up
+from integration_assets.housekeeping.restore import restore
+from integration_assets.housekeeping.sealing import FIRST_LINE, OpeningReader, SealingWriter, sealing_key
+from integration_assets.tenants.registry.master import generate, master_keys
+
+KEY, OTHER = generate(), generate()
+
+
+def settings_of(home: Path, *keys: str) -> Settings:
+    values: dict[str, Any] = {"INTEGRATION_ASSETS_HOME": home}
+    return Settings.model_validate(values | ({"INTEGRATION_ASSETS_KEY": ",".join(keys)} if keys else {}))
+
+
+def sealed(content: bytes, settings: Settings) -> bytes:
+    file = io.BytesIO()
+    writer = SealingWriter(file, sealing_key(settings))
+    for start in range(0, len(content), 7):
+        writer.write(content[start : start + 7])
+    writer.finish()
+    return file.getvalue()
+
+
+def opened(content: bytes, settings: Settings) -> bytes:
+    reader = OpeningReader(io.BytesIO(content), settings, "the backup")
+    parts = iter(lambda: reader.read(5), b"")
+    return b"".join(parts)
+
+
+def test_a_backup_is_restored_with_its_key(tmp_path: Path) -> None:
+    """Also once another key seals; without it, or with another, the error says which key that was."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "overrides.csv").write_text("match,company_id,note\nann@acme.com,1,\n")
+    archive = tmp_path / "backup.tar.gz.sealed"
+    with pytest.raises(ConfigurationError, match="to encrypt a backup, INTEGRATION_ASSETS_KEY or"):
+        back_up(settings_of(tmp_path / "home"), archive, encrypt=True)
+    here = settings_of(tmp_path / "home", KEY)
+    back_up(here, archive, encrypt=True)
+    assert archive.read_bytes().startswith(FIRST_LINE)
+    assert b"overrides.csv" not in archive.read_bytes()
+    key_id, other_id = (master_keys(settings_of(tmp_path, key)).current.id for key in (KEY, OTHER))
+    with pytest.raises(ConfigurationError, match=f"which key {key_id} encrypted, INTEGRATION_ASSETS_KEY or"):
+        restore(settings_of(tmp_path / "there"), archive)
+    with pytest.raises(ConfigurationError, match=f"encrypted with key {key_id}, and what was given is {other_id}"):
+        restore(settings_of(tmp_path / "there", OTHER), archive)
+    restore(settings_of(tmp_path / "there", OTHER, KEY), archive)
+    assert "ann@acme.com" in (tmp_path / "there" / "overrides.csv").read_text()
+    content = archive.read_bytes()
+    archive.write_bytes(content[:-20] + bytes([content[-20] ^ 1]) + content[-19:])
+    with pytest.raises(PermanentError, match="is damaged: it was changed, or its end is missing"):
+        restore(settings_of(tmp_path / "again", KEY), archive)
+
+
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 32, 100])
+def test_what_was_changed_does_not_open(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any byte that differs, chunks in another order, an end that is missing, something after it."""
+    monkeypatch.setattr(sealing, "CHUNK_BYTES", 16)
+    settings = settings_of(tmp_path, KEY)
+    content = bytes(range(size))
+    whole = sealed(content, settings)
+    assert opened(whole, settings) == content
+    assert sealed(content, settings) != whole
+    head = whole.index(b"\n", len(FIRST_LINE)) + 1
+    chunks = [whole[start : start + 32] for start in range(head, len(whole), 32)]
+    wrong = [whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :] for place in range(head, len(whole))]
+    wrong += [whole[:-1], whole + b"0", b"".join([whole, chunks[-1]])]
+    wrong += [whole[:head] + b"".join(chunks[:-1])]
+    if len(chunks) > 2:
+        wrong += [whole[:head] + b"".join([chunks[1], chunks[0], *chunks[2:]])]
+    salt = whole.index(b'"salt":"') + 8
+    wrong += [whole[:salt] + (b"A" if whole[salt : salt + 1] != b"A" else b"B") + whole[salt + 1 :]]
+    for one in wrong:
+        with pytest.raises(PermanentError, match="the backup is damaged"):
+            opened(one, settings)
