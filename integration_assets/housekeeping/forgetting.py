@@ -101,7 +101,7 @@ def forget_person(
         found = {one for each in known.values() for of_kind in each.values() for one in of_kind}
         everywhere = person.with_ids(person.ids | found)
         # Files first: what identifies the person in them are the ids that the stores know until they forget them.
-        places += _in_files(settings, tenant, everywhere, apply=apply)
+        places += _in_files(settings, tenant, _folders_of(settings, tenant), everywhere, apply=apply)
         places += _in_shared_alerts(settings, tenant, environments, everywhere, apply=apply)
         places += _in_dagster(dagster_home(settings.home), everywhere, apply=apply)
         places += _in_overrides(settings.overrides_path, person, settings, apply=apply)
@@ -166,10 +166,17 @@ def _of_lakes(lakes: list[Lake]) -> Iterator[str]:
         )
 
 
-def _in_files(settings: Settings, tenant: str, person: Person, *, apply: bool) -> Iterator[Place]:
+def _folders_of(settings: Settings, tenant: str) -> set[Path]:
+    """Folders of stores, wherever they lie: a database that is changed as a text is a damaged one."""
+    stores = [store_place(settings, environment, tenant) for environment in Environment]
+    lakes = [place.lake.data.parent for place in stores if place.lake is not None]
+    return {*(place.path.parent for place in stores), *lakes}
+
+
+def _in_files(settings: Settings, tenant: str, stores: set[Path], person: Person, *, apply: bool) -> Iterator[Place]:
     """Texts of the tenant: endings of runs, reports, alerts, what was asked last."""
     for found in files_of(settings, tenant):
-        if _OWN_WAY & {*found.folder.parts}:
+        if found.folder in stores or _OWN_WAY & {*found.folder.parts}:
             continue
         files = [file for path in found.paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
         changed = sum(_scrub_file(file, person, apply=apply) for file in files if file.is_file())

@@ -1,0 +1,39 @@
+"""A person is forgotten where the stores lie elsewhere than in the home: databases are never changed as texts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from integration_assets.config import Environment, Settings
+from integration_assets.housekeeping.forgetting import forget_person
+from integration_assets.staging.lake import maintain
+from integration_assets.staging.store import open_store, store_place
+from integration_assets_tests.staging.test_erasing import named_in_files
+
+ANN = "aann@acme.com"
+
+
+@pytest.mark.parametrize("scheme", ["", pytest.param("ducklake:", marks=pytest.mark.proof)])
+def test_a_store_elsewhere_stays_whole(scheme: str, tmp_path: Path) -> None:
+    """The person is gone from it, and everybody else is there."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    settings = Settings.model_validate(
+        {"INTEGRATION_ASSETS_HOME": home, "INTEGRATION_ASSETS_STORE_URL": f"{scheme}{elsewhere}"}
+    )
+    people = f"SELECT 'voter-number-' || i, if(i = 19, '{ANN}', 'bo' || i || '@acme.com') FROM range(20) AS t (i)"
+    place = store_place(settings, "sandbox", "default")
+    with open_store(place) as connection:
+        connection.execute(f"INSERT INTO raw.voters (voter_id, email) {people}")
+        if place.lake is not None:
+            maintain(connection, 30)
+    assert named_in_files(elsewhere)
+    for apply in (False, True):
+        found = forget_person(settings, "default", ANN, environments=tuple(Environment), apply=apply)
+        assert [(one.where, one.what, one.count) for one in found.places] == [
+            (str(place), "rows of raw.voters", 1),
+        ]
+    with open_store(place) as connection:
+        assert connection.execute("SELECT count(*) FROM raw.voters").fetchall() == [(19,)]
+    assert named_in_files(elsewhere) == set()
