@@ -192,11 +192,11 @@ def test_analysts_have_the_filters_as_a_macro(settings, store):
         ALTER TABLE ranked.companies ADD COLUMN owner VARCHAR;
         ALTER TABLE ranked.companies ADD COLUMN renewal_date DATE;
         ALTER TABLE ranked.companies ADD COLUMN is_customer BOOLEAN;
-        CREATE TABLE ranked.company_segments (company_id VARCHAR, property VARCHAR, value VARCHAR);
+        CREATE OR REPLACE TABLE ranked.company_segments (company_id VARCHAR, property VARCHAR, value VARCHAR);
         CREATE OR REPLACE TABLE ranked.company_requests (
             company_id VARCHAR, request_id VARCHAR, votes BIGINT, first_vote_at TIMESTAMP, last_vote_at TIMESTAMP
         );
-        CREATE TABLE ranked.deals_at_stake (
+        CREATE OR REPLACE TABLE ranked.deals_at_stake (
             request_id VARCHAR, deal_id VARCHAR, company_ids VARCHAR [], amount DECIMAL(38, 2)
         );
         CREATE OR REPLACE TABLE ranked.feature_requests AS
