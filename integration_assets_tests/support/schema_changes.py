@@ -34,6 +34,15 @@ def without_option(world: World) -> None:
         client.crm.properties.core_api.update(object_type, "status", PropertyUpdate(options=options))
 
 
+def with_option_back(world: World) -> None:
+    """Add the option `planned` to `status` again, with the same internal value: `setup` changes no options."""
+    kept = world.portal.object_type(OBJECT).properties["status"]
+    with world.portal.lock:
+        definition = kept.current or {}
+        planned = {"label": "Planned", "value": "planned", "displayOrder": len(definition["options"]), "hidden": False}
+        kept.set({**definition, "options": [*definition["options"], planned]}, world.portal.clock())
+
+
 def without_label(world: World) -> None:
     """Remove the association label `Voted`."""
     with world.as_person() as (client, object_type):

@@ -11,6 +11,7 @@ from integration_assets_tests.support.installation import Installation
 from integration_assets_tests.support.schema_changes import (
     with_a_requirement,
     with_another_label,
+    with_option_back,
     with_property_back,
     without_option,
     without_property,
@@ -75,9 +76,9 @@ def _property_removed(_: Installation, one: Subject) -> Mend:
     return lambda: with_property_back(one.world)
 
 
-def _option_removed(made: Installation, one: Subject) -> Mend:
+def _option_removed(_: Installation, one: Subject) -> Mend:
     without_option(one.world)
-    return lambda: _set_up(made, one)
+    return lambda: with_option_back(one.world)
 
 
 def _property_required(_: Installation, one: Subject) -> Mend:
@@ -93,10 +94,6 @@ def _property_relabelled(_: Installation, one: Subject) -> Mend:
 
 def _nothing(_: Installation, __: Subject) -> Mend:
     return lambda: None
-
-
-def _set_up(made: Installation, one: Subject) -> None:
-    _said(made.good("setup", "--tenant", one.name, "--yes"))
 
 
 def _said(_: str) -> None:
