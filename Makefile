@@ -9,7 +9,7 @@ JOBS ?= 2
 # The tool that makes mutants is kept apart from the locked packages, and installed when it is asked for.
 TOOL := $(if $(findstring mutations,$(NAMES)),$(VENV)/mutation-tool)
 
-.PHONY: ci bench demo docs test proofs scale soak lint dev install lock format clean
+.PHONY: ci bench demo docs test proofs scale soak lint dev install install-product lock format clean
 
 demo: install ## run the main job on the embedded sandbox
 	$(BIN)/integration-assets demo
@@ -72,6 +72,11 @@ format: install
 	$(BIN)/sqlfluff fix --processes 2 integration_assets/sql
 
 install: $(VENV)/installed
+
+install-product: ## the product alone, without what tests it
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock -r deploy/build.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation .
 
 $(VENV)/installed: requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if (3, 11) <= sys.version_info < (3, 14) else "Python 3.11 to 3.13 is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'

@@ -4,12 +4,14 @@
     outcome = runner.run_job("preflight")
 
 Expressions are looked up in `contexts` by their text (`secrets.CANNY_API_KEY`), so that one nobody thought of is an
-error; `a || b`, `a == 'b'` and `always()` are understood. Steps that use an action do nothing here.
+error; `a || b`, `a && b`, `a == 'b'` and `always()` are understood. Steps that use an action do nothing here, but the
+two halves of `actions/cache`: they copy their folder from and to `cache`.
 """
 
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -21,7 +23,7 @@ import yaml
 WORKFLOWS = Path(__file__).parents[2] / ".github" / "workflows"
 SHELL = ("bash", "--noprofile", "--norc", "-eo", "pipefail")
 """How GitHub starts a step that says `shell: bash` (docs.github.com, "Workflow syntax for GitHub Actions")."""
-INSTALL = "make install"
+INSTALL = "make install-product"
 """The one step that is not carried out: it was, or there would be no test."""
 LIMIT_SECONDS = 300
 _EXPRESSION = re.compile(r"\$\{\{(.+?)\}\}")
@@ -53,6 +55,7 @@ class Runner:
     temp: Path
     contexts: Mapping[str, str]
     machine: Mapping[str, str]
+    cache: Path | None = None
 
     def run_job(self, name: str) -> Outcome:
         """Carry out a job's steps in order; after a failure only those that say `always()`."""
@@ -78,6 +81,8 @@ class Runner:
                 continue
             if condition != "success()" and not _holds(condition, contexts):
                 continue
+            if "actions/cache/" in step.get("uses", ""):
+                self._cache(step, contexts)
             if "run" not in step or step["run"] == INSTALL:
                 continue
             ended = subprocess.run(
@@ -100,6 +105,14 @@ class Runner:
         outcome.page = page.read_text(encoding="utf-8")
         return outcome
 
+    def _cache(self, step: Mapping[str, Any], contexts: Mapping[str, str]) -> None:
+        if self.cache is None:
+            return
+        path = Path(_filled({"path": step["with"]["path"]}, contexts)["path"])
+        source, target = (path, self.cache) if "/save@" in step["uses"] else (self.cache, path)
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+
 
 def _filled(values: Mapping[str, str], contexts: Mapping[str, str]) -> dict[str, str]:
     return {
@@ -117,6 +130,8 @@ def _value(expression: str, contexts: Mapping[str, str]) -> str:
 
 
 def _holds(condition: str, contexts: Mapping[str, str]) -> bool:
+    if "&&" in condition:
+        return all(_holds(part.strip(), contexts) for part in condition.split("&&"))
     if condition == "always()":
         return True
     left, right = (_value(part.strip(), contexts) for part in condition.split("=="))
