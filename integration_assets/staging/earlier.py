@@ -14,8 +14,8 @@ from integration_assets.staging.place import StorePlace
 from integration_assets.staging.publishing import copy_into_memory
 from integration_assets.staging.store import clear_store_errors
 
-RELATIONS = frozenset({"ranked.feature_requests", "ops.runs"})
-"""Relations that are copied: the ranking with every column, and what says the currency."""
+RELATIONS = frozenset({"ranked.feature_requests", "ranked.merged_requests", "ops.runs"})
+"""Relations that are copied: the ranking with every column, what its words search besides, and the currency."""
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",

@@ -51,9 +51,11 @@ def test_a_moment_ahead_is_refused() -> None:
 
 def put_ranking(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     """The ranking of a world, made elsewhere: statements on a lake are slow."""
-    connection.register("made", resolved(world).execute("FROM ranked.feature_requests").to_arrow_table())
-    connection.execute("CREATE OR REPLACE TABLE ranked.feature_requests AS FROM made")
-    connection.unregister("made")
+    ranked = resolved(world)
+    for table in ("feature_requests", "merged_requests"):
+        connection.register("made", ranked.execute(f"FROM ranked.{table}").to_arrow_table())
+        connection.execute(f"CREATE OR REPLACE TABLE ranked.{table} AS FROM made")
+        connection.unregister("made")
 
 
 def rank_twice(settings: Settings) -> datetime:
