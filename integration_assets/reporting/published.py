@@ -69,12 +69,13 @@ _PUBLISHED = "published"
 _OF_AN_EARLIER_VERSION = """
 SELECT 1 FROM duckdb_tables()
 WHERE schema_name = 'ranked' AND table_name = 'feature_requests'
-AND NOT EXISTS (
-    SELECT 1 FROM duckdb_columns() AS columns
+AND (
+    SELECT count(*) FROM duckdb_columns() AS columns
     WHERE columns.schema_name = 'ranked' AND columns.table_name = 'feature_requests'
-    AND columns.column_name = 'crm_url'
-)
+    AND columns.column_name IN ('crm_url', 'merged_requests')
+) < 2
 """
+"""By two columns: `crm_url` is added to a ranking of an earlier version before that is published again."""
 
 LIFECYCLES = ("customer", "prospect", "unknown")
 _AHEAD = re.compile(r"([0-9]{1,5})([dw])")

@@ -146,9 +146,10 @@ def test_nothing_published_yet(home, console):
         show_rankings(console, home, "default", Filter(by="arr"), 5)
 
 
-def test_what_an_earlier_version_published_is_said_to_be_that(settings, store, console):
+@pytest.mark.parametrize("lacking", ["crm_url", "merged_requests"])
+def test_what_an_earlier_version_published_is_said_to_be_that(settings, store, console, lacking):
     """Columns are missing that are shown now: the next run publishes them, and says so instead of an error of SQL."""
-    store.execute("ALTER TABLE ranked.feature_requests DROP COLUMN crm_url")
+    store.execute(f"ALTER TABLE ranked.feature_requests DROP COLUMN {lacking}")
     publish(store, published_path(settings.home, settings.environment, "default"))
     with pytest.raises(ConfigurationError, match=r"published by an earlier version.*run `sync --read-only`"):
         show_rankings(console, settings, "default", Filter(by="arr"), 5)
