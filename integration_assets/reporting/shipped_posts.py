@@ -50,7 +50,10 @@ def watch_shipped(connection: duckdb.DuckDBPyConnection, now: datetime) -> None:
     with transaction(connection):
         news = connection.execute(read_sql("reporting/shipped_news")).fetchall()
         [(watched,)] = connection.execute("SELECT count(*) FROM sync.shipped_posts").fetchall()
-        rows = [[request_id, owner, "waiting" if watched else "known", now] for request_id, owner in news]
+        rows = [[one, owner, "waiting" if watched else "known", now] for one, owner, is_new in news if is_new]
+        # Their companies have another owner by now, who hears of it instead.
+        if replaced := [[one, owner] for one, owner, is_new in news if not is_new]:
+            connection.executemany("DELETE FROM sync.shipped_posts WHERE request_id = ? AND owner = ?", replaced)
         # The mark that shipping is watched, even where nothing has shipped so far.
         rows += [] if watched else [["", "", "known", now]]
         if rows:

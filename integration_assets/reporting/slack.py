@@ -181,8 +181,7 @@ class ShippedLine(msgspec.Struct, frozen=True):
 
 def shipped_blocks(owner: str, lines: Sequence[ShippedLine]) -> tuple[str, list[dict[str, Any]]]:
     """The message to an owner of companies about what shipped; "" is the owner of companies without one."""
-    whose = f"companies of {clip(clean(owner), TITLE_LIMIT)}" if owner else "companies without an owner"
-    title = f"Shipped, and {whose} asked for it"
+    title = _shipped_title(clip(clean(owner), TITLE_LIMIT))
     shown = []
     for one in lines[:SHIPPED_LISTED]:
         names = ", ".join(_safe(name, 40) for name in one.company_names[:LISTED])
@@ -199,7 +198,12 @@ def shipped_blocks(owner: str, lines: Sequence[ShippedLine]) -> tuple[str, list[
         *(SectionBlock(text=MarkdownTextObject(text=line, verbatim=True)) for line in shown),
         _small("`integration-assets shipped --voters FILE` writes the addresses of who asked into a file"),
     ]
-    return clip(title, HEADER_LIMIT), [block.to_dict() for block in blocks]
+    # Unlike the header, the text of a notification is markup.
+    return _shipped_title(_safe(owner, TITLE_LIMIT)), [block.to_dict() for block in blocks]
+
+
+def _shipped_title(owner: str) -> str:
+    return f"Shipped, and {f'companies of {owner}' if owner else 'companies without an owner'} asked for it"
 
 
 def repeated(text: str, blocks: list[dict[str, Any]]) -> tuple[str, list[dict[str, Any]]]:

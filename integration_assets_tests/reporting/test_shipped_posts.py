@@ -116,6 +116,36 @@ def test_what_certainly_did_not_arrive_waits_and_what_may_have_does_not(store: d
     assert slack.owners == [""]
 
 
+def test_what_waits_follows_the_companies_and_the_status(store: duckdb.DuckDBPyConnection) -> None:
+    """While a message waits, another owner may take the companies over, and the request may be taken back."""
+    watch(store)
+    ship(store, "old", "new")
+    watch(store)
+    assert [one.owner for one in owner_posts(store)] == ["Ann Lee", "Bo", ""]
+    ship(store, "old", "new", owners={**OWNERS, "b": "Cy", "c": "Ann Lee"})
+    watch(store)
+    assert [one.owner for one in owner_posts(store)] == ["Ann Lee", "Cy"]
+    ship(store, "old")
+    watch(store)
+    assert owner_posts(store) == []
+    ship(store, "old", "new")
+    watch(store)
+    slack = Slack()
+    assert tell_owners(store, slack.post) == []
+    assert slack.owners == ["Ann Lee", "Bo", ""]
+
+
+def test_no_owner_is_markup(store: duckdb.DuckDBPyConnection) -> None:
+    """The text of the notification is markup to Slack, the heading is not; an address is neither."""
+    watch(store)
+    ship(store, "old", "new", owners={"a": "<!channel> R&D", "b": "bo@acme.com"})
+    watch(store)
+    first, second = owner_posts(store)
+    assert first.text == "Shipped, and companies of &lt;!channel&gt; R&amp;D asked for it"
+    assert first.blocks[0]["text"]["text"] == ":package: Shipped, and companies of <!channel> R&D asked for it"
+    assert second.text == "Shipped, and companies of [address] asked for it"
+
+
 def test_many_owners_are_told_by_several_runs(store: duckdb.DuckDBPyConnection) -> None:
     """Ten by each, and how many are left is said; switched off, everything begins anew."""
     watch(store)

@@ -15,6 +15,9 @@ INNER JOIN ranked.feature_requests AS requests ON posts.request_id = requests.re
 INNER JOIN ranked.company_requests AS pairs ON posts.request_id = pairs.request_id
 INNER JOIN ranked.companies AS companies
     ON pairs.company_id = companies.company_id AND posts.owner = coalesce(companies.owner, '')
-WHERE posts.state = 'waiting'
+WHERE
+    posts.state = 'waiting'
+    -- it may have been taken back since
+    AND requests.status = 'complete'
 GROUP BY posts.owner, requests.request_id, requests.title, requests.arr
 ORDER BY posts.owner = '', posts.owner ASC, requests.arr DESC, requests.request_id ASC
