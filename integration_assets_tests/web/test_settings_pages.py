@@ -244,6 +244,7 @@ def test_a_preset_fills_the_form_and_what_is_chosen_comes_back(pages: Served, an
         "mappings.arr": "subscription.mrr",
         "mappings.arr.unit": "cents",
         "mappings.arr.period": "month",
+        "mappings.currency": "subscription.currency_code",
     }
     saved = ann.post("/settings/internal/new", sent)
     assert saved.status_code == 303

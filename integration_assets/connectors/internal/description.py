@@ -219,6 +219,14 @@ def _checked_mappings(values: Mapping[str, Any]) -> tuple[dict[str, FieldMapping
     if not leads & checked.keys() and not {f"mappings.{name}" for name in leads} & named:
         reason = "must be mapped, or company_id: each row has to lead to a company"
         wrong.append(DescriptionError("mappings.domain", reason))
+    # Without one the sums' own currency is meant, which may have no cents: a yen would count as a hundredth.
+    if (
+        "arr" in checked
+        and checked["arr"].unit is Unit.CENTS
+        and not {"currency", "mappings.currency"} & (checked.keys() | named)
+    ):
+        reason = "must be mapped, or have a default such as USD: what a cent is depends on the currency"
+        wrong.append(DescriptionError("mappings.currency", reason))
     return checked, wrong
 
 

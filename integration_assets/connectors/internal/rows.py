@@ -22,6 +22,7 @@ MINOR_DIGITS: Mapping[str, int] = {
     **dict.fromkeys(_IN_THOUSANDTHS.split(), 3),
 }
 """Digits behind the point of the currencies that have not two (ISO 4217)."""
+NO_CENTS = "currency: there is none, and what a cent is depends on it: give the currency a default"
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _NUMBERS = ("arr",)
 _IDS = ("row_id", "company_id")
@@ -52,6 +53,8 @@ def account(
     row_id = values.pop("row_id")
     if row_id is None:
         return Rejected(KIND, place, f"row_id: nothing stands at `{path_text(mappings['row_id'][0] or ())}`")
+    if unit is Unit.CENTS and values.get("arr") is not None and values.get("currency") is None:
+        return Rejected(KIND, _key(row_id, place), NO_CENTS)
     values["arr"] = yearly(values.get("arr"), values.get("currency"), unit, period)
     if values.get("domain"):
         values["domain"] = _host(str(values["domain"]))

@@ -9,8 +9,8 @@ import pytest
 
 from integration_assets.connectors.internal.description import DescriptionError, Period, Unit, describe, wrong_mappings
 from integration_assets.connectors.internal.presets import PRESETS
-from integration_assets.connectors.internal.rows import yearly
-from integration_assets.models import InternalAccount
+from integration_assets.connectors.internal.rows import NO_CENTS, account, yearly
+from integration_assets.models import InternalAccount, Rejected
 from integration_assets_tests.connectors.internal.conftest import Served, read_all
 
 ARR = {"path": "mrr", "unit": "cents", "period": "month"}
@@ -21,7 +21,7 @@ ARR = {"path": "mrr", "unit": "cents", "period": "month"}
     [
         ("120050", "USD", Unit.CENTS, Period.YEAR, "1200.50"),
         ("3000", "EUR", Unit.CENTS, Period.MONTH, "360.00"),
-        ("3000", None, Unit.CENTS, Period.MONTH, "360.00"),
+        ("3000", None, Unit.WHOLE, Period.MONTH, "36000"),
         ("99.99", "USD", Unit.WHOLE, Period.QUARTER, "399.96"),
         ("5000", "JPY", Unit.CENTS, Period.MONTH, "60000"),
         ("5000", "KWD", Unit.CENTS, Period.YEAR, "5.000"),
@@ -41,6 +41,24 @@ def test_a_figure_of_any_kind_is_made_one_of_a_year(
     assert yearly(figure, currency, unit, period) == expected
 
 
+def test_cents_of_no_currency_are_none() -> None:
+    """The base currency stands in for a missing one later, and a yen has no cents: nothing is guessed."""
+    cents = {"row_id": "id", "arr": ARR, "domain": "d"}
+    with pytest.raises(DescriptionError, match=r"mappings\.currency: must be mapped, or have a default"):
+        describe([{"path": "/"}], cents)
+    mapped = describe([{"path": "/"}], {**cents, "currency": "currency"})
+    read = [
+        account(row, mapped.mappings, place="row", unit=mapped.unit, period=mapped.period)
+        for row in ({"id": "1", "mrr": 5000, "d": "a.example"}, {"id": "2", "d": "a.example"})
+    ]
+    assert read[0] == Rejected("internal_account", "1", NO_CENTS)
+    assert isinstance(read[1], InternalAccount)
+    defaulted = describe([{"path": "/"}], {**cents, "currency": {"default": "JPY"}})
+    [yen] = [account({"id": "1", "mrr": 5000, "d": "a.example"}, defaulted.mappings, place="row", unit=defaulted.unit)]
+    assert isinstance(yen, InternalAccount)
+    assert yen.arr == "5000"
+
+
 def test_every_wrong_mapping_is_named_at_once() -> None:
     """Each with its field, and nothing that only follows from another one."""
     wrong = {"row_id": "a..b", "arr": {"path": "x", "unit": "pennies"}, "colour": "x", "currency": {"unit": "cents"}}
@@ -55,7 +73,9 @@ def test_every_wrong_mapping_is_named_at_once() -> None:
     assert [error.field for error in wrong_mappings({})] == ["mappings.row_id", "mappings.arr", "mappings.domain"]
     with pytest.raises(DescriptionError, match="only arr has a unit"):
         describe([{"path": "/"}], {"row_id": "id", "arr": ARR, "domain": {"path": "d", "period": "month"}})
-    assert describe([{"path": "/"}], {"row_id": "id", "arr": ARR, "domain": "d"}).period is Period.MONTH
+    assert (
+        describe([{"path": "/"}], {"row_id": "id", "arr": ARR, "domain": "d", "currency": "c"}).period is Period.MONTH
+    )
 
 
 CUSTOMERS: dict[str, list[dict[str, Any]]] = {
