@@ -29,7 +29,7 @@ from integration_assets.tenants.registry.words import Role
 from integration_assets.web.answers import empty_response, redirect
 from integration_assets.web.problems import Problem, problem_answer, problem_of
 from integration_assets.web.rendering import render_error, render_problem
-from integration_assets.web.request_context import ENVIRONMENT_COOKIE, TENANT_COOKIE, Form, RequestContext
+from integration_assets.web.request_context import ENVIRONMENT_COOKIE, OF_TENANT, TENANT_COOKIE, Form, RequestContext
 from integration_assets.web.site import site_of
 
 MOST_BYTES = 65_536
@@ -38,6 +38,10 @@ BODY_SECONDS = 10.0
 MOST_FIELDS = 500
 CSRF_FIELD = "csrf"
 CSRF_HEADER = "x-csrf-token"
+OTHER_TENANT = (
+    "Nothing was done: the page showed tenant {0}, and tenant {1} was chosen since, in another tab. Choose {0} again "
+    "and open the page anew."
+)
 ENDED = "Log in again in another tab, then go back here: what you typed is still in the form. Send it once more."
 
 Handler = Callable[[RequestContext], Response]
@@ -76,8 +80,12 @@ def form(handler: Handler, *, of_tenant: bool = True) -> Endpoint:
         if context is None:
             return render_error(request, HTTPStatus.UNAUTHORIZED, "Your session has ended", ENDED)
         # Beside the origin, which an old browser may not send: two checks that fail for different reasons.
-        if not _same(sent.raw(CSRF_FIELD), context.who.csrf_token):
+        token, _, shown = sent.raw(CSRF_FIELD).partition(OF_TENANT)
+        if not _same(token, context.who.csrf_token):
             return empty_response(HTTPStatus.FORBIDDEN)
+        # An operator has chosen another tenant in another tab since: what the page showed is not what would change.
+        if of_tenant and shown and context.tenant is not None and shown != context.tenant.slug:
+            return render_problem(context, HTTPStatus.CONFLICT, OTHER_TENANT.format(shown, context.tenant.slug))
         return await _shown(_with(context, form=sent), handler, of_tenant=of_tenant)
 
     return endpoint

@@ -62,8 +62,12 @@ STARTED_HERE = (Action.DRY_RUN, Action.SYNC)
 
 
 class Starting(msgspec.Struct, frozen=True):
-    """What pages say of runs that may be asked for: those there are, and whether somebody is there to begin them."""
+    """What pages say of runs that may be asked for: those there are, and whether somebody is there to begin them.
 
+    `environment` is the one that is looked at; `requests` are of both.
+    """
+
+    environment: str
     requests: tuple[RequestView, ...] = ()
     daemon: bool = True
     options: str = ""
@@ -83,18 +87,20 @@ class Starting(msgspec.Struct, frozen=True):
         return STATES.get(request.state) or UNSTARTED.get(outcome) or outcome.replace("_", " ").lower()
 
     def has_page(self, request: RequestView) -> bool:
-        """True if its run has a page, or will have one."""
-        return not request.is_open and request.run_id is not None and request.action is not Action.SETUP
+        """True if its run has a page in the environment that is looked at."""
+        is_here = request.environment == self.environment
+        return is_here and not request.is_open and request.run_id is not None and request.action is not Action.SETUP
 
 
 def starting(context: RequestContext) -> Starting:
     """What may be started for the tenant that is looked at, and what was."""
-    options = for_whom(context.own.slug, context.environment.value)
+    environment = context.environment.value
+    options = for_whom(context.own.slug, environment)
     # Without a registry there is nowhere to write a wish down: the person has a terminal, and the command.
     if context.is_local:
-        return Starting(options=options)
+        return Starting(environment, options=options)
     requests = recent_requests(context.registry, context.own.id, limit=SHOWN)
-    return Starting(tuple(requests), daemon_is_there(context.registry), options)
+    return Starting(environment, tuple(requests), daemon_is_there(context.registry), options)
 
 
 def start(context: RequestContext) -> Response:
@@ -102,6 +108,13 @@ def start(context: RequestContext) -> Response:
     wanted = context.form.text("action")
     if wanted not in STARTED_HERE:
         raise Problem(HTTPStatus.BAD_REQUEST, "There is no such run.")
+    # The environment may be another one since, chosen in another tab: whoever saw sandbox did not mean production.
+    if (shown := context.form.text("environment") or context.environment.value) != context.environment.value:
+        raise Problem(
+            HTTPStatus.CONFLICT,
+            f"Nothing was started: the page showed {shown}, and {context.environment.value} was chosen since, in "
+            "another tab. Look at its runs, and start it there.",
+        )
     # Said at once: a run would find the same only after its turn has come.
     check_configured(context.settings, context.own.slug)
     return ask(context, NewRequest(Action(wanted), context.environment.value), "/runs")

@@ -41,7 +41,7 @@ def render(context: RequestContext, template: str, status: int = 200, **values: 
     """A page for somebody who is logged in."""
     common = {
         "request_context": context,
-        "csrf": context.who.csrf_token,
+        "csrf": context.form_token,
         # By a fixed table: text of the address on the page would let a link speak in our name.
         "done": DONE.get(context.request.query_params.get("done", ""), ""),
         "path": context.request.url.path,

@@ -18,6 +18,8 @@ from integration_assets.web.site import Site
 TENANT_COOKIE = "tenant"
 """Cookie that names the tenant an operator looks at. Of a tenant's admin it is ignored."""
 ENVIRONMENT_COOKIE = "environment"
+OF_TENANT = "."
+"""Stands in forms between the session's token, which has none, and the tenant whose page it is."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,11 @@ class RequestContext:
         if self.tenant is None:
             raise Problem(HTTPStatus.CONFLICT, "choose a tenant first")
         return self.tenant
+
+    @property
+    def form_token(self) -> str:
+        """The token that forms of this page send back: that of the session, with the tenant that the page shows."""
+        return self.who.csrf_token + (f"{OF_TENANT}{self.tenant.slug}" if self.tenant is not None else "")
 
     @property
     def actor(self) -> Actor:

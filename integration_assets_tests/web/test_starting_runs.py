@@ -29,7 +29,7 @@ from integration_assets.tenants.registry.run_requests import (
 from integration_assets.tenants.registry.words import Action, Provider, Scope
 from integration_assets_tests.support.registries import ACTOR, tenant_id
 from integration_assets_tests.support.web_site import Client, hidden_field
-from integration_assets_tests.web.conftest import Served
+from integration_assets_tests.web.conftest import OPERATOR, Served
 
 ANN = Actor("ann@acme.example")
 SYNC = NewRequest(Action.SYNC, "sandbox")
@@ -110,6 +110,37 @@ def test_only_from_a_page_of_ours_and_only_what_there_is(ann: Client, acme: str,
     assert ann.post("/runs/start", {"action": "undo"}).status_code == 400
     assert ann.post("/setup", {"digest": "short"}).status_code == 400
     assert not [one for one in recent_requests(pages.registry, acme, limit=50) if one.is_open]
+
+
+def test_a_tab_that_shows_another_environment_or_tenant_starts_nothing(
+    ann: Client, acme: str, pages: Served, instance: dg.DagsterInstance
+) -> None:
+    """What was chosen in another tab since is not what the page said; nor has its run a page there."""
+    shown = {name: hidden_field(ann.get("/runs").text, name) for name in ("csrf", "environment")}
+    ann.post("/environment", {"environment": "production"})
+    refused = ann.post("/runs/start", {"action": "sync", **shown})
+    assert refused.status_code == 409
+    assert "the page showed sandbox, and production was chosen since" in refused.text
+    assert not [one for one in recent_requests(pages.registry, acme, limit=50) if one.is_open]
+
+    asked = ask_for_run(pages.registry, acme, ANN, SYNC)
+    begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    created = dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.FAILURE, tags={REQUEST_TAG: asked.id})
+    instance.add_run(created)
+    begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    assert f"/runs/{created.run_id}" not in ann.get("/runs").text
+    ann.post("/environment", {"environment": "sandbox"})
+    assert f"/runs/{created.run_id}" in ann.get("/runs").text
+
+    with Client(pages.site.origin) as operator:
+        operator.log_in(OPERATOR)
+        operator.post("/tenants", {"tenant": "globex"})
+        of_globex = hidden_field(operator.get("/settings/choices").text, "csrf")
+        operator.post("/tenants", {"tenant": "acme"})
+        refused = operator.post("/settings/choices", {"csrf": of_globex, "base_currency": "JPY"})
+        assert refused.status_code == 409
+        assert "the page showed tenant globex, and tenant acme was chosen since" in refused.text
+        assert "JPY" not in operator.get("/settings/choices").text
 
 
 def test_without_keys_it_says_so_at_once(gus: Client) -> None:
