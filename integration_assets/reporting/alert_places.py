@@ -20,7 +20,7 @@ from integration_assets.config import Settings
 from integration_assets.coordination.alert_record import AlertRecord, HeldRecord
 from integration_assets.coordination.database import shared_database
 from integration_assets.errors import CoordinationError, PermanentError
-from integration_assets.reporting.alerts import Alerts, HeldAlerts, Notice
+from integration_assets.reporting.alerts import KNOWN_ENDS, Alerts, HeldAlerts, Notice
 from integration_assets.staging.store import make_private_directory
 from integration_assets.whole_files import read_or_empty, write_whole
 
@@ -158,10 +158,10 @@ class SharedAlerts:
             return
         with self.file.held() as own:
             moved = with_own(held.alerts, own.alerts)
-            held.alerts.open, held.alerts.notices = moved.open, moved.notices
+            held.alerts.open, held.alerts.notices, held.alerts.ended = moved.open, moved.notices, moved.ended
             # There before it is gone here: killed in between, it is moved once more, and says that it may be a repeat.
             held.keep()
-            own.alerts.open, own.alerts.notices = {}, []
+            own.alerts.open, own.alerts.notices, own.alerts.ended = {}, [], []
 
 
 def with_own(shared: Alerts, own: Alerts) -> Alerts:
@@ -172,7 +172,9 @@ def with_own(shared: Alerts, own: Alerts) -> Alerts:
     unsure: list[Notice] = [msgspec.structs.replace(one, state="uncertain") for one in own.notices]
     there = {(one.subject, one.at) for one in shared.notices}
     notices = [*shared.notices, *(one for one in unsure if (one.subject, one.at) not in there)]
-    return Alerts(own.open | shared.open, notices, shared.summaries, shared.ended)
+    # Runs that told their end here meanwhile: the sensor of another machine would tell it again.
+    ended = [*shared.ended, *(one for one in own.ended if one not in shared.ended)][-KNOWN_ENDS:]
+    return Alerts(own.open | shared.open, notices, shared.summaries, ended)
 
 
 def _decoded(content: str | None) -> Alerts:

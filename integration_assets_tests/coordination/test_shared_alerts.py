@@ -218,6 +218,8 @@ def test_while_postgresql_is_away_a_machine_goes_on_alone_and_brings_along_what_
     server.stop()
     try:
         changes = [announce(settings, TENANT, news)[0].change for _ in range(2)]
+        with alerts_of(settings, "sandbox", TENANT).held() as held:
+            note_end(held.alerts, "told alone")
     finally:
         server.start()
     assert changes == ["new", "same"]
@@ -225,6 +227,7 @@ def test_while_postgresql_is_away_a_machine_goes_on_alone_and_brings_along_what_
     for name in ("one", "two"):
         assert announce(machines.settings(name), TENANT, news)[0].change == "same"
     assert read_alerts(alerts_path(settings.home, "sandbox", TENANT)) == Alerts()
+    assert alerts_of(machines.settings("two"), "sandbox", TENANT).read().ended == ["told alone"]
     assert machines.heard() == ["A run failed → sandbox"]
 
 
