@@ -37,6 +37,9 @@ def record_run(
         # In this transaction: a run that is recorded without its message would never be announced.
         if message is not None:
             StoreOutbox(connection).put(message)
+        # Recorded again with nothing to tell: what it left the first time speaks of another end.
+        else:
+            StoreOutbox(connection).remove(summary.run_id)
         # A run that is recorded again, for having died or having been repeated, must not be there twice.
         connection.execute("DELETE FROM ops.runs WHERE run_id = ?", [summary.run_id])
         connection.execute("DELETE FROM ops.api_calls WHERE run_id = ?", [summary.run_id])

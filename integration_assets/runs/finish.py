@@ -335,11 +335,17 @@ def _record(state: RunState, conclusion: _Conclusion) -> tuple[bool, Integration
     )
     try:
         record_run(state.connection, conclusion.summary, conclusion.facts, message)
-        remove_old_records(state.connection, datetime.now(UTC), automation_or_defaults().keep_runs_days)
     except duckdb.Error as error:
         return False, PermanentError(
             f"staging store: the end of the run could not be recorded: {first_line(error)}; "
             "check the disk, then run again"
+        )
+    try:
+        remove_old_records(state.connection, datetime.now(UTC), automation_or_defaults().keep_runs_days)
+    # By now the end and its message are in the store: a run told otherwise would be told once more, as a success.
+    except duckdb.Error as error:
+        return True, PermanentError(
+            f"staging store: old records could not be removed: {first_line(error)}; check the disk, then run again"
         )
     return True, None
 
