@@ -15,6 +15,9 @@ STAGING = "staging"
 """Folder of the archive for staging stores, wherever an installation keeps them."""
 CATALOGUES = (".ducklake", ".sqlite")
 """Endings of the catalogues of lakes in that folder: DuckDB's and SQLite's files."""
+BACKING_UP, RESTORING = ".backing-up-", ".restoring-"
+UNFINISHED = (BACKING_UP, RESTORING)
+"""Beginnings of folders of the home with copies, while an encrypted backup is made or any is restored."""
 DATA = ".data"
 """Ending of the folder beside a lake's catalogue that has its files."""
 

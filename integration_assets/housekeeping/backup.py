@@ -21,7 +21,16 @@ import msgspec
 from integration_assets import __version__
 from integration_assets.config import DEFAULT_TENANT, Environment, Settings
 from integration_assets.errors import ConfigurationError, PermanentError
-from integration_assets.housekeeping.archive import DATA, FORMAT, MANIFEST, STAGING, ArchivedFile, Manifest, digest_of
+from integration_assets.housekeeping.archive import (
+    BACKING_UP,
+    DATA,
+    FORMAT,
+    MANIFEST,
+    STAGING,
+    ArchivedFile,
+    Manifest,
+    digest_of,
+)
 from integration_assets.housekeeping.sealing import SealingWriter, sealing_key
 from integration_assets.runs.in_process import dagster_home
 from integration_assets.staging.copying import copy_store
@@ -69,7 +78,7 @@ class BackUp(msgspec.Struct, frozen=True):
 def back_up(settings: Settings, target: Path, *, encrypt: bool = False) -> BackUp:
     """Write a copy of the home and of the staging stores into one file, readable by its owner only.
 
-    `encrypt` seals it with the master key.
+    `encrypt` seals it with the master key; the copies it is made of lie in the home meanwhile, not beside the target.
 
     Raises:
         ConfigurationError: there is nothing to copy, or no key to encrypt it with.
@@ -81,7 +90,9 @@ def back_up(settings: Settings, target: Path, *, encrypt: bool = False) -> BackU
     key = sealing_key(settings) if encrypt else None
     try:
         # Beside the target: that is where there has to be room anyway, and nothing of it is left in a shared folder.
-        with tempfile.TemporaryDirectory(prefix=f".{target.name}.", dir=target.parent) as folder:
+        # But where the copy is encrypted, its place is not to be trusted with what is in it.
+        prefix, place = (f".{target.name}.", target.parent) if key is None else (BACKING_UP, settings.home)
+        with tempfile.TemporaryDirectory(prefix=prefix, dir=place) as folder:
             files = [_archived(name, file) for name, file in _copies(settings, target, Path(folder))]
             listed = tuple(sorted((one for one, _ in files), key=lambda one: one.name))
             manifest = Manifest(FORMAT, __version__, datetime.now(UTC), listed)
@@ -139,9 +150,11 @@ def _copies(settings: Settings, target: Path, folder: Path) -> Iterator[tuple[st
         for lake, catalogue in lakes_in(settings, environment):
             yield from _copied_lake(folder, environment, lake, catalogue)
     lakes = lake_folders(settings)
+    # Who finds the copy must not find the key of the secrets in it.
+    left_out = {one.resolve() for one in (target, settings.key_file) if one is not None}
     for file in sorted(settings.home.rglob("*")):
         name = file.relative_to(settings.home).as_posix()
-        if not _is_kept(file, name, target) or any(file.is_relative_to(one) for one in lakes):
+        if not _is_kept(file, name, left_out) or any(file.is_relative_to(one) for one in lakes):
             continue
         copy = _copied_sqlite if file.suffix in (".sqlite", ".db") else _copied_plain
         if copied := copy(folder, name, file):
@@ -188,11 +201,11 @@ def lake_folders(settings: Settings) -> set[Path]:
     }
 
 
-def _is_kept(file: Path, name: str, target: Path) -> bool:
+def _is_kept(file: Path, name: str, left_out: set[Path]) -> bool:
     top = name.split("/", 1)[0]
     # A hidden file at the top is an unfinished one; a link would lead out of the home.
     passing = top in NOT_COPIED or file.name.endswith(PASSING) or top.startswith(".")
-    return file.is_file() and not file.is_symlink() and not passing and file.resolve() != target.resolve()
+    return file.is_file() and not file.is_symlink() and not passing and file.resolve() not in left_out
 
 
 def _place(folder: Path, name: str) -> Path:

@@ -18,6 +18,7 @@ from integration_assets.coordination.alert_record import AlertRecord
 from integration_assets.coordination.database import shared_database
 from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.housekeeping.archive import UNFINISHED
 from integration_assets.housekeeping.backup import known_backups
 from integration_assets.housekeeping.person import Person
 from integration_assets.housekeeping.store_places import Erased, Kind, erase_in_store, ids_in_store
@@ -36,8 +37,8 @@ from integration_assets.whole_files import write_whole
 WHAT = "forget"
 BUSY_SECONDS = 30.0
 """Longest wait for Dagster to end what it writes into one of its files."""
-_OWN_WAY = frozenset({"staging", "published", "overrides"})
-"""Folders whose files are no texts, or are gone through with more than a search."""
+_OWN_WAY = frozenset({"staging", "published", "overrides", "same_requests"})
+"""Folders of the home whose files are no texts, or are gone through by themselves."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -105,6 +106,7 @@ def forget_person(
         places += _in_shared_alerts(settings, tenant, environments, everywhere, apply=apply)
         places += _in_dagster(dagster_home(settings.home), everywhere, apply=apply)
         places += _in_overrides(settings.overrides_path, person, settings, apply=apply)
+        places += _in_same_requests(settings.same_requests_path, everywhere, apply=apply)
         voters = {one for each in known.values() for one in each["voter"]}
         for environment, place, store in held:
             mine: dict[Kind, set[str]] = {
@@ -176,7 +178,8 @@ def _folders_of(settings: Settings, tenant: str) -> set[Path]:
 def _in_files(settings: Settings, tenant: str, stores: set[Path], person: Person, *, apply: bool) -> Iterator[Place]:
     """Texts of the tenant: endings of runs, reports, alerts, what was asked last."""
     for found in files_of(settings, tenant):
-        if found.folder in stores or _OWN_WAY & {*found.folder.parts}:
+        # By the folder of the home alone: a home below a folder of such a name has texts as well.
+        if found.folder in stores or found.folder.relative_to(settings.home).parts[0] in _OWN_WAY:
             continue
         files = [file for path in found.paths for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
         changed = sum(_scrub_file(file, person, apply=apply) for file in files if file.is_file())
@@ -279,6 +282,12 @@ def _in_overrides(path: Path, person: Person, settings: Settings, *, apply: bool
         yield Place(str(path), "mappings", changed)
 
 
+def _in_same_requests(path: Path, person: Person, *, apply: bool) -> Iterator[Place]:
+    """Notes beside requests that count as others; in any text, as nobody needs the file to be valid for this."""
+    if _scrub_file(path, person, apply=apply):
+        yield Place(str(path), "files", 1)
+
+
 def _what_stays(settings: Settings, person: Person) -> Iterator[str]:
     """List what this command does not reach, as far as it can be known."""
     # Somebody may be named there as staff whose mail is elsewhere.
@@ -292,6 +301,8 @@ def _what_stays(settings: Settings, person: Person) -> Iterator[str]:
     put_away = settings.home / PUT_AWAY
     if put_away.is_dir() and any(put_away.iterdir()):
         yield f"{put_away} has files of removed tenants, or of before a restore, which were not searched: delete them"
+    for folder in sorted(one for beginning in UNFINISHED for one in settings.home.glob(f"{beginning}*")):
+        yield f"{folder} has copies of everything, left by a backup or restore that was killed, or at work: delete it"
     configuration = dagster_home(settings.home) / INSTANCE_CONFIG
     if configuration.exists() and any(word in configuration.read_text("utf-8") for word in ("postgres", "mysql")):
         yield (

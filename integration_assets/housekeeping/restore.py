@@ -14,7 +14,7 @@ from typing import BinaryIO, cast
 
 import msgspec
 
-from integration_assets.config import Environment, Settings
+from integration_assets.config import DEFAULT_TENANT, Environment, Settings
 from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.housekeeping.archive import (
@@ -22,6 +22,7 @@ from integration_assets.housekeeping.archive import (
     DATA,
     FORMAT,
     MANIFEST,
+    RESTORING,
     STAGING,
     Manifest,
     digest_of,
@@ -41,7 +42,7 @@ from integration_assets.staging.copying import check_version
 from integration_assets.staging.lake import Lake
 from integration_assets.staging.lake_copying import check_lake, move_lake
 from integration_assets.staging.lock import run_lock
-from integration_assets.staging.store import make_private_directory, store_place
+from integration_assets.staging.store import TENANT_NAME, make_private_directory, store_place
 from integration_assets.tenants.registry.database import FILE as REGISTRY
 from integration_assets.tenants.registry.database import HEAD
 from integration_assets.tenants.removal import OF_LOCKS, PUT_AWAY
@@ -77,7 +78,7 @@ def restore(settings: Settings, archive: Path) -> Restored:
     home = settings.home
     with _clear_errors(archive), ExitStack() as stack:
         make_private_directory(home)
-        unpacked = home / f".restoring-{secrets.token_hex(4)}"
+        unpacked = home / f"{RESTORING}{secrets.token_hex(4)}"
         make_private_directory(unpacked)
         stack.callback(shutil.rmtree, unpacked, ignore_errors=True)
         manifest = _unpack(settings, archive, unpacked)
@@ -88,6 +89,7 @@ def restore(settings: Settings, archive: Path) -> Restored:
         others = known_backups(settings)
         put_away = _put_away(settings)
         _move_in(settings, unpacked)
+        _bring_back_key(settings, put_away)
         # The list that was put back is older than they are.
         note_backups(settings, *others, KnownBackup(str(archive), manifest.made_at))
     return Restored(manifest, put_away)
@@ -145,13 +147,18 @@ def _manifest(opened: tarfile.TarFile, member: tarfile.TarInfo | None) -> Manife
 
 def _keep_runs_out(settings: Settings, unpacked: Path, stack: ExitStack) -> None:
     """Hold the run locks of all stores that are there or come, on this machine and among machines."""
-    here = [store for environment in Environment for store in stores_in(settings, environment)]
-    here += [catalogue for environment in Environment for _, catalogue in lakes_in(settings, environment)]
-    for store in here:
+    stores = {catalogue for environment in Environment for _, catalogue in lakes_in(settings, environment)}
+    # A first run may make a store that comes with the backup, while nothing lies in its place yet.
+    stores |= {_lake_for(settings, environment, catalogue)[1] for environment, catalogue in _unpacked_lakes(unpacked)}
+    for environment in Environment:
+        coming = (unpacked / STAGING / environment.value).glob("*.duckdb")
+        stores |= {*stores_in(settings, environment)}
+        stores |= {stores_folder(settings, environment) / store.name for store in coming}
+    for store in sorted(stores):
+        make_private_directory(store.parent)
         stack.enter_context(run_lock(store.absolute(), WHAT))
     if shared := shared_locks(settings):
-        coming = [file for file in (unpacked / STAGING).glob("*/*") if file.suffix in (".duckdb", *CATALOGUES)]
-        names = sorted({f"{store.parent.name}/{store.stem}" for store in (*here, *coming)})
+        names = sorted({f"{store.parent.name}/{store.stem}" for store in stores})
         stack.enter_context(shared.held_together(names, WHAT))
 
 
@@ -242,14 +249,37 @@ def _move_in(settings: Settings, unpacked: Path) -> None:
             entry.replace(settings.home / entry.name)
 
 
+def _bring_back_key(settings: Settings, put_away: Path | None) -> None:
+    """Put the master key's file back if it lay in the home: no backup has it, and nothing would open without it."""
+    home, key = settings.home.absolute(), settings.key_file and settings.key_file.absolute()
+    if put_away is None or key is None or key.exists() or not key.is_relative_to(home):
+        return
+    kept = put_away / key.relative_to(home)
+    if kept.exists():
+        make_private_directory(key.parent)
+        shutil.move(kept, key)
+
+
 def _store_files(settings: Settings) -> Iterator[Path]:
     for environment in Environment:
         folder = stores_folder(settings, environment)
         yield from sorted(folder.glob("*.duckdb*"))
-        for lake, catalogue in lakes_in(settings, environment):
+        for _, catalogue in lakes_in(settings, environment):
             yield from sorted(catalogue.parent.glob(f"{catalogue.name}*"))
-            if lake.data.is_dir():
-                yield lake.data
+        yield from _lake_data(settings, environment)
+
+
+def _lake_data(settings: Settings, environment: Environment) -> Iterator[Path]:
+    """Folders of the files of lakes, also of one that lost its catalogue: the files that come would go into it."""
+    lake = store_place(settings, environment, DEFAULT_TENANT).lake
+    if lake is None or lake.file is None:
+        return
+    for folder in sorted(lake.data.parent.glob(f"*{lake.data.suffix}")):
+        if folder.is_dir() and TENANT_NAME.fullmatch(folder.stem):
+            own = store_place(settings, environment, folder.stem).lake
+            # In a folder for the files of all lakes anything else may lie beside.
+            if own is not None and own.data == folder:
+                yield folder
 
 
 @contextmanager

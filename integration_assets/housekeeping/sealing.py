@@ -125,20 +125,19 @@ def sealing_key(settings: Settings) -> Key:
     Raises:
         ConfigurationError: none was given, or it is none.
     """
-    return _master_keys(settings, "to encrypt a backup").current
+    hint = "`integration-assets keys generate` makes a key for a first backup"
+    return _master_keys(settings, "to encrypt a backup", hint).current
 
 
-def _master_keys(settings: Settings, why: str) -> MasterKeys:
+def _master_keys(settings: Settings, why: str, hint: str) -> MasterKeys:
     if settings.key is None and settings.key_file is None:
-        raise ConfigurationError(
-            f"{why}, {variable('key')} or {variable('key_file')} must be set (`integration-assets keys generate` makes "
-            "a key for a first backup)"
-        )
+        raise ConfigurationError(f"{why}, {variable('key')} or {variable('key_file')} must be set: {hint}")
     return master_keys(settings)
 
 
 def _key(settings: Settings, key_id: str, name: object) -> Key:
-    keys = _master_keys(settings, f"to open {name}, which key {key_id:.40} encrypted")
+    hint = "give the key it was made with; a new one opens nothing"
+    keys = _master_keys(settings, f"to open {name}, which key {key_id:.40} encrypted", hint)
     if (key := keys.by_id(key_id)) is None:
         given = ", ".join(one.id for one in keys.keys)
         raise ConfigurationError(

@@ -37,3 +37,20 @@ def test_a_store_elsewhere_stays_whole(scheme: str, tmp_path: Path) -> None:
     with open_store(place) as connection:
         assert connection.execute("SELECT count(*) FROM raw.voters").fetchall() == [(19,)]
     assert named_in_files(elsewhere) == set()
+
+
+def test_a_home_below_a_folder_named_like_one_of_ours_is_searched(tmp_path: Path) -> None:
+    """`/srv/staging/…` is no store: its alerts and the notes beside same requests lose the person, copies are named."""
+    home = tmp_path / "staging" / "overrides" / "home"
+    settings = Settings.model_validate({"INTEGRATION_ASSETS_HOME": home})
+    alerts, same = home / "alerts" / "sandbox" / "default.json", home / "same_requests.csv"
+    alerts.parent.mkdir(parents=True)
+    alerts.write_text(f'{{"said": "refused {ANN}"}}')
+    same.write_text(f"request,same_as,note\nr1,r2,{ANN} said so\n")
+    (home / ".restoring-1a2b").mkdir()
+    for apply in (False, True):
+        found = forget_person(settings, "default", ANN, environments=tuple(Environment), apply=apply)
+        assert [(one.where, one.count) for one in found.places] == [(str(alerts.parent), 1), (str(same), 1)]
+        assert [note.split(" ", 1)[0] for note in found.notes] == [str(home / ".restoring-1a2b")]
+    assert alerts.read_text() == '{"said": "refused forgotten"}'
+    assert same.read_text() == "request,same_as,note\nr1,r2,forgotten said so\n"

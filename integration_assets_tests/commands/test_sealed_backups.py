@@ -10,7 +10,8 @@ import pytest
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError, PermanentError
-from integration_assets.housekeeping import sealing
+from integration_assets.housekeeping import backup, sealing
+from integration_assets.housekeeping.archive import digest_of
 from integration_assets.housekeeping.backup import back_up
 from integration_assets.housekeeping.restore import restore
 from integration_assets.housekeeping.sealing import FIRST_LINE, OpeningReader, SealingWriter, sealing_key
@@ -84,3 +85,38 @@ def test_what_was_changed_does_not_open(size: int, tmp_path: Path, monkeypatch: 
     for one in wrong:
         with pytest.raises(PermanentError, match="the backup is damaged"):
             opened(one, settings)
+
+
+def test_nothing_lies_open_beside_an_encrypted_backup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its place is not trusted with what is in it: copies are made in the home, which has them for that long only."""
+    home, elsewhere = tmp_path / "home", tmp_path / "elsewhere"
+    home.mkdir()
+    elsewhere.mkdir()
+    (home / "overrides.csv").write_text("match,company_id,note\nann@acme.com,1,\n")
+    seen: list[str] = []
+
+    def look(file: Path) -> str:
+        seen.extend(one.name for one in elsewhere.rglob("*"))
+        return digest_of(file)
+
+    monkeypatch.setattr(backup, "digest_of", look)
+    made = back_up(settings_of(home, KEY), elsewhere / "backup.tar.gz.sealed", encrypt=True)
+    assert [one.name for one in made.manifest.files] == ["overrides.csv"]
+    assert seen == []
+    assert {one.name for one in home.iterdir()} == {"backups.json", "dagster", "overrides.csv"}
+
+
+def test_the_key_is_not_in_a_backup_and_stays_where_it_is(tmp_path: Path) -> None:
+    """Also where its file lies in the home: a restore puts away everything there but for the key."""
+    home, archive = tmp_path / "home", tmp_path / "backup.tar.gz"
+    (home / "keys").mkdir(parents=True)
+    (home / "overrides.csv").write_text("match,company_id,note\n")
+    key = home / "keys" / "master.key"
+    key.write_text(KEY)
+    key.chmod(0o400)
+    settings = Settings.model_validate({"INTEGRATION_ASSETS_HOME": home, "INTEGRATION_ASSETS_KEY_FILE": key})
+    assert [one.name for one in back_up(settings, archive).manifest.files] == ["overrides.csv"]
+    (home / "overrides.csv").write_text("other")
+    restore(settings, archive)
+    assert (home / "overrides.csv").read_text() == "match,company_id,note\n"
+    assert sealing_key(settings).id == master_keys(settings_of(home, KEY)).current.id

@@ -10,6 +10,7 @@ import pytest
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError, LockError
+from integration_assets.housekeeping import restore as restoring
 from integration_assets.housekeeping.backup import back_up
 from integration_assets.housekeeping.restore import restore
 from integration_assets.staging.lake import maintain
@@ -66,3 +67,47 @@ def test_a_lake_comes_back_at_another_place(kind: str, tmp_path: Path) -> None:
         "default.data",
         old.path.name,
     ]
+
+
+@pytest.mark.proof  # statements on a lake cost a multiple of those on a file
+@pytest.mark.parametrize("data", ["", "data"])
+def test_a_lake_comes_back_where_its_catalogue_was_lost(data: str, tmp_path: Path) -> None:
+    """What is left of its files is put away: the files of the backup would go into their folder, and not be found."""
+    url = f"ducklake:{tmp_path}/lakes" + (f"?data={tmp_path}/{data}" if data else "")
+    settings = settings_of(tmp_path / "home", url)
+    settings.home.mkdir()
+    place = store_place(settings, "sandbox", "default")
+    with open_store(place, "a run") as connection:
+        connection.execute("CREATE TABLE raw.numbers AS SELECT i FROM range(5000) AS t (i)")
+    back_up(settings, tmp_path / "backup.tar.gz")
+    place.path.unlink()
+    assert place.lake is not None
+    lost = list(place.lake.data.rglob("*.parquet"))
+    for file in lost:
+        file.unlink()
+    assert lost
+    assert restore(settings, tmp_path / "backup.tar.gz").put_away is not None
+    with open_store(place, "a run") as connection:
+        assert connection.execute(NUMBERS).fetchall() == [(5_000, 12_497_500)]
+
+
+def test_a_store_that_comes_with_a_backup_is_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first run that begins meanwhile would make a store, and lose it to the one of the backup."""
+    here, there = settings_of(tmp_path / "here", None), settings_of(tmp_path / "there", None)
+    with open_store(store_place(here, "sandbox", "default"), "a run"):
+        pass
+    back_up(here, tmp_path / "backup.tar.gz")
+    move_in = restoring._move_in
+    refused: list[str] = []
+
+    def look(settings: Settings, unpacked: Path) -> None:
+        with pytest.raises(LockError) as error, open_store(store_place(there, "sandbox", "default"), "a run"):
+            pass
+        refused.append(error.value.holder)
+        move_in(settings, unpacked)
+
+    monkeypatch.setattr(restoring, "_move_in", look)
+    assert restore(there, tmp_path / "backup.tar.gz").put_away is None
+    assert refused == ["restore"]
+    with open_store(store_place(there, "sandbox", "default"), "a run") as connection:
+        assert connection.execute("SELECT count(*) FROM sync.ledger").fetchall() == [(0,)]
