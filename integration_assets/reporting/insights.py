@@ -5,7 +5,7 @@ Every function takes the connection of `published.open_published`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
@@ -331,6 +331,7 @@ class ChosenCompanies(msgspec.Struct, frozen=True):
     chosen: int
     voted: int
     without_lifecycle: int
+    without_segment: int
     without_owner: int
     without_renewal: int
 
@@ -355,6 +356,7 @@ def chosen_words(wanted: Filter, found: ChosenCompanies) -> str:
         f"{number:,} without {what}"
         for asked, number, what in (
             (wanted.lifecycle not in ("", "unknown"), found.without_lifecycle, "a known stage"),
+            (bool(wanted.segments), found.without_segment, f"a value of {_properties(wanted.segments)}"),
             (bool(wanted.owner), found.without_owner, "an owner"),
             (wanted.renews_by is not None, found.without_renewal, "a renewal date"),
         )
@@ -363,6 +365,11 @@ def chosen_words(wanted: Filter, found: ChosenCompanies) -> str:
     left_out = f"; left out are {', '.join(unknown)}" if unknown else ""
     voted = count(found.voted, "company", "companies")
     return f"Only {' '.join(which)} are counted: {found.chosen:,} of {voted} that voted{left_out}"
+
+
+def _properties(segments: Iterable[str]) -> str:
+    """Names of the properties of segments, each once."""
+    return " or ".join(dict.fromkeys(clip(clean(one.partition("=")[0]), 60) for one in segments))
 
 
 def read_requests(

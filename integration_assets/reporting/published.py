@@ -191,10 +191,18 @@ def check_chosen(connection: duckdb.DuckDBPyConnection, wanted: Filter) -> str |
     """Words for the companies that are counted alone, None where all are.
 
     Raises:
-        ConfigurationError: no company has what is asked for, because nothing is mapped or the word is another.
+        ConfigurationError: no company has what is asked for, or a segment of it, because nothing is mapped or the word
+            is another.
     """
     if not wanted.chooses_companies:
         return None
+    if wanted.segments:
+        known = read_filters(connection)
+        there = {one.lower() for one in known["segment"]}
+        # Beside one that fits, a misspelt one would pass for counted.
+        if absent := next((one for one in wanted.segments if one.lower() not in there), None):
+            some = _known_words(Filter(segments=(absent,)), known)
+            raise ConfigurationError(f"no company that voted has {clip(clean(absent), 60)}; {some}")
     found = read_chosen(connection, wanted)
     if found.chosen == 0:
         known = read_filters(connection)

@@ -138,7 +138,7 @@ def test_which_companies_are_counted_is_said(published: duckdb.DuckDBPyConnectio
     wanted = Filter(lifecycle="customer", segments=("plan=Pro",), renews_by=date(2027, 1, 1))
     assert chosen_words(wanted, read_chosen(published, wanted)) == (
         "Only customers with plan=Pro that renew by 2027-01-01 are counted: 2 of 4 companies that voted; left out are "
-        "1 without a known stage, 1 without a renewal date"
+        "1 without a known stage, 2 without a value of plan, 1 without a renewal date"
     )
     assert check_chosen(published, ALL) is None
     choices = read_filters(published)
@@ -153,6 +153,8 @@ def test_which_companies_are_counted_is_said(published: duckdb.DuckDBPyConnectio
     ("wanted", "told"),
     [
         (Filter(segments=("plan=gold",)), "segments there are: industry=RETAIL, industry=SOFTWARE, .* and 2 more"),
+        (Filter(segments=("plan=pro", "plan=gold")), "no company that voted has plan=gold; segments there are: "),
+        (Filter(segments=("plan=pro", "tier=one")), "no company that voted has tier=one; segments there are: "),
         (Filter(owner="Eve"), "owners there are: Ann Lee, Cy of Sales, owner 2"),
         (Filter(renews_by=date(2026, 6, 2)), "no renewal lies within that time"),
     ],
