@@ -135,6 +135,8 @@ def _page(
         words=words,
         companies=companies,
         chosen=values.get("company_id", ""),
+        # In an address of ours a person's would stay in the browser's history.
+        linked="" if "@" in values.get("match", "") else values.get("match", ""),
         reasons=REASONS,
         values=Form(dict(values)),
         errors=errors,

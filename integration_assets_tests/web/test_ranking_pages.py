@@ -190,5 +190,10 @@ def test_a_domain_is_mapped_to_a_company_by_its_name(ann: Client) -> None:
     many = ann.http.get("/unresolved?company=COMPANY").text
     assert len(re.findall(r">Choose<", many)) == 20
     assert "and 100 more: give more of the name" in many
+    # One address that was typed is shown again, and in no address of ours.
+    typed = ann.post("/unresolved/map", {"match": "bea@big.example"}).text
+    assert "Größe &amp; Big" in typed
+    assert 'href="/unresolved?company_id=900#map"' in typed
+    assert typed.count("bea@big.example") == typed.count("bea%40big.example") + 1 == 1
     nobody = ann.http.get("/unresolved?company=%3Cb%3Ezzz").text
     assert "No company of the CRM is called “&lt;b&gt;zzz”" in nobody
