@@ -205,7 +205,8 @@ def preview_new(context: RequestContext) -> Response:
         said, rows = connection_tests.preview_new(context, wanted, errors)
     except (Problem, IntegrationError) as error:
         return _again(context, None, error)
-    return _form(context, None, typed(context.form), {}, tested=said, preview=rows, hints=(ENTER_AGAIN,))
+    hints = (ENTER_AGAIN,) if wanted.secret else ()
+    return _form(context, None, typed(context.form), {}, tested=said, preview=rows, hints=hints)
 
 
 def ask_delete(context: RequestContext) -> Response:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from html import unescape
 
+import pytest
+
+from integration_assets.connectors.internal.connector import Preview
+from integration_assets.tenants.outcomes import Outcome
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.repository import tenant_repository
@@ -233,6 +237,7 @@ def test_a_preset_fills_the_form_and_what_is_chosen_comes_back(pages: Served, an
     assert '<option value="cents" selected>' in page
     assert '<option value="month" selected>' in page
     assert "user name stays empty" in page
+    assert "in the place of YOUR-SITE" in page
     sent = {
         "name": "Billing in cents",
         "base_url": "https://acme.chargebee.com",
@@ -253,6 +258,30 @@ def test_a_preset_fills_the_form_and_what_is_chosen_comes_back(pages: Served, an
     again = ann.get(f"/settings/internal/{view['id']}").text
     assert '<option value="cents" selected>' in again
     assert ann.post(f"/settings/internal/{view['id']}/delete").status_code == 303
+
+
+def test_only_a_secret_that_was_used_has_to_be_entered_again(ann: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a preview of what is not saved yet."""
+
+    async def answered(*_: object, **__: object) -> tuple[Outcome, Preview]:
+        return Outcome.OK, Preview((), ())
+
+    monkeypatch.setattr("integration_assets.web.connection_tests.preview_unsaved", answered)
+    sent = {
+        "name": "Billing",
+        "base_url": "https://billing.example.com",
+        "auth_flow": "none",
+        "endpoints.0.path": "/v1/accounts",
+        "mappings.row_id": "id",
+        "mappings.domain": "domain",
+        "mappings.arr": "arr",
+    }
+    assert "enter it again" not in ann.post("/settings/internal/new/preview", sent).text
+    with_one = ann.post(
+        "/settings/internal/new/preview", {**sent, "auth_flow": "bearer", "secret": "a-token-of-billing"}
+    )
+    assert "enter it again" in with_one.text
+    assert "a-token-of-billing" not in with_one.text
 
 
 def choices_of(pages: Served, slug: str) -> dict[str, str]:

@@ -24,6 +24,7 @@ class Preset(msgspec.Struct, frozen=True):
 
 
 KEY_ALONE = "The API key goes into the field of the secret, and the user name stays empty."
+SITE = "Put the name of your site in the place of YOUR-SITE in the address, before you enter the key."
 BY_ADDRESS = (
     "Companies are found by the host of the customer's e-mail address. Where a field of your own holds the domain, or "
     "the id in the CRM, name that one instead."
@@ -50,7 +51,12 @@ PRESETS: Mapping[str, Preset] = {
             "arr": {"path": "subscription.mrr", "unit": "cents", "period": "month"},
             "currency": "subscription.currency_code",
         },
-        hints=(KEY_ALONE, BY_ADDRESS, "Read are the active and the non-renewing subscriptions, each with its MRR."),
+        hints=(
+            SITE,
+            KEY_ALONE,
+            BY_ADDRESS,
+            "It reads the active and the non-renewing subscriptions, each with its MRR.",
+        ),
     ),
     "chartmogul": Preset(
         label="ChartMogul",
@@ -72,6 +78,6 @@ PRESETS: Mapping[str, Preset] = {
             "arr": {"path": "arr", "unit": "cents"},
             "currency": "currency",
         },
-        hints=(KEY_ALONE, BY_ADDRESS, "Read are all customers; those that have left have an ARR of zero."),
+        hints=(KEY_ALONE, BY_ADDRESS, "It reads all customers; those that have left have an ARR of zero."),
     ),
 }
