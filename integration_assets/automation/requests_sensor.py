@@ -58,7 +58,7 @@ async def set_up_the_crm() -> None:
         _note_setup(config, error.state.value, error.message)
         raise dg.Failure(description=error.message, allow_retries=False) from error
     context.add_output_metadata({"created": len(result.created), "portal": result.portal_id, "calls": result.calls})
-    _note_setup(config, EndState.SUCCEEDED.value, "; ".join(clean(line) for line in result.lines if line))
+    _note_setup(config, EndState.SUCCEEDED.value, "; ".join(line for line in result.lines if line))
 
 
 def _note_setup(config: SetUpConfig, outcome: str, note: str) -> None:
@@ -69,7 +69,7 @@ def _note_setup(config: SetUpConfig, outcome: str, note: str) -> None:
 
     with opened_registry(load_settings()) as opened:
         if opened is not None:
-            end_request(opened, config.request, outcome, note, now=datetime.now(UTC))
+            end_request(opened, config.request, outcome, clean(note), now=datetime.now(UTC))
 
 
 def setup_job(names: Names) -> dg.JobDefinition:

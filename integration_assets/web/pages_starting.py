@@ -158,7 +158,11 @@ def undoing(context: RequestContext, summary: RunSummary, plan: PlanLine | None)
     if plan is not None and plan.kind == "undo" and summary.dry_run:
         fresh = datetime.now(UTC) - plan.created_at.replace(tzinfo=UTC) <= STALE_AFTER
         # Which run it would take back is known of what was asked for here; the terminal goes on with its own.
-        asked = None if context.is_local or not fresh or not sum(plan.counts.values()) else _asked(context, summary)
+        asked = (
+            None
+            if context.is_local or not fresh or not sum(plan.counts.values())
+            else _planned_here(context, summary.run_id)
+        )
         return Undoing(asked.run, plan.hash) if asked is not None else Undoing()
     return Undoing(summary.run_id) if has_written(summary) else Undoing()
 
@@ -172,16 +176,12 @@ def plan_undo(context: RequestContext) -> Response:
 def start_undo(context: RequestContext) -> Response:
     """Ask for the undo that was shown, and no other."""
     run_id, digest = _run_id(context), context.form.text("hash")
-    planned = [
-        one
-        for one in recent_requests(context.registry, context.own.id, limit=KEPT)
-        if (one.run_id, one.action) == (run_id, Action.UNDO_PLAN) and one.environment == context.environment.value
-    ]
-    if not planned or not is_digest(digest):
+    planned = _planned_here(context, run_id)
+    if planned is None or not is_digest(digest):
         raise Problem(HTTPStatus.NOT_FOUND, "There is no such thing here, or no longer.")
     if not context.form.has("sure"):
         raise Problem(HTTPStatus.BAD_REQUEST, "Tick that it is to be undone: it changes records in the CRM.")
-    new = NewRequest(Action.UNDO, context.environment.value, run=planned[0].run, digest=digest)
+    new = NewRequest(Action.UNDO, context.environment.value, run=planned.run, digest=digest)
     return ask(context, new, f"/runs/{run_id}")
 
 
@@ -190,9 +190,11 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-def _asked(context: RequestContext, summary: RunSummary) -> RequestView | None:
+def _planned_here(context: RequestContext, run_id: str) -> RequestView | None:
+    """The request that a run answered, if it was one for the plan of an undo in this environment."""
+    wanted = (run_id, Action.UNDO_PLAN, context.environment.value)
     found = recent_requests(context.registry, context.own.id, limit=KEPT)
-    return next((one for one in found if (one.run_id, one.action) == (summary.run_id, Action.UNDO_PLAN)), None)
+    return next((one for one in found if (one.run_id, one.action, one.environment) == wanted), None)
 
 
 def _run_id(context: RequestContext) -> str:

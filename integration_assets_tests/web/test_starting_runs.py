@@ -12,7 +12,8 @@ import pytest
 from integration_assets.assets.names import Names
 from integration_assets.automation import requested_runs
 from integration_assets.automation.requested_runs import CREATED_WITHIN, REQUEST_TAG, begin_requested
-from integration_assets.errors import LockError
+from integration_assets.automation.requests_sensor import setup_job
+from integration_assets.errors import LockError, PermanentError
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import NewThirdParty
 from integration_assets.tenants.registry.repository import tenant_repository
@@ -170,6 +171,7 @@ def test_what_nobody_begins_is_given_up(pages: Served, acme: str, instance: dg.D
     assert begin_requested(pages.registry, instance, NAMES, now) == ([], 1)
     [old] = recent_requests(pages.registry, acme, limit=1, now=now + WAITS + timedelta(seconds=1))
     assert (old.outcome, old.run_id) == ("NEVER_TAKEN", None)
+    assert "or its sensor requested_runs or tenants is off" in (old.note or "")
 
     now += timedelta(hours=1)
     instance.add_dynamic_partitions("integration_assets_tenants", ["acme"])
@@ -180,6 +182,32 @@ def test_what_nobody_begins_is_given_up(pages: Served, acme: str, instance: dg.D
     assert recent_requests(pages.registry, acme, limit=1, now=now)[0].outcome == "NOT_STARTED"
     assert daemon_is_there(pages.registry, now=now + CREATED_WITHIN + THERE)
     assert not daemon_is_there(pages.registry, now=now + CREATED_WITHIN + THERE + timedelta(seconds=2))
+
+
+def test_a_setup_that_fails_says_why_in_one_line(
+    pages: Served, acme: str, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Cleaned like that of a run: what a CRM answers may hold anything, a person's address too."""
+
+    async def refused(*_: object) -> None:
+        raise PermanentError("the CRM refused it:\nBea <bea@acme.example> owns the object")
+
+    key = pages.site.settings.key
+    assert key is not None
+    monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(pages.home))
+    monkeypatch.setenv("INTEGRATION_ASSETS_KEY", key.get_secret_value())
+    monkeypatch.setattr("integration_assets.tenants.portal_setup.set_up", refused)
+    asked = ask_for_run(pages.registry, acme, ANN, NewRequest(Action.SETUP, "sandbox", digest="0" * 64))
+    [run], _ = begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    ended = setup_job(NAMES).execute_in_process(
+        partition_key="acme", run_config=run.run_config, instance=instance, raise_on_error=False
+    )
+    assert not ended.success
+    [told] = [one for one in recent_requests(pages.registry, acme, limit=50) if one.id == asked.id]
+    assert told.outcome == "FAILED"
+    note = told.note or ""
+    assert note.startswith("the CRM refused it: Bea ")
+    assert "bea@" not in note
 
 
 def test_the_sensor_among_the_definitions_asks_for_the_run(

@@ -227,7 +227,9 @@ def _give_up(session: Session, now: datetime) -> None:
     wanted = select(RunRequest).where(RunRequest.state == RequestState.WAITING.value, RunRequest.asked_at < now - WAITS)
     for row in session.scalars(wanted.with_for_update()):
         minutes = WAITS.total_seconds() / 60
-        _end(row, NEVER_TAKEN, f"nothing started it within {minutes:.0f} minutes: Dagster's daemon is not running", now)
+        # Which of them it is stands in Dagster alone: a daemon with a sensor turned off looks the same from here.
+        why = "Dagster's daemon is not running, or its sensor requested_runs or tenants is off"
+        _end(row, NEVER_TAKEN, f"nothing started it within {minutes:.0f} minutes: {why}", now)
 
 
 def _forget(session: Session, tenant_id: str) -> None:
