@@ -130,7 +130,15 @@ def _vacuum_server(lake: Lake) -> None:
     import psycopg
     from psycopg.sql import SQL, Identifier
 
+    refused: list[str] = []
+
+    def take_warning(notice: psycopg.errors.Diagnostic) -> None:
+        if notice.severity_nonlocalized == "WARNING":
+            refused.append(str(notice.message_primary))
+
     with server_of(lake, "forget") as server:
+        # VACUUM passes over what the role may not write anew, and ends well.
+        server.add_notice_handler(take_warning)
         server.execute(SQL("SET lock_timeout = '{}s'").format(SQL(str(BUSY_SECONDS))))
         tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [lake.schema]).fetchall()
         try:
@@ -141,6 +149,11 @@ def _vacuum_server(lake: Lake) -> None:
             server.execute("VACUUM FULL pg_catalog.pg_statistic")
         except psycopg.Error as error:
             raise _not_anew(lake, error) from error
+    if refused:
+        raise PermanentError(
+            f"{lake}: the catalogue cannot be written anew: {refused[0][:200]}; its rows are gone, their bytes may not "
+            "be: make the role of the lake the owner of the database (ALTER DATABASE … OWNER TO …), then run it again"
+        )
 
 
 def _drop_statistics_of_empty_tables(server: psycopg.Connection[Any], schema: str) -> None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import duckdb
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from integration_assets.errors import PermanentError
 from integration_assets.housekeeping.person import Person
 from integration_assets.staging.erasing import give_up_earlier_rows
 from integration_assets.staging.extensions import load_extension
 from integration_assets.staging.place import StorePlace
 from integration_assets.staging.store import hold_store, open_store
 from integration_assets_tests.staging.test_lake import place as place  # noqa: PLC0414  # a fixture
+from integration_assets_tests.staging.test_lake import place_of
 
 pytestmark = pytest.mark.proof  # statements on a lake cost a multiple of those on a file
 
@@ -110,3 +113,18 @@ def test_nothing_names_the_person(place: StorePlace, tmp_path: Path) -> None:
         assert connection.execute("SELECT count(*) FROM raw.files WHERE t = 'bo7@acme.com'").fetchall() == [(1,)]
         connection.execute(f"INSERT INTO raw.files SELECT {columns} FROM range(5) AS n (i)")
         assert connection.execute(f"SELECT i FROM raw.files WHERE t = '{NAME}'").fetchall() == [(0,)]
+
+
+def test_what_postgresql_passes_over_is_told(postgresql: str, tmp_path: Path) -> None:
+    """A role that does not own the database may not write the planner's statistics anew: PostgreSQL only warns."""
+    role = f"guest{abs(hash(tmp_path)):x}"
+    with psycopg.connect(postgresql.partition("&data=")[0], autocommit=True) as server:
+        server.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'x'")
+        server.execute(f"GRANT CREATE ON DATABASE {server.info.dbname} TO {role}")
+        where = urlencode({"host": server.info.host, "port": server.info.port, "data": tmp_path / "data"})
+        url = f"ducklake:postgresql://{role}:x@/{server.info.dbname}?{where}"
+    place = place_of(url, tmp_path, role)
+    assert place.lake is not None
+    person = Person(NAME)
+    with hold_store(place, "forget") as store, pytest.raises(PermanentError, match=r"pg_statistic.*the owner of the"):
+        give_up_earlier_rows(store.connection, place.lake, person.needles, person.named_in)
