@@ -29,7 +29,7 @@ from integration_assets.staging.erasing import give_up_earlier_rows
 from integration_assets.staging.lake import Lake
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.rewriting import rewrite_store
-from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_place
+from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_path, store_place
 from integration_assets.staging.transactions import transaction
 from integration_assets.tenants.removal import PUT_AWAY, files_of
 from integration_assets.whole_files import write_whole
@@ -123,7 +123,7 @@ def forget_person(
             if apply:
                 _finish(settings, tenant, environment, place, store, everywhere)
         notes += _of_lakes([place.lake for _, place, _ in held if place.lake is not None])
-    return Forgotten(tuple(places), (*notes, *_what_stays(settings, person)))
+    return Forgotten(tuple(places), (*notes, *_what_stays(settings, tenant, person)))
 
 
 def _in_store(store: HeldStore, person: Person, ids: dict[Kind, set[str]], *, apply: bool) -> Erased:
@@ -288,8 +288,12 @@ def _in_same_requests(path: Path, person: Person, *, apply: bool) -> Iterator[Pl
         yield Place(str(path), "files", 1)
 
 
-def _what_stays(settings: Settings, person: Person) -> Iterator[str]:
+def _what_stays(settings: Settings, tenant: str, person: Person) -> Iterator[str]:
     """List what this command does not reach, as far as it can be known."""
+    for environment in Environment:
+        former = store_path(settings.home, None, environment, tenant)
+        if former.exists() and former.absolute() != store_place(settings, environment, tenant).path.absolute():
+            yield f"{former} is of before the stores lay elsewhere, and was not searched: delete it"
     # Somebody may be named there as staff whose mail is elsewhere.
     if any(person.named_in(entry) for entry in settings.own_domains):
         yield f"{settings.named('own_domains')} names the person: take the address out there"

@@ -29,14 +29,19 @@ def test_a_store_elsewhere_stays_whole(scheme: str, tmp_path: Path) -> None:
         if place.lake is not None:
             maintain(connection, 30)
     assert named_in_files(elsewhere)
+    former = home / "staging" / "sandbox" / "default.duckdb"
+    former.parent.mkdir(parents=True)
+    former.write_bytes(ANN.encode())
     for apply in (False, True):
         found = forget_person(settings, "default", ANN, environments=tuple(Environment), apply=apply)
         assert [(one.where, one.what, one.count) for one in found.places] == [
             (str(place), "rows of raw.voters", 1),
         ]
+        assert found.notes[-1].startswith(f"{former} is of before the stores lay elsewhere, and was not searched")
     with open_store(place) as connection:
         assert connection.execute("SELECT count(*) FROM raw.voters").fetchall() == [(19,)]
     assert named_in_files(elsewhere) == set()
+    assert former.read_bytes() == ANN.encode()
 
 
 def test_a_home_below_a_folder_named_like_one_of_ours_is_searched(tmp_path: Path) -> None:
