@@ -51,6 +51,8 @@ MOST_DEALS = 50
 MOST_MERGED = 50
 """Requests merged into one that its page lists, those with most votes; how many there are is told."""
 LONGEST_WORDS = 100
+LONGEST_CHOICE = 1_000
+"""Values that systems keep, which the page offers: longer than what anybody types."""
 MOST_SEGMENTS = 20
 METHODS = {
     "override": "mapped by an analyst",
@@ -225,9 +227,9 @@ def _filter(context: RequestContext) -> Filter:
         # The address may hold anything; only a known ranking gets into the query.
         by=by if by in RANKINGS else "arr",
         status=context.query("status")[:LONGEST_WORDS],
-        board=context.query("board")[:LONGEST_WORDS],
-        category=context.query("category")[:LONGEST_WORDS],
-        tag=context.query("tag")[:LONGEST_WORDS],
+        board=context.query("board")[:LONGEST_CHOICE],
+        category=context.query("category")[:LONGEST_CHOICE],
+        tag=context.query("tag")[:LONGEST_CHOICE],
         words=context.query("words")[:LONGEST_WORDS],
         created_since=_day(context.query("created_since")),
         voted_since=_day(context.query("voted_since")),
@@ -235,9 +237,9 @@ def _filter(context: RequestContext) -> Filter:
         lifecycle=lifecycle if (lifecycle := context.query("lifecycle")) in LIFECYCLES else "",
         # What is no property and value would find nothing; so many no page asks for.
         segments=tuple(
-            one[:LONGEST_WORDS] for one in context.queries("segment")[:MOST_SEGMENTS] if all(one.partition("="))
+            one[:LONGEST_CHOICE] for one in context.queries("segment")[:MOST_SEGMENTS] if all(one.partition("="))
         ),
-        owner=context.query("owner")[:LONGEST_WORDS],
+        owner=context.query("owner")[:LONGEST_CHOICE],
         renews_by=_ahead(context.query("renewing_within")),
     )
 

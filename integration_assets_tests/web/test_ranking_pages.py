@@ -19,6 +19,7 @@ from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import Served
 
 COMPANIES = 120
+LONG = "long" * 50
 """Companies that voted for `r`: three pages of them."""
 
 pytestmark = pytest.mark.usefixtures("published")
@@ -36,7 +37,7 @@ def published(pages: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         "feature_requests": [
             request("r", title="Dark mode", board="Web", tags=["ui"], status="planned"),
             request("s", title="=cmd()", board="App", tags=["ui", "api"]),
-            request("t", title="Themes", status="complete", status_changed_at=shipped_at),
+            request("t", title="Themes", status="complete", status_changed_at=shipped_at, category=LONG, tags=[LONG]),
             request("m", title="<i>Night</i> mode", url="https://feedback.example/m"),
             request("n", title="No light", url="javascript:alert(1)"),
         ],
@@ -51,7 +52,13 @@ def published(pages: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             *(vote(f"t{number}", "t", f"u{number}") for number in range(3)),
         ],
         "crm_companies": [
-            company(f"{number}", f"c{number}.example", name=f"Company {number:03}", arr="10")
+            company(
+                f"{number}",
+                f"c{number}.example",
+                name=f"Company {number:03}",
+                arr="10",
+                **({"owner": LONG, "segments": {"plan": LONG}} if number == 2 else {}),
+            )
             for number in range(COMPANIES)
         ]
         # Nobody of it voted.
@@ -99,6 +106,9 @@ def test_filters_are_in_the_address(ann: Client) -> None:
     assert "Only companies with plan=pro that renew by 2099-01-01 are counted: 0 of 120 companies that voted" in some
     assert 'href="/requests?by=arr&amp;board=Web">Count all companies</a>' in some
     assert "&amp;segment=plan%3Dpro&amp;renewing_within=2099-01-01" in some
+    # values that the page itself offers are not cut
+    for address in (f"category={LONG}", f"tag={LONG}", f"segment=plan%3D{LONG}", f"owner={LONG}"):
+        assert f"/requests?by=arr&amp;{address}&amp;all=1" in ann.http.get(f"/requests?{address}").text, address
     unknown = ann.http.get("/requests?lifecycle=unknown").text
     assert "Only neither customers nor prospects are counted" not in unknown
     assert "Only companies that are neither customers nor prospects are counted: 120 of 120" in unknown
