@@ -27,7 +27,7 @@ PRUNE_RUN_HISTORY = "prune_run_history"
 AT = "17 3 * * *"
 """Cron expression, UTC: once a day, at an hour and minute that few others have chosen."""
 MOST_RUNS = 10_000
-"""Runs one turn removes, as many as 1,600 tenants make in a day. A thousand are a few minutes of work, and Dagster ends
+"""Runs one turn removes, as many as 1,250 tenants make in a day. A thousand are a few minutes of work, and Dagster ends
 a run after two hours. What is more waits for the next turn."""
 PAGE = 500
 """Runs asked for at a time."""

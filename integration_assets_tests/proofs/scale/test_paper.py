@@ -46,6 +46,8 @@ def test_needs_follow_from_the_figures() -> None:
 def test_the_first_end_is_that_of_what_each_tenant_takes_most_of() -> None:
     """At twice the need it comes with half as many tenants."""
     assert limits(EASY)["two processors"] == 2_880
+    # Eight runs a day are removed of each tenant: two of them only try its credentials.
+    assert limits(EASY)["the daily removal of old runs from Dagster's records"] == 1_250
     assert limits(EASY)["a disk of 1 TB with Dagster's records in SQLite"] == round(1e12 / 191_000_000)
 
 
