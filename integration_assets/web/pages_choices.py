@@ -26,6 +26,8 @@ from integration_assets.web.request_context import Form, RequestContext
 
 PATH = "/settings/choices"
 OWN, ADDRESSES, FORGET = "own_domains", "own_addresses", "forget_addresses"
+WAS = "was."
+"""Stands before the name of a field that says what the page showed of another one."""
 LONGEST = 20_000
 _SEPARATORS = re.compile(r"[,;\s]+")
 _SIGN = re.compile(ADDRESS_SIGN)
@@ -105,7 +107,7 @@ def _own(text: str) -> tuple[list[str], list[str]]:
 def _changes(tenant: TenantView, form: Form) -> dict[str, Any]:
     """Settings that the form changes, by name; None takes one away."""
     stored = {name: str(tenant.settings.get(name) or "") for name in CHOICES}
-    given = {name: form.text(name) for name in CHOICES}
+    given = {name: shown if _untouched(form, name) else form.text(name) for name, shown in _shown(tenant).items()}
     kept = [] if form.has(FORGET) else _own(stored[OWN])[1]
     domains, among_them = _own(given[OWN])
     added = _own(form.text(ADDRESSES))
@@ -115,6 +117,11 @@ def _changes(tenant: TenantView, form: Form) -> dict[str, Any]:
     same = sorted(own) == sorted(entry for part in _own(stored[OWN]) for entry in part)
     given[OWN] = stored[OWN] if same else ",".join(own)
     return {name: value or None for name, value in given.items() if value != stored[name]}
+
+
+def _untouched(form: Form, name: str) -> bool:
+    """True if a field was sent as the page showed it: what somebody else saved since then stays."""
+    return f"{WAS}{name}" in form.values and form.text(f"{WAS}{name}") == form.text(name)
 
 
 def _errors(settings: Settings, tenant: TenantView, changes: Mapping[str, Any]) -> dict[str, str]:
@@ -154,5 +161,9 @@ def _page(
         values=Form(dict(values)),
         errors=errors,
         labels={name: choice.label for name, choice in CHOICES.items()},
+        # After a refusal, what the first page showed: it is what the person has seen.
+        was={name: context.form.values.get(f"{WAS}{name}", shown) for name, shown in _shown(context.own).items()},
+        # Like a secret they are not shown again, so that they are lost with a refusal.
+        lost=bool(errors) and bool(context.form.text(ADDRESSES) or _own(context.form.text(OWN))[1]),
         addresses=len(_own(str(context.own.settings.get(OWN) or ""))[1]),
     )

@@ -290,6 +290,26 @@ def choices_of(pages: Served, slug: str) -> dict[str, str]:
         return {name: str(value) for name, value in tenants.tenant(slug).settings.items()}
 
 
+def test_what_another_admin_saved_since_the_page_was_opened_stays(pages: Served, ann: Client) -> None:
+    """Only what somebody changed is stored, also after a refusal; who changes the same field decides it."""
+
+    def sent(page: str, **typed: str) -> dict[str, str]:
+        fields = re.findall(r'<input [^>]*name="([a-z_.]+)"[^>]*value="([^"]*)"', page)
+        return {name: unescape(value) for name, value in fields if name != "csrf"} | typed
+
+    opened = ann.get("/settings/choices").text
+    assert ann.post("/settings/choices", sent(opened, base_currency="EUR", own_domains="acme.com")).status_code == 303
+    refused = ann.post("/settings/choices", sent(opened, currency_rates="USD"))
+    assert refused.status_code == 400
+    assert ann.post("/settings/choices", sent(refused.text, currency_rates="USD=0.9")).status_code == 303
+    stored = {"base_currency": "EUR", "own_domains": "acme.com", "currency_rates": "USD=0.9"}
+    assert choices_of(pages, "acme") == stored
+    assert ann.post("/settings/choices", sent(opened, base_currency="JPY")).status_code == 303
+    assert choices_of(pages, "acme") == {**stored, "base_currency": "JPY"}
+    assert ann.post("/settings/choices", {}).status_code == 303
+    assert choices_of(pages, "acme") == {}
+
+
 def test_a_tenants_admin_makes_its_choices_and_addresses_are_never_shown(pages: Served, ann: Client) -> None:
     """What was typed is stored and shown again, but for addresses: these are counted, added and taken away."""
     page = ann.http.get("/settings/choices").text
@@ -322,9 +342,11 @@ def test_a_tenants_admin_makes_its_choices_and_addresses_are_never_shown(pages: 
     assert error_of(refused.text, "currency_rates") == "Must look like EUR=1.08,GBP=1.27"
     assert (value_of(refused.text, "own_domains"), value_of(refused.text, "base_currency")) == ("acme.com", "euro")
     assert choices_of(pages, "acme") == stored
+    assert "Enter again the addresses you typed" in refused.text
     both = ann.post("/settings/choices", {"customer_stages": "lead", "prospect_stages": "lead"})
     assert both.status_code == 400
     assert "a company is the one or the other" in both.text
+    assert "Enter again" not in both.text
 
     # Emptied fields are taken away; addresses only where that is said.
     assert ann.post("/settings/choices", {}).status_code == 303
