@@ -125,6 +125,13 @@ def test_what_waits_follows_the_companies_and_the_status(store: duckdb.DuckDBPyC
     ship(store, "old", "new", owners={**OWNERS, "b": "Cy", "c": "Ann Lee"})
     watch(store)
     assert [one.owner for one in owner_posts(store)] == ["Ann Lee", "Cy"]
+    # a company that a read lacks takes its owner's turn away for as long only
+    ship(store, "old", "new", owners={"a": "Ann Lee", "d": "Ann Lee"})
+    watch(store)
+    assert [one.owner for one in owner_posts(store)] == ["Ann Lee"]
+    ship(store, "old", "new", owners={**OWNERS, "b": "Cy", "c": "Ann Lee"})
+    watch(store)
+    assert [one.owner for one in owner_posts(store)] == ["Ann Lee", "Cy"]
     ship(store, "old")
     watch(store)
     assert owner_posts(store) == []

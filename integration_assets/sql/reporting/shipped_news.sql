@@ -22,21 +22,30 @@ replaced AS (
     SEMI JOIN askers AS shipped ON posts.request_id = shipped.request_id
     ANTI JOIN askers ON posts.request_id = askers.request_id AND posts.owner = askers.owner
     WHERE posts.state = 'waiting'
+),
+
+news AS (
+    SELECT
+        askers.request_id,
+        askers.owner
+    FROM askers
+    ANTI JOIN sync.shipped_posts AS posts ON askers.request_id = posts.request_id AND askers.owner = posts.owner
+    WHERE
+        askers.request_id NOT IN (SELECT known.request_id FROM sync.shipped_posts AS known)
+        -- whoever takes companies over hears of it only where the one before did not
+        OR askers.request_id IN (SELECT replaced.request_id FROM replaced)
 )
 
 SELECT
-    askers.request_id,
-    askers.owner,
-    TRUE AS is_new
-FROM askers
-ANTI JOIN sync.shipped_posts AS posts ON askers.request_id = posts.request_id AND askers.owner = posts.owner
-WHERE
-    askers.request_id NOT IN (SELECT known.request_id FROM sync.shipped_posts AS known)
-    -- whoever takes companies over hears of it only where the one before did not
-    OR askers.request_id IN (SELECT replaced.request_id FROM replaced)
-UNION ALL
-SELECT
     request_id,
     owner,
+    TRUE AS is_new
+FROM news
+UNION ALL
+SELECT
+    replaced.request_id,
+    replaced.owner,
     FALSE AS is_new
 FROM replaced
+-- without somebody in their place they go on waiting: their companies may be back in the next read
+SEMI JOIN news ON replaced.request_id = news.request_id
