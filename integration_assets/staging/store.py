@@ -7,6 +7,7 @@ foreign programs away.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -75,6 +76,7 @@ def hold_store(place: StorePlace | Path, what: str, shared: SharedLocks | None =
     """
     place = place if isinstance(place, StorePlace) else StorePlace(place)
     with _locked(place, what, shared) as lock:
+        _remove_spilled(place)
         connection = _connect(place)
         try:
             # Only DuckDB's errors are about the file here: the caller's own OSError may be about anything.
@@ -98,6 +100,19 @@ def hold_store(place: StorePlace | Path, what: str, shared: SharedLocks | None =
                 with suppress(duckdb.Error):  # a broken database writes nothing either
                     connection.execute("PRAGMA disable_checkpoint_on_shutdown")
             connection.close()
+
+
+def _spilled(place: StorePlace) -> Path:
+    """Folder of what does not fit into memory; of a DuckDB file DuckDB names it so itself."""
+    return Path(f"{place.path}.tmp")
+
+
+def _remove_spilled(place: StorePlace) -> None:
+    """Remove what a run that was killed had in that folder: rows as they are, which DuckDB leaves there for good."""
+    with clear_store_errors(place, OSError):
+        # Nobody else's: only the holder of the lock comes here.
+        if _spilled(place).is_dir():
+            shutil.rmtree(_spilled(place))
 
 
 def _checkpoint(connection: duckdb.DuckDBPyConnection) -> None:
@@ -133,7 +148,7 @@ def _connect(place: StorePlace) -> duckdb.DuckDBPyConnection:
     }
     if place.lake is not None:
         # What does not fit into memory would go into the folder the run was started in.
-        config["temp_directory"] = f"{place.path}.tmp"
+        config["temp_directory"] = str(_spilled(place))
     with clear_store_errors(place, duckdb.Error, OSError):
         connection = duckdb.connect(place.path if place.lake is None else ":memory:", config=config)
     # Whatever the machine's zone: days and ages must not depend on where a run is made.

@@ -213,3 +213,23 @@ with open_store(pathlib.Path({str(store_file)!r})) as connection:
     subprocess.run([sys.executable, "-c", program], timeout=PATIENCE_SECONDS, check=False)
     with open_store(store_file) as connection:
         assert connection.execute("SELECT board_id FROM raw.boards").fetchall() == [("kept",)]
+
+
+SPILLING = """
+import os, pathlib, signal, sys
+from integration_assets.staging.store import open_store
+with open_store(pathlib.Path(sys.argv[1])) as connection:
+    connection.execute("SET memory_limit = '60MB'; SET threads = 1")
+    people = "SELECT 'ann' || i || '@acme.com' AS e, md5('' || i) FROM range(1e6::INT) AS t (i)"
+    connection.execute("CREATE TEMP TABLE people AS " + people)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_moved_out_of_memory_goes_with_the_next_opening(store_file):
+    """DuckDB leaves it in a folder beside the store, with rows as they are."""
+    subprocess.run([sys.executable, "-c", SPILLING, str(store_file)], check=False, timeout=PATIENCE_SECONDS)
+    spilled = store_file.with_name(f"{store_file.name}.tmp")
+    assert any(b"@acme.com" in file.read_bytes() for file in spilled.iterdir())
+    with open_store(store_file):
+        assert not spilled.exists()
