@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import secrets
 import shutil
 import sqlite3
@@ -48,6 +49,8 @@ from integration_assets.tenants.registry.database import HEAD
 from integration_assets.tenants.removal import OF_LOCKS, PUT_AWAY
 
 WHAT = "restore"
+OTHER_FILES = 256
+"""Files this process has open beside the locks, at most."""
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -154,12 +157,22 @@ def _keep_runs_out(settings: Settings, unpacked: Path, stack: ExitStack) -> None
         coming = (unpacked / STAGING / environment.value).glob("*.duckdb")
         stores |= {*stores_in(settings, environment)}
         stores |= {stores_folder(settings, environment) / store.name for store in coming}
+    _allow_open_files(len(stores))
     for store in sorted(stores):
         make_private_directory(store.parent)
         stack.enter_context(run_lock(store.absolute(), WHAT))
     if shared := shared_locks(settings):
         names = sorted({f"{store.parent.name}/{store.stem}" for store in stores})
         stack.enter_context(shared.held_together(names, WHAT))
+
+
+def _allow_open_files(more: int) -> None:
+    """Let this process hold so many more files open: of each lock one is, and there may be thousands of tenants."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OTHER_FILES + more
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        allowed = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def _check_versions(unpacked: Path) -> None:

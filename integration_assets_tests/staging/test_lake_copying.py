@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import tarfile
 from pathlib import Path
@@ -111,3 +112,16 @@ def test_a_store_that_comes_with_a_backup_is_locked(tmp_path: Path, monkeypatch:
     assert refused == ["restore"]
     with open_store(store_place(there, "sandbox", "default"), "a run") as connection:
         assert connection.execute("SELECT count(*) FROM sync.ledger").fetchall() == [(0,)]
+
+
+def test_locks_of_many_stores_fit_into_the_open_files() -> None:
+    """A process may have 1,024 as a rule, and a restore holds a lock of each tenant and environment."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (300, hard))
+        restoring._allow_open_files(40)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (300, hard)
+        restoring._allow_open_files(200)
+        assert resource.getrlimit(resource.RLIMIT_NOFILE) == (456, hard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
