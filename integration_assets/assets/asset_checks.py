@@ -1,6 +1,6 @@
-"""The gate's checks as Dagster asset checks, partitioned by tenant; those of a stage are one step.
+"""The gate's checks as Dagster asset checks, partitioned by tenant; several are one step.
 
-Dagster calls partition-aware checks a preview: `_checks_after` is the only place that knows, and the reason why dagster
+Dagster calls partition-aware checks a preview: `_one_step` is the only place that knows, and the reason why dagster
 is pinned below its next minor version.
 """
 
@@ -85,8 +85,8 @@ def _answer(check: Check, key: dg.AssetCheckKey, session: RunSession) -> dg.Asse
         )
 
 
-def _checks_after(stage: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
-    """One step for all checks of what a stage made; each can still be selected by itself.
+def _one_step(name: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
+    """One step that asks several checks; each can still be selected by itself.
 
     A step of its own for each check would cost the run four more events of Dagster's that nobody reads.
     """
@@ -111,7 +111,7 @@ def _checks_after(stage: str, checks: Sequence[Check]) -> dg.AssetChecksDefiniti
             )
             for check in checks
         ]
-        return dg.multi_asset_check(name=f"{step_name(stage)}_checks", specs=specs, can_subset=True)(run)
+        return dg.multi_asset_check(name=step_name(name), specs=specs, can_subset=True)(run)
 
 
 def _stage_of(check: Check) -> str:
@@ -119,8 +119,15 @@ def _stage_of(check: Check) -> str:
     return check.asset if check.asset in STAGES else READ_STAGE
 
 
-ASSET_CHECKS = [
-    _checks_after(stage, checks)
-    for stage in STAGES
-    if (checks := [check for check in CHECKS if _stage_of(check) == stage])
-]
+def _steps() -> Iterator[dg.AssetChecksDefinition]:
+    """One step for each asset with blocking checks, as one that fails holds what comes after all of its assets."""
+    for stage in STAGES:
+        of_stage = [check for check in CHECKS if _stage_of(check) == stage]
+        if telling := [check for check in of_stage if not check.blocking]:
+            yield _one_step(f"{stage}_checks", telling)
+        blocking = [check for check in of_stage if check.blocking]
+        for asset in dict.fromkeys(check.asset for check in blocking):
+            yield _one_step(f"{asset}_blocking_checks", [check for check in blocking if check.asset == asset])
+
+
+ASSET_CHECKS = list(_steps())

@@ -299,8 +299,8 @@ def test_the_page_of_a_run_says_how_it_went(reader, ran, stopped):
     assert f"{len(CHECKS)} checks" in text
     assert "partition: default" in text
     text = reader.open(f"/runs/{stopped}", "Failure", "RUN_FAILURE", "Errored (2)")
-    assert f"raw_feature_requests_{GATE}" in text
-    assert "raw_crm_schema_crm_schema_as_expected" in text
+    assert "raw_feature_requests_blocking_checks" in text
+    assert "raw_crm_schema_blocking_checks" in text
     assert "crm_feature_requests" in text[text.index("Not executed") :]
     assert "blocking asset check failed with ERROR severity" in text
 

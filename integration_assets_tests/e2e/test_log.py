@@ -151,7 +151,7 @@ def test_the_log_of_a_run_with_a_closed_gate_in_the_ui_tells_its_story(ready: Wo
         run = operator.run()
         told = told_in_the_ui(operator, run)
     assert run.status is dg.DagsterRunStatus.FAILURE
-    check = "raw_checks"
+    check = "raw_feature_requests_blocking_checks"
     story = [
         (None, "INFO", "a run begins: .+"),
         ("raw", "WARNING", "raw_feature_requests: 11 records kept out: 11 .+"),

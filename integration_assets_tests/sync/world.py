@@ -116,7 +116,10 @@ class World:
         held = self.rollups.values if self.rollups else {}
         self._replace(
             "raw.crm_companies",
-            [[company, *[None] * 10, dict(held.get(company, {}))] for company in sorted(companies | held.keys())],
+            [
+                [company, *[None] * 10, dict(held.get(company, {})), *[None] * 3]
+                for company in sorted(companies | held.keys())
+            ],
         )
         self._load_crm()
 
