@@ -8,8 +8,8 @@ from integration_assets.web.routes import ROUTES
 from integration_assets_tests.proofs.registry import Row, Scale, counted, proof
 from integration_assets_tests.proofs.security.pages import pages
 
-GROUPS = ("/login", "/health", "/ready", "/metrics", "/.well-known/security.txt", "/static/")
-"""Login, what machines ask, security.txt, and the files of the pages: what may."""
+GROUPS = ("/login", "/password", "/health", "/ready", "/metrics", "/.well-known/security.txt", "/static/")
+"""Login, setting a password by a link, what machines ask, security.txt, and the files of the pages: what may."""
 SOME_ID = "00000000-0000-4000-8000-000000000000"
 
 

@@ -291,4 +291,4 @@ def _none(name: str, found: list[str], of: str, detail: str) -> Row:
 def _words(week: Weight, tenants: int) -> str:
     folders = ", ".join(f"{name} {size / tenants / 1e6:.2f}" for name, size in week.folders.items() if size > 1_000)
     tables = ", ".join(f"{name} {number / tenants:.0f}" for name, number in week.rows.items())
-    return f"MB: {folders}; rows: {tables}"
+    return f"in MB: {folders}; rows: {tables}"
