@@ -1,4 +1,4 @@
-"""Where the alerts of a tenant are: in PostgreSQL for all machines where the registry is in one, else in a small file.
+"""The place of a tenant's alerts: in PostgreSQL for all machines where the registry is in one, else in a small file.
 
 While PostgreSQL is away each machine goes on with a file of its own, so that an outage is told once by each, and not by
 every run; what is in such a file moves into PostgreSQL with the next holder on that machine.

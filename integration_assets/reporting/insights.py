@@ -263,7 +263,7 @@ class ArrChange(msgspec.Struct, frozen=True):
 
 
 class CrmPages(msgspec.Struct, frozen=True):
-    """What is known of the addresses of records in the CRM. `unknown` says why companies have none, and what to do."""
+    """Known addresses of records in the CRM. `unknown` says why companies have none, and what to do."""
 
     companies: bool
     requests: bool

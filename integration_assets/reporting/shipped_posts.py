@@ -1,4 +1,4 @@
-"""What owners of companies are told in Slack when a request ships: who of their companies asked. Never an address.
+"""Messages to owners of companies when a request ships: which of their companies asked. Never an address.
 
 Each owner is told once. What shipped before somebody asked for these posts is known, and told to nobody.
 """

@@ -1,4 +1,4 @@
-"""Where people see the company, or the record, of each row of the ranking in the CRM."""
+"""Addresses in the CRM of the company, or the record, of each row of the ranking."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ _CONFIG: dict[str, str | bool | int | float | list[str]] = {
 
 
 class Earlier(msgspec.Struct, frozen=True):
-    """What a lake has of a moment. `connection` is None where it has nothing.
+    """A lake at an earlier moment. `connection` is None where it has nothing.
 
     `kept_since` is the time of the oldest snapshot, UTC without zone; None of a store that keeps none.
     """

@@ -53,7 +53,7 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Keys(msgspec.Struct, frozen=True):
-    """What is stored of a tenant's integrations, in words.
+    """The stored integrations of a tenant, in words.
 
     `missing` are those nothing can be read without, `refused` those whose last use failed, `untested` those that were
     never used. `arr` says where ARR is read from, "" where nothing says so; `crm` is the CRM's name and the address of
@@ -68,7 +68,7 @@ class Keys(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far runs have come. `newest` is the last run that planned or tried to, `error` why it ended early.
+    """The progress of runs. `newest` is the last run that planned or tried to, `error` why it ended early.
 
     `set_up`: the newest setup that was asked for on the pages ended well, after the newest run.
     """

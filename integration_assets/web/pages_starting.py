@@ -62,7 +62,7 @@ STARTED_HERE = (Action.DRY_RUN, Action.SYNC)
 
 
 class Starting(msgspec.Struct, frozen=True):
-    """What pages say of runs that may be asked for: those there are, and whether somebody is there to begin them.
+    """The runs that may be asked for, as pages show them, and if somebody is there to begin them.
 
     `environment` is the one that is looked at; `requests` are of both.
     """
@@ -78,11 +78,11 @@ class Starting(msgspec.Struct, frozen=True):
         return next((one for one in self.requests if one.is_open), None)
 
     def name(self, request: RequestView) -> str:
-        """What was asked for, as people say it."""
+        """Its kind, as people say it."""
         return NAMES[request.action]
 
     def state(self, request: RequestView) -> str:
-        """How it stands, as people say it."""
+        """Its state, as people say it."""
         outcome = request.outcome or ""
         return STATES.get(request.state) or UNSTARTED.get(outcome) or outcome.replace("_", " ").lower()
 
@@ -93,7 +93,7 @@ class Starting(msgspec.Struct, frozen=True):
 
 
 def starting(context: RequestContext) -> Starting:
-    """What may be started for the tenant that is looked at, and what was."""
+    """Find the runs that may be started for the tenant that is looked at, and those that were."""
     environment = context.environment.value
     options = for_whom(context.own.slug, environment)
     # Without a registry there is nowhere to write a wish down: the person has a terminal, and the command.
@@ -143,7 +143,7 @@ def ask(context: RequestContext, new: NewRequest, page: str) -> Response:
 
 
 class Undoing(msgspec.Struct, frozen=True):
-    """What a run's page offers of an undo.
+    """The undo that a run's page offers.
 
     `of`: the run that would be taken back, None where the page offers none. `plan_hash`: the undo that the page shows
     and that may be done; None where it is to be planned first.
@@ -154,7 +154,7 @@ class Undoing(msgspec.Struct, frozen=True):
 
 
 def undoing(context: RequestContext, summary: RunSummary, plan: PlanLine | None) -> Undoing:
-    """What the page of a run offers of an undo."""
+    """Find the undo that the page of a run offers."""
     if plan is not None and plan.kind == "undo" and summary.dry_run:
         fresh = datetime.now(UTC) - plan.created_at.replace(tzinfo=UTC) <= STALE_AFTER
         # Which run it would take back is known of what was asked for here; the terminal goes on with its own.

@@ -145,7 +145,7 @@ def _page(
 
 
 def _words(context: RequestContext, values: Mapping[str, str]) -> str:
-    """What a company is looked for by: the words that were typed, else the domain without what is behind its name."""
+    """Words to look for a company by: those that were typed, else the domain without what is behind its name."""
     typed_words = context.query("company").strip()[:LONGEST_WORDS]
     # One is chosen already: a list of others beside it would only be in the way.
     if typed_words or values.get("company_id"):
