@@ -40,6 +40,9 @@ def copy_store(store: Path, target: Path) -> None:
         try:
             if _copy_both(store, target):
                 _settle(target)
+                # What DuckDB leaves after that belongs to a checkpoint before: the header of the store was written, and
+                # its log not yet removed. All of it is in the file.
+                _log(target).unlink(missing_ok=True)
                 return
         except OSError as error:
             raise PermanentError(

@@ -72,6 +72,25 @@ def test_every_copy_is_a_state_between_two_transactions(written: Path, tmp_path:
     assert newest > 0
 
 
+def test_a_log_that_duckdb_took_nothing_of_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it leaves the log of a checkpoint that had written the header of the store, and not removed its log yet."""
+    store, target = tmp_path / "store.duckdb", tmp_path / "copy.duckdb"
+    log = tmp_path / "copy.duckdb.wal"
+    with duckdb.connect(store) as connection:
+        connection.execute("CREATE TABLE numbers AS SELECT 1 AS number")
+    settle = copying._settle
+
+    def settle_and_leave(copy: Path) -> None:
+        settle(copy)
+        log.write_bytes(b"of before")
+
+    monkeypatch.setattr(copying, "_settle", settle_and_leave)
+    copy_store(store, target)
+    assert not log.exists()
+    with duckdb.connect(target, read_only=True) as copy:
+        assert copy.execute("SELECT number FROM numbers").fetchall() == [(1,)]
+
+
 def test_a_store_that_is_checkpointed_at_every_moment_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
