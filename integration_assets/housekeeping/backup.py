@@ -7,11 +7,10 @@ the rest are files that are always replaced as a whole.
 
 from __future__ import annotations
 
-import sqlite3
 import tarfile
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -33,7 +32,7 @@ from integration_assets.housekeeping.archive import (
 )
 from integration_assets.housekeeping.sealing import SealingWriter, sealing_key
 from integration_assets.runs.in_process import dagster_home
-from integration_assets.staging.copying import copy_store
+from integration_assets.staging.copying import copy_sqlite, copy_store
 from integration_assets.staging.lake import Lake
 from integration_assets.staging.lake_copying import copy_lake
 from integration_assets.staging.store import TENANT_NAME, StorePlace, store_path, store_place
@@ -47,8 +46,6 @@ NOT_COPIED = frozenset({STAGING, PUT_AWAY, "limits", "sandbox", "demo"})
 removed tenants left, and the homes of the embedded stand-ins."""
 PASSING = (".tar.gz", ".sealed", ".lock", ".fence", ".wal", "-wal", "-shm", "-journal", ".writing", ".rewriting")
 """Endings of files that belong to a process or to another file, and of earlier backups."""
-BUSY_SECONDS = 30.0
-
 
 LAKE = "ducklake:"
 """Beginning of a store URL that leads to a lake."""
@@ -233,16 +230,11 @@ def _copied_lake(folder: Path, environment: Environment, lake: Lake, file: Path)
 def _copied_sqlite(folder: Path, name: str, file: Path) -> Path | None:
     place = _place(folder, name)
     try:
-        # Not made anew where it is gone.
-        with (
-            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as source,
-            closing(sqlite3.connect(place)) as copy,
-        ):
-            source.backup(copy)
-    except sqlite3.Error as error:
+        copy_sqlite(file, place)
+    except PermanentError:
         if not file.exists():
             return None
-        raise PermanentError(f"{file} cannot be copied: {error}; stop what uses it, then run it again") from None
+        raise
     return place
 
 

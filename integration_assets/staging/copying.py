@@ -9,8 +9,9 @@ ledger has every write of the CRM before it is sent: a run that goes on from the
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,8 @@ from integration_assets.errors import ConfigurationError, LockError, PermanentEr
 from integration_assets.staging.migrations import check_known
 from integration_assets.staging.store import STORAGE_VERSION
 
+BUSY_SECONDS = 30.0
+"""How long the backup of an SQLite file waits for who writes it."""
 HEADER_BYTES = 3 * 4096
 """Main header and the two that checkpoints write in turn (DuckDB's storage format)."""
 TRIES = 40
@@ -56,6 +59,23 @@ def copy_store(store: Path, target: Path) -> None:
         reason = str(unreadable).splitlines()[0][:200]
         raise PermanentError(f"a copy of {store} cannot be read: {reason}; see `integration-assets doctor`")
     raise LockError(f"{store} was written at every moment it was looked at: run it again when the run has ended")
+
+
+def copy_sqlite(file: Path, target: Path) -> None:
+    """Copy an SQLite file into a new one by SQLite's own backup, while others go on using it.
+
+    Raises:
+        PermanentError: there is none, it cannot be read, or the copy not be written.
+    """
+    try:
+        with (
+            # Not made anew where it is gone.
+            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=rw", uri=True, timeout=BUSY_SECONDS)) as source,
+            closing(sqlite3.connect(target)) as copy,
+        ):
+            source.backup(copy)
+    except sqlite3.Error as error:
+        raise PermanentError(f"{file} cannot be copied: {error}; stop what uses it, then run it again") from None
 
 
 def _copy_both(store: Path, target: Path) -> bool:

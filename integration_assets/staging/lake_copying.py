@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 import duckdb
 
-from integration_assets.errors import ConfigurationError, LockError, PermanentError
-from integration_assets.staging.copying import copy_store
+from integration_assets.errors import ConfigurationError, LockError
+from integration_assets.staging.copying import copy_sqlite, copy_store
 from integration_assets.staging.extensions import load_extension
 from integration_assets.staging.lake import ALIAS, SCHEME, Lake
 from integration_assets.staging.migrations import check_known
 from integration_assets.staging.quoting import literal
 
 TRIES = 3
-BUSY_SECONDS = 30.0
 _CATALOGUE = "catalogue_itself"
 _FILES = """
     SELECT path FROM catalogue_itself.ducklake_data_file
@@ -96,14 +94,7 @@ def _copy_catalogue(lake: Lake, file: Path, target: Path) -> None:
         copy_store(file, target)
         return
     target.unlink(missing_ok=True)
-    try:
-        with (
-            closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=BUSY_SECONDS)) as old,
-            closing(sqlite3.connect(target)) as copy,
-        ):
-            old.backup(copy)
-    except sqlite3.Error as error:
-        raise PermanentError(f"{file} cannot be copied: {error}; stop what uses it, then run it again") from None
+    copy_sqlite(file, target)
 
 
 def _files_of(lake: Lake, catalogue: Path) -> set[str]:
