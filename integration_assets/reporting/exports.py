@@ -7,7 +7,7 @@ what stands beside it to a stranger.
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from io import BytesIO, StringIO
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import duckdb
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.sql import read_sql
+from integration_assets.reporting.insights import Filter, Request, of_ranking
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,16 +40,11 @@ _BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 """Beginnings that spreadsheets read as a formula ("CSV Injection", owasp.org), the full-width signs included."""
 
 
-def read_export(
-    connection: duckdb.DuckDBPyConnection, request_ids: Sequence[str], companies: Mapping[str, Any] | None = None
-) -> pa.Table:
-    """The requests with these ids, in their order, with every published column of the ranking.
-
-    `companies` are the parameters of the companies that are counted alone; None: the ranking counts all.
-    """
-    name = "export_requests" if companies is None else "export_requests_of"
-    values = {"request_ids": list(request_ids), **(companies or {})}
-    return connection.execute(read_sql(f"reporting/{name}"), values).to_arrow_table()
+def read_export(connection: duckdb.DuckDBPyConnection, wanted: Filter, requests: Iterable[Request]) -> pa.Table:
+    """The requests of a ranking that were read with `wanted`, in their order, with every published column."""
+    statement, companies = of_ranking("reporting/export_requests", wanted)
+    values = {"request_ids": [one.request_id for one in requests], **companies}
+    return connection.execute(statement, values).to_arrow_table()
 
 
 def as_file(table: pa.Table, kind: Format) -> bytes:

@@ -20,6 +20,12 @@ from integration_assets.sql import read_sql
 Ranking = Literal["arr", "companies", "votes"]
 RANKINGS: tuple[Ranking, ...] = ("arr", "companies", "votes")
 S = TypeVar("S", bound=msgspec.Struct)
+_ALL = "FROM ranked.feature_requests\n"
+_CHOSEN = """FROM ranked.requests_of(
+    lifecycle_is := $lifecycle, segments_are := $segments, owner_is := $owner, renews_by := $renews_by
+)
+"""
+"""The ranking in a statement, and in its place that of some companies alone."""
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -325,6 +331,15 @@ def chosen_by(wanted: Filter) -> dict[str, Any]:
     }
 
 
+def of_ranking(name: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
+    """A statement on the ranking, and the parameters it has for the companies that are counted alone, if any are.
+
+    Counting all companies anew takes many times as long as reading the ranking, so only a filter of them does that.
+    """
+    statement = read_sql(name)
+    return (statement.replace(_ALL, _CHOSEN), chosen_by(wanted)) if wanted.chooses_companies else (statement, {})
+
+
 class ChosenCompanies(msgspec.Struct, frozen=True):
     """Companies that a filter chooses, of those that voted; and those of which what it asks for is not known."""
 
@@ -380,10 +395,8 @@ def read_requests(
     values = {**msgspec.structs.asdict(wanted), "most_rows": limit, "skipped": skipped}
     for name in chosen_by(wanted):
         del values[name]
-    name = "requests"
-    if wanted.chooses_companies:
-        values, name = values | chosen_by(wanted), "requests_of"
-    rows = connection.execute(read_sql(f"reporting/insights/{name}"), values).fetchall()
+    statement, companies = of_ranking("reporting/insights/requests", wanted)
+    rows = connection.execute(statement, values | companies).fetchall()
     # A page without requests has one row, with the numbers only.
     requests = [Request(*row[:-2]) for row in rows if row[0] is not None]
     return RequestPage(requests, *rows[0][-2:])

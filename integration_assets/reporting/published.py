@@ -30,7 +30,6 @@ from integration_assets.reporting.html_report import (
 from integration_assets.reporting.insights import (
     Filter,
     Ranking,
-    chosen_by,
     chosen_words,
     read_chosen,
     read_filters,
@@ -176,9 +175,8 @@ def request_files(
 ) -> tuple[dict[Format, bytes], list[str]]:
     """The files of `ranking_files`, of a published database that is open."""
     page = read_requests(connection, wanted, limit=limit)
-    companies = chosen_by(wanted) if wanted.chooses_companies else None
     chosen = check_chosen(connection, wanted)
-    table = read_export(connection, [one.request_id for one in page.requests], companies)
+    table = read_export(connection, wanted, page.requests)
     said = [count(len(page.requests), "request"), *([chosen] if chosen else [])]
     if page.closed:
         said.append(not_shown(page.closed, "--all"))

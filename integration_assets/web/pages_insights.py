@@ -20,7 +20,6 @@ from integration_assets.reporting.insights import (
     LastRun,
     Ranking,
     Request,
-    chosen_by,
     chosen_words,
     read_chosen,
     read_companies,
@@ -124,9 +123,7 @@ def download(kind: Format) -> Callable[[RequestContext], Response]:
             if connection is None:
                 raise Problem(HTTPStatus.NOT_FOUND, "No run has finished here yet.")
             found = read_requests(connection, wanted, limit=None)
-            companies = chosen_by(wanted) if wanted.chooses_companies else None
-            table = read_export(connection, [one.request_id for one in found.requests], companies)
-            content = as_file(table, kind)
+            content = as_file(read_export(connection, wanted, found.requests), kind)
         name = f"feature-requests-{context.own.slug}-{context.environment.value}.{kind}"
         return Response(
             content,

@@ -1,6 +1,6 @@
 -- Requests of a ranking with all their published columns, for a file.
 -- grain: one request; key: request_id
--- inputs: ranked.feature_requests
+-- inputs: ranked.feature_requests, or ranked.requests_of in its place (`insights.of_ranking`)
 -- $request_ids: which, in their order
 SELECT *  -- noqa: AM04
 FROM ranked.feature_requests

@@ -1,6 +1,6 @@
 -- Requests of a ranking, filtered, one page of them, with how many there are and how many closed ones are left out.
 -- grain: one request, or one row of nulls where no request is shown; key: request_id
--- inputs: ranked.feature_requests, ranked.merged_requests
+-- inputs: ranked.feature_requests, or ranked.requests_of in its place (`insights.of_ranking`); ranked.merged_requests
 -- $by: arr | companies | votes; $everything: shipped and closed requests as well; $status, $board, $category, $tag: ""
 -- for all; $words: what the title holds, or that of a request merged into it, "" for anything; $created_since,
 -- $voted_since: UTC, null for any time
