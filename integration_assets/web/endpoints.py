@@ -27,6 +27,7 @@ from integration_assets.tenants.registry.login import find_session
 from integration_assets.tenants.registry.views import TenantView
 from integration_assets.tenants.registry.words import Role
 from integration_assets.web.answers import empty_response, redirect
+from integration_assets.web.attempt_limits import counted_address
 from integration_assets.web.problems import Problem, problem_answer, problem_of
 from integration_assets.web.rendering import render_error, render_problem
 from integration_assets.web.request_context import ENVIRONMENT_COOKIE, OF_TENANT, TENANT_COOKIE, Form, RequestContext
@@ -172,6 +173,11 @@ def _tenant(registry: Registry, slug: str | None) -> TenantView | None:
             return tenants.tenant(slug)
     except NotFoundError:
         return None
+
+
+def caller_address(request: Request) -> str:
+    """The address that tries are counted by. Without one, as behind a Unix socket, all share one counter."""
+    return counted_address(request.client.host) if request.client else ""
 
 
 def is_same_origin(request: Request) -> bool:

@@ -19,8 +19,8 @@ from integration_assets.tenants.registry.passwords import LONGEST
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.words import Role
 from integration_assets.web.answers import empty_response, redirect
-from integration_assets.web.attempt_limits import TooManyAttemptsError, counted_address
-from integration_assets.web.endpoints import is_same_origin, read_form
+from integration_assets.web.attempt_limits import TooManyAttemptsError
+from integration_assets.web.endpoints import caller_address, is_same_origin, read_form
 from integration_assets.web.problems import Problem
 from integration_assets.web.rendering import render, render_login
 from integration_assets.web.request_context import ENVIRONMENT_COOKIE, TENANT_COOKIE, RequestContext
@@ -94,8 +94,7 @@ async def login(request: Request) -> Response:
     # Cut before anything else is done with it: hashing a password of megabytes would be the attack.
     name, password = form.text("login")[: LONGEST_LOGIN + 1].lower(), form.raw("password")[: LONGEST + 1]
     site = site_of(request)
-    # Without an address, as behind a Unix socket, all share one counter.
-    address = counted_address(request.client.host) if request.client else ""
+    address = caller_address(request)
     device = site.logins.known_device(name, request.cookies.get(site.device_cookie, ""))
     try:
         await site.logins.wait(account=name, address=address, device=device)

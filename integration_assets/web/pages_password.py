@@ -13,8 +13,8 @@ from integration_assets.tenants.registry.changes import FieldError
 from integration_assets.tenants.registry.login import change_password, open_password_link, use_password_link
 from integration_assets.tenants.registry.passwords import LONGEST, SHORTEST
 from integration_assets.web.answers import empty_response, redirect
-from integration_assets.web.attempt_limits import TooManyAttemptsError, counted_address
-from integration_assets.web.endpoints import is_same_origin, read_form
+from integration_assets.web.attempt_limits import TooManyAttemptsError
+from integration_assets.web.endpoints import caller_address, is_same_origin, read_form
 from integration_assets.web.pages_login import KNOWN_BROWSERS, STRANGERS, session_over
 from integration_assets.web.problems import Problem
 from integration_assets.web.rendering import render, render_password
@@ -52,8 +52,7 @@ def change(context: RequestContext) -> Response:
         errors["before"] = "enter it"
     if errors:
         return _account(context, errors)
-    client, request_id = context.request.client, context.request.scope["request_id"]
-    address = counted_address(client.host) if client else ""
+    address, request_id = caller_address(context.request), context.request.scope["request_id"]
     logins = context.site.logins
     device = logins.known_device(who.login, context.request.cookies.get(context.site.device_cookie, ""))
 
@@ -96,7 +95,7 @@ async def set_by_link(request: Request) -> Response:
     except Problem as problem:
         return empty_response(problem.status)
     token, site = form.text(TOKEN)[:LONGEST_TOKEN], site_of(request)
-    address = counted_address(request.client.host) if request.client else ""
+    address = caller_address(request)
     request_id = request.scope["request_id"]
     login = None
     try:
