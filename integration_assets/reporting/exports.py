@@ -7,7 +7,7 @@ what stands beside it to a stranger.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from io import BytesIO, StringIO
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import duckdb
+import msgspec
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.reporting.insights import Filter, Request, of_ranking
+from integration_assets.reporting.insights import Filter, requests_statement
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -40,11 +41,24 @@ _BEGIN_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\u
 """Beginnings that spreadsheets read as a formula ("CSV Injection", owasp.org), the full-width signs included."""
 
 
-def read_export(connection: duckdb.DuckDBPyConnection, wanted: Filter, requests: Iterable[Request]) -> pa.Table:
-    """The requests of a ranking that were read with `wanted`, in their order, with every published column."""
-    statement, companies = of_ranking("reporting/export_requests", wanted)
-    values = {"request_ids": [one.request_id for one in requests], **companies}
-    return connection.execute(statement, values).to_arrow_table()
+class Export(msgspec.Struct, frozen=True):
+    """A ranking with every published column.
+
+    `found`: how many requests fit; `closed`: how many more do that are shipped or closed.
+    """
+
+    table: pa.Table
+    found: int
+    closed: int
+
+
+def read_export(connection: duckdb.DuckDBPyConnection, wanted: Filter, *, limit: int | None = None) -> Export:
+    """The requests of a ranking that fit, in its order; all of them without a `limit`."""
+    rows = connection.execute(*requests_statement(wanted, limit=limit)).to_arrow_table()
+    found, closed = (rows.column(name)[0].as_py() for name in ("found", "closed"))
+    # Where no request is shown, one row has the numbers only.
+    shown = rows.num_rows - rows.column("request_id").null_count
+    return Export(rows.drop_columns(["found", "closed"]).slice(0, shown), found, closed)
 
 
 def as_file(table: pa.Table, kind: Format) -> bytes:

@@ -26,6 +26,7 @@ _CHOSEN = """FROM ranked.requests_of(
 )
 """
 """The ranking in a statement, and in its place that of some companies alone."""
+_EVERY_COLUMN = "page.* EXCLUDE (is_shown, place)"
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -331,13 +332,24 @@ def chosen_by(wanted: Filter) -> dict[str, Any]:
     }
 
 
-def of_ranking(name: str, wanted: Filter) -> tuple[str, dict[str, Any]]:
-    """A statement on the ranking, and the parameters it has for the companies that are counted alone, if any are.
+def requests_statement(
+    wanted: Filter, *, limit: int | None, skipped: int = 0, columns: Sequence[str] = ()
+) -> tuple[str, dict[str, Any]]:
+    """Build the statement that reads a ranking, and its parameters: with these columns, or with all that are published.
 
-    Counting all companies anew takes many times as long as reading the ranking, so only a filter of them does that.
+    Behind them are how many requests fit, and how many more do that are shipped or closed.
     """
-    statement = read_sql(name)
-    return (statement.replace(_ALL, _CHOSEN), chosen_by(wanted)) if wanted.chooses_companies else (statement, {})
+    statement = read_sql("reporting/insights/requests")
+    # As parameters, never as text of the statement: the words come from the address of a page.
+    values = {**msgspec.structs.asdict(wanted), "most_rows": limit, "skipped": skipped}
+    for name in chosen_by(wanted):
+        del values[name]
+    if columns:
+        statement = statement.replace(_EVERY_COLUMN, ", ".join(f"page.{name}" for name in columns))
+    # Counting all companies anew takes many times as long as reading the ranking, so only a filter of them does that.
+    if not wanted.chooses_companies:
+        return statement, values
+    return statement.replace(_ALL, _CHOSEN), values | chosen_by(wanted)
 
 
 class ChosenCompanies(msgspec.Struct, frozen=True):
@@ -391,12 +403,8 @@ def read_requests(
     connection: duckdb.DuckDBPyConnection, wanted: Filter, *, limit: int | None, skipped: int = 0
 ) -> RequestPage:
     """A page of a ranking; all of it without a `limit`."""
-    # As parameters, never as text of the statement: the words come from the address of a page.
-    values = {**msgspec.structs.asdict(wanted), "most_rows": limit, "skipped": skipped}
-    for name in chosen_by(wanted):
-        del values[name]
-    statement, companies = of_ranking("reporting/insights/requests", wanted)
-    rows = connection.execute(statement, values | companies).fetchall()
+    statement, values = requests_statement(wanted, limit=limit, skipped=skipped, columns=Request.__struct_fields__)
+    rows = connection.execute(statement, values).fetchall()
     # A page without requests has one row, with the numbers only.
     requests = [Request(*row[:-2]) for row in rows if row[0] is not None]
     return RequestPage(requests, *rows[0][-2:])

@@ -174,15 +174,14 @@ def request_files(
     connection: duckdb.DuckDBPyConnection, wanted: Filter, limit: int | None, kinds: Collection[Format]
 ) -> tuple[dict[Format, bytes], list[str]]:
     """The files of `ranking_files`, of a published database that is open."""
-    page = read_requests(connection, wanted, limit=limit)
     chosen = check_chosen(connection, wanted)
-    table = read_export(connection, wanted, page.requests)
-    said = [count(len(page.requests), "request"), *([chosen] if chosen else [])]
-    if page.closed:
-        said.append(not_shown(page.closed, "--all"))
-    if left := page.found - len(page.requests):
+    ranking = read_export(connection, wanted, limit=limit)
+    said = [count(ranking.table.num_rows, "request"), *([chosen] if chosen else [])]
+    if ranking.closed:
+        said.append(not_shown(ranking.closed, "--all"))
+    if left := ranking.found - ranking.table.num_rows:
         said.append(f"and {left:,} more: without --limit they are in it")
-    return {kind: as_file(table, kind) for kind in kinds}, said
+    return {kind: as_file(ranking.table, kind) for kind in kinds}, said
 
 
 def check_chosen(connection: duckdb.DuckDBPyConnection, wanted: Filter) -> str | None:

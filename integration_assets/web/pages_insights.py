@@ -122,8 +122,7 @@ def download(kind: Format) -> Callable[[RequestContext], Response]:
         with published(context) as connection:
             if connection is None:
                 raise Problem(HTTPStatus.NOT_FOUND, "No run has finished here yet.")
-            found = read_requests(connection, wanted, limit=None)
-            content = as_file(read_export(connection, wanted, found.requests), kind)
+            content = as_file(read_export(connection, wanted).table, kind)
         name = f"feature-requests-{context.own.slug}-{context.environment.value}.{kind}"
         return Response(
             content,

@@ -108,6 +108,7 @@ def test_only_the_companies_that_fit_are_counted(
             (one[0], str(one[1]), str(one[-1])) for one in expected
         ]
         assert {(row["votes_30d"], row["unresolved_votes"]) for row in rows} == {("", "0")}
+        assert not {"found", "closed", "is_shown", "place"} & rows[0].keys()
     macro = """
         SELECT request_id, arr FROM ranked.requests_where(
             lifecycle_is := $1, segments_are := $2, owner_is := $3, renews_by := $4, everything := true
@@ -115,6 +116,20 @@ def test_only_the_companies_that_fit_are_counted(
     """
     values = [wanted.lifecycle or None, list(wanted.segments) or None, wanted.owner or None, wanted.renews_by]
     assert published.execute(macro, values).fetchall() == sorted((one[0], one[4]) for one in expected)
+    # an empty list of segments is any, as on the pages
+    values[1] = list(wanted.segments)
+    assert published.execute(macro, values).fetchall() == sorted((one[0], one[4]) for one in expected)
+
+
+def test_a_file_has_as_many_requests_as_are_asked_for(published: duckdb.DuckDBPyConnection) -> None:
+    """With the number of the others; a file of none has the names of its columns."""
+    files, said = request_files(published, Filter(owner="Ann Lee"), 1, ["csv"])
+    assert [row["request_id"] for row in csv.DictReader(StringIO(files["csv"].decode()))] == ["s"]
+    assert said[-1] == "and 1 more: without --limit they are in it"
+    files, said = request_files(published, Filter(words="nothing is called so"), None, ["csv"])
+    [names] = csv.reader(StringIO(files["csv"].decode()))
+    assert names[:2] == ["request_id", "title"]
+    assert said == ["0 requests"]
 
 
 def test_a_segment_is_as_if_there_were_no_other_company(published: duckdb.DuckDBPyConnection) -> None:

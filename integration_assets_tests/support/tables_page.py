@@ -72,6 +72,7 @@ SELECT title, status, companies, arr
 FROM ranked.requests_where(board_is := 'Web', tag_is := 'api', voted_since := today() - 90);
 
 -- What would customers of one industry that renew within 90 days have? Every number is theirs alone.
+-- An empty list of segments is any, as null is.
 SELECT title, status, companies, arr
 FROM ranked.requests_where(
     lifecycle_is := 'customer', segments_are := ['industry=SOFTWARE'], renews_by := today() + 90

@@ -2,8 +2,8 @@
 -- grain: one company; key: company_id
 -- inputs: ranked.companies, ranked.company_segments, ranked.feature_requests
 -- lifecycle_is, segments_are, owner_is, renews_by: parameters, null for any, without regard to case. Of segments_are,
--- texts as `industry=Software`, a company fits with one value of each property that is named. Renewals are from the day
--- of the ranking on.
+-- texts as `industry=Software`, a company fits with one value of each property that is named; an empty list is any as
+-- well. Renewals are from the day of the ranking on.
 SELECT *  -- noqa: AM04
 FROM ranked.companies
 WHERE
@@ -15,7 +15,7 @@ WHERE
         (SELECT max(as_of)::DATE FROM ranked.feature_requests) AND renews_by::DATE
     )
     AND (
-        segments_are IS NULL
+        coalesce(len(segments_are::VARCHAR[]), 0) = 0
         OR company_id IN (
             SELECT segments.company_id
             FROM ranked.company_segments AS segments

@@ -7,14 +7,24 @@
 WITH rankings AS (
     SELECT *  -- noqa: AM04
     FROM ranked.feature_requests
-    WHERE lifecycle_is IS NULL AND segments_are IS NULL AND owner_is IS NULL AND renews_by IS NULL
+    WHERE
+        lifecycle_is IS NULL
+        AND coalesce(len(segments_are::VARCHAR[]), 0) = 0
+        AND owner_is IS NULL
+        AND renews_by IS NULL
     UNION ALL
     SELECT *
     FROM
         ranked.requests_of(
             lifecycle_is := lifecycle_is, segments_are := segments_are, owner_is := owner_is, renews_by := renews_by
         )
-    WHERE NOT (lifecycle_is IS NULL AND segments_are IS NULL AND owner_is IS NULL AND renews_by IS NULL)
+    WHERE
+        NOT (
+            lifecycle_is IS NULL
+            AND coalesce(len(segments_are::VARCHAR[]), 0) = 0
+            AND owner_is IS NULL
+            AND renews_by IS NULL
+        )
 )
 
 SELECT *  -- noqa: AM04

@@ -1,5 +1,6 @@
 -- Requests of a ranking, filtered, one page of them, with how many there are and how many closed ones are left out.
 -- grain: one request, or one row of nulls where no request is shown; key: request_id
+-- A file has all published columns, a page those that it shows in their place (`insights.requests_statement`).
 -- inputs: ranked.feature_requests, or ranked.requests_of in its place (`insights.of_ranking`); ranked.merged_requests
 -- $by: arr | companies | votes; $everything: shipped and closed requests as well; $status, $board, $category, $tag: ""
 -- for all; $words: what the title holds, or that of a request merged into it, "" for anything; $created_since,
@@ -45,25 +46,7 @@ page AS (
 )
 
 SELECT
-    page.request_id,
-    page.title,
-    page.status,
-    page.board,
-    page.companies,
-    page.customers,
-    page.arr,
-    page.votes,
-    page.unresolved_votes,
-    page.rank_by_arr,
-    page.rank_by_companies,
-    page.rank_by_votes,
-    page.rank_gap,
-    page.companies_without_rate,
-    page.open_pipeline,
-    page.arr_customers,
-    page.arr_prospects,
-    page.url,
-    page.crm_url,
+    page.* EXCLUDE (is_shown, place),  -- noqa: AM04
     totals.found,
     totals.closed
 FROM totals
