@@ -40,7 +40,8 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Facts of the run that the checks need. `now` is UTC; both floors are shares from 0 to 1.
 
     `rates_setting` and its like are what the person who may change a setting knows it by.
-    `company_properties` are all that are mapped, `arr_property` the one with ARR. `read_only`: nothing will be written.
+    `company_properties` are all that are mapped, `arr_property` the one with ARR and
+    `renewal_property` that with the renewal date. `read_only`: nothing will be written.
     """
 
     run_id: str
@@ -56,6 +57,7 @@ class GateSettings(msgspec.Struct, frozen=True, kw_only=True):
     company_rollups: bool = False
     company_properties: tuple[str, ...] = ()
     arr_property: str | None = None
+    renewal_property: str | None = None
     read_only: bool = False
 
 

@@ -1,13 +1,17 @@
-"""Fields nobody documented, which are kept out, and optional fields that cannot be read, which cost only themselves."""
+"""Fields nobody documented, which are kept out, and optional values that cannot be read, which cost only themselves."""
 
 from __future__ import annotations
 
 import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, query, sample
+from integration_assets.reporting.text import clean, clip, count
+from integration_assets.staging.tables import has_table
 
 NAME, UNREADABLE, ASSET = "unknown_fields", "unreadable_fields", "raw_feature_requests"
+RENEWALS, RESOLVED = "renewals_readable", "domain_resolved_votes"
 MOST_NAMED = 10
+NAMED = 3
 
 
 def unknown_fields(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
@@ -39,7 +43,28 @@ def unreadable_fields(connection: duckdb.DuckDBPyConnection, settings: GateSetti
     return CheckResult(UNREADABLE, ASSET, "WARN", passed=False, detail=detail, rows=shown)
 
 
+def renewals_readable(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
+    """Warn of companies whose renewal date is no date, with how many, three of them and what would be one."""
+    if not has_table(connection, "resolved", "company_renewals"):
+        return CheckResult(RENEWALS, RESOLVED, "WARN", passed=False, detail="renewals have not been resolved yet")
+    rows = query(connection, "unreadable_renewals")
+    if not rows:
+        return CheckResult(RENEWALS, RESOLVED, "WARN", passed=True, detail="every renewal date can be read")
+    # Cleaned and cut: the property may hold any text.
+    shown = [(company_id, clip(clean(given), 40)) for company_id, given in rows]
+    named = ", ".join(f"{given!r} of {company_id}" for company_id, given in shown[:NAMED])
+    companies = count(len(rows), "company", "companies")
+    detail = (
+        f"{companies} without a renewal date that can be read: {named}{', …' if len(rows) > NAMED else ''}; they are "
+        f"in no ranking of renewals. Let {settings.renewal_property or 'the property'} hold a date as 2027-01-31, "
+        "2027-01-31T00:00:00Z or milliseconds since 1970"
+    )
+    sampled = sample(("company_id", "renewal_date"), shown)
+    return CheckResult(RENEWALS, RESOLVED, "WARN", passed=False, detail=detail, rows=sampled)
+
+
 CHECKS = (
     Check(NAME, ASSET, "WARN", "The systems send no field that nobody documented.", unknown_fields),
     Check(UNREADABLE, ASSET, "WARN", "Every field of the feedback system's records can be read.", unreadable_fields),
+    Check(RENEWALS, RESOLVED, "WARN", "Every renewal date of a company can be read.", renewals_readable),
 )

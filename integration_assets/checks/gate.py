@@ -21,6 +21,7 @@ of the two, and what spoils only the write is no error of a run that writes noth
 | `environments_agree` | error | write | what was tried in the sandbox is not what production gets |
 | `unknown_fields`, the `…_fresh` and `…_volume` checks | warning | nothing | the guard judges what is written |
 | `unreadable_fields` | warning | nothing | records used without an optional field that cannot be read |
+| `renewals_readable` | warning | nothing | a date that cannot be read is none, and told with its company |
 | `tables_whole`, `tables_unrepeated`, `tables_unambiguous` | warning | nothing | a table that is wrong ends the read |
 | `deals_usable` | warning | nothing | a deal that cannot be read is in no pipeline |
 | `currency_rates_complete`, `revenue_joined` | warning | nothing | what is in no total is told with its amount |

@@ -9,6 +9,7 @@ import duckdb
 import msgspec
 
 from integration_assets.config import CUSTOMER_STAGES, PROSPECT_STAGES
+from integration_assets.masking import ADDRESS_SIGN, mask_addresses
 from integration_assets.models import Status
 from integration_assets.resolution.tables import create_table, create_view, written_plain
 from integration_assets.sql import read_sql
@@ -24,6 +25,11 @@ class Lifecycles(msgspec.Struct, frozen=True):
     prospect_stages: tuple[str, ...] = PROSPECT_STAGES
 
 
+_WITH_SIGN = """
+SELECT trim(owner) AS owner FROM raw.crm_companies WHERE regexp_matches(owner, $sign)
+UNION
+SELECT name FROM raw.crm_owners WHERE regexp_matches(name, $sign)
+"""
 _HISTORY = """
 CREATE TABLE IF NOT EXISTS ranked.rank_history (
     as_of TIMESTAMP,
@@ -55,7 +61,8 @@ def rank(
     statuses = {"open_statuses": [str(status) for status in open_statuses]}
     with written_plain(connection):
         create_table(connection, "resolved.company_votes")
-        create_table(connection, "resolved.ranked_companies", msgspec.structs.asdict(lifecycles))
+        of_companies = msgspec.structs.asdict(lifecycles) | {"owner_addresses": _owner_addresses(connection)}
+        create_table(connection, "resolved.ranked_companies", of_companies)
         create_table(connection, "resolved.ranked_requests", statuses)
         create_view(connection, "ranked.company_requests")
         create_view(connection, "ranked.deals_at_stake")
@@ -68,6 +75,12 @@ def rank(
         create_table(connection, "ranked.unresolved_votes")
         create_view(connection, "ranked.why")
     _make_history(connection)
+
+
+def _owner_addresses(connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """What stands for the owner of a company and holds an e-mail address: those texts are few."""
+    rows = connection.execute(_WITH_SIGN, {"sign": ADDRESS_SIGN}).fetchall()
+    return [text for (text,) in rows if mask_addresses(text) != text]
 
 
 def snapshot_history(connection: duckdb.DuckDBPyConnection, as_of: datetime) -> None:

@@ -438,6 +438,7 @@ def _join_revenue(connection: duckdb.DuckDBPyConnection, settings: ResolutionSet
         sorted((problem.source, problem.figure_id, problem.reason) for problem in problems),
     )
     create_table(connection, "resolved.arr_unjoined")
+    create_table(connection, "resolved.company_renewals")
 
 
 def _join_deals(connection: duckdb.DuckDBPyConnection, settings: ResolutionSettings) -> None:

@@ -28,5 +28,6 @@ def gate_settings(state: RunState) -> GateSettings:
         company_rollups=settings.company_rollups,
         company_properties=mapping.names(),
         arr_property=mapping.arr,
+        renewal_property=mapping.renewal,
         read_only=state.mode is Mode.READ_ONLY,
     )

@@ -244,7 +244,11 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         ),
         "lifecycle_stage": Column("VARCHAR", "Stage or type of the company, in the words of the CRM; null without one"),
         "is_customer": Column("BOOLEAN", "True with lifecycle customer or ARR above zero"),
-        "owner": Column("VARCHAR", "Name of the owner in the CRM; null where no property is mapped, or it is empty"),
+        "owner": Column(
+            "VARCHAR",
+            "Name of the owner in the CRM; where it is not known, or an e-mail address, `owner` and its id or a code; "
+            "null where no property is mapped, or it is empty",
+        ),
         "renewal_date": Column("DATE", "Day of renewal; null where no property is mapped, or it holds no date"),
         "requests": Column("BIGINT", "Distinct requests its people voted for"),
         "open_requests": Column("BIGINT", "Of those, requests that are open"),

@@ -93,6 +93,7 @@ def store(tmp_path: Path) -> Iterator[duckdb.DuckDBPyConnection]:
             CREATE TABLE resolved.arr_unjoined (
                 source VARCHAR, id VARCHAR, figure VARCHAR, currency VARCHAR, reason VARCHAR
             );
+            CREATE TABLE resolved.company_renewals (company_id VARCHAR, given VARCHAR, renewal_date DATE);
             CREATE TABLE resolved.company_hosts (company_id VARCHAR, host VARCHAR, registrable_domain VARCHAR);
             INSERT INTO resolved.company_hosts VALUES ('c0', 'a.com', 'a.com'), ('c1', 'b.com', 'b.com');
             CREATE TABLE resolved.host_problems (

@@ -42,7 +42,7 @@ def test_gate_runs_on_an_empty_store(tmp_path, settings):
     unresolved = {result.name for result in results if result.detail.endswith("not been resolved yet")}
     assert unresolved == {
         "votes_matched", "arr_coverage", "currency_rates_complete", "deal_rates_complete", "revenue_joined",
-        "company_domains_usable",
+        "renewals_readable", "company_domains_usable",
         "mail_providers_known", "company_domains_unique",
     }  # fmt: skip
     assert not any(result.passed for result in results if result.name in unresolved)
@@ -320,6 +320,22 @@ def test_fields_that_cannot_be_read_are_told_with_examples(store, settings):
     said = found["unreadable_fields"].detail
     assert "canny.posts.score of 1,200 records (a, b, c, …): Expected `int`. Correct it in the feedback system" in said
     assert closed_by(run_gate(store, settings)) == ()
+
+
+def test_renewal_dates_that_cannot_be_read_are_told_with_examples(store, settings):
+    """How many companies, three of them without an address, and what would be a date."""
+    store.execute("""
+        INSERT INTO resolved.company_renewals VALUES
+        ('a', 'next spring', NULL), ('b', '01/02/2027', NULL), ('c', 'ask ann@a.com', NULL), ('d', 'soon', NULL),
+        ('e', '2027-01-31', DATE '2027-01-31')
+    """)
+    found = failed(store, msgspec.structs.replace(settings, renewal_property="renews_on"))
+    assert set(found) == {"renewals_readable"}
+    assert found["renewals_readable"].severity == "WARN"
+    assert found["renewals_readable"].detail.startswith(
+        "4 companies without a renewal date that can be read: 'next spring' of a, '01/02/2027' of b, 'ask [address]' "
+        "of c, …; they are in no ranking of renewals. Let renews_on hold a date as 2027-01-31, "
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,8 @@
 """The ranked tables, rows in and rows out."""
 
+import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -109,6 +110,59 @@ def test_a_company_counts_once_per_request_and_its_arr_too():
     )["r"]
     assert (found["votes"], found["voters"], found["companies"], found["arr"]) == (3, 3, 2, Decimal("110.50"))
     assert found["arr_share"] == 1.0
+
+
+def of_companies(column: str, companies: list[Row], **tables: Iterable[Row]) -> dict[str, Any]:
+    """One column of `ranked.companies` by company, each of which has one vote."""
+    ids = [one["company_id"] for one in companies]
+    world = {
+        "feature_requests": [request("r")],
+        "voters": people(**{one: f"u@{one}.example" for one in ids}),
+        "votes": [vote(one, "r", one) for one in ids],
+        "crm_companies": companies,
+        **tables,
+    }
+    found = rows(resolved(world), f"SELECT company_id, {column} AS held FROM ranked.companies")
+    return {row["company_id"]: row["held"] for row in found}
+
+
+def test_an_owner_whose_name_is_an_address_has_a_label_without_it():
+    """By the CRM's id, else a code that tells owners apart; what has a sign and is no address stays."""
+    given = {"a": "1", "b": "2", "c": " Ann@Acme.com ", "d": "ann@acme.com", "e": "bea@acme.com", "f": "Sales @ EMEA"}
+    found = of_companies(
+        "owner",
+        [company(one, f"{one}.example", owner=owner) for one, owner in given.items()],
+        crm_owners=[{"owner_id": "1", "name": "cy@acme.com"}, {"owner_id": "2", "name": "Dan"}],
+    )
+    assert (found["a"], found["b"], found["f"]) == ("owner 1", "Dan", "Sales @ EMEA")
+    assert found["c"] == found["d"] != found["e"]
+    assert all(re.fullmatch("owner [0-9a-f]{8}", found[one]) for one in "cde")
+
+
+def test_renewal_dates_are_read_in_common_forms():
+    """Days, times with the day as it is written, seconds and milliseconds; what could be two days is none."""
+    given = [
+        "2027-01-31", " 2027-01-31T00:00:00Z", "2027-01-31T00:00:00.000+0000", "2027-01-31 09:30",
+        "2027-01-31T00:00:00+02:00", "2027-01-31t23:59:59,5z", "1801353600000", "1801353600", "20270131", "2027/01/31",
+    ]  # fmt: skip
+    wrong = [
+        "01/02/2027",
+        "31.01.2027",
+        "2027-02-30",
+        "2027-01-31th",
+        "2027",
+        "20271331",
+        "soon",
+        "-1801353600000",
+        " ",
+    ]
+    companies = [
+        company(f"c{number}", f"c{number}.example", renewal_date=text) for number, text in enumerate(given + wrong)
+    ]
+    found = of_companies("renewal_date", companies)
+    assert [found[f"c{number}"] for number in range(len(found))] == [date(2027, 1, 31)] * len(given) + [None] * len(
+        wrong
+    )
 
 
 def test_customers_and_companies_without_arr():

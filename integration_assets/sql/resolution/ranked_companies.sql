@@ -1,8 +1,9 @@
 -- resolved.ranked_companies: what the rankings say of a company, as it was when they were made.
 -- grain: one company that voted; key: company_no
--- inputs: resolved.voting_companies, resolved.company_arr, resolved.company_hosts, raw.crm_companies,
---     raw.crm_owners
+-- inputs: resolved.voting_companies, resolved.company_arr, resolved.company_hosts, resolved.company_renewals,
+--     raw.crm_companies, raw.crm_owners
 -- $customer_stages, $prospect_stages: what the CRM calls customers and prospects, in lower case
+-- $owner_addresses: what stands for owners and holds an e-mail address
 -- arr is in the base currency, null without a figure or a rate: arr_status says which (known, no_figure, no_rate).
 -- domain is the cleaned primary domain, null where it is no host.
 -- lifecycle (customer, prospect, unknown) is what the CRM says, whatever the company pays; is_customer takes ARR too.
@@ -44,6 +45,10 @@ lifecycles AS (
     INNER JOIN named_stages
         ON stages.stage = named_stages.stage OR starts_with(stages.stage, named_stages.stage || ' ')
     GROUP BY stages.lifecycle_stage
+),
+
+owner_addresses AS (
+    SELECT DISTINCT unnest($owner_addresses::VARCHAR[]) AS address
 )
 
 SELECT
@@ -60,17 +65,21 @@ SELECT
     ) AS is_customer,
     nullif(trim(companies.lifecycle_stage), '') AS lifecycle_stage,
     coalesce(lifecycles.lifecycle, 'unknown') AS lifecycle,
-    -- digits are the id of an owner whose name is not known; a name of its own stays as it is
+    -- digits are the id of an owner whose name is not known, or is an address; a name of its own stays as it is
     coalesce(
-        owners.name,
+        CASE WHEN named_by.address IS NULL THEN owners.name END,
         CASE WHEN regexp_full_match(trim(companies.owner), '[0-9]+') THEN 'owner ' || trim(companies.owner) END,
+        -- without an id a code of the address: published as `[address]`, all such owners would be one
+        'owner ' || left(sha256(lower(held_by.address)), 8),
         nullif(trim(companies.owner), '')
     ) AS owner,
-    -- the day of a time as well
-    try_cast(left(trim(companies.renewal_date), 10) AS DATE) AS renewal_date
+    renewals.renewal_date
 FROM resolved.voting_companies AS voting
 LEFT JOIN raw.crm_companies AS companies ON voting.company_id = companies.company_id
 LEFT JOIN lifecycles ON companies.lifecycle_stage = lifecycles.lifecycle_stage
 LEFT JOIN raw.crm_owners AS owners ON trim(companies.owner) = owners.owner_id
+LEFT JOIN owner_addresses AS named_by ON owners.name = named_by.address
+LEFT JOIN owner_addresses AS held_by ON trim(companies.owner) = held_by.address
+LEFT JOIN resolved.company_renewals AS renewals ON voting.company_id = renewals.company_id
 LEFT JOIN resolved.company_arr AS arr ON voting.company_id = arr.company_id
 LEFT JOIN primary_hosts ON voting.company_id = primary_hosts.company_id
