@@ -47,6 +47,7 @@ from integration_assets.sync.plan_store import (
     insert_header,
     prune,
 )
+from integration_assets.sync.rekeyed import RekeyedRecord, rekeyed_line, rekeyed_records
 from integration_assets.sync.store import incoming, set_variables
 
 PAGE = 2_000
@@ -94,7 +95,8 @@ class _Comparison(msgspec.Struct):
     """Findings of comparing all records; filled page by page.
 
     `vanished` are records that were verified in this portal once and are neither live nor archived now, with their
-    request and what would make them again. `foreign` are keys of records that another tenant keeps. `agreed` has, by
+    request and what would make them again. `rekeyed` are live records that lost the key they were written with, and
+    `lost_keys` those keys. `foreign` are keys of records that another tenant keeps. `agreed` has, by
     key, what both sides changed alike, `seen` the digests that record carries.
     """
 
@@ -105,6 +107,8 @@ class _Comparison(msgspec.Struct):
     vanished: list[tuple[str, str, Operation]] = []
     conflicts: list[Conflict] = []
     problems: list[str] = []
+    rekeyed: list[RekeyedRecord] = []
+    lost_keys: set[str | None] = set()
     foreign: list[str] = []
     agreed: dict[str, Mapping[str, str]] = {}
     seen: dict[str, Mapping[str, str]] = {}
@@ -171,6 +175,10 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
     unusable = {record_key(inputs.source_names, request_id) for request_id in inputs.unusable}
     # None: earlier versions left no mark
     own = {None, inputs.tenant, *inputs.former_tenants}
+    found.rekeyed = rekeyed_records(connection, own)
+    found.lost_keys = {one.written_key for one in found.rekeyed}
+    # under these keys stand other requests' records: nothing of theirs is gone
+    unusable |= {one.key_now for one in found.rekeyed if one.key_now}
     for row in _compared_rows(connection):
         key, copies = row["key"], row["copies"]
         if tenant_mark((row["live_values"] or {}).get(MANAGED_STATE) or "") not in own:
@@ -253,8 +261,11 @@ def _compare_wanted(found: _Comparison, row: Mapping[str, Any], inputs: PlanInpu
         return
     if record_id is None:
         create = Operation(0, "create", key, after=new_record(key, desired, tenant))
+        # its record is there and only lost its key: a second one would be a copy
+        if key in found.lost_keys:
+            found.counts["rekeyed"] += 1
         # was verified here once and is gone without a trace: merged away or deleted for good
-        if row["base_values"]:
+        elif row["base_values"]:
             found.vanished.append((key, row["request_id"], create))
         else:
             _create(found, row["request_id"], create)
@@ -285,8 +296,12 @@ def _respect_removals(found: _Comparison) -> tuple[str, ...]:
     warnings = []
     if found.counts["archived"]:
         warnings.append(f"{found.counts['archived']:,} records were archived in the CRM and stay so")
+    if found.rekeyed:
+        found.counts["archived"] += found.counts["rekeyed"]
+        # where none has its key, that of all was cleared: a portal that looks empty and is not
+        (warnings if found.counts["held"] else found.problems).append(rekeyed_line(found.rekeyed))
     # no record of ours at all: the portal was emptied as a whole, which is no judgement of single records
-    if found.counts["held"] == 0:
+    elif found.counts["held"] == 0:
         for _, request_id, create in found.vanished:
             _create(found, request_id, create)
         found.vanished.clear()
