@@ -305,6 +305,8 @@ class Settings(_OfProviders):
     overrides: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_OVERRIDES")
     same_requests: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_SAME_REQUESTS")
     share_published: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_SHARE_PUBLISHED")
+    # Not shown: somebody may write a password into it, which is refused later.
+    publish_url: str | None = Field(default=None, repr=False, validation_alias="INTEGRATION_ASSETS_PUBLISH_URL")
     ui_url: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_UI_URL")
 
     # tenants and their secrets
@@ -735,6 +737,7 @@ OPERATOR_FIELDS = (
     "environment",
     "store_url",
     "share_published",
+    "publish_url",
     "ui_url",
     "registry_url",
     "key",

@@ -130,7 +130,9 @@ def test_versions_are_those_of_the_project_and_of_the_lock() -> None:
         (dagster, ""),
         ("", dagster),
     }
-    assert {"dagster-postgres", "dagster-celery", "dagster-k8s", "redis"} <= locks["deploy/requirements.lock"].keys()
+    assert {"dagster-postgres", "dagster-celery", "dagster-k8s", "redis", "obstore"} <= locks[
+        "deploy/requirements.lock"
+    ].keys()
 
 
 def pins(path: Path) -> dict[str, str]:

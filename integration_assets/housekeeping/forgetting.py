@@ -27,6 +27,7 @@ from integration_assets.resolution.overrides import normalised_match, read_overr
 from integration_assets.runs.in_process import INSTANCE_CONFIG, dagster_home
 from integration_assets.staging.erasing import give_up_earlier_rows
 from integration_assets.staging.lake import Lake
+from integration_assets.staging.object_storage import upload_published
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.rewriting import rewrite_store
 from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_path, store_place
@@ -122,6 +123,10 @@ def forget_person(
             ]
             if apply:
                 _finish(settings, tenant, environment, place, store, everywhere)
+                published = published_path(settings.home, environment, tenant)
+                # Last: a storage that is away must not keep the store from being written anew.
+                if settings.publish_url is not None and published.exists():
+                    upload_published(settings.publish_url, published, environment, tenant)
         notes += _of_lakes([place.lake for _, place, _ in held if place.lake is not None])
     return Forgotten(tuple(places), (*notes, *_what_stays(settings, tenant, person)))
 

@@ -59,6 +59,7 @@ from integration_assets.runs.run_facts import facts_of, quota_share
 from integration_assets.runs.run_report import leave_report
 from integration_assets.runs.slack_delivery import new_message, owner_poster, send_message, slack_poster
 from integration_assets.runs.state import DRY_MODES, UNDO_MODES, RunState, first_line
+from integration_assets.staging.object_storage import upload_published
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.sharing import share_published
 from integration_assets.sync.feature_request_object import key_prefix
@@ -105,6 +106,8 @@ def publish_again(state: RunState) -> tuple[RunSummary, Path | None]:
         published = published_path(settings.home, target, state.tenant)
         _set_pages(connection, settings)
         publish(connection, published)
+        if (missed := _upload(state, published)) is not None:
+            state.notes.append(missed)
     forget_run(connection, state.run_id)
     state.finished = True
     return msgspec.json.decode(last[0][0], type=RunSummary), published
@@ -142,6 +145,11 @@ def _finish(state: RunState) -> RunResult:
     recorded, problem = _record(state, conclusion)
     # After the record, so that the published database knows of this run as well.
     published, unpublished = _publish(state)
+    if published is not None and (missed := _upload(state, published)) is not None:
+        # First, as a message lists few notes. What the run wrote is written, so its end stays as it was.
+        state.notes.insert(0, missed)
+        conclusion = _conclude(state)
+        recorded = recorded and _record(state, conclusion)[0]
     if problem is not None or unpublished is not None:
         _let_go_of_broken_store(state)
         # The first error is the cause. That the end could not be recorded or published either often only follows.
@@ -392,6 +400,20 @@ def _tell_owners(state: RunState) -> None:
     # What the run achieved is recorded already; what could not be noted as told is told by the next one.
     except duckdb.Error as error:
         state.notes.append(f"owners were not told what shipped: the staging store failed ({type(error).__name__})")
+
+
+def _upload(state: RunState, published: Path) -> str | None:
+    """Put what was published into object storage, where that is wanted; or say why it is not there."""
+    settings = state.opened_settings()
+    if settings.publish_url is None:
+        return None
+    try:
+        address = upload_published(settings.publish_url, published, state.target(), state.tenant)
+    except IntegrationError as error:
+        log.warning("the ranking is published here and not in object storage: %s", error.message)
+        return f"object storage has an older ranking, or none: {error.message}"
+    log.info("the ranking was published at %s", address)
+    return None
 
 
 def _outcome(state: RunState) -> tuple[EndState, int, str | None]:

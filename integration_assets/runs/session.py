@@ -60,6 +60,7 @@ from integration_assets.runs.resolution_settings import overrides, same_requests
 from integration_assets.runs.result import left_result
 from integration_assets.runs.state import UNDO_MODES, Mode, RunState, first_line
 from integration_assets.sql import read_sql
+from integration_assets.staging.object_storage import check_publish_url
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.room import check_room, has_too_many_open_files, is_disk_full
 from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_place
@@ -172,6 +173,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         # A wrong file ends the run before the first call, not after a long read.
         overrides(state.settings)
         same_requests(state.settings)
+        if state.settings.publish_url is not None:
+            check_publish_url(state.settings.publish_url)
         place = store_place(state.settings, state.environment, state.tenant)
         store = self._hold_store(place, shared_locks(operator), state, stack)
         state.connection, state.lock = store.connection, store.lock

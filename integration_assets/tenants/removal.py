@@ -21,6 +21,7 @@ from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.lake import catalogue_lock, drop_catalogue
 from integration_assets.staging.lock import lock_path, run_lock
+from integration_assets.staging.object_storage import remove_published
 from integration_assets.staging.store import StorePlace, check_tenant, make_private_directory, store_place
 from integration_assets.tenants.portal_claims import DIRECTORY as CLAIMS
 from integration_assets.tenants.portal_claims import claims_of_tenant
@@ -104,6 +105,8 @@ def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Ac
         NotFoundError: there is no such tenant.
         LockError: a run or a command of the tenant is at work.
         PermanentError: a file cannot be erased.
+        ConfigurationError: object storage refuses to remove what was published there.
+        TransientError: it cannot be reached.
     """
     with _at_rest(settings, tenant, "tenants remove"), directory(registry, actor) as tenants:
         # In a transaction that is committed last: killed while files are erased, the tenant is still there to be
@@ -117,6 +120,9 @@ def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Ac
             for store in _stores(settings, tenant):
                 if store.lake is not None:
                     drop_catalogue(store.lake)
+            if settings.publish_url is not None:
+                for environment in Environment:
+                    remove_published(settings.publish_url, environment, tenant)
 
 
 def add_tenant(

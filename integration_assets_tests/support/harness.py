@@ -40,7 +40,7 @@ from integration_assets_tests.support.foreign import (
 from integration_assets_tests.support.small_world import COMPANIES, CONTACTS, small_world
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
-PREFIXES = ("CANNY_", "HUBSPOT_", "SALESFORCE_", "TWENTY_", "SLACK_", "INTEGRATION_ASSETS_", "DAGSTER_")
+PREFIXES = ("AWS_", "CANNY_", "HUBSPOT_", "SALESFORCE_", "TWENTY_", "SLACK_", "INTEGRATION_ASSETS_", "DAGSTER_")
 OBJECT = "feature_request"
 KEY_PROPERTY = "feature_request_key"
 SETUP_POLL_SECONDS = 0.2

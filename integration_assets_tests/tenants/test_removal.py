@@ -25,6 +25,7 @@ from integration_assets.tenants.registry.changes import NotFoundError, TakenErro
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.removal import add_tenant, files_of, remove_tenant
+from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, Key, object_storage
 from integration_assets_tests.support.registries import ACTOR
 
 OTHERS = ("globex", "acme-2", "acm", "default")
@@ -255,3 +256,25 @@ def test_a_lake_in_postgresql_goes_with_its_tenant(
         pass
     with pytest.raises(ConfigurationError, match="a former tenant in-a-lake has a staging store"):
         add_tenant(sqlite_registry, settings, "in-a-lake", "", ACTOR)
+
+
+def test_a_removed_tenant_takes_what_was_uploaded_along(
+    sqlite_settings: Settings, sqlite_registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A storage that refuses keeps the tenant registered, as a file that cannot be erased does; others' stay."""
+    settings = sqlite_settings.model_copy(update={"publish_url": f"s3://{BUCKET}/rankings"})
+    with object_storage() as storage:
+        for name, value in storage.variables.items():
+            monkeypatch.setenv(name, value)
+        names = [
+            f"rankings/{environment.value}/{tenant}.duckdb" for environment in Environment for tenant in ("acme", "acm")
+        ]
+        storage.objects |= dict.fromkeys(names, b"content")
+        storage.keys[KEY_ID] = Key(SECRET, may_write=False)
+        with pytest.raises(ConfigurationError, match=r"acme\.duckdb could not be removed: it is refused"):
+            remove_tenant(sqlite_registry, settings, "acme", ACTOR)
+        with directory(sqlite_registry, ACTOR) as tenants:
+            assert tenants.tenant("acme").slug == "acme"
+        storage.keys[KEY_ID] = Key(SECRET)
+        remove_tenant(sqlite_registry, settings, "acme", ACTOR)
+        assert sorted(storage.objects) == ["rankings/production/acm.duckdb", "rankings/sandbox/acm.duckdb"]
