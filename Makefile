@@ -93,6 +93,7 @@ lock:
 		--exclude-newer $(LOCK_CUTOFF) --group dev pyproject.toml -o requirements-dev.lock
 	uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --python-version 3.11 \
 		--exclude-newer $(LOCK_CUTOFF) --constraint requirements.lock --extra postgres --extra celery --extra kubernetes --extra s3 \
+		--extra otel \
 		pyproject.toml -o deploy/requirements.lock
 	uv pip compile --universal --generate-hashes --no-strip-extras --no-header --no-emit-index-url --python-version 3.11 \
 		--exclude-newer $(LOCK_CUTOFF) --group build -o deploy/build.lock

@@ -201,6 +201,7 @@ def _options_of_all(
 def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
     from integration_assets.errors import ConfigurationError
     from integration_assets.logs import configure
+    from integration_assets.trace_export import ensure_traced
 
     if quiet and verbose:
         raise ConfigurationError("--quiet and --verbose exclude each other")
@@ -210,6 +211,7 @@ def _begin_log(verbose: int, *, quiet: bool, service: bool) -> None:
     elif verbose:
         level = "info" if verbose == 1 else "debug"
     configure(level, default="info" if service else "warning", shows_result=not service)
+    ensure_traced()
 
 
 @app.command(

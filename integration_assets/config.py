@@ -14,6 +14,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypeVar
+from urllib.parse import unquote
 
 import msgspec
 from pydantic import (
@@ -690,6 +691,76 @@ def load_metrics_settings() -> MetricsSettings:
         ConfigurationError: one line that names each wrong variable and what it must be.
     """
     return _read(MetricsSettings)
+
+
+class TraceSettings(BaseSettings):
+    """Settings of the spans for OpenTelemetry, by the names that its specification gives them.
+
+    The SDK reads them again, and more of them. These say whether it is to be loaded at all, whether it sends by the
+    protocol asked for, and what of them is secret.
+    """
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, hide_input_in_errors=True, frozen=True)
+
+    disabled: str = Field(default="", validation_alias="OTEL_SDK_DISABLED")
+    exporter: str | None = Field(default=None, validation_alias="OTEL_TRACES_EXPORTER")
+    endpoint: SecretStr | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT")
+    traces_endpoint: SecretStr | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    protocol: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_PROTOCOL")
+    traces_protocol: str | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+    headers: SecretStr | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_HEADERS")
+    traces_headers: SecretStr | None = Field(default=None, validation_alias="OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+    service: str | None = Field(default=None, validation_alias="OTEL_SERVICE_NAME")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _as_meant(cls, value: Any) -> Any:
+        return _unwrapped(value)
+
+    @property
+    def exporters(self) -> frozenset[str]:
+        """Names of the exporters to send to; empty: nothing is traced.
+
+        The specification's default is `otlp` to this machine, which would make every installation without a collector
+        send into the void: an address or an exporter has to be named.
+
+        Raises:
+            ConfigurationError: an exporter or a protocol that is not there.
+        """
+        if self.disabled.lower() == "true":
+            return frozenset()
+        has_place = self.endpoint is not None or self.traces_endpoint is not None
+        named = self.exporter or ("otlp" if has_place else "none")
+        names = frozenset(name.strip().lower() for name in named.split(",")) - {"none", ""}
+        if unknown := names - {"otlp", "console"}:
+            raise ConfigurationError(
+                f"OTEL_TRACES_EXPORTER: {', '.join(sorted(unknown))} is not there; otlp, console and none are"
+            )
+        protocol = self.traces_protocol or self.protocol or OTLP_PROTOCOL
+        if "otlp" in names and protocol != OTLP_PROTOCOL:
+            raise ConfigurationError(
+                f"OTEL_EXPORTER_OTLP_PROTOCOL: only {OTLP_PROTOCOL} is there, which collectors take on port 4318"
+            )
+        return names
+
+    def secrets(self) -> tuple[str, ...]:
+        """Values of the headers, and addresses that hold a user: to be masked in every text."""
+        headers = (one.get_secret_value() for one in (self.headers, self.traces_headers) if one is not None)
+        values = [pair.partition("=")[2].strip() for header in headers for pair in header.split(",")]
+        places = (one.get_secret_value() for one in (self.endpoint, self.traces_endpoint) if one is not None)
+        return (*values, *(unquote(value) for value in values), *(place for place in places if "@" in place))
+
+
+OTLP_PROTOCOL = "http/protobuf"
+
+
+def load_trace_settings() -> TraceSettings:
+    """Read what the environment says about OpenTelemetry.
+
+    Raises:
+        ConfigurationError: one line that names each wrong variable and what it must be.
+    """
+    return _read(TraceSettings)
 
 
 class TenantSettings(Settings):

@@ -22,6 +22,7 @@ from integration_assets.config import Automation, automation_or_defaults
 from integration_assets.errors import ConfigurationError
 from integration_assets.logs import ensure_forwarded
 from integration_assets.runs.session import SESSION, RunSession
+from integration_assets.trace_export import ensure_traced
 
 _STAGES = (raw, resolved, ranked, crm, summary)
 _NAME = re.compile(r"[A-Za-z0-9_]+")
@@ -65,6 +66,7 @@ def build_defs(
     """
     # Here, where every process that executes one of our runs passes.
     ensure_forwarded()
+    ensure_traced()
     prefix = _parts(key_prefix)
     names = Names(_name_prefix(prefix, name_prefix))
     settings = automation_or_defaults()

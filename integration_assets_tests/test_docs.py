@@ -12,7 +12,7 @@ import duckdb
 import pytest
 
 from integration_assets.commands.help import ORDER
-from integration_assets.config import Automation, LogSettings, MetricsSettings, Settings
+from integration_assets.config import Automation, LogSettings, MetricsSettings, Settings, TraceSettings
 from integration_assets.connectors.crm.hubspot.company_writes import HubSpotCompanyWrites
 from integration_assets.connectors.crm.hubspot.connector import (
     LINK_COMPANIES_SCOPES,
@@ -62,7 +62,7 @@ def first_cells(text: str) -> set[str]:
 
 def test_every_variable_is_documented_and_read() -> None:
     """The variables of the reference are exactly those the settings read."""
-    kinds = (Settings, Automation, LogSettings, MetricsSettings)
+    kinds = (Settings, Automation, LogSettings, MetricsSettings, TraceSettings)
     read = {str(field.validation_alias) for kind in kinds for field in kind.model_fields.values()}
     assert first_cells(reference("variables")) == read
 

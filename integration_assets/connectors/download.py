@@ -18,6 +18,7 @@ from integration_assets.connectors.exchange import certificate_problem, direct_t
 from integration_assets.connectors.proxies import proxy_for
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import PermanentError, TransientError
+from integration_assets.tracing import call_span
 
 CONNECT_SECONDS = 10.0
 
@@ -67,7 +68,10 @@ async def _fetch(
         # No proxy behind the guard: it would resolve the name itself, and go round what was checked.
         opened = guarded_transport(guard, 1) if guard is not None else direct_transport(proxy_for(url), connections=1)
         async with opened as transport:
-            response = await transport.handle_async_request(request)
+            # Its address is the whole secret of a file, and has no template.
+            with call_span("file", "GET", urlsplit(url).netloc.rpartition("@")[2], "GET") as span:
+                response = await transport.handle_async_request(request)
+                span.note(http__response__status_code=response.status_code)
             try:
                 if follows and response.has_redirect_location:
                     # Checked like the first: one that leads back to http would send the file in the open.

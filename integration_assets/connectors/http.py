@@ -41,6 +41,7 @@ from integration_assets.errors import (
     TransientError,
     UnknownOutcomeError,
 )
+from integration_assets.tracing import Noted, call_span
 
 __all__ = ["Answer", "Call", "FormFile", "HttpClient", "StatusRules"]
 
@@ -201,6 +202,10 @@ class HttpClient:
             CredentialError: the key or token was rejected.
             PermanentError: refused; `ContractError` when the answer is not what the protocol allows.
         """
+        with call_span(self._system, call.method, self.host, call.endpoint) as span:
+            return await self._send(call, span)
+
+    async def _send(self, call: Call, span: Noted) -> Answer:
         lost, attempts, began = False, 0, time.monotonic()
 
         def repeat_after(error: Exception) -> bool | float:
@@ -218,8 +223,10 @@ class HttpClient:
             ):
                 with attempt:
                     attempts = attempt.num
+                    if attempts > 1:
+                        span.note(http__request__resend_count=attempts - 1)
                     try:
-                        answer = await self._attempt(call, attempts)
+                        answer = await self._attempt(call, attempts, span)
                         # Expected or not, a refused repeat says nothing of the attempt before it.
                         if lost and not 200 <= answer.status < 300:
                             raise self._refusal(call, answer, self._rules.rule_for(answer))
@@ -287,14 +294,14 @@ class HttpClient:
 
     # ------------------------------------------------------------------------------------------------ one attempt
 
-    async def _attempt(self, call: Call, attempt: int) -> Answer:
+    async def _attempt(self, call: Call, attempt: int, span: Noted) -> Answer:
         place = await self._place(call)
         try:
             # The wait for a free call may have been long: the run lock may have passed on meanwhile.
             if call.writes and self._before_write is not None:
                 self._before_write()
             self._calls.sent(self._system, call.endpoint, writes=call.writes, repeat=attempt > 1)
-            raw = await self._sent(call, attempt)  # asks once more: to get a connection can take long
+            raw = await self._sent(call, attempt, span)  # asks once more: to get a connection can take long
         finally:
             self._slots.release()
             # Also after an error: a call without an answer would hold its share of the window until it is given up.
@@ -348,7 +355,7 @@ class HttpClient:
             return False
         return True
 
-    async def _sent(self, call: Call, attempt: int) -> RawAnswer:
+    async def _sent(self, call: Call, attempt: int, span: Noted) -> RawAnswer:
         """One exchange, with its line in the request log, and its failures as what they mean for this call."""
         started, outcome = time.monotonic(), "no answer"
         try:
@@ -363,6 +370,7 @@ class HttpClient:
                 before_bytes=self._before_write if call.writes else None,
             )
             outcome = str(raw.status)
+            span.note(http__response__status_code=raw.status)
         except LostError as lost:
             # A certificate or a closed address does not become good by trying again.
             if lost.permanent:
@@ -370,6 +378,7 @@ class HttpClient:
             self._setback(call, lost.reason, maybe_applied=lost.sent)
         except UnreadableError as unreadable:
             outcome = str(unreadable.status)
+            span.note(http__response__status_code=unreadable.status)
             self._unreadable(call, unreadable.reason, unreadable.status, large=unreadable.large)
         finally:
             spent = (time.monotonic() - started) * 1000

@@ -24,6 +24,7 @@ from slack_sdk.http_retry.handler import RetryHandler
 from integration_assets.connectors.address_guard import AddressError, AddressGuard
 from integration_assets.connectors.exchange import Exchange, LostError, RawAnswer, UnreadableError
 from integration_assets.errors import IntegrationError
+from integration_assets.tracing import call_span
 
 MOST_BYTES = 4 * 1024 * 1024
 """Largest answer: Slack's to a message is a few kilobytes."""
@@ -73,15 +74,19 @@ class _Client(WebClient):
                 body_bytes=MOST_BYTES,
                 guard=self.guard,
             )
+            method = url.removeprefix(self.base_url.rstrip("/"))
             exchange.open()
             try:
-                return await exchange.send(
-                    "POST",
-                    url.removeprefix(self.base_url.rstrip("/")),
-                    json.loads(body) if body and kind == "application/json" else None,
-                    None,
-                    form=dict(parse_qsl(body)) if kind == "application/x-www-form-urlencoded" else None,
-                )
+                with call_span("slack", "POST", exchange.host, f"POST {method.partition('?')[0]}") as span:
+                    raw = await exchange.send(
+                        "POST",
+                        method,
+                        json.loads(body) if body and kind == "application/json" else None,
+                        None,
+                        form=dict(parse_qsl(body)) if kind == "application/x-www-form-urlencoded" else None,
+                    )
+                    span.note(http__response__status_code=raw.status)
+                    return raw
             finally:
                 await exchange.close()
         except AddressError as error:

@@ -183,6 +183,7 @@ def _finish(state: RunState) -> RunResult:
         retry_at=conclusion.retry_at,
         calls_left_today=state.quota.daily_remaining,
     )
+    state.end_state = EndState(result.summary.state)
     _log_end(result)
     kept = keep_result(state, result)
     _write_numbers(state)

@@ -67,6 +67,7 @@ from integration_assets.staging.store import HeldStore, StorePlace, hold_store, 
 from integration_assets.sync.undo import LAST
 from integration_assets.tenants.registry.words import Provider
 from integration_assets.tenants.settings import note_outcomes, settings_for
+from integration_assets.tracing import PREFIX, Noted, work_span
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         self._state = state
         with contextlib.ExitStack() as stack:
             self._fields = stack.enter_context(run_fields(tenant=state.tenant, run_id=state.run_id))
+            span = stack.enter_context(work_span("run", **_run_attributes(state)))
             try:
                 self._open(state, stack, run)
             except IntegrationError as error:
@@ -158,6 +160,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
                 # Before the end, so that its note is in the summary.
                 note_use(state)
                 self._end(state)
+                _note_end(span, state)
 
     def _open(self, state: RunState, stack: contextlib.ExitStack, run: dg.DagsterRun | None) -> None:
         values = {"environment": self.environment} if self.environment else {}
@@ -374,7 +377,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             # Dagster starts stages that do not depend on the failed one; they would work on half of the data.
             _raise_again(state.error)
             log.log(level, "%s begins", name, extra={"stage": name})
-            yield state
+            with work_span(name):
+                yield state
             seconds = round(time.monotonic() - began, 3)
             log.log(level, "%s ended in %.1f s", name, seconds, extra={"stage": name, "seconds": seconds})
         except dg.Failure:
@@ -474,6 +478,22 @@ def _note_begin(state: RunState) -> None:
         state.mode,
         extra={"job": state.job, "mode": state.mode, "stages": state.scope.stages},
     )
+
+
+def _run_attributes(state: RunState) -> dict[str, str]:
+    known = {"run_id": state.run_id, "tenant": state.tenant, "mode": state.mode.value, "job": state.job}
+    return {f"{PREFIX}{name}": value for name, value in known.items()}
+
+
+def _note_end(span: Noted, state: RunState) -> None:
+    """Say in the span of a run how it ended; its environment is not known before the settings are read."""
+    if state.environment is not None:
+        span.note(integration_assets__environment=state.environment.value)
+    if state.end_state is not None:
+        span.note(integration_assets__end_state=state.end_state.value)
+    # Dagster keeps to itself what a stage has raised.
+    if state.error is not None:
+        span.fail(type(state.error).__name__)
 
 
 def _note_stop(state: RunState, stage: str, problem: IntegrationError, seconds: float) -> None:

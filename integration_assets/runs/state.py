@@ -18,7 +18,7 @@ from integration_assets.checks.base import CheckResult
 from integration_assets.config import Environment, Settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.limiter import Quota
-from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError
+from integration_assets.errors import ConfigurationError, EndState, IntegrationError, PermanentError
 from integration_assets.ingest.call_floor import CrmSizes, Work
 from integration_assets.runs.launch import WHOLE, Scope
 from integration_assets.staging.lock import RunLock
@@ -62,7 +62,7 @@ class RunState:
 
     `mode` is how far the selected stages go, `scope` which they are, `job` the name of the Dagster job. `work` is what
     there was to read, None before the systems were read to their end; `crm_sizes` what a call of the CRM carries.
-    `portal_asked`: the CRM was asked who it is before writing.
+    `portal_asked`: the CRM was asked who it is before writing. `end_state` is known once the run has been summed up.
     """
 
     run_id: str
@@ -98,6 +98,7 @@ class RunState:
     error: IntegrationError | None = None
     error_stage: str | None = None
     finished: bool = False
+    end_state: EndState | None = None
 
     def opened_settings(self) -> Settings:
         """Settings of the run; raises what was wrong with them."""

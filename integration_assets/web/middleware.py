@@ -11,6 +11,7 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from integration_assets.tracing import request_span
 from integration_assets.web.answers import SECURITY_HEADERS, empty_response
 from integration_assets.web.connections import HEAD_BYTES
 from integration_assets.web.site import Site
@@ -42,6 +43,21 @@ class Gate:
             await send({"type": "websocket.close", "code": 1000})
             return
         answer = _Answer(scope, send)
+        # Probes that come every few seconds would be most of what is collected.
+        if scope["path"] in BY_MACHINES:
+            await self._let_through(scope, receive, answer)
+            return
+        with request_span(answer.method, Headers(scope=scope)) as span:
+            await self._let_through(scope, receive, answer)
+            # Known by now: routes are looked for behind this gate.
+            span.rename(f"{answer.method} {answer.route}")
+            span.note(http__route=answer.route, integration_assets__request_id=answer.request_id)
+            if answer.status is not None:
+                span.note(http__response__status_code=answer.status)
+            if answer.status is None or answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                span.fail(str(answer.status or "no answer"))
+
+    async def _let_through(self, scope: Scope, receive: Receive, answer: _Answer) -> None:
         try:
             refusal = self._refusal(scope)
             if refusal is None:
@@ -88,6 +104,16 @@ class _Answer:
         self._began = time.monotonic()
         scope["request_id"] = self.request_id
 
+    @property
+    def method(self) -> str:
+        """The method. One that is made up is text of a stranger, and could forge a line of the log."""
+        return self._scope["method"] if self._scope["method"] in METHODS else "-"
+
+    @property
+    def route(self) -> str:
+        """The route's template, never the path as asked."""
+        return getattr(self._scope.get("route"), "path", "-")
+
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
@@ -98,20 +124,17 @@ class _Answer:
 
     def log(self) -> None:
         """One line: method, route, status, time, id. Never the path as asked: it may hold what somebody typed."""
-        # A made-up method is text of a stranger and could forge a line of the log.
-        method = self._scope["method"] if self._scope["method"] in METHODS else "-"
-        route = getattr(self._scope.get("route"), "path", "-")
         spent = (time.monotonic() - self._began) * 1000
         log.info(
             "%s %s %s %dms request=%s",  # with its unit in one word, no time passes for a second status
-            method,
-            route,
+            self.method,
+            self.route,
             self.status,
             spent,
             self.request_id,
             extra={
-                "method": method,
-                "route": route,
+                "method": self.method,
+                "route": self.route,
                 "status": self.status,
                 "ms": round(spent),
                 "request_id": self.request_id,

@@ -18,7 +18,7 @@ except SystemExit as ending:
 print(json.dumps([code, sorted({name.partition(".")[0] for name in sys.modules})]))
 """
 NEVER_TO_SHOW = frozenset(
-    {"alembic", "dagster", "httpx", "jinja2", "numpy", "pandas", "pyarrow", "sqlalchemy", "xlsxwriter"}
+    {"alembic", "dagster", "httpx", "jinja2", "numpy", "opentelemetry", "pandas", "pyarrow", "sqlalchemy", "xlsxwriter"}
 )
 """What takes long to import, and nobody needs who only wants to be shown something."""
 
