@@ -6,7 +6,6 @@ Results go to stdout, progress and errors to stderr. Exit codes: 0 succeeded, 1 
 
 from __future__ import annotations
 
-import gc
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -124,7 +123,9 @@ def main() -> None:
 
     from integration_assets.commands.streams import settle_streams
     from integration_assets.errors import EXIT_CODES, EndState, IntegrationError
+    from integration_assets.garbage import search_rarely
 
+    search_rarely()
     settle_streams()
     # A supervisor's SIGTERM ends a command as Ctrl-C does: connections are closed, the run is noted as interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -155,21 +156,6 @@ def _progress() -> Iterator[None]:
 
     with showing(Console(stderr=True)):
         yield
-
-
-@contextmanager
-def _loading_dagster() -> Iterator[None]:
-    """Import without looking for garbage: what Dagster makes there stays, and the search takes a fifth of the time."""
-    if "dagster" in sys.modules:
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        # Later searches leave these objects out as well.
-        gc.freeze()
-        gc.enable()
 
 
 SERVICES = frozenset({"serve", "dev"})
@@ -388,14 +374,13 @@ def _run(
     show: int | None = None,
     csv: Path | None = None,
 ) -> NoReturn:
-    with _loading_dagster():
-        from integration_assets.commands.run_output import show_result, show_saved_plan
-        from integration_assets.definitions import defs
-        from integration_assets.errors import EXIT_USAGE
-        from integration_assets.reporting.run_summary import write_json
-        from integration_assets.runs.in_process import run_job
-        from integration_assets.runs.state import Mode
-        from integration_assets.tenants.settings import check_configured
+    from integration_assets.commands.run_output import show_result, show_saved_plan
+    from integration_assets.definitions import defs
+    from integration_assets.errors import EXIT_USAGE
+    from integration_assets.reporting.run_summary import write_json
+    from integration_assets.runs.in_process import run_job
+    from integration_assets.runs.state import Mode
+    from integration_assets.tenants.settings import check_configured
 
     for file in (json, out, csv):
         check_file(file)

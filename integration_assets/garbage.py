@@ -1,0 +1,20 @@
+"""How often a process of ours searches for reference cycles, and that it does not search when it ends.
+
+Loading Dagster makes half a million objects that stay. Python's defaults walk through them again and again while a run
+works, and once more at the end, to free memory that the system takes back anyway: a quarter of a short run's time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+
+NEW_OBJECTS = 50_000
+"""So many more objects made than freed start a search. Few of ours are in cycles, so that little memory waits."""
+
+
+def search_rarely() -> None:
+    """Search for cycles after 50,000 new objects instead of 700, and not at the end of the process."""
+    gc.set_threshold(NEW_OBJECTS, 10, 10)
+    # What is frozen is in no search, the last one included. Handlers of other modules still run.
+    atexit.register(gc.freeze)
