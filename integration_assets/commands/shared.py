@@ -46,9 +46,13 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it without asking.")]
 
 
 def settings_of(environment: EnvironmentName | None = None) -> Settings:
-    """The operator's settings."""
+    """The operator's settings. Variables that look like settings and are none are told."""
     from integration_assets.config import load_settings
+    from integration_assets.unread_variables import unread_variables
 
+    # Before they are read: a misspelt name may be why another setting is found missing.
+    for line in unread_variables(os.environ):
+        say(line)
     return load_settings(**({"environment": environment.value} if environment else {}))
 
 

@@ -23,7 +23,14 @@ import dagster as dg
 import duckdb
 from pydantic import Field, PrivateAttr
 
-from integration_assets.config import Environment, Settings, TenantSettings, load_settings, tenant_settings
+from integration_assets.config import (
+    DEFAULT_TENANT,
+    Environment,
+    Settings,
+    TenantSettings,
+    load_settings,
+    tenant_settings,
+)
 from integration_assets.coordination.run_lock import SharedLocks, shared_locks
 from integration_assets.errors import (
     CredentialError,
@@ -68,6 +75,7 @@ from integration_assets.sync.undo import LAST
 from integration_assets.tenants.registry.words import Provider
 from integration_assets.tenants.settings import note_outcomes, settings_for
 from integration_assets.tracing import PREFIX, Noted, work_span
+from integration_assets.unread_variables import unread_variables
 
 log = logging.getLogger(__name__)
 
@@ -230,6 +238,9 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         check_prerequisites(state.scope, connection, state.tenant, environment.value)
         if not state.scope.only_sums_up:
             state.notes += _taken_over(state.scope)
+        # The environment is the operator's: a tenant of the registry has no part in it.
+        if state.tenant == DEFAULT_TENANT:
+            state.notes += unread_variables(os.environ)
         # This run before the dead ones: if ending them fails, this one is still found and ended by the next.
         begin_run(
             connection,
