@@ -22,13 +22,15 @@ from integration_assets.commands.shared import (
 
 if TYPE_CHECKING:
     from integration_assets.config import Settings
-    from integration_assets.reporting.exports import Format
+    from integration_assets.reporting.exports import FileKind
     from integration_assets.reporting.insights import Filter
     from integration_assets.reporting.moves import HistoryOrder
 
 SHOWN = 20
 """Requests a terminal shows without --limit."""
 STDOUT = Path("-")
+TEXTS = ("csv", "json")
+"""Kinds of files that may be written to a terminal."""
 
 
 class Order(StrEnum):
@@ -44,36 +46,57 @@ def _write_ranking(
     tenant: str,
     wanted: Filter,
     limit: int | None,
-    files: Mapping[Format, Path],
+    files: Mapping[FileKind, Path],
     as_of: datetime | None,
 ) -> None:
-    from integration_assets.errors import ConfigurationError, PermanentError
+    from integration_assets.errors import ConfigurationError
     from integration_assets.reporting.earlier import earlier_files
     from integration_assets.reporting.published import ranking_files
-    from integration_assets.whole_files import write_whole
 
     for kind, path in files.items():
         if path != STDOUT:
             check_file(path)
         # Parquet and XLSX are no text: a terminal would be left in disorder.
-        elif kind != "csv":
-            raise ConfigurationError(f"only --csv writes to stdout: name a file for --{kind}")
+        elif kind not in TEXTS:
+            raise ConfigurationError(f"only --csv and --json write to stdout: name a file for --{kind}")
     if as_of is None:
         contents, said = ranking_files(settings, tenant, wanted, limit, files.keys())
     else:
         contents, said = earlier_files(settings, tenant, as_of, wanted, limit, files.keys())
     for kind, path in files.items():
-        content = contents[kind]
-        if path == STDOUT:
-            sys.stdout.buffer.write(content)
-            sys.stdout.buffer.flush()
-        else:
-            try:
-                write_whole(path, content)
-            except OSError as error:
-                raise PermanentError(f"{path} could not be written: {error.strerror}; check the disk") from error
+        _write(path, contents[kind])
         # On stderr, so that a file on stdout has nothing but its rows.
         typer.echo("\n".join([f"{path}: {said[0]}", *said[1:]]), err=True)
+
+
+def _write_company(settings: Settings, tenant: str, company: str, limit: int | None, path: Path) -> None:
+    import msgspec
+
+    from integration_assets.reporting.answers import company_document
+    from integration_assets.reporting.closing import find_company
+    from integration_assets.reporting.published import open_published
+    from integration_assets.reporting.text import count
+
+    if path != STDOUT:
+        check_file(path)
+    with open_published(settings, tenant) as connection:
+        document = company_document(connection, find_company(connection, company), limit)
+    _write(path, msgspec.json.encode(document))
+    typer.echo(f"{path}: {document['shown']:,} of {count(document['total'], 'request')}", err=True)
+
+
+def _write(path: Path, content: bytes) -> None:
+    from integration_assets.errors import PermanentError
+    from integration_assets.whole_files import write_whole
+
+    if path == STDOUT:
+        sys.stdout.buffer.write(content)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise PermanentError(f"{path} could not be written: {error.strerror}; check the disk") from error
 
 
 def rankings(
@@ -122,6 +145,10 @@ def rankings(
     ] = None,
     parquet: Annotated[Path | None, typer.Option("--parquet", help="The same as Parquet.")] = None,
     xlsx: Annotated[Path | None, typer.Option("--xlsx", help="The same as a sheet for Excel.")] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option("--json", help="The same as JSON, or the requests of --company; - is stdout."),
+    ] = None,
 ) -> None:
     """Show the open requests of the last run's ranking, from the published database, or how they moved."""
     from integration_assets.errors import ConfigurationError
@@ -131,15 +158,20 @@ def rankings(
 
     of_companies = any((lifecycle, segment, owner, renewing_within))
     narrowed = any((status, board, category, tag, words, created_since, voted_since, of_companies))
-    asked: tuple[tuple[Format, Path | None], ...] = (("csv", csv), ("parquet", parquet), ("xlsx", xlsx))
+    asked: tuple[tuple[FileKind, Path | None], ...] = (
+        ("csv", csv), ("parquet", parquet), ("xlsx", xlsx), ("json", json),
+    )  # fmt: skip
     files = {kind: path for kind, path in asked if path is not None}
     settings = settings_of(environment)
     if company:
-        if narrowed or files or since or as_of:
+        if narrowed or files.keys() - {"json"} or since or as_of:
             raise ConfigurationError(
-                "--company shows all requests of one company: it goes with no filter, no moment and no file"
+                "--company shows all requests of one company: it goes with no filter, no moment and no file but --json"
             )
-        show_company(results_console(), settings, tenant, company)
+        if json is not None:
+            _write_company(settings, tenant, company, limit, json)
+        else:
+            show_company(results_console(), settings, tenant, company)
         return
     if since:
         if by is Order.VOTES:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+import duckdb
 import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.closing import find_company
 from integration_assets.reporting.insights import (
+    Company,
     Filter,
     read_company_requests,
     read_plan,
@@ -71,9 +73,13 @@ def answer_company_requests(settings: Settings, tenant: str, company: str, limit
     """
     _check_limit(limit)
     with open_published(settings, tenant) as connection:
-        currency = read_currency(connection)
-        found = find_company(connection, company)
-        requests = read_company_requests(connection, found.company_id, limit=limit)
+        return company_document(connection, find_company(connection, company), limit)
+
+
+def company_document(connection: duckdb.DuckDBPyConnection, found: Company, limit: int | None) -> Answer:
+    """A company and its requests, open ones first; all of them without a `limit`."""
+    currency = read_currency(connection)
+    requests = read_company_requests(connection, found.company_id, limit=limit)
     about = _plain(found)
     # Both count lines of a list: here there is one company, and its requests are counted below.
     for name in ("found", "requests"):

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
-from integration_assets.reporting.exports import Format, as_file
+from integration_assets.reporting.exports import Export, FileKind, as_document, as_file
 from integration_assets.reporting.insights import Filter, read_requests
 from integration_assets.reporting.moves import parse_since
 from integration_assets.reporting.published import lacks_columns, open_published, request_files
@@ -99,8 +99,8 @@ def show_earlier(
 
 
 def earlier_files(
-    settings: Settings, tenant: str, moment: datetime, wanted: Filter, limit: int | None, kinds: Collection[Format]
-) -> tuple[dict[Format, bytes], list[str]]:
+    settings: Settings, tenant: str, moment: datetime, wanted: Filter, limit: int | None, kinds: Collection[FileKind]
+) -> tuple[dict[FileKind, bytes], list[str]]:
     """The requests that fit, as they ranked at a moment (UTC without zone), as files; and what is to be said of them.
 
     A file from a lake's snapshot has every published column of then; one from the history has those that it keeps.
@@ -112,13 +112,19 @@ def earlier_files(
     """
     with _ranking_of(settings, tenant, moment, wanted) as ranking:
         if ranking.whole:
-            files, said = request_files(ranking.connection, wanted, limit, kinds)
+            files, said = request_files(
+                ranking.connection, wanted, limit, kinds, currency=ranking.currency, note=ranking.note
+            )
             return files, [*said, ranking.note]
         every = _kept(ranking, wanted)
         table = every if limit is None else every.slice(0, limit)
         left = every.num_rows - table.num_rows
         more = [f"and {left:,} more: without --limit they are in it"] if left else []
-        return {kind: as_file(table, kind) for kind in kinds}, [count(table.num_rows, "request"), *more, ranking.note]
+        document = as_document(Export(table, every.num_rows, closed=0), ranking.currency, note=ranking.note)
+        contents: dict[FileKind, bytes] = {
+            kind: msgspec.json.encode(document) if kind == "json" else as_file(table, kind) for kind in kinds
+        }
+        return contents, [count(table.num_rows, "request"), *more, ranking.note]
 
 
 @contextmanager

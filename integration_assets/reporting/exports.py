@@ -1,4 +1,4 @@
-"""Tables as files for other programs: CSV, Parquet and XLSX, with the names of the published columns.
+"""Tables as files for other programs: CSV, Parquet, XLSX and JSON, with the names of the published columns.
 
 A text that a spreadsheet would take for a formula stays text: titles come from people outside, and a formula can send
 what stands beside it to a stranger.
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Format = Literal["csv", "parquet", "xlsx"]
+FileKind = Literal[Format, "json"]
+"""Files of a ranking: a table, or with `json` the document that the API answers with."""
 MEDIA_TYPES: dict[Format, str] = {
     "csv": "text/csv; charset=utf-8",
     "parquet": "application/vnd.apache.parquet",
@@ -59,6 +61,21 @@ def read_export(connection: duckdb.DuckDBPyConnection, wanted: Filter, *, limit:
     # Where no request is shown, one row has the numbers only.
     shown = rows.num_rows - rows.column("request_id").null_count
     return Export(rows.drop_columns(["found", "closed"]).slice(0, shown), found, closed)
+
+
+def as_document(ranking: Export, currency: str, **notes: str) -> dict[str, Any]:
+    """The ranking as values for `msgspec.json.encode`: sums become texts with every digit, times UTC without zone.
+
+    `notes` are lines on what is counted, or on when; one without a text is left out.
+    """
+    return {
+        "currency": currency,
+        "total": ranking.found,
+        "shown": ranking.table.num_rows,
+        "shipped_or_closed_left_out": ranking.closed,
+        **{name: text for name, text in notes.items() if text},
+        "requests": ranking.table.to_pylist(),
+    }
 
 
 def as_file(table: pa.Table, kind: Format) -> bytes:

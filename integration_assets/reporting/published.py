@@ -18,7 +18,7 @@ from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.models import Status
-from integration_assets.reporting.exports import Format, as_file, read_export
+from integration_assets.reporting.exports import FileKind, as_document, as_file, read_export
 from integration_assets.reporting.html_report import (
     ReportFacts,
     copy_report,
@@ -157,8 +157,8 @@ def show_rankings(console: Console, settings: Settings, tenant: str, wanted: Fil
 
 
 def ranking_files(
-    settings: Settings, tenant: str, wanted: Filter, limit: int | None, kinds: Collection[Format]
-) -> tuple[dict[Format, bytes], list[str]]:
+    settings: Settings, tenant: str, wanted: Filter, limit: int | None, kinds: Collection[FileKind]
+) -> tuple[dict[FileKind, bytes], list[str]]:
     """The requests that fit as files of these kinds, with every published column; and what is to be said of them.
 
     All of them without a `limit`.
@@ -171,9 +171,18 @@ def ranking_files(
 
 
 def request_files(
-    connection: duckdb.DuckDBPyConnection, wanted: Filter, limit: int | None, kinds: Collection[Format]
-) -> tuple[dict[Format, bytes], list[str]]:
-    """The files of `ranking_files`, of a published database that is open."""
+    connection: duckdb.DuckDBPyConnection,
+    wanted: Filter,
+    limit: int | None,
+    kinds: Collection[FileKind],
+    *,
+    currency: str | None = None,
+    note: str = "",
+) -> tuple[dict[FileKind, bytes], list[str]]:
+    """The files of `ranking_files`, of a published database that is open. `note` stands in JSON beside the requests.
+
+    `currency` is that of the last run, unless another is given.
+    """
     chosen = check_chosen(connection, wanted)
     ranking = read_export(connection, wanted, limit=limit)
     said = [count(ranking.table.num_rows, "request"), *([chosen] if chosen else [])]
@@ -181,7 +190,15 @@ def request_files(
         said.append(not_shown(ranking.closed, "--all"))
     if left := ranking.found - ranking.table.num_rows:
         said.append(f"and {left:,} more: without --limit they are in it")
-    return {kind: as_file(ranking.table, kind) for kind in kinds}, said
+    files: dict[FileKind, bytes] = {}
+    for kind in kinds:
+        if kind == "json":
+            known = read_currency(connection) if currency is None else currency
+            document = as_document(ranking, known, counted=chosen or "", note=note)
+            files[kind] = msgspec.json.encode(document)
+        else:
+            files[kind] = as_file(ranking.table, kind)
+    return files, said
 
 
 def check_chosen(connection: duckdb.DuckDBPyConnection, wanted: Filter) -> str | None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from integration_assets import __version__
 from integration_assets.tenants.registry.views import AuditView, InternalView, ThirdPartyView
-from integration_assets.web import api
+from integration_assets.web import api, api_rankings
 from integration_assets.web.api_bodies import (
     InternalCreate,
     InternalUpdate,
@@ -65,11 +65,12 @@ def description() -> dict[str, Any]:
         "paths": {
             "/api/session": {"get": _operation("session", "Who is logged in", "Session")},
             "/api/audit-trail": {"get": _operation("audit_trail", "The newest entries", "AuditView", many=True)},
+            **_rankings(),
             **_group(api.THIRD_PARTY, "third_party", "ThirdParty"),
             **_group(api.INTERNAL, "internal", "Internal"),
         },
         "components": {
-            "schemas": components,
+            "schemas": {**components, **_RANKINGS},
             "securitySchemes": {
                 "session": {"type": "apiKey", "in": "cookie", "name": "__Host-sid"},
                 "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token"},
@@ -77,6 +78,45 @@ def description() -> dict[str, Any]:
         },
         "security": [{"session": [], "csrf": []}],
     }
+
+
+def _rankings() -> dict[str, Any]:
+    company = {"name": "company_id", "in": "path", "required": True, "schema": {"type": "string"}}
+    return {
+        api_rankings.RANKING: {
+            "get": _operation("ranking", "The requests of the ranking that fit", "Ranking", problems=(400, 404, 500))
+            | {"parameters": [_parameter(name) for name in api_rankings.PARAMETERS]},
+        },
+        api_rankings.COMPANY: {
+            "get": _operation(
+                "company_requests", "The requests of one company", "CompanyRequests", problems=(400, 404, 500)
+            )
+            | {"parameters": [company, *(_parameter(name) for name in api_rankings.LIMIT)]},
+        },
+    }
+
+
+def _parameter(name: str) -> dict[str, Any]:
+    schema: dict[str, Any] = {"type": "string"}
+    if name == api_rankings.REPEATED:
+        schema = {"type": "array", "items": schema}
+    return {"name": name, "in": "query", "description": api_rankings.PARAMETERS[name], "schema": schema}
+
+
+def _document(*names: str, **others: Any) -> dict[str, Any]:
+    """Schema of a list of requests with its numbers, and what else stands beside them."""
+    numbers = {name: {"type": "integer"} for name in ("total", "shown", *names)}
+    required = ["currency", *numbers, "requests"]
+    requests = {"type": "array", "items": {"type": "object"}}
+    properties = {"currency": {"type": "string"}, **numbers, **others, "requests": requests}
+    return {"type": "object", "required": required, "properties": properties}
+
+
+_RANKINGS = {
+    # Columns of requests are those that are published, and described with them.
+    "Ranking": _document("shipped_or_closed_left_out", counted={"type": "string"}),
+    "CompanyRequests": _document(company={"type": "object"}),
+}
 
 
 def _group(path: str, name: str, kind: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from starlette.routing import Route
 from integration_assets.reporting.exports import MEDIA_TYPES
 from integration_assets.web import (
     api,
+    api_rankings,
     openapi,
     pages_choices,
     pages_insights,
@@ -73,6 +74,8 @@ _SHOWN: tuple[Route, ...] = (
     _get("/runs", page(pages_runs.runs)),
     _get("/runs/{run_id}", page(pages_runs.run)),
     _get("/runs/{run_id}/plan.csv", page(pages_runs.plan_file)),
+    _get(api_rankings.RANKING, call(api_rankings.ranking)),
+    _get(api_rankings.COMPANY, call(api_rankings.company_requests)),
 )
 """Pages of what runs found. They change nothing, and need no registry."""
 _INSIGHTS: tuple[Route, ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from datetime import UTC, datetime
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -153,5 +154,9 @@ def test_plain_files_have_what_the_history_keeps(tmp_path: Path, monkeypatch: py
     ran = CliRunner().invoke(app, ["rankings", "--as-of", "2026-10-01", "--csv", "-"])
     assert [row["request_id"] for row in csv.DictReader(ran.stdout.splitlines())] == ["r1", "r2", "r3"]
     assert "-: 3 requests\nas ranked at 2026-10-01 06:00 UTC" in ran.stderr
+    ran = CliRunner().invoke(app, ["rankings", "--as-of", "2026-10-01", "--json", "-", "--limit", "1"])
+    document = json.loads(ran.stdout)
+    assert document["note"].startswith("as ranked at 2026-10-01 06:00 UTC, from the daily history")
+    assert (document["total"], [row["arr"] for row in document["requests"]]) == (3, ["5000.00"])
     both = CliRunner().invoke(app, ["rankings", "--as-of", "2026-10-01", "--since", "7d"])
     assert isinstance(both.exception, ConfigurationError)

@@ -246,8 +246,12 @@ def test_the_command_writes_files(settings, tmp_path, monkeypatch):
     assert run("--xlsx", str(tmp_path / "a.xlsx"), "--parquet", str(tmp_path / "a.parquet"), "--all").exit_code == 0
     assert pq.read_table(tmp_path / "a.parquet").num_rows == 7
     assert (tmp_path / "a.xlsx").read_bytes().startswith(b"PK")
+    document = json.loads(run("--json", "-", "--by", "votes", "--limit", "2").stdout)
+    assert [(row["request_id"], row["arr"]) for row in document["requests"]] == [("r6", "2001.00"), ("r5", "3001.50")]
+    assert (document["total"], document["shown"], document["shipped_or_closed_left_out"]) == (6, 2, 1)
     for arguments, problem in (
-        (["--xlsx", "-"], "only --csv writes to stdout"),
+        (["--xlsx", "-"], "only --csv and --json write to stdout"),
+        (["--company", "c", "--csv", "-"], "no file but --json"),
         (["--status", "shiped"], "there is no status shiped: open, under_review"),
         (["--since", "7d", "--board", "Web"], "--since shows what moved"),
     ):

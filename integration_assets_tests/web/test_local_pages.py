@@ -33,6 +33,7 @@ from integration_assets_tests.web.conftest import Served
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
 PAGES = ("/requests", "/requests/r", "/companies", "/companies/1", "/unresolved", "/runs", "/settings", "/requests.csv")
+DATA = ("/api/requests", "/api/companies/1/requests")
 
 
 class Terminal(io.StringIO):
@@ -102,7 +103,7 @@ def test_the_link_opens_the_pages_once(local: Local, caplog: pytest.LogCaptureFi
         assert cookie["httponly"]
         assert (cookie["samesite"], cookie["path"]) == ("strict", "/")
         assert cookie.value not in local.link
-        for page in PAGES:
+        for page in (*PAGES, *DATA):
             assert person.get(page).status_code == 200, page
         again = other.get(local.link)
         assert again.status_code == 401
@@ -125,6 +126,7 @@ def test_without_the_cookie_nothing_is_shown(local: Local) -> None:
             for page in ("/", *PAGES, "/runs/some-run"):
                 answer = stranger.get(page)
                 assert (answer.status_code, answer.headers["location"]) == (303, "/login"), page
+            assert {stranger.get(address).status_code for address in DATA} == {401}
             assert stranger.post("/environment", {"environment": "production"}).status_code == 401
         needed = stranger.get("/login")
     assert needed.status_code == 401

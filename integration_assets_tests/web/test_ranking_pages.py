@@ -133,6 +133,43 @@ def test_a_ranking_leaves_as_a_file(ann: Client, stranger: Client) -> None:
     assert (refused.status_code, refused.headers["location"]) == (303, "/login")
 
 
+def test_programs_get_the_ranking_as_json(ann: Client, gus: Client, stranger: Client) -> None:
+    """By the filters of the page and of the command, every column; what is misspelt or unknown is refused."""
+    whole = ann.http.get("/api/requests").json()
+    assert {name: whole[name] for name in ("currency", "total", "shown", "shipped_or_closed_left_out")} == {
+        "currency": "", "total": 2, "shown": 2, "shipped_or_closed_left_out": 1,
+    }  # fmt: skip
+    first = whole["requests"][0]
+    assert (first["request_id"], first["arr"], first["companies"], first["tags"]) == ("r", "1200.00", COMPANIES, ["ui"])
+    [columns] = csv.reader(ann.http.get("/requests.csv?words=nothing").text.splitlines())
+    assert list(first) == columns
+    cut = ann.http.get("/api/requests?all=1&limit=1&by=votes").json()
+    assert (cut["total"], cut["shown"], len(cut["requests"])) == (3, 1, 1)
+    some = ann.http.get(f"/api/requests?segment=plan%3D{LONG}&board=Web").json()
+    assert some["counted"].startswith("Only companies with plan=long")
+    assert [(one["request_id"], one["arr"]) for one in some["requests"]] == [("r", "10.00")]
+    for address, told in (
+        ("bord=Web", "bord"), ("by=size", "by"), ("all=yes", "all"), ("limit=0", "limit"), ("owner=a&owner=b", "owner"),
+        ("status=plnned", "there is no status plnned"), ("segment=plan%3Dgold", "no company that voted has plan=gold"),
+        ("voted_since=lately", "lately"),
+    ):  # fmt: skip
+        refused = ann.http.get(f"/api/requests?{address}")
+        assert (refused.status_code, refused.headers["content-type"]) == (400, "application/problem+json"), address
+        assert told in refused.text
+    link = re.search(r'href="(/api/requests[^"]*)">JSON<', ann.http.get("/requests?board=Web").text)
+    assert link is not None
+    assert ann.http.get(link[1].replace("&amp;", "&")).json()["total"] == 1
+
+    one = ann.http.get("/api/companies/1/requests?limit=2").json()
+    assert (one["company"]["company_name"], one["total"], one["shown"]) == ("Company 001", 3, 2)
+    assert [request["title"] for request in one["requests"]] == ["Dark mode", "=cmd()"]
+    assert ann.http.get("/api/companies/900/requests").status_code == 404
+    for address in ("/api/requests", "/api/companies/1/requests"):
+        assert stranger.http.get(address).status_code == 401
+        # another tenant has its own ranking, or none
+        assert gus.http.get(address).status_code == 404
+
+
 def test_merged_requests_show_on_every_page_on_which_somebody_looks(ann: Client) -> None:
     """In the ranking, on the page of the request that stays, by the title and the id of one that went, in the CSV."""
     night = "&lt;i&gt;Night&lt;/i&gt; mode"
