@@ -23,7 +23,7 @@ from integration_assets.connectors.specs import ProviderKind, ProviderSpec
 if TYPE_CHECKING:
     from integration_assets.connectors.crm.factory import CrmFactory
     from integration_assets.connectors.feedback.factory import FeedbackFactory
-    from integration_assets.models import ObjectDefinition
+    from integration_assets.models import ObjectDefinition, PropertyGroup
 
 PROVIDERS: Mapping[str, ProviderSpec] = {
     spec.name: spec for spec in (CANNY, PRODUCTBOARD, QUACKBACK, USERVOICE, TABLE, HUBSPOT, SALESFORCE, TWENTY, SLACK)
@@ -53,11 +53,13 @@ def feedback_factory(provider: str) -> FeedbackFactory:
     return factory
 
 
-def schema_file(spec: ProviderSpec, definition: ObjectDefinition, options: Mapping[str, str]) -> bytes | None:
-    """The file with our object that can be deployed by hand; None where the provider has none."""
+def schema_file(
+    spec: ProviderSpec, definition: ObjectDefinition, options: Mapping[str, str], companies: PropertyGroup | None
+) -> bytes | None:
+    """The file with our object, and `companies` on theirs, for deployment by hand; None where there is none."""
     if spec.schema_file is None:
         return None
-    made: bytes = _named(spec.schema_file.maker)(definition, options)
+    made: bytes = _named(spec.schema_file.maker)(definition, options, companies)
     return made
 
 

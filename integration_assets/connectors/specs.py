@@ -121,8 +121,9 @@ class AddressSpec(msgspec.Struct, frozen=True, kw_only=True):
 class SchemaFileSpec(msgspec.Struct, frozen=True, kw_only=True):
     """A file with our object that an administrator of the CRM deploys by hand, in place of `setup`.
 
-    `maker` names, as `module:function`, what makes its bytes of the definition and the settings; `suffix` is how its
-    name ends, `how` the command that deploys it, with `{file}` for its path, `then` what is left to do.
+    `maker` names, as `module:function`, what makes its bytes of the definition, the settings and, where they are asked
+    for, our properties on companies; `suffix` is how its name ends, `how` the command that deploys it, with `{file}`
+    for its path, `then` what is left to do.
     """
 
     maker: str

@@ -157,11 +157,14 @@ def writing_floor(work: Writing, sizes: CrmSizes) -> int:
     records = sum(
         # Two calls a batch, the write and its reading back; a change is looked at before as well.
         calls_for(number, sizes.limits.records_per_write) * calls
-        for number, calls in ((work.creates, 2), (work.canary, 2), (work.changes, 3), (work.companies, 3))
+        for number, calls in ((work.creates, 2), (work.canary, 2), (work.changes, 3))
     )
-    # A run with nothing to write asks nothing of what only a write needs.
-    started = sizes.costs.writing if records or work.pair_calls else 0
-    return int(work.asked) + started + work.targets * sizes.costs.labels + records + work.pair_calls
+    companies = calls_for(work.companies, sizes.limits.records_per_write) * sizes.limits.company_calls
+    # A run with nothing to write asks nothing of what only a write needs, and one that writes to companies alone asks
+    # nothing of our object.
+    named = records or work.pair_calls
+    started = sizes.costs.writing - (0 if named else sizes.costs.naming) if named or companies else 0
+    return int(work.asked) + started + work.targets * sizes.costs.labels + records + work.pair_calls + companies
 
 
 def _pages(records: int | None, size: int) -> int:

@@ -24,6 +24,7 @@ from integration_assets.runs.session import RunSession
 from integration_assets.runs.state import Mode, Planned
 from integration_assets.sync.apply import ApplyReport, apply_plan
 from integration_assets.sync.apply_report import planned_report
+from integration_assets.sync.estimate import BatchLimits
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST, MAPPING_VERSION
 from integration_assets.sync.guard import is_first_apply, judge
 from integration_assets.sync.plan import PlanInputs, make_plan
@@ -131,6 +132,7 @@ def _new(
             settings=now_set,
             follows=follows,
             former_tenants=settings.former_tenants_of(state.tenant),
+            limits=state.crm_sizes.limits if state.crm_sizes else BatchLimits(),
             text_limits=schema.text_limits,
             unlabelled=schema.unlabelled is not None,
             # Where the properties could not be looked at, as with a CRM that has none, nothing is planned for them.

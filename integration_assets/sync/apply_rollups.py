@@ -12,7 +12,7 @@ from integration_assets.errors import PermanentError
 from integration_assets.staging.transactions import transaction
 from integration_assets.sync.application import Application
 from integration_assets.sync.apply_report import COMPANY_KIND
-from integration_assets.sync.company_rollups import NAMES, normalise_rollup
+from integration_assets.sync.company_rollups import NAMES, ROLLUPS, normalise_rollup
 from integration_assets.sync.diff import Conflict
 from integration_assets.sync.ledger import IntentOutcome
 from integration_assets.sync.operations import Operation
@@ -126,7 +126,7 @@ def _kept(wanted: Mapping[str, str], have: Mapping[str, str] | None) -> bool:
 
 def _writer(companies: CompanyWrites) -> Write[RecordWrite]:
     async def write(writes: Sequence[RecordWrite]) -> Sent[RecordWrite]:
-        outcome = await companies.write(writes)
+        outcome = await companies.write(ROLLUPS, writes)
         written = {record.key for record in outcome.written}
         reasons = {record.key: record.reason for record in outcome.rejected}
         sent: Sent[RecordWrite] = Sent()

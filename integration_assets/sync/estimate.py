@@ -19,6 +19,7 @@ class BatchLimits(msgspec.Struct, frozen=True):
     """The connector's maxima per call (see `Crm`), and what it takes before the first write.
 
     `starting`: who the portal is, what the token may do, what our object is called there; `labels`, for each target.
+    `company_calls`: calls of a batch of companies, which is looked at before it is written, and read back.
     """
 
     records_per_write: int = 100
@@ -30,6 +31,7 @@ class BatchLimits(msgspec.Struct, frozen=True):
     links_per_page: int = 500
     starting: int = 3
     labels: int = 1
+    company_calls: int = 3
 
     @property
     def reads(self) -> ReadLimits:
@@ -57,6 +59,7 @@ def batch_limits(crm: Crm) -> BatchLimits:
         links_per_page=crm.costs.links_per_page,
         starting=1 + crm.costs.writing,
         labels=crm.costs.labels,
+        company_calls=crm.company_writes.calls_per_batch if crm.company_writes else 0,
     )
 
 
@@ -88,8 +91,7 @@ def estimate_calls(
 ) -> int:
     """Calls to apply and verify a plan; `pairs` in the order of the plan."""
     calls = record_calls(creates, updates, retires, canary=canary, size=limits.records_per_write)
-    # looked at before, written, and read back
-    calls += 3 * _batches(rollups, limits.records_per_write)
+    calls += limits.company_calls * _batches(rollups, limits.records_per_write)
     targets: set[str] = set()
     for batch in pair_batches(pairs, limits):
         targets.add(batch[0].target)

@@ -6,6 +6,7 @@ Nothing that exists is ever changed. Schema reads lag behind schema writes, so t
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Sequence
+from functools import partial
 from typing import Literal
 
 import msgspec
@@ -13,6 +14,7 @@ import msgspec
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, HeldError, TransientError
 from integration_assets.models import LinkDefinition, LiveSchema, ObjectDefinition, PropertyDefinition, PropertyGroup
+from integration_assets.sync.company_rollups import read_schema
 from integration_assets.sync.drift import RUN_SETUP, Severity, live_link, target_problems, with_needed
 
 SETTLE_SECONDS = 360.0
@@ -51,7 +53,7 @@ def plan_setup(
         HeldError: what exists is somebody else's, or is not as we need it, which `setup` never changes.
     """
     definition = with_needed(definition, live)
-    _refuse(definition, live, archived_properties)
+    _refuse(definition, live, archived_properties, rollups)
     steps = []
     have = {prop.name for prop in live.properties} if live.object_present else set()
     if not live.object_present:
@@ -79,11 +81,17 @@ def _rollup_steps(group: PropertyGroup | None, live: LiveSchema) -> list[SetupSt
     have = {prop.name for prop in live.rollups}
     missing = tuple(prop for prop in group.properties if prop.name not in have)
     names = ", ".join(prop.name for prop in missing)
-    line = f"create {len(missing)} properties of companies, in a group {group.name}: {names}"
+    in_group = f", in a group {group.name}" if live.grouped else ""
+    line = f"create {len(missing)} properties of companies{in_group}: {names}"
     return [SetupStep("company properties", line, properties=missing)] if missing else []
 
 
-def _refuse(definition: ObjectDefinition, live: LiveSchema, archived_properties: Collection[str]) -> None:
+def _refuse(
+    definition: ObjectDefinition,
+    live: LiveSchema,
+    archived_properties: Collection[str],
+    rollups: PropertyGroup | None,
+) -> None:
     if live.obstacles:
         what = "; ".join(f"{one.detail}: {one.remedy}" for one in live.obstacles)
         raise ConfigurationError(f"nothing was created in portal {live.portal.portal_id}: {what}")
@@ -105,14 +113,14 @@ def _refuse(definition: ObjectDefinition, live: LiveSchema, archived_properties:
                 f"property {prop.name} exists without unique values, which cannot be added later: "
                 "delete it in the CRM, then run `setup` again"
             )
-    _refuse_what_is_in_the_way(definition, live)
+    _refuse_what_is_in_the_way(definition, live, rollups)
 
 
-def _refuse_what_is_in_the_way(definition: ObjectDefinition, live: LiveSchema) -> None:
+def _refuse_what_is_in_the_way(definition: ObjectDefinition, live: LiveSchema, rollups: PropertyGroup | None) -> None:
     """Nothing is added to an object that no sync could write to afterwards, or that is not ours."""
     problems = [
         drift
-        for drift in target_problems(definition, live, link_contacts=True)
+        for drift in target_problems(definition, live, link_contacts=True, rollups=rollups)
         # what this command mends itself is not in its way
         if drift.severity is Severity.ERROR and drift.remedy != RUN_SETUP
     ]
@@ -155,7 +163,17 @@ async def apply_setup(
             await _until(crm, definition, _object_there, reads=1, deadline=deadline, sleep=sleep, clock=clock)
         if step.kind == "properties":
             await _until(crm, definition, _properties_there, reads=1, deadline=deadline, sleep=sleep, clock=clock)
-    await _until(crm, definition, _complete, reads=GOOD_READS, deadline=deadline, sleep=sleep, clock=clock)
+    complete = partial(_complete, rollups)
+    await _until(
+        crm,
+        definition,
+        complete,
+        reads=GOOD_READS,
+        deadline=deadline,
+        sleep=sleep,
+        clock=clock,
+        rollups=rollups is not None,
+    )
 
 
 async def _carry_out(crm: Crm, definition: ObjectDefinition, step: SetupStep, rollups: PropertyGroup | None) -> None:
@@ -183,10 +201,10 @@ def _properties_there(definition: ObjectDefinition, live: LiveSchema) -> bool:
     return live.object_present and all(prop.name in have for prop in wanted)
 
 
-def _complete(definition: ObjectDefinition, live: LiveSchema) -> bool:
+def _complete(rollups: PropertyGroup | None, definition: ObjectDefinition, live: LiveSchema) -> bool:
     # Where there are no labels, none was made and none is waited for.
     labelled = live.unlabelled is not None or all(live_link(live, link) for link in definition.links)
-    return _properties_there(definition, live) and not live.lacking and labelled
+    return _properties_there(definition, live) and not live.lacking and labelled and not _rollup_steps(rollups, live)
 
 
 async def _until(
@@ -198,11 +216,12 @@ async def _until(
     deadline: float,
     sleep: Sleep,
     clock: Clock,
+    rollups: bool = False,
 ) -> None:
     previous: LiveSchema | None = None
     streak = misses = 0
     while True:
-        live = await crm.schema(definition, ())
+        live = await read_schema(crm, definition, (), rollups=rollups)
         fine = good(definition, live)
         # complete, but not as read before: still flipping, so that counting begins anew
         streak = (streak + 1 if live == previous else 1) if fine else 0

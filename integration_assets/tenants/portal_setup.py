@@ -118,7 +118,7 @@ def file_to_deploy(settings: Settings, path: Path) -> tuple[bytes, tuple[str, ..
         ConfigurationError: this CRM has none, or its name ends in another way.
     """
     own = settings.crm(settings.environment)
-    content = schema_file(own.spec, FEATURE_REQUEST, own.options)
+    content = schema_file(own.spec, FEATURE_REQUEST, own.options, ROLLUPS if settings.company_rollups else None)
     if content is None or own.spec.schema_file is None:
         raise ConfigurationError(f"{own.spec.label} has no file to deploy: run setup without --file")
     if path.suffix != own.spec.schema_file.suffix:

@@ -89,6 +89,42 @@ def test_the_doctor_looks_at_an_org(world: World, orgs: dict[bool, Org]) -> None
     assert PERMISSION_SET in hidden
 
 
+@pytest.mark.proof
+def test_accounts_say_what_waits_for_them(world: World, orgs: dict[bool, Org]) -> None:
+    """Roll-ups: missing until set up, held once, written, changed, left alone, and cleared by an undo."""
+    org = orgs[True]
+    on: dict[str, Any] = {"INTEGRATION_ASSETS_COMPANY_ROLLUPS": "1"}
+    world.set_up()
+    assert "company.feature_requests_open: the property is missing; run `setup`" in world.run("sync", **on).out
+    assert world.run("setup", "--yes", **on).code == 0
+    assert world.run("setup", "--yes", **on).out.count("nothing is missing") == 1
+    held = world.run("sync", json_file=True, **on)
+    assert (held.code, "first_rollups" in held.out) == (3, True), held.out
+    assert world.run("approve", held.summary["plan"]["hash"][:12]).code == 0
+    first = world.sync(**on)
+    filled = [row for row in org.records("Account") if row["Feature_Requests_Open__c"]]
+    assert f"roll-ups of {len(filled)} companies written, read back" in " ".join(first.out.split())
+    assert all(row["Top_Feature_Requests__c"] for row in filled)
+    again = world.sync(**on)
+    assert again.summary["api_calls"]["salesforce"]["writes"] == 0
+    org.change("Account", filled[0]["Id"], Feature_Requests_Open__c=99)
+    third = world.sync(**on)
+    assert third.summary["api_calls"]["salesforce"]["writes"] == 1
+    for out in (first.out, again.out, third.out):
+        made, floor = re.findall(r"salesforce (\d+) \([^)]*floor (\d+)\)", " ".join(out.split()))[0]
+        assert int(floor) <= int(made) <= int(floor) + 12, out
+    undone = world.run("undo", first.summary["run_id"], "--yes")
+    assert undone.code == 0, undone.out
+    after = {row["Id"]: row for row in org.records("Account")}
+    assert not any(row["Feature_Requests_Open__c"] or row["Top_Feature_Requests__c"] for row in after.values())
+    ours = {"Feature_Requests_Open__c", "Top_Feature_Requests__c", "LastModifiedDate", "SystemModstamp"}
+    # Nothing else of an account is another.
+    for row in filled:
+        assert {name: row[name] for name in row.keys() - ours} == {
+            name: after[row["Id"]][name] for name in row.keys() - ours
+        }
+
+
 def test_what_a_trigger_of_the_org_changes_is_told_as_that(world: World, orgs: dict[bool, Org]) -> None:
     """The record is named with the field; the others are written and verified."""
     org = orgs[True]

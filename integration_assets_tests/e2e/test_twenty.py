@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -97,6 +98,36 @@ def test_changes_are_written_and_undone(world: World) -> None:
     assert "Dark mode" in titles(world).values()
     assert companies_by_request(world)["Single sign-on"] == {"Acme", "Beta", "Delta"}
     assert {row["id"] for row in rows(world, "featureRequestVotes")} == before
+
+
+@pytest.mark.proof
+def test_companies_say_what_waits_for_them(world: World) -> None:
+    """Roll-ups: missing until set up, held once, written, left alone, changed with a vote, and cleared by an undo."""
+    on: dict[str, Any] = {"INTEGRATION_ASSETS_COMPANY_ROLLUPS": "1"}
+    world.sync()
+    assert "company.feature_requests_open: the property is missing; run `setup`" in world.run("sync", **on).out
+    assert world.run("setup", "--yes", **on).code == 0
+    held = world.run("sync", json_file=True, **on)
+    assert (held.code, "first_rollups" in held.out) == (3, True), held.out
+    assert world.run("approve", held.summary["plan"]["hash"][:12]).code == 0
+
+    def filled() -> dict[str, tuple[Any, Any]]:
+        found = {
+            row["name"]: (row["featureRequestsOpen"], row["topFeatureRequests"]) for row in rows(world, "companies")
+        }
+        return {name: values for name, values in found.items() if any(values)}
+
+    first = world.sync(**on)
+    held_first = filled()
+    assert f"roll-ups of {len(held_first)} companies written, read back" in " ".join(first.out.split())
+    assert all(count > 0 and text for count, text in held_first.values())
+    again = world.sync(**on)
+    assert again.summary["api_calls"]["twenty"]["writes"] == 0
+    made, floor = re.findall(r"twenty (\d+) \([^)]*floor (\d+)\)", " ".join(first.out.split()))[0]
+    assert int(floor) <= int(made) <= int(floor) + 6, first.out
+    undone = world.run("undo", first.summary["run_id"], "--yes")
+    assert undone.code == 0, undone.out
+    assert filled() == {}
 
 
 def test_another_workspace_is_never_written_to(world: World) -> None:

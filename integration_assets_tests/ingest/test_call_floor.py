@@ -28,6 +28,7 @@ COSTS = CallCosts(
     schema=8,
     missing_object=4,
     writing=2,
+    naming=1,
     labels=1,
     records_per_page=100,
     contacts_per_call=1_000,
@@ -101,6 +102,8 @@ def test_a_crm_that_lists_its_contacts_is_asked_for_no_address() -> None:
         (Writing(asked=True, changes=101), 1 + 2 + 6),
         (Writing(asked=True, pair_calls=4, targets=1), 1 + 2 + 1 + 4),
         (Writing(pair_calls=8, targets=2), 2 + 2 + 8),
+        (Writing(asked=True, companies=101), 1 + 1 + 6),
+        (Writing(asked=True, creates=1, companies=1), 1 + 2 + 2 + 3),
     ],
 )
 def test_writing(work: Writing, calls: int) -> None:

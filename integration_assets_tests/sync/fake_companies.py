@@ -16,6 +16,7 @@ class FakeCompanies:
     values: dict[str, dict[str, str]]
     setup_scopes: frozenset[str] = frozenset({"companies.schema"})
     schema_calls: int = 1
+    calls_per_batch: int = 3
     defined: list[PropertyDefinition] = field(default_factory=list)
     poison: set[str] = field(default_factory=set)
     forgetful: set[str] = field(default_factory=set)
@@ -36,7 +37,7 @@ class FakeCompanies:
     async def create(self, group: PropertyGroup, properties: Sequence[PropertyDefinition]) -> None:
         self.defined += properties
 
-    async def write(self, writes: Sequence[RecordWrite]) -> RecordsOutcome:
+    async def write(self, group: PropertyGroup, writes: Sequence[RecordWrite]) -> RecordsOutcome:
         assert len({write.key for write in writes}) == len(writes) <= 100
         self.writes.append([write.key for write in writes])
         good = [write for write in writes if write.key not in self.poison and write.key in self.values]

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration_assets.errors import PermanentError
-from integration_assets.models import LiveProperty
+from integration_assets.errors import HeldError, PermanentError
+from integration_assets.models import LiveProperty, TypeDifference
 from integration_assets.sync.company_rollups import NAMES, OPEN, ROLLUPS, TOP
 from integration_assets.sync.drift import target_problems
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
@@ -232,3 +232,15 @@ def test_setup_creates_what_is_missing_of_them() -> None:
     (step,) = plan_setup(FEATURE_REQUEST, live, (), ROLLUPS)
     assert step.line == f"create 1 properties of companies, in a group {ROLLUPS.name}: {TOP}"
     assert [one.name for one in step.properties] == [TOP]
+    ungrouped = msgspec.structs.replace(live, grouped=False)
+    assert plan_setup(FEATURE_REQUEST, ungrouped, (), ROLLUPS)[0].line == f"create 1 properties of companies: {TOP}"
+
+
+def test_setup_creates_nothing_beside_somebody_elses_property_of_our_name() -> None:
+    """No sync could write to companies afterwards: it says what is in the way, and what to do."""
+    taken = msgspec.structs.replace(live_property(OPEN), difference=TypeDifference("type is date, expected number"))
+    live = msgspec.structs.replace(SCHEMA, rollups=(taken,))
+    with pytest.raises(
+        HeldError, match=f"nothing was created.*company.{OPEN}: type is date, expected number; delete it"
+    ):
+        plan_setup(FEATURE_REQUEST, live, (), ROLLUPS)

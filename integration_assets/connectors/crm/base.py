@@ -139,10 +139,11 @@ class CallCosts(msgspec.Struct, frozen=True):
 
     `schema` is one reading of the schema where our object exists and a company property is mapped (one less where none
     is), `missing_object` one where it does not. `writing` comes before the first write of a record: scopes, and what
-    our object is called; `labels` before the first link to a target. A list brings `records_per_page`, and the primary
-    companies of `contacts_per_call` contacts take a call; None: they come with the contacts. Reading links brings
-    `links_per_page` of each record, or, with `links_together`, of all records of a call, a label each.
-    `lists_contacts`: all contacts are listed, `contacts_per_call` a call, whichever addresses are asked for.
+    our object is called, which `naming` of them ask and a run that writes to companies alone does without; `labels`
+    before the first link to a target. A list brings `records_per_page`, and the primary companies of
+    `contacts_per_call` contacts take a call; None: they come with the contacts. Reading links brings `links_per_page`
+    of each record, or, with `links_together`, of all records of a call, a label each. `lists_contacts`: all contacts
+    are listed, `contacts_per_call` a call, whichever addresses are asked for.
     """
 
     schema: int
@@ -154,6 +155,7 @@ class CallCosts(msgspec.Struct, frozen=True):
     links_per_page: int
     lists_contacts: bool = False
     links_together: bool = False
+    naming: int = 0
 
 
 class ChangeCosts(msgspec.Struct, frozen=True):
@@ -248,6 +250,8 @@ class CompanyWrites(Protocol):
     """Scopes that creating the properties takes, beyond those of `setup`."""
     schema_calls: int
     """Calls of `properties`."""
+    calls_per_batch: int
+    """Calls of a batch: looked at before, written, and read back."""
 
     async def properties(self, group: PropertyGroup) -> tuple[LiveProperty, ...]:
         """Those of our properties that companies have, archived ones left out."""
@@ -255,7 +259,7 @@ class CompanyWrites(Protocol):
     async def create(self, group: PropertyGroup, properties: Sequence[PropertyDefinition]) -> None:
         """Create the group, no error when it exists, and these properties of it."""
 
-    async def write(self, writes: Sequence[RecordWrite]) -> RecordsOutcome:
+    async def write(self, group: PropertyGroup, writes: Sequence[RecordWrite]) -> RecordsOutcome:
         """Set values of companies that exist; `key` is the id. An empty string clears."""
 
     async def read(self, names: Sequence[str], ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike, note_template
 from integration_assets.sandbox.salesforce import metadata, reading, writing
 from integration_assets.sandbox.salesforce.errors import ApiError, Json, RowError, refused, unknown_object
+from integration_assets.sandbox.salesforce.ids import full_id
 from integration_assets.sandbox.salesforce.org import API_ENABLED, MODIFY_METADATA, Org, User
 from integration_assets.sandbox.salesforce.tokens import token_answer
 
@@ -299,9 +300,12 @@ def _update_many(call: Call) -> Reply:
 
     def work(record: Json) -> Json:
         one = call.org.object_for(call.user, str(record.get("attributes", {}).get("type")))
-        row = call.org.find(one, record.get("id") or record.get("Id"))
+        asked = record.get("id") or record.get("Id")
+        row = call.org.find(one, asked)
         if row is None:
-            raise RowError("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+            # One in the recycle bin is told apart from one that never was.
+            code = "ENTITY_IS_DELETED" if full_id(str(asked)) in one.rows else "INVALID_CROSS_REFERENCE_KEY"
+            raise RowError(code, "entity is deleted" if code == "ENTITY_IS_DELETED" else "invalid cross reference id")
         writing.update(call.org, call.user, one, row, record)
         return {"id": row["Id"]}
 

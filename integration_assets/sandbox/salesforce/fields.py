@@ -46,8 +46,9 @@ class Field:
         """True for a field that people added."""
         return self.name.endswith("__c")
 
-    def described(self) -> Json:
-        """The entry of this field in a describe."""
+    def described(self, *, editable: bool = True) -> Json:
+        """The entry of this field in a describe, for a user who may write it or not."""
+        writable = self.writable and editable
         return {
             "name": self.name,
             "label": self.label or self.name,
@@ -57,8 +58,8 @@ class Field:
             "scale": self.scale,
             "digits": 0,
             "nillable": self.nillable,
-            "createable": self.writable,
-            "updateable": self.writable,
+            "createable": writable,
+            "updateable": writable,
             "defaultedOnCreate": self.defaulted,
             "calculated": self.calculated,
             "autoNumber": self.auto_number,

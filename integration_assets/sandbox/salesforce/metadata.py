@@ -260,12 +260,18 @@ def _permission_set(org: Org, name: str, text: str, change: _Change) -> None:
             change.fail("PermissionSet", name, f"You cannot deploy to a required field: {path}")
         elif _text(element, "readable") == "true":
             grants.fields.add(path)
+            if _text(element, "editable") == "true":
+                grants.edited_fields.add(path)
     for element in _all(root, "objectPermissions"):
         object_name = _text(element, "object") or ""
         if object_name not in change.objects:
             change.fail("PermissionSet", name, f"In field: field - no CustomObject named {object_name} found")
         elif _text(element, "allowRead") == "true":
             grants.objects.add(object_name)
+            if _text(element, "allowEdit") == "true":
+                grants.edited_objects.add(object_name)
+        elif _text(element, "allowEdit") == "true":
+            change.fail("PermissionSet", name, f"Permission Edit {object_name} depends on permission(s): Read")
     change.apply.append(lambda: _grant(org, name, grants))
 
 
@@ -277,3 +283,5 @@ def _grant(org: Org, name: str, grants: Grants) -> None:
     known = org.grants.setdefault(name, Grants())
     known.objects |= grants.objects
     known.fields |= grants.fields
+    known.edited_objects |= grants.edited_objects
+    known.edited_fields |= grants.edited_fields

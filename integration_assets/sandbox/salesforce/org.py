@@ -20,6 +20,8 @@ CLIENT_ID = "3MVG9.integration"
 API_ENABLED = "ApiEnabled"
 MODIFY_METADATA = "ModifyMetadata"
 PERMISSION_SET = "PermissionSet"
+PROTECTED = frozenset({"Account", "Contact", "Opportunity"})
+"""Standard objects that an integration user may change only where it is granted: its profile has no rights on any."""
 
 
 @dataclass
@@ -44,13 +46,19 @@ class OrgOptions:
 
 @dataclass
 class User:
-    """Somebody who may use the API. `hidden` are fields, as `Object.Field`, that are kept from this user."""
+    """Somebody who may use the API. `hidden` are fields, as `Object.Field`, that are kept from this user.
+
+    `edits` are standard objects whose records this user may change without a permission set, `read_only` records that
+    the org's sharing lets this user only read.
+    """
 
     id: str
     username: str
     permissions: set[str] = field(default_factory=lambda: {API_ENABLED})
     permission_sets: set[str] = field(default_factory=set)
     hidden: set[str] = field(default_factory=set)
+    edits: set[str] = field(default_factory=set)
+    read_only: set[str] = field(default_factory=set)
     active: bool = True
 
 
@@ -65,10 +73,12 @@ class App:
 
 @dataclass
 class Grants:
-    """The objects and fields (`Object.Field`) that a permission set lets its users see."""
+    """The objects and fields (`Object.Field`) that a permission set lets its users see, and those they may change."""
 
     objects: set[str] = field(default_factory=set)
     fields: set[str] = field(default_factory=set)
+    edited_objects: set[str] = field(default_factory=set)
+    edited_fields: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -205,6 +215,16 @@ class Org:
         name = f"{one.name}.{column.name}"
         granted = column.visible or any(name in self._grants(held).fields for held in user.permission_sets)
         return granted and name not in user.hidden
+
+    def edits_object(self, user: User, one: SObject) -> bool:
+        """True if a user may change records of an object: rights on accounts and the like come with no profile here."""
+        granted = any(one.name in self._grants(held).edited_objects for held in user.permission_sets)
+        return granted or (one.visible and one.name not in PROTECTED) or one.name in user.edits
+
+    def edits(self, user: User, one: SObject, column: Field) -> bool:
+        """True if a user may write a field."""
+        name = f"{one.name}.{column.name}"
+        return column.visible or any(name in self._grants(held).edited_fields for held in user.permission_sets)
 
     def column(self, user: User, one: SObject, name: str) -> Field:
         """The field of this name, if the user may see it.

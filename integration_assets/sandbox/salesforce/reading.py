@@ -159,9 +159,11 @@ def whole_record(org: Org, user: User, one: SObject, row: Row, version: str, nam
 
 def describe(org: Org, user: User, one: SObject) -> Json:
     """The description of an object: the fields that this user sees, and no others."""
+    seen = [column for column in one.fields.values() if org.sees(user, one, column)]
     return {
         **one.listed(),
-        "fields": [column.described() for column in one.fields.values() if org.sees(user, one, column)],
+        "updateable": not one.read_only and org.edits_object(user, one),
+        "fields": [column.described(editable=org.edits(user, one, column)) for column in seen],
         "recordTypeInfos": [],
         "childRelationships": [],
     }

@@ -24,6 +24,8 @@ def create(org: Org, user: User, one: SObject, values: Mapping[str, Any]) -> Row
         RowError: the org refuses it.
         ApiError: the request as a whole cannot be read.
     """
+    if not org.edits_object(user, one):
+        raise RowError("INVALID_TYPE_FOR_OPERATION", f"entity type cannot be inserted: {one.label}")
     row = _checked(org, user, one, values, None)
     missing = [
         name
@@ -45,6 +47,10 @@ def update(org: Org, user: User, one: SObject, row: Row, values: Mapping[str, An
     Raises:
         RowError, ApiError: as `create`.
     """
+    if not org.edits_object(user, one):
+        raise RowError("INVALID_TYPE_FOR_OPERATION", f"entity type cannot be updated: {one.label}")
+    if row["Id"] in user.read_only:
+        raise RowError("INSUFFICIENT_ACCESS_OR_READONLY", "insufficient access rights on object id")
     checked = _checked(org, user, one, values, row)
     org.journal.append((one.rows, row["Id"], dict(row)))
     row |= checked
@@ -104,7 +110,7 @@ def _checked(org: Org, user: User, one: SObject, values: Mapping[str, Any], row:
             kept_values |= _by_external_id(org, user, one, name, value)
             continue
         column = org.column(user, one, name)
-        if not column.writable:
+        if not column.writable or not org.edits(user, one, column):
             shown = f"Unable to create/update fields: {name}. Please check the security settings of this field"
             raise RowError("INVALID_FIELD_FOR_INSERT_UPDATE", shown, (name,))
         kept_values[column.name] = _accepted(org, one, column, value, row)

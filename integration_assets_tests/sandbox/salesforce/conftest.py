@@ -52,7 +52,8 @@ def package(fields: dict[str, str] | None = None, *, granted: bool = True) -> by
         "package.xml": f"<Package {NAMESPACE}><version>60.0</version></Package>",
         "objects/Idea__c.object": f"<CustomObject {NAMESPACE}>{head}{columns}</CustomObject>",
         "permissionsets/Ideas.permissionset": f"<PermissionSet {NAMESPACE}><label>Ideas</label>"
-        f"{grants if granted else ''}<objectPermissions><allowRead>true</allowRead><object>Idea__c</object>"
+        f"{grants if granted else ''}<objectPermissions><allowCreate>true</allowCreate>"
+        "<allowEdit>true</allowEdit><allowRead>true</allowRead><object>Idea__c</object>"
         "</objectPermissions></PermissionSet>",
     }
     made = io.BytesIO()
@@ -124,6 +125,7 @@ def bench_of(salesforce_server) -> Iterator[Callable[..., Bench]]:
     def build(*, ready: bool = True, is_sandbox: bool = True, **options: Any) -> Bench:
         clock = ManualClock()
         org = Org(7, is_sandbox=is_sandbox, options=OrgOptions(**options), clock=clock)
+        org.user.edits |= {"Account", "Contact", "Opportunity"}
         slot[0] = lookalike = salesforce_lookalike(org)
         headers = {"Authorization": f"Bearer {org.token}"}
         client = httpx.Client(base_url=address, headers=headers, timeout=PATIENCE_SECONDS)

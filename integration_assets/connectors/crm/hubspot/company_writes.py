@@ -17,6 +17,7 @@ class HubSpotCompanyWrites:
 
     setup_scopes = frozenset({"crm.schemas.companies.write"})
     schema_calls = 1
+    calls_per_batch = 3
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -30,8 +31,9 @@ class HubSpotCompanyWrites:
         await schema.create_group_named(self._session, endpoints.COMPANIES, group.name, group.label)
         await schema.create_in_group(self._session, endpoints.COMPANIES, group.name, properties)
 
-    async def write(self, writes: Sequence[RecordWrite]) -> RecordsOutcome:
+    async def write(self, group: PropertyGroup, writes: Sequence[RecordWrite]) -> RecordsOutcome:
         """Set values by record id. Safe to repeat."""
+        del group  # a portal takes every value as text
         if not writes:
             return RecordsOutcome(())
         inputs = [

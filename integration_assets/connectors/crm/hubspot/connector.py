@@ -387,12 +387,14 @@ async def hubspot(
 
 def _costs(place: Place) -> CallCosts:
     in_library = place.library is not None
+    writing_calls = endpoints.LIBRARY_WRITING_CALLS if in_library else endpoints.WRITING_CALLS
     return CallCosts(
         schema=endpoints.LIBRARY_SCHEMA_CALLS if in_library else endpoints.SCHEMA_CALLS,
         missing_object=(
             endpoints.LIBRARY_CALLS_WITHOUT_OBJECT if in_library else endpoints.SCHEMA_CALLS_WITHOUT_OBJECT
         ),
-        writing=endpoints.LIBRARY_WRITING_CALLS if in_library else endpoints.WRITING_CALLS,
+        writing=writing_calls,
+        naming=writing_calls - endpoints.SCOPE_CALLS,
         labels=endpoints.LABEL_CALLS,
         records_per_page=endpoints.RECORDS_PER_CALL,
         contacts_per_call=endpoints.IDS_PER_ASSOCIATION_READ,

@@ -50,6 +50,8 @@ LIBRARY_WRITING_CALLS = 4
 """Calls before the first write into an object of the library: scopes, activation, properties, pipelines."""
 WRITING_CALLS = 2
 """Calls before the first write: the token's scopes, and the id of our object's type."""
+SCOPE_CALLS = 1
+"""Of these, the one that a write to companies alone needs as well: the token's scopes."""
 LABEL_CALLS = 1
 """Calls before the first link to a target: its labels."""
 

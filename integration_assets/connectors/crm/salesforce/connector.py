@@ -27,8 +27,9 @@ from integration_assets.connectors.crm.base import (
 from integration_assets.connectors.crm.salesforce import deploy, endpoints, names, reads, schema
 from integration_assets.connectors.crm.salesforce import links as linking
 from integration_assets.connectors.crm.salesforce import writes as writing
+from integration_assets.connectors.crm.salesforce.company_writes import SalesforceCompanyWrites
 from integration_assets.connectors.crm.salesforce.deals import SalesforceDeals
-from integration_assets.connectors.crm.salesforce.metadata import Parts, everything
+from integration_assets.connectors.crm.salesforce.metadata import Parts, everything, package
 from integration_assets.connectors.crm.salesforce.session import Session, gather
 from integration_assets.connectors.crm.salesforce.spec import DOMAINS_FIELD, PERMISSION_SET_LICENSE
 from integration_assets.connectors.crm.salesforce.status_rules import RULES, TOKEN_RULES
@@ -79,6 +80,7 @@ class SalesforceCrm:
         schema=endpoints.SCHEMA_CALLS,
         missing_object=endpoints.SCHEMA_CALLS_WITHOUT_OBJECT,
         writing=endpoints.WRITING_CALLS,
+        naming=endpoints.NAMING_CALLS,
         labels=endpoints.LABEL_CALLS,
         records_per_page=endpoints.ROWS_PER_PAGE,
         contacts_per_call=None,
@@ -86,7 +88,6 @@ class SalesforceCrm:
         links_together=True,
     )
     company_export: CompanyExport | None = None
-    company_writes: CompanyWrites | None = None
     company_changes: CompanyChanges | None = None
     """None: a page holds 2,000 accounts, so that what changed is rarely told in fewer calls than all of them."""
 
@@ -107,6 +108,7 @@ class SalesforceCrm:
         self._account: ObjectInfo | None = None
         self._objects: dict[str, ObjectInfo] = {}
         self.deals: OpenDeals | None = SalesforceDeals(session)
+        self.company_writes: CompanyWrites | None = SalesforceCompanyWrites(session, self._setup, license_name)
         self.owners: Owners | None = None
 
     @property
@@ -295,9 +297,9 @@ class SalesforceCrm:
             await self._deploy(definition, Parts(False, frozenset(), True))
 
     async def _deploy(self, definition: ObjectDefinition, parts: Parts) -> None:
-        await deploy.deploy(self._setup, definition, parts, license_name=self._license)
+        await deploy.deploy(self._setup, package(definition, parts, license_name=self._license))
         # The user of a run, whoever deploys: without it nothing of ours is visible to it.
-        await deploy.assign(self._setup, (await self._session.identity()).user_id)
+        await deploy.assign(self._setup, names.PERMISSION_SET, (await self._session.identity()).user_id)
         self._objects.clear()
 
     # -- our objects

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from integration_assets.connectors.crm.salesforce import endpoints, names, soql
-from integration_assets.connectors.crm.salesforce.metadata import Parts, package
+from integration_assets.connectors.crm.salesforce import endpoints, soql
 from integration_assets.connectors.crm.salesforce.session import Session
 from integration_assets.connectors.crm.salesforce.wire import (
     SYSTEM,
@@ -16,7 +15,6 @@ from integration_assets.connectors.crm.salesforce.wire import (
 )
 from integration_assets.connectors.http import FormFile
 from integration_assets.errors import ConfigurationError, CredentialError, PermanentError, TransientError
-from integration_assets.models import ObjectDefinition
 
 POLL_SECONDS = 2.0
 LONGEST_DEPLOYMENT_SECONDS = 600.0
@@ -29,17 +27,14 @@ BY_HAND = (
 )
 
 
-async def deploy(
-    session: Session, definition: ObjectDefinition, parts: Parts, *, license_name: str | None = None
-) -> None:
-    """Deploy a part of the definition, after a check that changes nothing.
+async def deploy(session: Session, archive: bytes) -> None:
+    """Deploy metadata, after a check that changes nothing.
 
     Raises:
         ConfigurationError: the user may not deploy metadata.
         PermanentError: the org refuses a component; names it.
         TransientError: it takes longer than `LONGEST_DEPLOYMENT_SECONDS`.
     """
-    archive = package(definition, parts, license_name=license_name)
     await _deployed(session, archive, check_only=True)
     await _deployed(session, archive, check_only=False)
 
@@ -93,15 +88,15 @@ def _failed(result: DeployResult, *, check_only: bool) -> PermanentError:
     return PermanentError(f"{SYSTEM} {step}, nothing was changed: {reasons}{more}", system=SYSTEM)
 
 
-async def assign(session: Session, user_id: str) -> None:
-    """Give the permission set to a user, unless it has it.
+async def assign(session: Session, permission_set: str, user_id: str) -> None:
+    """Give a permission set to a user, unless it has it.
 
     Raises:
         PermanentError: the permission set is not there.
     """
-    found = await session.query(soql.select("PermissionSet", ["Id"], f"Name = {soql.text(names.PERMISSION_SET)}"))
+    found = await session.query(soql.select("PermissionSet", ["Id"], f"Name = {soql.text(permission_set)}"))
     if not found:
-        raise PermanentError(f"{SYSTEM}: the org has no permission set {names.PERMISSION_SET}", system=SYSTEM)
+        raise PermanentError(f"{SYSTEM}: the org has no permission set {permission_set}", system=SYSTEM)
     held = str(decode(found[0], _Record, endpoint="PermissionSet").id)
     condition = f"PermissionSetId = {soql.text(held)} AND AssigneeId = {soql.text(user_id)}"
     if await session.query(soql.select("PermissionSetAssignment", ["Id"], condition)):

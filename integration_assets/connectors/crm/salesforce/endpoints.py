@@ -26,6 +26,8 @@ SCHEMA_CALLS_WITHOUT_OBJECT = 8
 """The same where our object does not exist: whether it and its links are only hidden is asked as well."""
 WRITING_CALLS = 5
 """Calls before the first write: the token, the versions, what the user may read, our object, and its links."""
+NAMING_CALLS = 2
+"""Of these, those that only records and links need: our object, and its links."""
 LABEL_CALLS = 0
 """Calls before the first link to a target: labels are values of a field, known from the description."""
 

@@ -80,7 +80,9 @@ CODES: Mapping[str, Meaning] = {
     # Rights.
     "API_CURRENTLY_DISABLED": Meaning(Effect.ACCESS, "give the user the permission API Enabled"),
     "INSUFFICIENT_ACCESS": Meaning(Effect.ACCESS, _GRANT),
-    "INSUFFICIENT_ACCESS_OR_READONLY": Meaning(Effect.ACCESS, _GRANT),
+    "INSUFFICIENT_ACCESS_OR_READONLY": Meaning(
+        Effect.ACCESS, f"{_GRANT}; if its owner is somebody else, let a sharing rule give the user read/write access"
+    ),
     "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY": Meaning(Effect.ACCESS, _GRANT),
     "INVALID_SESSION_ID": Meaning(Effect.ACCESS, "sign in again: the token has ended, or was revoked"),
     "INVALID_TYPE_FOR_OPERATION": Meaning(Effect.ACCESS, f"the user may not write such records: {_GRANT}"),

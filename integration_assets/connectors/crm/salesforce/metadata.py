@@ -17,7 +17,7 @@ from integration_assets.connectors.crm.salesforce import names
 from integration_assets.connectors.crm.salesforce.endpoints import VERSION
 from integration_assets.connectors.crm.salesforce.field_types import FIELD_TYPES, MOST_TEXT
 from integration_assets.connectors.crm.salesforce.spec import PERMISSION_SET_LICENSE
-from integration_assets.models import ObjectDefinition, PropertyDefinition, PropertyKind
+from integration_assets.models import ObjectDefinition, PropertyDefinition, PropertyGroup, PropertyKind
 
 _NAMESPACE = "http://soap.sforce.com/2006/04/metadata"
 _LONG_TEXT_LINES = 10
@@ -30,6 +30,9 @@ _ANY_TIME = (2024, 1, 1, 0, 0, 0)
 """Time of every file: the same metadata makes the same bytes."""
 
 Element = tuple[str, "str | Sequence[Element]"]
+Files = dict[str, str]
+Members = dict[str, list[str]]
+"""Components that the manifest names, by their type."""
 
 
 class Parts(msgspec.Struct, frozen=True):
@@ -53,10 +56,20 @@ def package(definition: ObjectDefinition, parts: Parts | None = None, *, license
 
     `license_name` ties the permission set to a permission-set licence.
     """
-    parts = parts or everything(definition)
+    return _package(_request_parts(definition, parts or everything(definition), license_name))
+
+
+def company_package(
+    group: PropertyGroup, properties: Sequence[PropertyDefinition], *, license_name: str | None = None
+) -> bytes:
+    """The zip file of fields of accounts, with the permission set for all of the group."""
+    return _package(_company_parts(group, properties, license_name))
+
+
+def _request_parts(definition: ObjectDefinition, parts: Parts, license_name: str | None) -> tuple[Files, Members]:
     ours, linked = names.custom_name(definition.name), names.link_object(definition)
-    files: dict[str, str] = {}
-    members: dict[str, list[str]] = {"PermissionSet": [names.PERMISSION_SET]}
+    files: Files = {}
+    members: Members = {"PermissionSet": [names.PERMISSION_SET]}
     fields = [_property(item) for item in definition.properties if item.name in parts.properties]
     if parts.new_object:
         files[f"objects/{ours}.object"] = _custom_object(definition.singular, definition.plural, ("Text", None), fields)
@@ -75,12 +88,44 @@ def package(definition: ObjectDefinition, parts: Parts | None = None, *, license
         members.setdefault("CustomObject", []).append(linked)
     permission_set = _permission_set(definition, license_name)
     files[f"permissionsets/{names.PERMISSION_SET}.permissionset"] = permission_set
+    return files, members
+
+
+def _company_parts(
+    group: PropertyGroup, properties: Sequence[PropertyDefinition], license_name: str | None
+) -> tuple[Files, Members]:
+    fields = [names.custom_name(item.name) for item in properties]
+    members: Members = {
+        "CustomField": [f"{names.ACCOUNT}.{name}" for name in fields],
+        "PermissionSet": [names.COMPANY_PERMISSION_SET],
+    }
+    return {
+        f"objects/{names.ACCOUNT}.object": _document("CustomObject", [_property(item) for item in properties]),
+        f"permissionsets/{names.COMPANY_PERMISSION_SET}.permissionset": _company_permission_set(group, license_name),
+    }, members
+
+
+def _package(*packages: tuple[Files, Members]) -> bytes:
+    """One zip file of several packages, no two of which hold the same component."""
+    files: Files = {}
+    members: Members = {}
+    for own_files, own_members in packages:
+        files |= own_files
+        for kind, listed in own_members.items():
+            members.setdefault(kind, []).extend(listed)
     return _zip({"package.xml": _manifest(members), **files})
 
 
-def file_of(definition: ObjectDefinition, options: Mapping[str, str]) -> bytes:
-    """The zip file of everything, for an administrator to deploy; `options` are the settings of the spec, by name."""
-    return package(definition, license_name=options.get(PERMISSION_SET_LICENSE) or None)
+def file_of(definition: ObjectDefinition, options: Mapping[str, str], companies: PropertyGroup | None) -> bytes:
+    """The zip file of everything, for an administrator to deploy.
+
+    `options` are the settings of the spec, by name; `companies` are properties on accounts, where they are asked for.
+    """
+    license_name = options.get(PERMISSION_SET_LICENSE) or None
+    packages = [_request_parts(definition, everything(definition), license_name)]
+    if companies is not None:
+        packages.append(_company_parts(companies, companies.properties, license_name))
+    return _package(*packages)
 
 
 def granted_fields(definition: ObjectDefinition) -> tuple[str, ...]:
@@ -204,35 +249,49 @@ def _custom_object(label: str, plural: str, name: tuple[str, str | None], fields
 
 def _permission_set(definition: ObjectDefinition, license_name: str | None) -> str:
     ours, linked = names.custom_name(definition.name), names.link_object(definition)
-    parts: list[Element] = [
-        ("label", names.PERMISSION_SET.replace("_", " ")),
-        ("description", f"What the sync of {definition.plural.lower()} reads and writes."),
-        ("hasActivationRequired", "false"),
-    ]
-    if license_name:
-        parts.append(("license", license_name))
+    described = f"What the sync of {definition.plural.lower()} reads and writes."
+    parts = _permission_head(names.PERMISSION_SET, described, license_name)
     parts += [_field_permission(name, editable=True) for name in granted_fields(definition)]
     parts += [_field_permission(name, editable=False) for name in READ_FIELDS]
     # Of requests none is ever deleted; a link is deleted when it is taken off.
-    parts += [_object_permission(name, write=False, delete=False) for name in READ_OBJECTS]
+    parts += [_object_permission(name, create=False, edit=False, delete=False) for name in READ_OBJECTS]
     parts += [
-        _object_permission(ours, write=True, delete=False),
-        _object_permission(linked, write=True, delete=True),
+        _object_permission(ours, create=True, edit=True, delete=False),
+        _object_permission(linked, create=True, edit=True, delete=True),
     ]
     return _document("PermissionSet", parts)
+
+
+def _company_permission_set(group: PropertyGroup, license_name: str | None) -> str:
+    described = f"Fields of accounts that the sync writes: {group.label}."
+    parts = _permission_head(names.COMPANY_PERMISSION_SET, described, license_name)
+    fields = [f"{names.ACCOUNT}.{names.custom_name(item.name)}" for item in group.properties]
+    parts += [_field_permission(name, editable=True) for name in fields]
+    # A field can be changed by whoever may change its object; no account is ever made or deleted.
+    parts.append(_object_permission(names.ACCOUNT, create=False, edit=True, delete=False))
+    return _document("PermissionSet", parts)
+
+
+def _permission_head(name: str, described: str, license_name: str | None) -> list[Element]:
+    parts: list[Element] = [
+        ("label", name.replace("_", " ")),
+        ("description", described),
+        ("hasActivationRequired", "false"),
+    ]
+    return [*parts, ("license", license_name)] if license_name else parts
 
 
 def _field_permission(name: str, *, editable: bool) -> Element:
     return "fieldPermissions", [("editable", _flag(editable)), ("field", name), ("readable", "true")]
 
 
-def _object_permission(name: str, *, write: bool, delete: bool) -> Element:
+def _object_permission(name: str, *, create: bool, edit: bool, delete: bool) -> Element:
     return (
         "objectPermissions",
         [
-            ("allowCreate", _flag(write)),
+            ("allowCreate", _flag(create)),
             ("allowDelete", _flag(delete)),
-            ("allowEdit", _flag(write)),
+            ("allowEdit", _flag(edit)),
             ("allowRead", "true"),
             ("modifyAllRecords", "false"),
             ("object", name),

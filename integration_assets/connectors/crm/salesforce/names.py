@@ -19,6 +19,8 @@ LINK_KIND = "Kind__c"
 LOOKUPS: dict[LinkTarget, str] = {"company": "Company__c", "contact": "Contact__c"}
 """Fields of a link that point at its other end; one of them is set."""
 PERMISSION_SET = "Integration_Assets"
+COMPANY_PERMISSION_SET = "Integration_Assets_Accounts"
+"""The right to change accounts is apart: only those who ask for roll-ups give it."""
 
 
 def custom_name(name: str) -> str:

@@ -52,7 +52,9 @@ def company_fields(info: ObjectInfo, mapping: CompanyMapping, domains_field: str
             f"set {names.PERMISSION_SET} to it, or grant the field in another",
             system=SYSTEM,
         )
-    optional = [name for name in translate.OPTIONAL_COMPANY_FIELDS if name in seen]
+    # Ours may not be there yet: until then no account holds anything in them.
+    ours = (names.custom_name(name) for name in mapping.rollups)
+    optional = [name for name in (*translate.OPTIONAL_COMPANY_FIELDS, *ours) if name in seen]
     return tuple(dict.fromkeys((*translate.COMPANY_FIELDS, *optional, *mapped)))
 
 
@@ -85,6 +87,16 @@ async def _merged(session: Session) -> Mapping[str, Sequence[str]]:
             survivor = swallowed.get(survivor, survivor)  # noqa: PLW2901 - followed to its end
         found[survivor].append(record_id)
     return found
+
+
+async def rollups(session: Session, properties: Sequence[str], ids: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    """What these accounts, at most 200, hold in our properties, by id; those that are gone are absent."""
+    wanted = soql.record_ids(ids)
+    if not wanted:
+        return {}
+    fields = ["Id", *(names.custom_name(name) for name in properties)]
+    found = await session.query(soql.select(names.ACCOUNT, fields, soql.any_of("Id", wanted)))
+    return {str(record["Id"]): translate.rollups(record, properties) for record in found}
 
 
 # ------------------------------------------------------------------------------------------------------------ contacts

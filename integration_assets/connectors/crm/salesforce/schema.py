@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+import msgspec
+
 from integration_assets.connectors.crm.record_pages import ID, page_base
 from integration_assets.connectors.crm.salesforce import endpoints, names, soql
 from integration_assets.connectors.crm.salesforce.field_types import TEXT_LIMITS, type_difference
@@ -26,12 +28,14 @@ from integration_assets.models import (
     Portal,
     PortalKind,
     PropertyDefinition,
+    PropertyGroup,
     RecordPages,
     TypeDifference,
 )
 
 UNSEEN = "the user does not see"
 ASSIGN = f"assign the permission set {names.PERMISSION_SET} to the user, or grant it in another"
+ASSIGN_ACCOUNTS = f"assign the permission set {names.COMPANY_PERMISSION_SET} to the user, or grant it in another"
 DEVELOPER_EDITION = "Developer Edition"
 _ORGANIZATION_FIELDS = ("Id", "IsSandbox", "OrganizationType", "TrialExpirationDate", "TimeZoneSidKey")
 
@@ -149,17 +153,8 @@ def live_schema(
 
 
 def _unseen(definition: ObjectDefinition, ours: ObjectInfo, hidden: Collection[str]) -> list[LiveProperty]:
-    """Properties that exist and that the user does not see: of them nothing is known but that they are there."""
     return [
-        LiveProperty(
-            name=item.name,
-            type="hidden",
-            field_type="",
-            unique=item.unique,
-            writable=True,
-            options=None,
-            difference=TypeDifference(f"{UNSEEN} the field {field}", remedy=ASSIGN),
-        )
+        _hidden(item, TypeDifference(f"{UNSEEN} the field {field}", remedy=ASSIGN))
         for item in definition.properties
         if (field := names.custom_name(item.name)) in hidden and ours.field(field) is None
     ]
@@ -184,11 +179,41 @@ def _our_property(field: FieldInfo, item: PropertyDefinition) -> LiveProperty:
         type=field.type,
         field_type="",
         unique=field.unique,
-        writable=field.createable and field.updateable and not field.calculated,
+        writable=not field.filled_by_org,
         options=tuple(one.value for one in field.picklist_values if one.active),
         required=field.required,
-        difference=type_difference(item.kind, field),
+        difference=type_difference(item.kind, field) or _read_only(field, ASSIGN),
     )
+
+
+def _read_only(field: FieldInfo, remedy: str) -> TypeDifference | None:
+    """The difference of a field that is as it should be and that the user may read only."""
+    if field.updateable or field.filled_by_org:
+        return None
+    return TypeDifference(f"the user may not change the field {field.name}", remedy=remedy)
+
+
+def company_properties(group: PropertyGroup, account: ObjectInfo, hidden: Collection[str]) -> tuple[LiveProperty, ...]:
+    """Our properties on accounts as the user sees them; those that exist and are hidden say so. Pure."""
+    found = []
+    for item in group.properties:
+        name = names.custom_name(item.name)
+        field = account.field(name)
+        if field is None and name in hidden:
+            found.append(_hidden(item, TypeDifference(f"{UNSEEN} the field {name}", remedy=ASSIGN_ACCOUNTS)))
+        elif field is not None:
+            live = _our_property(field, item)
+            difference = type_difference(item.kind, field) or _read_only(field, ASSIGN_ACCOUNTS)
+            # Right as the field may be, nothing is written to an account that the user may only read.
+            if difference is None and not account.updateable:
+                difference = TypeDifference("the user may not change accounts", remedy=ASSIGN_ACCOUNTS)
+            found.append(msgspec.structs.replace(live, difference=difference))
+    return tuple(found)
+
+
+def _hidden(item: PropertyDefinition, difference: TypeDifference) -> LiveProperty:
+    """A property that exists and that the user does not see: nothing is known of it but that it is there."""
+    return LiveProperty(item.name, "hidden", "", item.unique, writable=True, options=None, difference=difference)
 
 
 def _live(field: FieldInfo, name: str) -> LiveProperty:
@@ -197,7 +222,7 @@ def _live(field: FieldInfo, name: str) -> LiveProperty:
         type=field.type,
         field_type="",
         unique=field.unique,
-        writable=field.createable and field.updateable and not field.calculated,
+        writable=field.createable and field.updateable and not field.filled_by_org,
         options=tuple(one.value for one in field.picklist_values if one.active),
         required=field.required,
     )

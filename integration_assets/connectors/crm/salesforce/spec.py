@@ -187,7 +187,8 @@ SALESFORCE = ProviderSpec(
         maker="integration_assets.connectors.crm.salesforce.metadata:file_of",
         suffix=".zip",
         how="sf project deploy start --metadata-dir {file} --single-package",
-        then="then assign the permission set Integration_Assets to the user of the app",
+        then="then assign the permission set Integration_Assets, and Integration_Assets_Accounts if it is there, to "
+        "the user of the app",
     ),
     words=Words(portal="org", object="object", link="link record", label="kind"),
     record_id_property=RECORD_ID_FIELD,

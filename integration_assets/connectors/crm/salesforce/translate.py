@@ -96,7 +96,19 @@ def company(
         segments={name: value for name in mapping.segments if (value := text(record.get(name))) is not None},
         owner=text(record.get(mapping.owner)) if mapping.owner else None,
         renewal_date=text(record.get(mapping.renewal)) if mapping.renewal else None,
+        rollups=rollups(record, mapping.rollups),
     )
+
+
+def rollups(record: Record, properties: Sequence[str]) -> Mapping[str, str]:
+    """What an account holds in our properties, by their names; those that are not set are left out."""
+    found = {name: text(record.get(names.custom_name(name))) for name in properties}
+    return {name: _lines(value) for name, value in found.items() if value is not None}
+
+
+def _lines(value: str) -> str:
+    # Long text comes back with the line ends of Windows.
+    return value.replace("\r\n", "\n")
 
 
 def contact(record: Record) -> Contact:
@@ -140,8 +152,7 @@ def feature_request(record: Record, definition: ObjectDefinition) -> CrmFeatureR
             continue
         if item.kind is PropertyKind.DATE_TIME:
             value = value.replace("+0000", "Z")
-        # Long text comes back with the line ends of Windows.
-        values[item.name] = value.replace("\r\n", "\n")
+        values[item.name] = _lines(value)
     return CrmFeatureRequest(
         record_id=str(record["Id"]),
         key=values.get(definition.key_property),

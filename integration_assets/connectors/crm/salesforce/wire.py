@@ -97,6 +97,7 @@ class FieldInfo(_Wire):
     updateable: bool = True
     defaulted_on_create: bool = False
     calculated: bool = False
+    auto_number: bool = False
     unique: bool = False
     external_id: bool = False
     restricted_picklist: bool = False
@@ -109,12 +110,18 @@ class FieldInfo(_Wire):
         """True if a record cannot be made without a value."""
         return self.createable and not self.nillable and not self.defaulted_on_create
 
+    @property
+    def filled_by_org(self) -> bool:
+        """True if the org itself makes the value, so that nobody writes it, whatever their rights."""
+        return self.calculated or self.auto_number
+
 
 class ObjectInfo(_Wire):
     """An object as describe tells it: with the fields that the user sees."""
 
     name: str
     fields: list[FieldInfo]
+    updateable: bool = True
 
     def field(self, name: str) -> FieldInfo | None:
         """The field of this name; None where there is none, or the user does not see it."""

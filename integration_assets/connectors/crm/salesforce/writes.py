@@ -15,6 +15,7 @@ from integration_assets.connectors.crm.salesforce.session import Fate, Row, Sess
 from integration_assets.models import ObjectDefinition, PropertyKind, Rejected
 
 KIND = "feature_request"
+COMPANY_KIND = "company"
 _NUMBERS = frozenset({PropertyKind.NUMBER, PropertyKind.MONEY})
 
 
@@ -41,10 +42,30 @@ async def upsert(session: Session, definition: ObjectDefinition, writes: Sequenc
         return RecordsOutcome((), tuple(rejected))
     key_field = names.custom_name(definition.key_property)
     fates = await session.upsert(names.custom_name(definition.name), key_field, list(rows.values()))
-    return _accounted(list(rows), fates, rejected)
+    return _accounted(KIND, list(rows), fates, rejected)
 
 
-def _accounted(keys: Sequence[str], fates: Sequence[Fate], rejected: Sequence[Rejected]) -> RecordsOutcome:
+async def update_companies(
+    session: Session, kinds: Mapping[str, PropertyKind], writes: Sequence[RecordWrite]
+) -> RecordsOutcome:
+    """Set values of accounts that exist, at most 200; `kinds` are those of our properties on them, by name.
+
+    Raises: as `upsert`.
+    """
+    rows: dict[str, Row] = {}
+    rejected: list[Rejected] = []
+    for write in writes:
+        values = _values(kinds, write.values)
+        if isinstance(values, str):
+            rejected.append(Rejected(COMPANY_KIND, write.key, values))
+        else:
+            rows[write.key] = {"id": write.key, **values}
+    fates = await session.update(names.ACCOUNT, list(rows.values())) if rows else []
+    # An update tells of nothing that it is new.
+    return _accounted(COMPANY_KIND, list(rows), fates, rejected)
+
+
+def _accounted(kind: str, keys: Sequence[str], fates: Sequence[Fate], rejected: Sequence[Rejected]) -> RecordsOutcome:
     """Sort the rows of a batch into written, rejected and unaccounted, by key. Pure."""
     written: list[WrittenRecord] = []
     refused: list[Rejected] = []
@@ -55,22 +76,27 @@ def _accounted(keys: Sequence[str], fates: Sequence[Fate], rejected: Sequence[Re
         elif fate.success:
             written.append(WrittenRecord(key, str(fate.id), fate.created))
         else:
-            refused.append(Rejected(KIND, key, problem_of(fate).reason()))
+            refused.append(Rejected(kind, key, problem_of(fate).reason()))
     return RecordsOutcome(tuple(written), (*refused, *rejected), tuple(unaccounted))
 
 
 def _row(definition: ObjectDefinition, write: RecordWrite) -> Row | str:
     """The row of a write, or why one of its values cannot be sent."""
     kinds = {item.name: item.kind for item in definition.properties}
-    row: Row = {names.custom_name(definition.key_property): write.key}
-    for name, value in write.values.items():
-        if name == definition.key_property:
-            continue
+    key = names.custom_name(definition.key_property)
+    row = _values(kinds, {name: value for name, value in write.values.items() if name != definition.key_property})
+    return row if isinstance(row, str) else {key: write.key, **row, **_shown_name(definition, write.values)}
+
+
+def _values(kinds: Mapping[str, PropertyKind], values: Mapping[str, str]) -> Row | str:
+    """Values by their fields, or why one of them cannot be sent."""
+    row: Row = {}
+    for name, value in values.items():
         sent = _sent(kinds[name], value)
         if isinstance(sent, _Unfit):
             return f"{name}: {sent.reason}"
         row[names.custom_name(name)] = sent
-    return {**row, **_shown_name(definition, write.values)}
+    return row
 
 
 def _shown_name(definition: ObjectDefinition, values: Mapping[str, str]) -> Row:

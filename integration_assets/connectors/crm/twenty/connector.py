@@ -30,6 +30,7 @@ from integration_assets.connectors.crm.base import (
 )
 from integration_assets.connectors.crm.twenty import endpoints, reads, schema
 from integration_assets.connectors.crm.twenty import writes as writing
+from integration_assets.connectors.crm.twenty.company_writes import TwentyCompanyWrites
 from integration_assets.connectors.crm.twenty.deals import TwentyDeals
 from integration_assets.connectors.crm.twenty.metadata import Metadata, read_metadata, required
 from integration_assets.connectors.crm.twenty.names import TARGETS, field_name, request_object, vote_object
@@ -115,7 +116,6 @@ class TwentyCrm:
     )
     company_changes: CompanyChanges | None = None
     company_export: CompanyExport | None = None
-    company_writes: CompanyWrites | None = None
 
     def __init__(
         self,
@@ -134,6 +134,7 @@ class TwentyCrm:
         self._key = key
         self._session = Session(client)
         self._people = reads.People(self._session)
+        self.company_writes: CompanyWrites | None = TwentyCompanyWrites(self._session)
         self._metadata: Metadata | None = None
         self.deals: OpenDeals | None = TwentyDeals(self._session, self._any_metadata, closed_stages)
         self.owners: Owners | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from integration_assets.connectors.crm.base import CompanyMapping
@@ -12,6 +12,7 @@ from integration_assets.connectors.crm.twenty.names import (
     KEY_FIELD,
     LABEL_FIELD,
     TARGETS,
+    camel_case,
     field_name,
     our_option,
     request_relation,
@@ -90,7 +91,24 @@ def company(record: Record, row: Row, mapping: CompanyMapping) -> Company:
         segments={name: value for name in mapping.segments if (value := _several(row.get(name))) is not None},
         owner=field_text(row.get(mapping.owner)) if mapping.owner else None,
         renewal_date=field_text(row.get(mapping.renewal)) if mapping.renewal else None,
+        rollups=_rollups(row, mapping.rollups),
     )
+
+
+async def rollups(session: Session, properties: Sequence[str], ids: Sequence[str]) -> dict[str, Mapping[str, str]]:
+    """Read what these companies hold in our properties, by id; those that are deleted are absent."""
+    found: dict[str, Mapping[str, str]] = {}
+    for part in endpoints.cut(with_id_form(ids), endpoints.RECORDS_PER_PAGE):
+        async for rows in session.pages(COMPANIES, endpoints.among("id", part)):
+            page = translate(rows, "company", lambda record, row: (record.id, _rollups(row, properties)))
+            found |= dict(page.records)
+    return found
+
+
+def _rollups(row: Row, properties: Sequence[str]) -> Mapping[str, str]:
+    """What a company holds in our properties, by their names; those that are not set are left out."""
+    texts = {name: field_text(row.get(camel_case(name))) for name in properties}
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _several(value: Any) -> str | None:

@@ -15,6 +15,7 @@ from integration_assets.connectors.crm.twenty.names import (
     LABEL_FIELD,
     TARGETS,
     ObjectNames,
+    camel_case,
     field_name,
     option_value,
     our_option,
@@ -34,6 +35,7 @@ from integration_assets.models import (
     ObjectDefinition,
     Portal,
     PropertyDefinition,
+    PropertyGroup,
     PropertyKind,
     TextLimits,
     TypeDifference,
@@ -84,6 +86,18 @@ def inactive_properties(metadata: Metadata, definition: ObjectDefinition) -> tup
     one = metadata.get(request_object(definition).singular)
     off = {field.name for field in one.fields if not field.is_active} if one else set()
     return tuple(item.name for item in definition.properties if field_name(definition, item.name) in off)
+
+
+def company_fields(metadata: Metadata, group: PropertyGroup) -> tuple[LiveProperty, ...]:
+    """Our properties on companies, as their fields are; one that is switched off says so. Pure."""
+    company = metadata.get(TARGETS["company"])
+    by_name = {field.name: field for field in company.fields} if company else {}
+    pairs = ((item, by_name.get(camel_case(item.name))) for item in group.properties)
+    return tuple(
+        msgspec.structs.replace(_live(item, field), archived=not field.is_active)
+        for item, field in pairs
+        if field is not None
+    )
 
 
 def _live(item: PropertyDefinition, field: Field) -> LiveProperty:
@@ -175,6 +189,22 @@ async def create_properties(
             await session.define(endpoints.FIELDS, _field_body(definition, item, one.id, currency))
 
 
+async def create_company_fields(session: Session, properties: Sequence[PropertyDefinition]) -> None:
+    """Create the fields of properties that companies do not have, one call each.
+
+    Raises:
+        HeldError: the workspace has no companies.
+        PermanentError: one of them is refused.
+        UnknownOutcomeError: an answer was lost: the field may have been created.
+    """
+    company = required(await read_metadata(session), TARGETS["company"])
+    have = {field.name for field in company.fields}
+    for item in properties:
+        name = camel_case(item.name)
+        if name not in have:
+            await session.define(endpoints.FIELDS, _new_field(name, item, company.id))
+
+
 async def create_link(session: Session, definition: ObjectDefinition, link: LinkDefinition) -> None:
     """Create what a link needs: the object of votes with its key, its label and its relations.
 
@@ -219,13 +249,7 @@ def _object_body(names: ObjectNames) -> dict[str, Any]:
 def _field_body(
     definition: ObjectDefinition, item: PropertyDefinition, object_id: str, currency: str | None
 ) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "objectMetadataId": object_id,
-        "type": FIELD_TYPES[item.kind],
-        "name": field_name(definition, item.name),
-        "label": item.label,
-        "description": item.description,
-    }
+    body = _new_field(field_name(definition, item.name), item, object_id)
     if item.unique:
         body["isUnique"] = True
     if item.options:
@@ -234,6 +258,16 @@ def _field_body(
     if item.kind is PropertyKind.MONEY:
         body["defaultValue"] = {"amountMicros": None, "currencyCode": f"'{currency or DEFAULT_CURRENCY}'"}
     return body
+
+
+def _new_field(name: str, item: PropertyDefinition, object_id: str) -> dict[str, Any]:
+    return {
+        "objectMetadataId": object_id,
+        "type": FIELD_TYPES[item.kind],
+        "name": name,
+        "label": item.label,
+        "description": item.description,
+    }
 
 
 def _options(options: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:

@@ -106,6 +106,11 @@ def test_the_file_to_deploy_says_how(settings, monkeypatch):
         assert "objects/Feature_Request__c.object" in archive.namelist()
     assert how == "salesforce.zip: sf project deploy start --metadata-dir salesforce.zip --single-package"
     assert "assign the permission set Integration_Assets" in then
+    asked_for = settings.model_copy(update={"company_rollups": True})
+    content, _ = file_to_deploy(asked_for, Path("salesforce.zip"))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert "permissionsets/Integration_Assets_Accounts.permissionset" in archive.namelist()
+        assert b"<members>Account.Feature_Requests_Open__c</members>" in archive.read("package.xml")
     with pytest.raises(ConfigurationError, match=r"must end in \.zip"):
         file_to_deploy(settings, Path("salesforce.txt"))
     monkeypatch.setenv("INTEGRATION_ASSETS_CRM", "hubspot")
