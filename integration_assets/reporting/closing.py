@@ -135,9 +135,9 @@ def show_company(console: Console, settings: Settings, tenant: str, words: str) 
         f"{company.open_requests:,} open of {count(company.requests, 'request')}, {company.shipped_requests:,} shipped",
         ("request", "left"),
         ("status", "left"),
-        ("status since", "left"),
+        ("status since", "right"),
         ("voters", "right"),
-        ("last vote", "left"),
+        ("last vote", "right"),
         ("# ARR", "right"),
     )
     for one in requests:

@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.text import Text
 from slack_sdk.models.blocks import Block, ContextBlock, DividerBlock, HeaderBlock, SectionBlock
 
-_EMOJI = {
+EMOJI = {
     ":white_check_mark:": "✅",
     ":warning:": "⚠️",
     ":raised_hand:": "✋",
@@ -20,6 +20,7 @@ _EMOJI = {
     ":octagonal_sign:": "🛑",
     ":large_green_circle:": "🟢",
     ":rotating_light:": "🚨",
+    ":package:": "📦",
 }
 _MARKUP = re.compile(r"\*(?P<bold>[^*\n]+)\*|`(?P<code>[^`\n]+)`|<(?P<url>[^|>]+)\|(?P<label>[^>]+)>")
 _UNESCAPED = (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&"))
@@ -72,6 +73,6 @@ def _unescaped(text: str) -> str:
 
 
 def _with_emoji(text: str) -> str:
-    for name, emoji in _EMOJI.items():
+    for name, emoji in EMOJI.items():
         text = text.replace(name, emoji)
     return text

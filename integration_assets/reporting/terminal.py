@@ -6,7 +6,7 @@ Every function prints to the console it is given (stdout). Text from outside is 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from rich import box
 from rich.console import Console, Group, RenderableType
@@ -47,6 +47,10 @@ PLAIN_WIDTH = 160
 """Columns of plain output: a pipe has no edge to fit into, and wrapped lines cannot be searched."""
 VALUE_WIDTH = 40
 """Most characters shown of a value before and after a change."""
+ROOM_OF_WORDS = 24
+"""Characters that a ranking leaves to each title at least, where its columns fill a terminal."""
+LEAST_OF_WORDS = 9
+"""The same where a terminal is narrower than all that has to stay."""
 REASONS = 12
 """Reasons for quarantined records that are shown, the commonest first."""
 
@@ -270,49 +274,86 @@ def show_rankings(
     place by votes minus the place by ARR: above zero, counting votes undersells the request. `merged`: requests that
     the file of same requests merges into these, by their ids.
     """
-    # The order asked for is the first column already.
-    others = [order for order in _ORDERS if order != by]
-    places: list[tuple[str, Justify]] = [
-        (f"# {'comp.' if other == 'companies' else _ORDERS[other]}", "right") for other in others
+    ranks = {order: [f"{getattr(one, f'rank_by_{order}'):,}" for one in requests] for order in _ORDERS}
+    columns = [
+        _Column("#", ranks[by]),
+        _Column("request", [Text(clip(clean(one.title), 60)) for one in requests], "left", wraps=True),
+        _Column("status", [status_words(one.status) for one in requests], "left", wraps=True),
+        _Column(
+            f"ARR {currency}",
+            [f"{amount(one.arr)}{lacking_rate(one.companies_without_rate)}" for one in requests],
+            wraps=any(one.companies_without_rate for one in requests),
+        ),
     ]
     # Told apart only where there is anything to tell apart.
-    split: list[tuple[str, Justify]] = (
-        [("of customers", "right"), ("of prospects", "right")] if has_prospects(requests) else []
-    )
-    pipeline: list[tuple[str, Justify]] = [("open pipeline", "right")] if has_pipeline(requests) else []
-    table = plain_or_boxed(
-        console,
-        f"Requests by {_ORDERS[by]}",
-        ("#", "right"),
-        ("request", "left"),
-        ("status", "left"),
-        (f"ARR {currency}", "right"),
-        *split,
-        *pipeline,
-        ("companies", "right"),
-        ("votes", "right"),
-        *places,
-        ("gap", "right"),
-    )
-    for request in requests:
-        rank = {"arr": request.rank_by_arr, "companies": request.rank_by_companies, "votes": request.rank_by_votes}
-        table.add_row(
-            f"{rank[by]:,}",
-            Text(clip(clean(request.title), 60)),
-            status_words(request.status),
-            f"{amount(request.arr)}{lacking_rate(request.companies_without_rate)}",
-            *([amount(request.arr_customers), amount(request.arr_prospects)] if split else []),
-            *([amount(request.open_pipeline or 0)] if pipeline else []),
-            f"{request.companies:,}",
-            f"{request.votes:,}",
-            *(f"{rank[other]:,}" for other in others),
-            _gap(request.rank_gap),
-        )
+    if has_prospects(requests):
+        columns += [
+            _Column("of customers", [amount(one.arr_customers) for one in requests], may_go=3),
+            _Column("of prospects", [amount(one.arr_prospects) for one in requests], may_go=3),
+        ]
+    if has_pipeline(requests):
+        columns.append(_Column("open pipeline", [amount(one.open_pipeline or 0) for one in requests], may_go=2))
+    columns += [
+        _Column("companies", [f"{one.companies:,}" for one in requests]),
+        _Column("votes", [f"{one.votes:,}" for one in requests]),
+        # The order asked for is the first column already.
+        *(
+            _Column(f"# {'comp.' if other == 'companies' else name}", ranks[other], may_go=1)
+            for other, name in _ORDERS.items()
+            if other != by
+        ),
+        _Column("gap", [_gap(one.rank_gap) for one in requests], may_go=4),
+    ]
+    shown, left_out = _fitting(console, columns)
+    table = plain_or_boxed(console, f"Requests by {_ORDERS[by]}", *((one.name, one.justify) for one in shown))
+    for column, one in zip(table.columns, shown, strict=True):
+        column.no_wrap = not (console.is_terminal and one.wraps)
+        # Without it the column that wraps best, the title, would be left with nothing.
+        column.min_width = min(_longest(one), LEAST_OF_WORDS) if one.wraps else None
+    for cells in zip(*(one.cells for one in shown), strict=True):
+        table.add_row(*cells)
     print_wide(console, table)
+    if left_out:
+        words = f"left out, this terminal has {console.width} columns: {', '.join(one.name for one in left_out)}"
+        console.print(Text(words, style="dim"))
     for line in merged_lines(merged or {}):
         console.print(Text(line, style="dim"), soft_wrap=True)
     if closed:
         print_wide(console, Text(not_shown(closed, "--all"), style="dim"))
+
+
+class _Column(NamedTuple):
+    """A column of a table. Those with the lowest `may_go` go first where a terminal is narrow; 0 stays."""
+
+    name: str
+    cells: Sequence[str | Text]
+    justify: Justify = "right"
+    may_go: int = 0
+    wraps: bool = False
+
+
+def _fitting(console: Console, columns: Sequence[_Column]) -> tuple[list[_Column], list[_Column]]:
+    """The columns that leave titles room on a terminal, and those that do not fit; elsewhere all fit."""
+    shown: list[_Column] = list(columns)
+    left_out: list[_Column] = []
+    while console.is_terminal and sum(map(_width, shown)) > console.width:
+        goes = min((one.may_go for one in shown if one.may_go), default=None)
+        # Whatever else the reader has to scroll for: what is left is the ranking itself.
+        if goes is None:
+            break
+        left_out += [one for one in shown if one.may_go == goes]
+        shown = [one for one in shown if one.may_go != goes]
+    return shown, left_out
+
+
+def _width(column: _Column) -> int:
+    """Characters that a column takes with what is between columns. Long words wrap, figures do not."""
+    longest = _longest(column)
+    return max(len(column.name), min(longest, ROOM_OF_WORDS) if column.wraps else longest) + 2
+
+
+def _longest(column: _Column) -> int:
+    return max((len(str(cell)) for cell in column.cells), default=0)
 
 
 def _gap(gap: int) -> Text:

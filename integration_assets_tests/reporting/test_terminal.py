@@ -1,14 +1,19 @@
 """What a person sees on a terminal, and what a pipe receives."""
 
+import re
+from decimal import Decimal
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 from rich.console import Console
 
+from integration_assets.reporting import slack
 from integration_assets.reporting.rankings import read_rankings, read_unresolved
 from integration_assets.reporting.run_summary import CheckLine, LinkNumbers, PlanLine, PlannedChanges, RecordNumbers
+from integration_assets.reporting.slack_preview import EMOJI
 from integration_assets.reporting.terminal import (
     show_calls,
     show_checks,
@@ -19,6 +24,7 @@ from integration_assets.reporting.terminal import (
 )
 from integration_assets.sync.operations import Operation
 from integration_assets_tests.reporting.conftest import CALLS
+from integration_assets_tests.support.pictures.slack import SIGNS
 
 OPERATIONS = [
     Operation(1, "create", "canny:r1", after={"title": "[red]SSO[/red]", "votes": "12", "managed_state": "a1b2"}),
@@ -36,6 +42,11 @@ def console(request) -> Console:
 def shown(console: Console) -> str:
     file: Any = console.file
     return str(file.getvalue())
+
+
+def flat(text: str) -> str:
+    """The words of a text on one line."""
+    return " ".join(text.split())
 
 
 def lines(console: Console) -> list[list[str]]:
@@ -104,6 +115,28 @@ def test_rankings(console, store):
     assert ["2", "Title", "6", "open", "2,001", "6", "60", "6", "2", "-4"] in lines(console)
     assert "ARR EUR" in shown(console)
     assert shown(console).count("12 shipped or closed requests are not shown: --all") == 1
+
+
+@pytest.mark.parametrize("width", [54, 80])
+def test_a_narrow_terminal_keeps_titles_and_says_what_it_leaves_out(store, width):
+    """Of a ranking the figures beside it go first; before, the titles did."""
+    narrow = Console(file=StringIO(), width=width, force_terminal=True, color_system=None)
+    requests = [msgspec.structs.replace(one, arr_prospects=Decimal(5)) for one in read_rankings(store, by="companies")]
+    show_rankings(narrow, requests, by="companies", currency="EUR")
+    text = shown(narrow)
+    # In pieces, where a word of it does not fit beside the others.
+    first = [line[:20].split()[0] for line in text.splitlines() if "Title" in line[:20]]
+    assert first == [f"{one.rank_by_companies}" for one in requests]
+    assert f"left out, this terminal has {width} columns: # ARR, # votes" in flat(text)
+    assert max(map(len, text.splitlines())) <= width
+
+
+def test_every_emoji_of_slack_has_a_sign_on_a_terminal_and_in_pictures():
+    """Otherwise its name stands there between colons."""
+    sent = set(re.findall(r":[a-z_]+:", Path(slack.__file__).read_text(encoding="utf-8")))
+    assert len(sent) > 5
+    assert sent <= EMOJI.keys()
+    assert sent <= SIGNS.keys()
 
 
 def test_unresolved(console, store):
