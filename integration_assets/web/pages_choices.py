@@ -45,13 +45,13 @@ MAIL = (
     Choice(OWN, "Domains of own staff", "Such as acme.com, with commas between. Votes of own people do not count."),
     Choice(
         "personal_domains",
-        "More mail providers",
-        "Domains of personal mail that are taken for a company's.",
+        "Personal mail domains",
+        "Domains of mail providers that are otherwise taken for a company's.",
     ),
     Choice(
         "business_domains",
-        "No mail providers",
-        "Domains of companies that are taken for personal mail.",
+        "Company mail domains",
+        "Domains of companies that are otherwise taken for personal mail.",
     ),
 )
 MONEY = (

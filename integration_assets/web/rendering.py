@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -35,6 +36,10 @@ DONE = {
     "approved": "Approved: the next sync applies exactly this plan.",
 }
 """Messages after something was done, by the word in the address: nothing of the address itself is shown."""
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z")
+_NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,6})?")
+_MONEY = frozenset({"arr", "arr_customers", "arr_prospects", "open_pipeline"})
+"""Fields of a plan that hold a sum of money."""
 
 
 def render(context: RequestContext, template: str, status: int = 200, **values: Any) -> HTMLResponse:
@@ -93,6 +98,8 @@ def _templates() -> Templates:
         "duration": duration,
         "lacking_rate": lacking_rate,
         "segment": _segment,
+        "field": _field,
+        "value": _value,
     }
     templates.globals |= {"query": _query, "share": _share, "number": _number, "arr_words": arr_words}
     templates.globals |= {"closed_words": closed_words, "is_web_address": is_web_address}
@@ -108,7 +115,20 @@ def _moment(value: datetime | None) -> str:
 
 
 def _day(value: datetime | None) -> str:
-    return f"{value:%Y-%m-%d}" if value else "-"
+    return f"{value:%Y-%m-%d}" if value else "\N{EN DASH}"
+
+
+def _field(name: str) -> str:
+    """Name of a property of ours as people write it."""
+    return re.sub(r"\barr\b", "ARR", name.replace("_", " "))
+
+
+def _value(text: str, field: str) -> str:
+    """A value of a change as people read it: times to the minute, money with separators and every digit."""
+    if _TIME.fullmatch(text):
+        return _moment(datetime.fromisoformat(text))
+    # Only where it is money: a title may be a number as well.
+    return f"{Decimal(text):,}" if field in _MONEY and _NUMBER.fullmatch(text) else text
 
 
 def _segment(value: str) -> str:

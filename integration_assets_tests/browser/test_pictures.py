@@ -1,0 +1,79 @@
+"""The list of pictures: no page is forgotten, and none of them scrolls sideways on a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jinja2 import Template
+from playwright.sync_api import Browser
+from starlette.routing import Route
+
+from integration_assets import web
+from integration_assets.reporting.exports import MEDIA_TYPES
+from integration_assets.web import rendering
+from integration_assets.web.routes import LOCAL_OPEN, LOCAL_ROUTES, ROUTES
+from integration_assets_tests.browser.conftest import SHOTS, shoot
+from integration_assets_tests.support.pictures.album import PHONE, View, other_views, views
+from integration_assets_tests.support.pictures.places import PLACES, Who
+from integration_assets_tests.support.pictures.seen import Seen, seen_installations
+from integration_assets_tests.support.small_world import small_world
+
+pytestmark = pytest.mark.proof  # a browser and whole runs: part of `make proofs`
+
+TEMPLATES = Path(web.__file__).parent / "templates"
+PARTS = {"base.html", "parts.html"}
+NO_PAGES = {"/", "/health", "/ready", "/metrics", "/.well-known/security.txt", "/runs/{run_id}/plan.csv"}
+NO_PAGES |= {f"/requests.{kind}" for kind in MEDIA_TYPES}
+ONLY_LEADS_ON = "/settings"
+"""With a registry this leads to another page; without one it is a page."""
+LOCAL = {Who.LOCAL, Who.LOCAL_STRANGER}
+
+
+def pages_of(routes: tuple[Route, ...]) -> set[str]:
+    """Addresses that show a page."""
+    shown = {one.path for one in routes if "GET" in (one.methods or ())}
+    return {one for one in shown - NO_PAGES if not one.startswith(("/api/", "/static/"))}
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[Seen]:
+    """All installations, small."""
+    with seen_installations(lambda: small_world().sample) as made:
+        yield made
+
+
+def test_every_page_has_a_picture() -> None:
+    """Of an installation with tenants, and of one without; a new route has to be added to the list."""
+    with_tenants = {one.route for one in PLACES if one.who not in LOCAL}
+    assert pages_of(ROUTES) - {ONLY_LEADS_ON} <= with_tenants
+    of_their_own = {one.path for one in LOCAL_OPEN} | {ONLY_LEADS_ON}
+    assert pages_of(LOCAL_ROUTES) & of_their_own <= {one.route for one in PLACES if one.who in LOCAL}
+    assert len({one.name for one in PLACES}) == len(PLACES)
+
+
+def test_none_scrolls_sideways_on_a_phone(browser: Browser, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Light and dark; the pictures together use every template, so that none of the pages is of another kind."""
+    used: set[str] = set()
+    templates = rendering._templates()
+    get = templates.get_template
+
+    def noted(name: str) -> Template:
+        used.add(name)
+        return get(name)
+
+    monkeypatch.setattr(templates, "get_template", noted)
+    looked_at = [*_looked(views(browser, seen)), *_looked(other_views(browser, seen))]
+    assert used == {one.name for one in TEMPLATES.glob("*.html")} - PARTS
+    assert {one.name for one in looked_at} >= {one.name for one in PLACES}
+
+
+def _looked(found: Iterator[View]) -> Iterator[View]:
+    for view in found:
+        # The picture of a desk is for people; what can be measured is whether a phone has room.
+        if view.width == PHONE:
+            assert view.overflow == 0, view.file
+        if SHOTS:
+            shoot(view.page, view.file.removesuffix(".png"))
+        yield view
