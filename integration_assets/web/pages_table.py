@@ -1,14 +1,18 @@
 """Settings: the columns of a table of one's own, proposed from its files, changed in a form, and saved.
 
-Only files of the folder that the operator keeps for the tenant are looked at, as a run would.
+Only files of the folder that the operator keeps for the tenant are looked at, and https addresses behind the tenant's
+address guard, as a run would.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import msgspec
 from starlette.responses import Response
@@ -16,7 +20,7 @@ from starlette.responses import Response
 from integration_assets.connectors.feedback.table.first_rows import Look, first_rows
 from integration_assets.connectors.feedback.table.mapping import TYPE_OF_SUFFIX, TableMapping, read_mapping
 from integration_assets.connectors.feedback.table.proposal import propose
-from integration_assets.connectors.feedback.table.samples import Sample, sample
+from integration_assets.connectors.feedback.table.samples import sample
 from integration_assets.connectors.feedback.table.writing import mapping_text
 from integration_assets.errors import ConfigurationError, IntegrationError, PermanentError
 from integration_assets.masking import mask_addresses
@@ -44,14 +48,25 @@ from integration_assets.web.table_form import (
     values_of,
     why_not_shown,
 )
+from integration_assets.web.table_sources import (
+    ADDRESSES,
+    LARGEST_SHOWN,
+    SAVED,
+    Asked,
+    Source,
+    asked_addresses,
+    fetched_sources,
+    why_not_asked,
+    with_addresses,
+    with_names,
+)
 from integration_assets.whole_files import write_whole
 
 MOST_FILES = 100
 """Files that are listed. More of them are no exports of one table."""
 MOST_PICKED = 12
-LARGEST_SHOWN = 64 * 1024**2
-"""Bytes of all files together that are read for a look: it takes a few seconds, and the page waits for it."""
 USUAL_NAME = "feedback.toml"
+REFUSED = HTTPStatus.BAD_REQUEST
 
 
 class Workplace(msgspec.Struct, frozen=True):
@@ -63,6 +78,16 @@ class Workplace(msgspec.Struct, frozen=True):
     current: str
     kept: TableMapping
     remark: str = ""
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """The addresses that the mapping names, each once."""
+        return tuple(dict.fromkeys(one.file or "" for one in self.kept.relations().values() if one.is_web))
+
+    @property
+    def mapped_files(self) -> list[str]:
+        """The files that the mapping names."""
+        return sorted({one.file for one in self.kept.relations().values() if one.file and not one.is_web})
 
     def taken(self) -> list[str]:
         """Names of files in the folder, but for the mapping that is in use."""
@@ -84,13 +109,15 @@ class Seen(msgspec.Struct, frozen=True):
 def choose(context: RequestContext) -> Response:
     """The mapping in use, to be changed; else the files to propose one from."""
     place = _workplace(context, context.query("integration"))
-    shown = {one.file for one in place.kept.relations().values() if one.file}
-    if not shown or context.query("files"):
+    if not (place.mapped_files or place.addresses) or context.query("files"):
         return _files_page(context, place)
-    samples, errors = _samples(place, sorted(shown))
-    if errors:
-        return _files_page(context, place, errors)
-    return _columns_page(context, place, samples, {**values_of(place.kept), "name": place.current})
+    asked, _ = asked_addresses([f"{SAVED}{number}" for number in range(len(place.addresses))], "", place.addresses)
+    with _scratch() as scratch:
+        sources, errors = _sources(context, place, place.mapped_files, asked, scratch)
+        if errors:
+            return _files_page(context, place, errors)
+        values = values_of(with_names(place.kept, sources))
+        return _columns_page(context, place, sources, {**values, "name": place.current})
 
 
 def work(context: RequestContext) -> Response:
@@ -98,40 +125,54 @@ def work(context: RequestContext) -> Response:
     form = context.form
     place = _workplace(context, form.text("integration"))
     picked = [one for one in dict.fromkeys(below(form, "pick").values()) if one in place.files][:MOST_PICKED]
-    if not picked:
-        return _files_page(context, place, {"pick": "choose at least one file"}, HTTPStatus.BAD_REQUEST)
-    samples, unreadable = run_counted(context, _sampled(place, picked))
-    if unreadable:
-        return _files_page(context, place, unreadable, HTTPStatus.BAD_REQUEST)
+    asked, wrong = asked_addresses(list(below(form, "address").values()), form.raw(ADDRESSES), place.addresses)
+    if not picked and not asked:
+        return _files_page(context, place, {"pick": "choose at least one file, or name an address"}, REFUSED)
+    if wrong := wrong or why_not_asked(asked, context.settings, context.own.slug):
+        return _files_page(context, place, {ADDRESSES: wrong}, REFUSED)
+    with _scratch() as scratch:
+        sources, unreadable = _sources(context, place, picked, asked, scratch)
+        if unreadable:
+            return _files_page(context, place, unreadable, REFUSED)
+        return _worked(context, place, sources)
+
+
+def _worked(context: RequestContext, place: Workplace, sources: Sequence[Source]) -> Response:
+    form = context.form
     if form.text("do") == "propose":
-        return _proposed(context, place, samples)
-    errors = problems_of(form, _headers(samples), taken=place.taken())
+        return _proposed(context, place, sources)
+    errors = problems_of(form, _headers(sources), taken=place.taken())
     if errors:
-        return _columns_page(context, place, samples, typed(form), errors, status=HTTPStatus.BAD_REQUEST)
-    mapping = mapping_of(form, place.kept)
-    seen = asyncio.run(_look(place, mapping))
+        return _columns_page(context, place, sources, typed(form), errors, status=REFUSED)
+    mapping = with_addresses(mapping_of(form, place.kept), sources)
+    seen = asyncio.run(_look(place, mapping, sources))
     # Not what cannot be read: the next run would end in the same words.
     if form.text("do") == "save" and not seen.problem:
         return _saved(context, place, form.text("name"), mapping)
-    status = HTTPStatus.BAD_REQUEST if seen.problem else HTTPStatus.OK
-    return _columns_page(context, place, samples, typed(form), seen=seen, status=status)
+    status = REFUSED if seen.problem else HTTPStatus.OK
+    return _columns_page(context, place, sources, typed(form), seen=seen, status=status)
 
 
-def _proposed(context: RequestContext, place: Workplace, samples: Sequence[Sample]) -> Response:
+def _proposed(context: RequestContext, place: Workplace, sources: Sequence[Source]) -> Response:
     values = {**values_of(TableMapping()), "name": _free_name(place)}
+    # As if all of them lay in the folder: a proposal looks at names and rows, and opens no file.
+    samples = [msgspec.structs.replace(one.sample, path=place.folder / one.name) for one in sources]
     try:
         proposal = propose(samples, place.folder)
     # Not found by their names: a person may know better, and chooses them in the empty form.
     except ConfigurationError as error:
-        return _columns_page(context, place, samples, values, seen=Seen(problem=error.message))
+        return _columns_page(context, place, sources, values, seen=Seen(problem=error.message))
     values |= values_of(proposal.mapping)
-    errors = problems_of(Form(values), _headers(samples), taken=place.taken())
-    seen = Seen() if errors else asyncio.run(_look(place, proposal.mapping))
-    return _columns_page(context, place, samples, values, errors, seen=seen, notes=proposal.notes)
+    errors = problems_of(Form(values), _headers(sources), taken=place.taken())
+    mapping = with_addresses(proposal.mapping, sources)
+    seen = Seen() if errors else asyncio.run(_look(place, mapping, sources))
+    return _columns_page(context, place, sources, values, errors, seen=seen, notes=proposal.notes)
 
 
 def _saved(context: RequestContext, place: Workplace, name: str, mapping: TableMapping) -> Response:
     try:
+        # Of a tenant whose table is addresses alone, the operator had nothing to put there.
+        place.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_whole(place.folder / name, mapping_text(mapping).encode())
     except OSError as error:
         raise PermanentError(f"{name} cannot be written into your folder: {error.strerror}") from None
@@ -197,33 +238,56 @@ def _free_name(place: Workplace) -> str:
     return next(one for one in candidates if one not in names)
 
 
-async def _sampled(place: Workplace, picked: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
-    return _samples(place, picked)
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    """A folder for what is fetched, gone once the page is made."""
+    with tempfile.TemporaryDirectory(prefix="integration-assets-") as folder:
+        yield Path(folder)
 
 
-def _samples(place: Workplace, picked: Sequence[str]) -> tuple[list[Sample], dict[str, str]]:
-    """First rows of the files, and messages by field for those that cannot be read."""
+def _sources(
+    context: RequestContext, place: Workplace, picked: Sequence[str], asked: Sequence[Asked], scratch: Path
+) -> tuple[list[Source], dict[str, str]]:
+    """First rows of files and of what addresses lead to, and messages by field for those that cannot be read.
+
+    Raises:
+        Problem: too many within a minute.
+    """
+
+    async def read() -> tuple[list[Source], dict[str, str]]:
+        found, errors = _files(place, picked)
+        fetched, wrong = await fetched_sources(asked, scratch, place.files, context.settings, context.own.slug)
+        return [*found, *fetched], {**errors, ADDRESSES: wrong} if wrong else errors
+
+    # A look at the mapping in use costs no more than its page, unless somebody else is asked for it.
+    return run_counted(context, read()) if asked or context.form.values else asyncio.run(read())
+
+
+def _files(place: Workplace, picked: Sequence[str]) -> tuple[list[Source], dict[str, str]]:
     found, errors = [], {}
     for name in picked:
         try:
-            found.append(sample(place.folder / name))
+            found.append(Source(name, place.folder / name, sample(place.folder / name)))
         except IntegrationError as error:
             errors[f"pick.{place.files.index(name)}"] = place.without_folder(error.message)
     return found, errors
 
 
-def _headers(samples: Sequence[Sample]) -> Headers:
-    return {one.path.name: one.header for one in samples}
+def _headers(sources: Sequence[Source]) -> Headers:
+    return {one.name: one.sample.header for one in sources}
 
 
-async def _look(place: Workplace, mapping: TableMapping) -> Seen:
+async def _look(place: Workplace, mapping: TableMapping, sources: Sequence[Source]) -> Seen:
     """The first rows by a mapping that is not saved yet, or why there are none."""
-    files = {one.file for one in mapping.relations().values() if one.file}
-    if sum((place.folder / one).stat().st_size for one in files) > LARGEST_SHOWN:
+    fetched = {one.asked.url: one.path for one in sources if one.asked}
+    used = {one.file for one in mapping.relations().values() if one.file}
+    paths = {fetched.get(one, place.folder / one) for one in used}
+    if sum(path.stat().st_size for path in paths) > LARGEST_SHOWN:
         size = LARGEST_SHOWN // 1024**2
         return Seen(remark=f"the files have more than {size} MiB together: a run reads them, this page does not")
     try:
-        return Seen(await first_rows(place.folder / USUAL_NAME, described=mapping, confined=True))
+        look = await first_rows(place.folder / USUAL_NAME, described=mapping, confined=True, already_fetched=fetched)
+        return Seen(look)
     except IntegrationError as error:
         return Seen(problem=place.without_folder(error.message))
 
@@ -243,17 +307,20 @@ def _files_page(
         files=place.files,
         # One proposal is made of all of them most of the time.
         picked=set(picked) or (set(place.files) if len(place.files) <= MOST_PICKED else set()),
+        saved=[(f"{SAVED}{number}", urlsplit(url).hostname) for number, url in enumerate(place.addresses)],
+        typed_addresses=context.form.raw(ADDRESSES),
         folder=f"{TENANTS_FILES}/{context.own.slug}",
         remark=place.remark,
         errors=errors or {},
-        labels={f"pick.{number}": name for number, name in enumerate(place.files)} | {"pick": "Files"},
+        labels={f"pick.{number}": name for number, name in enumerate(place.files)}
+        | {"pick": "Files", ADDRESSES: "Addresses"},
     )
 
 
 def _columns_page(
     context: RequestContext,
     place: Workplace,
-    samples: Sequence[Sample],
+    sources: Sequence[Source],
     values: Mapping[str, str],
     errors: Mapping[str, str] | None = None,
     *,
@@ -261,13 +328,13 @@ def _columns_page(
     notes: Sequence[str] = (),
     status: int = HTTPStatus.OK,
 ) -> Response:
-    headers = _headers(samples)
+    headers = _headers(sources)
     return render(
         context,
         "table_columns.html",
         status,
         view=place.view,
-        files=tuple(headers),
+        sources=sources,
         relations=relation_fields(values, errors or {}, headers),
         values=Form(dict(values)),
         errors=errors or {},

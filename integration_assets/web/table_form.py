@@ -95,10 +95,16 @@ def mapping_of(form: Form, kept: TableMapping) -> TableMapping:
 def why_not_shown(mapping: TableMapping, files: Sequence[str]) -> str | None:
     """Say what of a mapping the form could not show, and would lose; None where it shows all."""
     for name, relation in mapping.relations().items():
-        if any(getattr(relation, one) is not None for one in _AS_DECLARED) or relation.file not in files:
+        # The type of what an address leads to is found out by asking it.
+        declared = [
+            one
+            for one in _AS_DECLARED
+            if getattr(relation, one) is not None and not (relation.is_web and one == "type")
+        ]
+        if declared or not (relation.is_web or relation.file in files):
             return (
-                f"the {RELATION_LABELS[name].lower()} of the mapping are not one plain file of your folder: what is "
-                "made here is a mapping of its own, the other one stays as it is"
+                f"the {RELATION_LABELS[name].lower()} of the mapping are not one plain file of your folder or of an "
+                "address: what is made here is a mapping of its own, the other one stays as it is"
             )
     return None
 

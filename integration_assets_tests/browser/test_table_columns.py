@@ -56,7 +56,7 @@ def test_columns_are_mapped_on_a_phone(site: Site, browser: Browser) -> None:
     page = log_in(context, site, "ann@acme.example")
     page.goto(f"{site.origin}/settings/third-party")
     page.get_by_role("link", name="Add Table").click()
-    page.get_by_role("link", name="Pick files and map their columns").click()
+    page.get_by_role("link", name="Pick files or addresses and map their columns").click()
     fits(page, "files")
     page.get_by_role("button", name="Propose the columns").click()
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from integration_assets.connectors.address_guard import AddressGuard
+from integration_assets.connectors.feedback.table import web_files
 from integration_assets.connectors.feedback.table.mapping import read_mapping
+from integration_assets.errors import PermanentError
 from integration_assets.tenants.integrations import TENANTS_FILES
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.web.table_form import PATH, labels
@@ -34,7 +40,7 @@ def folder(pages: Served) -> Iterator[Path]:
     (made / "votes.csv").write_text(VOTES, encoding="utf-8")
     pages.site.tests.forget({"tenant": tenant_id(pages.registry, "globex")})
     yield made
-    for one in made.iterdir():
+    for one in made.iterdir() if made.is_dir() else ():
         one.unlink()
     with tenant_repository(pages.registry, tenant_id(pages.registry, "globex"), ACTOR) as repository:
         for view in repository.third_party_integrations():
@@ -102,6 +108,90 @@ def test_columns_are_proposed_corrected_and_saved(pages: Served, gus: Client, fo
     assert ("board" in mapping.requests.columns, mapping.statuses) == (False, {"Not now": "closed"})
 
 
+SHEETS = "https://sheets.example"
+
+
+def exported(answers: dict[str, tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Answer what is fetched, once the guard has let it pass, with a media type and a text; the addresses asked."""
+    asked: list[str] = []
+
+    async def fake(url: str, target: Path, *, guard: AddressGuard, **_: Any) -> str:
+        guard.check(url, with_query=True)
+        asked.append(url)
+        if url not in answers:
+            raise PermanentError("the file cannot be fetched: its address answers 404")
+        kind, text = answers[url]
+        await asyncio.to_thread(target.write_text, text, encoding="utf-8")
+        return kind
+
+    monkeypatch.setattr(web_files, "download", fake)
+    return asked
+
+
+def test_columns_behind_addresses_are_mapped_without_the_operator(
+    pages: Served, gus: Client, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Typed, proposed, looked at, saved with their types, changed later, and read by a run; never shown once saved."""
+    for one in folder.iterdir():
+        one.unlink()
+    folder.rmdir()
+    ideas = [{"Idea ID": "I-1", "Idea Name": "Dark mode of ann@acme.example", "Created": "13/01/2026"}]
+    votes, requests, login = f"{SHEETS}/d/sesame/export?format=csv", f"{SHEETS}/sesame/ideas", f"{SHEETS}/login"
+    answers = {
+        votes: ("text/csv", VOTES),
+        requests: ("application/json", json.dumps(ideas)),
+        login: ("text/html", "<html>Sign in</html>"),
+    }
+    asked = exported(answers, monkeypatch)
+    assert "Addresses" in gus.get(PATH).text
+    refused = gus.post(PATH, {"addresses": f"{login}\r\nhttp://127.0.0.1/x\r\nftp://a.example/x", "do": "propose"})
+    said = error_of(refused.text, "addresses")
+    # Nothing is asked of anybody while one of them may not be asked; both are named.
+    assert re.fullmatch(r"Address 2: .*; address 3: it must look like https://host/path", said), said
+    assert asked == []
+    wrong = gus.post(PATH, {"addresses": f"{login}\n{SHEETS}/gone?key=sesame", "do": "propose"})
+    said = error_of(wrong.text, "addresses")
+    assert re.search(r"Address 1: sheets\.example answers with a web page.*; address 2: .*answers 404", said), said
+
+    proposed = gus.post(PATH, {"addresses": f"{votes}\r\n{requests}\r\n", "do": "propose"})
+    assert "Requests: 1 read" in proposed.text, proposed.text
+    assert "Dark mode of [address]" in proposed.text
+    hidden = dict(re.findall(r'<input type="hidden" name="(address\.\d+)" value="([^"]*)"', proposed.text))
+    typed = {name: value for name, value in fields(proposed.text).items() if not name.startswith("pick")}
+    typed |= {name: unescape(value) for name, value in hidden.items()}
+    assert list(typed.values())[-2:] == [votes, requests]
+    bad = {**typed, "columns.requests.title": "Title", "columns.votes.created_at": "When", "do": "save"}
+    bad_page = gus.post(PATH, bad).text
+    assert error_of(bad_page, "columns.requests.title") == "Address 2.json has no column called Title"
+    assert error_of(bad_page, "columns.votes.created_at") == "Address 1.csv has no column called When"
+    assert not folder.exists()
+
+    saved = gus.post(PATH, {**typed, "do": "save"})
+    assert saved.status_code == 303, saved.text
+    mapping = read_mapping(folder / "feedback.toml")
+    assert mapping.requests is not None
+    assert mapping.votes is not None
+    assert (mapping.requests.file, mapping.requests.type) == (requests, "json")
+    assert (mapping.votes.file, mapping.votes.type) == (votes, None)
+    assert (folder / "feedback.toml").stat().st_mode & 0o077 == 0
+
+    record = saved.headers["location"].partition("?")[0].rpartition("/")[2]
+    shown = [gus.get(f"{PATH}?integration={record}{more}").text for more in ("", "&files=other")]
+    shown += [gus.get("/settings/third-party").text, gus.get("/audit-trail").text]
+    assert not any("sesame" in page for page in shown)
+    assert "address 1.json (sheets.example)" in shown[0]
+    again = {
+        "address.0": "saved:0", "address.1": "saved:1", "integration": record,
+        **{name: value for name, value in fields(shown[0]).items() if not name.startswith("pick")},
+    }  # fmt: skip
+    changed = gus.post(PATH, {**again, "columns.votes.company_domain": "Plan", "do": "save"})
+    assert changed.status_code == 303, changed.text
+    mapping = read_mapping(folder / "feedback.toml")
+    assert mapping.votes is not None
+    assert mapping.votes.columns["company_domain"] == "Plan"
+    assert {mapping.votes.file, mapping.requests and mapping.requests.file} == {votes, requests}
+
+
 def test_everything_wrong_is_named_at_once_by_its_label(gus: Client, folder: Path) -> None:
     """Beside its field, and above the form by the words on the page; nothing is written."""
     (folder / "mine.toml").write_text("", encoding="utf-8")
@@ -145,7 +235,10 @@ def test_files_elsewhere_are_neither_listed_nor_read(pages: Served, gus: Client,
     assert "link.csv" not in gus.get(PATH).text
     for named in ("link.csv", "../../operator.csv", str(secret)):
         answer = gus.post(PATH, {"pick.0": named, "do": "propose"})
-        assert (answer.status_code, error_of(answer.text, "pick")) == (400, "Choose at least one file")
+        assert (answer.status_code, error_of(answer.text, "pick")) == (
+            400,
+            "Choose at least one file, or name an address",
+        )
     assert gus.get(f"{PATH}?integration={'0' * 8}-0000-0000-0000-{'0' * 12}").status_code == 404
 
 

@@ -101,7 +101,9 @@ class TableFeedback:
         guard: AddressGuard | None = None,
         environment: Mapping[str, str] | None = None,
         page: int = PAGE,
+        already_fetched: Mapping[str, Path] | None = None,
     ) -> None:
+        self._already_fetched = already_fetched or {}
         self._path = mapping
         self._mapping = described or read_mapping(mapping)
         self._folder = mapping.absolute().parent
@@ -391,7 +393,9 @@ class TableFeedback:
                 relation: Relation = getattr(self._mapping, name)
                 path = None
                 if relation.is_web:
-                    path = await fetched(name, relation, self._scratch, confined=self._confined, guard=self._guard)
+                    path = self._already_fetched.get(relation.file or "") or await fetched(
+                        name, relation, self._scratch, confined=self._confined, guard=self._guard
+                    )
                 await asyncio.to_thread(self._copy, name, path)
 
     def _copy(self, name: str, fetched_to: Path | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -34,17 +34,25 @@ class Look(msgspec.Struct, frozen=True):
     findings: tuple[str, ...]
 
 
-async def first_rows(mapping: Path, *, described: TableMapping | None = None, confined: bool = False) -> Look:
+async def first_rows(
+    mapping: Path,
+    *,
+    described: TableMapping | None = None,
+    confined: bool = False,
+    already_fetched: Mapping[str, Path] | None = None,
+) -> Look:
     """Read requests, votes and companies whole; show the first of each.
 
     `described` stands in for what is in the file `mapping`, which need not be there then. `confined`: nothing outside
-    its folder is read.
+    its folder is read, but for what was `already_fetched`: the files by their addresses.
 
     Raises:
         IntegrationError: the mapping or what it names cannot be read.
     """
     described = described or read_mapping(mapping)
-    async with TableFeedback(mapping=mapping, described=described, confined=confined) as table:
+    async with TableFeedback(
+        mapping=mapping, described=described, confined=confined, already_fetched=already_fetched
+    ) as table:
         found = [
             await _look(
                 "requests", ("id", "title", "status", "board", "created"), table.feature_requests(statuses=()), _request

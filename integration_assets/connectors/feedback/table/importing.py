@@ -318,11 +318,11 @@ def check_columns(named: str, relation: Relation, header: Sequence[str], needed:
     """See that the columns of a relation are among those there are, each once.
 
     Raises:
-        ContractError: one is missing, or there twice.
+        ContractError: some are missing, or there twice; names all of them.
     """
     wanted = tuple(relation.columns.values()) if needed is None else needed
     if missing := [column for column in wanted if column not in header]:
-        raise ContractError(f'{named} has no column "{missing[0]}"; its columns are {quoted_names(header)}')
+        raise ContractError(f"{named} has no column {quoted_names(missing)}; its columns are {quoted_names(header)}")
     if twice := [column for column in wanted if list(header).count(column) > 1]:
         raise ContractError(f'{named} has two columns called "{twice[0]}": which one is meant cannot be told')
 

@@ -210,7 +210,7 @@ def _header(head: str, named: str, columns: Sequence[str], delimiter: str | None
     # The names that are asked for tell the delimiter: a comma may be in a name, and all of them are in no other split.
     _most, _, chosen, names = max(found)
     if missing := [name for name in columns if name not in names]:
-        raise ContractError(f"{named} has no column {quoted_names(missing[:3])}; its columns are {quoted_names(names)}")
+        raise ContractError(f"{named} has no column {quoted_names(missing)}; its columns are {quoted_names(names)}")
     if twice := sorted({name for name in names if name in wanted and names.count(name) > 1}):
         raise ContractError(
             f"{named} has two columns called {quoted_names(twice[:1])}: which one is meant cannot be told"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 from integration_assets.connectors.address_guard import AddressError, AddressGuard
 from integration_assets.connectors.download import download
-from integration_assets.connectors.feedback.table.mapping import Relation
+from integration_assets.connectors.feedback.table.mapping import TYPE_OF_SUFFIX, FileType, Relation
 from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, ContractError
 
@@ -21,6 +22,14 @@ _PAGES = (b"<!doctype", b"<html")
 _TYPES_OF_PAGES = frozenset({"text/html", "application/xhtml+xml"})
 
 
+_TYPE_OF_MEDIA: Mapping[str, FileType] = {
+    "application/json": "json",
+    "application/x-ndjson": "json",
+    "application/vnd.apache.parquet": "parquet",
+    "text/tab-separated-values": "tsv",
+}
+
+
 async def fetched(
     name: str, relation: Relation, folder: Path, *, confined: bool, guard: AddressGuard | None = None
 ) -> Path:
@@ -32,25 +41,46 @@ async def fetched(
         PermanentError: it may not be asked, or answers with no file.
         TransientError: the transfer broke, or took too long.
     """
-    url = relation.file or ""
-    # Who has the link may read the sheet: it is a secret.
-    register(url)
+    where = f"[{name}].file"
     if confined and guard is None:
-        raise ConfigurationError(f"[{name}].file: an address is asked by runs only")
+        raise ConfigurationError(f"{where}: an address is asked by runs only")
     target = folder / f"{name}-fetched.{relation.type or 'csv'}"
     most_bytes = MOST_BYTES if guard is None else MOST_BYTES_OF_A_TENANT
+    await _fetch(relation.file or "", target, where, most_bytes=most_bytes, seconds=SECONDS, guard=guard)
+    return target
+
+
+async def fetched_unmapped(
+    url: str, folder: Path, stem: str, *, most_bytes: int, seconds: float, guard: AddressGuard
+) -> Path:
+    """Fetch a file that no mapping describes yet, as `stem` with a suffix that says what it is: CSV if nothing tells.
+
+    Raises:
+        As `fetched`; messages call it `stem`.
+    """
+    target = folder / stem
+    media_type = await _fetch(url, target, stem, most_bytes=most_bytes, seconds=seconds, guard=guard)
+    kind = TYPE_OF_SUFFIX.get(PurePosixPath(urlsplit(url).path).suffix.lower()) or _TYPE_OF_MEDIA.get(media_type, "csv")
+    return target.rename(folder / f"{stem}.{kind}")
+
+
+async def _fetch(
+    url: str, target: Path, where: str, *, most_bytes: int, seconds: float, guard: AddressGuard | None
+) -> str:
+    # Who has the link may read the sheet: it is a secret.
+    register(url)
     try:
         media_type = await download(
-            url, target, most_bytes=most_bytes, seconds=SECONDS, redirects=REDIRECTS, guard=guard
+            url, target, most_bytes=most_bytes, seconds=seconds, redirects=REDIRECTS, guard=guard
         )
     except AddressError as error:
-        raise ConfigurationError(f"[{name}].file: {error.message}") from None
+        raise ConfigurationError(f"{where}: {error.message}") from None
     with target.open("rb") as file:
         start = file.read(64).lstrip().lower()
     # With status 200: a login page looks like success.
     if start.startswith(_PAGES) or media_type in _TYPES_OF_PAGES:
         raise ContractError(
-            f"[{name}].file: {urlsplit(url).hostname} answers with a web page, not with a table: share it with "
+            f"{where}: {urlsplit(url).hostname} answers with a web page, not with a table: share it with "
             "everyone who has the link, and use the address of its export"
         )
-    return target
+    return media_type
