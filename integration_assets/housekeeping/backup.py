@@ -194,7 +194,7 @@ def lake_folders(settings: Settings) -> set[Path]:
         folder
         for lake in (place.lake for place in _default_places(settings))
         if lake is not None
-        for folder in (lake.data.parent, *([lake.file.parent] if lake.file is not None else []))
+        for folder in (file.parent for file in (lake.folder, lake.file) if file is not None)
     }
 
 

@@ -166,6 +166,8 @@ def _of_lakes(lakes: list[Lake]) -> Iterator[str]:
             "only the newest snapshot of the lake is left once it is done: `rankings --as-of` has the daily history of "
             "earlier days"
         )
+    if any(lake.bucket for lake in lakes):
+        yield "a bucket that keeps versions of objects has earlier files until it removes them: see its lifecycle rules"
     if any(lake.file is None for lake in lakes):
         yield (
             "PostgreSQL has earlier rows in its write-ahead log until it is recycled, and in archives and backups that "
@@ -176,7 +178,7 @@ def _of_lakes(lakes: list[Lake]) -> Iterator[str]:
 def _folders_of(settings: Settings, tenant: str) -> set[Path]:
     """Folders of stores, wherever they lie: a database that is changed as a text is a damaged one."""
     stores = [store_place(settings, environment, tenant) for environment in Environment]
-    lakes = [place.lake.data.parent for place in stores if place.lake is not None]
+    lakes = [place.lake.folder.parent for place in stores if place.lake is not None and place.lake.folder is not None]
     return {*(place.path.parent for place in stores), *lakes}
 
 

@@ -67,6 +67,7 @@ from integration_assets.runs.resolution_settings import overrides, same_requests
 from integration_assets.runs.result import left_result
 from integration_assets.runs.state import UNDO_MODES, Mode, RunState, first_line
 from integration_assets.sql import read_sql
+from integration_assets.staging.bucket import bucket_error
 from integration_assets.staging.object_storage import check_publish_url
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.room import check_room, has_too_many_open_files, is_disk_full
@@ -418,6 +419,9 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         # one.
         if isinstance(error, MemoryError | duckdb.OutOfMemoryException):
             return TransientError(f"out of memory in {stage}: it may use {memory_bound()}; allow more, then run again")
+        # A lake's data can lie in a bucket, which another try may well find again.
+        if (of_bucket := bucket_error(error)) is not None:
+            return of_bucket
         if isinstance(error, duckdb.Error):
             return PermanentError(f"staging store: {type(error).__name__} in {stage}: {first_line(error)}")
         if is_disk_full(error):

@@ -1,4 +1,4 @@
-"""DuckLake as staging store: the catalogue in PostgreSQL or in a file, the data in Parquet files.
+"""DuckLake as staging store: the catalogue in PostgreSQL or in a file, the data in Parquet files of a folder or bucket.
 
 Every tenant and environment has a catalogue of its own: in PostgreSQL a schema `<environment>_<tenant>`. Small writes,
 such as the ledger's, are rows of the catalogue until `maintain` moves them into files: as durable as PostgreSQL is.
@@ -24,6 +24,7 @@ from integration_assets.config import expanded, why_no_home
 from integration_assets.connectors.redaction import register
 from integration_assets.coordination.advisory_lock import holder, let_go, lock_key, take
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, TransientError
+from integration_assets.staging.bucket import BUCKET_URL, open_bucket
 from integration_assets.staging.extensions import load_extension
 from integration_assets.staging.migrations import migrate, pending_migrations
 from integration_assets.staging.quoting import literal
@@ -40,6 +41,7 @@ INLINED_ROWS = 1_000
 _WRITING = [f"DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"]
 CONNECT_SECONDS = 10
 _POSTGRES = re.compile(r"postgres(ql)?://")
+_S3 = re.compile(r"s3:", re.IGNORECASE)
 _VARIABLE = "INTEGRATION_ASSETS_STORE_URL"
 _EXAMPLE = f"{_VARIABLE}: use ducklake:postgresql://user:password@host/name?data=/directory, or ducklake:/directory"
 _LONGEST_SCHEMA = 63
@@ -49,15 +51,33 @@ _LONGEST_SCHEMA = 63
 class Lake(msgspec.Struct, frozen=True):
     """A catalogue and its data. `str()` names it in messages, without a password.
 
-    `file` is the catalogue's file where it is none of PostgreSQL. `server` are libpq's keywords but for the password.
+    The Parquet files lie in the directory `folder`, or below `bucket`, a URL. `file` is the catalogue's file where that
+    is not in PostgreSQL. `server` are libpq's keywords but for the password.
     """
 
     kind: Literal["postgres", "sqlite", "duckdb"]
-    data: Path
+    folder: Path | None
     file: Path | None = None
     schema: str = ""
     server: dict[str, str] = {}
     password: SecretStr | None = None
+    bucket: str = ""
+
+    @property
+    def data(self) -> Path:
+        """Directory of the Parquet files; there is none where they lie in a bucket.
+
+        Raises:
+            ConfigurationError: they do.
+        """
+        if self.folder is None:
+            raise ConfigurationError(f"{self}: its data lies in {self.bucket}, and this works with directories alone")
+        return self.folder
+
+    @property
+    def data_path(self) -> str:
+        """Address of the data as the catalogue keeps it."""
+        return f"{self.folder or self.bucket}/"
 
     def __str__(self) -> str:
         if self.file is not None:
@@ -105,20 +125,31 @@ def _postgres_lake(place: str, environment: str, tenant: str) -> Lake:
     password = found.get("password")
     if password:
         register(str(password))
+    bucket = _bucket(data) if _S3.match(data) else ""
     return Lake(
         "postgres",
-        _directory(unquote(data)) / environment / tenant,
+        None if bucket else _directory(unquote(data)) / environment / tenant,
         schema=_schema(environment, tenant),
         server=server,
         password=SecretStr(str(password)) if password else None,
+        bucket=f"{bucket}/{environment}/{tenant}" if bucket else "",
     )
+
+
+def _bucket(url: str) -> str:
+    if not BUCKET_URL.fullmatch(url):
+        raise ConfigurationError(
+            f"{_VARIABLE}: data on object storage is data=s3://bucket/folder, without credentials: those come from "
+            "AWS_ACCESS_KEY_ID and the like"
+        )
+    return url.rstrip("/")
 
 
 def _directory(text: str) -> Path:
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:", text):
         raise ConfigurationError(
-            f"{_VARIABLE}: data has to lie in a directory that all machines with runs share; {text.partition(':')[0]}: "
-            "is not supported yet"
+            f"{_VARIABLE}: data has to lie in a directory that all machines with runs share, or, with a catalogue in "
+            f"PostgreSQL, in a bucket, s3://bucket/folder; {text.partition(':')[0]}: is not supported here"
         )
     try:
         directory = expanded(Path(text))
@@ -308,6 +339,8 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     if lake.kind != "duckdb":
         load_extension(connection, f"{lake.kind}_scanner")
     load_extension(connection, "ducklake")
+    if lake.bucket:
+        open_bucket(connection, lake.bucket)
     if lake.kind == "postgres":
         # As a secret of DuckDB, which never shows it: what stands in ATTACH is repeated by its errors.
         parts = {
@@ -322,9 +355,9 @@ def _load(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
 
 
 def _attach(connection: duckdb.DuckDBPyConnection, lake: Lake, *, options: list[str]) -> None:
-    if "READ_ONLY" not in options:
-        lake.data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    named = [f"DATA_PATH {literal(f'{lake.data}/')}", *options]
+    if "READ_ONLY" not in options and lake.folder is not None:
+        lake.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    named = [f"DATA_PATH {literal(lake.data_path)}", *options]
     if lake.file is not None:
         place = f"{'sqlite:' if lake.kind == 'sqlite' else ''}{lake.file}"
     else:

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from integration_assets.config import Environment
-from integration_assets.connectors.redaction import register
 from integration_assets.errors import ConfigurationError, TransientError
+from integration_assets.staging.bucket import BUCKET_URL, ENDPOINT, register_keys
 from integration_assets.staging.place import check_tenant
 
 # Imported where it is used: few publish there.
@@ -26,15 +26,11 @@ if TYPE_CHECKING:
     from obstore.store import S3Store
 
 VARIABLE = "INTEGRATION_ASSETS_PUBLISH_URL"
-SECRETS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 MOST_RETRIES = 3
 RETRY_SECONDS = 60
 CONNECT_SECONDS = 10
 REQUEST_SECONDS = 120
 """Longest one request may take; a large file is sent in parts of some megabytes, each a request."""
-_FOLDER = r"/(?!\.{1,2}(?:/|$))[A-Za-z0-9._=-]+"
-BUCKET_URL = re.compile(rf"s3://([a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])((?:{_FOLDER})*)/?")
-"""A bucket, and folders in it, without signs that would have to be encoded on their way into a key."""
 _STATUS = re.compile(r"\b([45]\d\d) [A-Z][A-Za-z ]+")
 _CAUSES = {
     "InvalidCertificate": "its certificate is not trusted, see SSL_CERT_FILE",
@@ -56,8 +52,7 @@ def check_publish_url(url: str) -> str:
         raise ConfigurationError(
             f"{VARIABLE}: use s3://bucket/folder, without credentials: those come from AWS_ACCESS_KEY_ID and the like"
         )
-    if find_spec("obstore") is None:
-        raise ConfigurationError(f"{VARIABLE} needs the package obstore: install `integration-assets[s3]`")
+    _check_package(VARIABLE)
     return url.rstrip("/")
 
 
@@ -92,6 +87,28 @@ def remove_published(url: str, environment: Environment | str, tenant: str) -> N
         delete(_store(base), name)
 
 
+def remove_folder(url: str) -> None:
+    """Remove every object below a folder of a bucket: the data of a lake whose tenant is removed.
+
+    Raises:
+        ConfigurationError: a package is missing, or the credentials or the bucket are refused.
+        TransientError: the storage cannot be reached.
+    """
+    _check_package(url)
+    with _clear_errors(f"{url} could not be removed", "run it again"):
+        from obstore import delete
+        from obstore import list as objects_of
+
+        store = _store(url)
+        for found in objects_of(store):
+            delete(store, [one["path"] for one in found])
+
+
+def _check_package(what: str) -> None:
+    if find_spec("obstore") is None:
+        raise ConfigurationError(f"{what} needs the package obstore: install `integration-assets[s3]`")
+
+
 def _name(environment: Environment | str, tenant: str) -> str:
     return f"{Environment(environment).value}/{check_tenant(tenant)}.duckdb"
 
@@ -101,9 +118,7 @@ def _clear_errors(failed: str, again: str) -> Iterator[None]:
     from obstore import exceptions
 
     # At every use: what a library makes an error of might be told.
-    for secret in SECRETS:
-        if value := os.environ.get(secret):
-            register(value)
+    register_keys()
     try:
         yield
     # Answers of S3 repeat ids of keys and what was signed: of them, the status alone is told.
@@ -130,7 +145,7 @@ def _store(base: str) -> S3Store:
     return S3Store.from_url(
         base,
         client_options={
-            "allow_http": os.environ.get("AWS_ENDPOINT_URL", "").startswith("http://"),
+            "allow_http": os.environ.get(ENDPOINT, "").startswith("http://"),
             "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
             "timeout": timedelta(seconds=REQUEST_SECONDS),
         },

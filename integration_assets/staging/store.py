@@ -17,6 +17,7 @@ import msgspec
 
 from integration_assets.coordination.run_lock import SharedLocks
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
+from integration_assets.staging.bucket import bucket_error
 from integration_assets.staging.lake import catalogue_error, catalogue_lock, is_catalogue_lost, open_lake
 from integration_assets.staging.lock import RunLock, run_lock
 from integration_assets.staging.migrations import migrate
@@ -186,6 +187,8 @@ def _translate(error: duckdb.Error | OSError, place: StorePlace) -> IntegrationE
     text = str(error)
     if place.lake is not None and is_catalogue_lost(error):
         return catalogue_error(place.lake, error)
+    if (of_bucket := bucket_error(error)) is not None:
+        return of_bucket
     if "does not match existing data path" in text:
         return ConfigurationError(
             f"staging store {place}: INTEGRATION_ASSETS_STORE_URL names other data: {_first_line(text)}"

@@ -21,7 +21,7 @@ from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.lake import catalogue_lock, drop_catalogue
 from integration_assets.staging.lock import lock_path, run_lock
-from integration_assets.staging.object_storage import remove_published
+from integration_assets.staging.object_storage import remove_folder, remove_published
 from integration_assets.staging.store import StorePlace, check_tenant, make_private_directory, store_place
 from integration_assets.tenants.portal_claims import DIRECTORY as CLAIMS
 from integration_assets.tenants.portal_claims import claims_of_tenant
@@ -74,7 +74,9 @@ def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
     folders = [top / environment.value for top in tops for environment in Environment]
     stores = _stores(settings, tenant)
     folders += [store.path.parent for store in stores]
-    folders += [store.lake.data.parent for store in stores if store.lake is not None]
+    folders += [
+        store.lake.folder.parent for store in stores if store.lake is not None and store.lake.folder is not None
+    ]
     places = {
         folder: sorted({*folder.glob(name), *folder.glob(f"{name}.*")})
         for folder in (*folders, home / "overrides", home / "same_requests")
@@ -118,8 +120,12 @@ def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Ac
         if tenant != DEFAULT_TENANT:
             _forget_alerts(settings, tenant)
             for store in _stores(settings, tenant):
-                if store.lake is not None:
-                    drop_catalogue(store.lake)
+                if store.lake is None:
+                    continue
+                # Before the catalogue: while that is there, a removal that is broken off can be done again.
+                if store.lake.bucket:
+                    remove_folder(store.lake.bucket)
+                drop_catalogue(store.lake)
             if settings.publish_url is not None:
                 for environment in Environment:
                     remove_published(settings.publish_url, environment, tenant)

@@ -7,6 +7,7 @@ from pathlib import Path
 import duckdb
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
 
 from integration_assets.config import Settings
 from integration_assets.connectors.redaction import redact
@@ -14,8 +15,10 @@ from integration_assets.errors import ConfigurationError, LockError, TransientEr
 from integration_assets.staging import extensions
 from integration_assets.staging.extensions import load_extension
 from integration_assets.staging.lake import drop_catalogue, maintain, parse_lake
+from integration_assets.staging.object_storage import remove_folder
 from integration_assets.staging.place import StorePlace, store_place
 from integration_assets.staging.store import hold_store, open_store
+from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, object_storage
 
 PASSWORD = "p%40ss%2Fword-of-the-lake"
 SERVER = f"ducklake:postgresql://ann:{PASSWORD}@db.example:5433/lakes?sslmode=require&data=/srv/lake"
@@ -60,7 +63,9 @@ def test_the_password_is_shown_nowhere(tmp_path: Path) -> None:
         "ducklake:postgresql://u:secret@db/x",
         "ducklake:postgresql://u:secret@db?data=/x",
         "ducklake:postgresql://u:secret@db/x?data=/x&nonsense=1",
-        "ducklake:postgresql://u:secret@db/x?data=s3://bucket/lake",
+        "ducklake:postgresql://u:secret@db/x?data=s3://key:secret@bucket/lake",
+        "ducklake:postgresql://u:secret@db/x?data=gs://secret/lake",
+        "ducklake:/x?data=s3://secret/lake",
         "ducklake:mysql://u:secret@db/x?data=/x",
         "ducklake:",
         "ducklake:/x?date=secret",
@@ -116,6 +121,74 @@ def test_what_is_committed_stays_and_two_never_hold_it(place: StorePlace) -> Non
         connection.execute("INSERT INTO sync.ledger (ledger_id, run_id) VALUES (500, 'two')")
         connection.execute("ALTER TABLE sync.ledger ADD COLUMN later VARCHAR")
         assert connection.execute("SELECT count(*), count(later) FROM sync.ledger").fetchall() == [(501, 0)]
+
+
+@pytest.mark.proof
+def test_the_data_may_lie_in_a_bucket(postgresql: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tables, deleted rows and the daily maintenance; a key that is refused and a server that is away are told so.
+
+    The keys of the bucket are in no message and nowhere in the catalogue. A removed tenant's objects are gone.
+    """
+    place = place_of(f"ducklake:{postgresql}&data=s3://{BUCKET}/lakes", tmp_path, "in-a-bucket")
+    assert place.lake is not None
+    assert place.lake.bucket == f"s3://{BUCKET}/lakes/sandbox/in-a-bucket"
+    many = "SELECT i, 'one' FROM range({}, {}) AS t (i)"
+    with object_storage() as storage:
+        for name, value in storage.variables.items():
+            monkeypatch.setenv(name, value)
+        with open_store(place) as connection:
+            connection.execute(f"INSERT INTO sync.ledger (ledger_id, run_id) {many.format(0, 5_000)}")
+            connection.execute("DELETE FROM sync.ledger WHERE ledger_id % 2 = 0")
+        with open_store(place) as connection:
+            assert connection.execute("SELECT count(*) FROM sync.ledger").fetchall() == [(2_500,)]
+            maintain(connection, 30)
+            assert connection.execute("SELECT count(*) FROM sync.ledger").fetchall() == [(2_500,)]
+            shown = connection.execute("SELECT secret_string FROM duckdb_secrets()").fetchall()
+        assert {name.rsplit(".", 1)[1] for name in storage.objects} == {"parquet"}
+        assert all(name.startswith("lakes/sandbox/in-a-bucket/") for name in storage.objects)
+        assert SECRET not in str(shown)
+        assert SECRET not in catalogue_text(postgresql, place.lake.schema)
+
+        told = []
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "another-secret")
+        with pytest.raises(ConfigurationError, match=r"object storage refuses it \(403\)") as refused:
+            read_ledger(place)
+        told.append(refused.value.message)
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        storage.status = 503
+        with pytest.raises(TransientError, match=r"object storage does not answer as it should \(503\)") as broken:
+            read_ledger(place)
+        told.append(broken.value.message)
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+        with pytest.raises(ConfigurationError, match="set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY") as keyless:
+            read_ledger(place)
+        told.append(keyless.value.message)
+        assert [word for word in (KEY_ID, SECRET, "another-secret") if word in "".join(told)] == []
+
+        storage.status = 200
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+        assert read_ledger(place) == 2_500
+        storage.objects["lakes/sandbox/in-a-bucket-too/kept.parquet"] = b""
+        remove_folder(place.lake.bucket)
+        drop_catalogue(place.lake)
+        assert set(storage.objects) == {"lakes/sandbox/in-a-bucket-too/kept.parquet"}
+
+
+def read_ledger(place: StorePlace) -> int:
+    with open_store(place) as connection:
+        # As a text: counts alone are known to the catalogue, and no file is read for them.
+        [(rows,)] = connection.execute("SELECT count(*) FROM sync.ledger WHERE length(run_id::VARCHAR) = 3").fetchall()
+    return int(rows)
+
+
+def catalogue_text(url: str, schema: str) -> str:
+    """Every row of a catalogue in PostgreSQL."""
+    with psycopg.connect(url) as server:
+        tables = server.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s", [schema]).fetchall()
+        return "".join(
+            str(server.execute(SQL("SELECT * FROM {}").format(Identifier(schema, table))).fetchall())
+            for (table,) in tables
+        )
 
 
 @pytest.mark.proof
