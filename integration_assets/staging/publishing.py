@@ -19,6 +19,7 @@ from integration_assets.sql import read_sql
 from integration_assets.staging.descriptions import COLUMNS, TABLES
 from integration_assets.staging.quoting import identifier, literal
 from integration_assets.staging.store import STORAGE_VERSION, check_tenant, make_private_directory
+from integration_assets.staging.transactions import transaction
 from integration_assets.whole_files import flush_to_disk
 
 PUBLISHED_SCHEMAS = ("ranked", "ops")
@@ -85,7 +86,8 @@ def publish(connection: duckdb.DuckDBPyConnection, target: Path) -> None:
         # One run per tenant: whatever lies here is of a run that was killed.
         unfinished = target.with_name(target.name + ".writing")
         _remove(unfinished)
-        with _attached(connection, unfinished):
+        # In one transaction: a hundred statements that each write the log of their own cost as much as the copying.
+        with _attached(connection, unfinished), transaction(connection):
             _copy(connection)
         unfinished.chmod(0o444)
         flush_to_disk(unfinished)
@@ -194,8 +196,6 @@ def _masked_texts(
     DuckDB calls no Python function without numpy, and no pattern of SQL says what `mask_addresses` does. So the few
     texts with a sign in them are read and masked here, and found by the copy as by a dictionary.
     """
-    import pyarrow as pa
-
     rows: list[tuple[str, str, str]] = []
     for column, kind in _with_a_sign(connection, relation, columns):
         text = _AS_TEXT[kind].format(column=identifier(column))
@@ -206,6 +206,12 @@ def _masked_texts(
         # The sign alone is no address: most of these texts stay as they are.
         rows += [(column, original, mask(original)) for (original,) in found]
     masked = [row for row in rows if row[1] != row[2]]
+    if not masked:
+        yield set()
+        return
+
+    import pyarrow as pa  # here, because most relations hold no address
+
     arrays = [pa.array([row[place] for row in masked], pa.string()) for place in range(3)]
     connection.register(_MASKED, pa.table(arrays, names=["name", "original", "masked"]))
     try:
