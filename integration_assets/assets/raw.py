@@ -12,6 +12,7 @@ from integration_assets.runs.interrupts import interruptible
 from integration_assets.runs.launch import READ_STAGE, STAGE_TAG
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.runs.session import RunSession
+from integration_assets.staging.threads import fit_threads
 
 RAW = {
     "raw_feature_requests": (
@@ -92,6 +93,8 @@ async def raw(integration_assets_session: RunSession):  # type: ignore[no-untype
         # Reading is cancelled at once: it changes nothing outside, and the next run goes on from the last checkpoint.
         async with interruptible():
             ingested = await ingest(ingest_inputs(state))
+        # A first read makes a large store of an empty one.
+        fit_threads(integration_assets_session.connection)
         # After the whole read: an early end must not count half of the requests as all there are.
         state.identified, state.quota = ingested.identified, ingested.quota
         state.work, state.crm_sizes = ingested.work, ingested.crm_sizes

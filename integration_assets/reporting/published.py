@@ -59,6 +59,7 @@ from integration_assets.reporting.text import clean, clip, count
 from integration_assets.sql import read_sql
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.quoting import literal
+from integration_assets.staging.threads import fit_threads
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -527,6 +528,7 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
             # is there. Pages that many read at once would go on with a file that a run has replaced long since.
             connection.execute(f"ATTACH {literal(str(path))} AS {_PUBLISHED} (READ_ONLY)")
             connection.execute(f"USE {_PUBLISHED}")
+            fit_threads(connection)
         # The file is replaced as a whole by every run, so that a damaged one mends itself.
         except duckdb.Error as error:
             raise PermanentError(

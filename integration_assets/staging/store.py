@@ -30,6 +30,7 @@ from integration_assets.staging.place import (
     store_place,
 )
 from integration_assets.staging.room import is_disk_full
+from integration_assets.staging.threads import fit_threads
 from integration_assets.staging.transactions import transaction
 
 __all__ = [
@@ -86,6 +87,7 @@ def hold_store(place: StorePlace | Path, what: str, shared: SharedLocks | None =
                     # Before the first change of the file: from here on it must not be swapped under us.
                     lock.guard_store()
                     migrate(connection)
+                    fit_threads(connection)
                 else:
                     open_lake(connection, place.lake)
                     if place.lake.file is not None:
