@@ -167,7 +167,7 @@ def test_the_documented_sql_runs(tmp_path: Path) -> None:
             if "SELECT" in query:
                 connection.execute(query.replace("published.ranked", "ranked")).fetchall()
                 ran += 1
-    assert ran == 9
+    assert ran == 10
 
 
 def test_the_places_of_the_structure_page_exist() -> None:

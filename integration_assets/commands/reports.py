@@ -69,14 +69,17 @@ def _write_ranking(
         typer.echo("\n".join([f"{path}: {said[0]}", *said[1:]]), err=True)
 
 
-def _write_company(settings: Settings, tenant: str, company: str, limit: int | None, path: Path) -> None:
+def _tell_company(settings: Settings, tenant: str, company: str, limit: int | None, path: Path | None) -> None:
     import msgspec
 
     from integration_assets.reporting.answers import company_document
-    from integration_assets.reporting.closing import find_company
+    from integration_assets.reporting.closing import find_company, show_company
     from integration_assets.reporting.published import open_published
     from integration_assets.reporting.text import count
 
+    if path is None:
+        show_company(results_console(), settings, tenant, company)
+        return
     if path != STDOUT:
         check_file(path)
     with open_published(settings, tenant) as connection:
@@ -131,6 +134,9 @@ def rankings(
     renewing_within: Annotated[
         str, typer.Option("--renewing-within", help="Count only companies that renew within: 90d, 12w, or by a date.")
     ] = "",
+    by_segment: Annotated[
+        bool, typer.Option("--by-segment", help="Show the first requests of each segment; --limit is for each of them.")
+    ] = False,
     since: Annotated[
         str | None, typer.Option("--since", help="Show what moved since then: 7d, 12h, 2w, or a date.")
     ] = None,
@@ -152,9 +158,10 @@ def rankings(
 ) -> None:
     """Show the open requests of the last run's ranking, from the published database, or how they moved."""
     from integration_assets.errors import ConfigurationError
-    from integration_assets.reporting.closing import show_company
     from integration_assets.reporting.earlier import parse_as_of, show_earlier
     from integration_assets.reporting.published import parse_filter, show_movers, show_rankings
+    from integration_assets.reporting.segments import REQUESTS
+    from integration_assets.reporting.terminal_segments import show_segments
 
     of_companies = any((lifecycle, segment, owner, renewing_within))
     narrowed = any((status, board, category, tag, words, created_since, voted_since, of_companies))
@@ -164,14 +171,20 @@ def rankings(
     files = {kind: path for kind, path in asked if path is not None}
     settings = settings_of(environment)
     if company:
-        if narrowed or files.keys() - {"json"} or since or as_of:
+        if narrowed or files.keys() - {"json"} or since or as_of or by_segment:
             raise ConfigurationError(
                 "--company shows all requests of one company: it goes with no filter, no moment and no file but --json"
             )
-        if json is not None:
-            _write_company(settings, tenant, company, limit, json)
-        else:
-            show_company(results_console(), settings, tenant, company)
+        _tell_company(settings, tenant, company, limit, json)
+        return
+    if by_segment:
+        if narrowed or files or since or as_of:
+            raise ConfigurationError(
+                "--by-segment shows each segment of all companies: it goes with --by, --limit and --all only"
+            )
+        show_segments(
+            results_console(), settings, tenant, by=by.value, most_requests=limit or REQUESTS, everything=all_
+        )
         return
     if since:
         if by is Order.VOTES:

@@ -51,6 +51,7 @@ from integration_assets.reporting.run_summary import (
     iso_utc,
     unapplied_changes,
 )
+from integration_assets.reporting.segments import SegmentedProperty, left_out_words, read_segments
 from integration_assets.reporting.text import (
     amount,
     clean,
@@ -102,6 +103,7 @@ class Ranking(msgspec.Struct, frozen=True):
     merged: list[str]
     crm: CrmPages
     companies_view: CompanySections
+    properties: list[SegmentedProperty]
 
 
 class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,6 +152,7 @@ def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Rankin
         merged=merged_lines(read_merged(connection, (one.request_id for one in requests))),
         crm=read_crm_pages(connection),
         companies_view=read_company_sections(connection, as_of),
+        properties=read_segments(connection),
     )
 
 
@@ -259,6 +262,7 @@ def _templates() -> jinja2.Environment:
         "has_prospects": has_prospects,
         "percent": percent,
         "count": count,
+        "left_out_words": left_out_words,
         "lacking_rate": lacking_rate,
         "closed_words": closed_words,
         "status_words": status_words,

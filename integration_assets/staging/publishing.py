@@ -63,6 +63,8 @@ _MACROS = {
     "requests_of": _OF_COMPANIES,
     "requests_where": "status_is := NULL, board_is := NULL, category_is := NULL, tag_is := NULL, "
     f"created_since := NULL, voted_since := NULL, everything := false, {_OF_COMPANIES}",
+    "segment_requests": "property_is := NULL, ranked_by := 'arr', everything := false, most_segments := 8, "
+    "most_requests := 3",
 }
 """Macros of schema `ranked` with their parameters."""
 

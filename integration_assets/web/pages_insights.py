@@ -36,6 +36,7 @@ from integration_assets.reporting.insights import (
 from integration_assets.reporting.merged import examples, read_merged, read_merged_away
 from integration_assets.reporting.published import LIFECYCLES, renewal_end
 from integration_assets.reporting.rankings import gaps_words, has_pipeline, has_prospects, read_lifecycle_gaps
+from integration_assets.reporting.segments import left_out_words, read_segments
 from integration_assets.reporting.text import arr_money, count
 from integration_assets.web.charts import Chart, bar_chart
 from integration_assets.web.first_run import first_run_steps
@@ -53,6 +54,8 @@ LONGEST_WORDS = 100
 LONGEST_CHOICE = 1_000
 """Values that systems keep, which the page offers: longer than what anybody types."""
 MOST_SEGMENTS = 20
+"""Segments that a filter takes, and that are shown of each property."""
+SEGMENT_REQUESTS = 5
 METHODS = {
     "override": "mapped by an analyst",
     "contact": "contact in the CRM",
@@ -173,6 +176,29 @@ def request(context: RequestContext) -> Response:
         crm=crm,
         methods=METHODS,
         reasons=REASONS,
+        **_common(last),
+    )
+
+
+def segments(context: RequestContext) -> Response:
+    """The first requests of each segment of companies."""
+    by, everything = context.query("by"), context.query("all") == "1"
+    ranked_by: Ranking = by if by in RANKINGS else "arr"
+    with published(context) as connection:
+        if connection is None:
+            return nothing_yet(context)
+        last = read_last_run(connection)
+        found = read_segments(
+            connection, by=ranked_by, everything=everything, most_segments=MOST_SEGMENTS, most_requests=SEGMENT_REQUESTS
+        )
+        crm = read_crm_pages(connection)
+    return render(
+        context,
+        "segments.html",
+        properties=[(one, left_out_words(one)) for one in found],
+        by=ranked_by,
+        everything=everything,
+        crm=crm,
         **_common(last),
     )
 

@@ -68,6 +68,7 @@ _SHOWN: tuple[Route, ...] = (
     _get("/requests", page(pages_insights.requests)),
     *(_get(f"/requests.{kind}", page(pages_insights.download(kind))) for kind in MEDIA_TYPES),
     _get("/requests/{request_id}", page(pages_insights.request)),
+    _get("/segments", page(pages_insights.segments)),
     _get("/companies", page(pages_insights.companies)),
     _get("/companies/{company_id}", page(pages_insights.company)),
     _get("/unresolved", page(pages_unresolved.unresolved)),

@@ -7,19 +7,31 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import msgspec
 import pytest
+from typer.testing import CliRunner
 
+from integration_assets.cli import app
 from integration_assets.errors import ConfigurationError
-from integration_assets.reporting.insights import Filter, chosen_words, read_chosen, read_filters, read_requests
+from integration_assets.reporting.insights import (
+    RANKINGS,
+    Filter,
+    Ranking,
+    chosen_words,
+    read_chosen,
+    read_filters,
+    read_requests,
+)
 from integration_assets.reporting.published import check_chosen, parse_filter, renewal_end, request_files
+from integration_assets.reporting.segments import left_out_words, read_segments
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.settings import ResolutionSettings
-from integration_assets.staging.publishing import publish
+from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import open_store
 from integration_assets_tests.resolution.worlds import AS_OF, World, company, load, request, vote
 
@@ -27,7 +39,7 @@ ALL = Filter()
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two requests of four companies; that of most companies is not that of most ARR in software."""
     asked = {"r": "abcd", "s": "ad"}
     world: World = {
@@ -60,8 +72,14 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckD
         load(connection, world)
         resolve_votes(connection, ResolutionSettings())
         rank(connection, AS_OF)
-        publish(connection, folder / "published.duckdb")
-    with duckdb.connect(str(folder / "published.duckdb"), read_only=True) as connection:
+        publish(connection, published_path(folder, "sandbox", "default"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def published(home: Path) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The published database."""
+    with duckdb.connect(str(published_path(home, "sandbox", "default")), read_only=True) as connection:
         yield connection
 
 
@@ -119,6 +137,44 @@ def test_only_the_companies_that_fit_are_counted(
     # an empty list of segments is any, as on the pages
     values[1] = list(wanted.segments)
     assert published.execute(macro, values).fetchall() == sorted((one[0], one[4]) for one in expected)
+
+
+def test_each_segment_has_its_own_ranking(published: duckdb.DuckDBPyConnection) -> None:
+    """Numbers and places are those of a ranking of its companies alone; spellings of one value are one segment."""
+    properties = read_segments(published, everything=True)
+    assert [(one.name, one.found, one.companies_without) for one in properties] == [("industry", 2, 1), ("plan", 2, 2)]
+    assert [(one.value, one.companies, one.arr) for one in properties[0].segments] == [
+        ("RETAIL", 1, Decimal(1000)), ("SOFTWARE", 2, Decimal(110)),
+    ]  # fmt: skip
+    orders: tuple[Ranking, ...] = RANKINGS
+    for by in orders:
+        for one in read_segments(published, by=by, everything=True):
+            for segment in one.segments:
+                wanted = Filter(segments=(f"{one.name}={segment.value}",), by=by, everything=True)
+                assert [(row.place, row.request_id, row.companies, row.arr, row.votes) for row in segment.requests] == [
+                    (getattr(row, f"rank_by_{by}"), row.request_id, row.companies, row.arr, row.votes)
+                    for row in read_requests(published, wanted, limit=3).requests
+                ]
+                assert segment.found == len(segment.requests)
+
+
+def test_a_terminal_shows_each_segment(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its first requests, and what is left out; it goes with no filter."""
+    monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(home))
+    shown = CliRunner().invoke(app, ["rankings", "--by-segment", "--limit", "1"]).stdout
+    lines = [line.split() for line in shown.splitlines()]
+    assert ["RETAIL", "1", "1,000", "1", "Request", "r", "open", "1,000", "1", "1"] in lines
+    assert ["SOFTWARE", "2", "110", "1", "Request", "r", "open", "110", "2", "2"] in lines
+    assert "Not shown: 1 company that voted without a value" in shown
+    refused = CliRunner().invoke(app, ["rankings", "--by-segment", "--owner", "Ann Lee"])
+    assert "--by-segment shows each segment of all companies" in str(refused.exception)
+
+
+def test_what_a_view_of_segments_leaves_out_is_told(published: duckdb.DuckDBPyConnection) -> None:
+    """Segments beyond those with most ARR, requests beyond the first, companies without a value."""
+    [industry] = read_segments(published, only="INDUSTRY", most_segments=1, most_requests=1)
+    assert [(one.value, len(one.requests), one.found) for one in industry.segments] == [("RETAIL", 1, 1)]
+    assert left_out_words(industry) == ("Not shown: 1 more segment with less ARR, 1 company that voted without a value")
 
 
 def test_a_file_has_as_many_requests_as_are_asked_for(published: duckdb.DuckDBPyConnection) -> None:

@@ -78,6 +78,10 @@ FROM ranked.requests_where(
     lifecycle_is := 'customer', segments_are := ['industry=SOFTWARE'], renews_by := today() + 90
 );
 
+-- Which requests matter most in each industry? `property_is := NULL` has every mapped property.
+SELECT value, segment_companies, place, title, arr
+FROM ranked.segment_requests(property_is := 'industry', ranked_by := 'arr', most_segments := 10, most_requests := 5);
+
 -- Whose votes are lost?
 SELECT email_domain, reason, votes, candidate_company_ids
 FROM published.ranked.unresolved_votes

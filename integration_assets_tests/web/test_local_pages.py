@@ -32,7 +32,17 @@ from integration_assets_tests.support.web_site import Client, served
 from integration_assets_tests.web.conftest import Served
 
 BEGIN = datetime(2026, 3, 1, tzinfo=UTC)
-PAGES = ("/requests", "/requests/r", "/companies", "/companies/1", "/unresolved", "/runs", "/settings", "/requests.csv")
+PAGES = (
+    "/requests",
+    "/segments",
+    "/requests/r",
+    "/companies",
+    "/companies/1",
+    "/unresolved",
+    "/runs",
+    "/settings",
+    "/requests.csv",
+)
 DATA = ("/api/requests", "/api/companies/1/requests")
 
 

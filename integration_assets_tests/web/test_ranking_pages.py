@@ -133,6 +133,18 @@ def test_a_ranking_leaves_as_a_file(ann: Client, stranger: Client) -> None:
     assert (refused.status_code, refused.headers["location"]) == (303, "/login")
 
 
+def test_segments_have_a_page_of_their_own(ann: Client) -> None:
+    """Each with its first requests and a link to all of them; what is in no segment is counted."""
+    assert 'href="/segments?by=votes">By segment' in ann.http.get("/requests?by=votes").text
+    shown = ann.http.get("/segments?by=votes").text
+    assert f'<a href="/requests?by=votes&amp;segment=plan%3D{LONG}">{LONG}</a>' in shown
+    assert "1 company that voted, ARR 10" in shown
+    assert "Not shown: 119 companies that voted without a value." in shown
+    assert ">Dark mode</a>" in shown
+    assert ">Themes</a>" not in shown
+    assert ">Themes</a>" in ann.http.get("/segments?all=1").text
+
+
 def test_programs_get_the_ranking_as_json(ann: Client, gus: Client, stranger: Client) -> None:
     """By the filters of the page and of the command, every column; what is misspelt or unknown is refused."""
     whole = ann.http.get("/api/requests").json()
