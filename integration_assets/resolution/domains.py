@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cache
 from importlib.resources import files
@@ -214,18 +214,28 @@ def _suffix_ends() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def plain_tops() -> frozenset[str]:
-    """Top-level domains below which a host's registrable domain is its last two labels, `special_pairs` apart."""
+    """Top-level domains below which a host's registrable domain is its last two labels, special ones apart."""
     return _suffix_ends()[0]
 
 
 def special_pairs(domains: MailDomains) -> frozenset[str]:
-    """Last two labels of every longer public suffix, and of every personal or own domain.
+    """Last two labels of personal and own domains that are not among `listed_pairs`.
 
-    A host whose last two labels are not among them, and whose top-level domain is one of `plain_tops`, is of kind
+    A host whose last two labels are in neither set, and whose top-level domain is one of `plain_tops`, is of kind
     `business` with these two labels as its registrable domain.
     """
-    named = (".".join(name.rsplit(".", 2)[-2:]) for name in domains.personal | domains.own)
-    return _suffix_ends()[1].union(named)
+    # The lists themselves are by far the most of it, and the same for all tenants.
+    return _pairs_of((domains.personal - listed_personal_domains()) | domains.own) - listed_pairs()
+
+
+@cache
+def listed_pairs() -> frozenset[str]:
+    """Last two labels of every longer public suffix, and of every domain of the lists of personal domains."""
+    return _suffix_ends()[1] | _pairs_of(listed_personal_domains())
+
+
+def _pairs_of(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(".".join(name.rsplit(".", 2)[-2:]) for name in names)
 
 
 def lineage(host: str) -> Iterator[str]:

@@ -6,6 +6,7 @@ The steps, forward only: merges, hosts of companies, addresses, evidence per vot
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from itertools import chain, count
 from typing import Any
 
@@ -19,6 +20,7 @@ from integration_assets.resolution.domains import (
     MailDomains,
     clean_company_hosts,
     lineage,
+    listed_pairs,
     plain_tops,
     registrable_domain,
     special_pairs,
@@ -31,6 +33,7 @@ from integration_assets.resolution.same_requests import SameRequests, same_reque
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.resolution.tables import (
     create_table,
+    create_table_of_arrow,
     create_table_of_rows,
     create_view,
     drop_work_tables,
@@ -254,9 +257,20 @@ def _understand_addresses(connection: duckdb.DuckDBPyConnection, domains: MailDo
 
 def _name_special_hosts(connection: duckdb.DuckDBPyConnection, domains: MailDomains) -> None:
     """Make the tables of top-level domains and suffixes that decide whether a host is plain."""
-    create_table_of_rows(connection, "work_plain_tops", text_schema("top"), ((top,) for top in sorted(plain_tops())))
-    pairs = ((pair,) for pair in sorted(special_pairs(domains)))
-    create_table_of_rows(connection, "work_special_pairs", text_schema("pair"), pairs)
+    tops, listed = _listed_hosts()
+    create_table_of_arrow(connection, "work_plain_tops", tops)
+    own = pa.table([pa.array(sorted(special_pairs(domains)), pa.string())], schema=listed.schema)
+    create_table_of_arrow(connection, "work_special_pairs", pa.concat_tables((listed, own)))
+
+
+@cache
+def _listed_hosts() -> tuple[pa.Table, pa.Table]:
+    """The top-level domains, and the pairs of labels that are special for every tenant.
+
+    They are kept: with a few votes, making them was a tenth of what a run costs.
+    """
+    tops, pairs = (pa.array(sorted(names), pa.string()) for names in (plain_tops(), listed_pairs()))
+    return pa.table([tops], schema=text_schema("top")), pa.table([pairs], schema=text_schema("pair"))
 
 
 def _find_plain_hosts(connection: duckdb.DuckDBPyConnection, texts_query: str) -> None:

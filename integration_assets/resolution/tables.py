@@ -38,7 +38,12 @@ def create_table_of_rows(
     # Without rows `zip` gives no columns either; the table is needed all the same.
     columns = list(zip(*rows, strict=True)) or [()] * len(schema)
     arrays = {field.name: pa.array(column, type=field.type) for column, field in zip(columns, schema, strict=True)}
-    connection.register(_VIEW, pa.table(arrays, schema=schema))
+    create_table_of_arrow(connection, table, pa.table(arrays, schema=schema))
+
+
+def create_table_of_arrow(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    """Replace `table` by rows that are in memory as Arrow keeps them."""
+    connection.register(_VIEW, rows)
     try:
         connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS FROM {_VIEW}")
     finally:

@@ -33,18 +33,10 @@ _AS_TEXT = {"VARCHAR": "{column}", "JSON": "{column}::VARCHAR", "VARCHAR[]": "to
 _FROM_TEXT = {"VARCHAR": "{text}", "JSON": "{text}::JSON", "VARCHAR[]": """from_json({text}, '["VARCHAR"]')"""}
 """By type of column: its values as texts, and back. What is no plain text is masked as JSON."""
 
-_RELATIONS = """
-    SELECT schema_name, table_name FROM duckdb_tables()
-    WHERE database_name = current_database() AND schema_name IN ('ranked', 'ops')
-    UNION ALL
-    SELECT schema_name, view_name FROM duckdb_views()
-    WHERE database_name = current_database() AND schema_name IN ('ranked', 'ops')
-    ORDER BY schema_name, table_name
-"""
 _COLUMNS = """
-    SELECT column_name, data_type FROM duckdb_columns()
-    WHERE database_name = current_database() AND schema_name = ? AND table_name = ?
-    ORDER BY column_index
+    SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns()
+    WHERE database_name = current_database() AND schema_name IN ('ranked', 'ops')
+    ORDER BY schema_name, table_name, column_index
 """
 
 
@@ -126,10 +118,13 @@ def _copy(connection: duckdb.DuckDBPyConnection, relations: Collection[str] | No
     """Copy the relations into `publication_copy`; all there are, unless some are named."""
     for schema in PUBLISHED_SCHEMAS:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {_COPY}.{schema}")
-    for schema, name in connection.execute(_RELATIONS).fetchall():
+    # Asked once: DuckDB goes through the columns of all relations for those of one.
+    columns_of: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for schema, name, column, kind in connection.execute(_COLUMNS).fetchall():
+        columns_of.setdefault((schema, name), []).append((column, kind))
+    for (schema, name), columns in columns_of.items():
         if relations is not None and f"{schema}.{name}" not in relations:
             continue
-        columns = connection.execute(_COLUMNS, [schema, name]).fetchall()
         relation = f"{identifier(schema)}.{identifier(name)}"
         with _masked_texts(connection, relation, [one for one in columns if one[1] in _AS_TEXT]) as masked:
             projection = ", ".join(
