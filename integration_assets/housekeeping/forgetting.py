@@ -22,7 +22,7 @@ from integration_assets.housekeeping.archive import UNFINISHED
 from integration_assets.housekeeping.backup import known_backups
 from integration_assets.housekeeping.person import Person
 from integration_assets.housekeeping.store_places import Erased, Kind, erase_in_store, ids_in_store
-from integration_assets.resolution.addresses import split_address
+from integration_assets.mail_addresses import split_address
 from integration_assets.resolution.overrides import normalised_match, read_overrides, write_overrides
 from integration_assets.runs.in_process import INSTANCE_CONFIG, dagster_home
 from integration_assets.staging.erasing import give_up_earlier_rows

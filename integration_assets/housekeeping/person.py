@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from integration_assets.resolution.addresses import address_key, other_spellings
+from integration_assets.mail_addresses import address_key, other_spellings
 
 FORGOTTEN = "forgotten"
 """Word in the place of an address or id. No brackets or quotes: it may stand within JSON, Markdown or HTML."""

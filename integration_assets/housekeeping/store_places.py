@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 
 from integration_assets.housekeeping.person import Person
-from integration_assets.resolution.addresses import PLAIN_ADDRESS, address_key
+from integration_assets.mail_addresses import PLAIN_ADDRESS, address_key
 from integration_assets.staging.quoting import identifier
 from integration_assets.sync.operations import plan_hash, read_operations
 from integration_assets.sync.plan_store import hash_header, load_plan

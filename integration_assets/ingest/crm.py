@@ -17,9 +17,9 @@ from integration_assets.ingest.context import IngestContext, chunks, size_of
 from integration_assets.ingest.deals import read_deals
 from integration_assets.ingest.gather import gather
 from integration_assets.ingest.owners import read_owners
+from integration_assets.mail_addresses import other_spellings, split_address
 from integration_assets.models import LinkTarget, LiveSchema, Page, Portal
 from integration_assets.reporting.progress import track
-from integration_assets.resolution.addresses import other_spellings, split_address
 from integration_assets.staging.rows import PortalRead
 from integration_assets.sync.company_rollups import read_schema
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST

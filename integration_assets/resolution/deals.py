@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from integration_assets.resolution.domains import strip
+from integration_assets.invisible import strip
 from integration_assets.resolution.revenue import NO_RATE, convert, parse_amount
 from integration_assets.resolution.settings import ResolutionSettings
 

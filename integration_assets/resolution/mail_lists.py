@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 
 from integration_assets.errors import ConfigurationError
+from integration_assets.invisible import strip
+from integration_assets.mail_addresses import split_address, to_host
 from integration_assets.masking import ADDRESS_SIGN
-from integration_assets.resolution.addresses import split_address
-from integration_assets.resolution.domains import MailDomains, listed_personal_domains, strip, to_host
+from integration_assets.resolution.domains import MailDomains, listed_personal_domains
 
 _SIGN = re.compile(ADDRESS_SIGN)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.resolution.domains import strip
+from integration_assets.invisible import strip
 
 
 def mapping_rows(path: Path, header: Sequence[str]) -> list[tuple[int, list[str]]]:

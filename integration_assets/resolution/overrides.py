@@ -15,8 +15,9 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.resolution.addresses import address_key
-from integration_assets.resolution.domains import Kind, MailDomains, registrable_domain, strip, to_host
+from integration_assets.invisible import strip
+from integration_assets.mail_addresses import address_key, to_host
+from integration_assets.resolution.domains import Kind, MailDomains, registrable_domain
 from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.resolution.mapping_files import mapping_rows
 from integration_assets.whole_files import write_whole

@@ -13,7 +13,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from integration_assets.resolution.addresses import PLAIN_ADDRESS, parse_address
+from integration_assets.mail_addresses import PLAIN_ADDRESS, to_host
+from integration_assets.resolution.addresses import parse_address
 from integration_assets.resolution.deals import deal_amount
 from integration_assets.resolution.domains import (
     Kind,
@@ -24,7 +25,6 @@ from integration_assets.resolution.domains import (
     plain_tops,
     registrable_domain,
     special_pairs,
-    to_host,
 )
 from integration_assets.resolution.merges import survivors
 from integration_assets.resolution.overrides import Override, company_id_of, normalised_match, override_problem

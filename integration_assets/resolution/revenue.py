@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 
 import msgspec
 
-from integration_assets.resolution.domains import strip
+from integration_assets.invisible import strip
 from integration_assets.resolution.settings import ResolutionSettings
 
 _PLAIN_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from integration_assets.errors import ConfigurationError
-from integration_assets.resolution.domains import strip
+from integration_assets.invisible import strip
 from integration_assets.resolution.mapping_files import mapping_rows
 
 HEADER = ("request", "same_as", "note")

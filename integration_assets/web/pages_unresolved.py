@@ -12,13 +12,14 @@ from starlette.responses import Response
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
+from integration_assets.mail_addresses import to_host
 from integration_assets.reporting.insights import (
     read_company_names,
     read_unresolved_reasons,
     read_unresolved_votes,
     search_companies,
 )
-from integration_assets.resolution.domains import registrable_domain, to_host
+from integration_assets.resolution.domains import registrable_domain
 from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.resolution.overrides import (
     Override,

@@ -11,7 +11,8 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from integration_assets.resolution.addresses import Address, address_key, parse_address
+from integration_assets.mail_addresses import address_key
+from integration_assets.resolution.addresses import Address, parse_address
 from integration_assets.resolution.domains import clean_company_hosts
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets_tests.resolution.worlds import AS_OF, World

@@ -8,15 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from integration_assets.resolution.addresses import (
-    PLAIN_ADDRESS,
-    Address,
-    address_key,
-    other_spellings,
-    parse_address,
-    split_address,
-)
-from integration_assets.resolution.domains import Kind, blank_pattern, strip
+from integration_assets.invisible import strip
+from integration_assets.mail_addresses import PLAIN_ADDRESS, address_key, other_spellings, split_address
+from integration_assets.resolution.addresses import Address, parse_address
+from integration_assets.resolution.domains import Kind, blank_pattern
 from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets_tests.resolution.worlds import resolved, rows
 
@@ -53,6 +48,19 @@ LISTS = mail_domains(own=["ourselves.com", "Dee <Dee.Founder@gmail.com>"])
         ("Ann Lee (ann@acme.com)", "ann@acme.com"),
         ("(Ann) ann@acme.com (work)", "ann@acme.com"),
         ("ann@acme.com <ann@acme.com>", "ann@acme.com"),
+        ("jose\u0301@acme.com", "jos\u00e9@acme.com"),
+        ("JOSE\u0301@acme.com", "jos\u00e9@acme.com"),
+        ("\uff41\uff4e\uff4e\uff20\uff41\uff43\uff4d\uff45\uff0e\uff43\uff4f\uff4d", "ann@acme.com"),
+        ("ann\ufe6bacme.com", "ann@acme.com"),
+        ("ann@acme\u3002com\uff0c", "ann@acme.com"),
+        ("\uff1cann@acme.com\uff1e\uff1b", "ann@acme.com"),
+        ("ann@acme.com; Ann@acme.com.", "ann@acme.com"),
+        ("ann@acme.com (ann@acme.com)", "ann@acme.com"),
+        ("[ann@acme.com](mailto:ann@acme.com)", "ann@acme.com"),
+        ("Ann Lee ann@acme.com, ANN@acme.com", "ann@acme.com"),
+        ('"ann"@acme.com', "ann@acme.com"),
+        ('"Ann Lee"@acme.com', '"ann lee"@acme.com'),
+        ('<"ann\\"lee"@acme.com>', '"ann\\"lee"@acme.com'),
     ],
 )
 def test_addresses_are_normalised(text, address):
@@ -69,7 +77,8 @@ def test_addresses_are_normalised(text, address):
         "ann lee@acme.com", "ann@acme .com", "ann@10.0.0.1", "ann@[10.0.0.1]", "ann;bob@acme.com", "ann\x00@acme.com",
         "Ann <ann@acme.com> Lee", "Ann <ann>", "a@b.com, c@d.com",
         "a@b.com;c@d.com", "a@b.com c@d.com", "a@b.com <c@d.com>", "a@b.com, <c@d.com>", "a@b.com (c@d.com)",
-        "mailto:", "<>", "()", "(@)", ";", "ann@acme\u00a0.com",
+        "mailto:", "<>", "()", "(@)", ";", "ann@acme\u00a0.com", '""@acme.com', '" "@acme.com', '"a@b"@acme.com',
+        "ann@acme.com; ann@acme.com; bob@acme.com", "ann@acme; ann@acme", "[ann@acme.com](mailto:bob@acme.com)",
     ],
 )  # fmt: skip
 def test_what_is_no_address_is_malformed(text):
@@ -105,6 +114,8 @@ def test_other_spellings_are_asked_of_a_crm_too():
     assert other_spellings("ann@xn--bcher-kva.example") == {"ann@bücher.example"}
     assert other_spellings("ann@acme.example.") == {"ann@acme.example."}
     assert other_spellings("nobody") == set()
+    assert other_spellings("jos\u00e9@acme.com") == {"jose\u0301@acme.com"}
+    assert other_spellings("jose\u0301@acme.com") == {"jose\u0301@acme.com"}
 
 
 @pytest.mark.parametrize(
@@ -127,12 +138,12 @@ def test_kinds_of_addresses(text, kind):
     assert parse_address(text, LISTS).kind is kind
 
 
-LOCALS = st.text(alphabet="abcXYZ09.+-_!#", min_size=1, max_size=8)
+LOCALS = st.text(alphabet="abcXYZ09.+-_!#e\u0301\u00e9\uff41", min_size=1, max_size=8)
 LABELS = st.text(alphabet="abcXYZ019-ü", min_size=1, max_size=6)
 HOSTS = st.lists(LABELS, min_size=1, max_size=3).map(".".join)
 ADDRESSES = st.builds(
     "{}{}@{}{}".format,
-    st.sampled_from(["", " ", "N <", "mailto:", "(", "'", '"', "\u200b", "\u00a0(x) "]),
+    st.sampled_from(["", " ", "N <", "mailto:", "(", "'", '"', "\u200b", "\u00a0(x) ", "a@b.c; "]),
     LOCALS,
     HOSTS,
     st.sampled_from(["", ".com", ">", ".com>", ".com;", ".com)", ".com'", '.com"', ".com. ", ".com\u200b (x)", ","]),

@@ -1,7 +1,7 @@
 """From the text of a relation to typed tables, all in the private database: keys, times, duplicates, merges.
 
 Each function makes one table from `raw_<relation>`, and returns what people should hear of it. An id is compared as it
-is written, trimmed; an e-mail address without regard to case. Nothing here quotes a cell but ids.
+is written, trimmed; an e-mail address in its normal form. Nothing here quotes a cell but ids.
 """
 
 from __future__ import annotations
@@ -11,19 +11,29 @@ from string import Template
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from integration_assets.connectors.feedback.table.formats import DateFormat, time_expression
 from integration_assets.connectors.feedback.table.importing import Imported
+from integration_assets.mail_addresses import PLAIN_ADDRESS, address_key
 
 MOST_KEYS = 1_000
 """Records named one by one among those that cannot be used; of more, only the number is told."""
 DAYS_BEFORE_A_DOUBT = 60
 """Different days that are all at most the twelfth of a month: by chance that hardly happens."""
 
+# Addresses that more than their case may keep apart from another spelling: SQL knows the normal form of the others.
+_ODD_ADDRESSES = Template("""
+SELECT DISTINCT trim($column) AS text FROM raw_$relation
+WHERE NOT regexp_full_match(trim($column), ?) OR ends_with(trim($column), '.')
+""")
+_ADDRESS_KEY = Template("""
+    CASE WHEN odd_addresses.text IS NULL THEN lower(nullif(trim($column), '')) ELSE odd_addresses.key END
+""")
 _REQUESTS = Template("""
 CREATE OR REPLACE TABLE requests AS
 SELECT
-    rowid + 1 AS row_number,
+    raw_requests.rowid + 1 AS row_number,
     nullif(trim(id), '') AS id,
     title,
     nullif(trim(status), '') AS status,
@@ -33,35 +43,36 @@ SELECT
     nullif(details, '') AS details,
     nullif(trim(url), '') AS url,
     nullif(trim(merged_into), '') AS merged_into,
-    coalesce(nullif(trim(author_id), ''), 'person-' || left(sha256(lower(trim(nullif(trim(author_email), '')))), 24))
-        AS author_id,
-    nullif(trim(author_email), '') AS author_email,
+    coalesce(nullif(trim(author_id), ''), 'person-' || left(sha256($address_key), 24)) AS author_id,
+    CASE WHEN $address_key IS NOT NULL THEN trim(author_email) END AS author_email,
     nullif(trim(created_at), '') AS created_text,
     $created_at AS created_at,
     nullif(trim(status_changed_at), '') AS status_changed_text,
     $status_changed_at AS status_changed_at
 FROM raw_requests
+LEFT JOIN odd_addresses ON trim(author_email) = odd_addresses.text
 """)
 _VOTES = Template("""
 CREATE OR REPLACE TABLE votes AS
 SELECT
-    rowid AS place,
+    raw_votes.rowid AS place,
     nullif(trim(id), '') AS own_id,
     nullif(trim(request_id), '') AS request_id,
     -- A person is known by their id; without one by their address, whose digest is no personal data; a vote that names
     -- only a company is that company's.
     coalesce(
         nullif(trim(voter_id), ''),
-        'person-' || left(sha256(lower(nullif(trim(voter_email), ''))), 24),
+        'person-' || left(sha256($address_key), 24),
         'account-' || nullif(trim(account_id), ''),
         'company-' || lower(nullif(trim(company_domain), ''))
     ) AS voter_id,
-    nullif(trim(voter_email), '') AS email,
+    CASE WHEN $address_key IS NOT NULL THEN trim(voter_email) END AS email,
     nullif(trim(account_id), '') AS account_id,
     nullif(trim(company_domain), '') AS company_domain,
     $created_at AS moment,
     moment IS NULL AND nullif(trim(created_at), '') IS NOT NULL AS is_unreadable
 FROM raw_votes
+LEFT JOIN odd_addresses ON trim(voter_email) = odd_addresses.text
 """)
 # Votes of one person for one request are one vote, unless they have ids.
 _VOTE_KEY = """
@@ -95,12 +106,14 @@ DELETE FROM votes WHERE place IN (
     QUALIFY row_number() OVER (PARTITION BY again.id ORDER BY votes.moment NULLS LAST, votes.place) > 1
 )
 """
-_PEOPLE = """
+_PEOPLE = Template("""
 CREATE OR REPLACE TABLE people AS
-SELECT rowid AS place, nullif(trim(id), '') AS id, nullif(trim(email), '') AS email,
+SELECT raw_people.rowid AS place, nullif(trim(id), '') AS id,
+    CASE WHEN $address_key IS NOT NULL THEN trim(email) END AS email, $address_key AS address_key,
     nullif(trim(account_id), '') AS account_id
 FROM raw_people
-"""
+LEFT JOIN odd_addresses ON trim(email) = odd_addresses.text
+""")
 _ACCOUNTS = """
 CREATE OR REPLACE TABLE accounts AS
 SELECT rowid AS place, nullif(trim(id), '') AS id, nullif(trim(name), '') AS name, nullif(trim(domain), '') AS domain,
@@ -193,7 +206,8 @@ class Ambiguity(msgspec.Struct, frozen=True):
 
 def parse_requests(connection: duckdb.DuckDBPyConnection, imported: Imported, written: DateFormat) -> Ambiguity:
     """Make `requests`: one row per id, and rows without one."""
-    _times(connection, _REQUESTS, imported, written, "created_at", "status_changed_at")
+    key = _understand_addresses(connection, "requests", "author_email")
+    _times(connection, _REQUESTS, imported, written, "created_at", "status_changed_at", address_key=key)
     return _one_row_each(connection, "requests")
 
 
@@ -243,7 +257,8 @@ def gather_persons(connection: duckdb.DuckDBPyConnection, *, with_people: bool) 
 
 def parse_votes(connection: duckdb.DuckDBPyConnection, imported: Imported, written: DateFormat) -> Ambiguity:
     """Make `votes`: one row per vote, the earliest of those of one voter for one request where they have no ids."""
-    _times(connection, _VOTES, imported, written, "created_at")
+    key = _understand_addresses(connection, "votes", "voter_email")
+    _times(connection, _VOTES, imported, written, "created_at", address_key=key)
     connection.execute("DROP TABLE raw_votes")
     connection.execute(_VOTES_AGAIN.substitute(key=_VOTE_KEY))
     repeated = 0
@@ -256,12 +271,13 @@ def parse_votes(connection: duckdb.DuckDBPyConnection, imported: Imported, writt
 
 def parse_people(connection: duckdb.DuckDBPyConnection) -> Ambiguity:
     """Make `people`: rows by id, one for each account; ids with several addresses are told."""
-    connection.execute(_PEOPLE)
+    key = _understand_addresses(connection, "people", "email")
+    connection.execute(_PEOPLE.substitute(address_key=key))
     connection.execute(
         """
         CREATE OR REPLACE TABLE again_people AS
-        SELECT id, count(DISTINCT lower(email)) AS contents FROM people WHERE id IS NOT NULL
-        GROUP BY id HAVING count(DISTINCT lower(email)) > 1
+        SELECT id, count(DISTINCT address_key) AS contents FROM people WHERE id IS NOT NULL
+        GROUP BY id HAVING count(DISTINCT address_key) > 1
         """
     )
     return Ambiguity("people", _ambiguous(connection, "people"))
@@ -303,10 +319,30 @@ def swapped_dates(connection: duckdb.DuckDBPyConnection, table: str, column: str
     )
 
 
+def _understand_addresses(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> str:
+    """Make `odd_addresses` of a column; return the expression of the normal form of one, null where nobody sees any."""
+    statement = _ODD_ADDRESSES.substitute(relation=relation, column=column)
+    texts = [text for (text,) in connection.execute(statement, [PLAIN_ADDRESS]).fetchall()]
+    keys = [address_key(text) or None for text in texts]
+    found = pa.table({"text": pa.array(texts, pa.string()), "key": pa.array(keys, pa.string())})
+    connection.register("_odd", found)
+    try:
+        connection.execute("CREATE OR REPLACE TABLE odd_addresses AS SELECT text, key FROM _odd")
+    finally:
+        connection.unregister("_odd")
+    return _ADDRESS_KEY.substitute(column=column).strip()
+
+
 def _times(
-    connection: duckdb.DuckDBPyConnection, statement: Template, imported: Imported, written: DateFormat, *fields: str
+    connection: duckdb.DuckDBPyConnection,
+    statement: Template,
+    imported: Imported,
+    written: DateFormat,
+    *fields: str,
+    **others: str,
 ) -> None:
-    expressions, parameters = {}, []
+    """Run a statement with the expressions of its times, and `others` of it."""
+    expressions, parameters = dict(others), []
     for field in fields:
         expressions[field], given = time_expression(field, written, typed=field in imported.typed)
         parameters += given

@@ -55,6 +55,32 @@ def test_votes_come_newest_first_and_one_address_is_one_person(tmp_path: Path) -
     assert len({vote.vote_id for vote in votes}) == 3
 
 
+def test_one_address_however_it_is_spelt_is_one_person_with_one_vote(tmp_path: Path) -> None:
+    """A final dot, a display form, what nobody sees: spellings are no voters. An address that shows nothing is none."""
+    spellings = [
+        "Ann@acme.example", "ann@acme.example.", "Ann Lee <ann@acme.example>", "mailto:ann@acme.example",
+        "ann@acme.example\u200b", "\uff41nn@acme.example", "ann@acme.example; ann@acme.example",
+    ]  # fmt: skip
+    idn = ["jos\u00e9@b\u00fccher.example", "jose\u0301@xn--bcher-kva.example"]
+    cells = [*spellings, *idn, "n/a", "\u200b", "\u2060\u00a0"]
+    votes = votes_of(made(tmp_path, votes="Idea,E-mail,Voted on\n" + "".join(f'1,"{cell}",\n' for cell in cells)))
+    assert [vote.voter.email for vote in votes.records] == ["n/a", idn[0], spellings[0]]
+    assert [one.reason for one in votes.rejected] == ["nobody is named who voted"] * 2
+
+
+def test_a_person_whose_address_is_spelt_twice_is_not_ambiguous(tmp_path: Path) -> None:
+    """Two spellings are one address: the person keeps it."""
+    mapping = MAPPING.replace('voter_email = "E-mail"', 'voter_id = "E-mail"') + (
+        '[people]\nfile = "people.csv"\n[people.columns]\nid = "Id"\nemail = "Mail"\n'
+    )
+    people = "Id,Mail\np1,ann@acme.example\np1,Ann Lee <ann@acme.example>\np2,a@b.example\np2,c@d.example\n"
+    path = made(tmp_path, mapping=mapping, votes="Idea,E-mail,Voted on\n1,p1,\n1,p2,\n", people=people)
+    assert {vote.voter.voter_id: vote.voter.email for vote in votes_of(path).records} == {
+        "p1": "ann@acme.example",
+        "p2": None,
+    }
+
+
 def test_small_pages_read_the_same_and_say_that_others_follow(tmp_path: Path) -> None:
     """A page without a cursor is the last."""
 
