@@ -50,13 +50,19 @@ def add_third_party(context: RequestContext, new: NewThirdParty, wrong: Wrong = 
 
 
 def change_third_party(
-    context: RequestContext, record: str, changes: ThirdPartyChanges, wrong: Wrong = None
+    context: RequestContext,
+    record: str,
+    changes: ThirdPartyChanges,
+    wrong: Wrong = None,
+    check: Callable[[ThirdPartyView], None] | None = None,
 ) -> ThirdPartyView:
     """Change a third-party integration; of `settings`, what is not named stays and None clears.
 
+    `check` looks at what is stored, and refuses.
+
     Raises:
         NotFoundError: it is not this tenant's.
-        Problem: fields cannot be accepted.
+        Problem: fields cannot be accepted, or `check` refuses.
         SecretNeededError: another host, port or scheme, and no secret for it.
     """
     changes = msgspec.structs.replace(changes, base_url=_as_meant(changes.base_url), secret=_as_meant(changes.secret))
@@ -64,6 +70,8 @@ def change_third_party(
     # One transaction from the look to the change: two admins who save at once cannot check against what is gone.
     with tenant_repository(context.registry, context.own.id, context.actor) as repository:
         before = repository.third_party_integration(field_checks.record_id(record))
+        if check is not None:
+            check(before)
         settings = _given(changes.settings, {})
         field_checks.refuse_wrong(
             [
@@ -114,17 +122,25 @@ def check_new_internal(context: RequestContext, new: NewInternal, wrong: Wrong =
 
 
 def change_internal(
-    context: RequestContext, record: str, changes: InternalChanges, wrong: Wrong = None
+    context: RequestContext,
+    record: str,
+    changes: InternalChanges,
+    wrong: Wrong = None,
+    check: Callable[[InternalView], None] | None = None,
 ) -> InternalView:
     """Change an internal-system integration; of `auth` and `mappings`, what is not named stays and None clears.
 
+    `check` looks at what is stored, and refuses.
+
     Raises:
         NotFoundError: it is not this tenant's.
-        Problem: fields cannot be accepted.
+        Problem: fields cannot be accepted, or `check` refuses.
         SecretNeededError: another address, token URL or flow, and no secret for it.
     """
     with tenant_repository(context.registry, context.own.id, context.actor) as repository:
         before = repository.internal_integration(field_checks.record_id(record))
+        if check is not None:
+            check(before)
         changes = _merged(before, changes)
         field_checks.refuse_wrong(_internal_checks(context.settings, context.own.slug, before, changes), wrong)
         _hide(changes.secret)

@@ -17,7 +17,7 @@ from integration_assets.tenants.registry.changes import InternalChanges, NewInte
 from integration_assets.tenants.registry.providers import auth_fields
 from integration_assets.tenants.registry.views import UNSET, InternalView
 from integration_assets.tenants.registry.words import AuthFlow
-from integration_assets.web import connection_tests, field_checks, integration_changes
+from integration_assets.web import connection_tests, field_checks, form_versions, integration_changes
 from integration_assets.web.answers import redirect
 from integration_assets.web.form_values import (
     EXPIRY_LABEL,
@@ -143,7 +143,7 @@ def save(context: RequestContext) -> Response:
         if view.auth_flow is not values["auth_flow"]:
             values["auth"] = {name: value for name, value in values["auth"].items() if value is not None}
         changes = InternalChanges(secret=context.form.raw("secret") or UNSET, **values)
-        integration_changes.change_internal(context, view.id, changes, errors)
+        integration_changes.change_internal(context, view.id, changes, errors, _as_seen(context))
     except (Problem, IntegrationError) as error:
         return _again(context, view, error)
     return redirect(f"{PATH}/{view.id}?done=saved")
@@ -158,9 +158,8 @@ def rotate(context: RequestContext) -> Response:
         if not context.form.raw("secret"):
             errors |= NO_SECRET
         refuse(errors)
-        integration_changes.change_internal(
-            context, view.id, InternalChanges(secret=context.form.raw("secret"), **dates)
-        )
+        changes = InternalChanges(secret=context.form.raw("secret"), **dates)
+        integration_changes.change_internal(context, view.id, changes, check=_as_seen(context, rotating=True))
     except (Problem, IntegrationError) as error:
         return _again(context, view, error, rotating=True)
     return redirect(f"{PATH}/{view.id}?done=rotated")
@@ -332,7 +331,15 @@ def _labels(*, rotating: bool) -> dict[str, str]:
     }
     mapped = {f"mappings.{name}": label for name, (label, _) in MAPPED.items()}
     otherwise = {f"{field}.default": f"{label}, otherwise" for field, label in mapped.items()}
-    return {**LABELS, **FIGURE, **endpoints, **mapped, **otherwise, **({"secret": "New secret"} if rotating else {})}
+    rotated = {"secret": "New secret"} if rotating else {}
+    return {**LABELS, **FIGURE, **endpoints, **mapped, **otherwise, **form_versions.LABEL, **rotated}
+
+
+def _as_seen(context: RequestContext, *, rotating: bool = False) -> Callable[[InternalView], None]:
+    def check(view: InternalView) -> None:
+        form_versions.check_version(context.form, _values(view), view.secret, _labels(rotating=rotating))
+
+    return check
 
 
 def _again(
@@ -342,6 +349,8 @@ def _again(
     # Not about fields: the form could not say it, so the page of the error does.
     if not problem.errors:
         raise error
+    if view is not None and form_versions.FIELD in problem.errors:
+        view = integration_changes.internal(context, view.id)
     values = typed(context.form) if view is None or not rotating else {**_values(view), **typed(context.form)}
     return _form(context, view, values, problem.errors, problem.status, rotating=rotating)
 
@@ -364,6 +373,7 @@ def _form(
         "internal_form.html",
         status,
         view=view,
+        version=form_versions.shown_version(context.form, _values(view), view.secret, errors) if view else "",
         values=Form(dict(values)),
         # In messages a field may stand by its short name.
         errors=by_labels(errors, {**labels, **{name: f"“{label}”" for name, (label, _) in MAPPED.items()}}),

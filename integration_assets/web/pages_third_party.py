@@ -15,7 +15,7 @@ from integration_assets.tenants.registry.changes import NewThirdParty, ThirdPart
 from integration_assets.tenants.registry.providers import scopes_of, usual_address
 from integration_assets.tenants.registry.views import UNSET, ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
-from integration_assets.web import integration_changes, table_form
+from integration_assets.web import form_versions, integration_changes, table_form
 from integration_assets.web.answers import redirect
 from integration_assets.web.connection_tests import check_third_party
 from integration_assets.web.form_values import (
@@ -101,7 +101,7 @@ def save(context: RequestContext) -> Response:
             settings={**given, **{name: given.get(name) or None for name in known}},
             **dates,
         )
-        integration_changes.change_third_party(context, view.id, changes, errors)
+        integration_changes.change_third_party(context, view.id, changes, errors, _as_seen(context))
     except (Problem, IntegrationError) as error:
         return _again(context, view.provider, view, error)
     return redirect(f"{PATH}/{view.id}?done=saved")
@@ -117,7 +117,8 @@ def rotate(context: RequestContext) -> Response:
         if not form.raw("secret"):
             errors |= NO_SECRET
         refuse(errors)
-        integration_changes.change_third_party(context, view.id, ThirdPartyChanges(secret=form.raw("secret"), **dates))
+        changes = ThirdPartyChanges(secret=form.raw("secret"), **dates)
+        integration_changes.change_third_party(context, view.id, changes, check=_as_seen(context, rotating=True))
     except (Problem, IntegrationError) as error:
         return _again(context, view.provider, view, error, rotating=True)
     return redirect(f"{PATH}/{view.id}?done=rotated")
@@ -181,6 +182,7 @@ def _labels(provider: Provider, *, rotating: bool) -> dict[str, str]:
         "base_url": "Address",
         "secret": f"New {secret}" if rotating else secret[:1].upper() + secret[1:],
         "expires_at": EXPIRY_LABEL,
+        **form_versions.LABEL,
         **{f"settings.{setting.name}": setting.label for setting in spec.settings},
     }
 
@@ -188,6 +190,14 @@ def _labels(provider: Provider, *, rotating: bool) -> dict[str, str]:
 def _secret_label(provider: Provider) -> str | None:
     secret = PROVIDERS[provider].secret
     return None if secret is None else secret.label
+
+
+def _as_seen(context: RequestContext, *, rotating: bool = False) -> Callable[[ThirdPartyView], None]:
+    def check(view: ThirdPartyView) -> None:
+        labels = _labels(view.provider, rotating=rotating)
+        form_versions.check_version(context.form, _values(view), view.secret, labels)
+
+    return check
 
 
 def _again(
@@ -201,6 +211,8 @@ def _again(
     problem = error if isinstance(error, Problem) else problem_of(error)
     if not problem.errors:
         raise error
+    if view is not None and form_versions.FIELD in problem.errors:
+        view = integration_changes.third_party(context, view.id)
     # The form of a rotation has few fields: the others are shown as they are stored.
     values = typed(context.form) if view is None or not rotating else {**_values(view), **typed(context.form)}
     return _form(context, provider, view, values, problem.errors, problem.status, rotating=rotating)
@@ -222,6 +234,7 @@ def _form(
         "third_party_form.html",
         status,
         view=view,
+        version=form_versions.shown_version(context.form, _values(view), view.secret, errors) if view else "",
         provider=provider,
         spec=PROVIDERS[provider],
         secret_name=_secret_label(provider),

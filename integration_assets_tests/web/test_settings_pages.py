@@ -310,6 +310,53 @@ def test_what_another_admin_saved_since_the_page_was_opened_stays(pages: Served,
     assert choices_of(pages, "acme") == {}
 
 
+VERSION = re.compile(r'name="version" id="version" value="([0-9a-f]{16})"')
+
+
+def version_in(page: str) -> str:
+    found = VERSION.search(page)
+    assert found is not None
+    return found[1]
+
+
+def test_of_two_admins_who_change_one_integration_the_second_is_told(ann: Client) -> None:
+    """Nothing is stored, what was typed stays on the page, and saving once more is meant."""
+    at = ann.post("/settings/internal/new", BILLING).headers["location"].partition("?")[0]
+    changed = {name: value for name, value in BILLING.items() if name != "secret"}
+    seen = version_in(ann.get(at).text)
+    first = ann.post(at, changed | {"version": seen, "endpoints.0.path": "/v2/accounts"})
+    assert first.status_code == 303, first.text
+    typed = changed | {"version": seen, "name": "Invoices", "endpoints.0.path": "/v3/accounts"}
+    second = ann.post(at, typed)
+    assert second.status_code == 409
+    assert "somebody has saved another version since you opened this page" in second.text
+    assert (value_of(second.text, "name"), value_of(second.text, "endpoints.0.path")) == ("Invoices", "/v3/accounts")
+    assert value_of(ann.get(at).text, "endpoints.0.path") == "/v2/accounts"
+    # another mistake on the way changes nothing about what was seen
+    wrong = ann.post(at, typed | {"name": ""})
+    assert wrong.status_code == 409
+    again = ann.post(at, typed | {"version": version_in(second.text)})
+    assert again.status_code == 303, again.text
+    # neither a switch nor a new secret of one's own makes the form of the other old in silence
+    seen = version_in(ann.get(at).text)
+    assert ann.post(f"{at}/disable").status_code == 303
+    assert version_in(ann.get(at).text) == seen
+    rotation = {"version": seen, "secret": SECRET + "2", "expires": "never"}
+    assert ann.post(f"{at}/rotate", rotation).status_code == 303
+    assert ann.post(f"{at}/rotate", rotation | {"secret": SECRET + "3"}).status_code == 409
+    assert ann.post(f"{at}/delete").status_code == 303
+
+    made = ann.post("/settings/third-party/new", {"provider": "canny", "environment": "any", "secret": SECRET})
+    at = made.headers["location"].partition("?")[0]
+    seen = version_in(ann.get(at).text)
+    for statuses, code in (("parked", 303), ("later", 409)):
+        answer = ann.post(at, {"version": seen, "expires": "", "settings.statuses": statuses})
+        assert answer.status_code == code, answer.text
+    assert "stored otherwise than you typed: Further statuses" in answer.text
+    assert SECRET not in answer.text
+    assert ann.post(f"{at}/delete").status_code == 303
+
+
 def test_a_tenants_admin_makes_its_choices_and_addresses_are_never_shown(pages: Served, ann: Client) -> None:
     """What was typed is stored and shown again, but for addresses: these are counted, added and taken away."""
     page = ann.http.get("/settings/choices").text
