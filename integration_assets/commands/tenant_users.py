@@ -70,16 +70,15 @@ def reset(
 
     It works once, within 24 hours; a newer one replaces it. All sessions of the user end when it is used.
     """
-    from urllib.parse import urlencode
-
     from integration_assets.tenants.registry.directory import directory
-    from integration_assets.web.pages_password import PATH, TOKEN
+    from integration_assets.web.pages_password import PATH
     from integration_assets.web.site import checked_origin
 
     seen_as = checked_origin(origin)
     with existing_registry(settings_of()) as registry, directory(registry, actor()) as users:
         token = users.make_password_link(login)
-    typer.echo(f"{seen_as}{PATH}?{urlencode({TOKEN: token})}")
+    # In the fragment, which no server is sent, and so no proxy before the pages can log.
+    typer.echo(f"{seen_as}{PATH}#{token}")
     typer.echo(
         "hand it to that person alone: whoever opens it first sets the password; a newer link replaces it", err=True
     )

@@ -22,7 +22,7 @@ from integration_assets.web.request_context import Form, RequestContext
 from integration_assets.web.site import site_of
 
 PATH = "/password"
-TOKEN = "token"  # noqa: S105  # nosec B105  # the name of the parameter
+TOKEN = "token"  # noqa: S105  # nosec B105  # the name of the field
 LONGEST_TOKEN = 100
 DONE = "/login?done=password"
 LABELS: Mapping[str, str] = {
@@ -75,18 +75,20 @@ def change(context: RequestContext) -> Response:
     return session_over(context, DONE)
 
 
-async def password_page(request: Request) -> Response:
-    """The form of a link. Looking at it does not use the link up: programs that follow links in messages do that."""
-    token = request.query_params.get(TOKEN, "")[:LONGEST_TOKEN]
-    registry = site_of(request).registry
-    login = await to_thread.run_sync(lambda: open_password_link(registry, token))
-    if login is None:
-        return render_password(HTTPStatus.NOT_FOUND, login=None, gone=GONE)
-    return _linked(login, token, {})
+async def password_page(_request: Request) -> Response:
+    """Ask for the code of a link.
+
+    It stands in the link's fragment, which browsers send to nobody: in a query it would be in the log of every proxy on
+    the way. A script sends it in a form at once; without one, the person copies it.
+    """
+    return render_password(login=None, gone="")
 
 
-async def set_by_link(request: Request) -> Response:
-    """Set the password of the link's user, once."""
+async def use_link(request: Request) -> Response:
+    """Show the form of a link, or set the password of its user by what the form sends: once.
+
+    Looking does not use the link up: programs that follow links in messages do that.
+    """
     # As for a login: no page of others may choose somebody's password.
     if not is_same_origin(request):
         return empty_response(HTTPStatus.FORBIDDEN)
@@ -95,8 +97,16 @@ async def set_by_link(request: Request) -> Response:
     except Problem as problem:
         return empty_response(problem.status)
     token, site = form.text(TOKEN)[:LONGEST_TOKEN], site_of(request)
-    address = caller_address(request)
-    request_id = request.scope["request_id"]
+    if "password" in form.values:
+        return await _set_by_link(request, form, token)
+    login = await to_thread.run_sync(lambda: open_password_link(site.registry, token))
+    if login is None:
+        return render_password(HTTPStatus.NOT_FOUND, login=None, gone=GONE)
+    return _linked(login, token, {})
+
+
+async def _set_by_link(request: Request, form: Form, token: str) -> Response:
+    site, address, request_id = site_of(request), caller_address(request), request.scope["request_id"]
     login = None
     try:
         # By the token and the address: guesses at many tokens use up the address, and nobody else's tries.

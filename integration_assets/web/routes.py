@@ -36,7 +36,7 @@ OPEN: tuple[Route, ...] = (
     Route("/login", pages_login.login_page, methods=["GET"]),
     Route("/login", pages_login.login, methods=["POST"]),
     Route(pages_password.PATH, pages_password.password_page, methods=["GET"]),
-    Route(pages_password.PATH, pages_password.set_by_link, methods=["POST"]),
+    Route(pages_password.PATH, pages_password.use_link, methods=["POST"]),
     Route("/ready", ready, methods=["GET"]),
     Route("/metrics", metrics, methods=["GET"]),
     *_FOR_ANYBODY,

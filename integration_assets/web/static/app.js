@@ -28,6 +28,19 @@ for (const day of document.querySelectorAll("input[type=date][name=expires_on]")
   });
 }
 
+// The code of a link stands behind the #, which is sent to nobody: from here it goes into the body of a form.
+const code = document.querySelector("form[data-fragment] input");
+if (code) {
+  const send = () => {
+    if (location.hash.length < 2) return;
+    code.value = location.hash.slice(1);
+    history.replaceState(null, "", location.pathname);
+    code.form.requestSubmit();
+  };
+  window.addEventListener("hashchange", send);
+  send();
+}
+
 // What is sent once is not sent twice.
 document.addEventListener("submit", (event) => {
   if (event.target.method !== "post") return;

@@ -60,6 +60,10 @@ def _press(button: str, waits_for: str) -> Callable[[Page], None]:
     return act
 
 
+def _waits_for(text: str) -> Callable[[Page], None]:
+    return lambda page: expect(page.get_by_text(text)).to_be_visible()
+
+
 def _open_all(page: Page) -> None:
     page.evaluate("document.querySelectorAll('details').forEach(one => one.open = true)")
 
@@ -95,8 +99,9 @@ def _refused_key(page: Page) -> None:
 PLACES: tuple[Place, ...] = (
     Place("login", Who.STRANGER, "/login"),
     Place("login-refused", Who.STRANGER, "/login", act=_wrong_login),
-    Place("password", Who.STRANGER, "/password", "{password}"),
-    Place("password-used", Who.STRANGER, "/password", "/password?token=used"),
+    Place("password-code", Who.STRANGER, "/password"),
+    Place("password", Who.STRANGER, "/password", "{password}", act=_waits_for("Set it")),
+    Place("password-used", Who.STRANGER, "/password", "/password#used", act=_waits_for("This link was used")),
     Place("first-run", Who.NEWCOMER, "/requests"),
     Place("companies-empty", Who.NEWCOMER, "/companies"),
     Place("unresolved-empty", Who.NEWCOMER, "/unresolved"),

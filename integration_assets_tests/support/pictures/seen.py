@@ -118,7 +118,7 @@ def seen_installations(sample: Sample) -> Iterator[Seen]:
             stack.enter_context(served(settings, registry)),
             stack.enter_context(served(load_settings(home=local), link)),
             f"/open?token={link.token}",
-            f"/password?token={token}",
+            f"/password#{token}",
             **_ids(home),
             runs=runs,
             local_run=_last_run(local, "default", "sandbox"),
