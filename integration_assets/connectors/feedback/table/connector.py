@@ -298,7 +298,7 @@ class TableFeedback:
             board_id=board,
             board=board,
             category=category,
-            tags=tags_of(tags or ""),
+            tags=tags_of(tags or "", unreadable),
             details=details,
             url=url,
             author_id=author,

@@ -496,14 +496,27 @@ def test_a_database_that_another_process_writes_is_worth_another_try(tmp_path: P
         ("ui\napi\n", ("ui", "api")),
         ('["rest, soap", "api", null, ""]', ("rest, soap", "api")),
         ("[beta], api", ("[beta]", "api")),
-        ("[1, 2]", ("[1", "2]")),
+        ("[1, 2.5, -3]", ("1", "2.5", "-3")),
+        ('[{"id": 7, "Name": "rest, soap"}, {"label": "api"}, {"value": 12}]', ("rest, soap", "api", "12")),
+        ('{"title": "ui"}', ("ui",)),
+        ("{ui}, api", ("{ui}", "api")),
         (" ; ", ()),
         ("", ()),
     ],
 )
 def test_tags_are_several_names_in_one_cell(text: str, tags: tuple[str, ...]) -> None:
     """As spreadsheets, other exports and lists of databases have them; a name may hold a comma."""
-    assert tags_of(text) == tags
+    unreadable: dict[str, str] = {}
+    assert tags_of(text, unreadable) == tags
+    assert unreadable == {}
+
+
+@pytest.mark.parametrize("entry", ['{"colour": "red"}', "true", '["deeper"]', '{"name": {"en": "x"}}'])
+def test_a_tag_without_a_name_is_told(entry: str) -> None:
+    """The others count; the request has them, and the run says of how many requests a tag is missing."""
+    unreadable: dict[str, str] = {}
+    assert tags_of(f'["ui", {entry}, 3]', unreadable) == ("ui", "3")
+    assert unreadable["tags"].startswith("an entry of the JSON list is neither a text nor a number, and has no name, ")
 
 
 def test_tags_are_read_from_text_and_from_lists(tmp_path: Path) -> None:
