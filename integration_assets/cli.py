@@ -377,6 +377,7 @@ def _run(
     from integration_assets.commands.run_output import show_result, show_saved_plan
     from integration_assets.definitions import defs
     from integration_assets.errors import EXIT_USAGE
+    from integration_assets.garbage import keep_what_is_loaded
     from integration_assets.reporting.run_summary import write_json
     from integration_assets.runs.in_process import run_job
     from integration_assets.runs.state import Mode
@@ -386,6 +387,7 @@ def _run(
         check_file(file)
     # Before Dagster is loaded, which takes seconds: a missing variable is said at once.
     check_configured(settings, tenant, ranks_only=mode is Mode.READ_ONLY)
+    keep_what_is_loaded()
     with _progress():
         ending = run_job(
             defs.resolve_job_def(mode.value),

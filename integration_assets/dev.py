@@ -21,7 +21,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.logs import output
 from integration_assets.runs.in_process import config_file, dagster_home, prepared_instance
 from integration_assets.sandbox.internal import Billing
-from integration_assets.tenants.registry.database import has_registry
+from integration_assets.tenants.registry.place import has_registry
 from integration_assets.tenants.settings import registry_tenants
 
 HOST = "127.0.0.1"

@@ -18,3 +18,8 @@ def search_rarely() -> None:
     gc.set_threshold(NEW_OBJECTS, 10, 10)
     # What is frozen is in no search, the last one included. Handlers of other modules still run.
     atexit.register(gc.freeze)
+
+
+def keep_what_is_loaded() -> None:
+    """Leave everything that exists now out of all later searches: the modules of a command that is about to work."""
+    gc.freeze()

@@ -8,7 +8,7 @@ import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, Spoils, query, sample
 from integration_assets.models import REQUEST_WITHOUT_ID
-from integration_assets.reporting.quarantine import NOUNS, read_quarantine
+from integration_assets.reporting.quarantine import NOUNS, keeps_out, read_quarantine
 from integration_assets.reporting.text import percent
 from integration_assets.resolution.domains import blank_pattern
 
@@ -38,6 +38,10 @@ STAGES: dict[str, tuple[str, Spoils]] = {
     "resolution_usable": ("domain_resolved_votes", "ranking"),
 }
 """By check: the stage whose records it is about, and what too many unusable ones spoil."""
+STORED = frozenset(
+    {"raw_feature_requests", "raw_votes", "raw_crm_companies", "raw_crm_contacts", "raw_crm_feature_requests"}
+)
+"""Stages whose rows `sql/checks/incomplete_rows.sql` counts."""
 
 
 def usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, name: str, stage: str) -> CheckResult:
@@ -45,12 +49,18 @@ def usable(connection: duckdb.DuckDBPyConnection, settings: GateSettings, *, nam
 
     A failure that closes the gate names what closed it and nothing else; anything else quarantined is a warning.
     """
-    stored = {asset: (total, incomplete) for asset, total, incomplete in query(connection, "incomplete_rows")}
+    # DuckDB takes longer to prepare these two than to count: most inputs keep nothing out, and not all are stored.
+    stored = {}
+    if stage in STORED:
+        stored = {asset: (rows, lacking) for asset, rows, lacking in query(connection, "incomplete_rows")}
     total, incomplete = stored.get(stage, (0, 0))
+    quarantined = []
+    if keeps_out(connection, settings.run_id, stage):
+        quarantined = query(connection, "quarantined", [settings.run_id, REQUEST_WITHOUT_ID])
     # A kind whose total is unknown has no limit: a share of it cannot be told.
     kinds = [
         (kind, number, seen, quarantine_limit(seen) if kind in COUNTED and seen is not None else None)
-        for row_stage, kind, number, seen in query(connection, "quarantined", [settings.run_id, REQUEST_WITHOUT_ID])
+        for row_stage, kind, number, seen in quarantined
         if row_stage == stage
     ]
     too_many = [(kind, number, seen, limit) for kind, number, seen, limit in kinds if limit and number > limit]

@@ -29,7 +29,7 @@ def serve(
 
     Without a registry they show what your own runs found, on this machine only, to whoever opens the link it prints.
     """
-    from integration_assets.tenants.registry.database import has_registry
+    from integration_assets.tenants.registry.place import has_registry
     from integration_assets.web.serving import run_local_pages, run_pages
     from integration_assets.web.site import checked_origin
 

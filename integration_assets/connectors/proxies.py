@@ -16,7 +16,6 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-import httpx
 import msgspec
 from pydantic import SecretStr
 
@@ -76,6 +75,8 @@ def proxy_for(url: str) -> Proxy | None:
 @cache
 def public_authorities() -> ssl.SSLContext:
     """A TLS context that trusts the bundled public authorities alone: for what the guard checks. One per process."""
+    import httpx  # noqa: PLC0415 - a process that only reads what is kept asks nobody, and does not wait for it
+
     return httpx.create_ssl_context(trust_env=False)
 
 

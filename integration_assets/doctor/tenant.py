@@ -10,7 +10,8 @@ from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError, IntegrationError
 from integration_assets.tenants.credentials import integrations_in_use, name_of
 from integration_assets.tenants.registry.audit import Actor
-from integration_assets.tenants.registry.database import has_registry, registry
+from integration_assets.tenants.registry.database import registry
+from integration_assets.tenants.registry.place import has_registry
 from integration_assets.tenants.registry.rotation import KeyStatus, key_status
 from integration_assets.tenants.registry.views import InternalView, SecretView, ThirdPartyView
 from integration_assets.tenants.settings import settings_for

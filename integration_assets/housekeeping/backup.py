@@ -36,7 +36,7 @@ from integration_assets.staging.copying import copy_sqlite, copy_store
 from integration_assets.staging.lake import Lake
 from integration_assets.staging.lake_copying import copy_lake
 from integration_assets.staging.store import TENANT_NAME, StorePlace, store_path, store_place
-from integration_assets.tenants.registry.database import FILE as REGISTRY
+from integration_assets.tenants.registry.place import FILE as REGISTRY
 from integration_assets.tenants.registry.vault import Key
 from integration_assets.tenants.removal import PUT_AWAY
 from integration_assets.whole_files import read_or_empty, replacing_file, write_whole

@@ -44,8 +44,8 @@ from integration_assets.staging.lake import Lake
 from integration_assets.staging.lake_copying import check_lake, move_lake
 from integration_assets.staging.lock import run_lock
 from integration_assets.staging.store import TENANT_NAME, make_private_directory, store_place
-from integration_assets.tenants.registry.database import FILE as REGISTRY
 from integration_assets.tenants.registry.database import HEAD
+from integration_assets.tenants.registry.place import FILE as REGISTRY
 from integration_assets.tenants.removal import OF_LOCKS, PUT_AWAY
 
 WHAT = "restore"

@@ -96,6 +96,11 @@ class QuarantineLine(msgspec.Struct, frozen=True):
 _ANY_OF_STAGE = "SELECT 1 FROM sync.quarantine WHERE run_id = ? AND stage = ? LIMIT 1"
 
 
+def keeps_out(connection: duckdb.DuckDBPyConnection, run_id: str, stage: str) -> bool:
+    """True if a stage of a run kept any record out."""
+    return bool(connection.execute(_ANY_OF_STAGE, [run_id, stage]).fetchall())
+
+
 def read_quarantine(
     connection: duckdb.DuckDBPyConnection, run_id: str, *, arr_property: str | None = None, stage: str | None = None
 ) -> tuple[QuarantineLine, ...]:
@@ -104,7 +109,7 @@ def read_quarantine(
     `arr_property` is the mapped company property with ARR: where it does not hold numbers, that is the remedy.
     """
     # Most stages keep nothing out, and the reasons take DuckDB twenty times as long as this question.
-    if stage is not None and not connection.execute(_ANY_OF_STAGE, [run_id, stage]).fetchall():
+    if stage is not None and not keeps_out(connection, run_id, stage):
         return ()
     rows = connection.execute(
         read_sql("reporting/quarantine_reasons"), {"run_id": run_id, "most": MOST_REASONS}

@@ -26,7 +26,6 @@ from integration_assets.errors import (
 from integration_assets.logs import without_links
 from integration_assets.reporting.alert_places import SharedAlerts, alerts_of
 from integration_assets.reporting.alerts import AlertTransition, HeldAlerts, note_end
-from integration_assets.reporting.metrics import exposition, write_metrics
 from integration_assets.reporting.open_runs import forget_run
 from integration_assets.reporting.outbox import Outbox, OutboxMessage, StoreOutbox
 from integration_assets.reporting.rankings import read_movers
@@ -195,6 +194,9 @@ def _write_numbers(state: RunState) -> None:
     try:
         if state.settings is not None and (file := load_metrics_settings().file) is not None:
             period = timedelta(minutes=automation_or_defaults().sync_minutes)
+            # Few installations are monitored by a file, and every run would wait for the library.
+            from integration_assets.reporting.metrics import exposition, write_metrics  # noqa: PLC0415
+
             write_metrics(file, exposition(state.settings.home, registry_tenants(state.settings), period=period))
     # The run has ended, and its ending is kept: numbers that are not written are old ones, which monitoring shows.
     except (OSError, IntegrationError) as error:

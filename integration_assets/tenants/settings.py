@@ -30,6 +30,7 @@ from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.tenants.address_policies import third_party_policy
 from integration_assets.tenants.integrations import require_configured
 from integration_assets.tenants.registry.changes import FieldError, NotFoundError
+from integration_assets.tenants.registry.place import has_registry
 from integration_assets.tenants.registry.views import (
     InternalView,
     OpenedInternal,
@@ -421,11 +422,14 @@ def opened_registry(settings: Settings, opened: Registry | None = None) -> Itera
     Raises:
         ConfigurationError: the registry cannot be opened.
     """
-    from integration_assets.tenants.registry.database import registry  # noqa: PLC0415
-
     if opened is not None:
         yield opened
         return
+    if not has_registry(settings):
+        yield None
+        return
+    from integration_assets.tenants.registry.database import registry  # noqa: PLC0415
+
     with registry(settings) as own:
         yield own
 

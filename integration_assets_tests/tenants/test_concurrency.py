@@ -22,6 +22,7 @@ from integration_assets.tenants.registry import database, login
 from integration_assets.tenants.registry.database import RETRIES, Registry
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.login import find_session, log_in
+from integration_assets.tenants.registry.place import FILE
 from integration_assets.tenants.registry.rotation import key_status
 from integration_assets.tenants.settings import settings_for
 from integration_assets_tests.support.filled_registry import filled, open_all
@@ -135,7 +136,7 @@ def test_a_registry_that_is_busy_for_a_moment_is_waited_for(
     opened(sqlite_settings).close()
     monkeypatch.setattr(database, "BUSY_SECONDS", 0.0)
     registry = opened(sqlite_settings)
-    other = sqlite3.connect(sqlite_settings.home / database.FILE, isolation_level=None)
+    other = sqlite3.connect(sqlite_settings.home / FILE, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SLEEP, lambda _seconds: None)
@@ -150,7 +151,7 @@ def test_a_registry_that_is_busy_for_a_moment_is_waited_for(
 def test_opening_the_registry_again_keeps_the_locks_of_this_process(sqlite_settings: Settings) -> None:
     """A process that has it open twice still holds its file: no other one may take the log away from under it."""
     with closing(opened(sqlite_settings)) as first, closing(opened(sqlite_settings)):
-        path = sqlite_settings.home / database.FILE
+        path = sqlite_settings.home / FILE
         assert path.exists()
         with first.session() as session:
             session.execute(text("SELECT 1"))

@@ -20,7 +20,7 @@ from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import open_store
-from integration_assets.tenants.registry.database import FILE
+from integration_assets.tenants.registry.place import FILE
 from integration_assets.web.one_time_link import LINK_VALID, SESSION_VALID, OneTimeLink
 from integration_assets.web.routes import LOCAL_OPEN, LOCAL_ROUTES, ROUTES
 from integration_assets.web.serving import run_local_pages, run_pages

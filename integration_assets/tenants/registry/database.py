@@ -21,8 +21,8 @@ from integration_assets.errors import ConfigurationError, PermanentError, Transi
 from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.registry.keyring import Keyring
 from integration_assets.tenants.registry.master import master_keys
+from integration_assets.tenants.registry.place import FILE, has_registry
 
-FILE = "registry.sqlite"
 HEAD = "0007"
 """The newest migration."""
 ADVISORY_LOCK = 7_420_118_093
@@ -143,11 +143,6 @@ def open_registry(settings: Settings, *, create: bool = False) -> Registry | Non
 def _prepare_keys(keyring: Keyring, session: Session) -> None:
     keyring.initialise(session)
     keyring.check(session)
-
-
-def has_registry(settings: Settings) -> bool:
-    """True if this installation keeps a registry: one is configured, or the default file is there."""
-    return settings.registry_url is not None or (settings.home / FILE).exists()
 
 
 def registry_url(settings: Settings) -> URL:
