@@ -160,7 +160,7 @@ def run_demo(
 
 def _run_steps(console: Console, sandbox: Sandbox, environment: Mapping[str, str], began: float, *, keep: bool) -> int:
     settings = load_settings()
-    _headline(console, "Setup: what the CRM portal lacks is created")
+    _headline(console, f"Setup: what the CRM {settings.crm(settings.environment).spec.words.portal} lacks is created")
     show_setup(console, settings)
     for title, mode, show in (
         ("Dry run: what a sync would change", Mode.DRY_RUN, _show_dry_run),

@@ -147,11 +147,16 @@ def as_xlsx(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> bytes:
 
 
 def is_web_address(url: str | None) -> bool:
-    """True for an http or https address: a link comes from outside, `javascript:` and its like are text."""
+    """True for an http or https address that may lead somewhere.
+
+    A link comes from outside: `javascript:` and its like are text. So is a host below `.invalid`, which is nobody's, as
+    those of the sandbox are.
+    """
     if not url or len(url) > LONGEST_LINK:
         return False
     try:
-        return urlsplit(url).scheme in ("https", "http")
+        parts = urlsplit(url)
+        return parts.scheme in ("https", "http") and not (parts.hostname or "").endswith(".invalid")
     except ValueError:
         return False
 

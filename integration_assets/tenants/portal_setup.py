@@ -78,13 +78,13 @@ async def set_up(settings: Settings, tenant: str, agree: Agree) -> SetupResult:
             steps = plan_setup(FEATURE_REQUEST, live, await crm.archived_properties(FEATURE_REQUEST), rollups)
             # Nothing missing: nobody is asked, so that setup can be run again in scripts.
             if steps:
-                _ask(portal, steps, agree)
+                _ask(_lines(settings, portal, steps), agree)
                 await _apply(crm, steps, rollups)
             # After the creation: a setup that failed or was not agreed to leaves the environment free for another
             # portal.
             pin_portal(connection, environment, portal, decision, datetime.now(UTC))
     other = [*live.notes, *(f"left as it is: {line}" for line in differences(FEATURE_REQUEST, live))]
-    return _result(environment, portal, steps, decision, calls, other)
+    return _result(settings, portal, steps, decision, calls, other)
 
 
 def setup_digest(lines: Sequence[str]) -> str:
@@ -108,7 +108,7 @@ async def show_setup(settings: Settings, tenant: str) -> tuple[str, ...]:
         rollups = ROLLUPS if settings.company_rollups else None
         live = await read_schema(crm, FEATURE_REQUEST, company_mapping(settings).names(), rollups=rollups is not None)
         steps = plan_setup(FEATURE_REQUEST, live, await crm.archived_properties(FEATURE_REQUEST), rollups)
-    return tuple(_lines(portal, steps)) if steps else ()
+    return tuple(_lines(settings, portal, steps)) if steps else ()
 
 
 def file_to_deploy(settings: Settings, path: Path) -> tuple[bytes, tuple[str, ...]]:
@@ -143,13 +143,17 @@ async def _other_portal_id(settings: Settings, other: Environment, calls: CallCo
         return None
 
 
-def _ask(portal: Portal, steps: list[SetupStep], agree: Agree) -> None:
-    if not agree(_lines(portal, steps)):
+def _ask(lines: list[str], agree: Agree) -> None:
+    if not agree(lines):
         raise ConfigurationError("nothing was created: you did not agree")
 
 
-def _lines(portal: Portal, steps: list[SetupStep]) -> list[str]:
-    return [f"portal {portal.portal_id} ({portal.kind}) lacks:", *(step.line for step in steps)]
+def _lines(settings: Settings, portal: Portal, steps: list[SetupStep]) -> list[str]:
+    return [f"{_named(settings, portal)} ({portal.kind}) lacks:", *(step.line for step in steps)]
+
+
+def _named(settings: Settings, portal: Portal) -> str:
+    return f"{settings.crm(settings.environment).spec.words.portal} {portal.portal_id}"
 
 
 async def _apply(crm: Crm, steps: list[SetupStep], rollups: PropertyGroup | None) -> None:
@@ -166,7 +170,7 @@ async def _apply(crm: Crm, steps: list[SetupStep], rollups: PropertyGroup | None
 
 
 def _result(
-    environment: Environment,
+    settings: Settings,
     portal: Portal,
     steps: list[SetupStep],
     decision: PinDecision,
@@ -176,9 +180,14 @@ def _result(
     done = f"created {len(steps)} things; all read back" if steps else "nothing is missing"
     total = sum(count.total for count in calls.snapshot())
     return SetupResult(
-        environment.value,
+        settings.environment.value,
         portal.portal_id,
         tuple(step.line for step in steps),
-        (f"portal {portal.portal_id}: {done}", *other, decision.message, *([VIEWS] if steps else [])),
+        (
+            f"{_named(settings, portal)}: {done}",
+            *other,
+            decision.message,
+            *([VIEWS] if steps else []),
+        ),
         total,
     )

@@ -14,7 +14,7 @@ import pytest
 
 from integration_assets.errors import ConfigurationError
 from integration_assets.reporting import exports
-from integration_assets.reporting.exports import as_csv, as_file, as_xlsx
+from integration_assets.reporting.exports import as_csv, as_file, as_xlsx, is_web_address
 
 NAMES = ["title", "gap", "arr", "is_open", "created_at", "tags", "url"]
 LINK = '=HYPERLINK("http://evil.example")'
@@ -82,3 +82,19 @@ def test_parquet_is_the_table() -> None:
     """Types as published, text as it is: nothing evaluates a Parquet file."""
     table = pa.table({"title": ["=1+1"], "arr": pa.array([Decimal("1.50")], pa.decimal128(38, 2)), "tags": [["a"]]})
     assert pq.read_table(BytesIO(as_file(table, "parquet"))).equals(table)
+
+
+@pytest.mark.parametrize(
+    ("url", "leads"),
+    [
+        ("https://acme.canny.io/p/1", True),
+        ("http://crm.example:8080/record/1", True),
+        ("https://acme.canny.invalid/p/1", False),
+        ("javascript:alert(1)", False),
+        ("https://[", False),
+        (None, False),
+    ],
+)
+def test_only_an_address_that_may_lead_somewhere_is_a_link(url: str | None, leads: bool) -> None:
+    """A host below `.invalid` is nobody's: those of the sandbox are, so that no demo leads to a real workspace."""
+    assert is_web_address(url) is leads

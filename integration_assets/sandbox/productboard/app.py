@@ -184,7 +184,7 @@ def _view(workspace: Workspace, record: Record, *, whole: bool) -> dict[str, Any
 
 
 def _html(record: Record) -> str | None:
-    return f"https://acme.productboard.com/detail/{record.id}" if record.type in ("feature", "subfeature") else None
+    return f"https://acme.productboard.invalid/detail/{record.id}" if record.type in ("feature", "subfeature") else None
 
 
 def _related(workspace: Workspace, record: Record) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ def quackback_stand_in(sample: SampleData) -> FeedbackStandIn:
         return {
             "QUACKBACK_BASE_URL": url,
             "QUACKBACK_API_KEY": workspace.key.secret,
-            "QUACKBACK_PORTAL_URL": "https://feedback.acme.example",
+            "QUACKBACK_PORTAL_URL": "https://feedback.acme.invalid",
             "QUACKBACK_PACE": "import",
         }
 

@@ -33,6 +33,9 @@ def twenty_stand_in(
             "TWENTY_PRODUCTION_BASE_URL": production_url,
             "TWENTY_PRODUCTION_API_KEY": production.workspace.key,
             "TWENTY_PRODUCTION_WORKSPACE_ID": PRODUCTION_WORKSPACE_ID,
+            # Where people see records; unset it would be the base URL, at which a look-alike has no pages.
+            "TWENTY_SANDBOX_WEB_URL": "https://sandbox.twenty.invalid",
+            "TWENTY_PRODUCTION_WEB_URL": "https://production.twenty.invalid",
             "TWENTY_ARR_FIELD": options.revenue_field,
             "TWENTY_ACCOUNT_ID_FIELD": ACCOUNT_ID_FIELD,
             "TWENTY_CLOSED_STAGES": f"{WON},{LOST}",

@@ -173,7 +173,7 @@ class Account:
             created_by=author_id,
             labels=[],
         )
-        made.fields["portal_url"] = f"https://acme.uservoice.com/forums/{forum_id}/suggestions/{made.id}"
+        made.fields["portal_url"] = f"https://acme.uservoice.invalid/forums/{forum_id}/suggestions/{made.id}"
         return made
 
     def support(self, suggestion_id: int, user_id: int | None, *, created: int | None = None) -> Record:

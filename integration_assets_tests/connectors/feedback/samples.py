@@ -113,7 +113,7 @@ def canny_sample() -> Sample:
             board="Feature Requests",
             category="Dashboard" if post.category_id else None,
             details="why",
-            url=f"https://acme.canny.io/admin/board/feature-requests/p/{post.url_name}",
+            url=f"https://acme.canny.invalid/admin/board/feature-requests/p/{post.url_name}",
             tags=("iOS",) if post.tag_ids else (),
             score=workspace.score(post.id),
             author_id=post.author_id,
@@ -178,7 +178,7 @@ def productboard_sample() -> Sample:
             board_id=board.id,
             board=str(board.fields["name"]),
             details="why & how\nwhen",
-            url=f"https://acme.productboard.com/detail/{record.id}",
+            url=f"https://acme.productboard.invalid/detail/{record.id}",
             tags=("iOS",) if number % 2 else (),
             created_at=at(START + number * DAY),
         )
@@ -210,7 +210,7 @@ PRODUCTBOARD_STATUS_OF = {
 def quackback_sample() -> Sample:
     """115 posts, one of them merged, deleted ones beside them, 110 voters of one, a team and anonymous voters."""
     workspace = quackback.Workspace(calls_per_minute=None, clock=lambda: (START + 400 * DAY) / 1000)
-    portal = "https://feedback.acme.example"
+    portal = "https://feedback.acme.invalid"
     sample = Sample(quackback.quackback_lookalike(workspace), workspace.key.secret, "", ())
     # One call more: the statuses have their names in a list of their own.
     sample.options, sample.newest_calls = {"pace": "import", "portal_url": f"{portal}/"}, 2
