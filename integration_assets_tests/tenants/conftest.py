@@ -8,14 +8,22 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from integration_assets.config import Settings
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
-from integration_assets_tests.support.registries import with_two_tenants
+from integration_assets_tests.support.registries import cheap_passwords, with_two_tenants
 from integration_assets_tests.support.snapshots import folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def earnest_hasher() -> Iterator[PasswordHasher]:
+    """Passwords are hashed cheaply; this is what hashes them in earnest."""
+    with cheap_passwords() as earnest:
+        yield earnest
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from argon2 import PasswordHasher, extract_parameters
+from argon2.profiles import RFC_9106_LOW_MEMORY
 from sqlalchemy import text
 
 from integration_assets.errors import ConfigurationError
@@ -22,7 +24,7 @@ from integration_assets.tenants.registry.login import (
     log_out,
     log_out_everywhere,
 )
-from integration_assets.tenants.registry.passwords import fits
+from integration_assets.tenants.registry.passwords import fits, hash_password
 from integration_assets.tenants.registry.words import Role
 from integration_assets_tests.support.registries import ACTOR
 
@@ -158,6 +160,12 @@ def test_a_login_does_not_survive_what_happens_while_its_password_is_checked(
     assert not (meanwhile == "another password" and fits(hashes[0], PASSWORD))
     with directory(ada, ACTOR) as users:
         assert users.verify_audit_trail() > 0
+
+
+def test_passwords_are_hashed_at_the_cost_that_is_recommended(earnest_hasher: PasswordHasher) -> None:
+    """Argon2id with 64 MiB, three passes and four lanes; what costs less, as in these tests, is outdated."""
+    assert extract_parameters(earnest_hasher.hash(PASSWORD)) == RFC_9106_LOW_MEMORY
+    assert earnest_hasher.check_needs_rehash(hash_password(PASSWORD))
 
 
 def test_a_hash_of_weaker_parameters_is_made_anew(ada: Registry, monkeypatch: pytest.MonkeyPatch) -> None:

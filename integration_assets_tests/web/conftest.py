@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from argon2 import PasswordHasher
 
 from integration_assets.config import Settings, load_settings
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.master import generate
 from integration_assets.web.site import Site
-from integration_assets_tests.support.registries import with_two_tenants
+from integration_assets_tests.support.registries import cheap_passwords, with_two_tenants
 from integration_assets_tests.support.snapshots import folder
 from integration_assets_tests.support.web_site import Client, add_user, served
 
@@ -26,6 +27,13 @@ class Served(NamedTuple):
     site: Site
     registry: Registry
     home: Path
+
+
+@pytest.fixture(scope="module", autouse=True)
+def earnest_hasher() -> Iterator[PasswordHasher]:
+    """Passwords are hashed cheaply; this is what hashes them in earnest."""
+    with cheap_passwords() as earnest:
+        yield earnest
 
 
 @pytest.fixture(scope="module")
