@@ -95,11 +95,12 @@ def check_what_always_holds(store: duckdb.DuckDBPyConnection) -> None:
         assert {one["company_id"] for one in why} - {None} == set(mine)
 
 
-@settings(CAREFULLY, max_examples=2)
+@settings(CAREFULLY, max_examples=5)
 @given(worlds(), tenants())
 def test_the_order_of_the_rows_is_nothing(store, world, tenant):
     """Shuffled input gives the same tables."""
-    first = [sorted(map(str, rows(resolved(world, tenant, store), f"FROM {table}"))) for table in TABLES]
+    resolved(world, tenant, store)
+    first = [sorted(map(str, rows(store, f"FROM {table}"))) for table in TABLES]
     shuffled = {name: random.Random(7).sample(table, len(table)) for name, table in world.items()}
     resolved(shuffled, tenant, store)
     assert [sorted(map(str, rows(store, f"FROM {table}"))) for table in TABLES] == first

@@ -38,6 +38,10 @@ def load(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     tables = connection.execute("SELECT table_name FROM duckdb_tables() WHERE schema_name = 'raw'").fetchall()
     for (table,) in tables:
         connection.execute(f"DELETE FROM raw.{table}")
+    _fill(connection, world)
+
+
+def _fill(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     for table, table_rows in world.items():
         rows_of_table = list(table_rows)
         names = sorted({name for row in rows_of_table for name in row})
@@ -52,13 +56,19 @@ def resolved(
     settings: ResolutionSettings | None = None,
     connection: duckdb.DuckDBPyConnection | None = None,
     lifecycles: Lifecycles | None = None,
+    *,
+    ranked: bool = True,
 ) -> duckdb.DuckDBPyConnection:
-    """A store in which the world was resolved and ranked."""
-    connection = connection or connect()
-    load(connection, world)
+    """A store in which the world was resolved and `ranked`, in place of what was in `connection` before."""
+    if connection is None:
+        connection = connect()
+        _fill(connection, world)
+    else:
+        load(connection, world)
     connection.execute("BEGIN TRANSACTION")
     resolve_votes(connection, settings or ResolutionSettings())
-    rank(connection, AS_OF, lifecycles=lifecycles or Lifecycles())
+    if ranked:
+        rank(connection, AS_OF, lifecycles=lifecycles or Lifecycles())
     connection.execute("COMMIT")
     return connection
 
@@ -111,7 +121,8 @@ def one_voter(email: str | None, *accounts: Row, **tables: Iterable[Row]) -> dic
 
 def outcome(world: World, settings: ResolutionSettings | None = None) -> tuple[str | None, str]:
     """Company and method of the only vote of a world, or None and the reason."""
-    found = rows(resolved(world, settings), "SELECT company_id, match_method, reason FROM resolved.votes")
+    store = resolved(world, settings, ranked=False)
+    found = rows(store, "SELECT company_id, match_method, reason FROM resolved.votes")
     assert len(found) == 1
     assert (found[0]["company_id"] is None) == (found[0]["match_method"] is None) == (found[0]["reason"] is not None)
     return found[0]["company_id"], found[0]["match_method"] or found[0]["reason"]
