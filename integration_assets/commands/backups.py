@@ -17,13 +17,21 @@ def backup(
     encrypt: Annotated[
         bool, typer.Option("--encrypt", help="Encrypt it with the master key; keep that elsewhere.")
     ] = False,
+    deleted: Annotated[
+        bool,
+        typer.Option("--deleted", help="Write nothing: FILE, which cannot be reached, is deleted, and off the list."),
+    ] = False,
 ) -> None:
     """Copy everything that is kept into one file, while runs go on. It holds people's addresses: keep it private.
 
     The keys are not in it: neither those of the environment nor the master key that seals the tenants' secrets.
     """
-    from integration_assets.housekeeping.backup import back_up
+    from integration_assets.housekeeping.backup import back_up, strike_backup
 
+    if deleted:
+        strike_backup(settings_of(), file.absolute())
+        typer.echo(f"{file} is off the list of backups")
+        return
     check_file(file)
     made = back_up(settings_of(), file.absolute(), encrypt=encrypt)
     typer.echo(f"{file}: {len(made.manifest.files):,} files, {made.bytes / 1e6:,.1f} MB, checksums in its manifest")
@@ -31,7 +39,13 @@ def backup(
         typer.echo(f"note: {note}", err=True)
 
 
-def restore(file: BackupFile, yes: Yes = False) -> None:
+def restore(
+    file: BackupFile,
+    yes: Yes = False,
+    unencrypted: Annotated[
+        bool, typer.Option("--unencrypted", help="Take a plain backup although a master key is given.")
+    ] = False,
+) -> None:
     """Put a backup back into the home, after its checksums and versions are checked. Stop schedules and pages first.
 
     What lies in the home is moved into its folder `removed`, which has to be agreed to.
@@ -45,7 +59,7 @@ def restore(file: BackupFile, yes: Yes = False) -> None:
         typer.echo(f"{settings.home} is not empty: {', '.join(entry.name for entry in there[:5])}", err=True)
         if not ask("Move what is there into its folder `removed`, and restore the backup?", "--yes"):
             raise typer.Exit
-    done = restored(settings, file.absolute())
+    done = restored(settings, file.absolute(), unencrypted=unencrypted)
     typer.echo(
         f"restored {len(done.manifest.files):,} files of {done.manifest.made_at:%Y-%m-%d %H:%M} UTC, version "
         f"{done.manifest.version}, into {settings.home}"

@@ -54,10 +54,34 @@ LIST = "backups.json"
 
 
 class KnownBackup(msgspec.Struct, frozen=True):
-    """A backup that was written to `path`. `made_at` is UTC."""
+    """A backup that was written to `path`. `made_at` is UTC, `device` the number of the disk that its folder was on."""
 
     path: str
     made_at: datetime
+    device: int | None = None
+
+    @property
+    def is_there(self) -> bool:
+        """True if it lies where it was written to; False: it is deleted, or cannot be reached."""
+        try:
+            return Path(self.path).exists()
+        except OSError:
+            return False
+
+    @property
+    def is_deleted(self) -> bool:
+        """True if its folder is there, on the disk of then, without it.
+
+        Where a disk or a share is away, its folder is missing, or an empty one of another disk in its place.
+        """
+        folder = Path(self.path).parent
+        try:
+            if Path(self.path).exists() or not folder.is_dir():
+                return False
+            # Lists of before did not keep the disk: a folder that holds something else is no place of a missing one.
+            return folder.stat().st_dev == self.device if self.device is not None else any(folder.iterdir())
+        except OSError:
+            return False
 
 
 class _Backups(msgspec.Struct, frozen=True):
@@ -104,7 +128,7 @@ def back_up(settings: Settings, target: Path, *, encrypt: bool = False) -> BackU
         raise PermanentError(
             f"the backup cannot be made: {error.filename or target}: {error.strerror or error}; {target} is as it was"
         ) from error
-    note_backups(settings, KnownBackup(str(target), manifest.made_at))
+    note_backups(settings, known_backup(target, manifest.made_at))
     return BackUp(manifest, target.stat().st_size, tuple(_left_out(settings)))
 
 
@@ -120,10 +144,15 @@ def _archive(opened: BinaryIO, key: Key | None) -> Iterator[tarfile.TarFile]:
     sealing.finish()
 
 
+def known_backup(path: Path, made_at: datetime) -> KnownBackup:
+    """A backup at a place that can be reached now."""
+    return KnownBackup(str(path), made_at, path.parent.stat().st_dev)
+
+
 def known_backups(settings: Settings) -> list[KnownBackup]:
-    """Backups of this home that still lie where they were written to."""
+    """Backups of this home, those that cannot be reached included, without those that were deleted."""
     listed = read_or_empty(settings.home / LIST, _Backups).backups
-    return [one for one in listed if Path(one.path).exists()]
+    return [one for one in listed if not one.is_deleted]
 
 
 def note_backups(settings: Settings, *backups: KnownBackup) -> None:
@@ -131,6 +160,23 @@ def note_backups(settings: Settings, *backups: KnownBackup) -> None:
     new = {one.path for one in backups}
     others = [one for one in known_backups(settings) if one.path not in new]
     write_whole(settings.home / LIST, msgspec.json.encode(_Backups(backups=(*others, *backups))))
+
+
+def strike_backup(settings: Settings, path: Path) -> None:
+    """Take a backup off the list, by somebody who knows that it is deleted.
+
+    Raises:
+        ConfigurationError: it is there, or not on the list.
+    """
+    listed = known_backups(settings)
+    found = next((one for one in listed if one.path == str(path)), None)
+    if found is None:
+        named = ", ".join(one.path for one in listed[:3]) or "none"
+        raise ConfigurationError(f"{path} is not on the list of backups (on it: {named})")
+    if found.is_there:
+        raise ConfigurationError(f"{path} is there: delete it first")
+    left = tuple(one for one in listed if one is not found)
+    write_whole(settings.home / LIST, msgspec.json.encode(_Backups(backups=left)))
 
 
 def _archived(name: str, file: Path) -> tuple[ArchivedFile, Path]:

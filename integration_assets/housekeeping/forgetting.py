@@ -305,9 +305,17 @@ def _what_stays(settings: Settings, tenant: str, person: Person) -> Iterator[str
     if any(person.named_in(entry) for entry in settings.own_domains):
         yield f"{settings.named('own_domains')} names the person: take the address out there"
     for backup in known_backups(settings):
+        away = (
+            ""
+            if backup.is_there
+            else (
+                ". It cannot be reached now; if it is deleted for good, take it off the list: "
+                f"integration-assets backup {backup.path} --deleted"
+            )
+        )
         yield (
             f"{backup.path}, a backup of {backup.made_at:%Y-%m-%d}, has everybody who was there then: delete it, or "
-            "forget the person once more after it is restored"
+            f"forget the person once more after it is restored{away}"
         )
     put_away = settings.home / PUT_AWAY
     if put_away.is_dir() and any(put_away.iterdir()):

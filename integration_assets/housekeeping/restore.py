@@ -30,7 +30,7 @@ from integration_assets.housekeeping.archive import (
     is_plain_name,
 )
 from integration_assets.housekeeping.backup import (
-    KnownBackup,
+    known_backup,
     known_backups,
     lake_folders,
     lakes_in,
@@ -49,6 +49,8 @@ from integration_assets.tenants.registry.place import FILE as REGISTRY
 from integration_assets.tenants.removal import OF_LOCKS, PUT_AWAY
 
 WHAT = "restore"
+SEALED = ".sealed"
+"""Ending of the names of encrypted backups, by our own advice."""
 OTHER_FILES = 256
 """Files this process has open beside the locks, at most."""
 
@@ -69,11 +71,15 @@ def occupants(settings: Settings) -> list[Path]:
     return [*inside, *outside]
 
 
-def restore(settings: Settings, archive: Path) -> Restored:
+def restore(settings: Settings, archive: Path, *, unencrypted: bool = False) -> Restored:
     """Put the files of a backup into the home. What lies there is moved into `removed` below it.
 
+    With a master key, or under the name of an encrypted backup, only an encrypted one is taken: whoever can write to
+    where backups lie could put another home in its place. `unencrypted`: a plain one is meant.
+
     Raises:
-        ConfigurationError: the file is no backup, or of a newer version, or the key that encrypted it was not given.
+        ConfigurationError: the file is no backup, or of a newer version; the key that encrypted it was not given; or it
+            is plain where an encrypted one is expected.
         LockError: a run or a command is at work in one of the stores, or, on another machine, for one of their tenants.
         CoordinationError: machines share their locks, and PostgreSQL cannot be asked for them.
         PermanentError: the backup is damaged, or a file cannot be written.
@@ -84,7 +90,7 @@ def restore(settings: Settings, archive: Path) -> Restored:
         unpacked = home / f"{RESTORING}{secrets.token_hex(4)}"
         make_private_directory(unpacked)
         stack.callback(shutil.rmtree, unpacked, ignore_errors=True)
-        manifest = _unpack(settings, archive, unpacked)
+        manifest = _unpack(settings, archive, unpacked, unencrypted=unencrypted)
         _check_versions(unpacked)
         _check_lakes(settings, unpacked)
         # Only now: a damaged backup must not cost a home that works.
@@ -94,26 +100,38 @@ def restore(settings: Settings, archive: Path) -> Restored:
         _move_in(settings, unpacked)
         _bring_back_key(settings, put_away)
         # The list that was put back is older than they are.
-        note_backups(settings, *others, KnownBackup(str(archive), manifest.made_at))
+        note_backups(settings, *others, known_backup(archive, manifest.made_at))
     return Restored(manifest, put_away)
 
 
 @contextmanager
-def _opened(settings: Settings, archive: Path) -> Iterator[tarfile.TarFile]:
+def _opened(settings: Settings, archive: Path, *, unencrypted: bool) -> Iterator[tarfile.TarFile]:
     with archive.open("rb") as file:
         if is_sealed(file):
             opening = OpeningReader(file, settings, archive)
             with tarfile.open(fileobj=cast("BinaryIO", opening), mode="r|gz") as opened:
                 yield opened
         else:
+            if not unencrypted and (why := _why_sealed(settings, archive)):
+                raise ConfigurationError(
+                    f"{archive} is not encrypted, though {why}: somebody may have put it in the place of an encrypted "
+                    "backup. If you made it without --encrypt, restore it with --unencrypted"
+                )
             with tarfile.open(fileobj=file, mode="r:gz") as opened:
                 yield opened
 
 
-def _unpack(settings: Settings, archive: Path, unpacked: Path) -> Manifest:
+def _why_sealed(settings: Settings, archive: Path) -> str | None:
+    """Say why an encrypted backup is expected; None where a plain one is as good."""
+    if settings.key is not None or settings.key_file is not None:
+        return "a master key is given"
+    return "its name says so" if archive.suffix == SEALED else None
+
+
+def _unpack(settings: Settings, archive: Path, unpacked: Path, *, unencrypted: bool) -> Manifest:
     """Take out what the manifest lists, and nothing else; each file has to be the one that was put in."""
     try:
-        with _opened(settings, archive) as opened:
+        with _opened(settings, archive, unencrypted=unencrypted) as opened:
             members = iter(opened)
             manifest = _manifest(opened, next(members, None))
             wanted = {file.name: file for file in manifest.files}

@@ -64,6 +64,58 @@ def test_a_backup_is_restored_with_its_key(tmp_path: Path) -> None:
         restore(settings_of(tmp_path / "again", KEY), archive)
 
 
+def test_a_plain_file_does_not_stand_in_for_an_encrypted_one(tmp_path: Path) -> None:
+    """Where a key is given, or the name says encrypted: whoever can write there must not choose what is restored."""
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "overrides.csv").write_text("match,company_id,note\n")
+    here, there, plain = settings_of(tmp_path / "home", KEY), tmp_path / "there", tmp_path / "backup.tar.gz"
+    back_up(here, plain)
+    with pytest.raises(ConfigurationError, match=r"not encrypted, though a master key is given.*--unencrypted"):
+        restore(settings_of(there, KEY), plain)
+    sealed_name = plain.rename(tmp_path / "backup.tar.gz.sealed")
+    with pytest.raises(ConfigurationError, match=r"not encrypted, though its name says so"):
+        restore(settings_of(there), sealed_name)
+    assert not list(there.glob("*"))
+    restore(settings_of(there, KEY), sealed_name, unencrypted=True)
+    assert (there / "overrides.csv").exists()
+
+
+def test_a_backup_that_is_away_stays_on_the_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is unplugged or not mounted; what was deleted leaves it, at once or by a person's word."""
+    disk = tmp_path / "disk"
+    for folder in (tmp_path / "home", disk):
+        folder.mkdir()
+    (tmp_path / "home" / "overrides.csv").write_text("match,company_id,note\n")
+    settings = settings_of(tmp_path / "home")
+    first, second = disk / "first.tar.gz", disk / "second.tar.gz"
+    back_up(settings, first)
+    back_up(settings, second)
+    away = disk.rename(tmp_path / "away")
+    back_up(settings, tmp_path / "third.tar.gz")
+
+    def listed() -> list[tuple[str, bool]]:
+        return [(Path(one.path).name, one.is_there) for one in backup.known_backups(settings)]
+
+    third = ("third.tar.gz", True)
+    assert listed() == [("first.tar.gz", False), ("second.tar.gz", False), third]
+    # An empty folder where the disk was mounted is of another disk.
+    disk.mkdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(backup.KnownBackup, "device", 1)
+        assert listed()[:2] == [("first.tar.gz", False), ("second.tar.gz", False)]
+    disk.rmdir()
+    with pytest.raises(ConfigurationError, match="is not on the list of backups"):
+        backup.strike_backup(settings, disk / "other")
+    backup.strike_backup(settings, second)
+    assert listed() == [("first.tar.gz", False), third]
+    away.rename(disk)
+    with pytest.raises(ConfigurationError, match="is there: delete it first"):
+        backup.strike_backup(settings, first)
+    assert listed() == [("first.tar.gz", True), third]
+    first.unlink()
+    assert listed() == [third]
+
+
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 32, 100])
 def test_what_was_changed_does_not_open(size: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any byte that differs, chunks in another order, an end that is missing, something after it."""
@@ -117,6 +169,6 @@ def test_the_key_is_not_in_a_backup_and_stays_where_it_is(tmp_path: Path) -> Non
     settings = Settings.model_validate({"INTEGRATION_ASSETS_HOME": home, "INTEGRATION_ASSETS_KEY_FILE": key})
     assert [one.name for one in back_up(settings, archive).manifest.files] == ["overrides.csv"]
     (home / "overrides.csv").write_text("other")
-    restore(settings, archive)
+    restore(settings, archive, unencrypted=True)
     assert (home / "overrides.csv").read_text() == "match,company_id,note\n"
     assert sealing_key(settings).id == master_keys(settings_of(home, KEY)).current.id

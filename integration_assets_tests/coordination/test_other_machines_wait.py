@@ -59,7 +59,7 @@ def test_a_backup_is_put_back_while_no_machine_runs_its_tenants(
     before = sorted(two.home.rglob("*.duckdb"))
     locks = SharedLocks(database)
     with locks.held("sandbox/acme", "run 1a2b"), pytest.raises(LockError, match=r"running sandbox/acme \(run 1a2b"):
-        restore.restore(two, tmp_path / "backup.tar.gz")
+        restore.restore(two, tmp_path / "backup.tar.gz", unencrypted=True)
     assert sorted(two.home.rglob("*.duckdb")) == before
     kept_out: list[str] = []
     move_in = restore._move_in
@@ -69,7 +69,7 @@ def test_a_backup_is_put_back_while_no_machine_runs_its_tenants(
         move_in(settings, unpacked)
 
     monkeypatch.setattr(restore, "_move_in", looked_at)
-    restore.restore(two, tmp_path / "backup.tar.gz")
+    restore.restore(two, tmp_path / "backup.tar.gz", unencrypted=True)
     assert kept_out == ["sandbox/acme restore", "production/globex restore"]
     assert store_path(two.home, None, "sandbox", "acme").exists()
     assert held_by_another(locks, "sandbox/acme", "production/globex") == []
