@@ -194,6 +194,7 @@ def rankings(
         order: HistoryOrder = "arr" if by is Order.ARR else "companies"
         show_movers(results_console(), settings, tenant, since, order, limit or SHOWN, everything=all_)
         return
+    moment = parse_as_of(as_of, datetime.now(UTC)) if as_of else None
     wanted = parse_filter(
         by=by.value,
         status=status,
@@ -208,13 +209,8 @@ def rankings(
         segments=segment or (),
         owner=owner,
         renewing_within=renewing_within,
+        renewing_from=moment,
     )
-    if as_of and of_companies:
-        raise ConfigurationError(
-            "which companies there were is not kept of earlier rankings: --as-of goes without --lifecycle, --segment, "
-            "--owner and --renewing-within"
-        )
-    moment = parse_as_of(as_of, datetime.now(UTC)) if as_of else None
     if files:
         _write_ranking(settings, tenant, wanted, limit, files, moment)
     elif moment:

@@ -22,7 +22,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.exports import Export, FileKind, as_document, as_file
 from integration_assets.reporting.insights import Filter, read_requests
 from integration_assets.reporting.moves import parse_since
-from integration_assets.reporting.published import lacks_columns, open_published, request_files
+from integration_assets.reporting.published import check_chosen, lacks_columns, open_published, request_files
 from integration_assets.reporting.terminal import plain_or_boxed, print_wide, show_rankings
 from integration_assets.reporting.text import amount, clean, clip, count, lacking_rate, status_words
 from integration_assets.sql import read_sql
@@ -86,6 +86,8 @@ def show_earlier(
     """
     with _ranking_of(settings, tenant, moment, wanted) as ranking:
         if ranking.whole:
+            if (chosen := check_chosen(ranking.connection, wanted)) is not None:
+                print_wide(console, Text(chosen))
             page = read_requests(ranking.connection, wanted, limit=limit)
             show_rankings(console, page.requests, by=wanted.by, currency=ranking.currency, closed=page.closed)
             shown, found = len(page.requests), page.found
@@ -129,9 +131,15 @@ def earlier_files(
 
 @contextmanager
 def _ranking_of(settings: Settings, tenant: str, moment: datetime, wanted: Filter) -> Iterator[_Ranking]:
-    with open_earlier(store_place(settings, settings.environment, tenant), moment) as earlier:
+    place = store_place(settings, settings.environment, tenant)
+    with open_earlier(place, moment, with_companies=wanted.chooses_companies) as earlier:
         connection = earlier.connection
         if connection is not None and (as_of := _ranked_at(connection)) is not None:
+            if wanted.chooses_companies and not _has_macros(connection):
+                raise ConfigurationError(
+                    f"the lake's snapshot of {_said(as_of)} was ranked by an earlier version, which did not keep what "
+                    f"{', '.join(_of_companies(wanted))} needs: leave it out"
+                )
             note = f"as ranked at {_said(as_of)}, from the lake's snapshot of then"
             yield _Ranking(connection, as_of, _currency(connection, moment), whole=True, note=note)
             return
@@ -147,7 +155,8 @@ def _ranking_of(settings: Settings, tenant: str, moment: datetime, wanted: Filte
         if lacking := _not_in_history(wanted):
             raise ConfigurationError(
                 f"of {_said(moment)} only places by ARR and by companies, ARR and the number of companies are kept, "
-                f"not what {lacking} needs: leave it out ({since})"
+                f"not what {lacking} needs: leave it out ({since}), or keep the store in a lake, whose snapshots have "
+                "it"
             )
         note = (
             f"as ranked at {_said(older[-1])}, from the daily history{lake}; titles and statuses are today's, and what "
@@ -171,11 +180,30 @@ def _currency(connection: duckdb.DuckDBPyConnection, moment: datetime) -> str:
     return rows[0][0] if rows else ""
 
 
+def _has_macros(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True where some companies can be counted alone: their tables have all columns."""
+    found = connection.execute(
+        "SELECT 1 FROM duckdb_functions() WHERE schema_name = 'ranked' AND function_name = 'requests_of'"
+    ).fetchall()
+    return bool(found)
+
+
 def _not_in_history(wanted: Filter) -> str:
     """Options that ask for what the history does not keep."""
     narrowed = ("status", "board", "category", "tag", "words", "created_since", "voted_since")
     options = [f"--{name.replace('_', '-')}" for name in narrowed if getattr(wanted, name)]
-    return ", ".join((["--by votes"] if wanted.by == "votes" else []) + options)
+    return ", ".join([*(["--by votes"] if wanted.by == "votes" else []), *options, *_of_companies(wanted)])
+
+
+def _of_companies(wanted: Filter) -> list[str]:
+    """Options that count some companies alone."""
+    options = {
+        "lifecycle": "--lifecycle",
+        "segments": "--segment",
+        "owner": "--owner",
+        "renews_by": "--renewing-within",
+    }
+    return [option for name, option in options.items() if getattr(wanted, name)]
 
 
 def _kept(ranking: _Ranking, wanted: Filter) -> pa.Table:

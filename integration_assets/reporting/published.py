@@ -99,8 +99,11 @@ def parse_filter(
     segments: Sequence[str] = (),
     owner: str = "",
     renewing_within: str = "",
+    renewing_from: datetime | None = None,
 ) -> Filter:
     """The filter of a ranking from texts; moments as `30d`, `2w` or a date, "" is anything.
+
+    `renewing_from` is the moment from which `renewing_within` counts, by default now.
 
     Raises:
         ConfigurationError: there is no such status or lifecycle, a segment is none, or a moment.
@@ -130,7 +133,7 @@ def parse_filter(
         lifecycle=lifecycle,
         segments=tuple(segments),
         owner=owner,
-        renews_by=renewal_end(renewing_within, now) if renewing_within else None,
+        renews_by=renewal_end(renewing_within, renewing_from or now) if renewing_within else None,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from io import BytesIO, StringIO
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from rich.console import Console
@@ -53,10 +54,18 @@ def test_a_moment_ahead_is_refused() -> None:
 def put_ranking(connection: duckdb.DuckDBPyConnection, world: World) -> None:
     """The ranking of a world, made elsewhere: statements on a lake are slow."""
     ranked = resolved(world)
-    for table in ("feature_requests", "merged_requests"):
-        connection.register("made", ranked.execute(f"FROM ranked.{table}").to_arrow_table())
-        connection.execute(f"CREATE OR REPLACE TABLE ranked.{table} AS FROM made")
-        connection.unregister("made")
+    for table in ("feature_requests", "merged_requests", "companies", "company_segments"):
+        _put(connection, f"ranked.{table}", ranked.execute(f"FROM ranked.{table}").to_arrow_table())
+    # As in a store: views of what was resolved.
+    for view in ("company_requests", "deals_at_stake"):
+        _put(connection, f"resolved.made_{view}", ranked.execute(f"FROM ranked.{view}").to_arrow_table())
+        connection.execute(f"CREATE OR REPLACE VIEW ranked.{view} AS FROM resolved.made_{view}")
+
+
+def _put(connection: duckdb.DuckDBPyConnection, table: str, rows: pa.Table) -> None:
+    connection.register("made", rows)
+    connection.execute(f"CREATE OR REPLACE TABLE {table} AS FROM made")
+    connection.unregister("made")
 
 
 def rank_twice(settings: Settings) -> datetime:
@@ -67,7 +76,10 @@ def rank_twice(settings: Settings) -> datetime:
             request("r2", board="App"),
             request("r3", status="complete"),
         ],
-        "crm_companies": [company("1", "acme.com", arr="5000.00"), company("2", "globex.io", arr="70")],
+        "crm_companies": [
+            company("1", "acme.com", arr="5000.00", segments={"plan": "Pro"}, renewal_date="2026-06-10"),
+            company("2", "globex.io", arr="70", segments={"plan": "Free"}),
+        ],
         "voters": [{"voter_id": "u1", "email": "ann@acme.com"}, {"voter_id": "u2", "email": "cy@globex.io"}],
         "votes": [vote("v1", "r1", "u1"), vote("v2", "r2", "u2"), vote("v3", "r3", "u2")],
     }
@@ -82,6 +94,7 @@ def rank_twice(settings: Settings) -> datetime:
             ).fetchall()
         later = {
             "feature_requests": [request("r2", title="Dark mode", board="Web"), request("r3", status="complete")],
+            "crm_companies": [company("2", "globex.io", arr="70", segments={"plan": "Pro"})],
             "votes": world["votes"][1:],
         }
         put_ranking(connection, {**world, **later})
@@ -122,6 +135,17 @@ def test_a_lake_has_the_whole_ranking_of_then(kind: str, tmp_path: Path, request
     assert (list(row), row["request_id"], row["arr"]) == (columns, "r2", "70.00")
     assert pq.read_table(BytesIO(files["parquet"])).num_rows == 1
     assert said[0] == "1 request"
+    # which companies there were, and what the CRM said of them then
+    of_pro = Filter(segments=("plan=pro",))
+    text = shown(settings, moment, of_pro)
+    assert "Only companies with plan=pro are counted: 1 of 2 companies that voted" in text
+    assert "Ask [address]" in text
+    assert "Request r2" not in text
+    files, said = earlier_files(settings, "default", moment, of_pro, None, ["csv"])
+    [row] = csv.DictReader(files["csv"].decode().splitlines())
+    assert (row["request_id"], row["companies"], row["arr"]) == ("r1", "1", "5000.00")
+    with pytest.raises(ConfigurationError, match="no company that voted has plan=gold"):
+        shown(settings, moment, Filter(segments=("plan=gold",)))
     place = store_place(settings, "sandbox", "default")
     with open_store(place) as connection:
         connection.execute("CALL ducklake_expire_snapshots('lake', older_than => now())")
@@ -148,6 +172,12 @@ def test_plain_files_have_what_the_history_keeps(tmp_path: Path, monkeypatch: py
     assert said[:2] == ["2 requests", "and 1 more: without --limit they are in it"]
     with pytest.raises(ConfigurationError, match=r"only places by ARR .* not what --words needs"):
         shown(settings, moment, Filter(words="dark"))
+    of_some = Filter(lifecycle="customer", segments=("plan=pro",), owner="Ann", renews_by=date(2026, 12, 31))
+    with pytest.raises(
+        ConfigurationError,
+        match=r"not what --lifecycle, --segment, --owner, --renewing-within needs.*keep the store in a lake",
+    ):
+        shown(settings, moment, of_some)
     with pytest.raises(ConfigurationError, match="2026-09-30 00:00 UTC is not kept: the daily history begins at 2026-"):
         shown(settings, at("2026-09-30"), Filter())
     monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(tmp_path))

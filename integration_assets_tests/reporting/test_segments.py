@@ -246,6 +246,8 @@ def test_filters_from_texts() -> None:
         **asked, lifecycle="customer", segments=["plan=a=b"], owner="Ann", renewing_within="2027-03-31"
     )
     assert msgspec.structs.astuple(wanted)[-4:] == ("customer", ("plan=a=b",), "Ann", date(2027, 3, 31))
+    then = parse_filter(**asked, renewing_within="90d", renewing_from=datetime(2026, 1, 1, tzinfo=UTC))
+    assert then.renews_by == date(2026, 4, 1)
     now = datetime(2026, 11, 30, 12, tzinfo=UTC)
     assert [renewal_end(text, now) for text in ("90d", "2w")] == [date(2027, 2, 28), date(2026, 12, 14)]
     for wrong, told in (
