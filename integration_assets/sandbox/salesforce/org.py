@@ -20,6 +20,7 @@ CLIENT_ID = "3MVG9.integration"
 API_ENABLED = "ApiEnabled"
 MODIFY_METADATA = "ModifyMetadata"
 PERMISSION_SET = "PermissionSet"
+UNCOUNTED = frozenset({PERMISSION_SET, "PermissionSetAssignment"})
 PROTECTED = frozenset({"Account", "Contact", "Opportunity"})
 """Standard objects that an integration user may change only where it is granted: its profile has no rights on any."""
 
@@ -167,6 +168,11 @@ class Org:
         with self.lock:
             self._tokens.clear()
 
+    def revoke(self, token: str) -> None:
+        """End one token."""
+        with self.lock:
+            del self._tokens[token]
+
     def user_of(self, token: str) -> User:
         """The user of a token.
 
@@ -265,7 +271,8 @@ class Org:
             RowError: the storage is full.
         """
         used = sum(len(known.rows) for known in self.objects.values()) * KILOBYTES_A_RECORD
-        if used + KILOBYTES_A_RECORD > self.options.storage_kilobytes:
+        # Records of the setup are no data.
+        if one.name not in UNCOUNTED and used + KILOBYTES_A_RECORD > self.options.storage_kilobytes:
             raise RowError("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded")
         row = self._raw(one.name, self.new_id(one.prefix), values)
         self.journal.append((one.rows, row["Id"], None))

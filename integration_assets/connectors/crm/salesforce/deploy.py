@@ -21,6 +21,8 @@ LONGEST_DEPLOYMENT_SECONDS = 600.0
 MOST_FAILURES = 5
 """Failures that are told; the first ones cause the others."""
 MODIFY_METADATA = "Modify Metadata Through Metadata API Functions"
+LACKS_A_RIGHT = "INSUFFICIENT_ACCESS"
+"""Code of a refusal to deploy, as the error tells it."""
 BY_HAND = (
     "give setup the token of an administrator, or let `setup --file` write the metadata and have it deployed with "
     "`sf project deploy start --metadata-dir FILE --single-package`"
@@ -48,8 +50,11 @@ async def _deployed(session: Session, archive: bytes, *, check_only: bool) -> No
     try:
         body = await session.define("POST", endpoints.DEPLOY, files=files)
     except CredentialError as error:
+        # A token that has ended, or a user without the API, says so itself: no right to deploy would help.
+        lacking = LACKS_A_RIGHT in error.message
+        why = f"the user may not create our object: it lacks {MODIFY_METADATA!r}" if lacking else error.message
         raise ConfigurationError(
-            f"{SYSTEM}: the user may not create our object: it lacks {MODIFY_METADATA!r}; {BY_HAND}",
+            f"{SYSTEM}: {why}; {BY_HAND}" if lacking else f"setup could not deploy: {why}; {BY_HAND}",
             system=SYSTEM,
             endpoint=error.endpoint,
             status=error.status,
@@ -92,7 +97,7 @@ async def assign(session: Session, permission_set: str, user_id: str) -> None:
     """Give a permission set to a user, unless it has it.
 
     Raises:
-        PermanentError: the permission set is not there.
+        PermanentError: the permission set is not there, or the org does not let this user have it.
     """
     found = await session.query(soql.select("PermissionSet", ["Id"], f"Name = {soql.text(permission_set)}"))
     if not found:
@@ -102,7 +107,18 @@ async def assign(session: Session, permission_set: str, user_id: str) -> None:
     if await session.query(soql.select("PermissionSetAssignment", ["Id"], condition)):
         return
     endpoint = endpoints.create("PermissionSetAssignment")
-    body = await session.define("POST", endpoint, json={"PermissionSetId": held, "AssigneeId": user_id})
+    try:
+        body = await session.define("POST", endpoint, json={"PermissionSetId": held, "AssigneeId": user_id})
+    # One whose licence the user does not have, most of all: what was deployed stays, and this alone is left to do.
+    except (PermanentError, CredentialError) as error:
+        raise PermanentError(
+            f"{SYSTEM}: what was missing is deployed, but the permission set {permission_set} could not be given to "
+            f"the user of the app ({error.message}): assign it in Setup, Permission Sets; where the user has a licence "
+            "of integrations, set SALESFORCE_PERMISSION_SET_LICENSE and run setup again",
+            system=SYSTEM,
+            endpoint=endpoint.template,
+            status=error.status,
+        ) from error
     decode(body, Created, endpoint=endpoint.template)
 
 

@@ -126,8 +126,9 @@ def live_schema(
         _live(field, field.name) for field in (account.fields if account else ()) if field.name in company_properties
     )
     objects = (names.custom_name(definition.name), ours), (names.link_object(definition), links)
-    obstacles = tuple(
-        Obstacle(f"{UNSEEN} the object {name}", ASSIGN) for name, info in objects if info is None and name in hidden
+    obstacles = (
+        *(Obstacle(f"{UNSEEN} the object {name}", ASSIGN) for name, info in objects if info is None and name in hidden),
+        *_foreign_links(definition, links),
     )
     if ours is None:
         return LiveSchema(
@@ -150,6 +151,21 @@ def live_schema(
         obstacles=obstacles,
         grouped=False,
     )
+
+
+def _foreign_links(definition: ObjectDefinition, links: ObjectInfo | None) -> list[Obstacle]:
+    """An object with the name of our links that is somebody else's: setup would add our fields to it."""
+    ours = {names.LINK_KEY, names.LINK_KIND, names.request_lookup(definition), *names.LOOKUPS.values()}
+    others = sorted(field.name for field in links.fields if field.custom and field.name not in ours) if links else []
+    if links is None or not others or links.field(names.LINK_KEY):
+        return []
+    named = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+    return [
+        Obstacle(
+            f"an object {links.name} exists that is not ours: it has {named} and no {names.LINK_KEY}",
+            "delete that object in Setup, Object Manager, if nobody needs it, or use another org",
+        )
+    ]
 
 
 def _unseen(definition: ObjectDefinition, ours: ObjectInfo, hidden: Collection[str]) -> list[LiveProperty]:

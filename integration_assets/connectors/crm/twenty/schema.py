@@ -33,6 +33,7 @@ from integration_assets.models import (
     LiveProperty,
     LiveSchema,
     ObjectDefinition,
+    Obstacle,
     Portal,
     PropertyDefinition,
     PropertyGroup,
@@ -57,9 +58,10 @@ def live_schema(
     """Our part of a workspace's schema. Pure."""
     one = metadata.get(request_object(definition).singular)
     mapped = _company_properties(metadata, company_properties)
+    obstacles = tuple(_foreign_votes(metadata, definition))
     if one is None or not one.is_active:
         absent = LiveSchema(portal, False, one is not None, (), (), mapped)
-        return msgspec.structs.replace(absent, text_limits=TEXT_LIMITS, grouped=False)
+        return msgspec.structs.replace(absent, text_limits=TEXT_LIMITS, grouped=False, obstacles=obstacles)
     pairs = ((item, one.field(field_name(definition, item.name))) for item in definition.properties)
     return LiveSchema(
         portal=portal,
@@ -71,6 +73,7 @@ def live_schema(
         other_properties=_others(one, definition),
         text_limits=TEXT_LIMITS,
         grouped=False,
+        obstacles=obstacles,
     )
 
 
@@ -140,6 +143,20 @@ def _others(one: ObjectMetadata, definition: ObjectDefinition) -> tuple[str, ...
     ours = {field_name(definition, item.name) for item in definition.properties}
     fields = (field for field in one.fields if field.is_active and field.type != RELATION)
     return tuple(sorted(field.name for field in fields if field.name not in ours | BORN_FIELDS))
+
+
+def _foreign_votes(metadata: Metadata, definition: ObjectDefinition) -> Iterator[Obstacle]:
+    """An object with the name of our votes that is somebody else's: setup would add our fields to it."""
+    vote = metadata.get(vote_object(definition).singular)
+    born = BORN_FIELDS | {KEY_FIELD, LABEL_FIELD}
+    fields = [one.name for one in vote.fields if one.is_active and one.type != RELATION] if vote else []
+    others = sorted(name for name in fields if name not in born)
+    if vote is not None and others and vote.field(KEY_FIELD) is None:
+        named = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+        yield Obstacle(
+            f"an object {vote.name_singular} exists that is not ours: it has {named} and no {KEY_FIELD}",
+            "delete that object in Twenty's settings, under Data model, if nobody needs it, or use another workspace",
+        )
 
 
 def _links(metadata: Metadata, definition: ObjectDefinition) -> Iterator[LiveLink]:

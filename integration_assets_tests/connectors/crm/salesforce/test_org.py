@@ -42,6 +42,7 @@ from integration_assets.errors import (
 from integration_assets.models import Company, Deal, Link, LiveSchema, PortalKind
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.sandbox.salesforce import OrgOptions, faults
+from integration_assets.sandbox.salesforce.fields import Field
 from integration_assets.sandbox.salesforce.org import CLIENT_ID, App
 from integration_assets.sync.drift import target_problems
 from integration_assets.sync.setup import plan_setup
@@ -549,6 +550,50 @@ def test_setup_needs_a_right_of_its_own(org: Harness) -> None:
     with pytest.raises(ConfigurationError, match=r"lacks 'Modify Metadata.*sf project deploy start"):
         talk(org, ClientSecret(CLIENT_ID, SecretStr(org.portal.secret)), work)
     assert OBJECT not in org.portal.objects
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda org: org.revoke(org.admin_token), r"setup could not deploy: .*the token has ended, or was revoked"),
+        (lambda org: org.admin.permissions.discard("ApiEnabled"), "API_CURRENTLY_DISABLED.*permission API Enabled"),
+    ],
+    ids=["token", "api"],
+)
+def test_setup_tells_a_token_that_ended_from_a_right_that_is_missing(
+    org: Harness, spoil: Callable[[Any], None], words: str
+) -> None:
+    """The way by hand is named all the same, and nothing was made."""
+    spoil(org.portal)
+    with pytest.raises(ConfigurationError, match=rf"{words}.*sf project deploy start") as told:
+        org.talk(set_up)
+    assert "lacks" not in told.value.message
+    assert OBJECT not in org.portal.objects
+
+
+def test_a_permission_set_that_the_user_cannot_have_is_left_to_a_person(org: Harness) -> None:
+    """What was deployed stays; full storage is no hindrance, as nothing of it is data."""
+    org.portal.options.storage_kilobytes = 0
+    assigning = faults.refusal(
+        lambda request: request.method == "POST" and request.path.endswith("/PermissionSetAssignment"),
+        400,
+        "FIELD_INTEGRITY_EXCEPTION",
+    )
+    org.lookalike.faults.append(assigning)
+    with pytest.raises(PermanentError, match=r"is deployed, but .*Integration_Assets could not be given.*FIELD_INTEGR"):
+        org.talk(set_up)
+    assert OBJECT in org.portal.objects
+    assert "the user does not see the object" in str(schema_of(org).obstacles)
+    org.portal.assign("Integration_Assets")
+    assert schema_of(org).object_present
+
+
+def test_somebody_elses_object_with_the_name_of_our_links_is_left_alone(org: Harness) -> None:
+    """Setup would give it our fields."""
+    org.portal.add_object(LINK, "Wish link", "Wish links", Field("Name", "string", "Name", 80), visible=True)
+    org.portal.define_field(LINK, Field("Team__c", "string", "Team", 80))
+    with pytest.raises(ConfigurationError, match=f"an object {LINK} exists that is not ours: it has Team__c.*delete"):
+        plan_setup(REQUEST, schema_of(org), ())
 
 
 def test_setup_is_checked_before_it_changes_anything(org: Harness) -> None:

@@ -188,6 +188,15 @@ def test_an_object_of_somebody_else_is_seen(empty: Harness):
     assert "is not ours" in target_problems(REQUEST, live, link_contacts=True)[0].text
 
 
+def test_somebody_elses_object_with_the_name_of_our_votes_is_left_alone(empty: Harness):
+    """Setup would give it our fields."""
+    vote = empty.portal.add_object("wishVote", "wishVotes", "Wish vote", "Wish votes")
+    empty.portal.add_field(vote, "TEXT", "team")
+    with pytest.raises(ConfigurationError, match="an object wishVote exists that is not ours: it has team and no"):
+        set_up(empty)
+    assert "wishes" not in empty.portal.objects
+
+
 def test_a_label_field_without_our_option_is_not_changed(ready: Harness):
     label = ready.portal.objects["wishVotes"].fields["label"]
     label.options = [option for option in label.options if option["value"] != "AUTHOR"]
