@@ -42,6 +42,7 @@ class Gate:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
+        self.site.published.close_gone()
         answer = _Answer(scope, send)
         # Probes that come every few seconds would be most of what is collected.
         if scope["path"] in BY_MACHINES:

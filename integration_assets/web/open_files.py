@@ -63,6 +63,17 @@ class OpenFiles:
         with self._lock:
             self._leave(path)
 
+    def close_gone(self) -> None:
+        """Close files that are gone, as a tenant that was removed takes its own along: asked with every request."""
+        # Never waited for, since it is asked in the event loop: the next request asks again.
+        if not self._lock.acquire(blocking=False):
+            return
+        try:
+            for path in [path for path in self._files if _version(path) is None]:
+                self._leave(path)
+        finally:
+            self._lock.release()
+
     def _opened(self, path: Path, settings: Settings, tenant: str) -> _OpenFile:
         # Before it is opened: a file that takes its place meanwhile counts as newer at the next page.
         version = _version(path)

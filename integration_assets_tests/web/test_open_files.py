@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 from unittest import mock
 
@@ -14,7 +15,9 @@ from integration_assets.config import Settings, load_settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.published import open_published
 from integration_assets.staging.publishing import publish, published_path
+from integration_assets.web.one_time_link import OneTimeLink
 from integration_assets.web.open_files import MOST_OPEN, OpenFiles
+from integration_assets_tests.support.web_site import Client, served
 
 Publish = Callable[[int, str], None]
 
@@ -81,6 +84,40 @@ def test_what_is_gone_is_kept_by_nobody(settings: Settings, published: Publish) 
     published(3, "default")
     with files.reading(settings, "default") as reader:
         assert read(reader) == 3
+
+
+def is_open(path: Path) -> bool:
+    """True if this process has the file open, also one that is gone by its name."""
+    return any(
+        link.is_symlink() and str(link.readlink()).startswith(str(path)) for link in Path("/proc/self/fd").iterdir()
+    )
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux lists what a process has open")
+def test_a_removed_tenants_file_is_closed_with_the_next_request(settings: Settings, published: Publish) -> None:
+    """Whoever asks, for whatever: the process keeps nothing of it. Who reads it goes on to the end."""
+    files, tenants = OpenFiles(), ("acme", "globex", "initech")
+    for number, tenant in enumerate(tenants):
+        published(number, tenant)
+        with files.reading(settings, tenant):
+            pass
+    paths = {tenant: published_path(settings.home, settings.environment, tenant) for tenant in tenants}
+    assert {tenant for tenant, path in paths.items() if is_open(path)} == set(tenants)
+    with files.reading(settings, "globex") as reader:
+        for tenant in ("acme", "globex"):
+            paths[tenant].unlink()
+        files.close_gone()
+        assert [is_open(paths[tenant]) for tenant in tenants] == [False, True, True]
+        assert read(reader) == 1
+    assert [is_open(paths[tenant]) for tenant in tenants] == [False, False, True]
+    with served(settings, OneTimeLink(datetime.now(UTC))) as site, Client(site.origin) as stranger:
+        files.forget(paths["initech"])
+        with site.published.reading(settings, "initech"):
+            pass
+        paths["initech"].unlink()
+        assert is_open(paths["initech"])
+        assert stranger.get("/health").status_code == 200
+        assert not is_open(paths["initech"])
 
 
 def test_only_so_many_stay_open(settings: Settings, published: Publish) -> None:
