@@ -160,7 +160,7 @@ def _finish(state: RunState) -> RunResult:
         elif unpublished is not None:
             state.notes.append(f"this run is missing in the published database: {unpublished.message}")
     message = _tell(state, conclusion, recorded=recorded)  # before the notes are taken: what Slack refused is one
-    _tell_owners(state)
+    _tell_owners(state, EndState(conclusion.summary.state))
     _log_message(message)
     report = None
     # A refused launch read and wrote nothing, and has nothing to report.
@@ -384,10 +384,14 @@ def _publish(state: RunState) -> tuple[Path | None, IntegrationError | None]:
     return target, None
 
 
-def _tell_owners(state: RunState) -> None:
+def _tell_owners(state: RunState, end_state: EndState) -> None:
     """Post what shipped to the owners of the companies that asked, where a tenant wants that."""
-    # A dry run tells nobody anything; a run that ranked nothing, or failed, has nothing new to tell.
-    if state.connection is None or not state.ranked or state.mode in DRY_MODES or state.error is not None:
+    # A dry run tells nobody anything; a run that ranked nothing has nothing new to tell.
+    if state.connection is None or not state.ranked or state.mode in DRY_MODES:
+        return
+    # What the gate or the guard calls wrong is not noted as shipped either: the next run that ends well finds it, if it
+    # is still so.
+    if EXIT_CODES[end_state] != EXIT_CODES[EndState.SUCCEEDED]:
         return
     settings = state.opened_settings()
     try:

@@ -9,6 +9,7 @@ import duckdb
 import pytest
 
 from integration_assets_tests.support.harness import World
+from integration_assets_tests.support.schema_changes import with_property_back, without_property
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 
@@ -70,6 +71,12 @@ def test_what_is_mapped_of_companies_narrows_rankings(ready: World) -> None:
     assert "names of owners not read: missing crm.objects.owners.read" in " ".join(examined.out.split())
     ready.edit_request("dark mode", status="complete")
     messages = ready.sandbox.team.messages
+    # a run that is held has published it, and tells nobody; the next one that ends well does
+    without_property(ready)
+    assert ready.run("sync", **MAPPED).code == 3
+    assert published(ready, "SELECT status FROM ranked.feature_requests WHERE title = 'Dark mode'") == [("complete",)]
+    assert not any(message["text"].startswith("Shipped") for message in messages)
+    with_property_back(ready)
     before = len(messages)
     ran = ready.sync(**MAPPED)
     assert "names of owners not read" in ran.out

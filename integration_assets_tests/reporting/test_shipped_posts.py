@@ -150,7 +150,9 @@ def test_no_owner_is_markup(store: duckdb.DuckDBPyConnection) -> None:
     first, second = owner_posts(store)
     assert first.text == "Shipped, and companies of &lt;!channel&gt; R&amp;D asked for it"
     assert first.blocks[0]["text"]["text"] == ":package: Shipped, and companies of <!channel> R&D asked for it"
-    assert second.text == "Shipped, and companies of [address] asked for it"
+    # Whoever has an address for a name is told apart by a number made of it.
+    assert second.text.startswith("Shipped, and companies of owner ")
+    assert "@" not in second.text
 
 
 def test_many_owners_are_told_by_several_runs(store: duckdb.DuckDBPyConnection) -> None:
