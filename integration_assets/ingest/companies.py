@@ -24,7 +24,7 @@ from integration_assets.errors import CredentialError, PermanentError
 from integration_assets.ingest.call_floor import calls_for
 from integration_assets.ingest.context import CompanyRead, IngestContext, chunks, size_of
 from integration_assets.ingest.gather import gather
-from integration_assets.ingest.watermarks import EVERYTHING_EVERY
+from integration_assets.ingest.watermarks import CLOCKS_DIFFER, EVERYTHING_EVERY
 from integration_assets.models import Company, Page
 from integration_assets.reporting.progress import track
 from integration_assets.staging.texts import text_list
@@ -112,6 +112,9 @@ def change_plan(
     now = context.started_at
     if now - last.whole_at >= EVERYTHING_EVERY or not stored:
         return None
+    # Noted by a clock that was wrong: what changed before that moment would be asked for by nobody.
+    if max(last.whole_at, last.changes_from) > now + CLOCKS_DIFFER:
+        return None
     whole, costs = calls_for(stored, page), changes.costs
     # What it takes although nothing changed: archived companies and parents have no other way to show.
     certain = change_calls(costs, changed=1, archived=last.archived or 0, companies=stored)
@@ -122,7 +125,7 @@ def change_plan(
     # Of what is left, each changed company takes its share of a search and of a read.
     per_company = 1 / costs.ids_per_page + 1 / costs.records_per_read
     return ChangePlan(
-        since=last.changes_from - OVERLAP,
+        since=min(last.changes_from, now) - OVERLAP,
         most=int(left / per_company),
         archived_pages=calls_for(last.archived or 0, costs.archived_per_page) + left,
     )

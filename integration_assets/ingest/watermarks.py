@@ -25,6 +25,8 @@ from integration_assets.staging.transactions import transaction
 
 EVERYTHING_EVERY = timedelta(days=7)
 """Votes and status changes are read whole at least this often."""
+CLOCKS_DIFFER = timedelta(hours=1)
+"""Time that two machines' clocks may be apart. What was noted later than that from now was noted by a wrong clock."""
 PEOPLE_EVERY = timedelta(days=1)
 """Persons, accounts and contacts are read whole at least this often."""
 VOTES_READ_A_DAY = 100_000
@@ -82,8 +84,9 @@ def due_reads(
         name
         for noted, read_with, finished_at in rows
         for name in [noted.removeprefix(prefix)]
-        # Another key or another place may see other records: nothing of the last read holds.
-        if read_with == credential and moment - finished_at < every.get(name, timedelta(0))
+        # Another key or another place may see other records: nothing of the last read holds. Neither does a read of the
+        # future: without the lower bound, no other would be due before it.
+        if read_with == credential and -CLOCKS_DIFFER <= moment - finished_at < every.get(name, timedelta(0))
     }
     inputs = set(FULL_READ_EVERY) if abilities.people else set(FULL_READ_EVERY) - {"persons"}
     return inputs if full else inputs - fresh

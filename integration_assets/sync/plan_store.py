@@ -175,18 +175,34 @@ def set_status(
     now: datetime,
     reasons: Sequence[str] = (),
 ) -> None:
-    """Note what became of a plan: `held` with its reasons, `applying`, `applied`."""
+    """Note what became of a plan: `held` with its reasons, `applying`, `applied`.
+
+    Applications stay in their order when the clock is set back: an undo that seems to lie ahead would hold every plan,
+    and one that seems to lie before a sync none.
+    """
     connection.execute(
         """
         UPDATE sync.plans SET
             status = $status,
             held_reasons = CASE WHEN $status = 'held' THEN $reasons ELSE held_reasons END,
-            started_at = CASE WHEN $status = 'applying' THEN $now ELSE started_at END,
-            finished_at = CASE WHEN $status = 'applied' THEN $now ELSE finished_at END
+            started_at = CASE WHEN $status = 'applying' THEN $moment ELSE started_at END,
+            finished_at = CASE WHEN $status = 'applied' THEN $moment ELSE finished_at END
         WHERE plan_id = $plan_id
         """,
-        {"plan_id": plan_id, "status": status, "reasons": list(reasons), "now": naive_utc(now)},
+        {
+            "plan_id": plan_id,
+            "status": status,
+            "reasons": list(reasons),
+            "moment": _after(connection, "SELECT max(greatest(started_at, finished_at)) FROM sync.plans", now),
+        },
     )
+
+
+def _after(connection: duckdb.DuckDBPyConnection, latest_query: str, now: datetime) -> datetime:
+    """The present, or the moment after the latest that is noted where that lies ahead of it. UTC without zone."""
+    [(latest,)] = connection.execute(latest_query).fetchall()
+    moment = naive_utc(now)
+    return moment if latest is None or latest < moment else latest + timedelta(microseconds=1)
 
 
 def finish(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: datetime) -> None:
@@ -263,8 +279,8 @@ def approve(
     # what an interrupted one has left is for a new plan, which sees what is there now
     if status in {"applying", "applied"}:
         raise ConfigurationError(f"plan {plan.hash[:12]} was applied already")
-    if now - plan.created_at > STALE_AFTER:
-        raise ConfigurationError(f"plan {plan.hash[:12]} is older than {_hours()} hours: run `plan` and approve anew")
+    if age := _stale_age(plan, now):
+        raise ConfigurationError(f"plan {plan.hash[:12]} is {age}: run `plan` and approve anew")
     if names := changed(plan.settings):
         raise ConfigurationError(
             f"plan {plan.hash[:12]} was made before {names} changed: run `plan` and approve the new one"
@@ -288,8 +304,12 @@ def approved_plan(connection: duckdb.DuckDBPyConnection) -> Plan | None:
     return _decoded(rows[0][0]) if rows else None
 
 
-def _hours() -> int:
-    return int(STALE_AFTER.total_seconds() // 3600)
+def _stale_age(plan: Plan, now: datetime) -> str | None:
+    """Say why a plan is too old, or dated too far ahead: of one made by a wrong clock nobody knows the age."""
+    hours = int(STALE_AFTER.total_seconds() // 3600)
+    if now - plan.created_at > STALE_AFTER:
+        return f"older than {hours} hours"
+    return f"dated more than {hours} hours ahead of now" if plan.created_at - now > STALE_AFTER else None
 
 
 def stale_reason(
@@ -314,9 +334,8 @@ def stale_reason(
         return f"it was made by version {plan.code_version}, this is version {code_version}"
     if names := changed(plan.settings):
         return f"{names} changed since"
-    if now - plan.created_at > STALE_AFTER:
-        return f"it is older than {_hours()} hours"
-    return None
+    age = _stale_age(plan, now)
+    return f"it is {age}" if age else None
 
 
 def drop_moved(connection: duckdb.DuckDBPyConnection, plan: Plan) -> int:
@@ -393,7 +412,8 @@ def _record_baseline(connection: duckdb.DuckDBPyConnection, plan: Plan, *, now: 
         {
             "plan_id": plan.plan_id,
             "portal_id": plan.portal_id,
-            "now": naive_utc(now),
+            # the guard takes the newest one for its base: it must be this one, whatever a wrong clock noted before
+            "now": _after(connection, "SELECT max(recorded_at) FROM sync.baselines", now),
             "requests": numbers.requests,
             "votes": numbers.votes,
             "companies": numbers.companies,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from integration_assets.ingest.watermarks import note_unknown_fields
+from integration_assets.ingest.watermarks import FULL_READ_EVERY, due_reads, note_full_reads, note_unknown_fields
 from integration_assets.staging.store import open_store
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -29,3 +29,14 @@ def test_a_field_belongs_to_the_run_that_told_of_it(tmp_path: Path) -> None:
         connection.execute(CHECKED, ["second"])
         note_unknown_fields(connection, "third", NOW, {})
         assert len(told_by(connection)) == 2
+
+
+def test_a_whole_read_of_the_future_puts_no_other_off(tmp_path: Path) -> None:
+    """A clock that was wrong for one run would else leave un-votes and new addresses unseen until that moment."""
+    everything = set(FULL_READ_EVERY)
+    with open_store(tmp_path / "store.duckdb") as connection:
+        note_full_reads(connection, "key", NOW + timedelta(days=400), everything)
+        assert due_reads(connection, "key", NOW, full=False) == everything
+        # two machines need not agree to the minute
+        note_full_reads(connection, "key", NOW + timedelta(minutes=30), everything)
+        assert due_reads(connection, "key", NOW, full=False) == set()

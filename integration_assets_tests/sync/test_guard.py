@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from integration_assets.sync.guard import Baseline, Circumstances, PlanEffects, guard, judge
+from integration_assets.sync.guard import Baseline, Circumstances, PlanEffects, guard, guard_inputs, judge
 from integration_assets.sync.plan_store import Plan, PlanCounts, PlanNumbers, approve, approved_plan, set_status
 from integration_assets_tests.sync.fake_crm import Killed, killed_at
 from integration_assets_tests.sync.world import NOW, Request, World
@@ -301,6 +301,45 @@ def test_a_changed_mapping_and_an_undo_hold_the_next_plan(small_world: World):
     small_world.requests["r1"].title = "Newer"
     small_world.now += timedelta(minutes=1)
     assert judged(small_world, small_world.plan()) == []
+
+
+AHEAD = timedelta(days=400)
+
+
+def test_an_undo_by_a_clock_that_was_ahead_does_not_hold_every_plan(small_world: World):
+    """The plan after it is held once, as after any undo: what is applied then comes later, whatever the clock says."""
+    small_world.sync(run_id="first-run")
+    small_world.now += AHEAD
+    small_world.undo("first-run")
+    small_world.now -= AHEAD
+    this = small_world.plan(run_id="next")
+    assert judged(small_world, this) == ["after_undo"]
+    small_world.apply(this)
+    small_world.requests["r1"].title = "Newer"
+    assert judged(small_world, small_world.plan()) == []
+
+
+def test_an_undo_after_a_sync_by_a_clock_that_was_ahead_holds_the_next_plan(small_world: World):
+    """Else a schedule would write again what somebody has just taken back."""
+    small_world.now += AHEAD
+    small_world.sync(run_id="first-run")
+    small_world.now -= AHEAD
+    small_world.undo("first-run")
+    small_world.now += timedelta(minutes=1)
+    assert judged(small_world, small_world.plan()) == ["after_undo"]
+
+
+def test_a_good_run_by_a_clock_that_was_ahead_does_not_stay_the_base(small_world: World):
+    """It would hold whatever grew or shrank since, again and again: the base is the last one, whatever its clock."""
+    small_world.now += AHEAD
+    small_world.sync()
+    small_world.now -= AHEAD
+    small_world.requests["r1"].votes = (("ann", "10"), ("bea", "20"), ("new", "10"))
+    small_world.sync()
+    plan = small_world.plan()
+    _, base, _ = guard_inputs(small_world.connection, plan, production=False, budget=None, calls_left_today=None)
+    assert base is not None
+    assert base.numbers == plan.numbers
 
 
 def test_an_undo_ends_what_an_interrupted_plan_was_released_for(small_world: World):

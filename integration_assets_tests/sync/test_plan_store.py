@@ -67,6 +67,17 @@ def test_staleness(small_world: World):
     assert stale(plan, small_world) == "it is older than 4 hours"
 
 
+def test_a_plan_dated_far_ahead_is_stale(small_world: World):
+    """It was made by a clock that was wrong: nobody knows how old it is, and it would never become too old."""
+    plan = small_world.plan()
+    small_world.now -= STALE_AFTER
+    assert stale(plan, small_world) is None
+    small_world.now -= timedelta(seconds=1)
+    assert stale(plan, small_world) == "it is dated more than 4 hours ahead of now"
+    with pytest.raises(ConfigurationError, match="dated more than 4 hours ahead of now: run `plan` and approve anew"):
+        approve(small_world.connection, plan.hash, "kim", now=small_world.now)
+
+
 def test_other_settings_and_another_tenant_make_a_plan_stale(small_world: World):
     """The reason names what changed; the hash covers the settings, so that an approval is of these."""
     plan = small_world.plan(settings={"canny_boards": "1"})
