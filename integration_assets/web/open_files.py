@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar, cast
 
 import duckdb
 
@@ -17,6 +18,7 @@ from integration_assets.staging.publishing import published_path
 
 MOST_OPEN = 8
 """Files that stay open at most, the latest read: each is a database of its own, with threads and memory."""
+T = TypeVar("T")
 Version = tuple[int, int, int]
 """Inode, time of the last change and size: a run puts a new file in the place of the last one."""
 
@@ -29,6 +31,8 @@ class _OpenFile:
     readers: int = 0
     is_left: bool = False
     """True if nobody else is to read from it."""
+    kept: dict[str, object] = field(default_factory=dict)
+    """What was found out from it and holds as long as it: it is never written to."""
 
 
 class OpenFiles:
@@ -37,6 +41,7 @@ class OpenFiles:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: OrderedDict[Path, _OpenFile] = OrderedDict()
+        self._by_reader: dict[int, _OpenFile] = {}
 
     @contextmanager
     def reading(self, settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -52,11 +57,36 @@ class OpenFiles:
             file.readers += 1
         try:
             with another_reader(file.connection) as reader:
-                yield reader
+                self._by_reader[id(reader)] = file
+                try:
+                    yield reader
+                finally:
+                    del self._by_reader[id(reader)]
         finally:
             with self._lock:
                 file.readers -= 1
                 self._close_if_done(file)
+
+    def kept(
+        self,
+        reader: duckdb.DuckDBPyConnection,
+        name: str,
+        make: Callable[[], T],
+        *,
+        holds: Callable[[T], bool] = lambda _: True,
+    ) -> T:
+        """What was made of the file before under this name, else what `make` makes of it now.
+
+        It is kept for later readers of the same version where it `holds`. `reader` is the connection that `reading`
+        gave.
+        """
+        file = self._by_reader[id(reader)]
+        if name in file.kept:
+            return cast("T", file.kept[name])
+        found = make()
+        if holds(found):
+            file.kept[name] = found
+        return found
 
     def forget(self, path: Path) -> None:
         """Close a file that is gone, so that nothing of it is kept; pages under way end with what they have."""

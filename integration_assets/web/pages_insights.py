@@ -86,8 +86,12 @@ def requests(context: RequestContext) -> Response:
         # The chart shows the first of the ranking on every page, not the first of the page.
         first = found if number == 1 else read_requests(connection, wanted, limit=CHARTED)
         choices = read_filters(connection)
-        steps = first_run_steps(context, connection)
-        gaps = read_lifecycle_gaps(connection)
+        files = context.site.published
+        # The registry is asked while steps are open: once all were done, the next run says what has changed.
+        steps = files.kept(
+            connection, "steps", lambda: first_run_steps(context, connection), holds=lambda steps: not steps
+        )
+        gaps = files.kept(connection, "gaps", lambda: read_lifecycle_gaps(connection))
         merged = read_merged(connection, (one.request_id for one in found.requests))
         crm = read_crm_pages(connection)
         chosen = chosen_words(wanted, read_chosen(connection, wanted)) if wanted.chooses_companies else None

@@ -6,14 +6,19 @@ import csv
 import re
 from collections.abc import Iterator
 
+import duckdb
 import pytest
 
+from integration_assets.reporting.rankings import LifecycleGaps, read_lifecycle_gaps
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.same_requests import SameRequest
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import open_store
+from integration_assets.web import pages_insights
+from integration_assets.web.first_run import Step, StepState
+from integration_assets.whole_files import replacing_file
 from integration_assets_tests.resolution.worlds import AS_OF, World, company, load, request, vote
 from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import Served
@@ -86,6 +91,39 @@ def test_open_requests_come_first_and_the_rest_is_told(ann: Client) -> None:
         assert "Themes" in ann.http.get(address).text
     nothing = ann.http.get("/requests?words=themes").text
     assert "No request matches. 1 shipped or closed request does" in nothing
+
+
+def test_what_a_run_settles_is_asked_once_for_what_it_published(
+    pages: Served, ann: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The steps are asked for as long as one is open, companies without a stage once; anew once a run published."""
+    asked: list[str] = []
+    steps = ["open"]
+
+    def first_run_steps(*_: object) -> list[Step]:
+        asked.append("steps")
+        return [Step("Keys", StepState.NOT_YET, "Missing.", "/settings", "doctor")] if steps else []
+
+    def read_gaps(connection: duckdb.DuckDBPyConnection) -> LifecycleGaps | None:
+        asked.append("gaps")
+        return read_lifecycle_gaps(connection)
+
+    monkeypatch.setattr(pages_insights, "first_run_steps", first_run_steps)
+    monkeypatch.setattr(pages_insights, "read_lifecycle_gaps", read_gaps)
+    path = published_path(pages.home, "sandbox", "acme")
+    pages.site.published.forget(path)
+    assert "Missing." in ann.get("/requests").text
+    assert "Missing." in ann.get("/requests?by=votes").text
+    assert asked == ["steps", "gaps", "steps"]
+    steps.clear()
+    for _ in range(3):
+        assert "Missing." not in ann.get("/requests").text
+    assert asked[3:] == ["steps"]
+    # As a run does that publishes: another file in its place.
+    with replacing_file(path) as file:
+        file.write(path.read_bytes())
+    ann.get("/requests")
+    assert asked[4:] == ["steps", "gaps"]
 
 
 def test_filters_are_in_the_address(ann: Client) -> None:
