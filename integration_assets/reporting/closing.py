@@ -17,7 +17,7 @@ from integration_assets.reporting.insights import Company, read_company, read_co
 from integration_assets.reporting.moves import parse_since
 from integration_assets.reporting.published import open_published, read_currency
 from integration_assets.reporting.run_summary import iso_utc
-from integration_assets.reporting.terminal import plain_or_boxed, print_wide
+from integration_assets.reporting.terminal import Column, plain_or_boxed, print_wide, show_columns
 from integration_assets.reporting.text import amount, arr_money, clean, clip, count, lacking_rate, moment, status_words
 from integration_assets.sql import read_sql
 from integration_assets.staging.store import open_store, store_place
@@ -130,26 +130,22 @@ def show_company(console: Console, settings: Settings, tenant: str, words: str) 
     arr = f"ARR {arr_money(company.arr, currency, 0)}" if company.arr is not None else "ARR not known"
     facts = [company.company_name, company.domain, company.company_id, arr]
     print_wide(console, Text(" · ".join(clean(fact) for fact in facts if fact)))
-    table = plain_or_boxed(
+
+    def day(moment: datetime | None) -> str:
+        return f"{moment:%Y-%m-%d}" if moment else "-"
+
+    show_columns(
         console,
         f"{company.open_requests:,} open of {count(company.requests, 'request')}, {company.shipped_requests:,} shipped",
-        ("request", "left"),
-        ("status", "left"),
-        ("status since", "right"),
-        ("voters", "right"),
-        ("last vote", "right"),
-        ("# ARR", "right"),
+        [
+            Column("request", [Text(clip(clean(one.title), 60)) for one in requests], "left", wraps=True),
+            Column("status", [status_words(one.status) for one in requests], "left", wraps=True),
+            Column("status since", [day(one.status_changed_at) for one in requests], may_go=1),
+            Column("voters", [f"{one.votes:,}" for one in requests]),
+            Column("last vote", [day(one.last_vote_at) for one in requests], may_go=2),
+            Column("# ARR", [f"{one.rank_by_arr:,}" for one in requests]),
+        ],
     )
-    for one in requests:
-        table.add_row(
-            Text(clip(clean(one.title), 60)),
-            status_words(one.status),
-            f"{one.status_changed_at:%Y-%m-%d}" if one.status_changed_at else "-",
-            f"{one.votes:,}",
-            f"{one.last_vote_at:%Y-%m-%d}" if one.last_vote_at else "-",
-            f"{one.rank_by_arr:,}",
-        )
-    print_wide(console, table)
 
 
 def find_company(connection: duckdb.DuckDBPyConnection, words: str) -> Company:

@@ -276,10 +276,10 @@ def show_rankings(
     """
     ranks = {order: [f"{getattr(one, f'rank_by_{order}'):,}" for one in requests] for order in _ORDERS}
     columns = [
-        _Column("#", ranks[by]),
-        _Column("request", [Text(clip(clean(one.title), 60)) for one in requests], "left", wraps=True),
-        _Column("status", [status_words(one.status) for one in requests], "left", wraps=True),
-        _Column(
+        Column("#", ranks[by]),
+        Column("request", [Text(clip(clean(one.title), 60)) for one in requests], "left", wraps=True),
+        Column("status", [status_words(one.status) for one in requests], "left", wraps=True),
+        Column(
             f"ARR {currency}",
             [f"{amount(one.arr)}{lacking_rate(one.companies_without_rate)}" for one in requests],
             wraps=any(one.companies_without_rate for one in requests),
@@ -288,24 +288,43 @@ def show_rankings(
     # Told apart only where there is anything to tell apart.
     if has_prospects(requests):
         columns += [
-            _Column("of customers", [amount(one.arr_customers) for one in requests], may_go=3),
-            _Column("of prospects", [amount(one.arr_prospects) for one in requests], may_go=3),
+            Column("of customers", [amount(one.arr_customers) for one in requests], may_go=3),
+            Column("of prospects", [amount(one.arr_prospects) for one in requests], may_go=3),
         ]
     if has_pipeline(requests):
-        columns.append(_Column("open pipeline", [amount(one.open_pipeline or 0) for one in requests], may_go=2))
+        columns.append(Column("open pipeline", [amount(one.open_pipeline or 0) for one in requests], may_go=2))
     columns += [
-        _Column("companies", [f"{one.companies:,}" for one in requests]),
-        _Column("votes", [f"{one.votes:,}" for one in requests]),
+        Column("companies", [f"{one.companies:,}" for one in requests]),
+        Column("votes", [f"{one.votes:,}" for one in requests]),
         # The order asked for is the first column already.
         *(
-            _Column(f"# {'comp.' if other == 'companies' else name}", ranks[other], may_go=1)
+            Column(f"# {'comp.' if other == 'companies' else name}", ranks[other], may_go=1)
             for other, name in _ORDERS.items()
             if other != by
         ),
-        _Column("gap", [_gap(one.rank_gap) for one in requests], may_go=4),
+        Column("gap", [_gap(one.rank_gap) for one in requests], may_go=4),
     ]
+    show_columns(console, f"Requests by {_ORDERS[by]}", columns)
+    for line in merged_lines(merged or {}):
+        console.print(Text(line, style="dim"), soft_wrap=True)
+    if closed:
+        print_wide(console, Text(not_shown(closed, "--all"), style="dim"))
+
+
+class Column(NamedTuple):
+    """A column of a table. Those with the lowest `may_go` go first where a terminal is narrow; 0 stays."""
+
+    name: str
+    cells: Sequence[str | Text]
+    justify: Justify = "right"
+    may_go: int = 0
+    wraps: bool = False
+
+
+def show_columns(console: Console, title: str, columns: Sequence[Column]) -> None:
+    """A table. On a terminal that is too narrow for all of it, columns are left out, and named below."""
     shown, left_out = _fitting(console, columns)
-    table = plain_or_boxed(console, f"Requests by {_ORDERS[by]}", *((one.name, one.justify) for one in shown))
+    table = plain_or_boxed(console, title, *((one.name, one.justify) for one in shown))
     for column, one in zip(table.columns, shown, strict=True):
         column.no_wrap = not (console.is_terminal and one.wraps)
         # Without it the column that wraps best, the title, would be left with nothing.
@@ -316,26 +335,12 @@ def show_rankings(
     if left_out:
         words = f"left out, this terminal has {console.width} columns: {', '.join(one.name for one in left_out)}"
         console.print(Text(words, style="dim"))
-    for line in merged_lines(merged or {}):
-        console.print(Text(line, style="dim"), soft_wrap=True)
-    if closed:
-        print_wide(console, Text(not_shown(closed, "--all"), style="dim"))
 
 
-class _Column(NamedTuple):
-    """A column of a table. Those with the lowest `may_go` go first where a terminal is narrow; 0 stays."""
-
-    name: str
-    cells: Sequence[str | Text]
-    justify: Justify = "right"
-    may_go: int = 0
-    wraps: bool = False
-
-
-def _fitting(console: Console, columns: Sequence[_Column]) -> tuple[list[_Column], list[_Column]]:
+def _fitting(console: Console, columns: Sequence[Column]) -> tuple[list[Column], list[Column]]:
     """The columns that leave titles room on a terminal, and those that do not fit; elsewhere all fit."""
-    shown: list[_Column] = list(columns)
-    left_out: list[_Column] = []
+    shown: list[Column] = list(columns)
+    left_out: list[Column] = []
     while console.is_terminal and sum(map(_width, shown)) > console.width:
         goes = min((one.may_go for one in shown if one.may_go), default=None)
         # Whatever else the reader has to scroll for: what is left is the ranking itself.
@@ -346,13 +351,13 @@ def _fitting(console: Console, columns: Sequence[_Column]) -> tuple[list[_Column
     return shown, left_out
 
 
-def _width(column: _Column) -> int:
+def _width(column: Column) -> int:
     """Characters that a column takes with what is between columns. Long words wrap, figures do not."""
     longest = _longest(column)
     return max(len(column.name), min(longest, ROOM_OF_WORDS) if column.wraps else longest) + 2
 
 
-def _longest(column: _Column) -> int:
+def _longest(column: Column) -> int:
     return max((len(str(cell)) for cell in column.cells), default=0)
 
 
@@ -416,7 +421,8 @@ def show_plan(
         shown += 1
     if shown:
         print_wide(console, table)
-    if total > shown:
+    # Where none was asked for, nothing is missing.
+    if total > shown and limit:
         print_wide(console, Text(f"and {count(total - shown, 'more change', 'more changes')}", style="dim"))
 
 

@@ -37,7 +37,7 @@ from integration_assets.reporting.merged import examples, read_merged, read_merg
 from integration_assets.reporting.published import LIFECYCLES, renewal_end
 from integration_assets.reporting.rankings import gaps_words, has_pipeline, has_prospects, read_lifecycle_gaps
 from integration_assets.reporting.segments import left_out_words, read_segments
-from integration_assets.reporting.text import arr_money, count
+from integration_assets.reporting.text import amount, count
 from integration_assets.web.charts import Chart, bar_chart
 from integration_assets.web.first_run import first_run_steps
 from integration_assets.web.problems import Problem
@@ -316,7 +316,8 @@ def _chart(first: Sequence[Request], by: Ranking, currency: str) -> Chart:
     for one in first:
         link = f"/requests/{quote(one.request_id, safe='')}"
         if by == "arr":
-            rows.append((one.title, one.arr, arr_money(one.arr, currency, one.companies_without_rate), link))
+            # The currency is in the name of the chart, and what has no rate in the table: beside a bar is no room.
+            rows.append((one.title, one.arr, amount(one.arr), link))
         elif by == "companies":
             rows.append((one.title, one.companies, count(one.companies, "company", "companies"), link))
         else:

@@ -81,7 +81,7 @@ def _unpublished(context: RequestContext, connection: duckdb.DuckDBPyConnection 
 
 
 def _advice(summary: RunSummary) -> str:
-    return TODO.get(EndState(summary.state), "").replace("`", "")
+    return TODO.get(EndState(summary.state), "")
 
 
 def run(context: RequestContext) -> Response:

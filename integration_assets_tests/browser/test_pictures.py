@@ -28,6 +28,13 @@ NO_PAGES = {"/", "/health", "/ready", "/metrics", "/.well-known/security.txt", "
 NO_PAGES |= {f"/requests.{kind}" for kind in MEDIA_TYPES}
 ONLY_LEADS_ON = "/settings"
 """With a registry this leads to another page; without one it is a page."""
+LOOSE = """() => {
+  const cells = [...document.querySelectorAll(".stack td[data-label]")];
+  const loose = cells.filter((td) => getComputedStyle(td).display === "grid" && [...td.childNodes].some(
+    (node) => node.nodeType === 3 && node.textContent.trim() && node.previousSibling?.nodeType === 1));
+  return loose.map((td) => td.textContent.trim());
+}"""
+"""Cells of a stacked table whose text would stand below the label: text beside elements has to be in one of its own."""
 LOCAL = {Who.LOCAL, Who.LOCAL_STRANGER}
 
 
@@ -74,6 +81,7 @@ def _looked(found: Iterator[View]) -> Iterator[View]:
         # The picture of a desk is for people; what can be measured is whether a phone has room.
         if view.width == PHONE:
             assert view.overflow == 0, view.file
+            assert view.page.evaluate(LOOSE) == [], view.file
         if SHOTS:
             shoot(view.page, view.file.removesuffix(".png"))
         yield view

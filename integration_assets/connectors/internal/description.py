@@ -173,7 +173,7 @@ def _check_path(field: str, path: str) -> None:
     # Two slashes would begin the name of another host.
     fine = path.startswith("/") and not path.startswith("//") and path.isascii() and path.isprintable()
     if not fine or len(path) > LONGEST_TEXT or set(path) & set(" \\#@?") or ".." in path.split("/"):
-        raise DescriptionError(field, "must be a path below the base URL, such as /v1/accounts, without parameters")
+        raise DescriptionError(field, "must be a path below the address, such as /v1/accounts, without parameters")
 
 
 def _check_params(field: str, endpoint: Endpoint) -> None:

@@ -46,7 +46,7 @@ def parse_path(text: str) -> Path:
         found = _STEP.match(text, at)
         # A dot stands between two steps, and only before a name.
         if found is None or (found["name"] is not None and bool(found["dot"]) != bool(steps)):
-            raise PathError(f'is no path from character {at + 1} on: write it like a.b[0].c or a["x y"]')
+            raise PathError(f'is not a path, see character {at + 1}: write it like a.b[0].c or a["x y"]')
         if found["index"] is not None:
             steps.append(int(found["index"]))
         else:

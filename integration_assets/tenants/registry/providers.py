@@ -174,7 +174,7 @@ def check_endpoints(values: Any) -> list[dict[str, Any]]:
         path = endpoint.get("path") if isinstance(endpoint, dict) else None
         # A path like `//host/` or `@host` would lead the secret to another host than the one that was checked.
         if not isinstance(path, str) or not is_relative_path(path):
-            raise FieldError(f"endpoints.{number}.path", "must be a path below the base URL, such as /v1/accounts")
+            raise FieldError(f"endpoints.{number}.path", "must be a path below the address, such as /v1/accounts")
     return [dict(endpoint) for endpoint in values]
 
 
