@@ -19,6 +19,8 @@ from integration_assets.tenants.registry.database import open_registry
 from integration_assets.web.site import Site
 from integration_assets_tests.support.harness import PREFIXES
 from integration_assets_tests.support.installation import Installation, installation
+from integration_assets_tests.support.pictures.seen import Seen, seen_installations
+from integration_assets_tests.support.small_world import small_world
 from integration_assets_tests.support.snapshots import folder
 from integration_assets_tests.support.web_site import PASSWORD, add_user, served
 
@@ -89,6 +91,16 @@ def running() -> Iterator[Running]:
         add_user(registry, "ann@acme.example", "acme")
         add_user(registry, "gus@globex.example", "globex")
         yield Running(made, stack.enter_context(served(settings, registry)))
+
+
+@pytest.fixture(scope="module")
+def seen() -> Iterator[Seen]:
+    """Installations on which runs have ended in all ways, of the small world.
+
+    To be named before `browser`, whose event loop would be in the way of commands that run in this thread.
+    """
+    with seen_installations(lambda: small_world().sample) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

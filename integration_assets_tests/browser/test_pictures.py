@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from jinja2 import Template
@@ -17,13 +18,9 @@ from integration_assets.web.routes import LOCAL_OPEN, LOCAL_ROUTES, ROUTES
 from integration_assets_tests.browser.conftest import SHOTS, shoot
 from integration_assets_tests.support.pictures.album import PHONE, View, other_views, views
 from integration_assets_tests.support.pictures.places import PLACES, Who
-from integration_assets_tests.support.pictures.seen import Seen, seen_installations
-from integration_assets_tests.support.small_world import small_world
-
-pytestmark = pytest.mark.proof  # a browser and whole runs: part of `make proofs`
+from integration_assets_tests.support.pictures.seen import Seen
 
 TEMPLATES = Path(web.__file__).parent / "templates"
-PARTS = {"base.html", "parts.html"}
 NO_PAGES = {"/", "/health", "/ready", "/metrics", "/.well-known/security.txt", "/runs/{run_id}/plan.csv"}
 NO_PAGES |= {f"/requests.{kind}" for kind in MEDIA_TYPES}
 ONLY_LEADS_ON = "/settings"
@@ -44,13 +41,6 @@ def pages_of(routes: tuple[Route, ...]) -> set[str]:
     return {one for one in shown - NO_PAGES if not one.startswith(("/api/", "/static/"))}
 
 
-@pytest.fixture(scope="module")
-def seen() -> Iterator[Seen]:
-    """All installations, small."""
-    with seen_installations(lambda: small_world().sample) as made:
-        yield made
-
-
 def test_every_page_has_a_picture() -> None:
     """Of an installation with tenants, and of one without; a new route has to be added to the list."""
     with_tenants = {one.route for one in PLACES if one.who not in LOCAL}
@@ -60,19 +50,22 @@ def test_every_page_has_a_picture() -> None:
     assert len({one.name for one in PLACES}) == len(PLACES)
 
 
-def test_none_scrolls_sideways_on_a_phone(browser: Browser, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.proof
+@pytest.mark.long  # a browser, whole runs, and more than two hundred looks: part of `make proofs`
+def test_none_scrolls_sideways_on_a_phone(seen: Seen, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
     """Light and dark; the pictures together use every template, so that none of the pages is of another kind."""
     used: set[str] = set()
     templates = rendering._templates()
     get = templates.get_template
 
-    def noted(name: str) -> Template:
+    # Templates ask for their parts in the same way, with more arguments.
+    def noted(name: str, *others: Any) -> Template:
         used.add(name)
-        return get(name)
+        return get(name, *others)
 
     monkeypatch.setattr(templates, "get_template", noted)
     looked_at = [*_looked(views(browser, seen)), *_looked(other_views(browser, seen))]
-    assert used == {one.name for one in TEMPLATES.glob("*.html")} - PARTS
+    assert used == {one.name for one in TEMPLATES.glob("*.html")}
     assert {one.name for one in looked_at} >= {one.name for one in PLACES}
 
 

@@ -47,7 +47,9 @@ class View(NamedTuple):
         return max(0, wide - self.width)
 
 
-def views(browser: Browser, seen: Seen, places: Iterable[Place] = PLACES) -> Iterator[View]:
+def views(
+    browser: Browser, seen: Seen, places: Iterable[Place] = PLACES, widths: Iterable[int] = (DESK, PHONE)
+) -> Iterator[View]:
     """Each place of the pages, as seen on a desk and on a phone, light and dark."""
     with ExitStack() as stack:
         contexts: dict[Who, BrowserContext] = {}
@@ -59,21 +61,21 @@ def views(browser: Browser, seen: Seen, places: Iterable[Place] = PLACES) -> Ite
             site = seen.local if place.who in (Who.LOCAL, Who.LOCAL_STRANGER) else seen.site
             page.goto(f"{site.origin}{place.path(seen)}")
             place.act(page)
-            yield from _each(place.name, page)
+            yield from _each(place.name, page, widths)
             page.close()
 
 
-def other_views(browser: Browser, seen: Seen) -> Iterator[View]:
+def other_views(browser: Browser, seen: Seen, desk: int = DESK) -> Iterator[View]:
     """What is no page of ours: reports, Slack's messages and the terminal."""
     page = browser.new_page(viewport={"width": DESK, "height": HEIGHT})
     for name, path in seen.reports.items():
         page.goto(path.as_uri())
-        yield from _each(f"report-{name}", page)
+        yield from _each(f"report-{name}", page, (desk, PHONE))
     page.set_content(slack_page(seen.messages))
-    yield from _each("slack", page)
+    yield from _each("slack", page, (desk, PHONE))
     for number, typed in enumerate(seen.sessions[WIDE]):
         word = typed.command.split()[1]
-        for width, columns in ((DESK, WIDE), (PHONE, NARROW)):
+        for width, columns in ((desk, WIDE), (PHONE, NARROW)):
             page.set_content(terminal_page([seen.sessions[columns][number]], columns=columns))
             yield from _each(f"terminal-{number}-{word}", page, (width,))
     page.close()

@@ -64,6 +64,7 @@ class Seen:
     made: Installation
     site: Site
     local: Site
+    local_home: Path
     local_link: str
     password_link: str
     request: str
@@ -117,6 +118,7 @@ def seen_installations(sample: Sample) -> Iterator[Seen]:
             made,
             stack.enter_context(served(settings, registry)),
             stack.enter_context(served(load_settings(home=local), link)),
+            local,
             f"/open?token={link.token}",
             f"/password#{token}",
             **_ids(home),

@@ -23,7 +23,7 @@ PALETTES = {
 STYLE = """
 body { margin: 0; }
 pre { margin: 0; padding: 12px; min-height: 100vh; box-sizing: border-box;
-  font: 13px/1.35 "DejaVu Sans Mono", monospace; }
+  font: 12px/1.35 "DejaVu Sans Mono", monospace; }
 .dark { display: none; }
 @media (max-width: 640px) { pre { padding: 6px; font-size: 11.5px; } }
 @media (prefers-color-scheme: dark) { .light { display: none; } .dark { display: block; } }
