@@ -113,6 +113,7 @@ PLACES: tuple[Place, ...] = (
     Place("requests", Who.ADMIN, "/requests"),
     Place("requests-filtered", Who.ADMIN, "/requests", "/requests?by=companies&status=planned&lifecycle=customer"),
     Place("requests-none", Who.ADMIN, "/requests", "/requests?words=no+such+words"),
+    Place("segments", Who.ADMIN, "/segments"),
     Place("request", Who.ADMIN, "/requests/{request_id}", "/requests/{request}"),
     Place("request-merged", Who.ADMIN, "/requests/{request_id}", "/requests/{merged}"),
     Place("companies", Who.ADMIN, "/companies"),

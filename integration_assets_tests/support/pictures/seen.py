@@ -41,6 +41,7 @@ from integration_assets_tests.support.snapshots import PROMPT, folder, records_i
 from integration_assets_tests.support.web_site import add_user, served
 
 ADMIN, NEWCOMER, MAPPER, OPERATOR = "ann@acme.example", "gus@globex.example", "ian@initech.example", "olga"
+CHANGE = ("tenants", "integrations", "change", "acme", "hubspot", "--environment", "sandbox")
 DEMO = Path(".integration_assets") / "demo"
 BUILD = "integration_assets.demo.build_sandbox"
 WIDE, NARROW = 170, 54
@@ -93,6 +94,7 @@ def seen_installations(sample: Sample) -> Iterator[Seen]:
         other = stack.enter_context(world_of(_sandbox(small_world().sample), home))
         made = Installation(home, {"acme": world, "globex": other})
         made.register("acme")
+        made.good(*CHANGE, "--set=segment_properties=lifecyclestage")
         for tenant in ("globex", "initech"):
             made.good("tenants", "add", tenant)
         hosts = made.environment()["INTEGRATION_ASSETS_ALLOWED_HOSTS"]
