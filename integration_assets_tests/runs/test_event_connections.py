@@ -10,6 +10,8 @@ from typing import Any
 from unittest import mock
 
 import dagster as dg
+import pytest
+from dagster_shared.check import ParameterCheckError
 
 from integration_assets.runs.event_connections import kept_connections
 
@@ -69,6 +71,26 @@ def test_a_run_connects_once_to_each_database_and_tells_the_same(tmp_path: Path)
         assert event.run_id == runs[False]
         key = dg.AssetCheckKey(dg.AssetKey("made"), "good")
         assert reader.event_log_storage.get_latest_asset_check_execution_by_key([key])[key].run_id == runs[False]
+
+
+def test_events_of_a_batch_are_stored_all_or_none(tmp_path: Path) -> None:
+    """Dagster stores them one by one after a batch that failed: none may be there twice."""
+    run_id = "a0000000-0000-0000-0000-000000000003"
+    with dg.DagsterInstance.local_temp(str(tmp_path)) as instance, kept_connections(instance):
+        run = instance.create_run_for_job(defs.resolve_job_def("making"), run_id=run_id)
+        announced = instance.all_logs(run.run_id)
+        kinds = Counter(entry.dagster_event_type for entry in announced)
+        assert kinds[dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED] == 1
+        assert kinds[dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED] == 1
+
+        storage = instance.event_log_storage
+        broken: list[Any] = [announced[0], None]
+        with pytest.raises(ParameterCheckError, match="EventLogEntry"):
+            storage.store_event_batch(broken)
+        assert len(instance.all_logs(run.run_id)) == len(announced)
+
+        storage.store_event_batch(announced)
+        assert len(instance.all_logs(run.run_id)) == 2 * len(announced)
 
 
 def test_an_instance_that_keeps_its_events_elsewhere_is_left_alone() -> None:
