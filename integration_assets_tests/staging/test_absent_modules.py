@@ -1,0 +1,39 @@
+"""DuckDB takes no parameter the longer for a module that is not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import pytest
+
+SEARCHES = """
+import sys
+from pathlib import Path
+import duckdb
+from integration_assets.staging.store import open_store
+
+searched = []
+
+class Watching:
+    def find_spec(self, name, path=None, target=None):
+        searched.append(name)
+
+with open_store(Path(sys.argv[1]) / "store.duckdb") as connection:
+    sys.meta_path.insert(0, Watching())
+    assert connection.execute("SELECT len(?), ?", [["a"] * 100, 7]).fetchall() == [(100, 7)]
+print(searched.count("pandas"))
+try:
+    import pandas
+except ModuleNotFoundError:
+    print("absent")
+"""
+
+
+@pytest.mark.skipif(find_spec("pandas") is not None, reason="pandas is installed: DuckDB finds it at once")
+def test_parameters_of_a_store_search_for_no_pandas(tmp_path: object) -> None:
+    command = [sys.executable, "-c", SEARCHES, str(tmp_path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert ended.stdout.split() == ["0", "absent"]
