@@ -16,6 +16,7 @@ import httpx
 
 from benchmarks.base import Row, run
 from benchmarks.world import MEDIUM, served
+from integration_assets.web.connections import IDLE_SECONDS, MOST_OF_ADDRESS
 from integration_assets_tests.support.local_pages import serving_locally
 
 CLI = (sys.executable, "-m", "integration_assets.cli")
@@ -35,7 +36,9 @@ def measure(seed: int) -> Iterator[Row]:
         environment = world.environment(home)
         run([*CLI, "sync", "--read-only"], environment, home)
         with serving_locally(home, environment) as (origin, link, _):
-            alone = asyncio.run(_read(origin, link, readers=1, seconds=LOAD_SECONDS / 6, pause=0.1, seed=seed))
+            # The link works once, and begins the one session that all readers have.
+            session = _opened(origin, link)
+            alone = asyncio.run(_read(origin, session, readers=1, seconds=LOAD_SECONDS / 6, pause=0.1, seed=seed))
             yield Row("medium world: a page to one reader alone", _words(alone))
             with subprocess.Popen(
                 [sys.executable, "-c", _PUBLISHING, *CLI, "sync", "--read-only"],
@@ -44,8 +47,13 @@ def measure(seed: int) -> Iterator[Row]:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             ) as publishing:
-                times = asyncio.run(_read(origin, link, READERS, LOAD_SECONDS, PAUSE_SECONDS, seed))
-                publishing.terminate()
+                try:
+                    times = asyncio.run(_read(origin, session, READERS, LOAD_SECONDS, PAUSE_SECONDS, seed))
+                    if publishing.poll() is not None:
+                        raise RuntimeError("a run that was to publish ended with an error")
+                finally:
+                    # In any case: it ends in no other way, and the block waits for it.
+                    publishing.terminate()
     yield Row(
         f"medium world: a page, {READERS} readers with {PAUSE_SECONDS} s between pages, while runs rank and publish",
         _words(times),
@@ -57,15 +65,16 @@ def measure(seed: int) -> Iterator[Row]:
 
 _PUBLISHING = """
 import signal, subprocess, sys
-running = None
-def stop(*_):
-    running.terminate()
-    running.wait()
-    raise SystemExit
-signal.signal(signal.SIGTERM, stop)
+# It only raises: a second wait for the same process, inside the first, would wait for itself.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
 while True:
     running = subprocess.Popen(sys.argv[1:])
-    running.wait()
+    try:
+        if running.wait():
+            sys.exit(1)
+    finally:
+        running.terminate()
+        running.wait()
 """
 
 
@@ -74,13 +83,25 @@ def _words(times: list[float]) -> str:
     return f"median {median(times) * 1000:.0f} ms, 95 of 100 within {slow * 1000:.0f} ms ({len(times):,} pages)"
 
 
-async def _read(origin: str, link: str, readers: int, seconds: float, pause: float, seed: int) -> list[float]:
-    """Seconds that each page took; every answer has to be a page."""
-    limits = httpx.Limits(max_connections=readers, max_keepalive_connections=readers)
-    async with httpx.AsyncClient(base_url=origin, trust_env=False, timeout=60, limits=limits) as client:
-        opened = await client.get(link)
-        if opened.status_code != httpx.codes.SEE_OTHER and not client.cookies:
+def _opened(origin: str, link: str) -> httpx.Cookies:
+    with httpx.Client(base_url=origin, trust_env=False) as client:
+        opened = client.get(link)
+        if not client.cookies:
             raise RuntimeError(f"the link opened nothing: {opened.status_code}")
+        return client.cookies
+
+
+async def _read(
+    origin: str, session: httpx.Cookies, readers: int, seconds: float, pause: float, seed: int
+) -> list[float]:
+    """Seconds that each page took; every answer has to be a page."""
+    # As through a proxy: the server lets no address have more, and closes what was idle for long.
+    limits = httpx.Limits(
+        max_connections=MOST_OF_ADDRESS, max_keepalive_connections=MOST_OF_ADDRESS, keepalive_expiry=IDLE_SECONDS / 3
+    )
+    async with httpx.AsyncClient(
+        base_url=origin, cookies=session, trust_env=False, timeout=60, limits=limits
+    ) as client:
         end = time.monotonic() + seconds
         chance = random.Random(seed)  # noqa: S311 # nosec B311 - which page somebody opens is no secret
         found = await asyncio.gather(

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import pty
 import re
-import select
 import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from integration_assets_tests.support.processes import clean_environment
@@ -36,13 +37,15 @@ def serving_locally(folder: Path, environment: Mapping[str, str]) -> Iterator[tu
 
     def link() -> re.Match[str] | None:
         assert process.poll() is None, said
-        _read(ours, said)
         return re.search(r"open (http://127\.0\.0\.1:\d+)(/open\?token=\S+)", "".join(said))
 
     def is_up() -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
+    # All the time: a process whose terminal nobody reads stands still once a few lines of its log fill it.
+    reading = threading.Thread(target=_read, args=(ours, said), daemon=True)
+    reading.start()
     try:
         until(lambda: link() is not None, "the link")
         until(is_up, "the pages")
@@ -51,21 +54,17 @@ def serving_locally(folder: Path, environment: Mapping[str, str]) -> Iterator[tu
         yield found[1], found[2], said
         process.send_signal(signal.SIGTERM)
         assert process.wait(PATIENCE_SECONDS) == 0
-        while _read(ours, said):
-            pass
     finally:
         process.kill()
         process.wait()
+        reading.join(PATIENCE_SECONDS)
         os.close(ours)
 
 
-def _read(terminal: int, said: list[str]) -> bool:
-    """Add what has been shown since; False if there is nothing."""
-    if not select.select([terminal], [], [], 0)[0]:
-        return False
-    try:
-        text = os.read(terminal, 65_536).decode()
-    except OSError:  # Linux says so when nobody has the other end open any more
-        return False
-    said.append(text)
-    return bool(text)
+def _read(terminal: int, said: list[str]) -> None:
+    """Add what is shown, until nobody has the other end open any more."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    # Linux says so by an error.
+    with suppress(OSError):
+        while shown := os.read(terminal, 65_536):
+            said.append(decoder.decode(shown))
