@@ -305,6 +305,7 @@ class Settings(_OfProviders):
     store_url: str | None = Field(default=None, repr=False, validation_alias="INTEGRATION_ASSETS_STORE_URL")
     overrides: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_OVERRIDES")
     same_requests: Path | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_SAME_REQUESTS")
+    lake_reader: str | None = Field(default=None, validation_alias="INTEGRATION_ASSETS_LAKE_READER")
     share_published: bool = Field(default=False, validation_alias="INTEGRATION_ASSETS_SHARE_PUBLISHED")
     # Not shown: somebody may write a password into it, which is refused later.
     publish_url: str | None = Field(default=None, repr=False, validation_alias="INTEGRATION_ASSETS_PUBLISH_URL")
@@ -807,6 +808,7 @@ OPERATOR_FIELDS = (
     "home",
     "environment",
     "store_url",
+    "lake_reader",
     "share_published",
     "publish_url",
     "ui_url",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from integration_assets.config import Environment, Settings
+from integration_assets.config import Environment, Settings, automation_or_defaults
 from integration_assets.coordination.alert_record import AlertRecord
 from integration_assets.coordination.database import shared_database
 from integration_assets.coordination.run_lock import shared_locks
@@ -26,9 +26,10 @@ from integration_assets.mail_addresses import split_address
 from integration_assets.resolution.overrides import normalised_match, read_overrides, write_overrides
 from integration_assets.runs.in_process import INSTANCE_CONFIG, dagster_home
 from integration_assets.staging.erasing import give_up_earlier_rows
-from integration_assets.staging.lake import Lake
+from integration_assets.staging.lake import Lake, lake_exists, readers_lake
 from integration_assets.staging.object_storage import upload_published
 from integration_assets.staging.publishing import publish, published_path
+from integration_assets.staging.readers_lake import drop_readers_lake, publish_to_readers
 from integration_assets.staging.rewriting import rewrite_store
 from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_path, store_place
 from integration_assets.staging.transactions import transaction
@@ -127,6 +128,7 @@ def forget_person(
                 # Last: a storage that is away must not keep the store from being written anew.
                 if settings.publish_url is not None and published.exists():
                     upload_published(settings.publish_url, published, environment, tenant)
+                _in_readers_lake(settings, place.lake, published)
         notes += _of_lakes([place.lake for _, place, _ in held if place.lake is not None])
     return Forgotten(tuple(places), (*notes, *_what_stays(settings, tenant, person)))
 
@@ -158,6 +160,18 @@ def _finish(
             f"{place} cannot be written anew: {error.strerror or error}; its rows are gone, their bytes may not be: "
             "free some space, then run it again"
         ) from error
+
+
+def _in_readers_lake(settings: Settings, lake: Lake | None, published: Path) -> None:
+    """Make the readers' lake anew: its earlier snapshots have ids of the person's contacts in changes of plans."""
+    if lake is None or lake.file is not None:
+        return
+    readers = readers_lake(lake)
+    # Also where no role reads it any more.
+    if lake_exists(readers):
+        drop_readers_lake(readers)
+    if settings.lake_reader is not None and published.exists():
+        publish_to_readers(lake, readers, settings.lake_reader, published, automation_or_defaults().keep_runs_days)
 
 
 def _of_lakes(lakes: list[Lake]) -> Iterator[str]:

@@ -58,8 +58,11 @@ from integration_assets.runs.run_facts import facts_of, quota_share
 from integration_assets.runs.run_report import leave_report
 from integration_assets.runs.slack_delivery import new_message, owner_poster, send_message, slack_poster
 from integration_assets.runs.state import DRY_MODES, UNDO_MODES, RunState, first_line
+from integration_assets.staging.lake import readers_lake
 from integration_assets.staging.object_storage import upload_published
+from integration_assets.staging.place import store_place
 from integration_assets.staging.publishing import publish, published_path
+from integration_assets.staging.readers_lake import publish_to_readers
 from integration_assets.staging.sharing import share_published
 from integration_assets.sync.feature_request_object import key_prefix
 from integration_assets.tenants.settings import registry_tenants
@@ -105,8 +108,7 @@ def publish_again(state: RunState) -> tuple[RunSummary, Path | None]:
         published = published_path(settings.home, target, state.tenant)
         _set_pages(connection, settings)
         publish(connection, published)
-        if (missed := _upload(state, published)) is not None:
-            state.notes.append(missed)
+        state.notes += _pass_on(state, published)
     forget_run(connection, state.run_id)
     state.finished = True
     return msgspec.json.decode(last[0][0], type=RunSummary), published
@@ -144,9 +146,9 @@ def _finish(state: RunState) -> RunResult:
     recorded, problem = _record(state, conclusion)
     # After the record, so that the published database knows of this run as well.
     published, unpublished = _publish(state)
-    if published is not None and (missed := _upload(state, published)) is not None:
+    if published is not None and (notes := _pass_on(state, published)):
         # First, as a message lists few notes. What the run wrote is written, so its end stays as it was.
-        state.notes.insert(0, missed)
+        state.notes[:0] = notes
         conclusion = _conclude(state)
         recorded = recorded and _record(state, conclusion)[0]
     if problem is not None or unpublished is not None:
@@ -409,18 +411,27 @@ def _tell_owners(state: RunState, end_state: EndState) -> None:
         state.notes.append(f"owners were not told what shipped: the staging store failed ({type(error).__name__})")
 
 
-def _upload(state: RunState, published: Path) -> str | None:
-    """Put what was published into object storage, where that is wanted; or say why it is not there."""
-    settings = state.opened_settings()
-    if settings.publish_url is None:
-        return None
-    try:
-        address = upload_published(settings.publish_url, published, state.target(), state.tenant)
-    except IntegrationError as error:
-        log.warning("the ranking is published here and not in object storage: %s", error.message)
-        return f"object storage has an older ranking, or none: {error.message}"
-    log.info("the ranking was published at %s", address)
-    return None
+def _pass_on(state: RunState, published: Path) -> list[str]:
+    """Put what was published into object storage and the readers' lake, where that is wanted; gives notes for people.
+
+    Neither changes how the run ends, and the next one tries again.
+    """
+    settings, notes = state.opened_settings(), []
+    if settings.publish_url is not None:
+        try:
+            upload_published(settings.publish_url, published, state.target(), state.tenant)
+        except IntegrationError as error:
+            notes.append(f"object storage has an older ranking, or none: {error.message}")
+    lake = store_place(settings, state.target(), state.tenant).lake
+    if settings.lake_reader is not None and lake is not None:
+        days = automation_or_defaults().keep_runs_days
+        try:
+            notes += publish_to_readers(lake, readers_lake(lake), settings.lake_reader, published, days)
+        except IntegrationError as error:
+            notes.append(f"the readers' lake has an older ranking, or none: {error.message}")
+    for note in notes:
+        log.warning("%s", note)
+    return notes
 
 
 def _outcome(state: RunState) -> tuple[EndState, int, str | None]:

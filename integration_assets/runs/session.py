@@ -70,6 +70,7 @@ from integration_assets.sql import read_sql
 from integration_assets.staging.bucket import bucket_error
 from integration_assets.staging.object_storage import check_publish_url
 from integration_assets.staging.publishing import published_path
+from integration_assets.staging.readers_lake import check_reader
 from integration_assets.staging.room import check_room, has_too_many_open_files, is_disk_full
 from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_place
 from integration_assets.sync.undo import LAST
@@ -188,6 +189,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         if state.settings.publish_url is not None:
             check_publish_url(state.settings.publish_url)
         place = store_place(state.settings, state.environment, state.tenant)
+        if state.settings.lake_reader is not None:
+            check_reader(place.lake)
         store = self._hold_store(place, shared_locks(operator), state, stack)
         state.connection, state.lock = store.connection, store.lock
         try:

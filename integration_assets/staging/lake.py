@@ -40,6 +40,8 @@ INLINED_ROWS = 1_000
 """Most rows of one insert that stay in the catalogue: a batch of the ledger does, a read of votes does not."""
 _WRITING = [f"DATA_INLINING_ROW_LIMIT {INLINED_ROWS}"]
 CONNECT_SECONDS = 10
+PUBLISHED = "published"
+"""Beginning of the schema, and folder of the data, of a lake that analysts read."""
 _POSTGRES = re.compile(r"postgres(ql)?://")
 _S3 = re.compile(r"s3:", re.IGNORECASE)
 _VARIABLE = "INTEGRATION_ASSETS_STORE_URL"
@@ -52,7 +54,8 @@ class Lake(msgspec.Struct, frozen=True):
     """A catalogue and its data. `str()` names it in messages, without a password.
 
     The Parquet files lie in the directory `folder`, or below `bucket`, a URL. `file` is the catalogue's file where that
-    is not in PostgreSQL. `server` are libpq's keywords but for the password.
+    is not in PostgreSQL; where it is, `place` is `<environment>/<tenant>` and `server` libpq's keywords but for the
+    password.
     """
 
     kind: Literal["postgres", "sqlite", "duckdb"]
@@ -62,6 +65,7 @@ class Lake(msgspec.Struct, frozen=True):
     server: dict[str, str] = {}
     password: SecretStr | None = None
     bucket: str = ""
+    place: str = ""
 
     @property
     def data(self) -> Path:
@@ -133,6 +137,7 @@ def _postgres_lake(place: str, environment: str, tenant: str) -> Lake:
         server=server,
         password=SecretStr(str(password)) if password else None,
         bucket=f"{bucket}/{environment}/{tenant}" if bucket else "",
+        place=f"{environment}/{tenant}",
     )
 
 
@@ -168,6 +173,18 @@ def _schema(environment: str, tenant: str) -> str:
         return name
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{name[: _LONGEST_SCHEMA - 9]}_{digest}"
+
+
+def readers_lake(lake: Lake) -> Lake:
+    """The lake beside that of a store which analysts read; its catalogue is in PostgreSQL as well."""
+    # No environment has that name, so that neither schema nor folder can be those of a store.
+    environment, _, tenant = lake.place.partition("/")
+    return msgspec.structs.replace(
+        lake,
+        schema=_schema(f"{PUBLISHED}_{environment}", tenant),
+        folder=lake.folder.parents[1] / PUBLISHED / lake.place if lake.folder is not None else None,
+        bucket=f"{lake.bucket.removesuffix(lake.place)}{PUBLISHED}/{lake.place}" if lake.bucket else "",
+    )
 
 
 @contextmanager
@@ -276,6 +293,16 @@ def catalogue_lock(lake: Lake, what: str) -> Iterator[Callable[[], str | None]]:
             yield lost
         finally:
             let_go(server, key)
+
+
+def attach_writable(connection: duckdb.DuckDBPyConnection, lake: Lake, *, inlined_rows: int = INLINED_ROWS) -> None:
+    """Attach a lake, made if there is none, to an empty connection as the database in use, without our tables.
+
+    Raises:
+        ConfigurationError: an extension or the key of a bucket is missing.
+    """
+    _load(connection, lake)
+    _attach(connection, lake, options=[f"DATA_INLINING_ROW_LIMIT {int(inlined_rows)}"])
 
 
 def open_lake(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:

@@ -14,9 +14,10 @@ from integration_assets.connectors.redaction import redact
 from integration_assets.errors import ConfigurationError, LockError, TransientError
 from integration_assets.staging import extensions
 from integration_assets.staging.extensions import load_extension
-from integration_assets.staging.lake import drop_catalogue, maintain, parse_lake
+from integration_assets.staging.lake import drop_catalogue, maintain, parse_lake, readers_lake
 from integration_assets.staging.object_storage import remove_folder
 from integration_assets.staging.place import StorePlace, store_place
+from integration_assets.staging.readers_lake import check_reader
 from integration_assets.staging.store import hold_store, open_store
 from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, object_storage
 
@@ -46,6 +47,27 @@ def test_each_tenant_and_environment_has_a_catalogue_of_its_own(tmp_path: Path) 
     assert place.lake is not None
     assert place.path == tmp_path / "lakes" / "sandbox" / "default.sqlite"
     assert place.lake.data == tmp_path / "data" / "sandbox" / "default"
+
+
+def test_the_lake_of_readers_lies_apart() -> None:
+    """Neither its schema nor its data can be those of a store, and both are known by the tenant's name."""
+    lake = parse_lake(SERVER, "production", "acme-2")
+    readers = readers_lake(lake)
+    assert (readers.schema, readers.folder) == (
+        "published_production_acme_2",
+        Path("/srv/lake/published/production/acme-2"),
+    )
+    assert (readers.server, readers.password) == (lake.server, lake.password)
+    in_bucket = readers_lake(parse_lake(SERVER.replace("/srv/lake", "s3://bucket/lakes"), "sandbox", "acme"))
+    assert (in_bucket.bucket, in_bucket.folder) == ("s3://bucket/lakes/published/sandbox/acme", None)
+    at_the_top = readers_lake(parse_lake(SERVER.replace("/srv/lake", "s3://bucket"), "sandbox", "acme"))
+    assert at_the_top.bucket == "s3://bucket/published/sandbox/acme"
+    check_reader(lake)
+    for other in (None, parse_lake("ducklake:/srv/lakes", "sandbox", "acme")):
+        with pytest.raises(
+            ConfigurationError, match="INTEGRATION_ASSETS_LAKE_READER needs a lake whose catalogue is in"
+        ):
+            check_reader(other)
 
 
 def test_the_password_is_shown_nowhere(tmp_path: Path) -> None:
