@@ -182,6 +182,13 @@ def _pairs_of(names: Iterable[str]) -> frozenset[str]:
     return frozenset(".".join(name.rsplit(".", 2)[-2:]) for name in names)
 
 
+def without_www(host: str) -> str:
+    """The host without `www.`: people copy a domain from the address of its page, and nobody writes mail from there."""
+    bare = host.removeprefix("www.")
+    # Only where a name remains: `www.com` is a company's own domain.
+    return bare if bare != host and registrable_domain(bare) else host
+
+
 def lineage(host: str) -> Iterator[str]:
     """The host and every domain above it, the longest first."""
     yield host
@@ -270,10 +277,7 @@ def _company_host(text: str, path: str, domains: MailDomains) -> CompanyHost:
     host = to_host(text)
     if host is None:
         return CompanyHost(problem="not_a_host")
-    # Only where a name remains: `www.com` is a company's own domain.
-    bare = host.removeprefix("www.")
-    if bare != host and registrable_domain(bare):
-        host = bare
+    host = without_www(host)
     registrable = registrable_domain(host)
     # Only with a path: without one it is the platform's own company.
     if path.strip("/\\") and (host in _listed("platforms") or registrable in _listed("platforms")):

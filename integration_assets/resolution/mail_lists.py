@@ -9,7 +9,7 @@ from integration_assets.errors import ConfigurationError
 from integration_assets.invisible import strip
 from integration_assets.mail_addresses import split_address, to_host
 from integration_assets.masking import ADDRESS_SIGN
-from integration_assets.resolution.domains import MailDomains, listed_personal_domains
+from integration_assets.resolution.domains import MailDomains, listed_personal_domains, without_www
 
 _SIGN = re.compile(ADDRESS_SIGN)
 
@@ -43,7 +43,7 @@ def _domains(what: str, entries: Iterable[str], *, or_addresses: bool = False) -
     for place, entry in enumerate(entries, start=1):
         host = to_host(strip(entry).removeprefix("@"))
         if host is not None:
-            domains.add(host)
+            domains.add(without_www(host))
         elif not (or_addresses and _own_address(entry)):
             raise ConfigurationError(f"{what} domains: {_wrong(place, entry, or_addresses=or_addresses)}")
     return frozenset(domains)

@@ -17,7 +17,7 @@ import msgspec
 from integration_assets.errors import ConfigurationError
 from integration_assets.invisible import strip
 from integration_assets.mail_addresses import address_key, to_host
-from integration_assets.resolution.domains import Kind, MailDomains, registrable_domain
+from integration_assets.resolution.domains import Kind, MailDomains, registrable_domain, without_www
 from integration_assets.resolution.mail_lists import mail_domains
 from integration_assets.resolution.mapping_files import mapping_rows
 from integration_assets.whole_files import write_whole
@@ -76,7 +76,10 @@ def company_id_of(text: str) -> tuple[str, str | None]:
 def normalised_match(match: str) -> str | None:
     """The address (with `@`) or ASCII domain a mapping is for; None when it is neither. `@acme.com` is a domain."""
     text = strip(match).removeprefix("@")
-    return address_key(text) if "@" in text else to_host(text)
+    if "@" in text:
+        return address_key(text)
+    host = to_host(text)
+    return without_www(host) if host else None
 
 
 def override_problem(override: Override, domains: MailDomains) -> str | None:

@@ -237,6 +237,15 @@ def test_kinds():
     assert lists.kind("notourselves.com", "notourselves.com") is Kind.BUSINESS
 
 
+def test_a_configured_domain_copied_from_the_address_of_its_page_is_the_domain():
+    """`www.acme.com` writes no mail: taken as it stands it would leave own staff among the customers."""
+    lists = mail_domains(own=["www.Ourselves.com"], personal=["WWW.hey.com"], business=["www.gmx.de", "www.com"])
+    assert lists.kind("eu.ourselves.com", "ourselves.com") is Kind.OWN
+    assert lists.kind("hey.com", "hey.com") is Kind.PERSONAL
+    assert lists.kind("gmx.de", "gmx.de") is Kind.BUSINESS
+    assert lists.kind("www.com", "www.com") is Kind.BUSINESS
+
+
 def test_configured_domains_must_be_domains():
     """A configured entry that is no domain is refused by name."""
     with pytest.raises(ConfigurationError, match="own domains: 'acme' is not a domain"):

@@ -30,6 +30,13 @@ def test_mappings_are_normalised(tmp_path):
     assert read_overrides(path) == (Override("ann@acme.com", "1", ""), Override("xn--bcher-kva.de", "2", "a, b"))
 
 
+def test_a_domain_copied_from_the_address_of_its_page_maps_the_domain(tmp_path):
+    """Nobody writes mail from `www.acme.com`: mapped as it stands it would match no voter."""
+    path = write(tmp_path / "o.csv", "match,company_id,note", "www.Acme.com,1,", "www.com,2,")
+    assert [one.match for one in read_overrides(path, business_domains=["www.com"])] == ["acme.com", "www.com"]
+    assert remove_override(path, "www.acme.com", business_domains=["www.com"]) == (Override("www.com", "2", ""),)
+
+
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
