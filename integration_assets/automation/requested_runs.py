@@ -6,7 +6,7 @@ The pages wait for nobody: they write down what is wanted, and read there how it
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import dagster as dg
 
@@ -16,7 +16,7 @@ from integration_assets.automation.sensors import WILL_RETRY
 from integration_assets.config import Environment, load_settings
 from integration_assets.errors import EndState
 from integration_assets.reporting.text import clean
-from integration_assets.runs.launch import SETUP_STEP, failed_step
+from integration_assets.runs.launch import REQUEST_TAG, SETUP_STEP, failed_step
 from integration_assets.runs.partitions import PARTITIONS
 from integration_assets.runs.result import left_result
 from integration_assets.runs.session import SESSION
@@ -32,10 +32,11 @@ from integration_assets.tenants.registry.run_requests import (
 )
 from integration_assets.tenants.registry.words import Action
 
-REQUEST_TAG = "integration_assets/request"
-"""Tag of a run that was asked for on the pages: the id of the request. Who asked is in the registry alone."""
 CREATED_WITHIN = timedelta(minutes=3)
-"""Dagster creates a run within the tick that asks for it; one that is not there after this never will be."""
+"""Dagster creates a run within the tick that asks for it. One that is not there after this is given up; should Dagster
+go on with that tick later, the run finds that out and does nothing (`runs.launch.check_request`)."""
+SILENT = timedelta(minutes=30)
+"""A run that is at work says something in its log at least this often; after that its page says that it may be lost."""
 
 
 def begin_requested(
@@ -94,10 +95,32 @@ def follow(opened: Registry, instance: dg.DagsterInstance, request: RequestView,
             end_request(opened, request.id, NOT_STARTED, "Dagster has not created the run: ask again", now=now)
         return
     [run] = runs
-    note_run(opened, request.id, run.run_id, running=run.status is dg.DagsterRunStatus.STARTED)
+    # One that is being cancelled is at work as well: it finishes what it has begun.
+    at_work = run.status in (dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING)
+    note = silence_of(instance, run, now) if at_work else None
+    note_run(opened, request.id, run.run_id, running=at_work, note=note)
     # A run that died is tried again by Dagster, with the same tags: the next look finds that try.
     if run.is_finished and run.tags.get(WILL_RETRY) != "true":
         end_request(opened, request.id, *ending_of(instance, run, request), now=now)
+
+
+def silence_of(instance: dg.DagsterInstance, run: dg.DagsterRun, now: datetime) -> str | None:
+    """Say that a run at work has told nothing for long, and who ends it; None while it does.
+
+    Its worker may be gone with its machine. Dagster's run monitoring ends such a run where it is on: at once if the
+    launcher can tell, else at the longest time a run may take. Without it the run is at work for ever.
+    """
+    [*newest] = instance.get_records_for_run(run.run_id, limit=1, ascending=False).records
+    silent = now - datetime.fromtimestamp(newest[0].timestamp, UTC) if newest else timedelta()
+    if silent < SILENT:
+        return None
+    said = f"its run has said nothing for {silent.total_seconds() / 60:.0f} minutes; its machine may be gone"
+    seconds = float(run.tags.get("dagster/max_runtime") or instance.run_monitoring_max_runtime_seconds or 0)
+    stats = instance.get_run_stats(run.run_id)
+    if instance.run_monitoring_enabled and seconds > 0 and stats.start_time:
+        until = datetime.fromtimestamp(stats.start_time + seconds, UTC)
+        return f"{said}. Dagster ends it at {until:%Y-%m-%d %H:%M} UTC at the latest, or you let it go"
+    return f"{said}. Dagster does not watch for that (run_monitoring in dagster.yaml): terminate it there, or let it go"
 
 
 def ending_of(instance: dg.DagsterInstance, run: dg.DagsterRun, request: RequestView) -> tuple[str, str]:

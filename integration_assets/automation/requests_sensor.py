@@ -16,7 +16,7 @@ from integration_assets.assets.names import Names
 from integration_assets.config import load_settings
 from integration_assets.errors import ConfigurationError, EndState, IntegrationError
 from integration_assets.reporting.text import clean
-from integration_assets.runs.launch import JOB_TAG, SETUP_STEP, check_launch
+from integration_assets.runs.launch import JOB_TAG, SETUP_STEP, check_launch, check_request
 from integration_assets.runs.partitions import TENANTS
 from integration_assets.tenants.registry.words import Action
 from integration_assets.tenants.settings import opened_registry, settings_for
@@ -52,6 +52,7 @@ async def set_up_the_crm() -> None:
     try:
         check_launch(context.run, context.instance)
         operator = load_settings(**({"environment": config.environment} if config.environment else {}))
+        check_request(operator, context.run)
         settings = settings_for(operator, context.partition_key, f"run {context.run_id}")
         result = await set_up(settings, context.partition_key, agree)
     except IntegrationError as error:

@@ -1,7 +1,8 @@
 """Launch of a run by Dagster: which stages were selected, for whom, by which executor, and whether it is to stop.
 
-Reads Dagster's own record of the run only. What a run may do follows from the stages selected, however it was started:
-from the UI, the command line, a schedule, a backfill, or as a repetition of what is left of another run.
+Reads Dagster's own record of the run only, and in the registry if one that was asked for on the pages is still wanted.
+What a run may do follows from the stages selected, however it was started: from the UI, the command line, a schedule, a
+backfill, or as a repetition of what is left of another run.
 """
 
 from __future__ import annotations
@@ -9,10 +10,12 @@ from __future__ import annotations
 import dagster as dg
 import msgspec
 
+from integration_assets.config import Settings
 from integration_assets.connectors.redaction import redact
 from integration_assets.errors import LaunchError, RunCancelledError, RunStoppedError
 from integration_assets.reporting.text import clean, clip
 from integration_assets.runs.partitions import PARTITION_TAG, TENANTS, tenant_of
+from integration_assets.tenants.settings import opened_registry
 
 READ_STAGE = "raw"
 RESOLVE_STAGE = "domain_resolved_votes"
@@ -26,6 +29,8 @@ UNDO_STEP = "undo"
 SETUP_STEP = "set_up_the_crm"
 STAGE_TAG = "integration_assets/stage"
 """Tag of a step: the stage it is. Its name does not say it: a project that loads ours may have a step of that name."""
+REQUEST_TAG = "integration_assets/request"
+"""Tag of a run that was asked for on the pages: the id of the request. Who asked is in the registry alone."""
 JOB_TAG = "integration_assets/job"
 """Tag of our jobs and their runs: the job's own name, without what a project put before it."""
 
@@ -137,6 +142,25 @@ def check_launch(run: dg.DagsterRun | None, instance: dg.DagsterInstance | None)
             "this run has a process for each step: its stages share one staging store, which one process holds; "
             "launch our job `sync`, or give your Definitions Dagster's in_process_executor; nothing was read"
         )
+
+
+def check_request(settings: Settings, run: dg.DagsterRun | None) -> None:
+    """Return unless a run answers a request on the pages that was given up.
+
+    Dagster goes on with what it was at when its daemon died, days later if need be. Whoever asked has been told by then
+    that it did not start, and may have asked again.
+
+    Raises:
+        LaunchError: it was; nothing was read.
+    """
+    request = run.tags.get(REQUEST_TAG) if run is not None else None
+    if request is None:
+        return
+    from integration_assets.tenants.registry.run_requests import given_up  # noqa: PLC0415 - the registry's libraries
+
+    with opened_registry(settings) as opened:
+        if opened is not None and (why := given_up(opened, request)):
+            raise LaunchError(f"the request on the pages that this run answers was given up ({why}): ask for it again")
 
 
 def stop_reason(instance: dg.DagsterInstance | None, run_id: str) -> RunStoppedError | None:

@@ -55,6 +55,7 @@ from integration_assets.runs.launch import (
     UNDO_STEP,
     Scope,
     check_launch,
+    check_request,
     failed_step,
     job_of,
     scope_of,
@@ -181,6 +182,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         state.settings = tenant_settings(operator, state.tenant)
         # Before the registry is asked for any secret: a refused launch needs none.
         check_launch(run, self._instance)
+        check_request(operator, run)
         _check_mode(state.mode, state.scope)
         state.settings = settings_for(operator, state.tenant, f"run {state.run_id}")
         # A wrong file ends the run before the first call, not after a long read.

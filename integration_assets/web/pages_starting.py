@@ -20,6 +20,7 @@ from integration_assets.sync.plan_store import STALE_AFTER
 from integration_assets.tenants.portal_setup import setup_digest, show_setup
 from integration_assets.tenants.registry.run_requests import (
     KEPT,
+    LET_GO,
     NEVER_TAKEN,
     NOT_STARTED,
     WITHDRAWN,
@@ -28,6 +29,7 @@ from integration_assets.tenants.registry.run_requests import (
     RequestView,
     ask_for_run,
     daemon_is_there,
+    let_go,
     recent_requests,
     withdraw,
 )
@@ -56,7 +58,7 @@ STATES = {
     RequestState.QUEUED: "waits in Dagster's queue for its turn",
     RequestState.RUNNING: "runs",
 }
-UNSTARTED = {WITHDRAWN: "withdrawn", NEVER_TAKEN: "never started", NOT_STARTED: "not started"}
+UNSTARTED = {WITHDRAWN: "withdrawn", NEVER_TAKEN: "never started", NOT_STARTED: "not started", LET_GO: "let go"}
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 STARTED_HERE = (Action.DRY_RUN, Action.SYNC)
 
@@ -124,6 +126,12 @@ def withdraw_request(context: RequestContext) -> Response:
     """Take a request back that nobody has begun."""
     withdraw(context.registry, context.own.id, context.actor, context.form.text("request"))
     return redirect("/runs?done=withdrawn#start")
+
+
+def let_go_of(context: RequestContext) -> Response:
+    """Wait no more for a run that may be lost."""
+    let_go(context.registry, context.own.id, context.actor, context.form.text("request"))
+    return redirect("/runs?done=let_go#start")
 
 
 def ask(context: RequestContext, new: NewRequest, page: str) -> Response:

@@ -33,6 +33,7 @@ DONE = {
     "unmapped": "The mapping is gone; the next run works without it.",
     "asked": "Requested: it starts when its turn comes.",
     "withdrawn": "Withdrawn: it will not start.",
+    "let_go": "Let go: another run can be requested. Should this one be alive after all, the next waits for it.",
     "approved": "Approved: the next sync applies exactly this plan.",
 }
 """Messages after something was done, by the word in the address: nothing of the address itself is shown."""

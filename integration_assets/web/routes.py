@@ -88,6 +88,7 @@ _INSIGHTS: tuple[Route, ...] = (
     _post("/runs/{run_id}/undo", form(pages_starting.start_undo)),
     _post("/runs/start", form(pages_starting.start)),
     _post("/runs/withdraw", form(pages_starting.withdraw_request)),
+    _post("/runs/let-go", form(pages_starting.let_go_of)),
     _get("/setup", page(pages_starting.setup)),
     _post("/setup", form(pages_starting.start_setup)),
     _post("/setup/show", form(pages_starting.show)),

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import dagster as dg
 import pytest
 
 from integration_assets.assets.names import Names
 from integration_assets.automation import requested_runs
-from integration_assets.automation.requested_runs import CREATED_WITHIN, REQUEST_TAG, begin_requested
+from integration_assets.automation.requested_runs import CREATED_WITHIN, SILENT, begin_requested
 from integration_assets.automation.requests_sensor import setup_job
-from integration_assets.errors import LockError, PermanentError
+from integration_assets.errors import LaunchError, LockError, PermanentError
+from integration_assets.runs.launch import REQUEST_TAG, check_request
 from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.changes import NewThirdParty
 from integration_assets.tenants.registry.repository import tenant_repository
@@ -159,6 +161,58 @@ def test_a_request_is_withdrawn_while_nobody_has_begun_it(ann: Client, gus: Clie
     assert ann.post("/runs/withdraw", {"request": asked}).status_code == 303
     assert newest(pages, acme).note == "withdrawn by ann@acme.example"
     assert ann.post("/runs/withdraw", {"request": asked}).status_code == 404
+
+
+def test_a_run_that_was_called_not_started_does_nothing_later(
+    pages: Served, ann: Client, acme: str, instance: dg.DagsterInstance
+) -> None:
+    """The daemon died when it had taken the request; whoever asked was told to ask again, and did."""
+    ann.post("/runs/start", {"action": "sync"})
+    asked = newest(pages, acme)
+    [run], _ = begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    later = dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.STARTED, tags=run.tags)
+    check_request(pages.site.settings, later)
+    begin_requested(pages.registry, instance, NAMES, asked.asked_at + CREATED_WITHIN * 2)
+    assert newest(pages, acme).outcome == "NOT_STARTED"
+    ann.post("/runs/start", {"action": "sync"})
+    with pytest.raises(LaunchError, match=r"was given up \(not started\): ask for it again"):
+        check_request(pages.site.settings, later)
+    # Somebody who launches one by hand answers no request.
+    check_request(pages.site.settings, dg.DagsterRun(job_name="sync"))
+
+
+def test_a_run_that_is_lost_is_told_and_let_go(
+    pages: Served, ann: Client, gus: Client, acme: str, instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster keeps it at work; the page says for how long it has been silent, and until when. Another can be asked."""
+    ann.post("/runs/start", {"action": "sync"})
+    asked = newest(pages, acme)
+    begin_requested(pages.registry, instance, NAMES, asked.asked_at)
+    created = dg.DagsterRun(job_name="sync", status=dg.DagsterRunStatus.STARTED, tags={REQUEST_TAG: asked.id})
+    instance.add_run(created)
+    instance.report_engine_event("begins", created)
+    [last] = instance.get_records_for_run(created.run_id, limit=1, ascending=False).records
+    spoken = datetime.fromtimestamp(last.timestamp, UTC)
+    begin_requested(pages.registry, instance, NAMES, spoken + SILENT - timedelta(minutes=1))
+    assert newest(pages, acme).note is None
+    assert ann.post("/runs/let-go", {"request": asked.id}).status_code == 404
+    begin_requested(pages.registry, instance, NAMES, spoken + SILENT + timedelta(minutes=1))
+    assert "said nothing for 31 minutes; its machine may be gone. Dagster does not watch" in ann.get("/runs").text
+    with monkeypatch.context() as patch:
+        patch.setattr(dg.DagsterInstance, "run_monitoring_enabled", True)
+        patch.setattr(dg.DagsterInstance, "run_monitoring_max_runtime_seconds", 7_200)
+        patch.setattr(instance, "get_run_stats", lambda _: SimpleNamespace(start_time=spoken.timestamp()))
+        begin_requested(pages.registry, instance, NAMES, spoken + SILENT + timedelta(minutes=1))
+        until = f"{spoken + timedelta(hours=2):%Y-%m-%d %H:%M} UTC at the latest, or you let it go"
+        assert until in ann.get("/runs").text
+    assert gus.post("/runs/let-go", {"request": asked.id}).status_code == 404
+    assert ann.post("/runs/let-go", {"request": asked.id}).headers["location"] == "/runs?done=let_go#start"
+    assert "let go by ann@acme.example" in (newest(pages, acme).note or "")
+    assert "run.let_go" in ann.get("/audit-trail").text
+    assert ann.post("/runs/start", {"action": "sync"}).headers["location"] == "/runs?done=asked#start"
+    # What speaks again is told nothing of: it is not waited for any more.
+    begin_requested(pages.registry, instance, NAMES, spoken + SILENT * 2)
+    assert newest(pages, acme).id != asked.id
 
 
 def test_what_nobody_begins_is_given_up(pages: Served, acme: str, instance: dg.DagsterInstance) -> None:

@@ -44,6 +44,8 @@ class RequestState(StrEnum):
 
 WITHDRAWN, NEVER_TAKEN, NOT_STARTED = "WITHDRAWN", "NEVER_TAKEN", "NOT_STARTED"
 """Outcomes of requests of which no run came, beside the end states of runs."""
+LET_GO = "LET_GO"
+"""Outcome of a request whose run was lost, by the word of a person: waited for no more, it may not have ended."""
 
 
 class NewRequest(msgspec.Struct, frozen=True):
@@ -146,6 +148,41 @@ def withdraw(registry: Registry, tenant_id: str, actor: Actor, request_id: str) 
     registry.transact(work)
 
 
+def let_go(registry: Registry, tenant_id: str, actor: Actor, request_id: str) -> None:
+    """Wait no more for a run that has said nothing for long, so that another one can be asked for.
+
+    Should it be alive after all, the run lock keeps the next one waiting.
+
+    Raises:
+        NotFoundError: there is none such: it is not this tenant's, or not silent, or has ended.
+    """
+
+    def work(session: Session) -> None:
+        wanted = select(RunRequest).where(
+            RunRequest.id == request_id,
+            RunRequest.tenant_id == tenant_id,
+            RunRequest.state == RequestState.RUNNING.value,
+            RunRequest.note.is_not(None),
+        )
+        row = session.scalars(wanted.with_for_update()).first()
+        tenant = session.get(Tenant, tenant_id)
+        if row is None or tenant is None:
+            raise NotFoundError("there is no such request, or no longer")
+        _end(row, LET_GO, f"let go by {actor.name}: its run may not have ended", datetime.now(UTC))
+        _note(registry, session, actor, "run.let_go", tenant, row)
+
+    registry.transact(work)
+
+
+def given_up(registry: Registry, request_id: str) -> str | None:
+    """Say why a request is not to be answered by a run any more; None where it is, or is not known."""
+    with registry.session() as session:
+        row = session.get(RunRequest, request_id)
+        if row is None or row.outcome not in (WITHDRAWN, NEVER_TAKEN, NOT_STARTED, LET_GO):
+            return None
+        return row.outcome.replace("_", " ").lower()
+
+
 def recent_requests(
     registry: Registry, tenant_id: str, *, limit: int, now: datetime | None = None
 ) -> list[RequestView]:
@@ -200,14 +237,15 @@ def take_request(registry: Registry, request_id: str, *, now: datetime) -> bool:
     return registry.transact(work)
 
 
-def note_run(registry: Registry, request_id: str, run_id: str, *, running: bool) -> None:
-    """Note which run came of a request, and whether it has begun."""
+def note_run(registry: Registry, request_id: str, run_id: str, *, running: bool, note: str | None = None) -> None:
+    """Note which run came of a request, whether it has begun, and what a person should know of it meanwhile."""
 
     def work(session: Session) -> None:
         row = session.get(RunRequest, request_id, with_for_update=True)
         if row is not None and row.state != RequestState.ENDED.value:
             row.run_id = run_id
             row.state = (RequestState.RUNNING if running else RequestState.QUEUED).value
+            row.note = note[:LONGEST_NOTE] if note else None
 
     registry.transact(work)
 
