@@ -51,7 +51,7 @@ def scope_of(boards: Sequence[Board], settings: ProviderSettings, prefix: str = 
     `prefix` begins the ids of `boards`, and none of those that settings name.
 
     Raises:
-        ConfigurationError: there is no board of that name.
+        ConfigurationError: there is no board of that name, or none is left.
     """
     wanted, unwanted = settings.texts(BOARDS), settings.texts(EXCLUDE_BOARDS)
     for name, names in ((BOARDS, wanted), (EXCLUDE_BOARDS, unwanted)):
@@ -64,7 +64,17 @@ def scope_of(boards: Sequence[Board], settings: ProviderSettings, prefix: str = 
     if not wanted and not unwanted:
         return None
     chosen = {board.board_id for board in boards if not wanted or _is_named(board, wanted, prefix)}
-    return frozenset(chosen - {board.board_id for board in boards if _is_named(board, unwanted, prefix)})
+    kept = frozenset(chosen - {board.board_id for board in boards if _is_named(board, unwanted, prefix)})
+    # Nothing would be read, and the ranking be empty, or every record retired, as if that were meant.
+    if not kept:
+        named = " and ".join(
+            settings.named(name) for name, one in ((BOARDS, wanted), (EXCLUDE_BOARDS, unwanted)) if one
+        )
+        raise ConfigurationError(
+            f"{named}: every board that is asked for is excluded as well; there are "
+            f"{', '.join(board.name for board in boards)}"
+        )
+    return kept
 
 
 def _is_named(board: Board, names: Sequence[str], prefix: str) -> bool:

@@ -306,3 +306,13 @@ def test_boards_left_out_are_neither_loaded_nor_lost(reader: Reader) -> None:
     assert inside - 2 <= reader.rows("SELECT count(*) FROM raw.excluded_requests")[0][0] <= inside
     with pytest.raises(ConfigurationError, match="CANNY_BOARDS: no board is called Nowhere"):
         reader.read(canny_boards=("Nowhere",))
+
+
+def test_boards_that_leave_none_end_the_run(reader: Reader) -> None:
+    """An empty ranking, or every record retired, would pass for what somebody meant."""
+    board, *_ = names = [board.name for board in workspace_of(reader).boards.values()]
+    every = "every board that is asked for is excluded as well"
+    with pytest.raises(ConfigurationError, match=f"CANNY_BOARDS and CANNY_EXCLUDE_BOARDS: {every}; there are {board}"):
+        reader.read(canny_boards=(board,), canny_exclude_boards=(board.upper(),))
+    with pytest.raises(ConfigurationError, match=f"^CANNY_EXCLUDE_BOARDS: {every}"):
+        reader.read(canny_exclude_boards=tuple(names))
