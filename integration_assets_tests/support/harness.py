@@ -24,6 +24,8 @@ from unittest import mock
 from hubspot.crm.objects import SimplePublicObjectInput  # type: ignore[import-untyped]  # the client has no types
 
 from integration_assets import cli
+from integration_assets.config import ENVIRONMENTS
+from integration_assets.providers import PROVIDERS
 from integration_assets.sandbox.canny import Workspace, canny_lookalike
 from integration_assets.sandbox.canny.records import Post, slug
 from integration_assets.sandbox.hubspot import Portal
@@ -40,7 +42,13 @@ from integration_assets_tests.support.foreign import (
 from integration_assets_tests.support.small_world import COMPANIES, CONTACTS, small_world
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
-PREFIXES = ("AWS_", "CANNY_", "HUBSPOT_", "SALESFORCE_", "TWENTY_", "SLACK_", "INTEGRATION_ASSETS_", "DAGSTER_")
+PREFIXES = (
+    "AWS_",
+    "DAGSTER_",
+    "INTEGRATION_ASSETS_",
+    *{f"{name.partition('_')[0]}_" for spec in PROVIDERS.values() for name in spec.variables(ENVIRONMENTS)},
+)
+"""Beginnings of the variables that no test takes over from the machine: ours, and those of every provider."""
 OBJECT = "feature_request"
 KEY_PROPERTY = "feature_request_key"
 SETUP_POLL_SECONDS = 0.2

@@ -46,6 +46,9 @@ class Seeds(Protocol):
     def contact(self, email: str, *, additional: str = "", company_id: str | None = None) -> str:
         """Add a contact with a primary company; returns its id."""
 
+    def delete_company(self, company_id: str) -> None:
+        """Delete a company as a person does."""
+
     def parent(self, child_id: str, parent_id: str) -> None:
         """Make one company the parent of another."""
 
@@ -106,6 +109,9 @@ class HubSpotSeeds:
             self._portal.associate("contacts", contact_id, "companies", company_id, types)
         return contact_id
 
+    def delete_company(self, company_id: str) -> None:
+        self._portal.archive("companies", company_id)
+
     def parent(self, child_id: str, parent_id: str) -> None:
         self._portal.associate("companies", child_id, "companies", parent_id, [("HUBSPOT_DEFINED", 14)])
 
@@ -151,6 +157,9 @@ class TwentySeeds:
         emails = {"primaryEmail": email, "additionalEmails": [part for part in additional.split(";") if part]}
         return self._workspace.seed("people", [{"emails": emails, "companyId": company_id}])[0]
 
+    def delete_company(self, company_id: str) -> None:
+        self._workspace.soft_delete("companies", company_id)
+
     def parent(self, child_id: str, parent_id: str) -> None:
         raise NotImplementedError("companies of Twenty have no parent")
 
@@ -193,6 +202,9 @@ class SalesforceSeeds:
 
     def contact(self, email: str, *, additional: str = "", company_id: str | None = None) -> str:
         return self._org.seed("Contact", [{"Email": email, "LastName": "Doe", "AccountId": company_id}])[0]
+
+    def delete_company(self, company_id: str) -> None:
+        self._org.delete("Account", company_id)
 
     def parent(self, child_id: str, parent_id: str) -> None:
         self._org.change("Account", child_id, ParentId=parent_id)

@@ -47,15 +47,6 @@ async def listed(crm: Crm, mapping: CompanyMapping) -> dict[str, Company]:
     return {one.company_id: one async for page in crm.companies(mapping) for one in page.records}
 
 
-def gone(harness: Harness) -> str:
-    """A company that was deleted a moment ago."""
-    company_id = harness.seeds.company(name="Gone")
-    delete = {"hubspot": "archive", "salesforce": "delete", "twenty": "soft_delete"}[harness.provider]
-    name = {"hubspot": "companies", "salesforce": "Account", "twenty": "companies"}[harness.provider]
-    getattr(harness.portal, delete)(name, company_id)
-    return company_id
-
-
 def test_they_are_created_once_and_read_as_declared(crm_in: Harness) -> None:
     """With nothing that differs; the call that asks for them is the one that is told."""
 
@@ -103,7 +94,8 @@ def test_values_are_written_listed_and_read_by_id(crm_in: Harness) -> None:
 
 def test_a_refused_value_and_a_company_that_is_gone_are_told_alone(crm_in: Harness) -> None:
     """The others of the batch are written; what is gone neither comes back nor is made anew."""
-    acme, bad, deleted = crm_in.seeds.company(name="Acme"), crm_in.seeds.company(name="Bad"), gone(crm_in)
+    acme, bad, deleted = (crm_in.seeds.company(name=name) for name in ("Acme", "Bad", "Gone"))
+    crm_in.seeds.delete_company(deleted)
 
     async def work(crm: Crm) -> None:
         before = set(await listed(crm, CompanyMapping()))
