@@ -270,9 +270,10 @@ def setup(
     ] = None,
     json: JsonFile = None,
 ) -> None:
-    """Create what the CRM portal lacks: our object, its properties and link labels. Changes nothing that exists.
+    """Create what the CRM portal lacks: our object, its properties and link labels.
 
-    Shows what it would create, and asks.
+    To properties of ours it adds missing options and help texts, where the CRM takes them; nothing else that exists is
+    changed. Shows what it would create, and asks.
     """
     import asyncio
 

@@ -336,7 +336,8 @@ class LiveProperty(msgspec.Struct, frozen=True):
 
     `type` and `field_type` (how the CRM's settings draw it, empty where there is no such word) are the CRM's own words,
     for people and for comparing two portals of one provider. `difference` says of a property of ours, as the connector
-    judges it, how its type is not the one its kind asks for; None when it is.
+    judges it, how its type is not the one its kind asks for; None when it is. `description` is the help text of one of
+    ours, None where it is not read; `amendable`: options and a help text may be added to it.
     """
 
     name: str
@@ -349,6 +350,20 @@ class LiveProperty(msgspec.Struct, frozen=True):
     group: str | None = None
     required: bool = False
     difference: TypeDifference | None = None
+    description: str | None = None
+    amendable: bool = False
+
+
+class PropertyAmendment(msgspec.Struct, frozen=True):
+    """Additions to a property of ours that exists: `options` that it lacks, and a help text in the place of another.
+
+    `description` None leaves the text as it is; else it is written where `replaces` still stands.
+    """
+
+    name: str
+    options: tuple[tuple[str, str], ...] = ()
+    description: str | None = None
+    replaces: str = ""
 
 
 class LiveLink(msgspec.Struct, frozen=True):

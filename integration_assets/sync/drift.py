@@ -19,7 +19,7 @@ from integration_assets.models import (
     PropertyDefinition,
     PropertyGroup,
 )
-from integration_assets.sync.feature_request_object import ALWAYS_WRITTEN
+from integration_assets.sync.feature_request_object import ALWAYS_WRITTEN, EARLIER_TEXTS
 
 
 class Severity(StrEnum):
@@ -282,17 +282,29 @@ def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterat
         yield Severity.ERROR, "values are no longer unique, so that records could be duplicated", anew
     if live.unique and not wanted.unique:
         yield Severity.ERROR, "values must be unique, which two requests may not be", anew
-    missing = _missing_options(wanted, live)
+    if text_is_replaced(wanted, live):
+        what = "of an earlier version" if live.description else "missing"
+        yield Severity.WARN, f"the help text is {what}", RUN_SETUP
+    missing = missing_options(wanted, live)
     # a property of another type has no options at all: the type is the finding then
     if missing and (live.options or difference is None or difference.harmless):
         yield (
             Severity.ERROR,
             f"options missing: {', '.join(missing)}",
-            "add them in the CRM's settings, with exactly these internal values",
+            RUN_SETUP if live.amendable else "add them in the CRM's settings, with exactly these internal values",
         )
 
 
-def _missing_options(wanted: PropertyDefinition, live: LiveProperty) -> list[str]:
+def text_is_replaced(wanted: PropertyDefinition, live: LiveProperty) -> bool:
+    """Tell whether `setup` writes the help text of a property: it is empty, or an earlier version of ours wrote it."""
+    text = live.description
+    # What a person wrote stays, however old ours was that stood there before.
+    is_ours = text == "" or text in EARLIER_TEXTS.get(wanted.name, ())
+    return live.amendable and is_ours and text != wanted.description
+
+
+def missing_options(wanted: PropertyDefinition, live: LiveProperty) -> list[str]:
+    """Internal values of options that a property needs and lacks."""
     if live.options is None:  # kept outside the portal: the list cannot be judged
         return []
     return [value for value, _ in wanted.options if value not in live.options]
@@ -384,6 +396,6 @@ def _property_text(prop: LiveProperty | None, wanted: PropertyDefinition | None)
     words += ["unique"] if prop.unique else []
     words += [] if prop.writable or wanted is None else ["read-only"]  # company properties are only read
     words += ["required"] if prop.required and wanted is not None else []
-    missing = _missing_options(wanted, prop) if wanted is not None else []
+    missing = missing_options(wanted, prop) if wanted is not None else []
     words += [f"without {', '.join(missing)}"] if missing else []
     return " ".join(words)

@@ -152,6 +152,31 @@ FEATURE_REQUEST = ObjectDefinition(
     summary_properties=("status", "arr"),
 )
 
+EARLIER_TEXTS: Mapping[str, frozenset[str]] = {
+    name: frozenset({text})
+    for name, text in {
+        KEY: "Identity of the request: <source>:<id>. Do not change.",
+        "title": "Title of the request; may be edited here.",
+        "status": "Status of the request; may be edited here.",
+        "source_status": "Status in the words of the feedback system.",
+        "url": "Address of the request in the feedback system.",
+        "board": "Board of the request; may be edited here.",
+        "category": "Category of the request; may be edited here.",
+        "details": "Text of the request; may be edited here.",
+        "votes": "Votes that count.",
+        "companies": "Distinct companies that voted.",
+        "arr": "Annual recurring revenue of the distinct companies that voted.",
+        "voter_domains": "Business mail domains of the voters, one per line.",
+        "requested_at": "When the request was made.",
+        "last_vote_at": "When the last vote came in.",
+        "source": "Feedback system the request lives in.",
+        RETIRED_AT: "When the request left the feedback system; empty while it lives.",
+        RETIRED_REASON: "Why the request left the feedback system.",
+        MANAGED_STATE: "Bookkeeping of the sync. Do not change.",
+    }.items()
+}
+"""Help texts that earlier versions gave properties: `setup` replaces these, and none that a person wrote."""
+
 _EDITABLE = FieldPolicy(FieldKind.EDITABLE)
 _COMPUTED = FieldPolicy(FieldKind.COMPUTED)
 _COMPUTED_CLEARED = FieldPolicy(FieldKind.COMPUTED, clear_when_empty=True)

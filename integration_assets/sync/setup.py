@@ -1,6 +1,7 @@
 """Create what is missing in a portal: object, property group, properties, link labels.
 
-Nothing that exists is ever changed. Schema reads lag behind schema writes, so that success is what reads back stably.
+To properties of ours that exist, missing options are added, and help texts where nobody has written one; nothing else
+that exists is ever changed. Schema reads lag behind schema writes, so that success is what reads back stably.
 """
 
 from __future__ import annotations
@@ -13,9 +14,24 @@ import msgspec
 
 from integration_assets.connectors.crm.base import Crm
 from integration_assets.errors import ConfigurationError, HeldError, TransientError
-from integration_assets.models import LinkDefinition, LiveSchema, ObjectDefinition, PropertyDefinition, PropertyGroup
+from integration_assets.models import (
+    LinkDefinition,
+    LiveSchema,
+    ObjectDefinition,
+    PropertyAmendment,
+    PropertyDefinition,
+    PropertyGroup,
+)
 from integration_assets.sync.company_rollups import read_schema
-from integration_assets.sync.drift import RUN_SETUP, Severity, live_link, target_problems, with_needed
+from integration_assets.sync.drift import (
+    RUN_SETUP,
+    Severity,
+    live_link,
+    missing_options,
+    target_problems,
+    text_is_replaced,
+    with_needed,
+)
 
 SETTLE_SECONDS = 360.0
 """Longest wait for the schema to read back: names of link labels were seen to lag by five minutes."""
@@ -31,11 +47,12 @@ Clock = Callable[[], float]
 
 
 class SetupStep(msgspec.Struct, frozen=True):
-    """One thing to create. `line` says it to a person."""
+    """One thing to create, or to add to what is ours. `line` says it to a person."""
 
-    kind: Literal["object", "group", "properties", "link", "company properties"]
+    kind: Literal["object", "group", "properties", "amendments", "link", "company properties"]
     line: str
     properties: tuple[PropertyDefinition, ...] = ()
+    amendments: tuple[PropertyAmendment, ...] = ()
     link: LinkDefinition | None = None
 
 
@@ -67,11 +84,33 @@ def plan_setup(
     if missing:
         names = ", ".join(prop.name for prop in missing)
         steps.append(SetupStep("properties", f"create {len(missing)} properties: {names}", properties=missing))
+    steps += _amendment_steps(definition, live)
     for link in definition.links if live.unlabelled is None else ():
         if not live.object_present or live_link(live, link) is None:
             line = f"create link label {link.name} to {link.target} ({link.label} / {link.inverse_label})"
             steps.append(SetupStep("link", line, link=link))
     return steps + _rollup_steps(rollups, live)
+
+
+def _amendment_steps(definition: ObjectDefinition, live: LiveSchema) -> list[SetupStep]:
+    have = {prop.name: prop for prop in live.properties if prop.amendable and not prop.archived}
+    there = [(wanted, have[wanted.name]) for wanted in definition.properties if wanted.name in have]
+    steps = []
+    for wanted, prop in there:
+        if lacking := missing_options(wanted, prop):
+            options = tuple((value, label) for value, label in wanted.options if value in lacking)
+            line = f"add options to {wanted.name}: {', '.join(lacking)}"
+            steps.append(SetupStep("amendments", line, amendments=(PropertyAmendment(wanted.name, options),)))
+    texts = tuple(
+        PropertyAmendment(wanted.name, description=wanted.description, replaces=prop.description or "")
+        for wanted, prop in there
+        if text_is_replaced(wanted, prop)
+    )
+    if texts:
+        names = ", ".join(one.name for one in texts)
+        line = f"write the help text, which is empty or of an earlier version, of: {names}"
+        steps.append(SetupStep("amendments", line, amendments=texts))
+    return steps
 
 
 def _rollup_steps(group: PropertyGroup | None, live: LiveSchema) -> list[SetupStep]:
@@ -132,7 +171,8 @@ def _refuse_what_is_in_the_way(definition: ObjectDefinition, live: LiveSchema, r
 def differences(definition: ObjectDefinition, live: LiveSchema) -> list[str]:
     """List what is not as declared and can still be written, one line each."""
     drifts = target_problems(definition, live, link_contacts=True)
-    return [drift.text for drift in drifts if drift.severity is Severity.WARN]
+    # what `setup` mends is among its steps
+    return [drift.text for drift in drifts if drift.severity is Severity.WARN and drift.remedy != RUN_SETUP]
 
 
 async def apply_setup(
@@ -163,7 +203,7 @@ async def apply_setup(
             await _until(crm, definition, _object_there, reads=1, deadline=deadline, sleep=sleep, clock=clock)
         if step.kind == "properties":
             await _until(crm, definition, _properties_there, reads=1, deadline=deadline, sleep=sleep, clock=clock)
-    complete = partial(_complete, rollups)
+    complete = partial(_complete, rollups, {one.name for step in steps for one in step.amendments})
     await _until(
         crm,
         definition,
@@ -183,6 +223,10 @@ async def _carry_out(crm: Crm, definition: ObjectDefinition, step: SetupStep, ro
         await crm.create_group(definition)
     elif step.kind == "properties":
         await crm.create_properties(definition, step.properties)
+    elif step.kind == "amendments":
+        # a step of this kind is only made where the CRM says that properties may be amended
+        if crm.property_amendments is not None:
+            await crm.property_amendments.amend(definition, step.amendments)
     elif step.kind == "company properties":
         # a step of this kind is only made where both are there
         if crm.company_writes is not None and rollups is not None:
@@ -201,10 +245,16 @@ def _properties_there(definition: ObjectDefinition, live: LiveSchema) -> bool:
     return live.object_present and all(prop.name in have for prop in wanted)
 
 
-def _complete(rollups: PropertyGroup | None, definition: ObjectDefinition, live: LiveSchema) -> bool:
+def _complete(
+    rollups: PropertyGroup | None, amended: Collection[str], definition: ObjectDefinition, live: LiveSchema
+) -> bool:
     # Where there are no labels, none was made and none is waited for.
     labelled = live.unlabelled is not None or all(live_link(live, link) for link in definition.links)
-    return _properties_there(definition, live) and not live.lacking and labelled and not _rollup_steps(rollups, live)
+    # Of those that were amended alone: a property that came into our group just now may have no help text yet.
+    steps = _amendment_steps(with_needed(definition, live), live)
+    left = {one.name for step in steps for one in step.amendments if one.name in amended}
+    waiting = live.lacking or left or _rollup_steps(rollups, live)
+    return _properties_there(definition, live) and labelled and not waiting
 
 
 async def _until(

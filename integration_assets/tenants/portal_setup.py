@@ -19,6 +19,7 @@ from integration_assets.errors import ConfigurationError, IntegrationError
 from integration_assets.models import Portal, PropertyGroup
 from integration_assets.providers import schema_file
 from integration_assets.reporting.progress import track
+from integration_assets.reporting.text import count
 from integration_assets.staging.store import hold_store, store_place
 from integration_assets.sync.company_rollups import ROLLUPS, read_schema
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
@@ -177,7 +178,7 @@ def _result(
     calls: CallCounter,
     other: list[str],
 ) -> SetupResult:
-    done = f"created {len(steps)} things; all read back" if steps else "nothing is missing"
+    done = f"{count(len(steps), 'step')} done; all read back" if steps else "nothing is missing"
     total = sum(count.total for count in calls.snapshot())
     return SetupResult(
         settings.environment.value,

@@ -20,6 +20,7 @@ from integration_assets.connectors.crm.base import (
     PairLinks,
     PairsOutcome,
     PairWrite,
+    PropertyAmendments,
     RecordsOutcome,
     RecordWrite,
     UnknownOutcomeError,
@@ -80,6 +81,7 @@ class FakeCrm:
     company_export: CompanyExport | None = None
     deals: OpenDeals | None = None
     owners: Owners | None = None
+    property_amendments: PropertyAmendments | None = None
     company_writes: CompanyWrites | None = None
     portal_id: str = "1"
     kind: PortalKind = PortalKind.STANDARD

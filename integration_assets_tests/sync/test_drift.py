@@ -193,6 +193,20 @@ def test_options_are_missing_only_where_there_can_be_any():
     assert len(problems(with_property("status", difference=OTHER_TYPE, options=()))) == 1
     assert len(problems(with_property("status", difference=OTHER_TYPE, options=("open",)))) == 2
     assert "options missing" in problems(with_property("status", options=()))[0].detail
+    [mended] = problems(with_property("status", options=(), amendable=True))
+    assert mended.remedy == RUN_SETUP
+
+
+def test_a_help_text_of_ours_that_is_old_or_missing_is_a_warning() -> None:
+    """`setup` writes it; what a person wrote, or the portal does not let us change, is none of our business."""
+    for text, told in (
+        ("", "the help text is missing"),
+        ("Votes that count.", "the help text is of an earlier version"),
+    ):
+        [found] = problems(with_property("votes", description=text, amendable=True))
+        assert (found.severity, found.detail, found.remedy) == (Severity.WARN, told, RUN_SETUP)
+    assert problems(with_property("votes", description="Counted by hand.", amendable=True)) == []
+    assert problems(with_property("votes", description="")) == []
 
 
 def test_a_difference_in_drawing_is_a_warning_also_between_sandbox_and_production():

@@ -31,6 +31,7 @@ from integration_assets.models import (
     Owner,
     Page,
     Portal,
+    PropertyAmendment,
     PropertyDefinition,
     PropertyGroup,
     Rejected,
@@ -266,6 +267,16 @@ class CompanyWrites(Protocol):
         """Read the values that are set, by id, consistently (never by search). Companies that are gone are absent."""
 
 
+class PropertyAmendments(Protocol):
+    """Additions to properties of ours that exist. Of others, none says that it is `amendable`."""
+
+    async def amend(self, definition: ObjectDefinition, amendments: Sequence[PropertyAmendment]) -> None:
+        """Add options behind those there are, and write help texts where nobody has changed them since they were read.
+
+        Nothing else of a property changes. Raises as `Crm.create_properties`.
+        """
+
+
 class Crm(Protocol):
     """A CRM portal: one credential, one environment."""
 
@@ -290,9 +301,11 @@ class Crm(Protocol):
     company_export: CompanyExport | None
     """The way to read all companies at once; None where there is none."""
     deals: OpenDeals | None
+    """The way to read open deals; None where the CRM has none, or they cannot be read."""
     owners: Owners | None
     """None where the property itself holds the name."""
-    """The way to read open deals; None where the CRM has none, or they cannot be read."""
+    property_amendments: PropertyAmendments | None
+    """The way to add to properties of ours that exist; None where `setup` only creates."""
     company_writes: CompanyWrites | None
     """The way to keep properties of ours on companies; None where there is none."""
 

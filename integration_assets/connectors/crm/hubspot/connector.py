@@ -23,6 +23,7 @@ from integration_assets.connectors.crm.base import (
     PairLinks,
     PairsOutcome,
     PairWrite,
+    PropertyAmendments,
     RecordsOutcome,
     RecordWrite,
 )
@@ -36,6 +37,7 @@ from integration_assets.connectors.crm.hubspot.ids import PortalIds
 from integration_assets.connectors.crm.hubspot.library import CUSTOM, LIBRARY, Place
 from integration_assets.connectors.crm.hubspot.library_schema import LibraryState
 from integration_assets.connectors.crm.hubspot.owners import HubSpotOwners
+from integration_assets.connectors.crm.hubspot.property_amendments import HubSpotAmendments
 from integration_assets.connectors.crm.hubspot.schema import CompanyProperties
 from integration_assets.connectors.crm.hubspot.session import Session
 from integration_assets.connectors.crm.hubspot.status_rules import RULES, WINDOWS
@@ -103,6 +105,7 @@ class HubSpotCrm:
         self.company_writes: CompanyWrites | None = HubSpotCompanyWrites(self._session)
         self.deals: OpenDeals | None = HubSpotDeals(self._session)
         self.owners: Owners | None = HubSpotOwners(self._session)
+        self.property_amendments: PropertyAmendments | None = HubSpotAmendments(self._session, self._ids, self._place)
 
     @property
     def name(self) -> str:

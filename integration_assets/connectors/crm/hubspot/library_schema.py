@@ -138,7 +138,9 @@ async def live_schema(
         object_archived=False,
         properties=(
             *(
-                msgspec.structs.replace(live_property(item, kind=kinds[item.name]), name=neutral[item.name])
+                msgspec.structs.replace(
+                    live_property(item, kind=kinds[item.name], our_group=definition.group), name=neutral[item.name]
+                )
                 for item in state.properties
             ),
             *(_required(name) for name in sorted({*schema.required_properties} - kinds.keys() - _given(library))),

@@ -181,7 +181,10 @@ async def _our_properties(
     required, kinds = frozenset(schema.required_properties), {item.name: item.kind for item in definition.properties}
     found, entries = await named_properties(session, schema.object_type_id, kinds.keys() | required)
     others = sorted(name for name, entry in entries.items() if name not in kinds and not entry.hubspot_defined)
-    live = (live_property(item, required=item.name in required, kind=kinds.get(item.name)) for item in found)
+    live = (
+        live_property(item, required=item.name in required, kind=kinds.get(item.name), our_group=definition.group)
+        for item in found
+    )
     return tuple(live), tuple(others)
 
 
@@ -217,8 +220,15 @@ async def named_properties(
     return list(wanted.values()), {one.name: one for one, _ in named}
 
 
-def live_property(item: Property, *, required: bool = False, kind: PropertyKind | None = None) -> LiveProperty:
-    """A definition as the rest of the product knows it, judged by the kind it is to hold, if any."""
+def live_property(
+    item: Property, *, required: bool = False, kind: PropertyKind | None = None, our_group: str | None = None
+) -> LiveProperty:
+    """A definition as the rest of the product knows it, judged by the kind it is to hold, if any.
+
+    In `our_group` it is one of ours, to which `setup` may add.
+    """
+    # By the group and not the name alone: an object of somebody else may have properties called as ours are.
+    is_ours = kind is not None and item.group_name is not None and item.group_name == our_group
     type_ = PropertyType(item.type, item.field_type)
     return LiveProperty(
         name=item.name,
@@ -231,6 +241,9 @@ def live_property(item: Property, *, required: bool = False, kind: PropertyKind 
         group=item.group_name,
         required=required,
         difference=type_difference(kind, type_) if kind else None,
+        # HubSpot leaves an empty text out.
+        description=(item.description or "") if is_ours else None,
+        amendable=is_ours and item.amendable,
     )
 
 

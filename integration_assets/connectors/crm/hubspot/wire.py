@@ -201,6 +201,7 @@ class ModificationMetadata(_Wire):
     """The parts of a property that may be changed."""
 
     read_only_value: bool = False
+    read_only_definition: bool = False
 
 
 class Property(_Wire):
@@ -215,6 +216,12 @@ class Property(_Wire):
     calculated: bool = False
     external_options: bool = False
     modification_metadata: ModificationMetadata | None = None
+    description: str | None = None
+
+    @property
+    def amendable(self) -> bool:
+        """True if its definition may be changed through the API."""
+        return not (self.modification_metadata and self.modification_metadata.read_only_definition)
 
     @property
     def writable(self) -> bool:

@@ -21,6 +21,7 @@ from integration_assets.connectors.crm.base import (
     PairLinks,
     PairsOutcome,
     PairWrite,
+    PropertyAmendments,
     RecordsOutcome,
     RecordWrite,
 )
@@ -110,6 +111,7 @@ class SalesforceCrm:
         self.deals: OpenDeals | None = SalesforceDeals(session)
         self.company_writes: CompanyWrites | None = SalesforceCompanyWrites(session, self._setup, license_name)
         self.owners: Owners | None = None
+        self.property_amendments: PropertyAmendments | None = None
 
     @property
     def name(self) -> str:

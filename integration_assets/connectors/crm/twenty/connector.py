@@ -25,6 +25,7 @@ from integration_assets.connectors.crm.base import (
     PairLinks,
     PairsOutcome,
     PairWrite,
+    PropertyAmendments,
     RecordsOutcome,
     RecordWrite,
 )
@@ -138,6 +139,7 @@ class TwentyCrm:
         self._metadata: Metadata | None = None
         self.deals: OpenDeals | None = TwentyDeals(self._session, self._any_metadata, closed_stages)
         self.owners: Owners | None = None
+        self.property_amendments: PropertyAmendments | None = None
 
     @property
     def name(self) -> str:

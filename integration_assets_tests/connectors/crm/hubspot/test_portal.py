@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Literal
 
+import httpx
+import msgspec
 import pytest
 
 from integration_assets.connectors.crm.base import (
@@ -19,16 +21,17 @@ from integration_assets.connectors.crm.base import (
     RecordWrite,
 )
 from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm
+from integration_assets.connectors.crm.hubspot.property_amendments import changed_parts
 from integration_assets.errors import ConfigurationError, CredentialError, QuotaError, TransientError
-from integration_assets.models import Company, Link, LiveSchema, PortalKind
+from integration_assets.models import Company, Link, LiveSchema, PortalKind, PropertyAmendment
 from integration_assets.sandbox.hubspot import ALL_SCOPES, PortalOptions, faults
 from integration_assets.sandbox.hubspot.schemas import change_label
 from integration_assets.sandbox.lookalike import Fault
-from integration_assets.sync.drift import Severity, target_problems
+from integration_assets.sync.drift import RUN_SETUP, Severity, target_problems
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
-from integration_assets.sync.setup import plan_setup
+from integration_assets.sync.setup import SetupStep, apply_setup, plan_setup
 from integration_assets_tests.connectors.crm.harness import Harness, hubspot_harness
-from integration_assets_tests.connectors.crm.sample import REQUEST
+from integration_assets_tests.connectors.crm.sample import REQUEST, STATUS
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -292,6 +295,66 @@ def test_the_display_property_moves_into_our_group(ready: Harness) -> None:
     assert {item.name: item.group for item in ready.talk(schema).properties}["title"] == "elsewhere"
 
 
+def test_setup_adds_options_and_help_texts_to_what_is_ours(ready: Harness) -> None:
+    """Options behind those there are, texts where nobody wrote another; what was moved out of our group is left."""
+    better: dict[str, dict[str, Any]] = {
+        "status": {"options": (*STATUS.options, ("parked", "Parked")), "description": "How far it is."},
+        "title": {"description": "Another text of ours."},
+        "votes": {"description": "How many."},
+        "worth": {"description": "How much."},
+    }
+    wanted = msgspec.structs.replace(
+        REQUEST,
+        properties=tuple(msgspec.structs.replace(one, **better.get(one.name, {})) for one in REQUEST.properties),
+    )
+    path = f"/crm/properties/2026-09/{object_type(ready)}"
+    ready.portal.define_group("wish", "elsewhere")
+    http(ready, "PATCH", f"{path}/worth", {"groupName": "elsewhere"})
+    http(ready, "PATCH", f"{path}/votes", {"description": "Counted by hand."})
+    theirs = {"value": "mine", "label": "Ours alone", "displayOrder": 0, "hidden": True, "description": "Do not use"}
+    options = http(ready, "GET", f"{path}/status").json()["options"]
+    http(ready, "PATCH", f"{path}/status", {"options": [theirs, *options]})
+
+    async def at_once(_seconds: float) -> None:
+        """Wait for nothing: reads of this portal do not lag."""
+
+    async def work(crm: Crm) -> tuple[list[SetupStep], list[str], list[SetupStep]]:
+        live = await crm.schema(wanted, ())
+        steps = plan_setup(wanted, live, ())
+        problems = target_problems(wanted, live, link_contacts=True)
+        await apply_setup(crm, wanted, steps, sleep=at_once, clock=lambda: 0.0)
+        again = plan_setup(wanted, await crm.schema(wanted, ()), ())
+        return steps, [one.text for one in problems if one.remedy == RUN_SETUP], again
+
+    steps, problems, again = ready.talk(work)
+    assert [step.line for step in steps] == [
+        "add options to status: parked",
+        "write the help text, which is empty or of an earlier version, of: status",
+    ]
+    assert problems == [
+        f"wish.status: the help text is missing; {RUN_SETUP}",
+        f"wish.status: options missing: parked; {RUN_SETUP}",
+    ]
+    assert again == []
+    status = http(ready, "GET", f"{path}/status").json()
+    assert status["description"] == "How far it is."
+    assert status["options"][0] == theirs
+    assert [one["value"] for one in status["options"]] == ["mine", "open", "closed", "parked"]
+    assert http(ready, "GET", f"{path}/votes").json()["description"] == "Counted by hand."
+    assert http(ready, "GET", f"{path}/title").json()["description"] == "What is wanted."
+    assert http(ready, "GET", f"{path}/worth").json().get("description", "") == ""
+
+
+def test_a_text_that_somebody_changed_meanwhile_stays() -> None:
+    """Between what setup showed and what it does, as an option that somebody added does."""
+    entry = {"name": "status", "description": "Mine", "options": [{"value": "a", "label": "A", "displayOrder": 0}]}
+    amendment = PropertyAmendment("status", (("a", "A"), ("b", "B")), "Ours", replaces="")
+    added = {"value": "b", "label": "B", "displayOrder": 1, "hidden": False}
+    assert changed_parts(entry, amendment) == {"options": [*entry["options"], added]}
+    assert changed_parts({"name": "status"}, PropertyAmendment("status", (), "Ours")) == {"description": "Ours"}
+    assert changed_parts(entry, PropertyAmendment("status", (("a", "A"),))) == {}
+
+
 @pytest.mark.parametrize("status", [400, 403])
 def test_a_portal_without_custom_objects_says_what_it_needs(status: Literal[400, 403]) -> None:
     """However it refuses."""
@@ -459,14 +522,14 @@ def object_type(harness: Harness) -> str:
     return str(harness.portal.object_type("wish").object_type_id)
 
 
-def http(harness: Harness, method: str, path: str, body: dict[str, Any] | None = None) -> None:
-    """What a person does in the CRM's own screens."""
-    import httpx
+def http(harness: Harness, method: str, path: str, body: dict[str, Any] | None = None) -> httpx.Response:
+    """What a person does in the CRM's own screens, and what they see."""
 
-    async def story() -> None:
+    async def story() -> httpx.Response:
         async with httpx.AsyncClient(trust_env=False) as client:
             headers = {"authorization": f"Bearer {harness.portal.token}"}
             answer = await client.request(method, harness.url + path, json=body, headers=headers)
             assert answer.is_success, answer.text
+            return answer
 
-    asyncio.run(story())
+    return asyncio.run(story())
