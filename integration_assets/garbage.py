@@ -14,9 +14,13 @@ NEW_OBJECTS = 50_000
 
 
 def search_rarely() -> None:
-    """Search for cycles after 50,000 new objects instead of 700, and not at the end of the process."""
+    """Search for cycles after 50,000 new objects instead of 700, and not at the end of the process.
+
+    A process that works on one run after another may call it at each.
+    """
     gc.set_threshold(NEW_OBJECTS, 10, 10)
     # What is frozen is in no search, the last one included. Handlers of other modules still run.
+    atexit.unregister(gc.freeze)
     atexit.register(gc.freeze)
 
 

@@ -15,6 +15,7 @@ atexit.register(at_the_end)
 from integration_assets.garbage import search_rarely
 
 search_rarely()
+search_rarely()
 """
 
 

@@ -42,6 +42,7 @@ from integration_assets.errors import (
     RunStoppedError,
     TransientError,
 )
+from integration_assets.garbage import search_rarely
 from integration_assets.logs import run_fields, without_links
 from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_runs, forget_run
 from integration_assets.reporting.text import count
@@ -137,6 +138,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         if run is not None and run.is_finished:
             yield self
             return
+        # A run started by Dagster has a process that loaded as much as a command does.
+        search_rarely()
         scope, wanted = scope_of(run, context.instance), wanted_mode(self.mode, run)
         state = RunState(
             run_id=run.run_id if run else "",
