@@ -67,7 +67,7 @@ def test_arr_without_a_rate_is_told_everywhere(ready: World) -> None:
         pages = published.execute("SELECT count(*) - count(crm_url), any_value(crm_url) FROM ranked.feature_requests")
         without, page = pages.fetchall()[0]
     # The records were created by this very run: each is known by its address all the same.
-    assert (without, page.startswith("https://app.hubspot.invalid/contacts/")) == (0, True)
+    assert (without, page.startswith("https://app.hubspot.com/contacts/")) == (0, True)
     assert (delta, "no_rate") in statuses
     assert (ready.company("Gamma"), "no_figure") in statuses
     held = ready.run(

@@ -18,8 +18,8 @@ from integration_assets_tests.support.harness import World, copied, world_of
 
 IN_MEMORY = Path("/dev/shm")
 """Where it exists, homes live here: Dagster's SQLite files wait for the disk at every event otherwise."""
-PROMPT = PortalOptions(search_lag=0, property_lag=0, schema_lag=0, schema_flip=0)
-"""A portal that shows every change at once. Tests of `setup` use one that lags."""
+PROMPT = PortalOptions(search_lag=0, property_lag=0, schema_lag=0, schema_flip=0, ui_domain="app.hubspot.com")
+"""A portal that shows every change at once, with links to its pages. Tests of `setup` use one that lags."""
 
 
 class Snapshot(NamedTuple):

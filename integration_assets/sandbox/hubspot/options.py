@@ -81,6 +81,9 @@ class PortalOptions:
     accept_legacy_paths: bool = False
     """Serve v3 and v4 paths too, for foreign clients that know no other, with v4's 204 for removed associations."""
 
+    ui_domain: str = "app.hubspot.invalid"
+    """Host of the pages of records. Real portals say app.hubspot.com, where the id of this one may be somebody's."""
+
     search_lag: float = 5.0
     """How long after a write search still shows the old state."""
     property_lag: float = 0.05

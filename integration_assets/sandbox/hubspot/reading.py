@@ -15,9 +15,6 @@ from integration_assets.sandbox.hubspot.values import iso
 if TYPE_CHECKING:
     from integration_assets.sandbox.hubspot.portal import Portal
 
-UI_DOMAIN = "app.hubspot.invalid"
-"""Host of the pages of records. Real portals say app.hubspot.com, where the id of this portal may be somebody's."""
-
 
 def _parent(portal: Portal, record_id: int) -> str | None:
     parents = portal.links.with_type(("companies", "companies"), record_id, PARENT_COMPANY)
@@ -82,7 +79,7 @@ def render(portal: Portal, one: ObjectType, record: Record, names: Iterable[str]
         "createdAt": iso(record.created),
         "updatedAt": iso(record.updated),
         "archived": record.archived_at is not None,
-        "url": f"https://{UI_DOMAIN}/contacts/{portal.portal_id}/record/{one.object_type_id}/{record.id}",
+        "url": f"https://{portal.options.ui_domain}/contacts/{portal.portal_id}/record/{one.object_type_id}/{record.id}",
     }
     if record.archived_at is not None:
         body["archivedAt"] = iso(record.archived_at)

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from integration_assets.sandbox.hubspot.calls import Call, Operation, Reply, required_text
 from integration_assets.sandbox.hubspot.errors import not_found
-from integration_assets.sandbox.hubspot.reading import UI_DOMAIN
 from integration_assets.sandbox.hubspot.values import iso
 
 
@@ -24,7 +23,7 @@ def details(call: Call) -> Reply:
         "additionalCurrencies": [],
         "utcOffset": f"{sign}{abs(minutes) // 60:02d}:{abs(minutes) % 60:02d}",
         "utcOffsetMilliseconds": minutes * 60_000,
-        "uiDomain": UI_DOMAIN,
+        "uiDomain": portal.options.ui_domain,
         "dataHostingLocation": "na1",
         "portalName": f"Portal {portal.portal_id}",
     }
