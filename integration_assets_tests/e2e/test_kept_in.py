@@ -12,7 +12,7 @@ import pytest
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.support.harness import OBJECT, Properties, Ran, World, world_of
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT
+from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder
 
 pytestmark = pytest.mark.usefixtures("dagster_in_memory")
 
@@ -30,12 +30,19 @@ def world_in(home: Path, kept_in: str = "services", **options: Any) -> Any:
     return world_of(sandbox, home)
 
 
-@pytest.fixture
-def services(home: Path) -> Iterator[World]:
+@pytest.fixture(scope="module")
+def services_snapshot() -> Iterator[Snapshot]:
     """The small world on a Starter plan, with our records among the services of others, after its first sync."""
-    with world_in(home) as world:
+    with folder() as home, world_in(home) as world:
         world.set_up()
         world.sync()
+        yield Snapshot(world.sandbox, world.home)
+
+
+@pytest.fixture
+def services(services_snapshot: Snapshot) -> Iterator[World]:
+    """A copy of it."""
+    with copy_of(services_snapshot) as world:
         yield world
 
 
