@@ -14,8 +14,8 @@ from integration_assets.models import Page
 from integration_assets_tests.proofs.fuzzing import tables
 from integration_assets_tests.proofs.fuzzing.fuzz import SUBJECTS, fuzz
 
-BODIES = 600
-"""The proof `fuzz` tries 100,000 of each."""
+BODIES, TABLES = 200, 60
+"""The proofs `fuzz` and `tables` try 2,000 and 200 in their small form, 100,000 and 2,000 in the whole."""
 SEED = 7
 
 
@@ -53,10 +53,10 @@ def test_a_reader_that_drops_what_it_cannot_use_is_found_out() -> None:
 
 
 def test_damaged_tables_end_in_records_or_in_one_clear_line() -> None:
-    """The proof `tables` reads 2,000 of them."""
-    report = tables.fuzz(200, SEED)
+    """Each damage ends in one of the ways that are known, and every way is seen."""
+    report = tables.fuzz(TABLES, SEED)
     assert report.wrong == []
-    assert report.endings.total() == 200
-    assert report.endings["records"] > 20
-    assert report.endings["rejected"] > 5
-    assert report.endings["ContractError"] > 50
+    assert report.endings.total() == TABLES
+    assert report.endings["records"] > TABLES / 10
+    assert report.endings["rejected"] > 0
+    assert report.endings["ContractError"] > TABLES / 4

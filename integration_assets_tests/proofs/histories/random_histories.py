@@ -25,7 +25,7 @@ STORIES_AT_A_TIME = 50
     "histories",
     "After every sync each record is as the three-way rule foretells, whatever people and the source did.",
     whole=5_000,
-    small=600,
+    small=250,
     unit="histories in which nothing breaks",
 )
 def calm(scale: Scale) -> Iterator[Row]:
@@ -38,7 +38,7 @@ def calm(scale: Scale) -> Iterator[Row]:
     "histories",
     "Kills, lost and late answers, changed schemas and undos double, lose and bring back nothing.",
     whole=5_000,
-    small=600,
+    small=250,
     unit="histories in which things break",
 )
 def troubled(scale: Scale) -> Iterator[Row]:
