@@ -171,7 +171,7 @@ def test_the_list_says_what_would_be_run(capsys: pytest.CaptureFixture[str]) -> 
     assert command.main(["--list", "histories", "E2"]) == 0
     listed = {line.split()[1]: line for line in capsys.readouterr().out.splitlines()}
     assert listed.keys() == {*names("histories"), "E2"}
-    assert "5,000 histories in which nothing breaks, small form: 600" in listed["calm"]
+    assert "5,000 histories in which nothing breaks, small form: 250" in listed["calm"]
 
 
 @pytest.mark.parametrize(
