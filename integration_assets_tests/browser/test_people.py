@@ -77,7 +77,7 @@ def test_the_product_manager(seen: Seen, browser: Browser) -> None:
     rows.first.get_by_role("link", name="Export to CSV", exact=True).click()
     expect(page.get_by_role("heading", name="Why it ranks there")).to_be_visible()
     expect(page.get_by_role("link", name="in the CRM", exact=True)).to_have_attribute(
-        "href", re.compile("^https://app.hubspot")
+        "href", re.compile("^https://app.hubspot.example/")
     )
     page.get_by_role("link", name="Acme", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Acme")
@@ -136,7 +136,9 @@ def test_the_crm_manager(seen: Seen, browser: Browser) -> None:
     change = page.locator("#changes tbody tr", has_text="Export to CSV").first
     expect(change.locator("del").first).to_have_text("2")
     expect(change.locator("ins").first).to_have_text("3")
-    expect(change.get_by_role("link", name="CRM")).to_have_attribute("href", re.compile("^https://app.hubspot"))
+    expect(change.get_by_role("link", name="CRM")).to_have_attribute(
+        "href", re.compile("^https://app.hubspot.example/")
+    )
 
     page.get_by_role("button", name="production").click()
     page.goto(f"{seen.site.origin}/runs/{seen.runs['held']}")

@@ -27,6 +27,7 @@ COMPANIES = 120
 LONG = "long" * 50
 """Companies that voted for `r`: three pages of them."""
 
+PAGE = "https://crm.invalid/{id}"
 pytestmark = pytest.mark.usefixtures("published")
 
 
@@ -75,9 +76,22 @@ def published(pages: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         merged = tuple(SameRequest(f"canny:{one}", "canny:s") for one in ("m", "n"))
         resolve_votes(connection, ResolutionSettings(same_requests=merged, key_prefix="canny:"))
         rank(connection, AS_OF, source_name="canny")
+        # The CRM is one whose addresses are nobody's, and has a record of one request.
+        portal = "SELECT '7' AS portal_id, 'target' AS role, ? AS request_page"
+        connection.execute(f"INSERT INTO raw.crm_portals BY NAME {portal}", [PAGE])
+        address = "UPDATE ranked.feature_requests SET crm_url = ? WHERE request_id = 'r'"
+        connection.execute(address, [PAGE.replace("{id}", "1")])
         publish(connection, target)
     yield
     target.unlink()
+
+
+def test_a_record_whose_address_is_nobodys_is_there_all_the_same(ann: Client) -> None:
+    """It has no link; what has no record is told apart."""
+    recorded, other = (ann.http.get(f"/requests/{one}").text for one in ("r", "s"))
+    assert "crm.invalid" not in recorded
+    assert "no record in the CRM yet" not in recorded
+    assert "no record in the CRM yet" in other
 
 
 def test_open_requests_come_first_and_the_rest_is_told(ann: Client) -> None:

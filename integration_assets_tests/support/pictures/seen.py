@@ -42,6 +42,7 @@ from integration_assets_tests.support.web_site import add_user, served
 
 ADMIN, NEWCOMER, MAPPER, OPERATOR = "ann@acme.example", "gus@globex.example", "ian@initech.example", "olga"
 CHANGE = ("tenants", "integrations", "change", "acme", "hubspot", "--environment", "sandbox")
+UI_DOMAIN = "app.hubspot.example"
 DEMO = Path(".integration_assets") / "demo"
 BUILD = "integration_assets.demo.build_sandbox"
 WIDE, NARROW = 170, 54
@@ -88,6 +89,9 @@ def seen_installations(sample: Sample) -> Iterator[Seen]:
     """Everything that pictures are taken of, from fresh copies of this sample data; gone afterwards."""
     with ExitStack() as stack:
         stack.enter_context(records_in_memory())
+        # Of the look-alike's own host no link is shown: it is nobody's.
+        for module in ("reading", "routes_account"):
+            stack.enter_context(mock.patch(f"integration_assets.sandbox.hubspot.{module}.UI_DOMAIN", UI_DOMAIN))
         home, own = stack.enter_context(folder()), stack.enter_context(folder())
         sandbox = _sandbox(sample())
         world = stack.enter_context(world_of(sandbox, home))
