@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import duckdb
 
@@ -25,6 +25,8 @@ BUCKET_URL = re.compile(rf"s3://([a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])((?:{_FOLDER
 REFUSED = frozenset({"401", "403", "404"})
 _DEFAULT_REGION = "us-east-1"
 _STATUS = re.compile(r"\bHTTP (?:code )?(\d{3})\b")
+_SENT = re.compile(r"[!-~]*")
+"""What a header takes, in which keys and region are sent: a line break at the end of a pasted key is none of it."""
 
 
 def register_keys() -> None:
@@ -34,6 +36,38 @@ def register_keys() -> None:
             register(value)
 
 
+def check_variables() -> None:
+    """See that what the variables hold can be sent, and to whom.
+
+    Raises:
+        ConfigurationError: it cannot. No value is repeated.
+    """
+    for name in (KEY_ID, SECRET_KEY, SESSION_TOKEN, REGION):
+        if not _SENT.fullmatch(os.environ.get(name, "")):
+            raise ConfigurationError(f"{name}: has a space, a line break or another sign that no key or region has")
+    endpoint()
+
+
+def endpoint() -> SplitResult | None:
+    """Address of a server other than Amazon's; None where none is named.
+
+    Raises:
+        ConfigurationError: it is no address. It is not repeated: it may hold a password.
+    """
+    url = os.environ.get(ENDPOINT)
+    if not url:
+        return None
+    try:
+        parts = urlsplit(url)
+        # Looked at as a number, or refused, with `port` only.
+        is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_address = False
+    if not is_address or "@" in parts.netloc or not _SENT.fullmatch(url):
+        raise ConfigurationError(f"{ENDPOINT}: must look like https://storage.example:9000")
+    return parts
+
+
 def open_bucket(connection: duckdb.DuckDBPyConnection, url: str) -> None:
     """Let a connection read and write below a folder of a bucket, with the keys of the environment.
 
@@ -41,6 +75,7 @@ def open_bucket(connection: duckdb.DuckDBPyConnection, url: str) -> None:
         ConfigurationError: there are no keys, the endpoint is none, or the extension is missing.
     """
     register_keys()
+    check_variables()
     key_id, secret = os.environ.get(KEY_ID), os.environ.get(SECRET_KEY)
     if not key_id or not secret:
         # DuckDB finds the role of a machine with a further extension of its own, which is not tried.
@@ -85,12 +120,11 @@ def bucket_error(error: BaseException) -> IntegrationError | None:
 
 def _endpoint() -> list[str]:
     """Parts of the secret that name another server than Amazon's."""
-    url = os.environ.get(ENDPOINT)
-    if not url:
+    parts = endpoint()
+    if parts is None:
         return []
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username or parts.path.strip("/"):
-        raise ConfigurationError(f"{ENDPOINT}: must look like https://storage.example:9000")
+    if parts.path.strip("/"):
+        raise ConfigurationError(f"{ENDPOINT}: must look like https://storage.example:9000, without a folder")
     ssl = "true" if parts.scheme == "https" else "false"
     # By its path: a name for each bucket is something that hardly anybody else's server has.
     return [f"ENDPOINT {literal(parts.netloc)}", "URL_STYLE 'path'", f"USE_SSL {ssl}"]

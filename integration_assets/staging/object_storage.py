@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from integration_assets.config import Environment
 from integration_assets.errors import ConfigurationError, TransientError
-from integration_assets.staging.bucket import BUCKET_URL, ENDPOINT, register_keys
+from integration_assets.staging.bucket import BUCKET_URL, check_variables, endpoint, register_keys
 from integration_assets.staging.place import check_tenant
 
 # Imported where it is used: few publish there.
@@ -43,16 +43,16 @@ _CAUSES = {
 
 
 def check_publish_url(url: str) -> str:
-    """The URL, if it leads to a place in S3 and the package that writes there is installed.
+    """The URL, if it leads to a place in S3, the package that writes there is installed, and its variables can be used.
 
     Raises:
-        ConfigurationError: it does not, or is not. The URL is not repeated: it may hold a password.
+        ConfigurationError: one of these is not so. The URL is not repeated: it may hold a password.
     """
     if not BUCKET_URL.fullmatch(url):
         raise ConfigurationError(
             f"{VARIABLE}: use s3://bucket/folder, without credentials: those come from AWS_ACCESS_KEY_ID and the like"
         )
-    _check_package(VARIABLE)
+    _check_means(VARIABLE)
     return url.rstrip("/")
 
 
@@ -60,7 +60,8 @@ def upload_published(url: str, file: Path, environment: Environment | str, tenan
     """Put a published database at `<url>/<environment>/<tenant>.duckdb`; gives that address.
 
     Raises:
-        ConfigurationError: the URL is none, a package is missing, or the credentials or the bucket are refused.
+        ConfigurationError: the URL or a variable is none, a package is missing, or the credentials or the bucket are
+            refused.
         TransientError: the storage cannot be reached, or does not take the file.
     """
     base, name = check_publish_url(url), _name(environment, tenant)
@@ -77,7 +78,8 @@ def remove_published(url: str, environment: Environment | str, tenant: str) -> N
     """Remove what was uploaded of a tenant; one that is not there is well.
 
     Raises:
-        ConfigurationError: the URL is none, a package is missing, or the credentials or the bucket are refused.
+        ConfigurationError: the URL or a variable is none, a package is missing, or the credentials or the bucket are
+            refused.
         TransientError: the storage cannot be reached.
     """
     base, name = check_publish_url(url), _name(environment, tenant)
@@ -91,10 +93,10 @@ def remove_folder(url: str) -> None:
     """Remove every object below a folder of a bucket: the data of a lake whose tenant is removed.
 
     Raises:
-        ConfigurationError: a package is missing, or the credentials or the bucket are refused.
+        ConfigurationError: a package is missing, a variable is none, or the credentials or the bucket are refused.
         TransientError: the storage cannot be reached.
     """
-    _check_package(url)
+    _check_means(url)
     with _clear_errors(f"{url} could not be removed", "run it again"):
         from obstore import delete
         from obstore import list as objects_of
@@ -104,9 +106,11 @@ def remove_folder(url: str) -> None:
             delete(store, [one["path"] for one in found])
 
 
-def _check_package(what: str) -> None:
+def _check_means(what: str) -> None:
     if find_spec("obstore") is None:
         raise ConfigurationError(f"{what} needs the package obstore: install `integration-assets[s3]`")
+    # Before the library has them: with what it cannot send it ends the process, not the upload.
+    check_variables()
 
 
 def _name(environment: Environment | str, tenant: str) -> str:
@@ -142,10 +146,14 @@ def _cause(error: Exception) -> str:
 def _store(base: str) -> S3Store:
     from obstore.store import S3Store
 
+    # What is set to nothing is not set, here as elsewhere; the library takes it for an address or a token.
+    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
+        del os.environ[name]
+    server = endpoint()
     return S3Store.from_url(
         base,
         client_options={
-            "allow_http": os.environ.get(ENDPOINT, "").startswith("http://"),
+            "allow_http": server is not None and server.scheme == "http",
             "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
             "timeout": timedelta(seconds=REQUEST_SECONDS),
         },

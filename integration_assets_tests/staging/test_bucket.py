@@ -105,6 +105,8 @@ def test_a_bucket_that_is_away_is_worth_another_try(
     [
         ("AWS_SECRET_ACCESS_KEY", "", "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         ("AWS_ENDPOINT_URL", "https://ann:hidden-word@server", "AWS_ENDPOINT_URL: must look like"),
+        ("AWS_SECRET_ACCESS_KEY", "hidden-word\n", "AWS_SECRET_ACCESS_KEY: has a space, a line break"),
+        ("AWS_ENDPOINT_URL", "http://[hidden-word", "AWS_ENDPOINT_URL: must look like"),
         ("AWS_ENDPOINT_URL", "server:9000", "AWS_ENDPOINT_URL: must look like"),
         ("AWS_ENDPOINT_URL", "https://server/hidden-word", "AWS_ENDPOINT_URL: must look like"),
     ],

@@ -141,6 +141,45 @@ def test_other_urls_are_refused_without_echo(url: str) -> None:
     assert "secret" not in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("AWS_ENDPOINT_URL", "hidden-word:9000"),
+        ("AWS_ENDPOINT_URL", "http://[hidden-word"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:hidden-word"),
+        ("AWS_SECRET_ACCESS_KEY", "hidden-word\n"),
+        ("AWS_REGION", "hidden-word 1\n"),
+    ],
+)
+def test_what_cannot_be_sent_is_refused_before_the_library_has_it(
+    variable: str, value: str, storage: ObjectStorage, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The library panics with it, which no handler of errors catches: a run would die once it has written all."""
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(ConfigurationError, match=variable) as checked:
+        check_publish_url(URL)
+    with pytest.raises(ConfigurationError, match=variable) as uploaded:
+        upload_published(URL, file, "sandbox", "default")
+    assert "hidden-word" not in checked.value.message + uploaded.value.message
+    assert storage.requests == []
+
+
+def test_a_variable_set_to_nothing_is_not_set(
+    storage: ObjectStorage, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a file of a container platform has them: a token of no length is none, and no address is Amazon's."""
+    monkeypatch.setattr(published_there, "MOST_RETRIES", 0)
+    monkeypatch.setenv("AWS_SESSION_TOKEN", "")
+    upload_published(URL, file, "sandbox", "default")
+    assert set(storage.objects) == {"rankings/sandbox/default.duckdb"}
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "")
+    # Nothing leaves this machine: the way out is closed.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    with pytest.raises(TransientError):
+        upload_published(URL, file, "sandbox", "default")
+    assert len(storage.requests) == 1
+
+
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """As an extra of ours, before anything is read or written."""
     monkeypatch.setattr(published_there, "find_spec", lambda _name: None)
