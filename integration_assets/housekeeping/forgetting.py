@@ -81,6 +81,7 @@ def forget_person(
         LockError: a run or a command is at work in one of the stores, or another machine runs the tenant.
         CoordinationError: machines share locks and alerts, and PostgreSQL cannot be used now.
         PermanentError: a store or file cannot be read or written; what was done up to there stays done.
+        TransientError: object storage or the readers' lake cannot be reached. All stores and files are done by then.
     """
     if split_address(address) is None:
         raise ConfigurationError("that is no e-mail address: nothing was looked for")
@@ -124,12 +125,12 @@ def forget_person(
             ]
             if apply:
                 _finish(settings, tenant, environment, place, store, everywhere)
-                published = published_path(settings.home, environment, tenant)
-                # Last: a storage that is away must not keep the store from being written anew.
-                if settings.publish_url is not None and published.exists():
-                    upload_published(settings.publish_url, published, environment, tenant)
-                _in_readers_lake(settings, place.lake, published)
+        if apply:
+            # Last: a storage that is away must not keep any store from being written anew.
+            for environment, place, _ in held:
+                _pass_on(settings, tenant, environment, place.lake)
         notes += _of_lakes([place.lake for _, place, _ in held if place.lake is not None])
+        notes += _of_buckets(settings, [place.lake for _, place, _ in held])
     return Forgotten(tuple(places), (*notes, *_what_stays(settings, tenant, person)))
 
 
@@ -162,12 +163,16 @@ def _finish(
         ) from error
 
 
-def _in_readers_lake(settings: Settings, lake: Lake | None, published: Path) -> None:
-    """Make the readers' lake anew: its earlier snapshots have ids of the person's contacts in changes of plans."""
+def _pass_on(settings: Settings, tenant: str, environment: Environment, lake: Lake | None) -> None:
+    """Put what is published now in the place of what object storage and the readers' lake have."""
+    published = published_path(settings.home, environment, tenant)
+    if settings.publish_url is not None and published.exists():
+        upload_published(settings.publish_url, published, environment, tenant)
     if lake is None or lake.file is not None:
         return
     readers = readers_lake(lake)
-    # Also where no role reads it any more.
+    # Made anew: its earlier snapshots have ids of the person's contacts in changes of plans. Also where no role reads
+    # it any more.
     if lake_exists(readers):
         drop_readers_lake(readers)
     if settings.lake_reader is not None and published.exists():
@@ -180,13 +185,16 @@ def _of_lakes(lakes: list[Lake]) -> Iterator[str]:
             "only the newest snapshot of the lake is left once it is done: `rankings --as-of` has the daily history of "
             "earlier days"
         )
-    if any(lake.bucket for lake in lakes):
-        yield "a bucket that keeps versions of objects has earlier files until it removes them: see its lifecycle rules"
     if any(lake.file is None for lake in lakes):
         yield (
             "PostgreSQL has earlier rows in its write-ahead log until it is recycled, and in archives and backups that "
             "were made of it: delete those, or forget the person once more after one is restored"
         )
+
+
+def _of_buckets(settings: Settings, lakes: list[Lake | None]) -> Iterator[str]:
+    if settings.publish_url is not None or any(lake is not None and lake.bucket for lake in lakes):
+        yield "a bucket that keeps versions of objects has earlier files until it removes them: see its lifecycle rules"
 
 
 def _folders_of(settings: Settings, tenant: str) -> set[Path]:

@@ -7,10 +7,14 @@ from pathlib import Path
 import pytest
 
 from integration_assets.config import Environment, Settings
+from integration_assets.errors import TransientError
 from integration_assets.housekeeping.forgetting import forget_person
+from integration_assets.staging import object_storage as published_there
 from integration_assets.staging.lake import maintain
+from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_place
 from integration_assets_tests.staging.test_erasing import named_in_files
+from integration_assets_tests.support.object_storage import BUCKET, object_storage
 
 ANN = "aann@acme.com"
 
@@ -59,3 +63,29 @@ def test_a_home_below_a_folder_named_like_one_of_ours_is_searched(tmp_path: Path
         assert [note.split(" ", 1)[0] for note in found.notes] == [str(home / ".restoring-1a2b")]
     assert alerts.read_text() == '{"said": "refused forgotten"}'
     assert same.read_text() == "request,same_as,note\nr1,r2,forgotten said so\n"
+
+
+def test_a_storage_that_is_away_keeps_no_store_from_being_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of either environment; the second try uploads what the first could not, and names what the bucket may keep."""
+    monkeypatch.setattr(published_there, "MOST_RETRIES", 0)
+    settings = Settings.model_validate(
+        {"INTEGRATION_ASSETS_HOME": tmp_path, "INTEGRATION_ASSETS_PUBLISH_URL": f"s3://{BUCKET}/rankings"}
+    )
+    for environment in Environment:
+        with open_store(store_place(settings, environment, "default")) as connection:
+            connection.execute("INSERT INTO raw.voters (voter_id, email) VALUES ('v1', ?)", [ANN])
+        published = published_path(tmp_path, environment, "default")
+        published.parent.mkdir(parents=True)
+        published.touch()
+    with object_storage() as storage:
+        for name, value in storage.variables.items():
+            monkeypatch.setenv(name, value)
+        storage.status = 503
+        with pytest.raises(TransientError, match="could not be written"):
+            forget_person(settings, "default", ANN, environments=tuple(Environment), apply=True)
+        assert named_in_files(tmp_path / "staging") == set()
+        storage.status = 200
+        done = forget_person(settings, "default", ANN, environments=tuple(Environment), apply=True)
+        assert set(storage.objects) == {f"rankings/{environment.value}/default.duckdb" for environment in Environment}
+    assert done.places == ()
+    assert "a bucket that keeps versions of objects has earlier files" in " ".join(done.notes)
