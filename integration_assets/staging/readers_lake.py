@@ -176,3 +176,8 @@ def _clear_errors(readers: Lake) -> Iterator[None]:
             raise of_bucket from error
         reason = str(error).splitlines()[0][:200]
         raise PermanentError(f"{readers} cannot be written: {reason}; check its directory and the disk") from error
+    # Of the folder: `published` may be somebody else's than the store's.
+    except OSError as error:
+        raise PermanentError(
+            f"{readers} cannot be written: {error.filename or readers.folder}: {error.strerror}; see who owns it"
+        ) from error

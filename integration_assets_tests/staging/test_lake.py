@@ -11,13 +11,13 @@ from psycopg.sql import SQL, Identifier
 
 from integration_assets.config import Settings
 from integration_assets.connectors.redaction import redact
-from integration_assets.errors import ConfigurationError, LockError, TransientError
+from integration_assets.errors import ConfigurationError, LockError, PermanentError, TransientError
 from integration_assets.staging import extensions
 from integration_assets.staging.extensions import load_extension
-from integration_assets.staging.lake import drop_catalogue, maintain, parse_lake, readers_lake
+from integration_assets.staging.lake import Lake, drop_catalogue, maintain, parse_lake, readers_lake
 from integration_assets.staging.object_storage import remove_folder
 from integration_assets.staging.place import StorePlace, store_place
-from integration_assets.staging.readers_lake import check_reader
+from integration_assets.staging.readers_lake import check_reader, publish_to_readers
 from integration_assets.staging.store import hold_store, open_store
 from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, object_storage
 
@@ -238,3 +238,11 @@ def test_a_server_that_is_away_is_worth_another_try(tmp_path: Path) -> None:
         with pytest.raises(TransientError, match="schema sandbox_default") as caught:
             attempt()
         assert "word-of-the-lake" not in caught.value.message
+
+
+def test_a_readers_lake_that_may_not_be_made_is_told(tmp_path: Path) -> None:
+    """As what is wrong with it, not as a broken run: the folder beside the store's may be somebody else's."""
+    (tmp_path / "published").write_text("no folder")
+    readers = Lake("sqlite", tmp_path / "published" / "sandbox" / "default", tmp_path / "readers.sqlite")
+    with pytest.raises(PermanentError, match=rf"cannot be written: {tmp_path}/published.*: .*; see who owns it"):
+        publish_to_readers(readers, readers, "nobody", tmp_path / "default.duckdb", 30)
