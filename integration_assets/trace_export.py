@@ -65,6 +65,8 @@ def stop_tracing() -> None:
 
 
 def _begin(settings: TraceSettings) -> None:
+    # For its variable, OTEL_PROPAGATORS: read by the first request to the pages, a wrong one would fail all of them.
+    from opentelemetry import propagate  # noqa: F401
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import SERVICE_NAME as NAME
     from opentelemetry.sdk.resources import SERVICE_VERSION, Resource

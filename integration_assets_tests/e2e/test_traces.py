@@ -115,9 +115,10 @@ def test_a_failed_run_names_the_kind_of_error_and_no_more(synced: World, collect
         ({"OTEL_TRACES_EXPORTER": "none"}, ""),
         ({"OTEL_TRACES_EXPORTER": "zipkin"}, "OTEL_TRACES_EXPORTER: zipkin is not there; otlp, console and none are"),
         ({"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, "OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf is there"),
+        ({"OTEL_PROPAGATORS": "xray"}, "OpenTelemetry does not start: Propagator xray not found"),
         ({"missing": "yes"}, "pip install 'integration-assets[otel]' adds what sends them"),
     ],
-    ids=["disabled", "no exporter", "unknown exporter", "another protocol", "not installed"],
+    ids=["disabled", "no exporter", "unknown exporter", "another protocol", "unknown propagator", "not installed"],
 )
 def test_what_cannot_be_sent_is_one_line(
     synced: World,
@@ -129,6 +130,9 @@ def test_what_cannot_be_sent_is_one_line(
     """The command does what it was asked to do, and nothing is sent."""
     if variables.pop("missing", ""):
         monkeypatch.setitem(sys.modules, EXPORTER, None)
+    # Read when it is loaded, as a new process does: a request to the pages would be the first to ask for it.
+    monkeypatch.delitem(sys.modules, "opentelemetry.propagate", raising=False)
+    monkeypatch.delattr("opentelemetry.propagate", raising=False)
     ran = synced.run("report", OTEL_EXPORTER_OTLP_ENDPOINT=collector.url, **variables)
     assert ran.code == 0, ran.err
     lines = [line for line in ran.err.splitlines() if "spans" in line]
