@@ -63,12 +63,13 @@ def asked_addresses(tokens: Sequence[str], lines: str, saved: Sequence[str]) -> 
     `saved` are those of the mapping.
     """
     found: list[Asked] = []
+    places = {str(number): url for number, url in enumerate(saved)}
     for token in dict.fromkeys([*tokens, *(line.strip() for line in lines.splitlines())]):
         if token.startswith(SAVED):
             place = token.removeprefix(SAVED)
             # Of a page from before the mapping was changed: there is nothing to ask any more.
-            if place.isdecimal() and int(place) < len(saved):
-                found.append(Asked(token, saved[int(place)]))
+            if place in places:
+                found.append(Asked(token, places[place]))
         elif token:
             found.append(Asked(token, token))
     if len(found) > MOST_ADDRESSES:

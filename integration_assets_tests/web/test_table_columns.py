@@ -19,6 +19,7 @@ from integration_assets.errors import PermanentError
 from integration_assets.tenants.integrations import TENANTS_FILES
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.web.table_form import PATH, labels
+from integration_assets.web.table_sources import asked_addresses
 from integration_assets_tests.support.registries import ACTOR, tenant_id
 from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import Served
@@ -190,6 +191,12 @@ def test_columns_behind_addresses_are_mapped_without_the_operator(
     assert mapping.votes is not None
     assert mapping.votes.columns["company_domain"] == "Plan"
     assert {mapping.votes.file, mapping.requests and mapping.requests.file} == {votes, requests}
+
+
+@pytest.mark.parametrize("place", ["1", "-1", "", "9" * 5_000])
+def test_a_place_that_no_saved_address_has_is_passed_over(place: str) -> None:
+    """A page of before the mapping was changed sends one; so may a stranger's program, longer than Python counts."""
+    assert asked_addresses([f"saved:{place}"], "", ["https://sheets.example/export"]) == ([], "")
 
 
 def test_everything_wrong_is_named_at_once_by_its_label(gus: Client, folder: Path) -> None:
