@@ -15,6 +15,8 @@ LEAST_LIKENESS, LEAST_LIKENESS_OF_OTHERS = 0.7, 0.88
 """Likeness to a setting from which a name is taken for it, misspelt. Other programs share the prefixes of providers."""
 _OF_KUBERNETES = re.compile(r"[A-Z0-9_]*_(?:SERVICE_HOST|SERVICE_PORT(?:_[A-Z0-9_]+)?|PORT(?:_[0-9]+_(?:TCP|UDP)\w*)?)")
 """Names Kubernetes sets in every container for each service, one called `integration-assets` among them."""
+_OF_OTHER_SIGNALS = re.compile(r"OTEL_[A-Z_]*(?:METRICS|LOGS)_[A-Z_]*")
+"""Names that OpenTelemetry has for what other programs send, and that resemble those for spans."""
 
 
 def known_variables() -> frozenset[str]:
@@ -41,6 +43,8 @@ def unread_variables(environment: Mapping[str, str]) -> tuple[str, ...]:
             if not _OF_KUBERNETES.fullmatch(name):
                 meant = _closest(name.removeprefix(OWN_PREFIX), own, LEAST_LIKENESS)
                 lines.append(_line(name, f"{OWN_PREFIX}{meant}" if meant else None))
+        elif _OF_OTHER_SIGNALS.fullmatch(name):
+            continue
         elif name.startswith(shared) and (meant := _closest(name, known - given, LEAST_LIKENESS_OF_OTHERS)):
             lines.append(_line(name, meant))
     return tuple(lines)

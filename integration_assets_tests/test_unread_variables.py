@@ -19,6 +19,7 @@ from integration_assets.unread_variables import known_variables, unread_variable
         ("INTEGRATION_ASSETS_CURRENCY_RATE", "INTEGRATION_ASSETS_CURRENCY_RATES"),
         ("CANNY_EXCLUDED_BOARDS", "CANNY_EXCLUDE_BOARDS"),
         ("HUBSPOT_ARR_PROPERY", "HUBSPOT_ARR_PROPERTY"),
+        ("OTEL_EXPORTER_OTLP_TRACE_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"),
     ],
 )
 def test_a_misspelt_variable_is_told_with_the_one_that_may_be_meant(name: str, meant: str):
@@ -39,6 +40,9 @@ def test_an_unknown_variable_of_ours_is_told_without_a_guess():
         "HUBSPOT_ACCESS_TOKEN",  # of another program
         "SLACK_WEBHOOK_URL",
         "HUBSPOT_TIMEOUT",
+        "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_METRICS_HEADERS",
         "INTEGRATION_ASSETS_SERVICE_HOST",  # Kubernetes sets these for a service of our name
         "INTEGRATION_ASSETS_PAGES_SERVICE_PORT_HTTP",
         "INTEGRATION_ASSETS_PORT_3000_TCP_ADDR",
