@@ -57,8 +57,9 @@ def _was_read(inputs: tuple[str, ...], connection: duckdb.DuckDBPyConnection) ->
 
 
 def was_resolved(connection: duckdb.DuckDBPyConnection) -> bool:
-    """True if a run has ever resolved votes in this store."""
-    return has_table(connection, "resolved", "counted_votes")
+    """True if a run has resolved votes in this store, by a version that left all that the ranking reads now."""
+    # The second one is the newest: a store that an earlier version resolved lacks it.
+    return all(has_table(connection, "resolved", table) for table in ("counted_votes", "company_renewals"))
 
 
 def was_ranked(connection: duckdb.DuckDBPyConnection) -> bool:

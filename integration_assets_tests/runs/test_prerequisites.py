@@ -68,6 +68,16 @@ def test_what_is_missing_is_named(
     assert raised.value.message.startswith(f"{first} needs {missing}, which no run of tenant acme in the sandbox")
 
 
+def test_what_an_earlier_version_resolved_is_resolved_anew(store: duckdb.DuckDBPyConnection) -> None:
+    """It lacks a table that the ranking reads now, which would end as a failure of the store."""
+    have(store, "read")
+    have(store, "resolved")
+    store.execute("DROP TABLE resolved.company_renewals")
+    with pytest.raises(LaunchError, match="ranked needs domain_resolved_votes"):
+        check(store, "ranked")
+    check(store, "domain_resolved_votes", "ranked")
+
+
 @pytest.mark.parametrize(
     ("there", "stages"),
     [
