@@ -18,8 +18,9 @@ from integration_assets.config import load_settings
 from integration_assets.connectors.calls import CallCounter
 from integration_assets.ingest.context import IngestInputs
 from integration_assets.ingest.raw_tables import ingest
-from integration_assets.staging.store import open_store, store_path
+from integration_assets.staging.store import store_path
 from integration_assets_tests.conftest import Served
+from integration_assets_tests.support.stores import open_tested_store
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Reader:
         with mock.patch.dict(os.environ, environment):
             loaded = load_settings(**settings)
         path = store_path(loaded.home, None, loaded.environment, "default")
-        with open_store(path) as connection:
+        with open_tested_store(path) as connection:
             yield IngestInputs(
                 settings=loaded,
                 tenant="default",
