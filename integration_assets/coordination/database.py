@@ -6,6 +6,7 @@ registry's sessions: those wait for one another, and a call to the outside must 
 
 from __future__ import annotations
 
+import atexit
 import os
 import threading
 import time
@@ -200,6 +201,16 @@ def shared_database(settings: Settings) -> Database | None:
     with _databases_lock:
         # By process: a connection must not be used on after a fork, where two would read each other's answers.
         return _databases.setdefault((os.getpid(), conninfo), Database(conninfo))
+
+
+@atexit.register
+def close_databases() -> None:
+    """Close the connections of this process, as it ends: the server is told, and nothing is left to the collector."""
+    with _databases_lock:
+        # Those of the process that this one was forked from are that one's to close.
+        mine = [key for key in _databases if key[0] == os.getpid()]
+        for key in mine:
+            _databases.pop(key).close()
 
 
 _databases: dict[tuple[int, str], Database] = {}

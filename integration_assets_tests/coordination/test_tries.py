@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,6 +27,7 @@ from integration_assets.web.attempt_limits import (
 )
 from integration_assets.web.site import opened_site
 from integration_assets_tests.support.postgresql import Postgresql, as_registry
+from integration_assets_tests.support.processes import clean_environment
 from integration_assets_tests.support.registries import opened
 from integration_assets_tests.tenants.conftest import new_database
 
@@ -90,3 +93,24 @@ def test_a_browser_that_one_process_knows_is_known_to_the_other(server: Postgres
 def _impatient(limit: LoginLimit) -> LoginLimit:
     limit.longest_delay = 0.0
     return limit
+
+
+SHARED = """
+import sys
+from integration_assets.config import load_settings
+from integration_assets.coordination.database import shared_database
+database = shared_database(load_settings())
+print(database.execute("SELECT 41 + %(one)s", {"one": 1})[0], flush=True)
+"""
+
+
+def test_a_process_closes_what_it_shared_when_it_ends(server: Postgresql) -> None:
+    """No connection is left to the collector, which warns of each."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error::ResourceWarning", "-c", SHARED],
+        env=clean_environment(as_registry(server.url)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("42\n", "")
