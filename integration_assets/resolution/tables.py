@@ -12,6 +12,7 @@ import pyarrow as pa
 from integration_assets.sql import read_sql
 
 _VIEW = "work_arrow_rows"
+_RECURSIVE = "WITH RECURSIVE"
 
 
 def create_table(
@@ -23,7 +24,27 @@ def create_table(
 
     A table without schema is temporary: it lives as long as the connection, outside the store.
     """
-    connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS\n{_query_of(table)}", parameters or {})
+    query = _query_of(table)
+    with _breaking_off(connection, query):
+        connection.execute(f"CREATE OR REPLACE {_kind(table)} {table} AS\n{query}", parameters or {})
+
+
+@contextmanager
+def _breaking_off(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[None]:
+    """Have one thread work on a recursive query, so that a signal ends it.
+
+    DuckDB 1.5 never comes back from one that is interrupted while several threads work on it: it waits, at full speed,
+    for work that it has cancelled.
+    """
+    if _RECURSIVE not in query:
+        yield
+        return
+    [(threads,)] = connection.execute("SELECT current_setting('threads')").fetchall()
+    connection.execute("SET threads = 1")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET threads = {threads}")
 
 
 def create_view(connection: duckdb.DuckDBPyConnection, view: str) -> None:
