@@ -177,8 +177,8 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
     own = {None, inputs.tenant, *inputs.former_tenants}
     found.rekeyed = rekeyed_records(connection, own)
     found.lost_keys = {one.written_key for one in found.rekeyed}
-    # under these keys stand other requests' records: nothing of theirs is gone
-    unusable |= {one.key_now for one in found.rekeyed if one.key_now}
+    # under these keys stand other requests' records: nothing of theirs is gone, and nothing is written over it
+    taken = {one.key_now for one in found.rekeyed if one.key_now}
     for row in _compared_rows(connection):
         key, copies = row["key"], row["copies"]
         if tenant_mark((row["live_values"] or {}).get(MANAGED_STATE) or "") not in own:
@@ -191,6 +191,8 @@ def _compare_records(connection: duckdb.DuckDBPyConnection, inputs: PlanInputs) 
             found.problems.append(f"{copies} records in the CRM have the key {key}: merge or archive them there")
         elif row["wanted_copies"] > 1:
             found.problems.append(f"{row['wanted_copies']} requests of the source share the key {key}")
+        elif key in taken:
+            found.counts["rekeyed"] += int(row["is_wanted"])
         elif row["is_wanted"]:
             _compare_wanted(found, row, inputs)
         # a request that could not be used this time exists: it must not be retired

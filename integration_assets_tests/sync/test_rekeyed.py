@@ -75,3 +75,26 @@ def test_a_record_made_by_hand_without_a_key_is_not_told(small_world: World):
     small_world.sync()
     small_world.crm.records["78"] = StoredRecord(None, {"title": "Somebody's own"})
     assert small_world.plan().warnings == ()
+
+
+def test_a_record_that_was_given_the_key_of_another_request_is_not_written_over(small_world: World):
+    """Which of the two requests it is to be is for a person to say: what it holds of the one would be lost."""
+    small_world.sync()
+    first = _rekey(small_world, "canny:r1", None)
+    second = _rekey(small_world, "canny:r2", "canny:r1")
+    plan = small_world.plan()
+    assert (plan.operations, plan.counts.archived) == (0, 2)
+    [warning] = plan.warnings
+    assert f"1 record of ours has lost the key in the CRM and is left alone (record {second}: is canny:r1" in warning
+    assert first not in warning
+
+
+def test_a_record_that_is_kept_under_another_key_by_now_is_told_no_more(small_world: World):
+    """The newest write says which request a record is of."""
+    small_world.sync()
+    record_id = _rekey(small_world, "canny:r2", "canny:r9")
+    small_world.connection.execute(
+        "INSERT INTO sync.ledger BY NAME SELECT * REPLACE (ledger_id + 1000 AS ledger_id, 'canny:r9' AS key) "
+        "FROM sync.ledger WHERE key = 'canny:r2' AND record_id IS NOT NULL AND target IS NULL"
+    )
+    assert [one for one in small_world.plan().warnings if record_id in one and "lost the key" in one] == []

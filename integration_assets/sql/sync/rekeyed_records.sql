@@ -2,10 +2,12 @@
 -- grain: one record; key: record_id
 -- inputs: sync.ledger, raw.crm_feature_requests; variables key_prefixes, portal_id
 -- written_key is null where the ledger does not know the record, which our marks alone then tell.
-WITH written AS (
+WITH latest AS (
+    -- the newest write of each: a record that a person gave to another request is that one's since
     SELECT
-        lower(key) AS key,
-        arg_max(record_id, ledger_id) AS record_id
+        record_id,
+        arg_max(lower(key), ledger_id) AS key,
+        max(ledger_id) AS ledger_id
     FROM sync.ledger
     WHERE
         portal_id = getvariable('portal_id')
@@ -13,7 +15,15 @@ WITH written AS (
         AND outcome = 'verified'
         AND record_id IS NOT NULL
         AND list_contains(getvariable('key_prefixes'), regexp_extract(lower(key), '^[^:]*:'))
-    GROUP BY lower(key)
+    GROUP BY record_id
+),
+
+written AS (
+    SELECT
+        key,
+        arg_max(record_id, ledger_id) AS record_id
+    FROM latest
+    GROUP BY key
 ),
 
 held AS (
