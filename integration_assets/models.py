@@ -26,6 +26,7 @@ class Status(StrEnum):
     UNDER_REVIEW = "under_review"
     PLANNED = "planned"
     IN_PROGRESS = "in_progress"
+    ON_HOLD = "on_hold"
     COMPLETE = "complete"
     CLOSED = "closed"
     DUPLICATE = "duplicate"

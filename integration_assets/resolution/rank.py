@@ -14,7 +14,14 @@ from integration_assets.models import Status
 from integration_assets.resolution.tables import create_table, create_view, written_plain
 from integration_assets.sql import read_sql
 
-OPEN_STATUSES = (Status.OPEN, Status.UNDER_REVIEW, Status.PLANNED, Status.IN_PROGRESS, Status.UNKNOWN)
+OPEN_STATUSES = (
+    Status.OPEN,
+    Status.UNDER_REVIEW,
+    Status.PLANNED,
+    Status.IN_PROGRESS,
+    Status.ON_HOLD,
+    Status.UNKNOWN,
+)
 """Statuses of requests that may still be built."""
 
 

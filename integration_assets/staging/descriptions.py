@@ -121,7 +121,7 @@ COLUMNS: Mapping[str, Mapping[str, Column]] = {
         "request_id": Column("VARCHAR", _REQUEST),
         "title": Column("VARCHAR", "Title of the request"),
         "status": Column("VARCHAR", "Canonical status"),
-        "is_open": Column("BOOLEAN", "True for open, under review, planned, in progress and unknown"),
+        "is_open": Column("BOOLEAN", "True for open, under review, planned, in progress, on hold and unknown"),
         "board": Column("VARCHAR", "Name of the board"),
         "category": Column("VARCHAR", "Name of the category"),
         "tags": Column("VARCHAR[]", "Names of the tags; empty without any, or where the feedback system has none"),

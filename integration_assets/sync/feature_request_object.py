@@ -119,7 +119,7 @@ FEATURE_REQUEST = ObjectDefinition(
         _text(
             "source_status",
             "Source status",
-            "The status in the feedback system's own words, such as on hold, where Status says Unknown.",
+            "The status in the feedback system's own words, such as needs more info, where Status says Unknown.",
         ),
         _address("url", "URL", "Opens the request in the feedback system, with what people wrote there."),
         _text("board", "Board", f"Board of the feedback system on which it was asked. {_KEPT}"),
@@ -153,12 +153,13 @@ FEATURE_REQUEST = ObjectDefinition(
 )
 
 EARLIER_TEXTS: Mapping[str, frozenset[str]] = {
-    name: frozenset({text})
-    for name, text in {
+    name: frozenset(texts.split("\n"))
+    for name, texts in {
         KEY: "Identity of the request: <source>:<id>. Do not change.",
         "title": "Title of the request; may be edited here.",
         "status": "Status of the request; may be edited here.",
-        "source_status": "Status in the words of the feedback system.",
+        "source_status": "Status in the words of the feedback system.\n"
+        "The status in the feedback system's own words, such as on hold, where Status says Unknown.",
         "url": "Address of the request in the feedback system.",
         "board": "Board of the request; may be edited here.",
         "category": "Category of the request; may be edited here.",
@@ -232,9 +233,9 @@ def mapping_version(definition: ObjectDefinition, policies: Mapping[str, FieldPo
 
 
 MAPPING_VERSION = mapping_version(FEATURE_REQUEST, POLICIES)
-_SAME_MAPPING = frozenset({"4346d3521c94", "d5f8c149e64c", "3d7aeef9ae90"})
-"""Digests of one and the same mapping: earlier versions described the kinds of properties in other words, and digested
-the help texts as well. Once the mapping changes, its digest is none of these."""
+_SAME_MAPPING = frozenset({"4346d3521c94", "d5f8c149e64c", "3d7aeef9ae90", "0dc4b836cbd3"})
+"""Digests of one and the same mapping: earlier versions described the kinds of properties in other words, digested the
+help texts as well, and did not have the status on hold yet. Once the mapping changes, its digest is none of these."""
 
 
 def same_mapping(one: str, other: str) -> bool:

@@ -17,7 +17,7 @@ from integration_assets.resolution.domains import clean_company_hosts
 from integration_assets.resolution.settings import ResolutionSettings
 from integration_assets_tests.resolution.worlds import AS_OF, World
 
-OPEN = {"open", "under_review", "planned", "in_progress", "unknown"}
+OPEN = {"open", "under_review", "planned", "in_progress", "on_hold", "unknown"}
 
 
 class Reference:

@@ -273,11 +273,14 @@ def test_times_are_utc_whatever_their_zone() -> None:
 
 def test_the_status_words_of_the_source_are_kept() -> None:
     """Built-in words map whatever their case; a workspace's own are unknown to us."""
-    posts = [{**POST, "id": str(n), "status": status} for n, status in enumerate(["In Progress", "Won't do"])]
+    posts = [
+        {**POST, "id": str(n), "status": status} for n, status in enumerate(["In Progress", "Won't do", "On hold"])
+    ]
     (page,), _ = talk(lambda system: pages(system.feature_requests(statuses=())), {"posts": posts, "hasMore": False})
     assert [(record.status, record.source_status) for record in page.records] == [
         (Status.IN_PROGRESS, "In Progress"),
         (Status.UNKNOWN, "Won't do"),
+        (Status.ON_HOLD, "On hold"),
     ]
 
 

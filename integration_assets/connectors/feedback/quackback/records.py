@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from integration_assets.connectors.feedback.reading import Id, Reader, Time, UnusableError, read, utc
+from integration_assets.connectors.feedback.statuses import status_of_own_word
 from integration_assets.invisible import is_blank
 from integration_assets.models import (
     Account,
@@ -36,7 +37,7 @@ STATUSES = {
 }
 """Slugs of the statuses a new workspace has: names may be changed, slugs stay."""
 CATEGORIES = {"complete": Status.COMPLETE, "closed": Status.CLOSED}
-"""What the category tells of a workspace's own statuses; of an active one it tells nothing that we could know."""
+"""What the category tells of a workspace's own statuses; of an active one it tells nothing, but perhaps its name."""
 
 _FIELDS = {
     ("board", "boards"): "id name slug description audience postCount createdAt updatedAt",
@@ -140,7 +141,7 @@ def feature_request(
     return FeatureRequest(
         request_id=post.id,
         title=post.title or "",
-        status=STATUSES.get(found.slug or "") or CATEGORIES.get(found.category or "", Status.UNKNOWN),
+        status=STATUSES.get(found.slug or "") or CATEGORIES.get(found.category or "", status_of_own_word(found.name)),
         source_status=found.name,
         board_id=post.board_id,
         board=post.board_name,

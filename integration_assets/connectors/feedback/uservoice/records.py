@@ -16,6 +16,7 @@ import msgspec
 
 from integration_assets.connectors.feedback.plain_text import plain_text
 from integration_assets.connectors.feedback.reading import Id, Reader, Time, UnusableError, read, utc
+from integration_assets.connectors.feedback.statuses import status_of_own_word
 from integration_assets.invisible import is_blank
 from integration_assets.models import Account, Board, FeatureRequest, Rejected, RejectedRequest, Status, Vote, Voter
 
@@ -30,7 +31,8 @@ STATUSES = {
     "completed": Status.COMPLETE,
     "declined": Status.CLOSED,
 }
-"""Words that mean the same in every account. Each has statuses of its own, of which only a closed one tells more."""
+"""Words that mean the same in every account. Each has statuses of its own, of which only a closed one and
+one on hold tell more."""
 
 _FIELDS = {
     ("board", "forums"): """
@@ -200,8 +202,8 @@ def _status(
     if status_id is None:
         # Nobody has set a status yet.
         return (Status.CLOSED if suggestion.closed_at else Status.OPEN), None
-    unknown = Status.CLOSED if found.get("is_open") is False else Status.UNKNOWN
-    return STATUSES.get((word or "").strip().lower(), unknown), word
+    own = Status.CLOSED if found.get("is_open") is False else status_of_own_word(word)
+    return STATUSES.get((word or "").strip().lower(), own), word
 
 
 def vote(raw: Any, unreadable: dict[str, str], *, beside: SideLoaded) -> Vote:

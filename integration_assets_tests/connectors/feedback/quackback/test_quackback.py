@@ -164,6 +164,8 @@ def test_a_page_of_another_shape_names_the_field(answers: list[Any], path: str) 
         ({"name": "Shipped", "slug": "shipped", "category": "complete"}, Status.COMPLETE),
         ({"name": "Won't do", "slug": "wont_do", "category": "closed"}, Status.CLOSED),
         ({"name": "Someday", "slug": "someday", "category": "active"}, Status.UNKNOWN),
+        ({"name": "On Hold", "slug": "parked", "category": "active"}, Status.ON_HOLD),
+        ({"name": "On Hold", "slug": "parked", "category": "closed"}, Status.CLOSED),
         ({"name": "Odd", "slug": None, "category": None}, Status.UNKNOWN),
     ],
 )

@@ -249,6 +249,8 @@ def test_a_cursor_of_an_earlier_run_that_is_refused_begins_the_list_anew(status:
         ({"name": "Under Review ", "is_open": True}, Status.UNDER_REVIEW),
         ({"name": "completed", "is_open": False}, Status.COMPLETE),
         ({"name": "Someday", "is_open": True}, Status.UNKNOWN),
+        ({"name": " on hold ", "is_open": True}, Status.ON_HOLD),
+        ({"name": "on hold", "is_open": False}, Status.CLOSED),
         ({"name": "Won't do", "is_open": False}, Status.CLOSED),
         ({"name": "Someday", "is_open": None}, Status.UNKNOWN),
     ],
