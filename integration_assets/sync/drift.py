@@ -102,6 +102,7 @@ def target_problems(
     missing = (wanted.name for wanted in expected.properties if wanted.name not in have)
     drifts.extend(_error(f"{expected.name}.{name}", "the property is missing", RUN_SETUP) for name in missing)
     drifts.extend(_error(expected.name, f"{what} is missing", RUN_SETUP) for what in live.lacking)
+    drifts.extend(_text_problems(expected, live))
     most = {"company": most_companies, "contact": most_contacts}
     if live.unlabelled is not None:
         drifts.append(Drift(LINK_LABELS, Severity.WARN, live.unlabelled))
@@ -282,9 +283,6 @@ def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterat
         yield Severity.ERROR, "values are no longer unique, so that records could be duplicated", anew
     if live.unique and not wanted.unique:
         yield Severity.ERROR, "values must be unique, which two requests may not be", anew
-    if text_is_replaced(wanted, live):
-        what = "of an earlier version" if live.description else "missing"
-        yield Severity.WARN, f"the help text is {what}", RUN_SETUP
     missing = missing_options(wanted, live)
     # a property of another type has no options at all: the type is the finding then
     if missing and (live.options or difference is None or difference.harmless):
@@ -293,6 +291,16 @@ def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterat
             f"options missing: {', '.join(missing)}",
             RUN_SETUP if live.amendable else "add them in the CRM's settings, with exactly these internal values",
         )
+
+
+def _text_problems(expected: ObjectDefinition, live: LiveSchema) -> Iterator[Drift]:
+    """Say in one warning which help texts are old: after an upgrade all may be, and would hide what else differs."""
+    have = {prop.name: prop for prop in live.properties if not prop.archived}
+    old = [one.name for one in expected.properties if one.name in have and text_is_replaced(one, have[one.name])]
+    if old:
+        named = ", ".join(old[:3]) + (", …" if len(old) > 3 else "")
+        whose = f"text of {named} is" if len(old) == 1 else f"texts of {len(old)} properties ({named}) are"
+        yield Drift(expected.name, Severity.WARN, f"the help {whose} missing or of an earlier version", RUN_SETUP)
 
 
 def text_is_replaced(wanted: PropertyDefinition, live: LiveProperty) -> bool:

@@ -332,8 +332,8 @@ def test_setup_adds_options_and_help_texts_to_what_is_ours(ready: Harness) -> No
         "write the help text, which is empty or of an earlier version, of: status",
     ]
     assert problems == [
-        f"wish.status: the help text is missing; {RUN_SETUP}",
         f"wish.status: options missing: parked; {RUN_SETUP}",
+        f"wish: the help text of status is missing or of an earlier version; {RUN_SETUP}",
     ]
     assert again == []
     status = http(ready, "GET", f"{path}/status").json()
