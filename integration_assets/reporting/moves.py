@@ -85,12 +85,13 @@ def parse_since(text: str, now: datetime) -> datetime:
             moment = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         else:
             moment = datetime.fromisoformat(text.strip())
-    except ValueError:
+        # The store's times have no zone and are UTC: a time with one would not compare with them.
+        return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    # Year 1 and what is long ago leave the calendar on the way.
+    except (ValueError, OverflowError):
         raise ConfigurationError(
             f"{text!r} is no moment: say a date (2026-03-01) or how long ago (7d, 12h, 2w)"
         ) from None
-    # The store's times have no zone and are UTC: a time with one would not compare with them.
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
 
 
 def compare(before: Sequence[RankPosition], now: Sequence[RankPosition], by: HistoryOrder = "arr") -> list[Move]:

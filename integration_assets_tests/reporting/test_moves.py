@@ -70,7 +70,7 @@ def test_moments_as_people_say_them(text, means):
     assert parse_since(text, NOW) == means
 
 
-@pytest.mark.parametrize("text", ["yesterday", "7", "7m", "-7d", "", "2026-13-01"])
+@pytest.mark.parametrize("text", ["yesterday", "7", "7m", "-7d", "", "2026-13-01", "0001-01-01T00:00:00+14:00"])
 def test_what_is_no_moment_is_refused(text):
     """With the two forms that are."""
     with pytest.raises(ConfigurationError, match="7d"):

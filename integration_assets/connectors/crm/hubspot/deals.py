@@ -181,6 +181,7 @@ def _date(text: str) -> date | None:
     """The day of a time in UTC, or None where it is no time."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
+    # Years 1 and 9999 may leave the calendar on the way to UTC.
+    except (ValueError, OverflowError):
         return None
-    return (moment.astimezone(UTC) if moment.tzinfo else moment).date()
