@@ -93,7 +93,7 @@ def remove(slug: Slug, yes: Yes = False) -> None:
     from integration_assets.config import DEFAULT_TENANT
     from integration_assets.runs.in_process import forget_runs, update_partitions
     from integration_assets.tenants.registry.directory import directory
-    from integration_assets.tenants.removal import files_that_go, remove_tenant
+    from integration_assets.tenants.removal import files_that_go, places_that_go, remove_tenant
 
     settings = settings_of()
     with existing_registry(settings) as registry:
@@ -104,6 +104,8 @@ def remove(slug: Slug, yes: Yes = False) -> None:
         files = files_that_go(settings, slug)
         for found in files:
             typer.echo(f"  {found.line}", err=True)
+        for line in places_that_go(settings, slug):
+            typer.echo(f"  {line}", err=True)
         # The default tenant is never erased: it goes on with the environment's variables.
         if slug == DEFAULT_TENANT:
             typer.echo("its runs and data stay: it reads the environment's variables from then on", err=True)

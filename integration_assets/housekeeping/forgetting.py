@@ -33,14 +33,15 @@ from integration_assets.staging.readers_lake import drop_readers_lake, publish_t
 from integration_assets.staging.rewriting import rewrite_store
 from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_path, store_place
 from integration_assets.staging.transactions import transaction
+from integration_assets.tenants.integrations import TENANTS_FILES, folder_of_tenant
 from integration_assets.tenants.removal import PUT_AWAY, files_of
 from integration_assets.whole_files import write_whole
 
 WHAT = "forget"
 BUSY_SECONDS = 30.0
 """Longest wait for Dagster to end what it writes into one of its files."""
-_OWN_WAY = frozenset({"staging", "published", "overrides", "same_requests"})
-"""Folders of the home whose files are no texts, or are gone through by themselves."""
+_OWN_WAY = frozenset({"staging", "published", "overrides", "same_requests", TENANTS_FILES})
+"""Folders of the home whose files are no texts, are gone through by themselves, or are what the tenant keeps itself."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -339,6 +340,9 @@ def _what_stays(settings: Settings, tenant: str, person: Person) -> Iterator[str
             f"{backup.path}, a backup of {backup.made_at:%Y-%m-%d}, has everybody who was there then: delete it, or "
             f"forget the person once more after it is restored{away}"
         )
+    own_files = folder_of_tenant(settings, tenant)
+    if own_files.is_dir() and any(own_files.iterdir()):
+        yield f"{own_files} has tables that runs read, which were not searched: whoever is in one is read in again"
     put_away = settings.home / PUT_AWAY
     if put_away.is_dir() and any(put_away.iterdir()):
         yield f"{put_away} has files of removed tenants, or of before a restore, which were not searched: delete them"

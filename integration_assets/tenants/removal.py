@@ -24,6 +24,7 @@ from integration_assets.staging.lock import lock_path, run_lock
 from integration_assets.staging.object_storage import remove_folder, remove_published
 from integration_assets.staging.readers_lake import drop_readers_lake
 from integration_assets.staging.store import StorePlace, check_tenant, make_private_directory, store_place
+from integration_assets.tenants.integrations import TENANTS_FILES
 from integration_assets.tenants.portal_claims import DIRECTORY as CLAIMS
 from integration_assets.tenants.portal_claims import claims_of_tenant
 from integration_assets.tenants.registry.audit import Actor
@@ -46,6 +47,7 @@ MEANINGS = {
     "asked": "what its feedback system said last",
     "overrides": "mappings made by hand",
     "same_requests": "requests that count as others",
+    TENANTS_FILES: "tables of its own, and the mappings of their columns",
     CLAIMS: "the portals it keeps records in",
 }
 """Contents of the folders that have files of tenants."""
@@ -80,7 +82,7 @@ def files_of(settings: Settings, tenant: str) -> list[TenantFiles]:
     ]
     places = {
         folder: sorted({*folder.glob(name), *folder.glob(f"{name}.*")})
-        for folder in (*folders, home / "overrides", home / "same_requests")
+        for folder in (*folders, home / "overrides", home / "same_requests", home / TENANTS_FILES)
     }
     places[home / CLAIMS] = claims_of_tenant(home, tenant)
     return [
@@ -96,6 +98,18 @@ def files_that_go(settings: Settings, tenant: str) -> list[TenantFiles]:
     That one is there from the start, and goes on with the environment's variables and what it has.
     """
     return files_of(settings, tenant) if tenant != DEFAULT_TENANT else []
+
+
+def places_that_go(settings: Settings, tenant: str) -> list[str]:
+    """Name what a tenant takes along that lies in no file: schemas of PostgreSQL, and objects in buckets."""
+    if tenant == DEFAULT_TENANT:
+        return []
+    lakes = [store.lake for store in _stores(settings, tenant) if store.lake is not None]
+    lines = [f"{lake}, and the lake of readers beside it" for lake in lakes if lake.file is None]
+    lines += [f"{lake.bucket}/: its data" for lake in lakes if lake.bucket]
+    if settings.publish_url is not None:
+        lines += [f"{settings.publish_url.rstrip('/')}/{one.value}/{tenant}.duckdb" for one in Environment]
+    return lines
 
 
 def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Actor) -> None:

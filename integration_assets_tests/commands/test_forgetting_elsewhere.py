@@ -49,20 +49,27 @@ def test_a_store_elsewhere_stays_whole(scheme: str, tmp_path: Path) -> None:
 
 
 def test_a_home_below_a_folder_named_like_one_of_ours_is_searched(tmp_path: Path) -> None:
-    """`/srv/staging/…` is no store: its alerts and the notes beside same requests lose the person, copies are named."""
+    """`/srv/staging/…` is no store: its alerts and the notes beside same requests lose the person.
+
+    Tables of the tenant's own are left as they are, and named as copies are.
+    """
     home = tmp_path / "staging" / "overrides" / "home"
     settings = Settings.model_validate({"INTEGRATION_ASSETS_HOME": home})
     alerts, same = home / "alerts" / "sandbox" / "default.json", home / "same_requests.csv"
     alerts.parent.mkdir(parents=True)
     alerts.write_text(f'{{"said": "refused {ANN}"}}')
     same.write_text(f"request,same_as,note\nr1,r2,{ANN} said so\n")
+    table = home / "files" / "default" / "votes.csv"
+    table.parent.mkdir(parents=True)
+    table.write_text(f"r1,{ANN}\n")
     (home / ".restoring-1a2b").mkdir()
     for apply in (False, True):
         found = forget_person(settings, "default", ANN, environments=tuple(Environment), apply=apply)
         assert [(one.where, one.count) for one in found.places] == [(str(alerts.parent), 1), (str(same), 1)]
-        assert [note.split(" ", 1)[0] for note in found.notes] == [str(home / ".restoring-1a2b")]
+        assert [note.split(" ", 1)[0] for note in found.notes] == [str(table.parent), str(home / ".restoring-1a2b")]
     assert alerts.read_text() == '{"said": "refused forgotten"}'
     assert same.read_text() == "request,same_as,note\nr1,r2,forgotten said so\n"
+    assert table.read_text() == f"r1,{ANN}\n"
 
 
 def test_a_storage_that_is_away_keeps_no_store_from_being_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,11 +20,12 @@ from integration_assets.runs.partitions import PARTITION_TAG
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import open_store, store_path, store_place
 from integration_assets.tenants import removal
+from integration_assets.tenants.integrations import TENANTS_FILES
 from integration_assets.tenants.portal_claims import claim_portal, claims_of, claims_of_tenant
 from integration_assets.tenants.registry.changes import NotFoundError, TakenError
 from integration_assets.tenants.registry.database import Registry
 from integration_assets.tenants.registry.directory import directory
-from integration_assets.tenants.removal import add_tenant, files_of, remove_tenant
+from integration_assets.tenants.removal import add_tenant, files_of, places_that_go, remove_tenant
 from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, Key, object_storage
 from integration_assets_tests.support.registries import ACTOR
 
@@ -33,7 +34,9 @@ OTHERS = ("globex", "acme-2", "acm", "default")
 
 def places(settings: Settings, tenant: str) -> list[Path]:
     """Every file of a tenant that the product knows of, in both environments."""
-    home, found = settings.home, [settings.home / "overrides" / f"{tenant}.csv"]
+    home = settings.home
+    # As the settings page writes one: with the addresses of exports, which open them to whoever has them.
+    found = [home / "overrides" / f"{tenant}.csv", home / TENANTS_FILES / tenant / "feedback.toml"]
     for environment in Environment:
         store = store_path(home, settings.store_url, environment, tenant)
         published = published_path(home, environment, tenant)
@@ -276,5 +279,7 @@ def test_a_removed_tenant_takes_what_was_uploaded_along(
         with directory(sqlite_registry, ACTOR) as tenants:
             assert tenants.tenant("acme").slug == "acme"
         storage.keys[KEY_ID] = Key(SECRET)
+        of_acme = [f"s3://{BUCKET}/{name}" for name in names if name.endswith("/acme.duckdb")]
+        assert sorted(places_that_go(settings, "acme")) == sorted(of_acme)
         remove_tenant(sqlite_registry, settings, "acme", ACTOR)
         assert sorted(storage.objects) == ["rankings/production/acm.duckdb", "rankings/sandbox/acm.duckdb"]
