@@ -34,6 +34,15 @@ def kept_endings(home: Path, environment: Environment, tenant: str, beginning: s
     return [file.stem for file in sorted(files, key=lambda one: one.stat().st_mtime, reverse=True)]
 
 
+def endings_version(home: Path, environment: Environment, tenant: str) -> int:
+    """A number that is another one after each run that ended, also after one that published nothing."""
+    try:
+        # Of the folder: each ending is moved into it as a whole.
+        return result_path(home, environment, tenant, "").parent.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def read_kept_ending(home: Path, environment: Environment, tenant: str, run_id: str) -> KeptEnding | None:
     """The ending of a run; None when its file is gone, or is not whole."""
     try:

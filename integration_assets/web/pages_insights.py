@@ -36,6 +36,7 @@ from integration_assets.reporting.insights import (
 from integration_assets.reporting.merged import examples, read_merged, read_merged_away
 from integration_assets.reporting.published import LIFECYCLES, renewal_end
 from integration_assets.reporting.rankings import gaps_words, has_pipeline, has_prospects, read_lifecycle_gaps
+from integration_assets.reporting.result_files import endings_version
 from integration_assets.reporting.segments import left_out_words, read_segments
 from integration_assets.reporting.text import amount, count
 from integration_assets.web.charts import Chart, bar_chart
@@ -87,9 +88,11 @@ def requests(context: RequestContext) -> Response:
         first = found if number == 1 else read_requests(connection, wanted, limit=CHARTED)
         choices = read_filters(connection)
         files = context.site.published
-        # The registry is asked while steps are open: once all were done, the next run says what has changed.
+        # The registry is asked while steps are open: once all were done, the next run says what has changed, also one
+        # that failed for a key that was revoked.
+        ended = endings_version(context.settings.home, context.environment, context.own.slug)
         steps = files.kept(
-            connection, "steps", lambda: first_run_steps(context, connection), holds=lambda steps: not steps
+            connection, f"steps {ended}", lambda: first_run_steps(context, connection), holds=lambda steps: not steps
         )
         gaps = files.kept(connection, "gaps", lambda: read_lifecycle_gaps(connection))
         merged = read_merged(connection, (one.request_id for one in found.requests))

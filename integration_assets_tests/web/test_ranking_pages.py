@@ -9,7 +9,9 @@ from collections.abc import Iterator
 import duckdb
 import pytest
 
+from integration_assets.config import Environment
 from integration_assets.reporting.rankings import LifecycleGaps, read_lifecycle_gaps
+from integration_assets.reporting.result_files import result_path
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.same_requests import SameRequest
@@ -18,7 +20,7 @@ from integration_assets.staging.publishing import publish, published_path
 from integration_assets.staging.store import open_store
 from integration_assets.web import pages_insights
 from integration_assets.web.first_run import Step, StepState
-from integration_assets.whole_files import replacing_file
+from integration_assets.whole_files import replacing_file, write_whole
 from integration_assets_tests.resolution.worlds import AS_OF, World, company, load, request, vote
 from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import Served
@@ -138,6 +140,13 @@ def test_what_a_run_settles_is_asked_once_for_what_it_published(
         file.write(path.read_bytes())
     ann.get("/requests")
     assert asked[4:] == ["steps", "gaps"]
+    # One that fails, for a key that was revoked, publishes nothing.
+    ending = result_path(pages.home, Environment.SANDBOX, "acme", "failed")
+    ending.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(ending, b"{}")
+    ann.get("/requests")
+    ending.unlink()
+    assert asked[6:] == ["steps"]
 
 
 def test_filters_are_in_the_address(ann: Client) -> None:
