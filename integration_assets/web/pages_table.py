@@ -28,7 +28,7 @@ from integration_assets.tenants.integrations import TENANTS_FILES, folder_of_ten
 from integration_assets.tenants.registry.changes import NewThirdParty, ThirdPartyChanges
 from integration_assets.tenants.registry.views import ThirdPartyView
 from integration_assets.tenants.registry.words import Provider, Scope
-from integration_assets.web import integration_changes
+from integration_assets.web import form_versions, integration_changes
 from integration_assets.web.answers import redirect
 from integration_assets.web.audit_notes import note
 from integration_assets.web.connection_tests import run_counted
@@ -51,11 +51,11 @@ from integration_assets.web.table_form import (
 from integration_assets.web.table_sources import (
     ADDRESSES,
     LARGEST_SHOWN,
-    SAVED,
     Asked,
     Source,
     asked_addresses,
     fetched_sources,
+    token_of,
     why_not_asked,
     with_addresses,
     with_names,
@@ -85,6 +85,11 @@ class Workplace(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys(one.file or "" for one in self.kept.relations().values() if one.is_web))
 
     @property
+    def shown(self) -> dict[str, str]:
+        """What the form shows of the mapping."""
+        return {**values_of(self.kept), "name": self.current}
+
+    @property
     def mapped_files(self) -> list[str]:
         """The files that the mapping names."""
         return sorted({one.file for one in self.kept.relations().values() if one.file and not one.is_web})
@@ -111,7 +116,7 @@ def choose(context: RequestContext) -> Response:
     place = _workplace(context, context.query("integration"))
     if not (place.mapped_files or place.addresses) or context.query("files"):
         return _files_page(context, place)
-    asked, _ = asked_addresses([f"{SAVED}{number}" for number in range(len(place.addresses))], "", place.addresses)
+    asked, _ = asked_addresses([token_of(url) for url in place.addresses], "", place.addresses)
     with _scratch() as scratch:
         sources, errors = _sources(context, place, place.mapped_files, asked, scratch)
         if errors:
@@ -148,7 +153,15 @@ def _worked(context: RequestContext, place: Workplace, sources: Sequence[Source]
     seen = asyncio.run(_look(place, mapping, sources))
     # Not what cannot be read: the next run would end in the same words.
     if form.text("do") == "save" and not seen.problem:
-        return _saved(context, place, form.text("name"), mapping)
+        # As it is now: to fetch what lies behind addresses takes a while.
+        stored = _workplace(context, form.text("integration"))
+        if form_versions.is_outdated(form, form_versions.version_of(stored.shown)):
+            values = values_of(with_names(stored.kept, sources))
+            problem = form_versions.outdated(form, values, labels())
+            return _columns_page(
+                context, stored, sources, typed(form), problem.errors, seen=seen, status=problem.status
+            )
+        return _saved(context, stored, form.text("name"), mapping)
     status = REFUSED if seen.problem else HTTPStatus.OK
     return _columns_page(context, place, sources, typed(form), seen=seen, status=status)
 
@@ -307,7 +320,7 @@ def _files_page(
         files=place.files,
         # One proposal is made of all of them most of the time.
         picked=set(picked) or (set(place.files) if len(place.files) <= MOST_PICKED else set()),
-        saved=[(f"{SAVED}{number}", urlsplit(url).hostname) for number, url in enumerate(place.addresses)],
+        saved=[(token_of(url), urlsplit(url).hostname) for url in place.addresses],
         typed_addresses=context.form.raw(ADDRESSES),
         folder=f"{TENANTS_FILES}/{context.own.slug}",
         remark=place.remark,
@@ -337,8 +350,9 @@ def _columns_page(
         sources=sources,
         relations=relation_fields(values, errors or {}, headers),
         values=Form(dict(values)),
+        version=form_versions.shown_version(context.form, place.shown, None, errors or {}),
         errors=errors or {},
-        labels=labels(),
+        labels=labels() | form_versions.LABEL,
         seen=seen or Seen(),
         notes=notes,
         masked=mask_addresses,

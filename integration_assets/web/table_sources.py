@@ -1,11 +1,12 @@
 """What the columns of a table are mapped from: files of the tenant's folder, and what https addresses lead to.
 
 An address opens its file to whoever has it. It is on a page only while somebody is typing it; a saved one is told by
-its host and called by its place in the mapping.
+its host and called by a digest.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
@@ -28,11 +29,12 @@ LARGEST_SHOWN = 64 * 1024**2
 SECONDS = 20.0
 """To fetch one file for a look. A run waits longer."""
 SAVED = "saved:"
+_DIGITS = 16
 ADDRESSES = "addresses"
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An address to be looked at. `token` is what the form sends for it: itself, or the place of a saved one."""
+    """An address to be looked at. `token` is what the form sends for it: itself, or the digest of a saved one."""
 
     token: str
     url: str
@@ -57,19 +59,23 @@ class Source(msgspec.Struct, frozen=True):
         return f"{self.name} ({self.asked.host})" if self.asked else self.name
 
 
+def token_of(url: str) -> str:
+    """What a form sends for a saved address: no other one takes its place when the mapping is changed meanwhile."""
+    return f"{SAVED}{hashlib.sha256(url.encode()).hexdigest()[:_DIGITS]}"
+
+
 def asked_addresses(tokens: Sequence[str], lines: str, saved: Sequence[str]) -> tuple[list[Asked], str]:
     """The addresses that a form names, by tokens and on lines of their own, and what is wrong with them, if anything.
 
     `saved` are those of the mapping.
     """
     found: list[Asked] = []
-    places = {str(number): url for number, url in enumerate(saved)}
+    known = {token_of(url): url for url in saved}
     for token in dict.fromkeys([*tokens, *(line.strip() for line in lines.splitlines())]):
         if token.startswith(SAVED):
-            place = token.removeprefix(SAVED)
             # Of a page from before the mapping was changed: there is nothing to ask any more.
-            if place in places:
-                found.append(Asked(token, places[place]))
+            if token in known:
+                found.append(Asked(token, known[token]))
         elif token:
             found.append(Asked(token, token))
     if len(found) > MOST_ADDRESSES:

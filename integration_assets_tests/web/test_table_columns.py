@@ -23,7 +23,7 @@ from integration_assets.web.table_sources import asked_addresses
 from integration_assets_tests.support.registries import ACTOR, tenant_id
 from integration_assets_tests.support.web_site import Client
 from integration_assets_tests.web.conftest import Served
-from integration_assets_tests.web.test_settings_pages import error_of, value_of
+from integration_assets_tests.web.test_settings_pages import error_of, value_of, version_in
 
 IDEAS = (
     "Idea ID,Idea Name,State,Created\nI-1,Dark mode of ann@acme.example,Shipped,13/01/2026\nI-2,Export,New,02/02/2026\n"
@@ -181,10 +181,12 @@ def test_columns_behind_addresses_are_mapped_without_the_operator(
     shown += [gus.get("/settings/third-party").text, gus.get("/audit-trail").text]
     assert not any("sesame" in page for page in shown)
     assert "address 1.json (sheets.example)" in shown[0]
+    saved_as = dict(re.findall(r'<input type="hidden" name="(address\.\d+)" value="(saved:[0-9a-f]+)"', shown[0]))
     again = {
-        "address.0": "saved:0", "address.1": "saved:1", "integration": record,
+        **saved_as, "integration": record,
         **{name: value for name, value in fields(shown[0]).items() if not name.startswith("pick")},
     }  # fmt: skip
+    assert len(saved_as) == 2
     changed = gus.post(PATH, {**again, "columns.votes.company_domain": "Plan", "do": "save"})
     assert changed.status_code == 303, changed.text
     mapping = read_mapping(folder / "feedback.toml")
@@ -193,10 +195,30 @@ def test_columns_behind_addresses_are_mapped_without_the_operator(
     assert {mapping.votes.file, mapping.requests and mapping.requests.file} == {votes, requests}
 
 
-@pytest.mark.parametrize("place", ["1", "-1", "", "9" * 5_000])
-def test_a_place_that_no_saved_address_has_is_passed_over(place: str) -> None:
-    """A page of before the mapping was changed sends one; so may a stranger's program, longer than Python counts."""
-    assert asked_addresses([f"saved:{place}"], "", ["https://sheets.example/export"]) == ([], "")
+@pytest.mark.parametrize("token", ["0", "-1", "", "9" * 5_000])
+def test_a_token_that_no_saved_address_has_is_passed_over(token: str) -> None:
+    """A page of before the mapping was changed sends one; no other address takes its place."""
+    assert asked_addresses([f"saved:{token}"], "", ["https://sheets.example/export"]) == ([], "")
+
+
+def test_of_two_who_map_one_table_the_second_is_told(gus: Client, folder: Path) -> None:
+    """As with other forms: nothing is stored, what was chosen stays on the page, and saving once more is meant."""
+    made = gus.post(PATH, {**fields(gus.post(PATH, {**PICK, "do": "propose"}).text), "do": "save"})
+    record = made.headers["location"].partition("?")[0].rpartition("/")[2]
+    page = gus.get(f"{PATH}?integration={record}").text
+    typed = {**fields(page), "version": version_in(page), "integration": record, "do": "save"}
+    assert gus.post(PATH, {**typed, "columns.requests.board": "State"}).status_code == 303
+    second = gus.post(PATH, {**typed, "columns.votes.company_domain": "Plan"})
+    assert second.status_code == 409
+    assert "another version since you opened this page; stored otherwise than you typed: Requests: Board" in second.text
+    assert chosen(second.text, "columns.votes.company_domain") == "Plan"
+    mapping = read_mapping(folder / "feedback.toml")
+    assert mapping.votes is not None
+    assert "company_domain" not in mapping.votes.columns
+    meant = {**typed, "columns.votes.company_domain": "Plan", "version": version_in(second.text)}
+    # A look on the way leaves the version that the form was opened with.
+    assert version_in(gus.post(PATH, {**typed, "do": "show"}).text) == typed["version"]
+    assert gus.post(PATH, meant).status_code == 303
 
 
 def test_everything_wrong_is_named_at_once_by_its_label(gus: Client, folder: Path) -> None:
