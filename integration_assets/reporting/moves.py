@@ -153,7 +153,10 @@ def read_moves(
     Without `since`, the last two snapshots are compared. When none is as old as `since`, the oldest stands in, and
     `later` says so. None while there are not two snapshots to compare.
     """
-    snapshots = [as_of for (as_of,) in connection.execute(read_sql("reporting/snapshots")).fetchall()]
+    [(ranked_at,)] = connection.execute("SELECT max(as_of) FROM ranked.feature_requests").fetchall()
+    kept = [as_of for (as_of,) in connection.execute(read_sql("reporting/snapshots")).fetchall()]
+    # Not what a clock that was ahead has noted: for years it would be the newest.
+    snapshots = [as_of for as_of in kept if ranked_at is None or as_of <= ranked_at]
     # On the first day there is nothing to compare with, which is no error.
     if len(snapshots) < 2:
         return None

@@ -80,6 +80,7 @@ def test_what_is_no_moment_is_refused(text):
 @pytest.fixture
 def history(store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """Snapshots of 1, 5 and 9 March: r1 climbs from 3 to 2 to 1; `old` is gone in the last."""
+    store.execute("ALTER TABLE ranked.feature_requests ADD COLUMN as_of TIMESTAMP DEFAULT '2026-03-09'")
     store.execute("""
         CREATE TABLE ranked.rank_history AS
         SELECT as_of::TIMESTAMP AS as_of, request_id, by_arr AS rank_by_arr, 1 AS rank_by_companies,
@@ -109,6 +110,16 @@ def test_the_snapshot_that_was_the_newest_then_is_compared(history, since, compa
     moved = read_moves(history, since)
     assert moved is not None
     assert (moved.before.day, moved.now.day, moved.later) == (compared_with, 9, later)
+
+
+def test_a_snapshot_of_a_clock_that_was_ahead_is_not_the_newest(history):
+    """Else it would be that for years, and every move be told the wrong way round."""
+    history.execute(
+        "INSERT INTO ranked.rank_history SELECT * REPLACE (as_of + INTERVAL 30 YEAR AS as_of) FROM ranked.rank_history"
+    )
+    moved = read_moves(history)
+    assert moved is not None
+    assert (moved.before, moved.now) == (at("2026-03-05"), at("2026-03-09"))
 
 
 def test_a_request_that_is_gone_has_no_title(history):

@@ -162,6 +162,22 @@ def test_movers_come_from_the_history(ranked_store):
     )
 
 
+def test_a_snapshot_of_a_clock_that_was_ahead_is_not_compared_with(ranked_store):
+    """It would be the newest one for years, and every move be told the wrong way round."""
+    with transaction(ranked_store):
+        snapshot_history(ranked_store, as_of=NOON + timedelta(days=9_000))
+    assert read_movers(ranked_store) == ()
+    ranked_store.execute("UPDATE raw.crm_companies SET arr = '500000' WHERE company_id = '1'")
+    with transaction(ranked_store):
+        resolve_votes(ranked_store, ResolutionSettings())
+        rank(ranked_store, as_of=NOON + timedelta(days=1))
+        snapshot_history(ranked_store, as_of=NOON + timedelta(days=1))
+    assert read_movers(ranked_store) == (
+        "Request 1 (open): place 2 → 1 by ARR",
+        "Request 2 (open): place 1 → 2 by ARR",
+    )
+
+
 def test_published_database_has_all_views_and_no_address(ranked_store, facts, tmp_path):
     """Every ranked table is published, and none of the voters' addresses."""
     summary = build_summary(ranked_store, facts)

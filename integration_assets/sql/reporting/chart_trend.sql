@@ -5,6 +5,8 @@
 WITH newest AS (
     SELECT DISTINCT as_of
     FROM ranked.rank_history
+    -- not what a clock that was ahead has noted
+    WHERE as_of <= coalesce((SELECT max(ranked_now.as_of) FROM ranked.feature_requests AS ranked_now), as_of)
     ORDER BY as_of DESC
     LIMIT $snapshots
 ),

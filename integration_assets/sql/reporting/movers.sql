@@ -6,6 +6,8 @@ WITH snapshots AS (
         as_of,
         row_number() OVER (ORDER BY as_of DESC) AS age
     FROM ranked.rank_history
+    -- not what a clock that was ahead has noted
+    WHERE as_of <= coalesce((SELECT max(ranked_now.as_of) FROM ranked.feature_requests AS ranked_now), as_of)
     GROUP BY as_of
 ),
 
