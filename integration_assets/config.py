@@ -745,13 +745,23 @@ class TraceSettings(BaseSettings):
         return names
 
     def secrets(self) -> tuple[str, ...]:
-        """Values of the headers, and addresses that hold a user: to be masked in every text."""
+        """Values of the headers, and what of the addresses may open a collector: to be masked in every text."""
         headers = (one.get_secret_value() for one in (self.headers, self.traces_headers) if one is not None)
         values = [pair.partition("=")[2].strip() for header in headers for pair in header.split(",")]
         places = (one.get_secret_value() for one in (self.endpoint, self.traces_endpoint) if one is not None)
-        return (*values, *(unquote(value) for value in values), *(place for place in places if "@" in place))
+        return (*values, *(unquote(value) for value in values), *(part for one in places for part in _secrets_of(one)))
 
 
+def _secrets_of(url: str) -> tuple[str, ...]:
+    """An address with a user, its query, and parts of its path as long as a token: some collectors have keys there."""
+    path, _, query = url.partition("?")
+    tokens = (part for part in path.split("/")[3:] if len(part) >= SHORTEST_TOKEN)
+    keys = (pair.partition("=")[2] for pair in query.split("&"))
+    return (*([url] if "@" in url else []), *tokens, *([query] if query else []), *keys)
+
+
+SHORTEST_TOKEN = 16
+"""Characters of a part of an address that is taken for a key."""
 OTLP_PROTOCOL = "http/protobuf"
 
 

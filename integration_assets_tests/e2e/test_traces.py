@@ -14,6 +14,7 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from integration_assets.config import load_settings
+from integration_assets.connectors.redaction import redact
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.tenants.registry.master import generate
 from integration_assets.trace_export import ensure_traced, stop_tracing
@@ -140,6 +141,19 @@ def test_what_cannot_be_sent_is_one_line(
     assert said in "".join(lines)
     stop_tracing()
     assert collector.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:9/v1/traces?api-key=hidden-word-42", "http://127.0.0.1:9/otlp/hidden-word-42abc/v1/traces"],
+)
+def test_an_address_that_opens_its_collector_is_masked(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exporter logs what it could not send with path and query, in which some collectors have a key."""
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", url)
+    ensure_traced()
+    said = redact(f"Max retries exceeded with url: {url.removeprefix('http://127.0.0.1:9')} (Connection refused)")
+    assert "hidden-word" not in said
+    assert "Max retries exceeded with url: /" in said
 
 
 def test_a_request_to_the_pages_is_part_of_the_trace_it_comes_with(
