@@ -21,7 +21,7 @@ from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.lake import catalogue_lock, drop_catalogue, readers_lake
 from integration_assets.staging.lock import lock_path, run_lock
-from integration_assets.staging.object_storage import remove_folder, remove_published
+from integration_assets.staging.object_storage import check_publish_url, remove_folder, remove_published
 from integration_assets.staging.readers_lake import drop_readers_lake
 from integration_assets.staging.store import StorePlace, check_tenant, make_private_directory, store_place
 from integration_assets.tenants.integrations import TENANTS_FILES
@@ -101,14 +101,19 @@ def files_that_go(settings: Settings, tenant: str) -> list[TenantFiles]:
 
 
 def places_that_go(settings: Settings, tenant: str) -> list[str]:
-    """Name what a tenant takes along that lies in no file: schemas of PostgreSQL, and objects in buckets."""
+    """Name what a tenant takes along that lies in no file: schemas of PostgreSQL, and objects in buckets.
+
+    Raises:
+        ConfigurationError: object storage could not be asked. The URL is not repeated: it may hold a password.
+    """
     if tenant == DEFAULT_TENANT:
         return []
     lakes = [store.lake for store in _stores(settings, tenant) if store.lake is not None]
     lines = [f"{lake}, and the lake of readers beside it" for lake in lakes if lake.file is None]
     lines += [f"{lake.bucket}/: its data" for lake in lakes if lake.bucket]
     if settings.publish_url is not None:
-        lines += [f"{settings.publish_url.rstrip('/')}/{one.value}/{tenant}.duckdb" for one in Environment]
+        base = check_publish_url(settings.publish_url)
+        lines += [f"{base}/{one.value}/{tenant}.duckdb" for one in Environment]
     return lines
 
 

@@ -281,5 +281,9 @@ def test_a_removed_tenant_takes_what_was_uploaded_along(
         storage.keys[KEY_ID] = Key(SECRET)
         of_acme = [f"s3://{BUCKET}/{name}" for name in names if name.endswith("/acme.duckdb")]
         assert sorted(places_that_go(settings, "acme")) == sorted(of_acme)
+        wrong = settings.model_copy(update={"publish_url": "https://ann:hidden-word@host/x"})
+        with pytest.raises(ConfigurationError) as caught:
+            places_that_go(wrong, "acme")
+        assert "hidden-word" not in caught.value.message
         remove_tenant(sqlite_registry, settings, "acme", ACTOR)
         assert sorted(storage.objects) == ["rankings/production/acm.duckdb", "rankings/sandbox/acm.duckdb"]
