@@ -190,6 +190,8 @@ def live_links(definition: ObjectDefinition, links: ObjectInfo | None) -> list[L
 
 
 def _our_property(field: FieldInfo, item: PropertyDefinition) -> LiveProperty:
+    may_write = field.filled_by_org or (field.createable and field.updateable)
+    lacking = TypeDifference(f"the user may not change the field {field.name}", remedy=ASSIGN)
     return LiveProperty(
         name=item.name,
         type=field.type,
@@ -198,15 +200,18 @@ def _our_property(field: FieldInfo, item: PropertyDefinition) -> LiveProperty:
         writable=not field.filled_by_org,
         options=tuple(one.value for one in field.picklist_values if one.active),
         required=field.required,
-        difference=type_difference(item.kind, field) or _read_only(field, ASSIGN),
+        difference=_difference(item, field, None if may_write else lacking),
     )
 
 
-def _read_only(field: FieldInfo, remedy: str) -> TypeDifference | None:
-    """The difference of a field that is as it should be and that the user may read only."""
-    if field.updateable or field.filled_by_org:
-        return None
-    return TypeDifference(f"the user may not change the field {field.name}", remedy=remedy)
+def _difference(
+    item: PropertyDefinition, field: FieldInfo, without_right: TypeDifference | None
+) -> TypeDifference | None:
+    """A type that cannot hold our values comes first, then a right that the user lacks, then a harmless difference."""
+    of_type = type_difference(item.kind, field)
+    if of_type is not None and not of_type.harmless:
+        return of_type
+    return without_right or of_type
 
 
 def company_properties(group: PropertyGroup, account: ObjectInfo, hidden: Collection[str]) -> tuple[LiveProperty, ...]:
@@ -218,13 +223,17 @@ def company_properties(group: PropertyGroup, account: ObjectInfo, hidden: Collec
         if field is None and name in hidden:
             found.append(_hidden(item, TypeDifference(f"{UNSEEN} the field {name}", remedy=ASSIGN_ACCOUNTS)))
         elif field is not None:
-            live = _our_property(field, item)
-            difference = type_difference(item.kind, field) or _read_only(field, ASSIGN_ACCOUNTS)
-            # Right as the field may be, nothing is written to an account that the user may only read.
-            if difference is None and not account.updateable:
-                difference = TypeDifference("the user may not change accounts", remedy=ASSIGN_ACCOUNTS)
-            found.append(msgspec.structs.replace(live, difference=difference))
+            difference = _difference(item, field, _lacking_on_accounts(field, account))
+            found.append(msgspec.structs.replace(_our_property(field, item), difference=difference))
     return tuple(found)
+
+
+def _lacking_on_accounts(field: FieldInfo, account: ObjectInfo) -> TypeDifference | None:
+    """The right that the user lacks to write this field of accounts. None is ever made, so that changing is enough."""
+    if not field.updateable and not field.filled_by_org:
+        return TypeDifference(f"the user may not change the field {field.name}", remedy=ASSIGN_ACCOUNTS)
+    # Right as the field may be, nothing is written to an account that the user may only read.
+    return None if account.updateable else TypeDifference("the user may not change accounts", remedy=ASSIGN_ACCOUNTS)
 
 
 def _hidden(item: PropertyDefinition, difference: TypeDifference) -> LiveProperty:

@@ -44,7 +44,7 @@ from integration_assets.sandbox.lookalike import Fault
 from integration_assets.sandbox.salesforce import OrgOptions, faults
 from integration_assets.sandbox.salesforce.fields import Field
 from integration_assets.sandbox.salesforce.org import CLIENT_ID, App
-from integration_assets.sync.drift import target_problems
+from integration_assets.sync.drift import Severity, target_problems
 from integration_assets.sync.setup import plan_setup
 from integration_assets_tests.connectors.crm.harness import Harness, salesforce_harness
 from integration_assets_tests.connectors.crm.sample import REQUEST
@@ -284,6 +284,18 @@ def test_missing_is_told_apart_from_not_visible(org: Harness) -> None:
     del org.portal.objects[OBJECT].fields["Title__c"]
     (problem,) = target_problems(REQUEST, schema_of(org), link_contacts=True)
     assert (problem.name, problem.detail) == ("wish.title", "the property is missing")
+
+
+def test_a_field_that_may_only_be_read_is_an_error_however_it_is_drawn(ready: Harness) -> None:
+    """Its type is another one and takes our values, which the org refuses from this user all the same."""
+    status = ready.portal.objects[OBJECT].fields["Status__c"]
+    status.restricted = False
+    (harmless,) = target_problems(REQUEST, schema_of(ready), link_contacts=True)
+    assert harmless.severity is Severity.WARN
+    status.writable = False
+    (problem,) = target_problems(REQUEST, schema_of(ready), link_contacts=True)
+    assert (problem.name, problem.severity) == ("wish.status", Severity.ERROR)
+    assert problem.detail == "the user may not change the field Status__c"
 
 
 def test_a_hidden_field_refuses_the_rows_that_have_it(ready: Harness) -> None:
