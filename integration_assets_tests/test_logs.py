@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -19,6 +20,7 @@ from integration_assets import logs
 from integration_assets.connectors import redaction
 from integration_assets.connectors.redaction import RedactingFilter, register
 from integration_assets.errors import ConfigurationError
+from integration_assets.reporting import progress
 from integration_assets.reporting.progress import showing, track
 
 SECRET = "s3cret/of+a=tenant"
@@ -308,6 +310,25 @@ def test_progress_is_shown_only_where_the_log_is_as_quiet_as_by_default(capsys: 
     ]
     assert " INFO " in shown["info"][0]
     assert shown["warning"][0].startswith("votes: 1,200 in")
+
+
+def test_long_work_says_now_and_then_how_far_it_is(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run whose log tells nothing for half an hour is taken for one whose machine is gone."""
+    now = [0.0]
+    monkeypatch.setattr(progress, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    with caplog.at_level(logging.INFO), track("votes", 9_000) as advance:
+        for _ in range(9):
+            now[0] += 300
+            advance(1_000)
+    assert [record.getMessage() for record in caplog.records] == [
+        "votes: 2,000 of 9,000 so far",
+        "votes: 4,000 of 9,000 so far",
+        "votes: 6,000 of 9,000 so far",
+        "votes: 8,000 of 9,000 so far",
+        "votes: 9,000 in 2700.0 s",
+    ]
 
 
 @pytest.mark.parametrize("stream", [None, "closed", "full"])

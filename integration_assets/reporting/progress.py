@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 PLAIN_LINE_SECONDS = 5.0
 """Without a terminal, a running task prints a line at most this often."""
 
+LOG_LINE_SECONDS = 600.0
+"""A task at work says in the log at least this often how far it is, as long as it gets on."""
+
 Advance = Callable[[int], None]
 """Tells how many more units (rows, records, links) are done."""
 
@@ -134,18 +137,24 @@ def showing(console: Console) -> Iterator[None]:
 def track(name: str, total: int | None = None) -> Iterator[Advance]:
     """The context of one task, shown while it is open: `advance(100)` says that 100 more units are done.
 
-    That it ended well is a line of the log, with its count and time.
+    That it ended well is a line of the log, with its count and time; of long ones, how far they are is one as well.
     """
     # Silent without a command line: in Dagster the progress would be lines in the log of each step.
     display = _display.get() or (_fallback[-1] if _fallback else _Silent())
     began, done = time.monotonic(), 0
+    said = began
 
     with display.task(name, total) as show:
 
         def advance(count: int) -> None:
-            nonlocal done
+            nonlocal done, said
             done += count
             show(count)
+            # A run that tells nothing for long is taken for one whose machine is gone.
+            if time.monotonic() - said >= LOG_LINE_SECONDS:
+                said = time.monotonic()
+                of = f" of {total:,}" if total is not None else ""
+                log.info("%s: %s%s so far", name, f"{done:,}", of, extra={"task": name, "units": done})
 
         yield advance
     seconds = round(time.monotonic() - began, 3)
