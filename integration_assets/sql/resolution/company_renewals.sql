@@ -15,17 +15,18 @@ SELECT
     given,
     CASE
         -- milliseconds since 1970, as date properties of some systems are; a day is midnight UTC
-        WHEN regexp_full_match(given, '[0-9]{12,13}') THEN epoch_ms(try_cast(given AS BIGINT))::DATE
+        -- (twelve digits are rather a day with its time than one before 2001)
+        WHEN regexp_full_match(given, '[0-9]{13}') THEN epoch_ms(try_cast(given AS BIGINT))::DATE
         WHEN regexp_full_match(given, '[0-9]{10}') THEN epoch_ms(try_cast(given AS BIGINT) * 1000)::DATE
         WHEN regexp_full_match(given, '[0-9]{8}') THEN try_strptime(given, '%Y%m%d')::DATE
         -- of a time the day as it is written: midnight in a zone of the east would else be the day before
         WHEN
             regexp_full_match(
                 given,
-                '[0-9]{4}([-/])[0-9]{2}[-/][0-9]{2}'
-                || '([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?)?',
+                '[0-9]{4}[-/][0-9]{1,2}[-/][0-9]{1,2}'
+                || '([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?(Z|UTC|[+-][0-9]{2}(:?[0-9]{2})?))?)?',
                 'i'
             )
-            THEN try_cast(replace(left(given, 10), '/', '-') AS DATE)
+            THEN try_cast(replace(regexp_extract(given, '^[0-9/-]+'), '/', '-') AS DATE)
     END AS renewal_date
 FROM texts
