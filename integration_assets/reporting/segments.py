@@ -61,6 +61,13 @@ class SegmentedProperty(msgspec.Struct, frozen=True):
     companies_without: int
 
 
+def lacks_segments(connection: duckdb.DuckDBPyConnection) -> bool:
+    """True where an earlier version published, without what reads the requests of segments."""
+    return not connection.execute(
+        "SELECT 1 FROM duckdb_functions() WHERE schema_name = 'ranked' AND function_name = $name", {"name": _MACRO}
+    ).fetchall()
+
+
 def read_segments(
     connection: duckdb.DuckDBPyConnection,
     *,
@@ -75,10 +82,7 @@ def read_segments(
     `everything`: requests that are shipped or closed as well; `only`: of this property. Empty where nothing is mapped,
     or where an earlier version published.
     """
-    known = connection.execute(
-        "SELECT 1 FROM duckdb_functions() WHERE schema_name = 'ranked' AND function_name = $name", {"name": _MACRO}
-    ).fetchall()
-    if not known:
+    if lacks_segments(connection):
         return []
     values = {
         "property": only,

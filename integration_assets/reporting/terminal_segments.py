@@ -9,7 +9,7 @@ from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.insights import Ranking
 from integration_assets.reporting.published import open_published, read_currency
-from integration_assets.reporting.segments import left_out_words, read_segments
+from integration_assets.reporting.segments import lacks_segments, left_out_words, read_segments
 from integration_assets.reporting.terminal import plain_or_boxed, print_wide
 from integration_assets.reporting.text import amount, clean, clip, lacking_rate, status_words
 
@@ -20,9 +20,14 @@ def show_segments(
     """Print the first requests of each segment.
 
     Raises:
-        ConfigurationError: no run has published a ranking yet, or no property is mapped that companies have a value of.
+        ConfigurationError: no run of this version has published a ranking yet, or no property is mapped that companies
+            have a value of.
     """
     with open_published(settings, tenant) as connection:
+        if lacks_segments(connection):
+            raise ConfigurationError(
+                "an earlier version published this, without the requests of each segment: run `sync --read-only`"
+            )
         currency = read_currency(connection)
         found = read_segments(connection, by=by, everything=everything, most_requests=most_requests)
     if not found:

@@ -37,7 +37,7 @@ from integration_assets.reporting.merged import examples, read_merged, read_merg
 from integration_assets.reporting.published import LIFECYCLES, renewal_end
 from integration_assets.reporting.rankings import gaps_words, has_pipeline, has_prospects, read_lifecycle_gaps
 from integration_assets.reporting.result_files import endings_version
-from integration_assets.reporting.segments import left_out_words, read_segments
+from integration_assets.reporting.segments import lacks_segments, left_out_words, read_segments
 from integration_assets.reporting.text import amount, count
 from integration_assets.web.charts import Chart, bar_chart
 from integration_assets.web.first_run import first_run_steps
@@ -194,7 +194,7 @@ def segments(context: RequestContext) -> Response:
     with published(context) as connection:
         if connection is None:
             return nothing_yet(context)
-        last = read_last_run(connection)
+        last, lacks = read_last_run(connection), lacks_segments(connection)
         found = read_segments(
             connection, by=ranked_by, everything=everything, most_segments=MOST_SEGMENTS, most_requests=SEGMENT_REQUESTS
         )
@@ -202,6 +202,7 @@ def segments(context: RequestContext) -> Response:
     return render(
         context,
         "segments.html",
+        lacks_segments=lacks,
         properties=[(one, left_out_words(one)) for one in found],
         by=ranked_by,
         everything=everything,

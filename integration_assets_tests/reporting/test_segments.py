@@ -170,6 +170,21 @@ def test_a_terminal_shows_each_segment(home: Path, monkeypatch: pytest.MonkeyPat
     assert "--by-segment shows each segment of all companies" in str(refused.exception)
 
 
+def test_a_file_of_an_earlier_version_is_called_that(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not a lack of mapped properties: there are some, and the next run shows them."""
+    earlier = published_path(tmp_path, "sandbox", "default")
+    earlier.parent.mkdir(parents=True)
+    earlier.write_bytes(published_path(home, "sandbox", "default").read_bytes())
+    with duckdb.connect(str(earlier)) as connection:
+        connection.execute("DROP MACRO TABLE ranked.segment_requests")
+        assert read_segments(connection) == []
+    monkeypatch.setenv("INTEGRATION_ASSETS_HOME", str(tmp_path))
+    refused = CliRunner().invoke(app, ["rankings", "--by-segment"])
+    assert "an earlier version published this" in str(refused.exception)
+
+
 def test_what_a_view_of_segments_leaves_out_is_told(published: duckdb.DuckDBPyConnection) -> None:
     """Segments beyond those with most ARR, requests beyond the first, companies without a value."""
     [industry] = read_segments(published, only="INDUSTRY", most_segments=1, most_requests=1)
