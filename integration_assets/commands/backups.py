@@ -19,7 +19,7 @@ def backup(
     ] = False,
     deleted: Annotated[
         bool,
-        typer.Option("--deleted", help="Write nothing: FILE, which cannot be reached, is deleted, and off the list."),
+        typer.Option("--deleted", help="Write no backup: take FILE, which no longer exists, off the list of backups."),
     ] = False,
 ) -> None:
     """Copy everything that is kept into one file, while runs go on. It holds people's addresses: keep it private.
