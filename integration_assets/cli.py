@@ -121,11 +121,13 @@ def main() -> None:
     """Entry point: run a command; every error raised on purpose is one line and its exit code."""
     import signal
 
+    from integration_assets.absent_modules import remember_what_is_absent
     from integration_assets.commands.streams import settle_streams
     from integration_assets.errors import EXIT_CODES, EndState, IntegrationError
     from integration_assets.garbage import search_rarely
 
     search_rarely()
+    remember_what_is_absent()
     settle_streams()
     # A supervisor's SIGTERM ends a command as Ctrl-C does: connections are closed, the run is noted as interrupted.
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -57,7 +57,6 @@ from integration_assets.reporting.terminal import show_rankings as show_ranking_
 from integration_assets.reporting.terminal_moves import show_moves
 from integration_assets.reporting.text import clean, clip, count
 from integration_assets.sql import read_sql
-from integration_assets.staging.absent_modules import remember_what_is_absent
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.quoting import literal
 from integration_assets.staging.threads import fit_threads
@@ -526,7 +525,6 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",
     }
-    remember_what_is_absent()
     with duckdb.connect(":memory:", config=config) as connection:
         try:
             # Attached, not connected to: DuckDB shares a database among all who connect to its path while one of them

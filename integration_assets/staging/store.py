@@ -17,7 +17,6 @@ import msgspec
 
 from integration_assets.coordination.run_lock import SharedLocks
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
-from integration_assets.staging.absent_modules import remember_what_is_absent
 from integration_assets.staging.bucket import bucket_error
 from integration_assets.staging.lake import catalogue_error, catalogue_lock, is_catalogue_lost, open_lake
 from integration_assets.staging.lock import RunLock, run_lock
@@ -153,7 +152,6 @@ def _connect(place: StorePlace) -> duckdb.DuckDBPyConnection:
     if place.lake is not None:
         # What does not fit into memory would go into the folder the run was started in.
         config["temp_directory"] = str(_spilled(place))
-    remember_what_is_absent()
     with clear_store_errors(place, duckdb.Error, OSError):
         connection = duckdb.connect(place.path if place.lake is None else ":memory:", config=config)
     # Whatever the machine's zone: days and ages must not depend on where a run is made.

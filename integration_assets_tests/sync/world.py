@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from importlib.util import find_spec
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
+from integration_assets.absent_modules import remember_what_is_absent
 from integration_assets.staging.migrations import migrate
 from integration_assets.sync.apply import ApplyReport, apply_plan
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
@@ -237,9 +236,7 @@ def literal(value: Any) -> str:
 
 def new_store() -> duckdb.DuckDBPyConnection:
     """A store in memory, or a lake. One thread: with tables of a few rows a second one only costs time."""
-    if "pandas" not in sys.modules and find_spec("pandas") is None:
-        # DuckDB looks for it with every statement, and where it is not there that is a search on disk each time
-        sys.modules["pandas"] = None  # type: ignore[assignment]  # None: known not to be there
+    remember_what_is_absent()
     config: dict[str, str | bool | int | float | list[str]] = {
         "autoinstall_known_extensions": "false",
         "autoload_known_extensions": "false",

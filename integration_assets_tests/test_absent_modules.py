@@ -12,8 +12,10 @@ SEARCHES = """
 import sys
 from pathlib import Path
 import duckdb
+from integration_assets.absent_modules import remember_what_is_absent
 from integration_assets.staging.store import open_store
 
+remember_what_is_absent()
 searched = []
 
 class Watching:
