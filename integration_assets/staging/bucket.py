@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import duckdb
 
@@ -19,6 +19,8 @@ from integration_assets.staging.quoting import literal
 
 KEY_ID, SECRET_KEY, SESSION_TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
 REGION, ENDPOINT = "AWS_REGION", "AWS_ENDPOINT_URL"
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", ENDPOINT, "AWS_ENDPOINT")
+"""Variables with an address, by the names that one tool or another reads; the first that is set counts."""
 _FOLDER = r"/(?!\.{1,2}(?:/|$))[A-Za-z0-9._=-]+"
 BUCKET_URL = re.compile(rf"s3://([a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])((?:{_FOLDER})*)/?")
 """A bucket, and folders in it, without signs that would have to be encoded on their way into a key."""
@@ -42,21 +44,22 @@ def check_variables() -> None:
     Raises:
         ConfigurationError: it cannot. No value is repeated.
     """
-    for name in (KEY_ID, SECRET_KEY, SESSION_TOKEN, REGION):
+    for name in (KEY_ID, SECRET_KEY, SESSION_TOKEN, REGION, "AWS_DEFAULT_REGION"):
         if not _SENT.fullmatch(os.environ.get(name, "")):
             raise ConfigurationError(f"{name}: has a space, a line break or another sign that no key or region has")
     endpoint()
 
 
-def endpoint() -> SplitResult | None:
+def endpoint() -> str | None:
     """Address of a server other than Amazon's; None where none is named.
 
     Raises:
         ConfigurationError: it is no address. It is not repeated: it may hold a password.
     """
-    url = os.environ.get(ENDPOINT)
-    if not url:
+    found = next(((name, url) for name in _ENDPOINTS if (url := os.environ.get(name))), None)
+    if found is None:
         return None
+    name, url = found
     try:
         parts = urlsplit(url)
         # Looked at as a number, or refused, with `port` only.
@@ -64,8 +67,8 @@ def endpoint() -> SplitResult | None:
     except ValueError:
         is_address = False
     if not is_address or "@" in parts.netloc or not _SENT.fullmatch(url):
-        raise ConfigurationError(f"{ENDPOINT}: must look like https://storage.example:9000")
-    return parts
+        raise ConfigurationError(f"{name}: must look like https://storage.example:9000")
+    return url
 
 
 def open_bucket(connection: duckdb.DuckDBPyConnection, url: str) -> None:
@@ -120,9 +123,10 @@ def bucket_error(error: BaseException) -> IntegrationError | None:
 
 def _endpoint() -> list[str]:
     """Parts of the secret that name another server than Amazon's."""
-    parts = endpoint()
-    if parts is None:
+    url = endpoint()
+    if url is None:
         return []
+    parts = urlsplit(url)
     if parts.path.strip("/"):
         raise ConfigurationError(f"{ENDPOINT}: must look like https://storage.example:9000, without a folder")
     ssl = "true" if parts.scheme == "https" else "false"

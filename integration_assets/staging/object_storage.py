@@ -152,8 +152,10 @@ def _store(base: str) -> S3Store:
     server = endpoint()
     return S3Store.from_url(
         base,
+        # Said again: of several variables the library may take another one.
+        config={"endpoint": server} if server is not None else None,
         client_options={
-            "allow_http": server is not None and server.scheme == "http",
+            "allow_http": server is not None and server.lower().startswith("http:"),
             "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
             "timeout": timedelta(seconds=REQUEST_SECONDS),
         },

@@ -146,6 +146,7 @@ def test_other_urls_are_refused_without_echo(url: str) -> None:
     [
         ("AWS_ENDPOINT_URL", "hidden-word:9000"),
         ("AWS_ENDPOINT_URL", "http://[hidden-word"),
+        ("AWS_ENDPOINT_URL_S3", "hidden-word"),
         ("AWS_ENDPOINT_URL", "http://127.0.0.1:hidden-word"),
         ("AWS_SECRET_ACCESS_KEY", "hidden-word\n"),
         ("AWS_REGION", "hidden-word 1\n"),
@@ -170,8 +171,12 @@ def test_a_variable_set_to_nothing_is_not_set(
     """As a file of a container platform has them: a token of no length is none, and no address is Amazon's."""
     monkeypatch.setattr(published_there, "MOST_RETRIES", 0)
     monkeypatch.setenv("AWS_SESSION_TOKEN", "")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
+    # Another name of it, which does not count beside the first.
+    monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
     upload_published(URL, file, "sandbox", "default")
     assert set(storage.objects) == {"rankings/sandbox/default.duckdb"}
+    monkeypatch.setenv("AWS_ENDPOINT", "")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "")
     # Nothing leaves this machine: the way out is closed.
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
