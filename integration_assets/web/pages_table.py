@@ -18,7 +18,7 @@ import msgspec
 from starlette.responses import Response
 
 from integration_assets.connectors.feedback.table.first_rows import Look, first_rows
-from integration_assets.connectors.feedback.table.mapping import TYPE_OF_SUFFIX, TableMapping, read_mapping
+from integration_assets.connectors.feedback.table.mapping import TYPE_OF_SUFFIX, FileType, TableMapping, read_mapping
 from integration_assets.connectors.feedback.table.proposal import propose
 from integration_assets.connectors.feedback.table.samples import sample
 from integration_assets.connectors.feedback.table.writing import mapping_text
@@ -83,6 +83,11 @@ class Workplace(msgspec.Struct, frozen=True):
     def addresses(self) -> tuple[str, ...]:
         """The addresses that the mapping names, each once."""
         return tuple(dict.fromkeys(one.file or "" for one in self.kept.relations().values() if one.is_web))
+
+    @property
+    def declared(self) -> dict[str, FileType]:
+        """Types that the mapping gives its addresses."""
+        return {one.file: one.type for one in self.kept.relations().values() if one.file and one.type and one.is_web}
 
     @property
     def shown(self) -> dict[str, str]:
@@ -269,7 +274,9 @@ def _sources(
 
     async def read() -> tuple[list[Source], dict[str, str]]:
         found, errors = _files(place, picked)
-        fetched, wrong = await fetched_sources(asked, scratch, place.files, context.settings, context.own.slug)
+        fetched, wrong = await fetched_sources(
+            asked, scratch, place.files, place.declared, context.settings, context.own.slug
+        )
         return [*found, *fetched], {**errors, ADDRESSES: wrong} if wrong else errors
 
     # A look at the mapping in use costs no more than its page, unless somebody else is asked for it.

@@ -16,7 +16,7 @@ import msgspec
 from integration_assets.config import Settings
 from integration_assets.connectors.address_guard import AddressError, AddressGuard
 from integration_assets.connectors.feedback.table.importing import type_of
-from integration_assets.connectors.feedback.table.mapping import TYPE_OF_SUFFIX, Relation, TableMapping
+from integration_assets.connectors.feedback.table.mapping import TYPE_OF_SUFFIX, FileType, Relation, TableMapping
 from integration_assets.connectors.feedback.table.samples import Sample, sample
 from integration_assets.connectors.feedback.table.web_files import fetched_unmapped
 from integration_assets.errors import IntegrationError
@@ -98,9 +98,16 @@ def why_not_asked(found: Sequence[Asked], settings: Settings, tenant: str) -> st
 
 
 async def fetched_sources(
-    found: Sequence[Asked], scratch: Path, taken: Sequence[str], settings: Settings, tenant: str
+    found: Sequence[Asked],
+    scratch: Path,
+    taken: Sequence[str],
+    declared: Mapping[str, FileType],
+    settings: Settings,
+    tenant: str,
 ) -> tuple[list[Source], str]:
-    """Fetch the addresses into `scratch`, and what is wrong with those that cannot be read. `taken` are names of files.
+    """Fetch the addresses into `scratch`, and what is wrong with those that cannot be read.
+
+    `taken` are names of files, `declared` types by address, of the mapping in use.
 
     They are asked as a run asks them: behind the guard of the tenant, which looks at each redirect as well.
     """
@@ -108,7 +115,13 @@ async def fetched_sources(
     for number, one in enumerate(found, start=1):
         try:
             path = await fetched_unmapped(
-                one.url, scratch, _stem(number, one, taken), most_bytes=LARGEST_SHOWN, seconds=SECONDS, guard=guard
+                one.url,
+                scratch,
+                _stem(number, one, taken),
+                most_bytes=LARGEST_SHOWN,
+                seconds=SECONDS,
+                guard=guard,
+                declared=declared.get(one.url),
             )
             sources.append(Source(path.name, path, sample(path), one))
         except IntegrationError as error:

@@ -51,16 +51,26 @@ async def fetched(
 
 
 async def fetched_unmapped(
-    url: str, folder: Path, stem: str, *, most_bytes: int, seconds: float, guard: AddressGuard
+    url: str,
+    folder: Path,
+    stem: str,
+    *,
+    most_bytes: int,
+    seconds: float,
+    guard: AddressGuard,
+    declared: FileType | None = None,
 ) -> Path:
     """Fetch a file that no mapping describes yet, as `stem` with a suffix that says what it is: CSV if nothing tells.
+
+    `declared` is the type by a mapping that is about to be changed.
 
     Raises:
         As `fetched`; messages call it `stem`.
     """
     target = folder / stem
     media_type = await _fetch(url, target, stem, most_bytes=most_bytes, seconds=seconds, guard=guard)
-    kind = TYPE_OF_SUFFIX.get(PurePosixPath(urlsplit(url).path).suffix.lower()) or _TYPE_OF_MEDIA.get(media_type, "csv")
+    named = TYPE_OF_SUFFIX.get(PurePosixPath(urlsplit(url).path).suffix.lower())
+    kind = declared or named or _TYPE_OF_MEDIA.get(media_type, "csv")
     return target.rename(folder / f"{stem}.{kind}")
 
 
