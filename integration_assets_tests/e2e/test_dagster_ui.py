@@ -5,6 +5,7 @@ Real processes and real HTTP; asked through GraphQL, as the UI's own pages ask.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -154,4 +155,6 @@ def test_neither_addresses_nor_secrets_are_kept_or_shown(stage, first_run):
         assert [secret for secret in secrets if secret in text] == [], name
     for file in records.rglob("*"):
         if file.is_file():
-            assert [secret for secret in secrets if secret.encode() in file.read_bytes()] == [], file
+            # SQLite takes its files of open connections away while this looks: what is gone keeps nothing.
+            with contextlib.suppress(FileNotFoundError):
+                assert [secret for secret in secrets if secret.encode() in file.read_bytes()] == [], file

@@ -10,7 +10,7 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -89,9 +89,6 @@ def seen_installations(sample: Sample) -> Iterator[Seen]:
     """Everything that pictures are taken of, from fresh copies of this sample data; gone afterwards."""
     with ExitStack() as stack:
         stack.enter_context(records_in_memory())
-        # Of the look-alike's own host no link is shown: it is nobody's.
-        for module in ("reading", "routes_account"):
-            stack.enter_context(mock.patch(f"integration_assets.sandbox.hubspot.{module}.UI_DOMAIN", UI_DOMAIN))
         home, own = stack.enter_context(folder()), stack.enter_context(folder())
         sandbox = _sandbox(sample())
         world = stack.enter_context(world_of(sandbox, home))
@@ -138,7 +135,8 @@ def seen_installations(sample: Sample) -> Iterator[Seen]:
 
 
 def _sandbox(sample: SampleData, **asked: Any) -> Sandbox:
-    return build_sandbox(sample, plan=None, slack_interval=0, portal_options=PROMPT, **asked)
+    options = replace(PROMPT, ui_domain=UI_DOMAIN)
+    return build_sandbox(sample, plan=None, slack_interval=0, portal_options=options, **asked)
 
 
 def _add_billing(registry: Registry, world: World) -> None:
