@@ -1,4 +1,4 @@
-"""How often a process of ours searches for reference cycles, and that it does not search when it ends.
+"""Rare searches for reference cycles in processes of ours, and none when they end.
 
 Loading Dagster makes half a million objects that stay. Python's defaults walk through them again and again while a run
 works, and once more at the end, to free memory that the system takes back anyway: a quarter of a short run's time.

@@ -1,4 +1,4 @@
-"""Where spans go: to a collector of OpenTelemetry, as its usual variables say.
+"""The place spans go to: a collector of OpenTelemetry, as its usual variables say.
 
 Needs the extra `otel`. What cannot be set up is one warning, and the work goes on without spans: a cluster may set
 these variables for every container in it, and monitoring is not what a sync depends on. May import `config`,

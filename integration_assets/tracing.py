@@ -26,7 +26,7 @@ Dagster runs steps in contexts of their own, and systems are waited for in threa
 
 
 class Noted:
-    """What is to be said of the work in progress; nowhere, where nothing is traced."""
+    """Everything to be said of the work in progress; nowhere, where nothing is traced."""
 
     def __init__(self, span: Span | None) -> None:
         self._span = span

@@ -85,7 +85,7 @@ def rank(
 
 
 def _owner_addresses(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """What stands for the owner of a company and holds an e-mail address: those texts are few."""
+    """Texts that stand for the owner of a company and hold an e-mail address: those texts are few."""
     rows = connection.execute(_WITH_SIGN, {"sign": ADDRESS_SIGN}).fetchall()
     return [text for (text,) in rows if mask_addresses(text) != text]
 

@@ -75,7 +75,7 @@ class OpenFiles:
         *,
         holds: Callable[[T], bool] = lambda _: True,
     ) -> T:
-        """What was made of the file before under this name, else what `make` makes of it now.
+        """Give what was made of the file before under this name, else what `make` makes of it now.
 
         It is kept for later readers of the same version where it `holds`. `reader` is the connection that `reading`
         gave.

@@ -91,7 +91,7 @@ class Workplace(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> dict[str, str]:
-        """What the form shows of the mapping."""
+        """Values of the mapping that the form shows."""
         return {**values_of(self.kept), "name": self.current}
 
     @property

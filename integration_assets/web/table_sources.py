@@ -1,4 +1,4 @@
-"""What the columns of a table are mapped from: files of the tenant's folder, and what https addresses lead to.
+"""Sources the columns of a table are mapped from: files of the tenant's folder, and what https addresses lead to.
 
 An address opens its file to whoever has it. It is on a page only while somebody is typing it; a saved one is told by
 its host and called by a digest.
@@ -60,7 +60,7 @@ class Source(msgspec.Struct, frozen=True):
 
 
 def token_of(url: str) -> str:
-    """What a form sends for a saved address: no other one takes its place when the mapping is changed meanwhile."""
+    """Text a form sends for a saved address: no other one takes its place when the mapping is changed meanwhile."""
     return f"{SAVED}{hashlib.sha256(url.encode()).hexdigest()[:_DIGITS]}"
 
 
@@ -161,7 +161,7 @@ def _guard(settings: Settings, tenant: str) -> AddressGuard:
 
 
 def _stem(number: int, one: Asked, taken: Sequence[str]) -> str:
-    """What a file is called that came from an address: by its number, and by its own name where it tells the type."""
+    """Name of a file that came from an address: by its number, and by its own name where it tells the type."""
     path = PurePosixPath(urlsplit(one.url).path)
     # An export without a name has an id in its place, which is half of the secret.
     named = f" {path.stem}" if path.suffix.lower() in TYPE_OF_SUFFIX and path.stem.isidentifier() else ""

@@ -8,5 +8,5 @@ _ON_HOLD = frozenset({"on hold", "on_hold", "on-hold"})
 
 
 def status_of_own_word(word: str | None) -> Status:
-    """What a status means that is not the system's own: on hold where it says so, else unknown."""
+    """Meaning of a status that is not the system's own: on hold where it says so, else unknown."""
     return Status.ON_HOLD if (word or "").strip().lower() in _ON_HOLD else Status.UNKNOWN

@@ -1,4 +1,4 @@
-"""Where the registry of an installation is, and whether there is one: known without the library that opens it."""
+"""The place of an installation's registry, if there is one: known without the library that opens it."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ async def _merged(session: Session) -> Mapping[str, Sequence[str]]:
 
 
 async def rollups(session: Session, properties: Sequence[str], ids: Sequence[str]) -> dict[str, Mapping[str, str]]:
-    """What these accounts, at most 200, hold in our properties, by id; those that are gone are absent."""
+    """Values these accounts, at most 200, hold in our properties, by id; those that are gone are absent."""
     wanted = soql.record_ids(ids)
     if not wanted:
         return {}

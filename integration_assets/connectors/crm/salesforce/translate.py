@@ -101,7 +101,7 @@ def company(
 
 
 def rollups(record: Record, properties: Sequence[str]) -> Mapping[str, str]:
-    """What an account holds in our properties, by their names; those that are not set are left out."""
+    """Values an account holds in our properties, by their names; those that are not set are left out."""
     found = {name: text(record.get(names.custom_name(name))) for name in properties}
     return {name: _lines(value) for name, value in found.items() if value is not None}
 

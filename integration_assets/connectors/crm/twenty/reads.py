@@ -106,7 +106,7 @@ async def rollups(session: Session, properties: Sequence[str], ids: Sequence[str
 
 
 def _rollups(row: Row, properties: Sequence[str]) -> Mapping[str, str]:
-    """What a company holds in our properties, by their names; those that are not set are left out."""
+    """Values a company holds in our properties, by their names; those that are not set are left out."""
     texts = {name: field_text(row.get(camel_case(name))) for name in properties}
     return {name: text for name, text in texts.items() if text is not None}
 

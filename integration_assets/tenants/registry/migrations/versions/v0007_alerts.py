@@ -1,4 +1,4 @@
-"""What people have been told, and what waits to be told, where the registry is on PostgreSQL; else it is in files."""
+"""Messages people were told, and those that wait, where the registry is on PostgreSQL; else they are in files."""
 
 from __future__ import annotations
 
