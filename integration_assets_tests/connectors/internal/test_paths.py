@@ -112,7 +112,7 @@ def test_paths(text: str, steps: tuple[str | int, ...]) -> None:
 )
 def test_what_is_no_path(text: str) -> None:
     """Wildcards, slices, filters, calls, templates and slips are refused, with the place where it went wrong."""
-    with pytest.raises(PathError, match=r"from character|at most"):
+    with pytest.raises(PathError, match=r"see character|at most"):
         parse_path(text)
 
 
