@@ -204,6 +204,9 @@ def test_the_schema_reads_back_as_it_was_defined(ready: Harness) -> None:
             writable=True,
             options=tuple(value for value, _ in item.options),
             group=REQUEST.group if ready.has_groups else None,
+            # A group of ours tells whose a property is: `setup` amends texts and options where there are groups.
+            description=item.description if ready.has_groups else None,
+            amendable=ready.has_groups,
         )
         for item in REQUEST.properties
     }
