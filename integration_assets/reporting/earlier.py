@@ -28,6 +28,7 @@ from integration_assets.reporting.text import amount, clean, clip, count, lackin
 from integration_assets.sql import read_sql
 from integration_assets.staging.earlier import open_earlier
 from integration_assets.staging.store import store_place
+from integration_assets.staging.tables import has_macro
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -135,7 +136,8 @@ def _ranking_of(settings: Settings, tenant: str, moment: datetime, wanted: Filte
     with open_earlier(place, moment, with_companies=wanted.chooses_companies) as earlier:
         connection = earlier.connection
         if connection is not None and (as_of := _ranked_at(connection)) is not None:
-            if wanted.chooses_companies and not _has_macros(connection):
+            # Made only where its tables have all columns.
+            if wanted.chooses_companies and not has_macro(connection, "requests_of"):
                 raise ConfigurationError(
                     f"the lake's snapshot of {_said(as_of)} was ranked by an earlier version, which did not keep what "
                     f"{', '.join(_of_companies(wanted))} needs: leave it out"
@@ -178,14 +180,6 @@ def _ranked_at(connection: duckdb.DuckDBPyConnection) -> datetime | None:
 def _currency(connection: duckdb.DuckDBPyConnection, moment: datetime) -> str:
     rows = connection.execute(_CURRENCY, {"moment": moment}).fetchall()
     return rows[0][0] if rows else ""
-
-
-def _has_macros(connection: duckdb.DuckDBPyConnection) -> bool:
-    """True where some companies can be counted alone: their tables have all columns."""
-    found = connection.execute(
-        "SELECT 1 FROM duckdb_functions() WHERE schema_name = 'ranked' AND function_name = 'requests_of'"
-    ).fetchall()
-    return bool(found)
 
 
 def _not_in_history(wanted: Filter) -> str:

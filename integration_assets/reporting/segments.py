@@ -11,11 +11,11 @@ import msgspec
 
 from integration_assets.reporting.insights import Ranking
 from integration_assets.reporting.text import count
+from integration_assets.staging.tables import has_macro
 
 SEGMENTS = 8
 """Segments of a property that are shown, those with most ARR; how many more there are is told."""
 REQUESTS = 3
-_MACRO = "segment_requests"
 _READ = """
     FROM ranked.segment_requests(
         property_is := $property, ranked_by := $by, everything := $everything, most_segments := $most_segments,
@@ -63,9 +63,7 @@ class SegmentedProperty(msgspec.Struct, frozen=True):
 
 def lacks_segments(connection: duckdb.DuckDBPyConnection) -> bool:
     """True where an earlier version published, without what reads the requests of segments."""
-    return not connection.execute(
-        "SELECT 1 FROM duckdb_functions() WHERE schema_name = 'ranked' AND function_name = $name", {"name": _MACRO}
-    ).fetchall()
+    return not has_macro(connection, "segment_requests")
 
 
 def read_segments(

@@ -1,4 +1,4 @@
-"""Existence of tables in a store, asked so that it costs little in a lake as well."""
+"""Existence of tables in a store, asked so that it costs little in a lake as well, and of the ranking's macros."""
 
 from __future__ import annotations
 
@@ -13,3 +13,12 @@ def has_table(connection: duckdb.DuckDBPyConnection, schema: str, table: str) ->
     except duckdb.CatalogException:
         return False
     return True
+
+
+def has_macro(connection: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """True if a published database has a macro of schema `ranked`: an earlier version may have published it without."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM duckdb_functions() WHERE schema_name = 'ranked' AND function_name = $name", {"name": name}
+        ).fetchall()
+    )
