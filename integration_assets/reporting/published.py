@@ -57,6 +57,7 @@ from integration_assets.reporting.terminal import show_rankings as show_ranking_
 from integration_assets.reporting.terminal_moves import show_moves
 from integration_assets.reporting.text import clean, clip, count
 from integration_assets.sql import read_sql
+from integration_assets.staging.extensions import NO_OTHERS
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.quoting import literal
 from integration_assets.staging.threads import fit_threads
@@ -520,12 +521,7 @@ def open_published(settings: Settings, tenant: str) -> Iterator[duckdb.DuckDBPyC
                 else "run `sync --read-only`"
             )
         )
-    # No extension is fetched on reading: that would be a download, by a command that asks no system.
-    config: dict[str, str | bool | int | float | list[str]] = {
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-    }
-    with duckdb.connect(":memory:", config=config) as connection:
+    with duckdb.connect(":memory:", config=dict(NO_OTHERS)) as connection:
         try:
             # Attached, not connected to: DuckDB shares a database among all who connect to its path while one of them
             # is there. Pages that many read at once would go on with a file that a run has replaced long since.

@@ -17,6 +17,7 @@ from pathlib import Path
 import duckdb
 
 from integration_assets.errors import ConfigurationError, LockError, PermanentError
+from integration_assets.staging.extensions import NO_OTHERS
 from integration_assets.staging.migrations import check_known
 from integration_assets.staging.store import STORAGE_VERSION
 
@@ -95,8 +96,8 @@ def _copy_both(store: Path, target: Path) -> bool:
 def _settle(target: Path) -> None:
     """Move what the log holds into the copy, and see that it can be read."""
     target.chmod(0o600)
-    config = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-    with duckdb.connect(target, config={**config, "storage_compatibility_version": STORAGE_VERSION}) as connection:
+    config = {**NO_OTHERS, "storage_compatibility_version": STORAGE_VERSION}
+    with duckdb.connect(target, config=config) as connection:
         connection.execute("CHECKPOINT")
         # Made a moment ago, and still without tables.
         if not connection.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'ledger'").fetchall():

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import duckdb
 import msgspec
 
+from integration_assets.staging.extensions import NO_OTHERS
 from integration_assets.staging.lake import Lake, attach_snapshot, detach, snapshot_of
 from integration_assets.staging.place import StorePlace
 from integration_assets.staging.publishing import copy_into_memory
@@ -20,10 +21,6 @@ OF_COMPANIES = frozenset(
     {"ranked.companies", "ranked.company_segments", "ranked.company_requests", "ranked.deals_at_stake"}
 )
 """Relations that some companies alone are counted from. They are many times as large, and copied only for that."""
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 
 
 class Earlier(msgspec.Struct, frozen=True):
@@ -52,7 +49,7 @@ def open_earlier(place: StorePlace, moment: datetime, *, with_companies: bool = 
     if place.lake is None or not place.exists():
         yield Earlier(None, None)
         return
-    with duckdb.connect(":memory:", config=_CONFIG) as connection:
+    with duckdb.connect(":memory:", config=dict(NO_OTHERS)) as connection:
         # Only around the reading: an error of the block inside is not about the lake.
         with clear_store_errors(place, duckdb.Error):
             earlier = _read(connection, place.lake, moment, RELATIONS | (OF_COMPANIES if with_companies else set()))

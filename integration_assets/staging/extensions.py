@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,6 +10,13 @@ import duckdb
 
 from integration_assets.errors import ConfigurationError
 from integration_assets.staging.quoting import literal
+
+DuckDBSetting = str | bool | int | float | list[str]
+NO_OTHERS: Mapping[str, DuckDBSetting] = {
+    "autoinstall_known_extensions": "false",
+    "autoload_known_extensions": "false",
+}
+"""Settings of every connection of ours: nothing is fetched, and what somebody installed beside DuckDB is not used."""
 
 
 def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:

@@ -16,7 +16,7 @@ import duckdb
 
 from integration_assets.errors import ConfigurationError, LockError
 from integration_assets.staging.copying import copy_sqlite, copy_store
-from integration_assets.staging.extensions import load_extension
+from integration_assets.staging.extensions import NO_OTHERS, load_extension
 from integration_assets.staging.lake import ALIAS, SCHEME, Lake
 from integration_assets.staging.migrations import check_known
 from integration_assets.staging.quoting import literal
@@ -27,10 +27,6 @@ _FILES = """
     SELECT path FROM catalogue_itself.ducklake_data_file
     UNION ALL SELECT path FROM catalogue_itself.ducklake_delete_file
 """
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 
 
 def copy_lake(lake: Lake, file: Path, catalogue: Path, data: Path) -> None:
@@ -76,7 +72,7 @@ def check_lake(lake: Lake, catalogue: Path, data: Path) -> None:
     """
     scheme = f"{SCHEME}{'sqlite:' if lake.kind == 'sqlite' else ''}"
     options = f"READ_ONLY, DATA_PATH {literal(f'{data}/')}, OVERRIDE_DATA_PATH TRUE"
-    with duckdb.connect(":memory:", config=_CONFIG) as connection:
+    with duckdb.connect(":memory:", config=dict(NO_OTHERS)) as connection:
         _load(connection, lake)
         load_extension(connection, "ducklake")
         try:
@@ -127,7 +123,7 @@ def _link_or_copy(file: Path, target: Path) -> None:
 
 @contextmanager
 def _attached(lake: Lake, catalogue: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(":memory:", config=_CONFIG) as connection:
+    with duckdb.connect(":memory:", config=dict(NO_OTHERS)) as connection:
         _load(connection, lake)
         connection.execute(f"ATTACH {literal(str(catalogue))} AS {_CATALOGUE} (TYPE {lake.kind})")
         yield connection

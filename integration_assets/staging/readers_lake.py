@@ -18,6 +18,7 @@ import duckdb
 
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.staging.bucket import bucket_error
+from integration_assets.staging.extensions import NO_OTHERS
 from integration_assets.staging.lake import (
     ALIAS,
     Lake,
@@ -32,10 +33,6 @@ from integration_assets.staging.quoting import identifier, literal
 
 VARIABLE = "INTEGRATION_ASSETS_LAKE_READER"
 _FILE = "published_file"
-_CONFIG: dict[str, str | bool | int | float | list[str]] = {
-    "autoinstall_known_extensions": "false",
-    "autoload_known_extensions": "false",
-}
 _TABLES = """
     SELECT schema_name, table_name, comment FROM duckdb_tables()
     WHERE database_name = $database AND NOT internal ORDER BY schema_name, table_name
@@ -69,7 +66,7 @@ def publish_to_readers(lake: Lake, readers: Lake, role: str, file: Path, keep_da
         PermanentError: the lake cannot be written.
         TransientError: PostgreSQL or the bucket cannot be reached.
     """
-    with _clear_errors(readers), duckdb.connect(":memory:", config=_CONFIG) as connection:
+    with _clear_errors(readers), duckdb.connect(":memory:", config=dict(NO_OTHERS)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         # Nothing of it in rows of the catalogue: those are tables that come and go, and need grants of their own.
         attach_writable(connection, readers, inlined_rows=0)

@@ -18,6 +18,7 @@ import msgspec
 from integration_assets.coordination.run_lock import SharedLocks
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
 from integration_assets.staging.bucket import bucket_error
+from integration_assets.staging.extensions import NO_OTHERS
 from integration_assets.staging.lake import catalogue_error, catalogue_lock, is_catalogue_lost, open_lake
 from integration_assets.staging.lock import RunLock, run_lock
 from integration_assets.staging.migrations import migrate
@@ -143,12 +144,7 @@ def _locked(place: StorePlace, what: str, shared: SharedLocks | None) -> Iterato
 
 
 def _connect(place: StorePlace) -> duckdb.DuckDBPyConnection:
-    config: dict[str, str | bool | int | float | list[str]] = {
-        # A run must not depend on the network, nor on what somebody installed beside DuckDB.
-        "autoinstall_known_extensions": "false",
-        "autoload_known_extensions": "false",
-        "storage_compatibility_version": STORAGE_VERSION,
-    }
+    config = {**NO_OTHERS, "storage_compatibility_version": STORAGE_VERSION}
     if place.lake is not None:
         # What does not fit into memory would go into the folder the run was started in.
         config["temp_directory"] = str(_spilled(place))
