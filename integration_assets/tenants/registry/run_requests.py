@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import msgspec
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -132,16 +132,7 @@ def withdraw(registry: Registry, tenant_id: str, actor: Actor, request_id: str) 
     """
 
     def work(session: Session) -> None:
-        wanted = select(RunRequest).where(
-            RunRequest.id == request_id,
-            RunRequest.tenant_id == tenant_id,
-            RunRequest.state == RequestState.WAITING.value,
-        )
-        # Locked: a daemon that takes it at this moment either comes first, or finds it ended.
-        row = session.scalars(wanted.with_for_update()).first()
-        tenant = session.get(Tenant, tenant_id)
-        if row is None or tenant is None:
-            raise NotFoundError("there is no such request, or no longer")
+        row, tenant = _locked(session, tenant_id, request_id, RunRequest.state == RequestState.WAITING.value)
         _end(row, WITHDRAWN, f"withdrawn by {actor.name}", datetime.now(UTC))
         _note(registry, session, actor, "run.withdraw", tenant, row)
 
@@ -158,20 +149,24 @@ def let_go(registry: Registry, tenant_id: str, actor: Actor, request_id: str) ->
     """
 
     def work(session: Session) -> None:
-        wanted = select(RunRequest).where(
-            RunRequest.id == request_id,
-            RunRequest.tenant_id == tenant_id,
-            RunRequest.state == RequestState.RUNNING.value,
-            RunRequest.note.is_not(None),
-        )
-        row = session.scalars(wanted.with_for_update()).first()
-        tenant = session.get(Tenant, tenant_id)
-        if row is None or tenant is None:
-            raise NotFoundError("there is no such request, or no longer")
+        is_running = RunRequest.state == RequestState.RUNNING.value
+        row, tenant = _locked(session, tenant_id, request_id, is_running, RunRequest.note.is_not(None))
         _end(row, LET_GO, f"let go by {actor.name}: its run may not have ended", datetime.now(UTC))
         _note(registry, session, actor, "run.let_go", tenant, row)
 
     registry.transact(work)
+
+
+def _locked(
+    session: Session, tenant_id: str, request_id: str, *conditions: ColumnElement[bool]
+) -> tuple[RunRequest, Tenant]:
+    """A request of the tenant's of which all conditions hold: a daemon that takes it now comes first, or after us."""
+    wanted = select(RunRequest).where(RunRequest.id == request_id, RunRequest.tenant_id == tenant_id, *conditions)
+    row = session.scalars(wanted.with_for_update()).first()
+    tenant = session.get(Tenant, tenant_id)
+    if row is None or tenant is None:
+        raise NotFoundError("there is no such request, or no longer")
+    return row, tenant
 
 
 def given_up(registry: Registry, request_id: str) -> str | None:
