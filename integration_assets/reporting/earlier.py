@@ -19,7 +19,7 @@ from rich.text import Text
 
 from integration_assets.config import Settings
 from integration_assets.errors import ConfigurationError
-from integration_assets.reporting.exports import Export, FileKind, as_document, as_file
+from integration_assets.reporting.exports import Export, FileKind, as_contents
 from integration_assets.reporting.insights import Filter, read_requests
 from integration_assets.reporting.moves import parse_since
 from integration_assets.reporting.published import check_chosen, lacks_columns, open_published, request_files
@@ -123,10 +123,7 @@ def earlier_files(
         table = every if limit is None else every.slice(0, limit)
         left = every.num_rows - table.num_rows
         more = [f"and {left:,} more: without --limit they are in it"] if left else []
-        document = as_document(Export(table, every.num_rows, closed=0), ranking.currency, note=ranking.note)
-        contents: dict[FileKind, bytes] = {
-            kind: msgspec.json.encode(document) if kind == "json" else as_file(table, kind) for kind in kinds
-        }
+        contents = as_contents(Export(table, every.num_rows, closed=0), kinds, ranking.currency, note=ranking.note)
         return contents, [count(table.num_rows, "request"), *more, ranking.note]
 
 

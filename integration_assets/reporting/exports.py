@@ -7,7 +7,7 @@ what stands beside it to a stranger.
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from io import BytesIO, StringIO
@@ -75,6 +75,20 @@ def as_document(ranking: Export, currency: str, **notes: str) -> dict[str, Any]:
         "shipped_or_closed_left_out": ranking.closed,
         **{name: text for name, text in notes.items() if text},
         "requests": ranking.table.to_pylist(),
+    }
+
+
+def as_contents(ranking: Export, kinds: Collection[FileKind], currency: str, **notes: str) -> dict[FileKind, bytes]:
+    """The ranking as the contents of files of these kinds; `currency` and `notes` are for JSON alone.
+
+    Raises:
+        ConfigurationError: as `as_file`.
+    """
+    return {
+        kind: msgspec.json.encode(as_document(ranking, currency, **notes))
+        if kind == "json"
+        else as_file(ranking.table, kind)
+        for kind in kinds
     }
 
 

@@ -18,7 +18,7 @@ from integration_assets.config import Settings, load_settings
 from integration_assets.connectors.calls import CallCount
 from integration_assets.errors import ConfigurationError, PermanentError
 from integration_assets.models import Status
-from integration_assets.reporting.exports import FileKind, as_document, as_file, read_export
+from integration_assets.reporting.exports import FileKind, as_contents, read_export
 from integration_assets.reporting.html_report import (
     ReportFacts,
     copy_report,
@@ -195,15 +195,8 @@ def request_files(
         said.append(not_shown(ranking.closed, "--all"))
     if left := ranking.found - ranking.table.num_rows:
         said.append(f"and {left:,} more: without --limit they are in it")
-    files: dict[FileKind, bytes] = {}
-    for kind in kinds:
-        if kind == "json":
-            known = read_currency(connection) if currency is None else currency
-            document = as_document(ranking, known, counted=chosen or "", note=note)
-            files[kind] = msgspec.json.encode(document)
-        else:
-            files[kind] = as_file(ranking.table, kind)
-    return files, said
+    known = read_currency(connection) if currency is None else currency
+    return as_contents(ranking, kinds, known, counted=chosen or "", note=note), said
 
 
 def check_chosen(connection: duckdb.DuckDBPyConnection, wanted: Filter) -> str | None:
