@@ -1,12 +1,16 @@
-"""Words for a status that workspaces make up, and that mean the same in all of them."""
+"""Meaning of the words for a status: those of a system, and those that workspaces make up."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from integration_assets.models import Status
 
 _ON_HOLD = frozenset({"on hold", "on_hold", "on-hold"})
+"""Words that mean the same in every workspace that makes them up."""
 
 
-def status_of_own_word(word: str | None) -> Status:
-    """Meaning of a status that is not the system's own: on hold where it says so, else unknown."""
-    return Status.ON_HOLD if (word or "").strip().lower() in _ON_HOLD else Status.UNKNOWN
+def status_of(word: str | None, known: Mapping[str, Status]) -> Status:
+    """Meaning of a word: as a system's own are `known`, in lower case, else on hold where it says so, else unknown."""
+    plain = (word or "").strip().lower()
+    return known.get(plain) or (Status.ON_HOLD if plain in _ON_HOLD else Status.UNKNOWN)

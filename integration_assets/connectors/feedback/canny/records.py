@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from integration_assets.connectors.feedback.reading import Id, Reader, Time, UnusableError, read, utc
-from integration_assets.connectors.feedback.statuses import status_of_own_word
+from integration_assets.connectors.feedback.statuses import status_of
 from integration_assets.invisible import is_blank
 from integration_assets.models import (
     REQUEST_WITHOUT_ID,
@@ -36,7 +36,7 @@ STATUSES = {
     "complete": Status.COMPLETE,
     "closed": Status.CLOSED,
 }
-"""Canny's built-in statuses. All others are a workspace's own: `status_of_own_word`."""
+"""Canny's built-in statuses. All others are a workspace's own."""
 
 _FIELDS = {
     ("board", "boards"): "id created isPrivate name postCount privateComments token url",
@@ -135,8 +135,8 @@ def feature_request(raw: Any, unreadable: dict[str, str]) -> FeatureRequest:
     return FeatureRequest(
         request_id=post.id,
         title=post.title or "",
-        # A workspace's own statuses mean nothing we could know; the word is kept beside it.
-        status=STATUSES.get((post.status or "").strip().lower(), status_of_own_word(post.status)),
+        # Most of a workspace's own statuses mean nothing we could know; the word is kept beside it.
+        status=status_of(post.status, STATUSES),
         source_status=post.status,
         board_id=post.board.id if post.board else None,
         board=post.board.name if post.board else None,

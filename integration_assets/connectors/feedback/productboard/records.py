@@ -14,7 +14,7 @@ import msgspec
 
 from integration_assets.connectors.feedback.plain_text import plain_text
 from integration_assets.connectors.feedback.reading import Id, Reader, Time, UnusableError, read, utc
-from integration_assets.connectors.feedback.statuses import status_of_own_word
+from integration_assets.connectors.feedback.statuses import status_of
 from integration_assets.invisible import is_blank
 from integration_assets.models import Account, Board, FeatureRequest, Status, Vote, Voter
 
@@ -32,7 +32,7 @@ STATUSES = {
     "released": Status.COMPLETE,
     "done": Status.COMPLETE,
 }
-"""Words that mean the same in every workspace. Each has statuses of its own: `status_of_own_word`."""
+"""Words that mean the same in every workspace. Each has statuses of its own."""
 DOCUMENTED = frozenset({"id", "type", "fields", "links", "createdAt", "updatedAt", "relationships", "metadata"})
 """Fields of every entity and note. What stands in `fields` is a workspace's own."""
 
@@ -153,7 +153,7 @@ def feature_request(raw: Any, board: Board | None, unreadable: dict[str, str]) -
     if fields.name == REDACTED:
         raise UnusableError(KEPT_FROM_US)
     word = fields.status.name if fields.status else None
-    status = STATUSES.get((word or "").strip().lower(), status_of_own_word(word))
+    status = status_of(word, STATUSES)
     return FeatureRequest(
         request_id=found.id,
         title=fields.name or "",

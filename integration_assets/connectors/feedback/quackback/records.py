@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from integration_assets.connectors.feedback.reading import Id, Reader, Time, UnusableError, read, utc
-from integration_assets.connectors.feedback.statuses import status_of_own_word
+from integration_assets.connectors.feedback.statuses import status_of
 from integration_assets.invisible import is_blank
 from integration_assets.models import (
     Account,
@@ -141,7 +141,7 @@ def feature_request(
     return FeatureRequest(
         request_id=post.id,
         title=post.title or "",
-        status=STATUSES.get(found.slug or "") or CATEGORIES.get(found.category or "", status_of_own_word(found.name)),
+        status=STATUSES.get(found.slug or "") or CATEGORIES.get(found.category or "") or status_of(found.name, {}),
         source_status=found.name,
         board_id=post.board_id,
         board=post.board_name,

@@ -26,7 +26,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.credential import Credential
 from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.connectors.feedback.base import Finding
-from integration_assets.connectors.feedback.statuses import status_of_own_word
+from integration_assets.connectors.feedback.statuses import status_of
 from integration_assets.connectors.feedback.table import parsing
 from integration_assets.connectors.feedback.table.formats import amount
 from integration_assets.connectors.feedback.table.importing import (
@@ -294,7 +294,7 @@ class TableFeedback:
         return FeatureRequest(
             request_id=request_id,
             title=title,
-            status=self._statuses.get(word, status_of_own_word(word) if word else Status.OPEN),
+            status=status_of(word, self._statuses) if word else Status.OPEN,
             source_status=status,
             board_id=board,
             board=board,

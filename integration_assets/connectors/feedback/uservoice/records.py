@@ -16,7 +16,7 @@ import msgspec
 
 from integration_assets.connectors.feedback.plain_text import plain_text
 from integration_assets.connectors.feedback.reading import Id, Reader, Time, UnusableError, read, utc
-from integration_assets.connectors.feedback.statuses import status_of_own_word
+from integration_assets.connectors.feedback.statuses import status_of
 from integration_assets.invisible import is_blank
 from integration_assets.models import Account, Board, FeatureRequest, Rejected, RejectedRequest, Status, Vote, Voter
 
@@ -202,8 +202,10 @@ def _status(
     if status_id is None:
         # Nobody has set a status yet.
         return (Status.CLOSED if suggestion.closed_at else Status.OPEN), None
-    own = Status.CLOSED if found.get("is_open") is False else status_of_own_word(word)
-    return STATUSES.get((word or "").strip().lower(), own), word
+    status = status_of(word, STATUSES)
+    # One of the account's own that is not open is closed, whatever its name says.
+    is_own = status not in STATUSES.values()
+    return (Status.CLOSED if is_own and found.get("is_open") is False else status), word
 
 
 def vote(raw: Any, unreadable: dict[str, str], *, beside: SideLoaded) -> Vote:
