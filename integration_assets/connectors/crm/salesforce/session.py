@@ -174,7 +174,7 @@ class Session:
             UnknownOutcomeError: the answer was lost, or says nothing.
         """
         call = _call("PATCH", endpoints.upsert(object_name, key_field), writes=True, expect=REFUSED)
-        return await self._saved(call, [{"attributes": {"type": object_name}, **row} for row in rows])
+        return await self._saved(call, object_name, rows)
 
     async def update(self, object_name: str, rows: Sequence[Row]) -> list[Fate]:
         """Change rows that exist, at most 200, each named by its `id`; what became of each, in their order.
@@ -183,9 +183,10 @@ class Session:
             BatchRejectedError, PermanentError, UnknownOutcomeError: as `upsert`.
         """
         call = _call("PATCH", endpoints.COLLECTION, writes=True, expect=REFUSED)
-        return await self._saved(call, [{"attributes": {"type": object_name}, **row} for row in rows])
+        return await self._saved(call, object_name, rows)
 
-    async def _saved(self, call: Call, bodies: Sequence[Row]) -> list[Fate]:
+    async def _saved(self, call: Call, object_name: str, rows: Sequence[Row]) -> list[Fate]:
+        bodies = [{"attributes": {"type": object_name}, **row} for row in rows]
         fates = await self._sent(call, bodies)
         for pause in LOCK_PAUSES_SECONDS:
             again = [place for place, fate in enumerate(fates) if fate and _passes(fate)]
