@@ -152,29 +152,28 @@ FEATURE_REQUEST = ObjectDefinition(
     summary_properties=("status", "arr"),
 )
 
-EARLIER_TEXTS: Mapping[str, frozenset[str]] = {
-    name: frozenset(texts.split("\n"))
-    for name, texts in {
-        KEY: "Identity of the request: <source>:<id>. Do not change.",
-        "title": "Title of the request; may be edited here.",
-        "status": "Status of the request; may be edited here.",
-        "source_status": "Status in the words of the feedback system.\n"
+EARLIER_TEXTS: Mapping[str, tuple[str, ...]] = {
+    KEY: ("Identity of the request: <source>:<id>. Do not change.",),
+    "title": ("Title of the request; may be edited here.",),
+    "status": ("Status of the request; may be edited here.",),
+    "source_status": (
+        "Status in the words of the feedback system.",
         "The status in the feedback system's own words, such as on hold, where Status says Unknown.",
-        "url": "Address of the request in the feedback system.",
-        "board": "Board of the request; may be edited here.",
-        "category": "Category of the request; may be edited here.",
-        "details": "Text of the request; may be edited here.",
-        "votes": "Votes that count.",
-        "companies": "Distinct companies that voted.",
-        "arr": "Annual recurring revenue of the distinct companies that voted.",
-        "voter_domains": "Business mail domains of the voters, one per line.",
-        "requested_at": "When the request was made.",
-        "last_vote_at": "When the last vote came in.",
-        "source": "Feedback system the request lives in.",
-        RETIRED_AT: "When the request left the feedback system; empty while it lives.",
-        RETIRED_REASON: "Why the request left the feedback system.",
-        MANAGED_STATE: "Bookkeeping of the sync. Do not change.",
-    }.items()
+    ),
+    "url": ("Address of the request in the feedback system.",),
+    "board": ("Board of the request; may be edited here.",),
+    "category": ("Category of the request; may be edited here.",),
+    "details": ("Text of the request; may be edited here.",),
+    "votes": ("Votes that count.",),
+    "companies": ("Distinct companies that voted.",),
+    "arr": ("Annual recurring revenue of the distinct companies that voted.",),
+    "voter_domains": ("Business mail domains of the voters, one per line.",),
+    "requested_at": ("When the request was made.",),
+    "last_vote_at": ("When the last vote came in.",),
+    "source": ("Feedback system the request lives in.",),
+    RETIRED_AT: ("When the request left the feedback system; empty while it lives.",),
+    RETIRED_REASON: ("Why the request left the feedback system.",),
+    MANAGED_STATE: ("Bookkeeping of the sync. Do not change.",),
 }
 """Help texts that earlier versions gave properties: `setup` replaces these, and none that a person wrote."""
 
