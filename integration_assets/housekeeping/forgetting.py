@@ -171,13 +171,12 @@ def _pass_on(settings: Settings, tenant: str, environment: Environment, lake: La
         upload_published(settings.publish_url, published, environment, tenant)
     if lake is None or lake.file is not None:
         return
-    readers = readers_lake(lake)
     # Made anew: its earlier snapshots have ids of the person's contacts in changes of plans. Also where no role reads
     # it any more.
-    if lake_exists(readers):
-        drop_readers_lake(readers)
+    if lake_exists(readers_lake(lake)):
+        drop_readers_lake(lake)
     if settings.lake_reader is not None and published.exists():
-        publish_to_readers(lake, readers, settings.lake_reader, published, automation_or_defaults().keep_runs_days)
+        publish_to_readers(lake, settings.lake_reader, published, automation_or_defaults().keep_runs_days)
 
 
 def _of_lakes(lakes: list[Lake]) -> Iterator[str]:

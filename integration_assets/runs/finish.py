@@ -58,7 +58,6 @@ from integration_assets.runs.run_facts import facts_of, quota_share
 from integration_assets.runs.run_report import leave_report
 from integration_assets.runs.slack_delivery import new_message, owner_poster, send_message, slack_poster
 from integration_assets.runs.state import DRY_MODES, UNDO_MODES, RunState, first_line
-from integration_assets.staging.lake import readers_lake
 from integration_assets.staging.object_storage import upload_published
 from integration_assets.staging.place import store_place
 from integration_assets.staging.publishing import publish, published_path
@@ -426,7 +425,7 @@ def _pass_on(state: RunState, published: Path) -> list[str]:
     if settings.lake_reader is not None and lake is not None:
         days = automation_or_defaults().keep_runs_days
         try:
-            notes += publish_to_readers(lake, readers_lake(lake), settings.lake_reader, published, days)
+            notes += publish_to_readers(lake, settings.lake_reader, published, days)
         except IntegrationError as error:
             notes.append(f"the readers' lake has an older ranking, or none: {error.message}")
     for note in notes:

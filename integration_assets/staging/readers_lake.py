@@ -26,6 +26,7 @@ from integration_assets.staging.lake import (
     catalogue_error,
     drop_catalogue,
     is_catalogue_lost,
+    readers_lake,
     server_of,
 )
 from integration_assets.staging.object_storage import remove_folder
@@ -56,8 +57,8 @@ def check_reader(lake: Lake | None) -> None:
         )
 
 
-def publish_to_readers(lake: Lake, readers: Lake, role: str, file: Path, keep_days: int) -> list[str]:
-    """Put the published file's tables in the place of those in the readers' lake, and let the role read that.
+def publish_to_readers(lake: Lake, role: str, file: Path, keep_days: int) -> list[str]:
+    """Put the published file's tables in the place of those in a store's readers' lake, and let the role read that.
 
     Earlier tables stay in snapshots for so many days. Gives notes for people, if the role may read more than this.
 
@@ -66,6 +67,7 @@ def publish_to_readers(lake: Lake, readers: Lake, role: str, file: Path, keep_da
         PermanentError: the lake cannot be written.
         TransientError: PostgreSQL or the bucket cannot be reached.
     """
+    readers = readers_lake(lake)
     with _clear_errors(readers), duckdb.connect(":memory:", config=dict(NO_OTHERS)) as connection:
         connection.execute("SET TimeZone = 'UTC'")
         # Nothing of it in rows of the catalogue: those are tables that come and go, and need grants of their own.
@@ -84,14 +86,15 @@ def publish_to_readers(lake: Lake, readers: Lake, role: str, file: Path, keep_da
     return _grant(lake, readers, role)
 
 
-def drop_readers_lake(readers: Lake) -> None:
-    """Erase a readers' lake with its earlier snapshots and its data, if there is one.
+def drop_readers_lake(lake: Lake) -> None:
+    """Erase the readers' lake of a store with its earlier snapshots and its data, if there is one.
 
     Raises:
         ConfigurationError: PostgreSQL or the bucket refuses.
         PermanentError: a file cannot be erased.
         TransientError: PostgreSQL or the bucket cannot be reached.
     """
+    readers = readers_lake(lake)
     if readers.bucket:
         remove_folder(readers.bucket)
     elif readers.data.is_dir():

@@ -19,7 +19,7 @@ from integration_assets.coordination.alert_record import forget_records
 from integration_assets.coordination.database import shared_database
 from integration_assets.coordination.run_lock import shared_locks
 from integration_assets.errors import ConfigurationError, PermanentError
-from integration_assets.staging.lake import catalogue_lock, drop_catalogue, readers_lake
+from integration_assets.staging.lake import catalogue_lock, drop_catalogue
 from integration_assets.staging.lock import lock_path, run_lock
 from integration_assets.staging.object_storage import check_publish_url, remove_folder, remove_published
 from integration_assets.staging.readers_lake import drop_readers_lake
@@ -143,7 +143,7 @@ def remove_tenant(registry: Registry, settings: Settings, tenant: str, actor: Ac
                 if store.lake is None:
                     continue
                 if store.lake.file is None:
-                    drop_readers_lake(readers_lake(store.lake))
+                    drop_readers_lake(store.lake)
                 # Before the catalogue: while that is there, a removal that is broken off can be done again.
                 if store.lake.bucket:
                     remove_folder(store.lake.bucket)

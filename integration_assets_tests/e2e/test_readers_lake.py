@@ -79,7 +79,7 @@ def test_a_role_reads_the_ranking_and_no_address(place: StorePlace, synced: Worl
     mask = os.umask(0o077)
     try:
         for _ in range(2):
-            assert publish_to_readers(lake, readers, ROLE, published, 30) == []
+            assert publish_to_readers(lake, ROLE, published, 30) == []
     finally:
         os.umask(mask)
 
@@ -147,14 +147,14 @@ def test_what_is_not_as_it_should_be_is_told(place: StorePlace, synced: World) -
     readers = readers_lake(lake)
     published = synced.home / "published" / "sandbox" / "default.duckdb"
     with pytest.raises(ConfigurationError, match="PostgreSQL has no role nobody: CREATE ROLE nobody"):
-        publish_to_readers(lake, readers, "nobody", published, 30)
+        publish_to_readers(lake, "nobody", published, 30)
     with server_as(lake) as owner:
         owner.execute(SQL("GRANT USAGE ON SCHEMA {} TO {}").format(Identifier(lake.schema), Identifier(ROLE)))
-    [note] = publish_to_readers(lake, readers, ROLE, published, 30)
+    [note] = publish_to_readers(lake, ROLE, published, 30)
     assert f"REVOKE USAGE ON SCHEMA {lake.schema} FROM {ROLE}" in note
     assert readers.folder is not None
     assert lake_exists(readers)
-    drop_readers_lake(readers)
+    drop_readers_lake(lake)
     assert not lake_exists(readers)
     assert not readers.folder.exists()
     assert lake_exists(lake)

@@ -243,6 +243,6 @@ def test_a_server_that_is_away_is_worth_another_try(tmp_path: Path) -> None:
 def test_a_readers_lake_that_may_not_be_made_is_told(tmp_path: Path) -> None:
     """As what is wrong with it, not as a broken run: the folder beside the store's may be somebody else's."""
     (tmp_path / "published").write_text("no folder")
-    readers = Lake("sqlite", tmp_path / "published" / "sandbox" / "default", tmp_path / "readers.sqlite")
+    lake = Lake("sqlite", tmp_path / "sandbox" / "default", tmp_path / "readers.sqlite", place="sandbox/default")
     with pytest.raises(PermanentError, match=rf"cannot be written: {tmp_path}/published.*: .*; see who owns it"):
-        publish_to_readers(readers, readers, "nobody", tmp_path / "default.duckdb", 30)
+        publish_to_readers(lake, "nobody", tmp_path / "default.duckdb", 30)
