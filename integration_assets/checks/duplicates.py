@@ -7,6 +7,7 @@ from functools import partial
 import duckdb
 
 from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, GateSettings, query, sample
+from integration_assets.examples import first_names
 from integration_assets.staging.tables import has_table
 
 _UNIQUE: dict[str, tuple[str, str, str, str]] = {
@@ -36,7 +37,7 @@ def unique(
     """Check that nothing is repeated that must be there once."""
     repeated = query(connection, sql)
     # A few are enough to find the cause; the line goes into messages of limited length.
-    shown = ", ".join(str(value) for value, _ in repeated[:3]) + (", …" if len(repeated) > 3 else "")
+    shown = first_names([str(value) for value, _ in repeated])
     detail = f"{len(repeated):,} repeated {what}: {shown}" if repeated else f"no repeated {what}"
     return CheckResult(name, asset, "ERROR", not repeated, detail, sample(("repeated", "times"), repeated))
 

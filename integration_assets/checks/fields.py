@@ -5,13 +5,13 @@ from __future__ import annotations
 import duckdb
 
 from integration_assets.checks.base import Check, CheckResult, GateSettings, query, sample
+from integration_assets.examples import first_names
 from integration_assets.reporting.text import clean, clip, count
 from integration_assets.staging.tables import has_table
 
 NAME, UNREADABLE, ASSET = "unknown_fields", "unreadable_fields", "raw_feature_requests"
 RENEWALS, RESOLVED = "renewals_readable", "domain_resolved_votes"
 MOST_NAMED = 10
-NAMED = 3
 
 
 def unknown_fields(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> CheckResult:
@@ -52,10 +52,10 @@ def renewals_readable(connection: duckdb.DuckDBPyConnection, settings: GateSetti
         return CheckResult(RENEWALS, RESOLVED, "WARN", passed=True, detail="every renewal date can be read")
     # Cleaned and cut: the property may hold any text.
     shown = [(company_id, clip(clean(given), 40)) for company_id, given in rows]
-    named = ", ".join(f"{given!r} of {company_id}" for company_id, given in shown[:NAMED])
+    named = first_names([f"{given!r} of {company_id}" for company_id, given in shown])
     companies = count(len(rows), "company", "companies")
     detail = (
-        f"{companies} without a renewal date that can be read: {named}{', …' if len(rows) > NAMED else ''}; they are "
+        f"{companies} without a renewal date that can be read: {named}; they are "
         f"in no ranking of renewals. Let {settings.renewal_property or 'the property'} hold a date as 2027-01-31, "
         "2027-01-31T00:00:00Z or milliseconds since 1970"
     )

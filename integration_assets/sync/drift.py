@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+from integration_assets.examples import first_names
 from integration_assets.models import (
     LinkDefinition,
     LiveLink,
@@ -90,7 +91,7 @@ def target_problems(
     if not live.object_present:
         return [_error(expected.name, "the object is missing", RUN_SETUP), *drifts]
     if is_foreign(expected, live):
-        named = ", ".join(live.other_properties[:3]) + (", …" if len(live.other_properties) > 3 else "")
+        named = first_names(live.other_properties)
         detail = f"an object of this name exists that is not ours: it has {named} and no {expected.key_property}"
         remedy = "delete that object in the CRM's settings if nobody needs it, or use another portal"
         # What it lacks of ours is no news of an object that is somebody else's.
@@ -298,7 +299,7 @@ def _text_problems(expected: ObjectDefinition, live: LiveSchema) -> Iterator[Dri
     have = {prop.name: prop for prop in live.properties if not prop.archived}
     old = [one.name for one in expected.properties if one.name in have and text_is_replaced(one, have[one.name])]
     if old:
-        named = ", ".join(old[:3]) + (", …" if len(old) > 3 else "")
+        named = first_names(old)
         whose = f"text of {named} is" if len(old) == 1 else f"texts of {len(old)} properties ({named}) are"
         yield Drift(expected.name, Severity.WARN, f"the help {whose} missing or of an earlier version", RUN_SETUP)
 

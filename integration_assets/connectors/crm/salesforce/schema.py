@@ -19,6 +19,7 @@ from integration_assets.connectors.crm.salesforce.wire import (
     decode,
 )
 from integration_assets.errors import ContractError, PermanentError
+from integration_assets.examples import first_names
 from integration_assets.models import (
     LiveLink,
     LiveProperty,
@@ -159,7 +160,7 @@ def _foreign_links(definition: ObjectDefinition, links: ObjectInfo | None) -> li
     others = sorted(field.name for field in links.fields if field.custom and field.name not in ours) if links else []
     if links is None or not others or links.field(names.LINK_KEY):
         return []
-    named = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+    named = first_names(others)
     return [
         Obstacle(
             f"an object {links.name} exists that is not ours: it has {named} and no {names.LINK_KEY}",

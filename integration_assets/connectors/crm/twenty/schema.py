@@ -27,6 +27,7 @@ from integration_assets.connectors.crm.twenty.session import Session
 from integration_assets.connectors.crm.twenty.values import DEFAULT_CURRENCY, FIELD_TYPES, default_currency
 from integration_assets.connectors.crm.twenty.wire import SYSTEM, Field, ObjectMetadata
 from integration_assets.errors import ConfigurationError, ContractError
+from integration_assets.examples import first_names
 from integration_assets.models import (
     LinkDefinition,
     LiveLink,
@@ -152,7 +153,7 @@ def _foreign_votes(metadata: Metadata, definition: ObjectDefinition) -> Iterator
     fields = [one.name for one in vote.fields if one.is_active and one.type != RELATION] if vote else []
     others = sorted(name for name in fields if name not in born)
     if vote is not None and others and vote.field(KEY_FIELD) is None:
-        named = ", ".join(others[:3]) + (", …" if len(others) > 3 else "")
+        named = first_names(others)
         yield Obstacle(
             f"an object {vote.name_singular} exists that is not ours: it has {named} and no {KEY_FIELD}",
             "delete that object in Twenty's settings, under Data model, if nobody needs it, or use another workspace",

@@ -41,6 +41,7 @@ from integration_assets.connectors.feedback.table.parsing import MOST_KEYS, Ambi
 from integration_assets.connectors.feedback.table.tags import tags_of
 from integration_assets.connectors.feedback.table.web_files import fetched
 from integration_assets.errors import ConfigurationError
+from integration_assets.examples import first_names
 from integration_assets.invisible import is_blank
 from integration_assets.models import (
     REQUEST_WITHOUT_ID,
@@ -450,7 +451,7 @@ class TableFeedback:
         if told.repeated and not shared:
             self._findings.append(Finding("repeated", f"{name}: {told.repeated:,} rows repeat others and count once"))
         if told.ambiguous:
-            some = ", ".join(told.ambiguous[:3]) + (", …" if len(told.ambiguous) > 3 else "")
+            some = first_names(told.ambiguous)
             what = "addresses" if name == "people" else "rows"
             self._findings.append(
                 Finding("ambiguous", f"{name}: {len(told.ambiguous):,} ids stand for different {what}: {some}")
