@@ -148,14 +148,19 @@ def test_a_database_of_an_earlier_version_has_no_deals(ranked_store):
     assert read_deals(ranked_store, limit=5) == []
 
 
+def rank_a_day_later(store: duckdb.DuckDBPyConnection) -> None:
+    """With other ARR, so that the two requests change places."""
+    store.execute("UPDATE raw.crm_companies SET arr = '500000' WHERE company_id = '1'")
+    with transaction(store):
+        resolve_votes(store, ResolutionSettings())
+        rank(store, as_of=NOON + timedelta(days=1))
+        snapshot_history(store, as_of=NOON + timedelta(days=1))
+
+
 def test_movers_come_from_the_history(ranked_store):
     """A request whose place changed since the snapshot before is named; the first snapshot has no movers."""
     assert read_movers(ranked_store) == ()
-    ranked_store.execute("UPDATE raw.crm_companies SET arr = '500000' WHERE company_id = '1'")
-    with transaction(ranked_store):
-        resolve_votes(ranked_store, ResolutionSettings())
-        rank(ranked_store, as_of=NOON + timedelta(days=1))
-        snapshot_history(ranked_store, as_of=NOON + timedelta(days=1))
+    rank_a_day_later(ranked_store)
     assert read_movers(ranked_store) == (
         "Request 1 (open): place 2 → 1 by ARR",
         "Request 2 (open): place 1 → 2 by ARR",
@@ -167,11 +172,7 @@ def test_a_snapshot_of_a_clock_that_was_ahead_is_not_compared_with(ranked_store)
     with transaction(ranked_store):
         snapshot_history(ranked_store, as_of=NOON + timedelta(days=9_000))
     assert read_movers(ranked_store) == ()
-    ranked_store.execute("UPDATE raw.crm_companies SET arr = '500000' WHERE company_id = '1'")
-    with transaction(ranked_store):
-        resolve_votes(ranked_store, ResolutionSettings())
-        rank(ranked_store, as_of=NOON + timedelta(days=1))
-        snapshot_history(ranked_store, as_of=NOON + timedelta(days=1))
+    rank_a_day_later(ranked_store)
     assert read_movers(ranked_store) == (
         "Request 1 (open): place 2 → 1 by ARR",
         "Request 2 (open): place 1 → 2 by ARR",

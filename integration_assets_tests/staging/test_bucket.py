@@ -10,28 +10,10 @@ import pytest
 from integration_assets.errors import ConfigurationError, IntegrationError, TransientError
 from integration_assets.staging.bucket import bucket_error, open_bucket
 from integration_assets_tests.support.company_network import Authority
-from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, ObjectStorage, object_storage
+from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, ObjectStorage
 
 URL = f"s3://{BUCKET}/lakes/sandbox/default"
 COPY = f"COPY (SELECT 1 AS one) TO '{URL}/one.parquet'"
-
-
-@pytest.fixture
-def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStorage]:
-    with object_storage() as server:
-        for name, value in server.variables.items():
-            monkeypatch.setenv(name, value)
-        for name in (
-            "HTTPS_PROXY",
-            "HTTP_PROXY",
-            "ALL_PROXY",
-            "https_proxy",
-            "http_proxy",
-            "all_proxy",
-            "SSL_CERT_FILE",
-        ):
-            monkeypatch.delenv(name, raising=False)
-        yield server
 
 
 @pytest.fixture

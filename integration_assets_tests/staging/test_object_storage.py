@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,19 +13,9 @@ from integration_assets.errors import ConfigurationError, TransientError
 from integration_assets.staging import object_storage as published_there
 from integration_assets.staging.object_storage import check_publish_url, remove_published, upload_published
 from integration_assets_tests.support.company_network import Authority
-from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, Key, ObjectStorage, object_storage
+from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, Key, ObjectStorage
 
 URL = f"s3://{BUCKET}/rankings"
-
-
-@pytest.fixture
-def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStorage]:
-    with object_storage() as server:
-        for name, value in server.variables.items():
-            monkeypatch.setenv(name, value)
-        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "https_proxy", "http_proxy", "all_proxy"):
-            monkeypatch.delenv(name, raising=False)
-        yield server
 
 
 @pytest.fixture

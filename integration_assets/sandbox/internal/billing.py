@@ -45,7 +45,7 @@ class Billing:
         return token
 
     def knows(self, token: str) -> bool:
-        """Whether a bearer token may read: one given out that has not expired, or the one that never does."""
+        """True for a bearer token that may read: one given out that has not expired, or the one that never does."""
         return token == self.bearer_token or self.tokens.get(token, 0.0) > self.now()
 
     def revoke_tokens(self) -> None:

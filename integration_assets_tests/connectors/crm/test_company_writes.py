@@ -8,10 +8,11 @@ from functools import partial
 
 import pytest
 
-from integration_assets.connectors.crm.base import CompanyMapping, CompanyWrites, Crm, RecordWrite
+from integration_assets.connectors.crm.base import CompanyMapping, Crm, RecordWrite
 from integration_assets.models import Company
 from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sync.company_rollups import NAMES, OPEN, ROLLUPS, TOP
+from integration_assets_tests.connectors.crm.company_writes import create_rollups, writes_of
 from integration_assets_tests.connectors.crm.harness import HARNESSES, Harness, hubspot_harness
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -29,18 +30,8 @@ del CRMS["hubspot services"]
 def crm_in(request: pytest.FixtureRequest) -> Iterator[Harness]:
     """A CRM whose companies carry our properties."""
     with CRMS[request.param]() as harness:
-
-        async def create(crm: Crm) -> None:
-            assert await writes_of(crm).properties(ROLLUPS) == ()
-            await writes_of(crm).create(ROLLUPS, ROLLUPS.properties)
-
-        harness.talk(create)
+        create_rollups(harness)
         yield harness
-
-
-def writes_of(crm: Crm) -> CompanyWrites:
-    assert crm.company_writes is not None
-    return crm.company_writes
 
 
 async def listed(crm: Crm, mapping: CompanyMapping) -> dict[str, Company]:

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration_assets.connectors.crm.base import CompanyWrites, Crm, RecordWrite
+from integration_assets.connectors.crm.base import Crm, RecordWrite
 from integration_assets.connectors.crm.hubspot.company_writes import account_for_companies
 from integration_assets.connectors.crm.hubspot.wire import BatchAnswer
 from integration_assets.models import Rejected
 from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sync.company_rollups import NAMES, OPEN, ROLLUPS
+from integration_assets_tests.connectors.crm.company_writes import create_rollups, writes_of
 from integration_assets_tests.connectors.crm.harness import Harness, hubspot_harness
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -21,17 +22,8 @@ pytestmark = pytest.mark.usefixtures("no_backoff")
 def portal() -> Iterator[Harness]:
     """A portal whose companies carry our properties."""
     with hubspot_harness(PortalOptions(search_lag=0, property_lag=0)) as harness:
-
-        async def create(crm: Crm) -> None:
-            await writes_of(crm).create(ROLLUPS, ROLLUPS.properties)
-
-        harness.talk(create)
+        create_rollups(harness)
         yield harness
-
-
-def writes_of(crm: Crm) -> CompanyWrites:
-    assert crm.company_writes is not None
-    return crm.company_writes
 
 
 def test_a_merged_company_is_neither_written_nor_read_under_its_old_id(portal: Harness) -> None:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from integration_assets.connectors.crm.base import CompanyWrites, Crm, RecordWrite
+from integration_assets.connectors.crm.base import Crm, RecordWrite
 from integration_assets.connectors.crm.salesforce.names import COMPANY_PERMISSION_SET
 from integration_assets.models import LiveProperty
 from integration_assets.sync.company_rollups import OPEN, ROLLUPS, TOP
+from integration_assets_tests.connectors.crm.company_writes import create_rollups, writes_of
 from integration_assets_tests.connectors.crm.harness import Harness, salesforce_harness
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
@@ -19,17 +20,8 @@ pytestmark = pytest.mark.usefixtures("no_backoff")
 def org() -> Iterator[Harness]:
     """An org whose accounts carry our fields."""
     with salesforce_harness() as harness:
-
-        async def create(crm: Crm) -> None:
-            await writes_of(crm).create(ROLLUPS, ROLLUPS.properties)
-
-        harness.talk(create)
+        create_rollups(harness)
         yield harness
-
-
-def writes_of(crm: Crm) -> CompanyWrites:
-    assert crm.company_writes is not None
-    return crm.company_writes
 
 
 def live(harness: Harness) -> dict[str, LiveProperty]:
