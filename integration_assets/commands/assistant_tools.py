@@ -20,6 +20,7 @@ from integration_assets.connectors.redaction import redact
 from integration_assets.errors import IntegrationError
 from integration_assets.reporting import answers
 from integration_assets.reporting.published import parse_filter
+from integration_assets.reporting.segments import REQUESTS
 
 INSTRUCTIONS = """\
 Feature requests of this product's customers, ranked by companies, revenue (ARR) and votes, as the last run published
@@ -81,6 +82,28 @@ def make_server(settings: Settings, tenant: str) -> MCPServer[Any]:
             )
             return answers.answer_rankings(settings, tenant, wanted, limit)
 
+    def segments(
+        by: Annotated[Literal["arr", "companies", "votes"], Field(description="What to rank by.")] = "arr",
+        property_name: Annotated[
+            str,
+            Field(description="Only segments by this property of companies, such as industry; without it, by each."),
+        ] = "",
+        everything: Annotated[bool, Field(description="Shipped and closed requests as well.")] = False,
+        each: Annotated[int, Field(description="Most requests of each segment.", json_schema_extra={"minimum": 1})] = (
+            REQUESTS
+        ),
+        limit: Limit = answers.DEFAULT_ROWS,
+    ) -> dict[str, Any]:
+        """List the first feature requests of each segment of companies, segments with most ARR first.
+
+        Every number of a request counts the companies of its segment alone. `limit` is for all requests together;
+        `total` and `shown` count segments. `rankings` with `segments` lists all requests of one.
+        """
+        with _told():
+            return answers.answer_segments(
+                settings, tenant, by=by, only=property_name, everything=everything, each=each, limit=limit
+            )
+
     def company_requests(
         company: Annotated[str, Field(description="The company's id in the CRM, its domain, or its name.")],
         limit: Limit = answers.DEFAULT_ROWS,
@@ -125,7 +148,7 @@ def make_server(settings: Settings, tenant: str) -> MCPServer[Any]:
         with _told():
             return answers.answer_plan(settings, tenant, plan_hash, limit)
 
-    for tool in (rankings, company_requests, why_ranked, what_moved, plan):
+    for tool in (rankings, segments, company_requests, why_ranked, what_moved, plan):
         read_only(tool)
     return server
 

@@ -18,6 +18,7 @@ from integration_assets.reporting.closing import find_company
 from integration_assets.reporting.insights import (
     Company,
     Filter,
+    Ranking,
     read_company_requests,
     read_plan,
     read_plan_changes,
@@ -30,7 +31,8 @@ from integration_assets.reporting.merged import merged_lines, read_merged, read_
 from integration_assets.reporting.moves import HistoryOrder, parse_since, read_moves
 from integration_assets.reporting.published import check_chosen, open_published, read_currency
 from integration_assets.reporting.rankings import read_closed
-from integration_assets.reporting.text import clean
+from integration_assets.reporting.segments import check_segments, read_segments
+from integration_assets.reporting.text import clean, count
 
 DEFAULT_ROWS = 50
 MOST_ROWS = 500
@@ -63,6 +65,45 @@ def answer_rankings(settings: Settings, tenant: str, wanted: Filter, limit: int)
         **_cut("requests", page.requests, page.found),
         "merged": merged_lines(merged),
     }
+
+
+def answer_segments(
+    settings: Settings, tenant: str, *, by: Ranking, only: str, everything: bool, each: int, limit: int
+) -> Answer:
+    """The first requests of each segment of companies: at most `each` of a segment, and `limit` in all.
+
+    `only`: of this mapped property, "" for every one. Segments with most ARR come first; each property says how many it
+    has, and how many companies that voted are in none.
+
+    Raises:
+        ConfigurationError: nothing is published, no property of that name is mapped, `limit` is out of range, or it has
+            no room for one segment of each property.
+    """
+    _check_limit(limit)
+    with open_published(settings, tenant) as connection:
+        currency = read_currency(connection)
+        properties = check_segments(connection, only)
+        # The same number for every property: one with many values would leave the others no room.
+        most_segments = limit // (each * properties) if each > 0 else 0
+        if not most_segments:
+            raise ConfigurationError(
+                f"limit is {limit}, and each {each}: ask for at least 1 request of each segment, and room for one "
+                f"segment of {count(properties, 'property', 'properties')}"
+            )
+        found = read_segments(
+            connection,
+            by=by,
+            everything=everything,
+            only=only or None,
+            most_segments=most_segments,
+            most_requests=each,
+        )
+        closed = 0 if everything else read_closed(connection)
+    segments = sum(one.found for one in found)
+    left_out = {"shipped_or_closed_left_out": closed}
+    shown = sum(len(one.segments) for one in found)
+    properties_shown = [_plain(one) for one in found]
+    return {"currency": currency, **left_out, "total": segments, "shown": shown, "properties": properties_shown}
 
 
 def answer_company_requests(settings: Settings, tenant: str, company: str, limit: int) -> Answer:

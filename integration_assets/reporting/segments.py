@@ -9,8 +9,9 @@ from typing import Any
 import duckdb
 import msgspec
 
+from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.insights import Ranking
-from integration_assets.reporting.text import count
+from integration_assets.reporting.text import clean, clip, count
 from integration_assets.staging.tables import has_macro
 
 SEGMENTS = 8
@@ -91,6 +92,34 @@ def read_segments(
     }
     rows = connection.execute(_READ, values).fetchall()
     return [_property(name, list(group)) for name, group in groupby(rows, key=lambda row: str(row[0]))]
+
+
+def check_segments(connection: duckdb.DuckDBPyConnection, only: str = "") -> int:
+    """Count the mapped properties that companies which voted have a value of; with `only`, that one alone.
+
+    Raises:
+        ConfigurationError: an earlier version published, no property is mapped that companies have a value of, or none
+            of the name `only`.
+    """
+    if lacks_segments(connection):
+        raise ConfigurationError(
+            "an earlier version published this, without the requests of each segment: run `sync --read-only`"
+        )
+    rows = connection.execute(
+        "SELECT min(property) FROM ranked.company_segments GROUP BY lower(property) ORDER BY ALL"
+    ).fetchall()
+    names = [str(name) for [name] in rows]
+    if not names:
+        raise ConfigurationError(
+            "no company that voted has a value of a mapped property: name properties of companies as segments, and run "
+            "again"
+        )
+    if not only:
+        return len(names)
+    if only.lower() not in (name.lower() for name in names):
+        known = ", ".join(clip(clean(name), 60) for name in names)
+        raise ConfigurationError(f"companies have no segments by {clip(clean(only), 60)}: the properties are {known}")
+    return 1
 
 
 def _property(name: str, rows: list[tuple[Any, ...]]) -> SegmentedProperty:

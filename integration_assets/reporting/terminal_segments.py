@@ -6,10 +6,9 @@ from rich.console import Console
 from rich.text import Text
 
 from integration_assets.config import Settings
-from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.insights import Ranking
 from integration_assets.reporting.published import open_published, read_currency
-from integration_assets.reporting.segments import lacks_segments, left_out_words, read_segments
+from integration_assets.reporting.segments import check_segments, left_out_words, read_segments
 from integration_assets.reporting.terminal import plain_or_boxed, print_wide
 from integration_assets.reporting.text import amount, clean, clip, lacking_rate, status_words
 
@@ -24,17 +23,9 @@ def show_segments(
             have a value of.
     """
     with open_published(settings, tenant) as connection:
-        if lacks_segments(connection):
-            raise ConfigurationError(
-                "an earlier version published this, without the requests of each segment: run `sync --read-only`"
-            )
+        check_segments(connection)
         currency = read_currency(connection)
         found = read_segments(connection, by=by, everything=everything, most_requests=most_requests)
-    if not found:
-        raise ConfigurationError(
-            "no company that voted has a value of a mapped property: name properties of companies as segments, and run "
-            "again"
-        )
     for one in found:
         table = plain_or_boxed(
             console,

@@ -65,11 +65,12 @@ def world(*, moved: bool) -> World:
             *([vote("5", "theme", "acme"), vote("6", "theme", "beta")] if moved else []),
         ],
         "crm_companies": [
-            company("1", "acme.example", name="Acme (ann@acme.example)", arr="500"),
-            company("2", "beta.example", name="Beta Ltd", arr="40"),
+            company("1", "acme.example", name="Acme (ann@acme.example)", arr="500",
+                    segments={"industry": "Software", "plan": "Pro"}),
+            company("2", "beta.example", name="Beta Ltd", arr="40", segments={"industry": "Retail"}),
             company("3", "gamma.example", name="Gamma Ltd", arr="30"),
         ],
-    }
+    }  # fmt: skip
 
 
 @pytest.fixture
@@ -113,19 +114,28 @@ def test_an_assistant_asks_by_the_protocol(home: Path) -> None:
         ("why_ranked", {"request_id": "sso"}),
         ("what_moved", {"since": "2026-05-31T23:00"}),
         ("plan", {}),
+        ("segments", {}),
+        ("segments", {"property_name": "Industry", "by": "votes", "everything": True, "each": 1, "limit": 1}),
         ("company_requests", {"company": "nobody"}),
         ("why_ranked", {"request_id": "nothing"}),
         ("rankings", {"limit": 501}),
         ("rankings", {"status": "plnned"}),
         ("plan", {"plan_hash": "f00"}),
         ("why_ranked", {"request_id": "login"}),
+        ("segments", {"property_name": "size"}),
+        ("segments", {"each": 3, "limit": 5}),
+        ("segments", {"each": 0}),
     ]
     tools, results = asyncio.run(_asked(home, calls))
-    assert [tool.name for tool in tools] == ["rankings", "company_requests", "why_ranked", "what_moved", "plan"]
+    assert [tool.name for tool in tools] == [
+        "rankings", "segments", "company_requests", "why_ranked", "what_moved", "plan"
+    ]  # fmt: skip
     assert all(tool.annotations.read_only_hint and tool.description for tool in tools)
     assert all(tool.input_schema["properties"]["limit"]["maximum"] == MOST_ROWS for tool in tools)
 
-    everything, narrowed, first, asked_by_beta, why, moved, plan = (one.structured_content for one in results[:7])
+    everything, narrowed, first, asked_by_beta, why, moved, plan, segments, industry = (
+        one.structured_content for one in results[:9]
+    )
     assert [one["title"] for one in everything["requests"]] == ["Dark mode", "Sign-on, asks [address]", "Export"]
     assert (everything["currency"], everything["requests"][0]["arr"]) == ("USD", "540.00")
     assert (everything["total"], everything["shipped_or_closed_left_out"]) == (3, 1)
@@ -145,8 +155,24 @@ def test_an_assistant_asks_by_the_protocol(home: Path) -> None:
     assert (plan["plan"]["held_reasons"], plan["total"], plan["shown"]) == (["many changes"], 2, 2)
     assert plan["changes"][0]["after"] == {"title": "for [address]"}
 
-    problems = [one.content[0].text.removeprefix("Error executing tool ") for one in results[7:]]
-    assert all(one.is_error for one in results[7:])
+    assert (segments["currency"], segments["total"], segments["shown"]) == ("USD", 3, 3)
+    assert segments["shipped_or_closed_left_out"] == 1
+    by_property = {one["name"]: one for one in segments["properties"]}
+    assert [(one["value"], one["arr"]) for one in by_property["industry"]["segments"]] == [
+        ("Software", "500.00"), ("Retail", "40.00"),
+    ]  # fmt: skip
+    pro = by_property["plan"]["segments"][0]["requests"]
+    # The first place of the segment is that of the request which shipped.
+    assert [(one["place"], one["title"], one["companies"]) for one in pro] == [
+        (2, "Sign-on, asks [address]", 1), (3, "Dark mode", 1),
+    ]  # fmt: skip
+    [only] = industry["properties"]
+    assert (only["name"], industry["total"], industry["shown"], len(only["segments"][0]["requests"])) == (
+        "industry", 2, 1, 1,
+    )  # fmt: skip
+
+    problems = [one.content[0].text.removeprefix("Error executing tool ") for one in results[9:]]
+    assert all(one.is_error for one in results[9:])
     assert problems[0] == "company_requests: no company that voted has the id, domain or name nobody"
     assert problems[1] == "why_ranked: there is no request nothing in the ranking: `rankings` gives their ids"
     assert problems[2].startswith("rankings: limit is 501: ask for 1 to 500 rows")
@@ -154,6 +180,9 @@ def test_an_assistant_asks_by_the_protocol(home: Path) -> None:
     assert problems[4].startswith("plan: there is no plan f00")
     went = "why_ranked: the votes of login count for sso, as the file of same requests says: ask for that"
     assert problems[5] == went
+    assert problems[6] == "segments: companies have no segments by size: the properties are industry, plan"
+    assert problems[7].startswith("segments: limit is 5, and each 3: ask for at least 1 request of each segment")
+    assert problems[8].startswith("segments: limit is 50, and each 0")
 
     assert "@" not in json.dumps([one.model_dump(mode="json") for one in (*tools, *results)])
     assert {path: sha256(path.read_bytes()).hexdigest() for path in home.rglob("*") if path.is_file()} == before
