@@ -1,10 +1,13 @@
-"""Published files that stay open between pages: opening one takes twenty milliseconds, and reading from it two."""
+"""Published files that stay open between pages: opening one takes twenty milliseconds, and reading from it two.
+
+With each file are kept the pages that were made of it, since a reader's next page is often somebody's last one.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +21,8 @@ from integration_assets.staging.publishing import published_path
 
 MOST_OPEN = 8
 """Files that stay open at most, the latest read: each is a database of its own, with threads and memory."""
+MOST_PAGES_BYTES = 8_000_000
+"""Of the pages kept with one file, the latest read: some two hundred rankings of fifty requests."""
 T = TypeVar("T")
 Version = tuple[int, int, int]
 """Inode, time of the last change and size: a run puts a new file in the place of the last one."""
@@ -33,6 +38,15 @@ class _OpenFile:
     """True if nobody else is to read from it."""
     kept: dict[str, object] = field(default_factory=dict)
     """What was found out from it and holds as long as it: it is never written to."""
+    pages: OrderedDict[Hashable, bytes] = field(default_factory=OrderedDict)
+    pages_bytes: int = 0
+
+    def keep_page(self, key: Hashable, content: bytes) -> None:
+        self.pages_bytes += len(content) - len(self.pages.pop(key, b""))
+        self.pages[key] = content
+        while self.pages_bytes > MOST_PAGES_BYTES:
+            _, oldest = self.pages.popitem(last=False)
+            self.pages_bytes -= len(oldest)
 
 
 class OpenFiles:
@@ -87,6 +101,25 @@ class OpenFiles:
         if holds(found):
             file.kept[name] = found
         return found
+
+    def kept_page(self, path: Path, key: Hashable) -> tuple[Version | None, bytes | None]:
+        """The version of a file that lies there now, and the page of this key that was kept with it."""
+        version = _version(path)
+        with self._lock:
+            file = self._files.get(path)
+            if file is None or file.version != version or key not in file.pages:
+                return version, None
+            self._files.move_to_end(path)
+            file.pages.move_to_end(key)
+            return version, file.pages[key]
+
+    def keep_page(self, path: Path, version: Version | None, key: Hashable, content: bytes) -> None:
+        """Keep a page that was made of this version of a file, for as long as the file stays open."""
+        with self._lock:
+            file = self._files.get(path)
+            # Another one has taken its place meanwhile, and a page half of each would be shown as one of it.
+            if file is not None and file.version == version == _version(path):
+                file.keep_page(key, content)
 
     def forget(self, path: Path) -> None:
         """Close a file that is gone, so that nothing of it is kept; pages under way end with what they have."""

@@ -43,7 +43,7 @@ from integration_assets.web.charts import Chart, bar_chart
 from integration_assets.web.first_run import first_run_steps
 from integration_assets.web.problems import Problem
 from integration_assets.web.published_pages import PAGE, Pages, page_number, published
-from integration_assets.web.rendering import render
+from integration_assets.web.rendering import Page, render
 from integration_assets.web.request_context import RequestContext
 
 CHARTED = 10
@@ -76,7 +76,7 @@ REASONS = {
 }
 
 
-def requests(context: RequestContext) -> Response:
+def requests(context: RequestContext) -> Page:
     """A ranking, narrowed down, with a chart of its first requests."""
     wanted, number = _filter(context), page_number(context)
     with published(context) as connection:
@@ -102,6 +102,8 @@ def requests(context: RequestContext) -> Response:
     return render(
         context,
         "requests.html",
+        # Steps that are open change with what is stored in the registry.
+        is_passing=bool(steps) and not context.is_local,
         steps=steps,
         requests=found.requests,
         merged=merged,
@@ -143,7 +145,7 @@ def download(kind: Format) -> Callable[[RequestContext], Response]:
     return handler
 
 
-def request(context: RequestContext) -> Response:
+def request(context: RequestContext) -> Page:
     """A request, its companies, and why it ranks where it does."""
     request_id, number = context.path("request_id"), page_number(context)
     with published(context) as connection:
@@ -153,7 +155,7 @@ def request(context: RequestContext) -> Response:
         # Asked for by a link that was kept, or by the id that its feedback system shows.
         if (away := read_merged_away(connection, request_id)) is not None:
             link = away.url if is_web_address(away.url) else None
-            return render(context, "merged_request.html", merged=away, source_link=link)
+            return render(context, "merged_request.html", is_passing=False, merged=away, source_link=link)
         details = read_request(connection, request_id)
         if details is None:
             raise _missing()
@@ -169,6 +171,7 @@ def request(context: RequestContext) -> Response:
     return render(
         context,
         "request.html",
+        is_passing=False,
         request=details,
         companies=companies[first : first + PAGE],
         pages=Pages(number, len(companies)),
@@ -187,7 +190,7 @@ def request(context: RequestContext) -> Response:
     )
 
 
-def segments(context: RequestContext) -> Response:
+def segments(context: RequestContext) -> Page:
     """The first requests of each segment of companies."""
     by, everything = context.query("by"), context.query("all") == "1"
     ranked_by: Ranking = by if by in RANKINGS else "arr"
@@ -202,6 +205,7 @@ def segments(context: RequestContext) -> Response:
     return render(
         context,
         "segments.html",
+        is_passing=False,
         lacks_segments=lacks,
         properties=[(one, left_out_words(one)) for one in found],
         by=ranked_by,
@@ -211,7 +215,7 @@ def segments(context: RequestContext) -> Response:
     )
 
 
-def companies(context: RequestContext) -> Response:
+def companies(context: RequestContext) -> Page:
     """Companies that voted."""
     words, number = context.query("words")[:LONGEST_WORDS], page_number(context)
     with published(context) as connection:
@@ -221,10 +225,19 @@ def companies(context: RequestContext) -> Response:
         found = read_companies(connection, words, limit=PAGE, skipped=PAGE * (number - 1))
         crm = read_crm_pages(connection)
     pages = Pages(number, found[0].found if found else 0)
-    return render(context, "companies.html", companies=found, words=words, pages=pages, crm=crm, **_common(last))
+    return render(
+        context,
+        "companies.html",
+        is_passing=False,
+        companies=found,
+        words=words,
+        pages=pages,
+        crm=crm,
+        **_common(last),
+    )
 
 
-def company(context: RequestContext) -> Response:
+def company(context: RequestContext) -> Page:
     """A company with its requests."""
     company_id, number = context.path("company_id"), page_number(context)
     with published(context) as connection:
@@ -237,6 +250,7 @@ def company(context: RequestContext) -> Response:
     return render(
         context,
         "company.html",
+        is_passing=False,
         company=found,
         crm=crm,
         requests=voted,
@@ -246,7 +260,7 @@ def company(context: RequestContext) -> Response:
     )
 
 
-def nothing_yet(context: RequestContext) -> Response:
+def nothing_yet(context: RequestContext) -> Page:
     """Show what there is to see before the first run: the steps that lead to it."""
     return render(context, "nothing_yet.html", steps=first_run_steps(context, None))
 

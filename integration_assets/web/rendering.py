@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
@@ -12,13 +13,15 @@ from urllib.parse import quote, urlencode
 
 from jinja2 import Environment as Templates
 from jinja2 import PackageLoader, StrictUndefined
+from markupsafe import escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from integration_assets.reporting.exports import is_web_address
 from integration_assets.reporting.run_summary import arr_words, has_written, unapplied_changes
 from integration_assets.reporting.text import amount, closed_words, duration, lacking_rate
-from integration_assets.web.request_context import RequestContext
+from integration_assets.tenants.registry.login import LoggedIn
+from integration_assets.web.request_context import OF_TENANT, RequestContext
 
 DONE = {
     "added": "Added. Test it to see whether it works.",
@@ -37,22 +40,43 @@ DONE = {
     "approved": "Approved: the next sync applies exactly this plan.",
 }
 """Messages after something was done, by the word in the address: nothing of the address itself is shown."""
+_LOGIN, _TOKEN = (secrets.token_hex().encode() for _ in range(2))
+"""Marks in a page, other ones in each process: no text from outside can hold them."""
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z")
 _NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,6})?")
 _MONEY = frozenset({"arr", "arr_customers", "arr_prospects", "open_pipeline"})
 """Fields of a plan that hold a sum of money."""
 
 
-def render(context: RequestContext, template: str, status: int = 200, **values: Any) -> HTMLResponse:
-    """A page for somebody who is logged in."""
+class Page(HTMLResponse):
+    """A page for somebody who is logged in.
+
+    `shared` is what everybody is sent who may see the same, with marks in place of the session's own login and token.
+    `is_passing`: something else than the published file changes it.
+    """
+
+    def __init__(self, shared: bytes, who: LoggedIn, status: int = 200, *, is_passing: bool = True) -> None:
+        self.shared = shared
+        self.is_passing = is_passing
+        login = str(escape(who.login)).encode()
+        super().__init__(shared.replace(_LOGIN, login).replace(_TOKEN, who.csrf_token.encode()), status)
+
+
+def render(
+    context: RequestContext, template: str, status: int = 200, *, is_passing: bool = True, **values: Any
+) -> Page:
+    """A page for somebody who is logged in. `is_passing`: as of `Page`."""
     common = {
         "request_context": context,
-        "csrf": context.form_token,
+        "login": _LOGIN.decode(),
+        # With the tenant whose page it is: forms send both back.
+        "csrf": _TOKEN.decode() + (f"{OF_TENANT}{context.tenant.slug}" if context.tenant is not None else ""),
         # By a fixed table: text of the address on the page would let a link speak in our name.
         "done": DONE.get(context.request.query_params.get("done", ""), ""),
         "path": context.request.url.path,
     }
-    return HTMLResponse(_templates().get_template(template).render(**common, **values), status)
+    text = _templates().get_template(template).render(**common, **values)
+    return Page(text.encode(), context.who, status, is_passing=is_passing)
 
 
 def render_login(_request: Request, status: int = 200, **values: Any) -> HTMLResponse:
@@ -71,7 +95,7 @@ def render_link_needed(status: int) -> HTMLResponse:
     return HTMLResponse(_templates().get_template("link_needed.html").render(request_context=None), status)
 
 
-def render_problem(context: RequestContext, status: int, message: str) -> HTMLResponse:
+def render_problem(context: RequestContext, status: int, message: str) -> Page:
     """A page that says why not."""
     return render(context, "error.html", status, title=HTTPStatus(status).phrase.capitalize(), message=message)
 

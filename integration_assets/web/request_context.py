@@ -78,11 +78,6 @@ class RequestContext:
         return self.tenant
 
     @property
-    def form_token(self) -> str:
-        """The token that forms of this page send back: that of the session, with the tenant that the page shows."""
-        return self.who.csrf_token + (f"{OF_TENANT}{self.tenant.slug}" if self.tenant is not None else "")
-
-    @property
     def actor(self) -> Actor:
         """The actor, for the audit trail."""
         return Actor(self.who.login, self.request.scope["request_id"])

@@ -24,6 +24,7 @@ from integration_assets.web import (
 )
 from integration_assets.web.answers import redirect
 from integration_assets.web.endpoints import Endpoint, call, form, page
+from integration_assets.web.kept_pages import kept
 from integration_assets.web.monitoring import metrics, ready
 from integration_assets.web.open_pages import STATIC, health, security_txt, static_file
 
@@ -65,12 +66,12 @@ _ACCOUNT: tuple[Route, ...] = (
     _get("/audit-trail", page(pages_login.audit_trail)),
 )
 _SHOWN: tuple[Route, ...] = (
-    _get("/requests", page(pages_insights.requests)),
+    _get("/requests", page(kept(pages_insights.requests))),
     *(_get(f"/requests.{kind}", page(pages_insights.download(kind))) for kind in MEDIA_TYPES),
-    _get("/requests/{request_id}", page(pages_insights.request)),
-    _get("/segments", page(pages_insights.segments)),
-    _get("/companies", page(pages_insights.companies)),
-    _get("/companies/{company_id}", page(pages_insights.company)),
+    _get("/requests/{request_id}", page(kept(pages_insights.request))),
+    _get("/segments", page(kept(pages_insights.segments))),
+    _get("/companies", page(kept(pages_insights.companies))),
+    _get("/companies/{company_id}", page(kept(pages_insights.company))),
     _get("/unresolved", page(pages_unresolved.unresolved)),
     _get("/runs", page(pages_runs.runs)),
     _get("/runs/{run_id}", page(pages_runs.run)),
