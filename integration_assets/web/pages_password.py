@@ -99,6 +99,11 @@ async def use_link(request: Request) -> Response:
     token, site = form.text(TOKEN)[:LONGEST_TOKEN], site_of(request)
     if "password" in form.values:
         return await _set_by_link(request, form, token)
+    try:
+        # By the address alone: a person who looks and then sets has all tries of the link left for setting.
+        await site.logins.count({"address": caller_address(request)})
+    except TooManyAttemptsError as error:
+        return _too_many(error)
     login = await to_thread.run_sync(lambda: open_password_link(site.registry, token))
     if login is None:
         return render_password(HTTPStatus.NOT_FOUND, login=None, gone=GONE)
@@ -121,10 +126,14 @@ async def _set_by_link(request: Request, form: Form, token: str) -> Response:
     except FieldError as error:
         return _linked(login or "", token, {"password": error.reason})
     except TooManyAttemptsError as error:
-        answer = render_password(HTTPStatus.TOO_MANY_REQUESTS, login=None, gone=f"{error}.".capitalize())
-        answer.headers["retry-after"] = str(error.seconds)
-        return answer
+        return _too_many(error)
     return redirect(DONE) if used else render_password(HTTPStatus.NOT_FOUND, login=None, gone=GONE)
+
+
+def _too_many(error: TooManyAttemptsError) -> Response:
+    answer = render_password(HTTPStatus.TOO_MANY_REQUESTS, login=None, gone=f"{error}.".capitalize())
+    answer.headers["retry-after"] = str(error.seconds)
+    return answer
 
 
 def _different(form: Form) -> dict[str, str]:

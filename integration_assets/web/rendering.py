@@ -90,6 +90,11 @@ def render_password(status: int = 200, **values: Any) -> HTMLResponse:
     return HTMLResponse(_templates().get_template("password.html").render(request_context=None, **values), status)
 
 
+def render_link() -> HTMLResponse:
+    """The page that sends the code of the one-time link."""
+    return HTMLResponse(_templates().get_template("open_link.html").render(request_context=None))
+
+
 def render_link_needed(status: int) -> HTMLResponse:
     """The page that says how to get in where there is no login."""
     return HTMLResponse(_templates().get_template("link_needed.html").render(request_context=None), status)

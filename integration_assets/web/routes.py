@@ -164,7 +164,8 @@ _API: tuple[Route, ...] = (
 ROUTES: tuple[Route, ...] = (*OPEN, *_ACCOUNT, *_INSIGHTS, *_THIRD_PARTY, *_INTERNAL_SYSTEMS, *_CHOICES, *_API)
 LOCAL_OPEN: tuple[Route, ...] = (
     Route("/login", pages_local.link_needed, methods=["GET"]),
-    Route(pages_local.PATH, pages_local.open_link, methods=["GET"]),
+    Route(pages_local.PATH, pages_local.link_page, methods=["GET"]),
+    Route(pages_local.PATH, pages_local.open_link, methods=["POST"]),
     *_FOR_ANYBODY,
 )
 LOCAL_ROUTES: tuple[Route, ...] = (
@@ -174,4 +175,4 @@ LOCAL_ROUTES: tuple[Route, ...] = (
     *_SHOWN,
     _get("/settings", page(pages_local.settings)),
 )
-"""Without a registry: none of them writes anything but the cookie of the environment."""
+"""Without a registry: none of them writes anything but the cookies of the session and of the environment."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import TextIO
-from urllib.parse import urlencode
 
 import uvicorn
 
@@ -14,7 +13,7 @@ from integration_assets.tenants.registry.database import registry
 from integration_assets.web.app import create_app
 from integration_assets.web.connections import HEAD_BYTES, IDLE_SECONDS, Connection
 from integration_assets.web.one_time_link import LINK_VALID, OneTimeLink
-from integration_assets.web.pages_local import PATH, TOKEN
+from integration_assets.web.pages_local import PATH
 from integration_assets.web.site import NO_REGISTRY, Site, checked_origin, opened_site
 
 LOOPBACK = "127.0.0.1"
@@ -69,7 +68,7 @@ def run_local_pages(
     site = Site(settings, link, f"http://{host}:{port}")
     minutes = LINK_VALID.total_seconds() / 60
     terminal.write(
-        f"open {site.origin}{PATH}?{urlencode({TOKEN: link.token})}\n"
+        f"open {site.origin}{PATH}#{link.token}\n"
         f"It works once, within {minutes:.0f} minutes. Ctrl-C stops the pages; the next start makes another link.\n"
     )
     terminal.flush()

@@ -168,7 +168,7 @@ def test_the_first_apply_to_production_waits_for_a_person(production: World) -> 
     # the pages of `serve` without a registry name the same command
     link = OneTimeLink(datetime.now(UTC))
     with served(load_settings(home=production.home, environment="production"), link) as site, Client(site.origin) as me:
-        me.get(f"/open?token={link.token}")
+        me.follow(f"/open#{link.token}")
         page = me.get(f"/runs/{held.summary['run_id']}").text
     [command] = re.findall(r"<code>integration-assets (approve [^<]*)</code>", page)
     assert "Approve this plan" not in page

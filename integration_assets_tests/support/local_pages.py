@@ -37,7 +37,7 @@ def serving_locally(folder: Path, environment: Mapping[str, str]) -> Iterator[tu
 
     def link() -> re.Match[str] | None:
         assert process.poll() is None, said
-        return re.search(r"open (http://127\.0\.0\.1:\d+)(/open\?token=\S+)", "".join(said))
+        return re.search(r"open (http://127\.0\.0\.1:\d+)(/open#\S+)", "".join(said))
 
     def is_up() -> bool:
         with socket.socket() as probe:

@@ -91,6 +91,11 @@ class Client:
         sent = {"origin": "null", "sec-fetch-site": "same-origin", **headers}
         return self.http.post(path, data={"csrf": self.csrf, **(fields or {})}, headers=sent)
 
+    def follow(self, link: str) -> httpx.Response:
+        """Open a link whose code is in its fragment, as the script of its page does: the code goes into a form."""
+        path, _, code = link.partition("#")
+        return self.post(path, {"token": code})
+
     def call(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         """Call the API as a script of ours would."""
         sent = {"origin": self.origin, "x-csrf-token": self.csrf, **headers}

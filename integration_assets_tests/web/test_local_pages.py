@@ -93,7 +93,7 @@ def local(settings: Settings) -> Iterator[Local]:
     """The pages just started."""
     link = OneTimeLink(datetime.now(UTC))
     with served(settings, link) as site:
-        yield Local(site, f"/open?token={link.token}")
+        yield Local(site, f"/open#{link.token}")
 
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> str:
@@ -104,10 +104,16 @@ def lines_of(caplog: pytest.LogCaptureFixture) -> str:
 def test_the_link_opens_the_pages_once(local: Local, caplog: pytest.LogCaptureFixture) -> None:
     """Its cookie is kept from scripts and from other sites; a second use is refused and told how to get another."""
     with Client(local.site.origin) as person, Client(local.site.origin) as other, caplog.at_level(logging.DEBUG):
-        # Neither looking whether it is there nor guessing uses it up.
-        assert person.http.head(local.link).status_code == 401
-        assert person.get("/open?token=é").status_code == 401
-        entered = person.get(local.link)
+        # Neither looking whether it is there nor guessing uses it up, nor a page of somebody else's.
+        assert person.http.head(local.link).status_code == 200
+        assert "data-fragment" in person.get(local.link).text
+        code = local.link.partition("#")[2]
+        assert person.get(f"/open?token={code}").headers.get("set-cookie") is None
+        assert person.follow("/open#é").status_code == 401
+        assert person.post("/open", {"token": code}, **{"sec-fetch-site": "cross-site"}).status_code == 403
+        same = {"sec-fetch-site": "same-origin"}
+        assert person.http.post("/open", json={"token": code}, headers=same).status_code == 415
+        entered = person.follow(local.link)
         assert (entered.status_code, entered.headers["location"]) == (303, "/requests")
         [cookie] = SimpleCookie(entered.headers["set-cookie"]).values()
         assert cookie["httponly"]
@@ -115,13 +121,13 @@ def test_the_link_opens_the_pages_once(local: Local, caplog: pytest.LogCaptureFi
         assert cookie.value not in local.link
         for page in (*PAGES, *DATA):
             assert person.get(page).status_code == 200, page
-        again = other.get(local.link)
+        again = other.follow(local.link)
         assert again.status_code == 401
         assert "set-cookie" not in again.headers
         assert "works once" in again.text
         assert other.get("/requests").headers["location"] == "/login"
-        until(lambda: lines_of(caplog).count("/open 401") == 3, "the lines of the link")
-    token = local.link.partition("=")[2]
+        until(lambda: lines_of(caplog).count("/open 401") == 2, "the lines of the link")
+    token = local.link.partition("#")[2]
     assert token not in lines_of(caplog)
     assert cookie.value not in lines_of(caplog)
 
@@ -147,16 +153,18 @@ def test_without_the_cookie_nothing_is_shown(local: Local) -> None:
 def test_a_foreign_host_is_refused_and_leaves_the_link(local: Local) -> None:
     """A name that was made to point here does not open it."""
     with Client(local.site.origin) as person:
-        assert person.http.get(local.link, headers={"host": "evil.example"}).status_code == 400
-        assert person.get(local.link).status_code == 303
+        foreign = {"host": "evil.example", "origin": "null", "sec-fetch-site": "same-origin"}
+        code = local.link.partition("#")[2]
+        assert person.http.post("/open", data={"token": code}, headers=foreign).status_code == 400
+        assert person.follow(local.link).status_code == 303
         assert person.http.get("/requests", headers={"host": "evil.example"}).status_code == 400
 
 
 def test_the_pages_show_and_change_nothing(local: Local) -> None:
     """What would change something names its command; the environment is switched by a form with the session's token."""
-    assert {route.path for route in LOCAL_ROUTES if "POST" in (route.methods or ())} == {"/environment"}
+    assert {route.path for route in LOCAL_ROUTES if "POST" in (route.methods or ())} == {"/environment", "/open"}
     with Client(local.site.origin) as person:
-        person.get(local.link)
+        person.follow(local.link)
         ranking, lost = person.get("/requests").text, person.get("/unresolved").text
         assert "Dark mode" in ranking
         assert "lost.example" in lost
@@ -216,7 +224,7 @@ def test_with_a_registry_there_is_no_link(pages: Served, stranger: Client) -> No
     """No address of it, and no way around the login; a registry without its key opens nothing either."""
     assert pages.site.link is None
     assert not {route.path for route in ROUTES} & {"/open"}
-    answer = stranger.get(f"/open?token={'x' * 43}")
+    answer = stranger.follow(f"/open#{'x' * 43}")
     assert (answer.status_code, answer.content) == (404, b"not found\n")
     assert 'name="password"' in stranger.get("/login").text
     keyless = pages.site.settings.model_copy(update={"key": None, "key_file": None})

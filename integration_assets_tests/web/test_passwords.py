@@ -100,6 +100,22 @@ def test_a_link_sets_the_password_once(
     assert not [line for line in told if token in line or old in line]
 
 
+def test_looking_at_links_is_limited_by_address(
+    pages: Served, bea: str, stranger: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Guesses at codes use up the tries of their address; the link opens from another, and after the wait."""
+    monkeypatch.setattr(pages.site.logins, "longest_delay", 0.0)
+    monkeypatch.setitem(pages.site.logins.limits, "address", 2)
+    codes = [stranger.follow(f"/password#{number}").status_code for number in range(3)]
+    assert codes == [404, 404, 429]
+    token = link(pages)
+    refused = stranger.follow(f"/password#{token}")
+    assert (refused.status_code, int(refused.headers["retry-after"]) > 0) == (429, True)
+    assert bea not in refused.text
+    with Client(pages.site.origin, "127.0.0.2") as elsewhere:
+        assert bea in elsewhere.follow(f"/password#{token}").text
+
+
 def test_a_link_ends_with_its_day_and_with_the_user(pages: Served, bea: str) -> None:
     """After 24 hours, when the person changed the password in between, and when they were shut out."""
     now = datetime.now(UTC)

@@ -95,6 +95,7 @@ def _context(browser: Browser, seen: Seen, who: Who) -> Iterator[BrowserContext]
     page = context.new_page()
     if who is Who.LOCAL:
         page.goto(f"{seen.local.origin}{seen.local_link}")
+        page.wait_for_url("**/requests")
     elif who in LOGINS:
         page.goto(f"{seen.site.origin}/login")
         page.get_by_label("Login").fill(LOGINS[who])

@@ -122,7 +122,7 @@ def seen_installations(sample: Sample) -> Iterator[Seen]:
             stack.enter_context(served(settings, registry)),
             stack.enter_context(served(load_settings(home=local), link)),
             local,
-            f"/open?token={link.token}",
+            f"/open#{link.token}",
             f"/password#{token}",
             **_ids(home),
             runs=runs,
