@@ -34,10 +34,14 @@ class DeliveryStatus(Enum):
 
 
 class Posting(msgspec.Struct, frozen=True):
-    """The delivery status of a message, and one line that says why it is not `POSTED`."""
+    """The delivery status of a message, and one line that says why it is not `POSTED`.
+
+    `is_misconfigured`: no message gets through before somebody changes the token, the app or the channel.
+    """
 
     delivery_status: DeliveryStatus
     line: str | None = None
+    is_misconfigured: bool = False
 
 
 def post_message(
@@ -59,7 +63,8 @@ def post_message(
             unfurl_media=False,
         )
     except SlackApiError as error:
-        return Posting(_refused(error), f"Slack refused the message: {_slack_reason(error)}")
+        wrong = _code(error) in _REMEDIES.keys() - _PASSING_ERRORS
+        return Posting(_refused(error), f"Slack refused the message: {_slack_reason(error)}", is_misconfigured=wrong)
     except URLError as error:
         # Raised while connecting or sending: the request was never whole, so there was nothing to post.
         return Posting(DeliveryStatus.NOT_POSTED, f"Slack could not be reached ({_reason(error)})")
@@ -119,6 +124,9 @@ _REMEDIES = {
     "missing_scope": "give the app the scope chat:write",
     "ratelimited": "nothing to do, the next run posts again",
 }
+
+
+_PASSING_ERRORS = {"ratelimited"}
 
 
 def _slack_reason(error: SlackApiError) -> str:

@@ -39,6 +39,7 @@ from integration_assets.reporting.run_summary import (
 from integration_assets.reporting.shared_outbox import SharedOutbox, hand_over
 from integration_assets.reporting.shipped_posts import stop_watching, tell_owners, watch_shipped
 from integration_assets.reporting.slack import SummaryExtras, slack_blocks
+from integration_assets.reporting.slack_posting import Posting
 from integration_assets.resolution.record_pages import set_record_pages
 from integration_assets.runs.alert_transition import (
     MOST_RETRIES,
@@ -50,6 +51,7 @@ from integration_assets.runs.alert_transition import (
     retries_so_far,
     retry_time,
 )
+from integration_assets.runs.integration_use import note_slack
 from integration_assets.runs.interrupts import undisturbed
 from integration_assets.runs.launch import RANK_STAGE
 from integration_assets.runs.prerequisites import was_ranked
@@ -162,6 +164,7 @@ def _finish(state: RunState) -> RunResult:
             state.notes.append(f"this run is missing in the published database: {unpublished.message}")
     message = _tell(state, conclusion, recorded=recorded)  # before the notes are taken: what Slack refused is one
     _tell_owners(state, EndState(conclusion.summary.state))
+    note_slack(state)
     _log_message(message)
     report = None
     # A refused launch read and wrote nothing, and has nothing to report.
@@ -477,7 +480,12 @@ def _post(state: RunState, conclusion: _Conclusion, held: HeldAlerts | None, *, 
     # Nothing of this run waits in the outbox; older messages can wait for a run that can record.
     if quiet and not recorded:
         return Message(message.text, message.blocks, posted=False, problem=SAID_BEFORE)
-    delivery = send_message(post, message, partial(_outbox, state, conclusion, held) if recorded else None)
+
+    def noted(one: OutboxMessage, is_late: bool) -> Posting:
+        state.posting = post(one, is_late)
+        return state.posting
+
+    delivery = send_message(noted, message, partial(_outbox, state, conclusion, held) if recorded else None)
     # `send_message` was called for the older messages in the outbox; that this one was not among them needs a reason.
     if quiet and delivery.problem is None:
         delivery.problem = SAID_BEFORE

@@ -27,13 +27,11 @@ from integration_assets.config import (
     DEFAULT_TENANT,
     Environment,
     Settings,
-    TenantSettings,
     load_settings,
     tenant_settings,
 )
 from integration_assets.coordination.run_lock import SharedLocks, shared_locks
 from integration_assets.errors import (
-    CredentialError,
     EndState,
     IntegrationError,
     LaunchError,
@@ -42,11 +40,12 @@ from integration_assets.errors import (
     RunStoppedError,
     TransientError,
 )
-from integration_assets.garbage import search_rarely
+from integration_assets.garbage import search_rarely_in_own
 from integration_assets.logs import run_fields, without_links
 from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_runs, forget_run
 from integration_assets.reporting.text import count
 from integration_assets.runs.finish import finish_run
+from integration_assets.runs.integration_use import note_use
 from integration_assets.runs.interrupts import GRACE_SECONDS
 from integration_assets.runs.launch import (
     PLAN_STAGE,
@@ -76,8 +75,7 @@ from integration_assets.staging.readers_lake import check_reader
 from integration_assets.staging.room import check_room, has_too_many_open_files, is_disk_full
 from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_place
 from integration_assets.sync.undo import LAST
-from integration_assets.tenants.registry.words import Provider
-from integration_assets.tenants.settings import note_outcomes, settings_for
+from integration_assets.tenants.settings import settings_for
 from integration_assets.tracing import PREFIX, Noted, work_span
 from integration_assets.unread_variables import unread_variables
 
@@ -138,8 +136,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         if run is not None and run.is_finished:
             yield self
             return
-        # A run started by Dagster has a process that loaded as much as a command does.
-        search_rarely()
+        # A run that Dagster started has a process that loaded as much as a command does.
+        search_rarely_in_own()
         scope, wanted = scope_of(run, context.instance), wanted_mode(self.mode, run)
         state = RunState(
             run_id=run.run_id if run else "",
@@ -528,24 +526,6 @@ def _note_stop(state: RunState, stage: str, problem: IntegrationError, seconds: 
     # What is held or tried again is an end that was meant.
     level = logging.ERROR if problem.state is EndState.FAILED else logging.WARNING
     log.log(level, "%s stopped after %.1f s: %s", stage, seconds, without_links(problem.message), extra=fields)
-
-
-def note_use(state: RunState) -> None:
-    """Note in the registry how the run fared with the tenant's integrations. That it cannot be noted is no failure."""
-    # At the start nothing was asked of any system yet: how its integrations work is not known.
-    if not isinstance(state.settings, TenantSettings) or state.error_stage == "start":
-        return
-    systems = {provider.value: provider for provider in Provider}
-    problems: dict[Provider, str | None] = {}
-    if isinstance(state.error, CredentialError) and state.error.system in systems:
-        problems = {systems[state.error.system]: state.error.message}
-    elif state.error is None:
-        asked = (*state.settings.feedback_providers, state.settings.crm_provider)
-        problems = dict.fromkeys((systems[provider] for provider in asked), None)
-    try:
-        note_outcomes(load_settings(environment=state.settings.environment), state.tenant, problems, state.run_id)
-    except IntegrationError as error:
-        state.notes.append(f"how the integrations worked could not be noted: {error.message}")
 
 
 def _raise_again(error: IntegrationError | None) -> None:

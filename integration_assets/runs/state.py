@@ -20,6 +20,7 @@ from integration_assets.connectors.calls import CallCounter
 from integration_assets.connectors.limiter import Quota
 from integration_assets.errors import ConfigurationError, EndState, IntegrationError, PermanentError
 from integration_assets.ingest.call_floor import CrmSizes, Work
+from integration_assets.reporting.slack_posting import Posting
 from integration_assets.runs.launch import WHOLE, Scope
 from integration_assets.staging.lock import RunLock
 from integration_assets.sync.apply_report import ApplyReport
@@ -62,7 +63,8 @@ class RunState:
 
     `mode` is how far the selected stages go, `scope` which they are, `job` the name of the Dagster job. `work` is what
     there was to read, None before the systems were read to their end; `crm_sizes` what a call of the CRM carries.
-    `portal_asked`: the CRM was asked who it is before writing. `end_state` is known once the run has been summed up.
+    `portal_asked`: the CRM was asked who it is before writing. `posting`: what Slack said last, None if it was not
+    asked. `end_state` is known once the run has been summed up.
     """
 
     run_id: str
@@ -94,6 +96,7 @@ class RunState:
     ranked: bool = False
     planned: Planned | None = None
     report: ApplyReport | None = None
+    posting: Posting | None = None
     notes: list[str] = field(default_factory=list)
     error: IntegrationError | None = None
     error_stage: str | None = None
