@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import duckdb
@@ -18,8 +19,9 @@ from integration_assets.staging.extensions import load_extension
 from integration_assets.staging.quoting import literal
 
 KEY_ID, SECRET_KEY, SESSION_TOKEN = "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"
-REGION, ENDPOINT = "AWS_REGION", "AWS_ENDPOINT_URL"
-_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", ENDPOINT, "AWS_ENDPOINT")
+REGION, ENDPOINT, ENDPOINT_OF_S3 = "AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"
+_REGIONS = (REGION, "AWS_DEFAULT_REGION")
+_ENDPOINTS = (ENDPOINT_OF_S3, ENDPOINT, "AWS_ENDPOINT")
 """Variables with an address, by the names that one tool or another reads; the first that is set counts."""
 _FOLDER = r"/(?!\.{1,2}(?:/|$))[A-Za-z0-9._=-]+"
 BUCKET_URL = re.compile(rf"s3://([a-z0-9][a-z0-9.-]{{1,61}}[a-z0-9])((?:{_FOLDER})*)/?")
@@ -29,6 +31,25 @@ _DEFAULT_REGION = "us-east-1"
 _STATUS = re.compile(r"\bHTTP (?:code )?(\d{3})\b")
 _SENT = re.compile(r"[!-~]*")
 """What a header takes, in which keys and region are sent: a line break at the end of a pasted key is none of it."""
+
+
+class Keys(NamedTuple):
+    """A key of an account, and the token that belongs to it where it ends after some hours."""
+
+    key_id: str
+    secret: str
+    token: str | None
+
+
+def keys() -> Keys | None:
+    """Key that the variables give; None where one half of it is missing or set to nothing."""
+    key_id, secret = os.environ.get(KEY_ID), os.environ.get(SECRET_KEY)
+    return Keys(key_id, secret, os.environ.get(SESSION_TOKEN) or None) if key_id and secret else None
+
+
+def region() -> str:
+    """Region that requests are signed for: AWS_REGION, else AWS_DEFAULT_REGION, else that of Amazon's tools."""
+    return next((value for name in _REGIONS if (value := os.environ.get(name))), _DEFAULT_REGION)
 
 
 def register_keys() -> None:
@@ -44,7 +65,7 @@ def check_variables() -> None:
     Raises:
         ConfigurationError: it cannot. No value is repeated.
     """
-    for name in (KEY_ID, SECRET_KEY, SESSION_TOKEN, REGION, "AWS_DEFAULT_REGION"):
+    for name in (KEY_ID, SECRET_KEY, SESSION_TOKEN, *_REGIONS):
         if not _SENT.fullmatch(os.environ.get(name, "")):
             raise ConfigurationError(f"{name}: has a space, a line break or another sign that no key or region has")
     endpoint()
@@ -79,8 +100,8 @@ def open_bucket(connection: duckdb.DuckDBPyConnection, url: str) -> None:
     """
     register_keys()
     check_variables()
-    key_id, secret = os.environ.get(KEY_ID), os.environ.get(SECRET_KEY)
-    if not key_id or not secret:
+    key = keys()
+    if key is None:
         # DuckDB finds the role of a machine with a further extension of its own, which is not tried.
         raise ConfigurationError(
             f"{url} needs a key: set {KEY_ID} and {SECRET_KEY}; roles of a machine are not supported"
@@ -91,9 +112,9 @@ def open_bucket(connection: duckdb.DuckDBPyConnection, url: str) -> None:
         connection.execute(f"SET {setting} = true")
     if authorities := os.environ.get(CERT_FILE):
         connection.execute(f"SET ca_cert_file = {literal(authorities)}")
-    given = {"KEY_ID": key_id, "SECRET": secret, "REGION": os.environ.get(REGION) or _DEFAULT_REGION, "SCOPE": url}
-    if token := os.environ.get(SESSION_TOKEN):
-        given["SESSION_TOKEN"] = token
+    given = {"KEY_ID": key.key_id, "SECRET": key.secret, "REGION": region(), "SCOPE": url}
+    if key.token:
+        given["SESSION_TOKEN"] = key.token
     parts = [f"{name} {literal(value)}" for name, value in given.items()] + _endpoint()
     # As a secret of DuckDB, which never shows it and never writes it into the catalogue.
     connection.execute(f"CREATE SECRET lake_data (TYPE s3, {', '.join(parts)})")

@@ -18,17 +18,39 @@ from typing import TYPE_CHECKING
 
 from integration_assets.config import Environment
 from integration_assets.errors import ConfigurationError, TransientError
-from integration_assets.staging.bucket import BUCKET_URL, check_variables, endpoint, register_keys
+from integration_assets.staging.bucket import (
+    BUCKET_URL,
+    ENDPOINT,
+    ENDPOINT_OF_S3,
+    KEY_ID,
+    SECRET_KEY,
+    Keys,
+    check_variables,
+    endpoint,
+    keys,
+    region,
+    register_keys,
+)
 from integration_assets.staging.place import check_tenant
 
 # Imported where it is used: few publish there.
 if TYPE_CHECKING:
-    from obstore.store import S3Store
+    from obstore.store import S3Credential, S3CredentialProvider, S3Store
 
 VARIABLE = "INTEGRATION_ASSETS_PUBLISH_URL"
 MOST_RETRIES = 3
 RETRY_SECONDS = 60
 CONNECT_SECONDS = 10
+_OF_ROLES = (
+    KEY_ID,
+    SECRET_KEY,
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+)
+"""Variables that the library goes by in its search for the role of a machine, whatever they are set to."""
 REQUEST_SECONDS = 120
 """Longest one request may take; a large file is sent in parts of some megabytes, each a request."""
 _STATUS = re.compile(r"\b([45]\d\d) [A-Z][A-Za-z ]+")
@@ -52,8 +74,9 @@ def check_publish_url(url: str) -> str:
         raise ConfigurationError(
             f"{VARIABLE}: use s3://bucket/folder, without credentials: those come from AWS_ACCESS_KEY_ID and the like"
         )
-    _check_means(VARIABLE)
-    return url.rstrip("/")
+    base = url.rstrip("/")
+    _check_means(VARIABLE, base)
+    return base
 
 
 def upload_published(url: str, file: Path, environment: Environment | str, tenant: str) -> str:
@@ -96,7 +119,7 @@ def remove_folder(url: str) -> None:
         ConfigurationError: a package is missing, a variable is none, or the credentials or the bucket are refused.
         TransientError: the storage cannot be reached.
     """
-    _check_means(url)
+    _check_means(url, url)
     with _clear_errors(f"{url} could not be removed", "run it again"):
         from obstore import delete
         from obstore import list as objects_of
@@ -106,11 +129,26 @@ def remove_folder(url: str) -> None:
             delete(store, [one["path"] for one in found])
 
 
-def _check_means(what: str) -> None:
+def _check_means(what: str, base: str) -> None:
     if find_spec("obstore") is None:
         raise ConfigurationError(f"{what} needs the package obstore: install `integration-assets[s3]`")
     # Before the library has them: with what it cannot send it ends the process, not the upload.
     check_variables()
+    # The library reads the environment by itself and cannot be told to pass over a variable. What is set to nothing is
+    # replaced below where that is possible, and told here where it is not.
+    misleading = (ENDPOINT_OF_S3,) if keys() else (ENDPOINT_OF_S3, *_OF_ROLES)
+    if empty := [name for name in misleading if os.environ.get(name) == ""]:
+        raise ConfigurationError(f"{what}: {' and '.join(empty)} must be given or unset, not set to nothing")
+    from obstore import exceptions
+
+    try:
+        _store(base)
+    except exceptions.BaseError as error:
+        # Its words may hold a value.
+        raise ConfigurationError(
+            f"{what}: the client cannot use what the AWS variables say{_cause(error)}: see those of yours that "
+            "docs/reference/variables.md does not name, and set both halves of the key or neither"
+        ) from None
 
 
 def _name(environment: Environment | str, tenant: str) -> str:
@@ -146,18 +184,33 @@ def _cause(error: Exception) -> str:
 def _store(base: str) -> S3Store:
     from obstore.store import S3Store
 
-    # What is set to nothing is not set, here as elsewhere; the library takes it for an address or a token.
-    for name in [name for name, value in os.environ.items() if name.startswith("AWS_") and not value]:
-        del os.environ[name]
-    server = endpoint()
+    server, key = endpoint(), keys()
+    config = {"region": region()}
+    if server is not None:
+        # Said again: of several variables the library may take another one.
+        config["endpoint"] = server
+    elif ENDPOINT in os.environ or "AWS_ENDPOINT" in os.environ:
+        # Set to nothing, which the library takes for an address.
+        config["endpoint"] = f"https://s3.{region()}.amazonaws.com"
+
     return S3Store.from_url(
         base,
-        # Said again: of several variables the library may take another one.
-        config={"endpoint": server} if server is not None else None,
+        config=config,
         client_options={
             "allow_http": server is not None and server.lower().startswith("http:"),
             "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
             "timeout": timedelta(seconds=REQUEST_SECONDS),
         },
         retry_config={"max_retries": MOST_RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+        # Without a key the library looks for the role of the machine.
+        credential_provider=_provider(key) if key else None,
     )
+
+
+def _provider(key: Keys) -> S3CredentialProvider:
+    """Hand the library a key as it is meant: a token that is set to nothing is none, and it would send that."""
+
+    def provide() -> S3Credential:
+        return {"access_key_id": key.key_id, "secret_access_key": key.secret, "token": key.token, "expires_at": None}
+
+    return provide

@@ -10,7 +10,7 @@ import pytest
 from integration_assets.errors import ConfigurationError, IntegrationError, TransientError
 from integration_assets.staging.bucket import bucket_error, open_bucket
 from integration_assets_tests.support.company_network import Authority
-from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, ObjectStorage
+from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, REGION, SECRET, ObjectStorage
 
 URL = f"s3://{BUCKET}/lakes/sandbox/default"
 COPY = f"COPY (SELECT 1 AS one) TO '{URL}/one.parquet'"
@@ -53,6 +53,24 @@ def test_only_a_trusted_certificate_is_taken(
         open_bucket(other, URL)
         other.execute(COPY)
         assert other.execute(f"FROM '{URL}/one.parquet'").fetchall() == [(1,)]
+    assert set(storage.objects) == {"lakes/sandbox/default/one.parquet"}
+
+
+@pytest.mark.parametrize("first", [None, "", REGION])
+def test_the_region_may_have_its_other_name(
+    first: str | None,
+    storage: ObjectStorage,
+    connection: duckdb.DuckDBPyConnection,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """AWS_DEFAULT_REGION counts where AWS_REGION is not set; the look-alike takes one region's signatures only."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION if not first else "us-west-2")
+    if first is None:
+        monkeypatch.delenv("AWS_REGION")
+    else:
+        monkeypatch.setenv("AWS_REGION", first)
+    open_bucket(connection, URL)
+    connection.execute(COPY)
     assert set(storage.objects) == {"lakes/sandbox/default/one.parquet"}
 
 

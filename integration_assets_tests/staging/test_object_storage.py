@@ -13,7 +13,7 @@ from integration_assets.errors import ConfigurationError, TransientError
 from integration_assets.staging import object_storage as published_there
 from integration_assets.staging.object_storage import check_publish_url, remove_published, upload_published
 from integration_assets_tests.support.company_network import Authority
-from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, Key, ObjectStorage
+from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, REGION, SECRET, Key, ObjectStorage
 
 URL = f"s3://{BUCKET}/rankings"
 
@@ -160,9 +160,9 @@ def test_a_variable_set_to_nothing_is_not_set(
     """As a file of a container platform has them: a token of no length is none, and no address is Amazon's."""
     monkeypatch.setattr(published_there, "MOST_RETRIES", 0)
     monkeypatch.setenv("AWS_SESSION_TOKEN", "")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "")
     # Another name of it, which does not count beside the first.
     monkeypatch.setenv("AWS_ENDPOINT", "http://127.0.0.1:9")
+    before = dict(os.environ)
     upload_published(URL, file, "sandbox", "default")
     assert set(storage.objects) == {"rankings/sandbox/default.duckdb"}
     monkeypatch.setenv("AWS_ENDPOINT", "")
@@ -172,6 +172,53 @@ def test_a_variable_set_to_nothing_is_not_set(
     with pytest.raises(TransientError):
         upload_published(URL, file, "sandbox", "default")
     assert len(storage.requests) == 1
+    # Another thread may be starting a process meanwhile, which gets the environment as it is.
+    empty = {"AWS_ENDPOINT": "", "AWS_ENDPOINT_URL": "", "HTTPS_PROXY": "http://127.0.0.1:9"}
+    assert dict(os.environ) == before | empty
+
+
+@pytest.mark.parametrize(
+    ("keyless", "variable", "told"),
+    [
+        (False, "AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL_S3 must be given or unset, not set to nothing"),
+        (True, "AWS_ACCESS_KEY_ID", "AWS_ACCESS_KEY_ID must be given or unset"),
+        (True, "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI must be given"),
+        (False, "AWS_SKIP_SIGNATURE", "the client cannot use what the AWS variables say"),
+    ],
+)
+def test_what_the_library_would_mistake_is_told_before_a_run(
+    keyless: bool, variable: str, told: str, storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It reads the environment by itself, and an empty variable can neither be hidden from it nor removed."""
+    if keyless:
+        monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+        monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    monkeypatch.setenv(variable, "")
+    with pytest.raises(ConfigurationError, match=told):
+        check_publish_url(URL)
+    assert storage.requests == []
+
+
+def test_half_a_key_is_told_before_a_run(storage: ObjectStorage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is no role of a machine either."""
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    with pytest.raises(ConfigurationError, match="set both halves of the key or neither"):
+        check_publish_url(URL)
+    assert storage.requests == []
+
+
+@pytest.mark.parametrize("first", [None, "", REGION])
+def test_the_region_may_have_its_other_name(
+    first: str | None, storage: ObjectStorage, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AWS_DEFAULT_REGION counts where AWS_REGION is not set; the look-alike takes one region's signatures only."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION if not first else "us-west-2")
+    if first is None:
+        monkeypatch.delenv("AWS_REGION")
+    else:
+        monkeypatch.setenv("AWS_REGION", first)
+    upload_published(URL, file, "sandbox", "default")
+    assert set(storage.objects) == {"rankings/sandbox/default.duckdb"}
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
