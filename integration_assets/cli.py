@@ -240,7 +240,7 @@ def demo(
     epilog=examples("doctor", "doctor --environment production --json doctor.json"),
 )
 def doctor(tenant: Tenant = DEFAULT, environment: Environment = None, json: JsonFile = None) -> None:
-    """Check 26 things a run depends on, each for real, in at most 15 seconds. Writes nothing to any system."""
+    """Check 28 things a run depends on, each for real, in at most 15 seconds. Writes nothing to any system."""
     import asyncio
 
     from integration_assets.doctor.examination import examine

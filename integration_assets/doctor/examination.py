@@ -33,7 +33,7 @@ async def examine(operator: Settings, tenant: str, *, time_is_up: Awaitable[obje
         ConfigurationError: there is no such tenant, or it has no integration.
     """
     context = DoctorContext(operator, tenant)
-    # All at once: 26 checks one after the other would take a minute when a host does not answer.
+    # All at once: 28 checks one after the other would take a minute when a host does not answer.
     tasks = [asyncio.create_task(_seen(check, context)) for check in CHECKS]
     alarm = asyncio.ensure_future(time_is_up or asyncio.sleep(PATIENCE_SECONDS))
     all_seen = asyncio.create_task(asyncio.wait(tasks))

@@ -44,7 +44,7 @@ class CheckOutcome(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One of the 26 checks: what was seen, why it matters, and the one thing to do when it is not ok."""
+    """One of the 28 checks: what was seen, why it matters, and the one thing to do when it is not ok."""
 
     number: int
     check: str

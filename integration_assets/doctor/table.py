@@ -1,4 +1,4 @@
-"""The 26 checks in order: what each is called, and why it matters."""
+"""The 28 checks in order: what each is called, and why it matters."""
 
 from __future__ import annotations
 
@@ -6,7 +6,18 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from integration_assets.doctor import crm, exposure, feedback, keys, machine, network, plaintext, schedule, slack
+from integration_assets.doctor import (
+    crm,
+    exposure,
+    feedback,
+    keys,
+    machine,
+    network,
+    plaintext,
+    published,
+    schedule,
+    slack,
+)
 from integration_assets.doctor.context import DoctorContext
 from integration_assets.doctor.findings import CheckOutcome
 
@@ -46,4 +57,6 @@ CHECKS: tuple[Check, ...] = (
     Check("Dagster's pages", "they have no login", exposure.webserver),
     Check("own pages", "bots ask every host for forgotten files", exposure.own_pages),
     Check("plain text", "files are copied, committed and backed up", plaintext.plaintext),
+    Check("published bucket", "readers there would keep an old ranking", published.bucket),
+    Check("readers' lake", "analysts could not attach the ranking", published.readers_lake),
 )

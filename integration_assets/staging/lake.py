@@ -324,6 +324,16 @@ def open_lake(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
     _attach(connection, lake, options=_WRITING)
 
 
+def attach_readable(connection: duckdb.DuckDBPyConnection, lake: Lake) -> None:
+    """Attach a lake that has been made to an empty connection, read-only, as the database in use.
+
+    Raises:
+        ConfigurationError: an extension or the key of a bucket is missing.
+    """
+    _load(connection, lake)
+    _attach(connection, lake, options=["READ_ONLY"])
+
+
 def snapshot_of(
     connection: duckdb.DuckDBPyConnection, lake: Lake, moment: datetime
 ) -> tuple[int | None, datetime | None]:
@@ -331,8 +341,7 @@ def snapshot_of(
 
     The connection is an empty one in UTC, and has nothing attached afterwards.
     """
-    _load(connection, lake)
-    _attach(connection, lake, options=["READ_ONLY"])
+    attach_readable(connection, lake)
     [(version, oldest)] = connection.execute(
         f"""
         SELECT

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from enum import Enum
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,7 +36,7 @@ from integration_assets.staging.place import check_tenant
 
 # Imported where it is used: few publish there.
 if TYPE_CHECKING:
-    from obstore.store import S3Credential, S3CredentialProvider, S3Store
+    from obstore.store import S3Config, S3Credential, S3CredentialProvider, S3Store
 
 VARIABLE = "INTEGRATION_ASSETS_PUBLISH_URL"
 MOST_RETRIES = 3
@@ -53,6 +54,9 @@ _OF_ROLES = (
 """Variables that the library goes by in its search for the role of a machine, whatever they are set to."""
 REQUEST_SECONDS = 120
 """Longest one request may take; a large file is sent in parts of some megabytes, each a request."""
+HASTY_SECONDS = 8
+"""The same where a person waits for the answer."""
+_CODE = re.compile(r"<Code>(\w{1,40})</Code>")
 _STATUS = re.compile(r"\b([45]\d\d) [A-Z][A-Za-z ]+")
 _CAUSES = {
     "InvalidCertificate": "its certificate is not trusted, see SSL_CERT_FILE",
@@ -62,6 +66,14 @@ _CAUSES = {
     "dns error": "there is no such host",
 }
 """Words in an error of the library, and what they mean."""
+
+
+class Readable(Enum):
+    """What became of an attempt to read a published database. FORBIDDEN: the key is known and may not read it."""
+
+    YES = "yes"
+    ABSENT = "absent"
+    FORBIDDEN = "forbidden"
 
 
 def check_publish_url(url: str) -> str:
@@ -95,6 +107,32 @@ def upload_published(url: str, file: Path, environment: Environment | str, tenan
         # In parts where it is large: they become an object once all of them are there.
         put(_store(base), name, file)
     return address
+
+
+def try_reading(url: str, environment: Environment | str, tenant: str) -> Readable:
+    """Ask for the first byte of a tenant's published database, once and in haste; nothing is written.
+
+    Raises:
+        ConfigurationError: the URL or a variable is none, a package is missing, there is no such bucket, or the key is
+            unknown or wrong.
+        TransientError: the storage cannot be reached, or does not answer as it should.
+    """
+    base, name = check_publish_url(url), _name(environment, tenant)
+    with _clear_errors(f"{base}/{name} could not be read", "run it again"):
+        from obstore import exceptions, get_range
+
+        try:
+            get_range(_store(base, retries=0, request_seconds=HASTY_SECONDS), name, start=0, length=1)
+        except FileNotFoundError as error:
+            if _code(error) != "NoSuchKey":
+                raise
+            return Readable.ABSENT
+        except exceptions.PermissionDeniedError as error:
+            # The signature is looked at before the policy, so that the key at least is one.
+            if _code(error) != "AccessDenied":
+                raise
+            return Readable.FORBIDDEN
+    return Readable.YES
 
 
 def remove_published(url: str, environment: Environment | str, tenant: str) -> None:
@@ -181,11 +219,17 @@ def _cause(error: Exception) -> str:
     return f" ({cause})" if cause else ""
 
 
-def _store(base: str) -> S3Store:
+def _code(error: Exception) -> str:
+    """S3's own word for an error; nothing where the answer has none."""
+    found = _CODE.search(str(error))
+    return found[1] if found else ""
+
+
+def _store(base: str, *, retries: int | None = None, request_seconds: int = REQUEST_SECONDS) -> S3Store:
     from obstore.store import S3Store
 
     server, key = endpoint(), keys()
-    config = {"region": region()}
+    config: S3Config = {"region": region()}
     if server is not None:
         # Said again: of several variables the library may take another one.
         config["endpoint"] = server
@@ -198,10 +242,13 @@ def _store(base: str) -> S3Store:
         config=config,
         client_options={
             "allow_http": server is not None and server.lower().startswith("http:"),
-            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
-            "timeout": timedelta(seconds=REQUEST_SECONDS),
+            "connect_timeout": timedelta(seconds=min(CONNECT_SECONDS, request_seconds)),
+            "timeout": timedelta(seconds=request_seconds),
         },
-        retry_config={"max_retries": MOST_RETRIES, "retry_timeout": timedelta(seconds=RETRY_SECONDS)},
+        retry_config={
+            "max_retries": MOST_RETRIES if retries is None else retries,
+            "retry_timeout": timedelta(seconds=RETRY_SECONDS),
+        },
         # Without a key the library looks for the role of the machine.
         credential_provider=_provider(key) if key else None,
     )

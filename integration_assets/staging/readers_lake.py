@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import duckdb
 
@@ -22,15 +23,20 @@ from integration_assets.staging.extensions import NO_OTHERS
 from integration_assets.staging.lake import (
     ALIAS,
     Lake,
+    attach_readable,
     attach_writable,
     catalogue_error,
     drop_catalogue,
     is_catalogue_lost,
+    lake_exists,
     readers_lake,
     server_of,
 )
 from integration_assets.staging.object_storage import remove_folder
 from integration_assets.staging.quoting import identifier, literal
+
+if TYPE_CHECKING:
+    import psycopg
 
 VARIABLE = "INTEGRATION_ASSETS_LAKE_READER"
 _FILE = "published_file"
@@ -41,6 +47,20 @@ _TABLES = """
 _COMMENTS = """
     SELECT column_name, comment FROM duckdb_columns()
     WHERE database_name = $database AND schema_name = $schema AND table_name = $table AND comment IS NOT NULL
+"""
+
+
+_CLOSED = """
+    SELECT count(*)
+    FROM pg_class
+    INNER JOIN pg_namespace ON pg_namespace.oid = pg_class.relnamespace
+    WHERE
+        nspname = %(schema)s
+        AND relkind IN ('r', 'p', 'v')
+        AND NOT (
+            has_schema_privilege(%(role)s, pg_namespace.oid, 'USAGE')
+            AND has_table_privilege(%(role)s, pg_class.oid, 'SELECT')
+        )
 """
 
 
@@ -84,6 +104,49 @@ def publish_to_readers(lake: Lake, role: str, file: Path, keep_days: int) -> lis
     if readers.folder is not None:
         _let_everybody_read(readers.folder)
     return _grant(lake, readers, role)
+
+
+class ReadersView(NamedTuple):
+    """A readers' lake as its role would find it. `tables` is None where no run has made it.
+
+    `closed`: tables of its catalogue that the role may not read; `notes`: what it may read besides.
+    """
+
+    may_log_in: bool
+    tables: int | None
+    closed: int
+    notes: list[str]
+
+
+def look_at_readers_lake(lake: Lake, role: str) -> ReadersView:
+    """Look whether a role could attach the readers' lake of a store, with the account of the runs; writes nothing.
+
+    Raises:
+        ConfigurationError: there is no such role, PostgreSQL or the bucket refuses, or an extension is missing.
+        PermanentError: the lake cannot be read.
+        TransientError: PostgreSQL or the bucket cannot be reached.
+    """
+    import psycopg
+
+    readers = readers_lake(lake)
+    with server_of(readers, "doctor") as server:
+        try:
+            found = server.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [role]).fetchone()
+            if found is None:
+                raise _no_role(role)
+            closed = server.execute(_CLOSED, {"schema": readers.schema, "role": role}).fetchone()
+            notes = _notes(server, lake, role)
+        except psycopg.Error as error:
+            raise catalogue_error(readers, error) from error
+    if not lake_exists(readers):
+        return ReadersView(bool(found[0]), None, 0, notes)
+    with _clear_errors(readers, "read"), duckdb.connect(":memory:", config=dict(NO_OTHERS)) as connection:
+        attach_readable(connection, readers)
+        tables = connection.execute(_TABLES, {"database": ALIAS}).fetchall()
+        # One row of each: that the catalogue opens says nothing of the data.
+        for schema, table, _ in tables:
+            connection.execute(f"FROM {ALIAS}.{identifier(schema)}.{identifier(table)} LIMIT 1").fetchall()
+    return ReadersView(bool(found[0]), len(tables), int(closed[0]) if closed else 0, notes)
 
 
 def drop_readers_lake(lake: Lake) -> None:
@@ -149,24 +212,30 @@ def _grant(lake: Lake, readers: Lake, role: str) -> list[str]:
             # All of it, each time: a later version of DuckLake may have made further tables.
             server.execute(SQL("GRANT USAGE ON SCHEMA {} TO {}").format(schema, name))
             server.execute(SQL("GRANT SELECT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, name))
-            row = server.execute(
-                "SELECT has_schema_privilege(%s, oid, 'USAGE') FROM pg_namespace WHERE nspname = %s",
-                [role, lake.schema],
-            ).fetchone()
+            return _notes(server, lake, role)
         except psycopg.errors.UndefinedObject:
-            raise ConfigurationError(
-                f"{VARIABLE}: PostgreSQL has no role {role}: CREATE ROLE {role} LOGIN PASSWORD '…'"
-            ) from None
+            raise _no_role(role) from None
         except psycopg.Error as error:
             raise catalogue_error(readers, error) from error
+
+
+def _notes(server: psycopg.Connection[Any], lake: Lake, role: str) -> list[str]:
+    """What the role may read besides its own lake, for people."""
+    row = server.execute(
+        "SELECT has_schema_privilege(%s, oid, 'USAGE') FROM pg_namespace WHERE nspname = %s", [role, lake.schema]
+    ).fetchone()
     if row is None or not row[0]:
         return []
     schema_of_store = f"schema {lake.schema}, which holds e-mail addresses"
     return [f"role {role} may also read {schema_of_store}: REVOKE USAGE ON SCHEMA {lake.schema} FROM {role}"]
 
 
+def _no_role(role: str) -> ConfigurationError:
+    return ConfigurationError(f"{VARIABLE}: PostgreSQL has no role {role}: CREATE ROLE {role} LOGIN PASSWORD '…'")
+
+
 @contextmanager
-def _clear_errors(readers: Lake) -> Iterator[None]:
+def _clear_errors(readers: Lake, done: str = "written") -> Iterator[None]:
     try:
         yield
     except duckdb.Error as error:
@@ -175,9 +244,9 @@ def _clear_errors(readers: Lake) -> Iterator[None]:
         if (of_bucket := bucket_error(error)) is not None:
             raise of_bucket from error
         reason = str(error).splitlines()[0][:200]
-        raise PermanentError(f"{readers} cannot be written: {reason}; check its directory and the disk") from error
+        raise PermanentError(f"{readers} cannot be {done}: {reason}; check its directory and the disk") from error
     # Of the folder: `published` may be somebody else's than the store's.
     except OSError as error:
         raise PermanentError(
-            f"{readers} cannot be written: {error.filename or readers.folder}: {error.strerror}; see who owns it"
+            f"{readers} cannot be {done}: {error.filename or readers.folder}: {error.strerror}; see who owns it"
         ) from error

@@ -1,4 +1,4 @@
-"""A fault for each of the 26 checks, put into a healthy installation and taken away again."""
+"""A fault for each of the 28 checks, put into a healthy installation and taken away again."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from integration_assets.sandbox.lookalike import Fault
 from integration_assets.staging.store import open_store
 from integration_assets.tenants.registry.master import generate
 from integration_assets_tests.support.harness import DOCTOR_LOOKS_AT, KEY_PROPERTY, NOBODY_LISTENS, OBJECT
+from integration_assets_tests.support.object_storage import BUCKET, object_storage
 from integration_assets_tests.support.practice import Practice
 
 Variables = Mapping[str, str | None]
@@ -316,6 +317,22 @@ def token_in_a_file(practice: Practice) -> Iterator[Variables]:
         Path(file).unlink()
 
 
+# ------------------------------------------------------------------------------------------- where the ranking goes
+
+
+@contextmanager
+def wrong_key_of_a_bucket(_practice: Practice) -> Iterator[Variables]:
+    with object_storage() as server:
+        wrong = {**server.variables, "AWS_SECRET_ACCESS_KEY": "another-secret"}
+        yield {**wrong, "INTEGRATION_ASSETS_PUBLISH_URL": f"s3://{BUCKET}/rankings"}
+        assert server.objects == {}
+
+
+@contextmanager
+def readers_without_a_lake(_practice: Practice) -> Iterator[Variables]:
+    yield {"INTEGRATION_ASSETS_LAKE_READER": "analyst"}
+
+
 SEEDED: dict[int, Seeded] = {
     1: Seeded(another_lock, "warn", "msgspec", 0),
     2: Seeded(full_disk, "fail", "GB free", 1),
@@ -343,4 +360,6 @@ SEEDED: dict[int, Seeded] = {
     24: Seeded(open_webserver, "fail", "without a login", 1),
     25: Seeded(forgotten_file, "fail", "GET /.env", 1),
     26: Seeded(token_in_a_file, "warn", ".env:2 holds a HubSpot token", 0),
+    27: Seeded(wrong_key_of_a_bucket, "fail", "it is refused (403 Forbidden)", 2),
+    28: Seeded(readers_without_a_lake, "fail", "needs a lake whose catalogue is in PostgreSQL", 2),
 }

@@ -124,7 +124,7 @@ def test_the_doctor_finds_nothing_wrong_and_writes_nothing(synced: World) -> Non
     assert ran.code == 0, ran.out
     assert ran.summary["version"] == 1
     verdicts = {finding["check"]: finding["verdict"] for finding in ran.summary["findings"]}
-    assert len(verdicts) == 26
+    assert len(verdicts) == 28
     assert set(verdicts.values()) <= {"ok", "skipped", "warn"}, ran.out
     assert verdicts["encryption key"] == "skipped"
     assert (synced.writes(), synced.writes("production"), synced.sandbox.team.messages) == (
