@@ -120,7 +120,7 @@ def answer_company_requests(settings: Settings, tenant: str, company: str, limit
 def company_document(connection: duckdb.DuckDBPyConnection, found: Company, limit: int | None) -> Answer:
     """A company and its requests, open ones first; all of them without a `limit`."""
     currency = read_currency(connection)
-    requests = read_company_requests(connection, found.company_id, limit=limit)
+    requests, _ = read_company_requests(connection, found.company_id, limit=limit)
     about = _plain(found)
     # Both count lines of a list: here there is one company, and its requests are counted below.
     for name in ("found", "requests"):

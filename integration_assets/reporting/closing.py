@@ -126,7 +126,7 @@ def show_company(console: Console, settings: Settings, tenant: str, words: str) 
     with open_published(settings, tenant) as connection:
         currency = read_currency(connection)
         company = find_company(connection, words)
-        requests = read_company_requests(connection, company.company_id, limit=None)
+        requests, _ = read_company_requests(connection, company.company_id, limit=None)
     arr = f"ARR {arr_money(company.arr, currency, 0)}" if company.arr is not None else "ARR not known"
     facts = [company.company_name, company.domain, company.company_id, arr]
     print_wide(console, Text(" · ".join(clean(fact) for fact in facts if fact)))

@@ -26,6 +26,10 @@ _CHOSEN = """FROM ranked.requests_of(
 )
 """
 """The ranking in a statement, and in its place that of some companies alone."""
+_ALL_COMPANIES = "FROM ranked.companies\n"
+_CHOSEN_COMPANIES = _CHOSEN.replace("requests_of", "companies_where")
+ANY_OPEN = "any_open"
+"""Stands for every status of an open request."""
 _EVERY_COLUMN = "page.* EXCLUDE (is_shown, place)"
 
 
@@ -130,7 +134,10 @@ class Neighbour(msgspec.Struct, frozen=True):
 
 
 class Company(msgspec.Struct, frozen=True):
-    """A company that voted. `lifecycle` is customer, prospect or unknown, `lifecycle_stage` the CRM's own word."""
+    """A company that voted. `lifecycle` is customer, prospect or unknown, `lifecycle_stage` the CRM's own word.
+
+    `owner` and `renewal_date` are None where no property is mapped, or the company has none.
+    """
 
     company_id: str
     company_name: str | None
@@ -143,6 +150,8 @@ class Company(msgspec.Struct, frozen=True):
     last_vote_at: datetime | None
     lifecycle: str
     lifecycle_stage: str | None
+    owner: str | None
+    renewal_date: date | None
     crm_url: str | None
     found: int
 
@@ -322,6 +331,9 @@ class Filter(msgspec.Struct, frozen=True):
         return any((self.lifecycle, self.segments, self.owner, self.renews_by))
 
 
+NO_FILTER = Filter()
+
+
 def chosen_by(wanted: Filter) -> dict[str, Any]:
     """The parameters of a statement that say which companies a filter chooses; None for any."""
     return {
@@ -434,10 +446,21 @@ def read_neighbours(connection: duckdb.DuckDBPyConnection, request_id: str) -> l
     return _rows(connection, Neighbour, "request_neighbours", {"request_id": request_id})
 
 
-def read_companies(connection: duckdb.DuckDBPyConnection, words: str, *, limit: int, skipped: int = 0) -> list[Company]:
-    """A page of the companies that voted."""
-    values = {"words": words, "company_id": None, "most_rows": limit, "skipped": skipped}
-    return _rows(connection, Company, "companies", values)
+def read_companies(
+    connection: duckdb.DuckDBPyConnection,
+    words: str,
+    wanted: Filter = NO_FILTER,
+    *,
+    limit: int,
+    skipped: int = 0,
+) -> list[Company]:
+    """A page of the companies that voted: with these words in name or domain, and those that `wanted` chooses."""
+    values: dict[str, Any] = {"words": words, "company_id": None, "most_rows": limit, "skipped": skipped}
+    statement = read_sql("reporting/insights/companies")
+    if wanted.chooses_companies:
+        statement = statement.replace(_ALL_COMPANIES, _CHOSEN_COMPANIES)
+        values |= chosen_by(wanted)
+    return [Company(*row) for row in connection.execute(statement, values).fetchall()]
 
 
 def read_company(connection: duckdb.DuckDBPyConnection, company_id: str) -> Company | None:
@@ -446,12 +469,45 @@ def read_company(connection: duckdb.DuckDBPyConnection, company_id: str) -> Comp
     return _first(_rows(connection, Company, "companies", values))
 
 
+def read_company_segments(connection: duckdb.DuckDBPyConnection, company_id: str) -> dict[str, list[str]]:
+    """The values of a company's mapped properties, by property."""
+    found: dict[str, list[str]] = {}
+    for name, value in connection.execute(
+        "SELECT property, value FROM ranked.company_segments WHERE company_id = $1 ORDER BY ALL", [company_id]
+    ).fetchall():
+        found.setdefault(name, []).append(value)
+    return found
+
+
+def read_company_statuses(connection: duckdb.DuckDBPyConnection, company_id: str) -> list[str]:
+    """The statuses that occur among the requests of a company."""
+    rows = connection.execute(
+        "SELECT DISTINCT status FROM ranked.company_requests "
+        "WHERE company_id = $1 AND status IS NOT NULL ORDER BY status",
+        [company_id],
+    ).fetchall()
+    return [str(status) for [status] in rows]
+
+
 def read_company_requests(
-    connection: duckdb.DuckDBPyConnection, company_id: str, *, limit: int | None, skipped: int = 0
-) -> list[CompanyRequest]:
-    """A page of the requests a company's people voted for: open ones first, the highest before others."""
-    values = {"company_id": company_id, "most_rows": limit, "skipped": skipped}
-    return _rows(connection, CompanyRequest, "company_requests", values)
+    connection: duckdb.DuckDBPyConnection,
+    company_id: str,
+    *,
+    limit: int | None,
+    skipped: int = 0,
+    status: str = "",
+    since: datetime | None = None,
+) -> tuple[list[CompanyRequest], int]:
+    """A page of the requests a company's people voted for, open ones first, by their place; and how many fit.
+
+    `status`: only those of this status, or with `ANY_OPEN` open ones; `since`: only those that are known to have their
+    status since then, UTC without zone.
+    """
+    values = {
+        "company_id": company_id, "most_rows": limit, "skipped": skipped, "status": status or None, "since": since,
+    }  # fmt: skip
+    rows = connection.execute(read_sql("reporting/insights/company_requests"), values).fetchall()
+    return [CompanyRequest(*row[:-1]) for row in rows], rows[0][-1] if rows else 0
 
 
 def search_companies(connection: duckdb.DuckDBPyConnection, words: str, *, limit: int) -> list[FoundCompany]:

@@ -50,14 +50,18 @@ from integration_assets.reporting.text import (
 )
 
 HEADER_LIMIT = 150
-PART_LIMIT = 800
+PART_LIMIT = 750
 REMEDIES_LIMIT = 2_200
 """Longest part of the message; of one whose lines end with a remedy. Three of these, five of the others, three
 rankings, a recovery, the header and the small print stay below 13,000."""
+MARGIN = 30
+"""Characters of a part that are left for the line which counts what does not fit."""
+SHORTEST_TITLE = 25
 LINE_LIMIT = 210
 TITLE_LIMIT = 60
-TOP_LIMIT = 530
-"""Longest title, and longest part of one ranking: all three together take what two parts may."""
+TOP_LIMIT = 600
+"""Longest title, and longest part of one ranking: all three together take what two and a half parts may.
+Of a ranking that is longer the titles are shortened: one line less would save as much as saying so."""
 REASON_LIMIT = 420
 """Longest line that ends with a remedy: three examples with their links, and what to do. More, where there is room."""
 _WITH_REMEDIES = frozenset({"*What happened*", "*What to do*", "*Checks*", "*Quarantined*"})
@@ -323,14 +327,19 @@ def _word(name: str) -> str:
 
 def _top(heading: str, requests: Sequence[TopRequest], summary: RunSummary) -> str:
     closed = f" ({closed_words(summary.top.closed)} not shown)" if summary.top.closed else ""
-    lines = [_top_line(number, request, summary.currency) for number, request in enumerate(requests, start=1)]
-    return "\n".join([f"*{heading}*{closed}", *lines]) if lines else ""
+    if not requests:
+        return ""
+    text, width = "", TITLE_LIMIT
+    while not text or (len(text) > TOP_LIMIT - MARGIN and width >= SHORTEST_TITLE):
+        lines = [_top_line(number, request, summary.currency, width) for number, request in enumerate(requests, 1)]
+        text, width = "\n".join([f"*{heading}*{closed}", *lines]), width - 1
+    return text
 
 
-def _top_line(number: int, request: TopRequest, currency: str) -> str:
+def _top_line(number: int, request: TopRequest, currency: str, width: int) -> str:
     arr = arr_money(request.arr, currency, request.companies_without_rate)
     numbers = f"{arr}, {count(request.companies, 'company', 'companies')}"
-    title = _safe(request.title, TITLE_LIMIT)
+    title = _safe(request.title, width)
     # A summary of an earlier version has neither place nor status nor votes.
     if not request.place:
         return f"{number}. {title}: {numbers}"
@@ -429,7 +438,7 @@ def _whole_lines(text: str) -> str:
     most = REMEDIES_LIMIT if lines[0] in _WITH_REMEDIES else PART_LIMIT
     if lines[0].startswith("*Top by "):
         most = TOP_LIMIT
-    while len("\n".join(lines)) > most - 30:
+    while len("\n".join(lines)) > most - MARGIN:
         # Whole lines: a cut in the middle of one could break its markup.
         lines.pop()
     left = text.count("\n") + 1 - len(lines)

@@ -44,7 +44,9 @@ from integration_assets.reporting.text import (
 )
 
 PLAIN_WIDTH = 160
-"""Columns of plain output: a pipe has no edge to fit into, and wrapped lines cannot be searched."""
+WIDEST = 10_000
+"""Columns of plain output, and of the widest table of it: a pipe has no edge to fit into, and wrapped lines cannot be
+searched."""
 VALUE_WIDTH = 40
 """Most characters shown of a value before and after a change."""
 ROOM_OF_WORDS = 24
@@ -544,11 +546,13 @@ def plain_or_boxed(console: Console, title: str | None, *columns: tuple[str, Jus
 
 
 def print_wide(console: Console, renderable: RenderableType) -> None:
-    """Print on the console; without a terminal, on wide plain lines."""
+    """Print on the console; without a terminal, on plain lines as wide as it takes to cut nothing."""
     if console.is_terminal:
         console.print(renderable)
         return
     # A console of its own: rich would wrap at 80 columns where nobody has a width.
     plain = Console(file=console.file, width=PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False)
+    # Figures and titles of a table do not wrap: what is too narrow for them would cut them without a word.
+    plain.width = max(PLAIN_WIDTH, plain.measure(renderable, options=plain.options.update(width=WIDEST)).maximum)
     # Texts have no columns to align: they may be as long as they are.
     plain.print(renderable, soft_wrap=isinstance(renderable, Text))

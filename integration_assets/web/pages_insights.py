@@ -9,12 +9,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
 from starlette.responses import Response
 
 from integration_assets.errors import ConfigurationError
 from integration_assets.reporting.deals import read_deals
 from integration_assets.reporting.exports import MEDIA_TYPES, Format, as_file, is_web_address, read_export
 from integration_assets.reporting.insights import (
+    ANY_OPEN,
     RANKINGS,
     Filter,
     LastRun,
@@ -25,6 +27,8 @@ from integration_assets.reporting.insights import (
     read_companies,
     read_company,
     read_company_requests,
+    read_company_segments,
+    read_company_statuses,
     read_crm_pages,
     read_filters,
     read_last_run,
@@ -64,6 +68,8 @@ METHODS = {
     "registrable_domain": "e-mail domain is the company's",
     "account": "account in the feedback system",
 }
+_OF_COMPANIES = frozenset({"lifecycle", "segment", "owner", "renewing_within"})
+"""Parameters of an address that choose companies."""
 REASONS = {
     "no_email": "no e-mail address",
     "malformed_email": "what stands there is no address",
@@ -216,45 +222,63 @@ def segments(context: RequestContext) -> Page:
 
 
 def companies(context: RequestContext) -> Page:
-    """Companies that voted."""
-    words, number = context.query("words")[:LONGEST_WORDS], page_number(context)
+    """Companies that voted, narrowed down by the filters of a ranking that are of companies."""
+    words, number, wanted = context.query("words")[:LONGEST_WORDS], page_number(context), _company_filter(context)
     with published(context) as connection:
         if connection is None:
             return nothing_yet(context)
         last = read_last_run(connection)
-        found = read_companies(connection, words, limit=PAGE, skipped=PAGE * (number - 1))
+        found = read_companies(connection, words, wanted, limit=PAGE, skipped=PAGE * (number - 1))
+        choices = read_filters(connection)
         crm = read_crm_pages(connection)
-    pages = Pages(number, found[0].found if found else 0)
+        chosen = read_chosen(connection, wanted) if wanted.chooses_companies else None
+    filters = {name: value for name, value in _address(wanted).items() if name in _OF_COMPANIES}
     return render(
         context,
         "companies.html",
         is_passing=False,
         companies=found,
-        words=words,
-        pages=pages,
+        filters={"words": words, **filters},
+        chosen=chosen_words(wanted, chosen) if chosen else None,
+        ranking=filters,
+        choices=choices,
+        segments=_by_property(choices["segment"]),
+        # A column of nothing is not shown.
+        has_owner=bool(choices["owner"]),
+        has_renewal=bool(choices["renewal"]),
+        pages=Pages(number, found[0].found if found else 0),
         crm=crm,
         **_common(last),
     )
 
 
 def company(context: RequestContext) -> Page:
-    """A company with its requests."""
+    """A company with its requests: all, those of a status, or what has that status since a day."""
     company_id, number = context.path("company_id"), page_number(context)
+    status, since = context.query("status")[:LONGEST_WORDS], _day(context.query("since"))
     with published(context) as connection:
         found = read_company(connection, company_id) if connection else None
         if connection is None or found is None:
             raise _missing()
         last = read_last_run(connection)
-        voted = read_company_requests(connection, company_id, limit=PAGE, skipped=PAGE * (number - 1))
+        voted, fit = read_company_requests(
+            connection, company_id, limit=PAGE, skipped=PAGE * (number - 1), status=status, since=since
+        )
+        statuses = read_company_statuses(connection, company_id)
+        segments = read_company_segments(connection, company_id)
         crm = read_crm_pages(connection)
     return render(
         context,
         "company.html",
         is_passing=False,
         company=found,
+        segments=segments,
         crm=crm,
         requests=voted,
-        pages=Pages(number, found.requests),
+        statuses=statuses,
+        any_open=ANY_OPEN,
+        filters={"status": status, "since": f"{since:%Y-%m-%d}" if since else ""},
+        pages=Pages(number, fit),
         methods=METHODS,
         **_common(last),
     )
@@ -267,7 +291,8 @@ def nothing_yet(context: RequestContext) -> Page:
 
 def _filter(context: RequestContext) -> Filter:
     by = context.query("by")
-    return Filter(
+    return msgspec.structs.replace(
+        _company_filter(context),
         # The address may hold anything; only a known ranking gets into the query.
         by=by if by in RANKINGS else "arr",
         status=context.query("status")[:LONGEST_WORDS],
@@ -278,6 +303,12 @@ def _filter(context: RequestContext) -> Filter:
         created_since=_day(context.query("created_since")),
         voted_since=_day(context.query("voted_since")),
         everything=context.query("all") == "1",
+    )
+
+
+def _company_filter(context: RequestContext) -> Filter:
+    """The filters of companies alone."""
+    return Filter(
         lifecycle=lifecycle if (lifecycle := context.query("lifecycle")) in LIFECYCLES else "",
         # What is no property and value would find nothing; so many no page asks for.
         segments=tuple(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from functools import cache
 from http import HTTPStatus
@@ -144,7 +144,7 @@ def _moment(value: datetime | None) -> str:
     return f"{value.astimezone(UTC) if value.tzinfo else value:%Y-%m-%d %H:%M} UTC"
 
 
-def _day(value: datetime | None) -> str:
+def _day(value: date | None) -> str:
     return f"{value:%Y-%m-%d}" if value else "\N{EN DASH}"
 
 

@@ -103,6 +103,8 @@ def store(empty_store: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         ) AS t (company_id, arr_status, arr);
         ALTER TABLE ranked.companies ADD COLUMN lifecycle VARCHAR DEFAULT 'unknown';
         ALTER TABLE ranked.companies ADD COLUMN lifecycle_stage VARCHAR;
+        ALTER TABLE ranked.companies ADD COLUMN owner VARCHAR;
+        ALTER TABLE ranked.companies ADD COLUMN renewal_date DATE;
         ALTER TABLE ranked.companies ADD COLUMN company_name VARCHAR;
         ALTER TABLE ranked.companies ADD COLUMN domain VARCHAR;
         ALTER TABLE ranked.companies ADD COLUMN requests BIGINT DEFAULT 7;

@@ -106,7 +106,7 @@ def test_it_holds_the_run_and_the_ranking(summary, ranking):
         "153 requests, 409 links",
         "ARR by request",
         "Votes by request",
-        "Open requests; places count all.",
+        "Open requests; places are among all, shipped and closed ones included.",
         "Votes matched to a company",
         "title is too long",
         "company domains unique",

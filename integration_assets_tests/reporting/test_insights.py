@@ -33,7 +33,7 @@ def test_companies_are_found_by_words_and_one_by_id(empty_store: duckdb.DuckDBPy
         CREATE TABLE ranked.companies AS
         SELECT *, 2 AS requests, 1 AS open_requests, 1 AS shipped_requests, NULL::TIMESTAMP AS last_vote_at,
             'customer' AS lifecycle, 'Customer' AS lifecycle_stage,
-            NULL::VARCHAR AS crm_url
+            NULL::VARCHAR AS owner, NULL::DATE AS renewal_date, NULL::VARCHAR AS crm_url
         FROM (VALUES
             ('c1', 'Acme', 'acme.com', 5::DECIMAL(38, 2), 'known'), ('c2', 'Bolt', 'bolt.io', 7, 'known'),
             ('c3', NULL, NULL, NULL, 'no_figure')

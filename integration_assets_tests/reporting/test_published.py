@@ -190,8 +190,6 @@ def test_requests_are_narrowed_down(settings, wanted, found, closed):
 def test_analysts_have_the_filters_as_a_macro(settings, store):
     """The published file narrows the ranking down by itself, with the same rule for closed requests."""
     store.execute("""
-        ALTER TABLE ranked.companies ADD COLUMN owner VARCHAR;
-        ALTER TABLE ranked.companies ADD COLUMN renewal_date DATE;
         ALTER TABLE ranked.companies ADD COLUMN is_customer BOOLEAN;
         CREATE OR REPLACE TABLE ranked.company_segments (company_id VARCHAR, property VARCHAR, value VARCHAR);
         CREATE OR REPLACE TABLE ranked.company_requests (

@@ -154,6 +154,19 @@ def test_run_link(summary):
     assert "|" not in message(summary, run_url="http://x/|y> <!channel")
 
 
+def test_a_ranking_is_whole_with_shorter_titles(summary):
+    """Five lines of five, whatever their titles: one line less would save as much as saying so."""
+    long = tuple(
+        TopRequest(f"r{place}", "Title " * 20, 545, "36127616.00", 4, "under_review", place, 869)
+        for place in range(1, 6)
+    )
+    _, blocks = slack_blocks(msgspec.structs.replace(summary, top=Top(long, long, long, 85)), SummaryExtras())
+    tops = [text for text in texts(blocks) if text.startswith("*Top by")]
+    assert [len(text.splitlines()) for text in tops] == [6, 6, 6]
+    assert not any("more" in text for text in tops)
+    assert all("Title Title Title" in line for text in tops for line in text.splitlines()[1:])
+
+
 @pytest.mark.parametrize("title", ["<!channel> hi", "a\u202eb\u200bc", "mail me a@b.com", "<http://evil|ok>"])
 def test_titles_are_harmless(summary, title):
     """A title mentions nobody, links nowhere, reorders nothing and shows no address."""

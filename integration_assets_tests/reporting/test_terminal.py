@@ -131,6 +131,24 @@ def test_a_narrow_terminal_keeps_titles_and_says_what_it_leaves_out(store, width
     assert max(map(len, text.splitlines())) <= width
 
 
+def test_no_figure_is_cut_in_a_pipe(store):
+    """However long a title is: what reads the lines has no window to make wider. Titles have their own length."""
+    titled = [
+        msgspec.structs.replace(
+            one,
+            title="Title " * 30,
+            arr=Decimal("123456789012.50"),
+            companies_without_rate=1234,
+            open_pipeline=Decimal(7),
+        )
+        for one in read_rankings(store, by="arr")
+    ]
+    piped = Console(file=StringIO(), width=40, force_terminal=False)
+    show_rankings(piped, titled, by="arr", currency="EUR")
+    assert shown(piped).count("…") == len(titled)
+    assert shown(piped).count("123,456,789,012 + 1,234 without rate") == len(titled)
+
+
 def test_every_emoji_of_slack_has_a_sign_on_a_terminal_and_in_pictures():
     """Otherwise its name stands there between colons."""
     sent = set(re.findall(r":[a-z_]+:", Path(slack.__file__).read_text(encoding="utf-8")))

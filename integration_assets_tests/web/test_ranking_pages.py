@@ -66,6 +66,7 @@ def published(pages: Served, tmp_path_factory: pytest.TempPathFactory) -> Iterat
                 name=f"Company {number:03}",
                 arr="10",
                 **({"owner": LONG, "segments": {"plan": LONG}} if number == 2 else {}),
+                **({"renewal_date": "2026-07-01"} if number == 3 else {}),
             )
             for number in range(COMPANIES)
         ]
@@ -284,14 +285,54 @@ def test_a_company_has_open_requests_first(ann: Client) -> None:
     shown = ann.http.get("/companies/1").text
     assert shown.index("Dark mode") < shown.index("Themes")
     assert '<td class="day" data-label="Status since">2026-05-20</td>' in shown
-    assert "3 in all, open ones first" in shown
+    assert "3 of 3, open ones first" in shown
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "missing", "said"),
+    [
+        ("?status=complete", ["Themes"], ["Dark mode"], "1 of 3,"),
+        ("?status=any_open", ["Dark mode"], ["Themes"], "2 of 3,"),
+        ("?status=complete&since=2026-05-20", ["Themes"], ["Dark mode"], "1 of 3,"),
+        ("?since=2026-05-21", [], ["Themes", "Dark mode"], "None of its 3 requests fits"),
+        ("?status=nonsense&since=soon", [], ["Themes", "Dark mode"], "None of its 3 requests fits"),
+    ],
+)
+def test_a_company_shows_what_shipped_for_it_since_a_day(
+    ann: Client, query: str, there: list[str], missing: list[str], said: str
+) -> None:
+    """Or what is open, or of one status: the address keeps it."""
+    shown = ann.http.get(f"/companies/1{query}").text
+    assert said in shown
+    assert all(f">{title}</a>" in shown for title in there)
+    assert not any(f">{title}</a>" in shown for title in missing)
+
+
+def test_companies_are_found_by_owner_segment_and_renewal(ann: Client) -> None:
+    """The number of those that fit is told, the way to what they ask for keeps the filter, and pages do as well."""
+    everybody = ann.http.get("/companies").text
+    assert f"{COMPANIES} companies, those with most ARR first" in everybody
+    assert f"page 1 of 3, {COMPANIES} in all" in everybody
+    assert '<td class="day" data-label="Renews">2026-07-01</td>' in everybody
+    renewing = ann.http.get("/companies?renewing_within=2026-08-01").text
+    assert "Only companies that renew by 2026-08-01 are counted: 1 of 120 companies" in renewing
+    assert 'href="/requests?renewing_within=2026-08-01">What they ask for</a>' in renewing
+    assert ("Company 003" in renewing, "Company 002" in renewing) == (True, False)
+    owned = ann.http.get("/companies", params={"owner": LONG, "segment": f"plan={LONG}"}).text
+    assert ("Company 002" in owned, "Company 003" in owned, "1 company," in owned) == (True, False, True)
+    assert "No company fits" in ann.http.get("/companies?renewing_within=2026-06-20").text
+    # What is no date is no filter, as of the other pages.
+    assert f"{COMPANIES} companies," in ann.http.get("/companies?renewing_within=soon&lifecycle=friend").text
+    one = ann.http.get("/companies/2").text
+    assert LONG in one
+    assert '<span class="muted">renews</span> 2026-07-01' in ann.http.get("/companies/3").text
 
 
 def test_votes_that_somebody_can_map_come_first(ann: Client) -> None:
     """Domains by votes; personal mail and people without an address are summed below, whatever their number."""
     shown = ann.http.get("/unresolved").text
     assert "9 votes in all. These domains need a company, those with most votes first: 2 domains, 3 votes." in shown
-    assert shown.index("big.example") < shown.index("small.example") < shown.index("Nothing to map")
+    assert shown.index("big.example") < shown.index("small.example") < shown.index("no mapping can help")
     assert "5 votes of 1 domain: personal mail" in shown
     assert "1 vote: no e-mail address" in shown
     assert shown.count(">Map it</a>") == 2

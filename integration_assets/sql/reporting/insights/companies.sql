@@ -1,6 +1,6 @@
 -- Companies that voted, one page of them, those with most ARR first.
 -- grain: one company; key: company_id
--- inputs: ranked.companies
+-- inputs: ranked.companies; in its place `ranked.companies_where` where some companies are chosen
 -- $words: what the name or domain holds, "" for anything; $company_id: the only one, NULL for all
 SELECT
     company_id,
@@ -14,6 +14,8 @@ SELECT
     last_vote_at,
     lifecycle,
     lifecycle_stage,
+    owner,
+    renewal_date,
     crm_url,
     count(*) OVER () AS found
 FROM ranked.companies
