@@ -11,6 +11,7 @@ from integration_assets.connectors.specs import ProviderKind
 from integration_assets.doctor.context import DoctorContext, in_thread
 from integration_assets.providers import of_kind
 from integration_assets.reporting.alert_places import alerts_of
+from integration_assets.reporting.insights import read_last_run
 from integration_assets.staging import room
 from integration_assets.staging.publishing import published_path
 from integration_assets.staging.store import StorePlace, open_store, store_place
@@ -137,14 +138,18 @@ def _changed_plan(connection: duckdb.DuckDBPyConnection) -> list[str]:
 
 
 def _last_run(connection: duckdb.DuckDBPyConnection) -> tuple[datetime, str] | None:
-    rows = connection.execute(
-        "SELECT finished_at, state FROM ops.runs WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT 1"
-    ).fetchall()
-    return (_utc(rows[0][0]), str(rows[0][1])) if rows else None
+    last = read_last_run(connection)
+    return (_utc(last.finished_at), last.state) if last else None
 
 
 def _last_good_run(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    rows = connection.execute("SELECT max(finished_at) FROM ops.runs WHERE state LIKE 'SUCCEEDED%'").fetchall()
+    # Not what a wrong clock dated ahead: it would pass for fresh until that moment.
+    rows = connection.execute(
+        """
+        SELECT max(finished_at) FROM ops.runs
+        WHERE state LIKE 'SUCCEEDED%' AND finished_at <= make_timestamp(epoch_us(now()))
+        """
+    ).fetchall()
     return _utc(rows[0][0]) if rows[0][0] is not None else None
 
 
@@ -154,13 +159,14 @@ def _calls_needed(connection: duckdb.DuckDBPyConnection) -> int | None:
         "SELECT plan_id FROM sync.plans WHERE status <> 'applied' ORDER BY created_at DESC LIMIT 1"
     ).fetchall()
     of_plan = load_plan(connection, newest[0][0]).calls if newest else 0
+    last = read_last_run(connection)
     of_run = connection.execute(
         """
         SELECT coalesce(sum(total), 0)
         FROM ops.api_calls
-        WHERE list_contains($crms, system) AND run_id = (SELECT run_id FROM ops.runs ORDER BY started_at DESC LIMIT 1)
+        WHERE list_contains($crms, system) AND run_id = $run_id
         """,
-        {"crms": [spec.name for spec in of_kind(ProviderKind.CRM)]},
+        {"run_id": last.run_id if last else None, "crms": [spec.name for spec in of_kind(ProviderKind.CRM)]},
     ).fetchall()[0][0]
     return int(of_plan) + int(of_run) or None
 

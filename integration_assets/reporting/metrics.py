@@ -27,6 +27,8 @@ from integration_assets.whole_files import READABLE, read_or_empty, write_whole
 
 MOST_TENANTS = 200
 """Tenants with series of their own, the first by name; how many have none is a number as well."""
+MOST_AHEAD = timedelta(minutes=5)
+"""Clocks of two machines differ by less; a run that began later than that was dated by a wrong one."""
 _PREFIX = "integration_assets"
 _SUCCESSES = frozenset({EndState.SUCCEEDED, EndState.SUCCEEDED_WITH_REJECTS})
 _INPUTS = ("votes", "companies")
@@ -132,12 +134,12 @@ class RunNumbers:
         """
         with self._lock:
             for environment in Environment:
-                self._read(environment)
+                self._read(environment, now)
             registry = CollectorRegistry(auto_describe=False)
             registry.register(_Families(list(self._families(tenants, period, now))))
             return generate_latest(registry)
 
-    def _read(self, environment: Environment) -> None:
+    def _read(self, environment: Environment, now: datetime) -> None:
         folder = self._home / "runs" / environment.value
         # Scanned with their names alone: what was read before is not even asked for its time.
         for tenant in sorted(folder.iterdir()) if folder.is_dir() else []:
@@ -146,9 +148,9 @@ class RunNumbers:
             with os.scandir(tenant) as entries:
                 new = [entry.path for entry in entries if entry.name.endswith(".json") and entry.path not in self._seen]
             for path in new:
-                self._add(environment.value, tenant.name, Path(path))
+                self._add(environment.value, tenant.name, Path(path), now)
 
-    def _add(self, environment: str, tenant: str, path: Path) -> None:
+    def _add(self, environment: str, tenant: str, path: Path, now: datetime) -> None:
         self._seen.add(str(path))
         try:
             ending = msgspec.json.decode(path.read_bytes(), type=_Ending)
@@ -162,7 +164,10 @@ class RunNumbers:
             sums = self._calls.setdefault((environment, system), [0, 0, 0])
             for place, number in enumerate((calls.total, calls.retried, calls.throttled)):
                 sums[place] += number
-        self._tenants.setdefault((environment, tenant), _Tenant()).add(ending)
+        of_tenant = self._tenants.setdefault((environment, tenant), _Tenant())
+        # It would pass for the newest, and for a success, until the moment that a wrong clock has noted.
+        if ending.summary.started_at <= now + MOST_AHEAD:
+            of_tenant.add(ending)
 
     def _families(self, tenants: Collection[str], period: timedelta, now: datetime) -> Iterator[Metric]:
         yield from self._totals()

@@ -33,6 +33,7 @@ from integration_assets.reporting.insights import (
     chosen_words,
     read_chosen,
     read_filters,
+    read_last_run,
     read_requests,
 )
 from integration_assets.reporting.merged import read_merged
@@ -263,8 +264,8 @@ def renewal_end(text: str, now: datetime) -> date:
 
 def read_currency(connection: duckdb.DuckDBPyConnection) -> str:
     """The base currency of the last run, "" when none was recorded."""
-    runs = connection.execute("SELECT currency FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
-    return runs[0][0] if runs else ""
+    last = read_last_run(connection)
+    return last.currency if last else ""
 
 
 def show_movers(

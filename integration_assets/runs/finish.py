@@ -60,6 +60,7 @@ from integration_assets.runs.run_facts import facts_of, quota_share
 from integration_assets.runs.run_report import leave_report
 from integration_assets.runs.slack_delivery import new_message, owner_poster, send_message, slack_poster
 from integration_assets.runs.state import DRY_MODES, UNDO_MODES, RunState, first_line
+from integration_assets.sql import read_sql
 from integration_assets.staging.object_storage import upload_published
 from integration_assets.staging.place import store_place
 from integration_assets.staging.publishing import publish, published_path
@@ -97,7 +98,7 @@ def publish_again(state: RunState) -> tuple[RunSummary, Path | None]:
         PermanentError: the file cannot be written.
     """
     connection, settings, target = state.opened_store(), state.opened_settings(), state.target()
-    last = connection.execute("SELECT summary FROM ops.runs ORDER BY started_at DESC LIMIT 1").fetchall()
+    last = connection.execute(read_sql("reporting/runs"), [""]).fetchall()
     if not last:
         raise LaunchError(
             f"nothing to sum up: no run of tenant {state.tenant} in the {target} environment has ended yet; "
@@ -112,7 +113,7 @@ def publish_again(state: RunState) -> tuple[RunSummary, Path | None]:
         state.notes += _pass_on(state, published)
     forget_run(connection, state.run_id)
     state.finished = True
-    return msgspec.json.decode(last[0][0], type=RunSummary), published
+    return msgspec.json.decode(last[0][2], type=RunSummary), published
 
 
 def _set_pages(connection: duckdb.DuckDBPyConnection, settings: Settings) -> None:

@@ -4,5 +4,6 @@
 SELECT run_id
 FROM ops.runs
 WHERE json_array_length(summary, '$.top.by_arr') > 0
-ORDER BY started_at DESC, run_id ASC
+-- a run that a wrong clock dated ahead is not the newest
+ORDER BY started_at > make_timestamp(epoch_us(now())) ASC, started_at DESC, run_id ASC
 LIMIT 1

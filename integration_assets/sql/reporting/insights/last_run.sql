@@ -7,5 +7,6 @@ SELECT
     finished_at,
     state
 FROM ops.runs
-ORDER BY started_at DESC
+-- a run that a wrong clock dated ahead is not the newest
+ORDER BY started_at > make_timestamp(epoch_us(now())) ASC, started_at DESC
 LIMIT 1
