@@ -23,7 +23,7 @@ from integration_assets.reporting.insights import (
     read_plan_fields,
 )
 from integration_assets.reporting.terminal import plain_or_boxed, print_wide
-from integration_assets.reporting.text import amount, clean, clip, count
+from integration_assets.reporting.text import amount, clean, clip, count, field_words, value_words
 
 RECORD_ACTIONS = ("create", "update", "retire")
 _PAGE = 20_000
@@ -132,7 +132,7 @@ def show_fields(console: Console, fields: Sequence[FieldCount]) -> None:
         console, "Changes by action and field", ("action", "left"), ("field", "left"), ("changes", "right")
     )
     for one in fields:
-        table.add_row(one.action.replace("_", " "), one.field.replace("_", " "), f"{one.changes:,}")
+        table.add_row(one.action.replace("_", " "), field_words(one.field), f"{one.changes:,}")
     print_wide(console, table)
 
 
@@ -178,10 +178,11 @@ def print_records(console: Console, changes: Sequence[PlanChange]) -> None:
         for url in filter(None, (change.url, change.crm_url)):
             print_wide(console, Text(f"  {clean(url)}"))
         for row in field_changes(change):
+            before, after = (clean(value_words(value, row.field)) for value in (row.before, row.after))
             # A new value has no arrow from nowhere.
-            values = f"{clean(row.before)} → {clean(row.after) or '(empty)'}" if row.before else clean(row.after)
+            values = f"{before} → {after or '(empty)'}" if row.before else after
             if row.field:
-                print_wide(console, Text(f"  {row.field.replace('_', ' ')}: {values}"))
+                print_wide(console, Text(f"  {field_words(row.field)}: {values}"))
     found = changes[0].found if changes else 0
     if found > len(changes):
         more = count(found - len(changes), "more record")

@@ -37,10 +37,12 @@ from integration_assets.reporting.text import (
     closed_words,
     count,
     duration,
+    field_words,
     lacking_rate,
     moment,
     percent,
     status_words,
+    value_words,
 )
 
 PLAIN_WIDTH = 160
@@ -447,7 +449,10 @@ def _changes(operation: OperationLike) -> list[tuple[str, Text]]:
         labels = ", ".join(operation.changed_labels)
         return [(operation.target, Text.assemble(f"{operation.target_id} ", (f"{sign} {labels}", style)))]
     return [
-        (field, _before_after(operation.before.get(field, ""), value))
+        (
+            field_words(field),
+            _before_after(value_words(operation.before.get(field, ""), field), value_words(value, field)),
+        )
         for field, value in operation.after.items()
         if field != "managed_state"  # bookkeeping: says nothing to a person
     ]

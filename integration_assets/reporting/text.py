@@ -9,6 +9,10 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from integration_assets.masking import mask_addresses
 
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z")
+_NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,6})?")
+_MONEY = frozenset({"arr", "arr_customers", "arr_prospects", "open_pipeline"})
+"""Fields of a plan that hold a sum of money."""
 _SPACE = re.compile(r"\s+")
 _INVISIBLE_LETTERS = frozenset("\u115f\u1160\u3164\uffa0")
 """Hangul fillers: letters by category, but nothing to see."""
@@ -125,3 +129,19 @@ def moment(iso: str | None) -> str:
     if iso is None:
         return "never"
     return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def field_words(name: str) -> str:
+    """Name of a property of ours as people write it."""
+    return re.sub(r"\barr\b", "ARR", name.replace("_", " "))
+
+
+def value_words(text: str, field: str) -> str:
+    """A value of a plan's change as people read it: times to the minute in UTC, money with separators and every digit.
+
+    `field` is the property it belongs to.
+    """
+    if _TIME.fullmatch(text):
+        return moment(text)
+    # Only where it is money: a title may be a number as well.
+    return f"{Decimal(text):,}" if field in _MONEY and _NUMBER.fullmatch(text) else text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -19,7 +18,7 @@ from starlette.responses import HTMLResponse
 
 from integration_assets.reporting.exports import is_web_address
 from integration_assets.reporting.run_summary import arr_words, has_written, unapplied_changes
-from integration_assets.reporting.text import amount, closed_words, duration, lacking_rate
+from integration_assets.reporting.text import amount, closed_words, duration, field_words, lacking_rate, value_words
 from integration_assets.tenants.registry.login import LoggedIn
 from integration_assets.web.request_context import OF_TENANT, RequestContext
 
@@ -42,10 +41,6 @@ DONE = {
 """Messages after something was done, by the word in the address: nothing of the address itself is shown."""
 _LOGIN, _TOKEN = (secrets.token_hex().encode() for _ in range(2))
 """Marks in a page, other ones in each process: no text from outside can hold them."""
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?Z")
-_NUMBER = re.compile(r"-?\d{1,30}(\.\d{1,6})?")
-_MONEY = frozenset({"arr", "arr_customers", "arr_prospects", "open_pipeline"})
-"""Fields of a plan that hold a sum of money."""
 
 
 class Page(HTMLResponse):
@@ -128,8 +123,8 @@ def _templates() -> Templates:
         "duration": duration,
         "lacking_rate": lacking_rate,
         "segment": _segment,
-        "field": _field,
-        "value": _value,
+        "field": field_words,
+        "value": value_words,
     }
     templates.globals |= {"query": _query, "share": _share, "number": _number, "arr_words": arr_words}
     templates.globals |= {"closed_words": closed_words, "is_web_address": is_web_address}
@@ -146,19 +141,6 @@ def _moment(value: datetime | None) -> str:
 
 def _day(value: date | None) -> str:
     return f"{value:%Y-%m-%d}" if value else "\N{EN DASH}"
-
-
-def _field(name: str) -> str:
-    """Name of a property of ours as people write it."""
-    return re.sub(r"\barr\b", "ARR", name.replace("_", " "))
-
-
-def _value(text: str, field: str) -> str:
-    """A value of a change as people read it: times to the minute, money with separators and every digit."""
-    if _TIME.fullmatch(text):
-        return _moment(datetime.fromisoformat(text))
-    # Only where it is money: a title may be a number as well.
-    return f"{Decimal(text):,}" if field in _MONEY and _NUMBER.fullmatch(text) else text
 
 
 def _segment(value: str) -> str:

@@ -134,7 +134,7 @@ def test_records_are_shown_whole_and_the_rest_is_counted(store):
     text = file.getvalue()
     assert ["link", "contact", "300"] in [line.split() for line in text.splitlines()]
     assert ["update", "Dark", "mode", "9,000", "100", "-8,900"] in [line.split() for line in text.splitlines()]
-    assert "  arr: 9000 → 100\n" in text
+    assert "  ARR: 9,000 → 100\n" in text
     assert "https://x.example/r2" in text
     assert "and 1 more record: --show 3 lists all" in text
     assert "managed state" not in text
