@@ -87,13 +87,16 @@ def save(context: RequestContext) -> Response:
         tenant = tenants.tenant(context.own.slug)
         changes = _changes(tenant, context.form)
         errors = _errors(context.settings, tenant, changes)
-        if changes and not errors:
+        # What is wrong first: a form that cannot be stored replaces nothing.
+        outdated = {} if errors else _outdated(tenant, context.form)
+        if changes and not errors and not outdated:
             tenants.change_tenant(tenant.slug, settings=changes)
-    if errors:
+    if errors or outdated:
         values = {name: context.form.raw(name) for name in CHOICES}
         # An address among the domains is not shown again either.
         values[OWN] = ", ".join(_own(values[OWN])[0])
-        return _page(context, values, errors, HTTPStatus.BAD_REQUEST)
+        status = HTTPStatus.CONFLICT if outdated else HTTPStatus.BAD_REQUEST
+        return _page(context, values, errors | outdated, status, outdated=frozenset(outdated))
     return redirect(f"{PATH}?done=chosen")
 
 
@@ -124,6 +127,19 @@ def _untouched(form: Form, name: str) -> bool:
     return f"{WAS}{name}" in form.values and form.text(f"{WAS}{name}") == form.text(name)
 
 
+def _outdated(tenant: TenantView, form: Form) -> dict[str, str]:
+    """Messages by field that somebody else has saved otherwise since the page was made, and that the form changes."""
+    said = "somebody has saved another value since you opened this page: {}. Save again to replace it"
+    return {
+        name: said.format(stored or "none")
+        for name, stored in _shown(tenant).items()
+        # Without the value that was shown a program sent the form, which changes what it names.
+        if f"{WAS}{name}" in form.values
+        and form.text(f"{WAS}{name}") != stored
+        and form.text(name) not in (stored, form.text(f"{WAS}{name}"))
+    }
+
+
 def _errors(settings: Settings, tenant: TenantView, changes: Mapping[str, Any]) -> dict[str, str]:
     """Messages by field."""
     if too_long := [name for name, value in changes.items() if len(value or "") > LONGEST]:
@@ -151,8 +167,13 @@ def _shown(tenant: TenantView) -> dict[str, str]:
 
 
 def _page(
-    context: RequestContext, values: Mapping[str, str], errors: Mapping[str, str], status: int = HTTPStatus.OK
+    context: RequestContext,
+    values: Mapping[str, str],
+    errors: Mapping[str, str],
+    status: int = HTTPStatus.OK,
+    outdated: frozenset[str] = frozenset(),
 ) -> Response:
+    shown = _shown(context.own)
     return render(
         context,
         "choices.html",
@@ -161,8 +182,12 @@ def _page(
         values=Form(dict(values)),
         errors=errors,
         labels={name: choice.label for name, choice in CHOICES.items()},
-        # After a refusal, what the first page showed: it is what the person has seen.
-        was={name: context.form.values.get(f"{WAS}{name}", shown) for name, shown in _shown(context.own).items()},
+        # After a refusal, what the first page showed: it is what the person has seen. Of a field that somebody else has
+        # saved, that value, which the message tells.
+        was={
+            name: value if name in outdated else context.form.values.get(f"{WAS}{name}", value)
+            for name, value in shown.items()
+        },
         # Like a secret they are not shown again, so that they are lost with a refusal.
         lost=bool(errors) and bool(context.form.text(ADDRESSES) or _own(context.form.text(OWN))[1]),
         addresses=len(_own(str(context.own.settings.get(OWN) or ""))[1]),

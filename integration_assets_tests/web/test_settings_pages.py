@@ -291,7 +291,7 @@ def choices_of(pages: Served, slug: str) -> dict[str, str]:
 
 
 def test_what_another_admin_saved_since_the_page_was_opened_stays(pages: Served, ann: Client) -> None:
-    """Only what somebody changed is stored, also after a refusal; who changes the same field decides it."""
+    """Only what somebody changed is stored, also after a refusal; who changes the same field is told first."""
 
     def sent(page: str, **typed: str) -> dict[str, str]:
         fields = re.findall(r'<input [^>]*name="([a-z_.]+)"[^>]*value="([^"]*)"', page)
@@ -304,8 +304,12 @@ def test_what_another_admin_saved_since_the_page_was_opened_stays(pages: Served,
     assert ann.post("/settings/choices", sent(refused.text, currency_rates="USD=0.9")).status_code == 303
     stored = {"base_currency": "EUR", "own_domains": "acme.com", "currency_rates": "USD=0.9"}
     assert choices_of(pages, "acme") == stored
-    assert ann.post("/settings/choices", sent(opened, base_currency="JPY")).status_code == 303
-    assert choices_of(pages, "acme") == {**stored, "base_currency": "JPY"}
+    outdated = ann.post("/settings/choices", sent(opened, base_currency="JPY", coverage_floor="0.5"))
+    assert outdated.status_code == 409
+    assert "somebody has saved another value since you opened this page: EUR" in outdated.text
+    assert choices_of(pages, "acme") == stored
+    assert ann.post("/settings/choices", sent(outdated.text, base_currency="JPY")).status_code == 303
+    assert choices_of(pages, "acme") == {**stored, "base_currency": "JPY", "coverage_floor": "0.5"}
     assert ann.post("/settings/choices", {}).status_code == 303
     assert choices_of(pages, "acme") == {}
 
