@@ -26,7 +26,10 @@ Same meaning in Python's `re` and in DuckDB's RE2, to be matched against the who
 """
 
 _DISPLAY_FORM = re.compile(r"(?P<name>[^<>]*)<(?P<address>[^<>]*)>")
-_MAILTO = re.compile(r"mailto:/*(?P<address>[^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL)
+_MAILTO = re.compile(
+    r"(?:mailto:/*|(?:smtp|e-?mail|mail)\s*:\s*)(?P<address>[^?]*)(?:\?.*)?", re.IGNORECASE | re.DOTALL
+)
+"""A link to an address, the form of directories (`SMTP:a@b.c` is the first of a mailbox), or a label before it."""
 _COMMENT = re.compile(r"(?:\([^()]*\)\s*)?(?P<address>[^()]*@[^()]*?)(?:\s*\([^()]*\))?")
 _NAME_AND_BRACKETS = re.compile(r"[^()<>@]*\((?P<address>[^()]*@[^()]*)\)")
 _SEPARATORS = ",;"
@@ -56,8 +59,9 @@ _FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)} | {0x3000:
 def split_address(text: str) -> tuple[str, str] | None:
     """Split one address into its local part (lower-case) and ASCII host; None where the text is not one address.
 
-    What stands round it is taken off: a display name (`Name <a@b.c>`), `mailto:`, brackets, quotes, comments, a final
-    `;` or `,`, and characters nobody sees. The same address several times is one; two addresses in one text are none.
+    What stands round it is taken off: a display name (`Name <a@b.c>`), `mailto:` or `smtp:`, brackets, quotes,
+    comments, a final `;` or `,`, and characters nobody sees. The same address several times is one; two addresses in
+    one text are none.
     """
     narrow = _narrow(text)
     return _one_address(narrow) or _repeated_address(narrow)
