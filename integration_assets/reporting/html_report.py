@@ -25,6 +25,7 @@ from integration_assets.reporting.exports import is_web_address
 from integration_assets.reporting.insights import CrmPages, read_crm_pages
 from integration_assets.reporting.merged import merged_lines, read_merged
 from integration_assets.reporting.moves import Move, read_moves
+from integration_assets.reporting.plan_details import PlanDetails, read_plan_details
 from integration_assets.reporting.rankings import (
     RankedRequest,
     UnresolvedDomain,
@@ -59,10 +60,12 @@ from integration_assets.reporting.text import (
     closed_words,
     count,
     duration,
+    field_words,
     lacking_rate,
     moment,
     percent,
     status_words,
+    value_words,
 )
 from integration_assets.staging.store import check_tenant, make_private_directory
 from integration_assets.whole_files import remove_oldest, write_whole
@@ -75,6 +78,8 @@ RANKED = 25
 DOMAINS = 20
 DEALS = 15
 MOVERS = 12
+CHANGES_SHOWN = 25
+"""Changes of a plan that are shown one by one; their number and where all are stand below."""
 LISTED = 200
 """Rejects and conflicts that are named; the rest is counted."""
 KEPT = 200
@@ -110,6 +115,7 @@ class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Facts a report gives beside the ranking.
 
     `advice` is what to do, when it is not what the end state asks for; `stale`: the ranking is not of this run.
+    `plan` is what is still to be agreed to, None of a run that wrote.
     """
 
     summary: RunSummary
@@ -120,11 +126,19 @@ class ReportFacts(msgspec.Struct, frozen=True, kw_only=True):
     calls: Sequence[CallCount] = ()
     floor: Mapping[str, int] = {}
     stale: bool = False
+    plan: PlanDetails | None = None
 
 
 def report_path(home: Path, environment: Environment | str, tenant: str, run_id: str) -> Path:
     """File of a run's report: `<home>/reports/<environment>/<tenant>/<run id>.html`."""
     return home / "reports" / Environment(environment).value / check_tenant(tenant) / f"{run_id}.html"
+
+
+def read_open_plan(connection: duckdb.DuckDBPyConnection, summary: RunSummary) -> PlanDetails | None:
+    """Read the plan of a dry run, or one that is held, from the published database; None of a run that wrote."""
+    if summary.plan.hash is None or not (summary.dry_run or summary.plan.held):
+        return None
+    return read_plan_details(connection, summary.plan.hash, most=CHANGES_SHOWN)
 
 
 def read_ranking(connection: duckdb.DuckDBPyConnection, currency: str) -> Ranking | None:
@@ -255,6 +269,8 @@ def _templates() -> jinja2.Environment:
         "words": lambda name: name.replace("_", " "),
         "short": lambda text: clip(clean(text), 90),
         "code": _code,
+        "field": field_words,
+        "value": lambda text, field: clip(clean(value_words(text, field)), 80),
         "drawing": Markup,  # our own charts, which escape what they are given
     }
     templates.globals |= {

@@ -18,6 +18,8 @@ from integration_assets.reporting.insights import (
     ArrChange,
     FieldCount,
     PlanChange,
+    count_published_changes,
+    read_plan,
     read_plan_arr,
     read_plan_changes,
     read_plan_fields,
@@ -49,6 +51,34 @@ class FieldChange(msgspec.Struct, frozen=True):
     url: str
     crm_url: str
     company_crm_url: str
+
+
+class PlanDetails(msgspec.Struct, frozen=True):
+    """What a plan changes, for a page that shows the first of it.
+
+    `changes` are the first ones, each with its fields; `published` counts those that can be read, `total` all.
+    """
+
+    fields: list[FieldCount]
+    arr: list[ArrChange]
+    changes: list[tuple[PlanChange, list[FieldChange]]]
+    published: int
+    total: int
+
+
+def read_plan_details(connection: duckdb.DuckDBPyConnection, plan_hash: str, *, most: int) -> PlanDetails | None:
+    """Read them of the plan of this hash, with its first `most` changes; None where it was not published."""
+    plan = read_plan(connection, plan_hash)
+    if plan is None:
+        return None
+    changes = read_plan_changes(connection, plan.plan_id, limit=most)
+    return PlanDetails(
+        fields=read_plan_fields(connection, plan.plan_id),
+        arr=read_plan_arr(connection, plan.plan_id),
+        changes=[(one, field_changes(one)) for one in changes],
+        published=count_published_changes(connection, plan.plan_id),
+        total=sum(plan.counts.values()),
+    )
 
 
 def field_changes(change: PlanChange) -> list[FieldChange]:

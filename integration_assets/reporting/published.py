@@ -22,6 +22,7 @@ from integration_assets.reporting.exports import FileKind, as_contents, read_exp
 from integration_assets.reporting.html_report import (
     ReportFacts,
     copy_report,
+    read_open_plan,
     read_ranking,
     render_report,
     report_path,
@@ -427,6 +428,7 @@ def _rendered(connection: duckdb.DuckDBPyConnection, run_id: str) -> str:
         floor=read_floor(connection, run_id),
         # Of an older run the ranking is gone: what is shown is the one of now, and says so.
         stale=not _has_ranked(connection, run_id),
+        plan=read_open_plan(connection, summary),
     )
     return render_report(facts, read_ranking(connection, summary.currency))
 

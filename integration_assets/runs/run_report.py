@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 import jinja2
+import msgspec
 
 from integration_assets.config import Settings
 from integration_assets.errors import IntegrationError
@@ -14,10 +15,12 @@ from integration_assets.reporting.html_report import (
     Ranking,
     ReportFacts,
     keep_report,
+    read_open_plan,
     read_ranking,
     render_report,
     report_path,
 )
+from integration_assets.reporting.plan_details import PlanDetails
 from integration_assets.reporting.published import open_published
 from integration_assets.reporting.run_summary import RunSummary
 from integration_assets.runs.state import RunState, first_line
@@ -46,7 +49,8 @@ def leave_report(
     )
     path = report_path(state.settings.home, state.environment, state.tenant, state.run_id)
     try:
-        keep_report(path, render_report(facts, _published_ranking(state.settings, state, summary.currency)))
+        ranking, plan = _published(state.settings, state, summary)
+        keep_report(path, render_report(msgspec.structs.replace(facts, plan=plan), ranking))
     # The report of a large tenant is the biggest piece of text a run makes, and comes last: the run itself is done.
     except MemoryError:
         state.notes.append("no report was written: out of memory")
@@ -58,8 +62,8 @@ def leave_report(
     return path
 
 
-def _published_ranking(settings: Settings, state: RunState, currency: str) -> Ranking | None:
+def _published(settings: Settings, state: RunState, summary: RunSummary) -> tuple[Ranking | None, PlanDetails | None]:
     if not published_path(settings.home, settings.environment, state.tenant).exists():
-        return None
+        return None, None
     with open_published(settings, state.tenant) as connection:
-        return read_ranking(connection, currency)
+        return read_ranking(connection, summary.currency), read_open_plan(connection, summary)

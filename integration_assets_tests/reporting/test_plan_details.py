@@ -1,19 +1,25 @@
 """What a person reads of a plan before agreeing to it: counts by field, changes of ARR, records, the CSV."""
 
 import csv
+import re
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 from rich.console import Console
 
+from integration_assets.reporting.html_report import ReportFacts, read_open_plan, render_report
 from integration_assets.reporting.insights import PlanChange, read_plan_arr, read_plan_changes, read_plan_fields
 from integration_assets.reporting.plan_details import field_changes, plan_csv, show_plan_numbers, show_records
+from integration_assets.reporting.run_summary import LinkNumbers, PlanLine, RecordNumbers, RunSummary
 from integration_assets.resolution.rank import rank
 from integration_assets.resolution.resolve import resolve_votes
 from integration_assets.resolution.settings import ResolutionSettings
+from integration_assets.staging.publishing import publish
 from integration_assets.staging.store import open_store
 from integration_assets.sync.operations import Operation, insert_operations
 from integration_assets_tests.resolution.worlds import AS_OF, load, request
@@ -138,3 +144,32 @@ def test_records_are_shown_whole_and_the_rest_is_counted(store):
     assert "https://x.example/r2" in text
     assert "and 1 more record: --show 3 lists all" in text
     assert "managed state" not in text
+
+
+@pytest.mark.parametrize(
+    ("dry_run", "held", "shown"), [(True, False, True), (False, True, True), (False, False, False)]
+)
+def test_the_report_of_a_plan_that_waits_shows_what_it_changes(
+    store: duckdb.DuckDBPyConnection, summary: RunSummary, tmp_path: Path, *, dry_run: bool, held: bool, shown: bool
+) -> None:
+    """By action and field, the largest of ARR, the first changes with before and after; not of a run that wrote."""
+    store.execute('UPDATE sync.plans SET header = \'{"counts": {"create": 1, "link": 999}}\'')
+    plan_line = PlanLine("new", held=held, reasons=())
+    run = msgspec.structs.replace(
+        summary, dry_run=dry_run, plan=plan_line, links=LinkNumbers(), feature_requests=RecordNumbers()
+    )
+    publish(store, tmp_path / "published.duckdb")
+    with duckdb.connect(str(tmp_path / "published.duckdb"), read_only=True) as connection:
+        plan = read_open_plan(connection, run)
+    html = render_report(ReportFacts(summary=run, mode="dry_run", plan=plan), None)
+    assert ("What the plan changes" in html) == shown
+    if not shown:
+        return
+    words = " ".join(re.sub("<[^>]*>", " ", html).split())
+    assert "link contact 300" in words
+    assert "update Dark mode 9,000 100 -8,900" in words
+    assert "ARR 9,000 100" in words
+    assert 'href="https://crm.example/wish/77"' in html
+    assert "@" not in words.split("What the plan changes")[1].split("Checks")[0]
+    assert "The first 25 of 305" in words
+    assert "of 1,000 changes" in words
