@@ -1018,12 +1018,16 @@ def tenant_settings(operator: Settings, tenant: str, **values: Any) -> TenantSet
         raise ConfigurationError(f"wrong settings of tenant {tenant}: {_problems(error, names)}") from None
 
 
+_PARSER_WORDS = re.compile(", unable to (parse|interpret) .*")
+
+
 def _problems(error: ValidationError, names: Mapping[str, str] | None = None) -> str:
     lines = []
     # Without the input, which may be a token pasted into the wrong variable.
     for problem in error.errors(include_input=False, include_url=False):
         place = ".".join((names or {}).get(str(part), str(part)) for part in problem["loc"])
-        said = problem["msg"].removeprefix("Value error, ")
+        said = _PARSER_WORDS.sub("", problem["msg"].removeprefix("Value error, "))
+        said = said.replace("Input should be", "must be")
         lines.append(f"{place}: {said}" if place else said)
     return "; ".join(lines)
 

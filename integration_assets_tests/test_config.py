@@ -159,7 +159,11 @@ def test_a_variable_of_blanks_is_not_set(monkeypatch):
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("a%20b", "has %20 in it"), ("feature%2Fx", "has %2F in it"), ("what?", r"has a \? in it")],
+    [
+        ("a%20b", "has %20 in it"),
+        ("feature%2Fx", "has %2F in it"),
+        ("what?", r"has a \? in it"),
+    ],
 )
 def test_a_home_that_database_urls_cannot_name_is_refused(monkeypatch, tmp_path, name, said):
     """Named by its character, before anything is written; also where it is the folder somebody stands in."""
@@ -172,6 +176,22 @@ def test_a_home_that_database_urls_cannot_name_is_refused(monkeypatch, tmp_path,
     monkeypatch.setenv("INTEGRATION_ASSETS_HOME", "relative")
     with pytest.raises(ConfigurationError, match=said):
         load_settings()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("INTEGRATION_ASSETS_ENVIRONMENT", "prod", "must be 'sandbox' or 'production'"),
+        ("INTEGRATION_ASSETS_ARR_COVERAGE_FLOOR", "50%", "must be a valid number"),
+        ("INTEGRATION_ASSETS_CURRENCY_RATES", "EUR=nan", "must be a finite number"),
+    ],
+)
+def test_a_wrong_value_is_told_in_plain_words(monkeypatch, name, value, said):
+    """Not in those of the parser of settings."""
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError) as raised:
+        load_settings()
+    assert raised.value.message.endswith(f": {said}")
 
 
 def test_a_home_is_a_folder_and_may_begin_with_a_tilde(monkeypatch, tmp_path):

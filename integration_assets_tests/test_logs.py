@@ -243,7 +243,7 @@ def test_a_project_that_loads_our_assets_gets_the_lines_of_a_run_and_no_handler_
 def test_a_wrong_variable_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With what it may be."""
     monkeypatch.setenv(name, value)
-    with pytest.raises(ConfigurationError, match=f"{name}: Input should be") as raised:
+    with pytest.raises(ConfigurationError, match=f"{name}: must be") as raised:
         logs.configure()
     assert raised.value.exit_code == 2
     assert value not in raised.value.message
@@ -288,7 +288,7 @@ def test_a_code_location_with_a_wrong_variable_loads_and_says_so(
     OURS.info("goes on")
     wrong, line = spoken(capsys)
     assert "WARNING" in wrong
-    assert "INTEGRATION_ASSETS_LOG: Input should be" in wrong
+    assert "INTEGRATION_ASSETS_LOG: must be" in wrong
     assert line.endswith("INFO integration_assets.somewhere goes on")
 
 

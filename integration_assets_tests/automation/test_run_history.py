@@ -167,7 +167,7 @@ def test_a_wrong_number_of_days_removes_nothing_and_is_named(
     done = prune_job(Names()).execute_in_process(instance=instance, run_config=QUIET, raise_on_error=False)
     [failure] = [event.step_failure_data.error for event in done.all_events if event.is_step_failure]
     assert failure is not None
-    assert "INTEGRATION_ASSETS_KEEP_RUNS_DAYS: Input should be greater than or equal to 1" in failure.message
+    assert "INTEGRATION_ASSETS_KEEP_RUNS_DAYS: must be greater than or equal to 1" in failure.message
     assert len(instance.get_runs(dg.RunsFilter(job_name="sync"))) == 2
 
 

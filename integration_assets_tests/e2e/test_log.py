@@ -63,8 +63,8 @@ def test_the_options_say_how_much_is_told(synced: World, options: list[str], lev
     ("arguments", "variables", "named"),
     [
         (["-v", "-q", "sync"], {}, "--quiet and --verbose exclude each other"),
-        (["sync"], {"INTEGRATION_ASSETS_LOG": "xml"}, "INTEGRATION_ASSETS_LOG: Input should be 'text' or 'json'"),
-        (["doctor"], {"INTEGRATION_ASSETS_LOG_LEVEL": "loud"}, "INTEGRATION_ASSETS_LOG_LEVEL: Input should be"),
+        (["sync"], {"INTEGRATION_ASSETS_LOG": "xml"}, "INTEGRATION_ASSETS_LOG: must be 'text' or 'json'"),
+        (["doctor"], {"INTEGRATION_ASSETS_LOG_LEVEL": "loud"}, "INTEGRATION_ASSETS_LOG_LEVEL: must be"),
     ],
 )
 def test_what_cannot_be_meant_ends_before_anything_is_asked(
