@@ -219,6 +219,21 @@ def test_a_segment_is_as_if_there_were_no_other_company(published: duckdb.DuckDB
     )
 
 
+def test_no_segment_means_any(published: duckdb.DuckDBPyConnection) -> None:
+    """In each macro: a list that a script left empty chooses as none does, and not nobody."""
+    for macro, key in (
+        ("requests_where", "request_id"),
+        ("companies_where", "company_id"),
+        ("requests_of", "request_id"),
+    ):
+        of_empty, of_none = (
+            published.execute(f"SELECT {key} FROM ranked.{macro}(segments_are := {given}) ORDER BY {key}").fetchall()
+            for given in ("[]", "NULL")
+        )
+        assert of_none != []
+        assert of_empty == of_none
+
+
 def test_which_companies_are_counted_is_said(published: duckdb.DuckDBPyConnection) -> None:
     """With how many there are, and how many are left out because nothing is known of them."""
     wanted = Filter(lifecycle="customer", segments=("plan=Pro",), renews_by=date(2027, 1, 1))
