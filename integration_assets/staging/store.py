@@ -18,6 +18,7 @@ import msgspec
 from integration_assets.coordination.run_lock import SharedLocks
 from integration_assets.errors import ConfigurationError, IntegrationError, LockError, PermanentError
 from integration_assets.staging.bucket import bucket_error
+from integration_assets.staging.checkpoints import checkpoint
 from integration_assets.staging.extensions import NO_OTHERS
 from integration_assets.staging.lake import catalogue_error, catalogue_lock, is_catalogue_lost, open_lake
 from integration_assets.staging.lock import RunLock, run_lock
@@ -121,7 +122,7 @@ def _remove_spilled(place: StorePlace) -> None:
 
 def _checkpoint(connection: duckdb.DuckDBPyConnection) -> None:
     """Move what the log holds into the file, so that the next one opens it at once."""
-    connection.execute("CHECKPOINT")
+    checkpoint(connection)
 
 
 @contextmanager
