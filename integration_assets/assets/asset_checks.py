@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import dagster as dg
@@ -17,7 +18,7 @@ import duckdb
 from integration_assets.assets.metadata import escape_markdown, shown_table
 from integration_assets.assets.placing import step_name
 from integration_assets.checks import nulls
-from integration_assets.checks.base import SAMPLE_ROWS, Check, CheckResult, query
+from integration_assets.checks.base import SAMPLE_ROWS, Answers, Check, CheckResult, GateSettings, asked_once, query
 from integration_assets.checks.gate import CHECKS
 from integration_assets.logs import without_links
 from integration_assets.reporting.quarantine import read_quarantine
@@ -66,11 +67,21 @@ def _log_result(result: CheckResult) -> None:
     log.log(level, "check %s of %s: failed, %s", result.name, result.asset, detail, extra=fields)
 
 
-def _answer(check: Check, key: dg.AssetCheckKey, session: RunSession) -> dg.AssetCheckResult:
+@dataclass
+class _Asked:
+    """What the checks of one step have asked for so far: nothing is written to the store while they are asked."""
+
+    answers: Answers = field(default_factory=dict)
+    settings: GateSettings | None = None
+
+
+def _answer(check: Check, key: dg.AssetCheckKey, session: RunSession, asked: _Asked) -> dg.AssetCheckResult:
     # The line of its result says that it was asked.
     with session.stage(check.name, level=logging.DEBUG) as state:
-        settings = gate_settings(state)
-        result = check.ask(session.connection, settings)
+        # In the first check's stage, so that settings that cannot be read are told as what stopped it.
+        settings = asked.settings = asked.settings or gate_settings(state)
+        with asked_once(asked.answers):
+            result = check.ask(session.connection, settings)
         # Before Dagster's own result: the gate before the write and the summary look here, even where Dagster's
         # events are lost.
         state.checks[check.name] = result
@@ -94,9 +105,10 @@ def _one_step(name: str, checks: Sequence[Check]) -> dg.AssetChecksDefinition:
     def run(integration_assets_session: RunSession) -> Iterator[dg.AssetCheckResult]:
         # With the prefix that the project gave the assets.
         selected = {key.name: key for key in dg.AssetCheckExecutionContext.get().selected_asset_check_keys}
+        asked = _Asked()
         for check in checks:
             if key := selected.get(check.name):
-                yield _answer(check, key, integration_assets_session)
+                yield _answer(check, key, integration_assets_session, asked)
 
     # Only this warning and only here: tests turn every other one into an error.
     with warnings.catch_warnings():

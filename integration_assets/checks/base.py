@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -88,9 +90,33 @@ class Check(msgspec.Struct, frozen=True):
         return result
 
 
+Answers = dict[tuple[int, str, str], list[tuple[Any, ...]]]
+"""Rows by the connection that was asked, the file of the statement, and its parameters as text."""
+_KNOWN: ContextVar[Answers | None] = ContextVar("known answers of statements of checks", default=None)
+
+
+@contextmanager
+def asked_once(answers: Answers) -> Iterator[None]:
+    """Have the checks of a block ask each statement once: what is in `answers` already is not asked again.
+
+    For checks that are asked one after another, with nothing written to the store from the first to the last.
+    """
+    token = _KNOWN.set(answers)
+    try:
+        yield
+    finally:
+        _KNOWN.reset(token)
+
+
 def query(connection: duckdb.DuckDBPyConnection, name: str, parameters: Sequence[object] = ()) -> list[tuple[Any, ...]]:
     """Rows of `sql/checks/<name>.sql`."""
-    return connection.execute(read_sql(f"checks/{name}"), list(parameters)).fetchall()
+    known, asked = _KNOWN.get(), (id(connection), name, repr(list(parameters)))
+    if known is not None and asked in known:
+        return known[asked]
+    rows = connection.execute(read_sql(f"checks/{name}"), list(parameters)).fetchall()
+    if known is not None:
+        known[asked] = rows
+    return rows
 
 
 def sample(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> tuple[Mapping[str, str], ...]:

@@ -47,7 +47,7 @@ from integration_assets.checks import (
     schema_drift,
     volume,
 )
-from integration_assets.checks.base import Check, CheckResult, GateSettings
+from integration_assets.checks.base import Check, CheckResult, GateSettings, asked_once
 
 CHECKS: tuple[Check, ...] = (
     *nulls.CHECKS,
@@ -65,7 +65,8 @@ CHECKS: tuple[Check, ...] = (
 
 def run_gate(connection: duckdb.DuckDBPyConnection, settings: GateSettings) -> list[CheckResult]:
     """The results of all checks, in the order of `CHECKS`. Reads the staging store only, and all of it afresh."""
-    return [check.ask(connection, settings) for check in CHECKS]
+    with asked_once({}):
+        return [check.ask(connection, settings) for check in CHECKS]
 
 
 def closed_by(results: Iterable[CheckResult]) -> tuple[str, ...]:
