@@ -74,6 +74,7 @@ from integration_assets.staging.publishing import published_path
 from integration_assets.staging.readers_lake import check_reader
 from integration_assets.staging.room import check_room, has_too_many_open_files, is_disk_full
 from integration_assets.staging.store import HeldStore, StorePlace, hold_store, store_place
+from integration_assets.staging.transactions import UncommittedError
 from integration_assets.sync.undo import LAST
 from integration_assets.tenants.settings import settings_for
 from integration_assets.tracing import PREFIX, Noted, work_span
@@ -428,6 +429,10 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
         # A lake's data can lie in a bucket, which another try may well find again.
         if (of_bucket := bucket_error(error)) is not None:
             return of_bucket
+        if isinstance(error, UncommittedError):
+            return TransientError(
+                f"staging store: {first_line(error)}; nothing that {stage} had begun to keep was kept: run it again"
+            )
         if isinstance(error, duckdb.Error):
             return PermanentError(f"staging store: {type(error).__name__} in {stage}: {first_line(error)}")
         if is_disk_full(error):

@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from typing import cast
 
 import duckdb
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from integration_assets.config import Environment
 from integration_assets.errors import ConfigurationError, LockError, PermanentError
 from integration_assets.staging.store import open_store, store_path, transaction
+from integration_assets.staging.transactions import UncommittedError
 from integration_assets_tests.support.waiting import PATIENCE_SECONDS
 
 HOLD = """
@@ -181,6 +183,23 @@ def test_transaction_is_all_or_nothing(store):
     with pytest.raises(duckdb.CatalogException), transaction(store):
         store.execute("INSERT INTO raw.boards VALUES ('lost', 'Board', 1); SELECT * FROM missing")
     assert store.execute("SELECT board_id FROM raw.boards").fetchall() == [("kept",)]
+
+
+def test_a_commit_that_fails_without_a_class_is_an_error_of_the_store():
+    """DuckDB raises a bare RuntimeError then; whoever handles the store's errors would miss it."""
+
+    class Failing:
+        def execute(self, statement: str) -> None:
+            if statement == "COMMIT":
+                raise RuntimeError("Failed to commit DuckLake transaction")
+
+    connection = cast("duckdb.DuckDBPyConnection", Failing())
+    with pytest.raises(UncommittedError, match="Failed to commit DuckLake") as raised, transaction(connection):
+        pass
+    assert isinstance(raised.value, duckdb.Error)
+    # the connection may be used again
+    with pytest.raises(UncommittedError), transaction(connection):
+        pass
 
 
 def test_nested_transaction_is_refused_and_rolls_back(store):

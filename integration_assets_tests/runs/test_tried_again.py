@@ -1,4 +1,4 @@
-"""A stage that runs out of memory, in Python or in the staging store."""
+"""A stage that another try may well end: out of memory, or not committed by the staging store."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from integration_assets.errors import EndState
 from integration_assets.runs.session import RunSession
 from integration_assets.runs.state import Mode, RunState
+from integration_assets.staging.transactions import UncommittedError
 
 
 @pytest.mark.parametrize("error", [MemoryError(), duckdb.OutOfMemoryException("failed to allocate a block")])
@@ -23,3 +24,16 @@ def test_too_little_memory_means_later_and_the_bound_is_named(error: Exception) 
     assert session.state.error is not None
     assert session.state.error.state is EndState.RETRY_LATER
     assert session.state.error_stage == "raw"
+
+
+def test_what_the_store_did_not_commit_is_tried_again() -> None:
+    """Nothing of it was kept, and the line says why."""
+    session = RunSession()
+    session._state = RunState("run", "default", Mode.SYNC, datetime.now(UTC), 0.0)
+    with (
+        pytest.raises(dg.Failure, match="Failed to commit: no such schema; nothing that ranked had"),
+        session.stage("ranked"),
+    ):
+        raise UncommittedError("Failed to commit: no such schema")
+    assert session.state.error is not None
+    assert session.state.error.state is EndState.RETRY_LATER
