@@ -7,6 +7,7 @@ shows runs started from the command line.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.errors import DagsterInvalidConfigError
 from sqlalchemy.exc import OperationalError
 
 from integration_assets.config import DEFAULT_TENANT, Settings, expanded, variable, why_no_home
-from integration_assets.errors import ConfigurationError, PermanentError
+from integration_assets.errors import ConfigurationError, PermanentError, TransientError
 from integration_assets.runs.abandoned import close_abandoned_runs, run_tags
 from integration_assets.runs.event_connections import kept_connections
 from integration_assets.runs.partitions import PARTITION_TAG, align_partitions
@@ -30,6 +32,7 @@ from integration_assets.staging.store import make_private_directory
 from integration_assets.tenants.settings import registry_tenants
 
 INSTANCE_CONFIG = "dagster.yaml"
+_UNSET_VARIABLE = re.compile(r'environment variable "(\w+)" which is not set')
 
 
 def dagster_home(home: Path) -> Path:
@@ -72,12 +75,34 @@ def prepared_instance(folder: Path, tenants: Collection[str] | None = None) -> I
     """The Dagster instance of a folder, with a partition per tenant and without runs whose process is gone.
 
     `tenants` are those of the registry, None without one; `default` is always among the partitions.
+
+    Raises:
+        ConfigurationError: its dagster.yaml cannot be used.
+        TransientError: its PostgreSQL cannot be reached.
     """
-    with dg.DagsterInstance.from_config(str(folder)) as instance:
+    with _opened(folder) as instance:
         # Before any run: Dagster refuses a run of a partition it does not know.
         align_partitions(instance, tenants)
         close_abandoned_runs(instance)
         yield instance
+
+
+def _opened(folder: Path) -> dg.DagsterInstance:
+    """Open an instance, which DAGSTER_HOME may have made somebody else's."""
+    try:
+        return dg.DagsterInstance.from_config(str(folder))
+    except DagsterInvalidConfigError as error:
+        # Its text quotes what it was given, and that may be a password: of it, only the name is told.
+        unset = _UNSET_VARIABLE.search(str(error))
+        what = f"{unset[1]} is not set" if unset else "Dagster does not take it: `dagster instance info` says why"
+        raise ConfigurationError(f"{folder / INSTANCE_CONFIG} cannot be used: {what}") from error
+    except Exception as error:
+        # By its name: only an instance on PostgreSQL needs that package.
+        if type(error).__name__ != "DagsterPostgresException":
+            raise
+        raise TransientError(
+            f"{folder / INSTANCE_CONFIG}: Dagster's PostgreSQL cannot be reached; run again when it can"
+        ) from error
 
 
 @contextmanager

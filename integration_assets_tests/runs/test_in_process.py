@@ -9,9 +9,12 @@ import sys
 
 import dagster as dg
 import pytest
+import yaml
 
+from integration_assets.errors import ConfigurationError, TransientError
 from integration_assets.runs.abandoned import PROCESS_TAG, close_abandoned_runs, run_tags
 from integration_assets.runs.in_process import config_file, dagster_home, prepared_instance
+from integration_assets_tests.support.harness import NOBODY_LISTENS
 
 
 @dg.op
@@ -82,3 +85,29 @@ def test_a_dagster_home_that_is_configured_is_used_as_it_is(tmp_path, monkeypatc
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
     assert dagster_home(tmp_path / "home") == tmp_path
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ({"hostname": {"env": "DAGSTER_NO_SUCH_HOST"}}, "DAGSTER_NO_SUCH_HOST is not set"),
+        ({"no_such_key": "hidden-word"}, "Dagster does not take it"),
+    ],
+)
+def test_an_instance_that_cannot_be_used_is_told_in_one_line(tmp_path, config, said):
+    """As by a container that is started without the variables of its dagster.yaml; no value of it is repeated."""
+    postgres = {"username": "ann", "password": "hidden-word", "hostname": "127.0.0.1", "db_name": "dagster", **config}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"postgres": {"postgres_db": postgres}}}))
+    with pytest.raises(ConfigurationError, match=said) as caught, prepared_instance(tmp_path):
+        pass
+    assert "hidden-word" not in caught.value.message
+    assert "\n" not in caught.value.message
+
+
+def test_a_postgresql_that_is_away_is_worth_another_try(tmp_path, monkeypatch):
+    """Dagster's own error says too many retries, and no more."""
+    monkeypatch.setattr("dagster_postgres.utils.time.sleep", lambda _seconds: None)
+    where = {"username": "ann", "password": "x", "hostname": "127.0.0.1", "port": NOBODY_LISTENS, "db_name": "dagster"}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump({"storage": {"postgres": {"postgres_db": where}}}))
+    with pytest.raises(TransientError, match="PostgreSQL cannot be reached"), prepared_instance(tmp_path):
+        pass
