@@ -34,7 +34,9 @@ def asset_jobs(keys: Sequence[dg.AssetKey], names: Names) -> AssetJobs:
             names.of(mode.value),
             selection=dg.AssetSelection.assets(*(key for key in keys if key.path[-1] not in without)),
             description=description,
-            tags={JOB_TAG: mode.value},
+            # What Dagster tries again of a run that died may come to a machine that has no tables of the first try:
+            # from where it stopped, as Dagster would by itself, it could not go on there.
+            tags={JOB_TAG: mode.value, "dagster/retry_strategy": "ALL_STEPS"},
             # Here and not in the definitions: a project has one executor, and it is not ours to choose.
             executor_def=dg.in_process_executor,
             # A sync leaves its mode open, so that a selection of its assets run from the UI is judged by what was
