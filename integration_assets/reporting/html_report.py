@@ -64,6 +64,7 @@ from integration_assets.reporting.text import (
     lacking_rate,
     moment,
     percent,
+    stage_words,
     status_words,
     value_words,
 )
@@ -282,6 +283,7 @@ def _templates() -> jinja2.Environment:
         "lacking_rate": lacking_rate,
         "closed_words": closed_words,
         "status_words": status_words,
+        "stage_words": stage_words,
         "is_web_address": is_web_address,
     }
     templates.globals |= {"unapplied_changes": unapplied_changes, "has_written": has_written}

@@ -46,6 +46,7 @@ from integration_assets.reporting.text import (
     duration,
     moment,
     percent,
+    stage_words,
     status_words,
 )
 
@@ -297,7 +298,9 @@ def _records(summary: RunSummary, extra: SummaryExtras) -> str:
     if summary.conflicts:
         lines.append(f"*Conflicts*  {conflict_words(summary.conflicts)}")
     if summary.quarantined:
-        stages = ", ".join(f"{number:,} in {_safe(stage, 60)}" for stage, number in summary.quarantined.items())
+        stages = ", ".join(
+            f"{number:,} {_safe(stage_words(stage), 60)}" for stage, number in summary.quarantined.items()
+        )
         lines.append(f"*Quarantined*  {clip(stages, 300)}")
     return "\n".join(lines)
 

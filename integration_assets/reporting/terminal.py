@@ -41,6 +41,7 @@ from integration_assets.reporting.text import (
     lacking_rate,
     moment,
     percent,
+    stage_words,
     status_words,
     value_words,
 )
@@ -182,7 +183,10 @@ def _summary_facts(summary: RunSummary, floor: Mapping[str, int]) -> list[tuple[
         ("  matched by", _tally(votes.by_method)),
         ("  unmatched", _tally(votes.unmatched)),
         ("ARR", arr_words(summary.arr, summary.currency)),
-        ("quarantined", _tally(summary.quarantined)),
+        (
+            "quarantined",
+            ", ".join(f"{number:,} {stage_words(clean(stage))}" for stage, number in summary.quarantined.items()),
+        ),
         ("conflicts", conflict_words(summary.conflicts)),
         ("plan", f"{summary.plan.hash[:12]}{' (held)' if summary.plan.held else ''}" if summary.plan.hash else ""),
         ("calls", "; ".join(_calls_line(name, calls, floor.get(name)) for name, calls in summary.api_calls.items())),

@@ -131,6 +131,15 @@ def moment(iso: str | None) -> str:
     return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def stage_words(stage: str) -> str:
+    """Say when a stage of ours set records aside, by its name: `raw_votes` as `when votes were read`."""
+    if stage == "domain_resolved_votes":
+        return "when votes were matched to companies"
+    if stage.startswith("raw_"):
+        return f"when {re.sub(r'^crm ', 'CRM ', stage.removeprefix('raw_').replace('_', ' '))} were read"
+    return f"in {stage.replace('_', ' ')}"
+
+
 def field_words(name: str) -> str:
     """Name of a property of ours as people write it."""
     return re.sub(r"\barr\b", "ARR", name.replace("_", " "))

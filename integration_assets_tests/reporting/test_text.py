@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from integration_assets.reporting.text import amount, clean, clip, count, duration, moment, money, percent
+from integration_assets.reporting.text import amount, clean, clip, count, duration, moment, money, percent, stage_words
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,17 @@ def test_other_words():
     assert [count(1, "company", "companies"), count(1200, "company", "companies")] == ["1 company", "1,200 companies"]
     assert [moment("2026-03-01T11:30:00Z"), moment(None)] == ["2026-03-01 11:30 UTC", "never"]
     assert [clip("abcdef", 6), clip("abcdef", 5)] == ["abcdef", "abcd…"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "words"),
+    [
+        ("raw_feature_requests", "when feature requests were read"),
+        ("raw_crm_companies", "when CRM companies were read"),
+        ("domain_resolved_votes", "when votes were matched to companies"),
+        ("own_stage", "in own stage"),
+    ],
+)
+def test_a_stage_is_told_in_words(stage: str, words: str) -> None:
+    """No name of a table in a message for people."""
+    assert stage_words(stage) == words
