@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from integration_assets.sandbox.server import build_sandbox
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import World, copied, world_of
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT, Snapshot, folder, records_in_memory
+from integration_assets_tests.support.snapshots import PROMPT, Snapshot, folder
 
 pytestmark = pytest.mark.proof  # every page from its first command to its last: part of `make proofs`
 

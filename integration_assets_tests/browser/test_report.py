@@ -10,9 +10,10 @@ from playwright.sync_api import Browser
 
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.browser.conftest import shoot
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import world_of
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT, folder, records_in_memory
+from integration_assets_tests.support.snapshots import PROMPT, folder
 
 LONG = "W" * 300
 HOSTILE = '<img src="http://127.0.0.1:9/x" onerror="document.title=1"><script>document.title = 1</script>'

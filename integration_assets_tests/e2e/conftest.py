@@ -9,14 +9,15 @@ import dagster as dg
 import pytest
 
 from integration_assets.sandbox.server import build_sandbox
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import World, world_of
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder, records_in_memory
+from integration_assets_tests.support.snapshots import PROMPT, Snapshot, copy_of, folder
 
 
 @pytest.fixture
 def dagster_in_memory() -> Iterator[None]:
-    """Dagster's own record of runs in memory: a third quicker, for tests that do not look at it."""
+    """Dagster's own record of runs in memory: quicker, for tests that do not look at it."""
     with records_in_memory():
         yield
 

@@ -33,6 +33,7 @@ from integration_assets.sandbox.internal import billing_lookalike
 from integration_assets.sandbox.lookalike import LoggedRequest, Lookalike
 from integration_assets.sandbox.server import CUSTOM, Sandbox, SandboxAddresses, SeededPortal, hubspot_stand_in, serving
 from integration_assets.sandbox.slack import slack_lookalike
+from integration_assets_tests.support.dagster_migrations import read_migrations_once
 from integration_assets_tests.support.foreign import (
     hubspot_client,
     hubspot_links,
@@ -169,6 +170,7 @@ class World:
 
     def run(self, *arguments: str, json_file: bool = False, stdin: str | None = None, **variables: str | None) -> Ran:
         """Run one command in this process. With `json_file` its `--json` is read into the result."""
+        read_migrations_once()
         target = self.home / "asked-for.json"
         target.unlink(missing_ok=True)
         command = ["integration-assets", *arguments, *(["--json", str(target)] if json_file else [])]

@@ -131,7 +131,7 @@ def warm_parent() -> Iterator[WarmParent]:
 
 # -- the parent's side
 
-_IMPORTED_ON_THE_WAY = (
+IMPORTED_ON_THE_WAY = (
     "integration_assets.commands.run_output",
     "integration_assets.runs.in_process",
     "integration_assets.cli",
@@ -146,12 +146,12 @@ _IMPORTED_ON_THE_WAY = (
 
 def serve() -> None:
     """Read orders from stdin, fork for each, and answer with the process id and, when it has ended, its exit code."""
-    import dagster as dg
+    from integration_assets_tests.support.dagster_records import in_memory
 
-    for name in _IMPORTED_ON_THE_WAY:
+    for name in IMPORTED_ON_THE_WAY:
         importlib.import_module(name)
     importlib.import_module("integration_assets.definitions").defs.resolve_job_def("sync")
-    with dg.DagsterInstance.ephemeral():  # the first one imports the database layer
+    with in_memory():  # the first one imports the database layer, and reads its migrations
         pass
     for line in sys.stdin.buffer:
         order = json.loads(line)
@@ -174,6 +174,7 @@ def _obey(order: dict[str, Any]) -> None:
 
     from integration_assets import cli
     from integration_assets.connectors.crm.hubspot.connector import HubSpotCrm
+    from integration_assets_tests.support.dagster_records import in_memory
 
     code = 1
     try:
@@ -188,7 +189,7 @@ def _obey(order: dict[str, Any]) -> None:
             setattr(HubSpotCrm, name, size)
         if order["notes"]:
             plant(Path(order["notes"]), msgspec.convert(order["death"], Death | None))
-        dg.DagsterInstance.from_config = lambda *_: dg.DagsterInstance.ephemeral()  # type: ignore[method-assign]
+        dg.DagsterInstance.from_config = in_memory  # type: ignore[method-assign,assignment]
         sys.argv = ["integration-assets", *order["arguments"]]
         try:
             cli.main()

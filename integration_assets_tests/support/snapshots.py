@@ -5,12 +5,9 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
-from unittest import mock
-
-import dagster as dg
+from typing import NamedTuple
 
 from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sandbox.server import Sandbox
@@ -49,12 +46,3 @@ def kept(world: World, home: Path) -> Snapshot:
     """A snapshot of a world as it is now, whose home is copied into an empty folder."""
     shutil.copytree(world.home, home, dirs_exist_ok=True)
     return Snapshot(world.sandbox, home)
-
-
-def records_in_memory() -> AbstractContextManager[Any]:
-    """Keep Dagster's own records of runs in memory, for what does not look at them: half of what a small run costs."""
-    return mock.patch.object(dg.DagsterInstance, "from_config", _in_memory)
-
-
-def _in_memory(*_: object) -> dg.DagsterInstance:
-    return dg.DagsterInstance.ephemeral()

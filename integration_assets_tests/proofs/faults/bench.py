@@ -24,11 +24,12 @@ from integration_assets_tests.proofs.faults.starts import Start, Starts
 from integration_assets_tests.proofs.faults.tampering import Answered, Matches, Tampering, tampered
 from integration_assets_tests.proofs.running import BrokenError
 from integration_assets_tests.support.collected_log import collected
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import Ran, World, is_write, read_json
 from integration_assets_tests.support.killing import Place, Seen, Strike, Watch
 from integration_assets_tests.support.processes import OUTPUT, WarmParent, run_cold, warm_parent
 from integration_assets_tests.support.short_waits import short_waits
-from integration_assets_tests.support.snapshots import Snapshot, copy_of, records_in_memory
+from integration_assets_tests.support.snapshots import Snapshot, copy_of
 
 SETTLED_SECONDS = 0.1
 """How long a look-alike may still work on requests of a process that is dead."""

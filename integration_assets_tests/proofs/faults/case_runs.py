@@ -24,8 +24,8 @@ from integration_assets_tests.proofs.faults.pictures import Picture, picture
 from integration_assets_tests.proofs.faults.starts import Start, Starts
 from integration_assets_tests.proofs.registry import PROOFS, Proof, Row, Scale, register
 from integration_assets_tests.proofs.running import BrokenError
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import is_write
-from integration_assets_tests.support.snapshots import records_in_memory
 
 SAMPLE_EVERY = 3
 """The small form takes every third fault of a group, beginning with its first."""

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import duckdb
 
 from integration_assets_tests.proofs.registry import Row, Scale, proof
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.guard_world import COMPANIES, REQUESTS, Events, guard_snapshots
 from integration_assets_tests.support.harness import World
-from integration_assets_tests.support.snapshots import Snapshot, copy_of, records_in_memory
+from integration_assets_tests.support.snapshots import Snapshot, copy_of
 
 HELD, PASSED = 3, 0
 NEVER_SYNCED = ("first_apply", "first apply to a sandbox", "first apply, approved")

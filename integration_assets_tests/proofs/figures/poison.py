@@ -11,8 +11,9 @@ from integration_assets.sandbox.lookalike import Fault
 from integration_assets_tests.proofs.faults.asking import holding, is_upsert
 from integration_assets_tests.proofs.faults.starts import Starts, add_requests
 from integration_assets_tests.proofs.registry import Row, Scale, proof
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import World
-from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder, kept, records_in_memory
+from integration_assets_tests.support.snapshots import Snapshot, copy_of, folder, kept
 
 RECORDS = 560
 MOST_EXTRA = 20

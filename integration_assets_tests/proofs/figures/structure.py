@@ -17,9 +17,10 @@ import msgspec
 
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.proofs.registry import Row, Scale, proof, root
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import OBJECT, World, world_of
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT, folder, records_in_memory
+from integration_assets_tests.support.snapshots import PROMPT, folder
 
 PACKAGE = "integration_assets"
 LEAST_COMMENTS = 4.0

@@ -8,8 +8,9 @@ from contextlib import ExitStack
 from integration_assets.sandbox.server import build_sandbox
 from integration_assets_tests.proofs.faults.starts import Starts
 from integration_assets_tests.proofs.registry import Row, Scale, proof
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import World, world_of
-from integration_assets_tests.support.snapshots import PROMPT, folder, records_in_memory
+from integration_assets_tests.support.snapshots import PROMPT, folder
 
 
 @proof("unchanged", "figures", "A run in which nothing has changed writes nothing.")

@@ -32,12 +32,13 @@ from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets.tenants.registry.words import AuthFlow
 from integration_assets.web.one_time_link import OneTimeLink
 from integration_assets.web.site import Site
+from integration_assets_tests.support.dagster_records import records_in_memory
 from integration_assets_tests.support.harness import PREFIXES, World, world_of
 from integration_assets_tests.support.installation import Installation
 from integration_assets_tests.support.pictures.terminal import Typed
 from integration_assets_tests.support.registries import ACTOR, opened, tenant_id
 from integration_assets_tests.support.small_world import small_world
-from integration_assets_tests.support.snapshots import PROMPT, folder, records_in_memory
+from integration_assets_tests.support.snapshots import PROMPT, folder
 from integration_assets_tests.support.web_site import add_user, served
 
 ADMIN, NEWCOMER, MAPPER, OPERATOR = "ann@acme.example", "gus@globex.example", "ian@initech.example", "olga"
