@@ -107,8 +107,8 @@ def load() -> None:
     package = importlib.import_module(__name__.rpartition(".")[0])
     for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
         name = module.name.rpartition(".")[2]
-        # Tests are pytest's to import, and the command is what calls this.
-        if not name.startswith("test_") and name != "__main__":
+        # Tests are pytest's to import, and the command and what prepares its processes are what calls this.
+        if not name.startswith("test_") and name not in ("__main__", "preloaded"):
             importlib.import_module(module.name)
 
 
