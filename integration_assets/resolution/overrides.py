@@ -28,6 +28,8 @@ HEADER = ("match", "company_id", "note")
 _SCIENTIFIC = re.compile(r"[+-]?[0-9]+(?:[.,][0-9]+)?[eE][+-]?[0-9]+")
 _WHOLE_NUMBER = re.compile(r"'?([0-9]+)(?:[.,]0+)?")
 """An id as spreadsheets show it: with decimals that are none, or with the apostrophe that keeps it a text."""
+_TEXT_FORMULA = re.compile(r'="([^"]*)"')
+"""The formula by which exports keep a spreadsheet from taking an id for a number."""
 _GROUPED = re.compile(r"[0-9]{1,3}(?:([,.\u00a0\u202f ' ])[0-9]{3})(?:\1[0-9]{3})+")
 """An id with its thousands set apart; with one separator only it may as well be a decimal number."""
 _COMPANY_PATHS = frozenset({"company", "companies", "0-2", "account", "accounts"})
@@ -52,6 +54,8 @@ def company_id_of(text: str) -> tuple[str, str | None]:
     An id with decimals, set-apart thousands or an apostrophe, and the address of the company's page, lead to the id.
     """
     bare = strip(text)
+    if formula := _TEXT_FORMULA.fullmatch(bare):
+        bare = strip(formula[1])
     # Before the other numbers: digits are lost here, and a guess would credit another company.
     if _SCIENTIFIC.fullmatch(bare):
         return bare, (
@@ -59,8 +63,9 @@ def company_id_of(text: str) -> tuple[str, str | None]:
             "format the column as text, and paste the id again"
         )
     # The query and fragment go first: they may hold ids of views and tabs.
-    if "://" in bare:
-        segments = bare.partition("://")[2].partition("?")[0].partition("#")[0].split("/")[1:]
+    # Some browsers leave the scheme out when an address is copied.
+    if "/" in bare:
+        segments = (bare.partition("://")[2] or bare).partition("?")[0].partition("#")[0].split("/")[1:]
         for before, after in pairwise(segments):
             # Not merely the last segment: the portal's id stands in the address too.
             if before.lower() in _COMPANY_PATHS and after.isalnum():

@@ -64,6 +64,7 @@ def test_wrong_rows_are_refused_with_file_and_line(tmp_path, lines, message):
 @pytest.mark.parametrize(
     ("written", "company_id"),
     [
+        ("app.hubspot.com/contacts/1/record/0-2/9100000017", "9100000017"),
         ("9100000017.0", "9100000017"), ('"9100000017,00"', "9100000017"), ("'9100000017", "9100000017"),
         ('"9,100,000,017"', "9100000017"), ("9.100.000.017", "9100000017"), ("9 100 000 017", "9100000017"),
         ("https://app.crm.example/contacts/47110815/company/9100000017", "9100000017"),
@@ -79,6 +80,13 @@ def test_an_id_as_spreadsheets_and_browsers_show_it_is_read_and_said(tmp_path, w
     assert f"was read as {company_id}" in found.repair
     [plain] = add_override(tmp_path / "p.csv", Override("acme.com", written.strip('"')))
     assert read_overrides(tmp_path / "p.csv") == (plain,) == (Override("acme.com", company_id),)
+
+
+def test_an_id_that_an_export_kept_as_a_text_is_read(tmp_path):
+    """By the formula that keeps a spreadsheet from making a number of it."""
+    [found] = read_overrides(write(tmp_path / "o.csv", "match,company_id,note", 'acme.com,="9100000017",why'))
+    assert (found.company_id, found.note) == ("9100000017", "why")
+    assert "was read as 9100000017" in found.repair
 
 
 @pytest.mark.parametrize(
