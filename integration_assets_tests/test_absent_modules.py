@@ -1,4 +1,4 @@
-"""DuckDB takes no parameter the longer for a module that is not installed."""
+"""Neither a parameter of DuckDB nor a call of httpcore takes longer for a module that is not installed."""
 
 from __future__ import annotations
 
@@ -39,3 +39,27 @@ def test_parameters_of_a_store_search_for_no_pandas(tmp_path: object) -> None:
     ended = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert ended.stdout.split() == ["0", "absent"]
+
+
+CALLS = """
+import sys
+from httpcore._synchronization import current_async_library
+from integration_assets.absent_modules import remember_what_is_absent
+
+remember_what_is_absent()
+searched = []
+
+class Watching:
+    def find_spec(self, name, path=None, target=None):
+        searched.append(name)
+
+sys.meta_path.insert(0, Watching())
+print(current_async_library(), searched.count("sniffio"))
+"""
+
+
+@pytest.mark.skipif(find_spec("sniffio") is not None, reason="sniffio is installed: httpcore finds it at once")
+def test_calls_search_for_no_sniffio() -> None:
+    ended = subprocess.run([sys.executable, "-c", CALLS], capture_output=True, text=True, check=True)
+
+    assert ended.stdout.split() == ["asyncio", "0"]
