@@ -35,6 +35,8 @@ def asked(instance: dg.DagsterInstance, moment: datetime) -> tuple[list[dg.RunRe
 
     repository = defs.get_repository_def()
     context = dg.build_schedule_context(instance=instance, scheduled_execution_time=moment, repository_def=repository)
+    # Opened once: the context opens it anew for each tick otherwise.
+    context._instance = instance  # type: ignore[assignment]  # declared as None
     found = repository.get_schedule_def("sync_schedule").evaluate_tick(context)
     return list(found.run_requests or ()), found.skip_message
 

@@ -67,6 +67,8 @@ def test_runs_of_the_schedule_carry_the_tag(
                 scheduled_execution_time=NIGHT + slot * timedelta(minutes=5),
                 repository_def=repository,
             )
+            # Opened once: the context opens it anew for each tick otherwise.
+            context._instance = instance  # type: ignore[assignment]  # declared as None
             for run in repository.get_schedule_def("sync_schedule").evaluate_tick(context).run_requests or ():
                 tags[str(run.partition_key)] = run.tags.get(CREDENTIAL_TAG)
     assert tags["acme"] == tags["globex"] is not None
