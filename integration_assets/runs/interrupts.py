@@ -11,6 +11,9 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
+import dagster as dg
+import duckdb
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 GRACE_SECONDS = 20.0
 """Longest time work may go on after it was asked to stop. Below the 30 s after which container platforms kill."""
@@ -54,6 +57,20 @@ async def interruptible(
         for number, handler in before.items():
             loop.remove_signal_handler(number)
             signal.signal(number, handler)
+
+
+def interruption_behind(error: BaseException) -> BaseException | None:
+    """The interruption that an error of DuckDB is only a consequence of, if any.
+
+    A signal that arrives while DuckDB works becomes a `RuntimeError` with the interruption as its cause, and aborts the
+    transaction: what is then called on the way out fails with an error of its own.
+    """
+    if not isinstance(error, RuntimeError | duckdb.Error):
+        return None
+    behind: BaseException | None = error
+    while behind is not None and not isinstance(behind, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+        behind = behind.__cause__ or behind.__context__
+    return behind
 
 
 @contextmanager

@@ -46,7 +46,7 @@ from integration_assets.reporting.open_runs import Begun, begin_run, end_dead_ru
 from integration_assets.reporting.text import count
 from integration_assets.runs.finish import finish_run
 from integration_assets.runs.integration_use import note_use
-from integration_assets.runs.interrupts import GRACE_SECONDS
+from integration_assets.runs.interrupts import GRACE_SECONDS, interruption_behind
 from integration_assets.runs.launch import (
     PLAN_STAGE,
     RANK_STAGE,
@@ -402,7 +402,9 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             log.log(level, "%s ended in %.1f s", name, seconds, extra={"stage": name, "seconds": seconds})
         except dg.Failure:
             raise  # a stage that has told its end itself
-        except BaseException as error:
+        except BaseException as caught:
+            # What DuckDB makes of a signal would read like a bug of ours, and Dagster would not see a cancelled run.
+            error = interruption_behind(caught) or caught
             problem = self._problem(error, name)
             _note_stop(state, name, problem, round(time.monotonic() - began, 3))
             self._note(problem, name)
@@ -412,6 +414,8 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             # Known ends are told in one line. What is left is a bug, and keeps its stack trace in Dagster.
             if isinstance(error, IntegrationError | MemoryError | duckdb.Error | asyncio.CancelledError):
                 raise dg.Failure(description=problem.message, allow_retries=False) from error
+            if error is not caught:
+                raise error from None  # what it was behind is only a consequence
             raise
 
     def _problem(self, error: BaseException, stage: str) -> IntegrationError:

@@ -1,7 +1,8 @@
-"""A stage that another try may well end: out of memory, or not committed by the staging store."""
+"""A stage that another try may well end: out of memory, not committed by the staging store, or interrupted."""
 
 from __future__ import annotations
 
+import signal
 from datetime import UTC, datetime
 
 import dagster as dg
@@ -11,7 +12,9 @@ import pytest
 from integration_assets.errors import EndState
 from integration_assets.runs.session import RunSession
 from integration_assets.runs.state import Mode, RunState
-from integration_assets.staging.transactions import UncommittedError
+from integration_assets.staging.transactions import UncommittedError, transaction
+
+TWO_MINUTES_OF_WORK = "SELECT count(*) FROM range(10000000) a JOIN range(10000000) b ON a.range % 10 = b.range % 10"
 
 
 @pytest.mark.parametrize("error", [MemoryError(), duckdb.OutOfMemoryException("failed to allocate a block")])
@@ -37,3 +40,33 @@ def test_what_the_store_did_not_commit_is_tried_again() -> None:
         raise UncommittedError("Failed to commit: no such schema")
     assert session.state.error is not None
     assert session.state.error.state is EndState.RETRY_LATER
+
+
+@pytest.mark.parametrize("statement_on_the_way_out", [False, True])
+def test_a_signal_while_the_store_works_is_an_interruption(statement_on_the_way_out: bool) -> None:
+    """DuckDB makes an error of its own of it, and another of what is called on the way out: neither is the cause."""
+    session = RunSession()
+    session._state = RunState("run", "default", Mode.SYNC, datetime.now(UTC), 0.0)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    def work() -> None:
+        with duckdb.connect() as connection, transaction(connection):
+            signal.setitimer(signal.ITIMER_REAL, 0.2)
+            try:
+                connection.execute(TWO_MINUTES_OF_WORK)
+            finally:
+                if statement_on_the_way_out:
+                    connection.execute("SET threads = 1")
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt), session.stage("resolved"):
+            work()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert session.state.error is not None
+    assert session.state.error.state is EndState.RETRY_LATER
+    assert session.state.error.message.startswith("interrupted in resolved")
