@@ -35,9 +35,9 @@ ci: install lint test ## what must pass before a change lands, in less than half
 bench: install ## what it costs: calls, time and memory beside their targets; one of them: make bench NAMES=transforms
 	$(BIN)/python -m benchmarks $(NAMES)
 
-scale: install ## many tenants on 1, 2 and 4 workers with one PostgreSQL; larger: make scale TENANTS=200 SIZE=200,5000,1000
+scale: install ## many tenants on 1, 2 and 4 Celery workers, Redis and PostgreSQL; larger: make scale TENANTS=200 SIZE=200,5000,1000
 	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.proofs.scale \
-		$(if $(TENANTS),--tenants $(TENANTS)) $(if $(SIZE),--size $(SIZE)) $(if $(WORKERS),--workers $(WORKERS))
+		$(if $(TENANTS),--tenants $(TENANTS)) $(if $(SIZE),--size $(SIZE)) $(if $(WORKERS),--workers $(WORKERS)) $(if $(PLAIN),--plain)
 
 soak: install ## two simulated weeks of 20 tenants, hours; some of it: make soak TENANTS=4 DAYS=7
 	PYTHONDONTWRITEBYTECODE=1 $(BIN)/python -m integration_assets_tests.proofs.soak \

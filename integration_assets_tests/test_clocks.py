@@ -29,6 +29,8 @@ READ = {
     "proofs/__main__.py": "printed",
     "proofs/mutations/survivors.py": "a mutant that hangs is given up",
     "proofs/running.py": "printed",
+    "proofs/scale/celery_load.py": "the same on Celery, and Dagster's times on the clock of the others",
+    "proofs/scale/cluster.py": "a Redis that does not come up is given up",
     "proofs/scale/fleet.py": "what a load takes is printed; workers that hang are given up",
     "proofs/scale/worker.py": "when its runs began and ended, for others to read",
     "proofs/soak/soak.py": "processor seconds, which are printed",

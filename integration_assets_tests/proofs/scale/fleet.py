@@ -91,11 +91,11 @@ def written(world: World) -> list[LoggedRequest]:
 def phase(shapes: Sequence[Shape], tenants: int, workers: int, seed: int, *, trouble: bool = False) -> Phase:
     """Let workers sync tenants that were never synced; `trouble`: one is killed, and PostgreSQL goes and comes."""
     names = {f"tenant-{number + 1:03}": shapes[number // 2 % len(shapes)] for number in range(tenants)}
-    with folder() as place, running_postgresql() as server, _served(names, place) as worlds:
+    with folder() as place, running_postgresql() as server, served(names, place) as worlds:
         office = Installation(place / "office", worlds, variables={REGISTRY_URL: server.url})
         for name in worlds:
             office.register(name)
-        before = _size(server)
+        before = database_size(server)
         began = time.monotonic()
         with _working(office, place, workers, seed) as processes:
             killed = _kill_one(worlds, server, processes) if trouble else None
@@ -103,13 +103,15 @@ def phase(shapes: Sequence[Shape], tenants: int, workers: int, seed: int, *, tro
             outage = _outage(server, place, worlds) if trouble else None
             _wait(processes, {number for number in processes if killed is None or number != killed[0]}, place)
         seconds = time.monotonic() - began
-        done = Phase(workers, seconds, worlds, names, tries_of(place), killed, killed_at, outage, before, _size(server))
+        done = Phase(
+            workers, seconds, worlds, names, tries_of(place), killed, killed_at, outage, before, database_size(server)
+        )
         done.states.update({name: crm_state(world.sandbox.sandbox) for name, world in worlds.items()})
     return done
 
 
 @contextmanager
-def _served(names: Mapping[str, Shape], place: Path) -> Iterator[dict[str, World]]:
+def served(names: Mapping[str, Shape], place: Path) -> Iterator[dict[str, World]]:
     """A world for each tenant; the second of every two reads the workspace of the first."""
     sandboxes: list[Sandbox] = []
     for number, (name, shape) in enumerate(names.items()):
@@ -163,6 +165,16 @@ def _kill_one(
     worlds: Mapping[str, World], server: Postgresql, processes: Mapping[int, subprocess.Popen[bytes]]
 ) -> tuple[int, str]:
     """Kill the worker that is the first to write, in the middle of that write; its number and the tenant."""
+    with caught_writing(worlds, server) as (tenant, run):
+        group = os.getpgid(run)
+        number = next(number for number, process in processes.items() if process.pid == group)
+        os.killpg(group, signal.SIGKILL)
+    return number, tenant
+
+
+@contextmanager
+def caught_writing(worlds: Mapping[str, World], server: Postgresql) -> Iterator[tuple[str, int]]:
+    """The first tenant that is written, and the process of its run, while that write takes `SLOW_SECONDS`."""
     arrived: list[str] = []
     reached = threading.Event()
 
@@ -186,13 +198,10 @@ def _kill_one(
         row = connection.execute("SELECT pid FROM run_locks WHERE name = %s", [f"sandbox/{tenant}"]).fetchone()
     if row is None:
         raise BrokenError(f"{tenant} is written, and nobody has its run lock")
-    group = os.getpgid(row[0])
-    number = next(number for number, process in processes.items() if process.pid == group)
-    os.killpg(group, signal.SIGKILL)
+    yield tenant, row[0]
     for name, fault in faults.items():
         if fault in worlds[name].lookalike().faults:
             worlds[name].lookalike().faults.remove(fault)
-    return number, tenant
 
 
 def _outage(server: Postgresql, place: Path, worlds: Mapping[str, World]) -> tuple[float, float]:
@@ -221,7 +230,8 @@ def _until(reached: Callable[[], bool]) -> None:
         time.sleep(LOOK_SECONDS)
 
 
-def _size(server: Postgresql) -> int:
+def database_size(server: Postgresql) -> int:
+    """Bytes of the database that the server's URL names."""
     with psycopg.connect(server.url) as connection:
         row = connection.execute("SELECT pg_database_size(current_database())").fetchone()
     return int(row[0]) if row else 0

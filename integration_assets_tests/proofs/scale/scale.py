@@ -1,7 +1,7 @@
 """Many tenants on one, two and four workers: what it brings, what it costs, and that every tenant is synced once.
 
-Workers are processes of one machine with a home each, as several hosts have, and one PostgreSQL between them; no Celery
-and no queue of Dagster. What was done is judged by the look-alikes' own logs and records.
+Workers are processes of one machine with a home each, as several hosts have, and one PostgreSQL between them; Celery
+and Dagster's queue are loaded by `celery_load`. What was done is judged by the look-alikes' own logs and records.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def rows(phases: Iterable[Phase]) -> Iterator[Row]:
 def rows_of(one: Phase) -> Iterator[Row]:
     """The rows of one phase."""
     yield _work(one)
-    yield _limits(one)
+    yield limits_row(one, _named(one))
     if one.killed is not None:
         yield _survived(one)
 
@@ -173,7 +173,7 @@ def _work(one: Phase) -> Row:
     )
 
 
-def _limits(one: Phase) -> Row:
+def limits_row(one: Phase, named: str) -> Row:
     """By what the look-alikes refused, and by the moments in their logs."""
     workspaces: Mapping[int, World] = {id(world.sandbox.canny): world for world in one.worlds.values()}
     canny = [world.sandbox.canny.requests for world in workspaces.values()]
@@ -183,7 +183,7 @@ def _limits(one: Phase) -> Row:
     ten = max(busiest(requests, 10) for requests in crm)
     most = RateLimits().ten_secondly
     return Row(
-        f"limits of {len(canny)} shared keys and {len(crm)} portals on {_named(one)}",
+        f"limits of {len(canny)} shared keys and {len(crm)} portals on {named}",
         f"{refused} calls of {sum(map(len, (*canny, *crm)))} refused",
         "none",
         refused == 0,
