@@ -64,21 +64,29 @@ class MoneyFormat(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, example: str) -> MoneyFormat:
         """The format that `1,234.56` and its like are an example of; `why_no_money_format` must have said None."""
-        found = _EXAMPLE.fullmatch(example)
+        found = _EXAMPLE.fullmatch(plainly_spelt(example))
         if found is None:
             raise ValueError("not an example of an amount")
         return cls(found["decimal"], found["thousands"], found["before"].strip(), found["after"].strip())
 
 
 _EXAMPLE = re.compile(
-    r"(?P<before>[^\d.,'\s]{0,3}\s?)1(?P<thousands>[.,' \u00a0\u202f]?)234(?P<decimal>[.,])56"
-    r"(?P<after>\s?[^\d.,'\s]{0,3})"
+    r"(?P<before>[^\d.,'\s]{0,3}\s?)1(?P<thousands>[.,' ]?)234(?P<decimal>[.,])56(?P<after>\s?[^\d.,'\s]{0,3})"
 )
+_SPELT_ALIKE = str.maketrans(
+    {**dict.fromkeys("\u00a0\u2007\u2009\u202f", " "), **dict.fromkeys("\u2018\u2019\u02bc\u00b4", "'")}
+)
+"""Spaces and apostrophes that programs write between thousands, as the one people type."""
+
+
+def plainly_spelt(text: str) -> str:
+    """An amount with one kind of space and one of apostrophe, whichever the program that wrote it prefers."""
+    return text.translate(_SPELT_ALIKE)
 
 
 def why_no_money_format(text: str) -> str | None:
     """Say why this is no format of money; None when it is one."""
-    found = _EXAMPLE.fullmatch(text)
+    found = _EXAMPLE.fullmatch(plainly_spelt(text))
     if found is None:
         return 'must be 1234.56 as the table writes amounts: "1234.56", "1,234.56", "1.234,56", "1 234,56", "€1,234.56"'
     # One sign for both would make 1.234 either of two amounts.
@@ -87,7 +95,7 @@ def why_no_money_format(text: str) -> str | None:
 
 def amount(text: str, written: MoneyFormat) -> str | None:
     """The plain number (`-1234.56`) that a cell in this format says; None when it is not in the format."""
-    said = text.strip()
+    said = plainly_spelt(text).strip()
     # The sign stands before the currency as often as behind it: -€5 and €-5.
     minus = "-" if said.startswith(("-", "\u2212")) else ""
     said = said[1:].strip() if minus else said
@@ -136,6 +144,8 @@ def time_expression(column: str, written: DateFormat, *, typed: bool) -> tuple[s
         moment, given = f"try_strptime({cell}, ?)::TIMESTAMPTZ", [written.format]
         if zoned:
             moment = f"try_strptime({cell}, ?)"
-    within = "BETWEEN TIMESTAMP '0001-01-02' AND TIMESTAMP '9999-12-30'"
+    # A year of two digits is read as one of the first century: nobody voted then, and whether it means 1926 or 2026
+    # is for the format to say.
+    within = "BETWEEN TIMESTAMP '1000-01-01' AND TIMESTAMP '9999-12-30'"
     utc = f"timezone('UTC', {moment})"
     return f"CASE WHEN {utc} {within} THEN {utc} END", [*given, *given]

@@ -23,7 +23,7 @@ from integration_assets.connectors.feedback.table.mapping import (
     Relation,
     TableMapping,
 )
-from integration_assets.connectors.feedback.table.text_files import TextTable, quoted_names, ready
+from integration_assets.connectors.feedback.table.text_files import TextTable, plain_name, quoted_names, ready
 from integration_assets.errors import ConfigurationError, ContractError, PermanentError, TransientError
 
 MEMORY_LIMIT = "700MB"
@@ -36,6 +36,14 @@ MOST_FILES = 10_000
 MOST_CUT_SHARE = 0.5
 """Share of rows with another number of cells than the header from which the file is another table than it says."""
 
+_PASSED_OVER = (".", "~$")
+"""Names of what lies in folders beside tables: hidden files, and those by which office programs hold a file open."""
+_NO_TABLES = {
+    **dict.fromkeys(
+        (".xlsx", ".xlsm", ".xls", ".ods", ".numbers"), "is a workbook, which is not read: save the sheet as CSV UTF-8"
+    ),
+    **dict.fromkeys((".gz", ".zip", ".bz2", ".zst", ".7z"), "is packed, and not read as it is: unpack it"),
+}
 _TIMES = ("TIMESTAMP", "DATE")
 _INSERT = Template("INSERT INTO raw_$relation SELECT $cells FROM $reader AS t($columns)")
 _CREATE = Template("CREATE OR REPLACE TABLE raw_$relation ($columns)")
@@ -96,14 +104,12 @@ def files_of(relation: Relation, folder: Path, *, confined: bool) -> list[Path]:
     """
     named = relation.file or ""
     path = Path(named)
-    if not confined:
-        path = path.expanduser()
-    path = folder / path
     try:
-        found = path.resolve(strict=True)
+        found = (folder / (path if confined else path.expanduser())).resolve(strict=True)
+    # A circle of links, or a home of nobody, is no OSError.
     except (OSError, RuntimeError):
-        raise ConfigurationError(f"{named} does not exist (looked for in {folder})") from None
-    files = sorted(one for one in found.iterdir() if not one.name.startswith(".")) if found.is_dir() else [found]
+        raise ConfigurationError(f"{named[:200]} does not exist (looked for in {folder}){_hint(named)}") from None
+    files = sorted(one for one in found.iterdir() if not one.name.startswith(_PASSED_OVER)) if found.is_dir() else [found]
     files = [one.resolve() for one in files if not one.is_dir()]
     if confined and any(not one.is_relative_to(folder.resolve()) for one in files):
         raise ConfigurationError(f"{named} lies outside the folder of the mapping, which it may not leave")
@@ -122,6 +128,17 @@ def files_of(relation: Relation, folder: Path, *, confined: bool) -> list[Path]:
     return files
 
 
+def _hint(named: str) -> str:
+    """What people may have meant by a path that leads nowhere; "" where nothing tells."""
+    if "://" in named:
+        return "; of addresses, only those that begin with https:// are read"
+    if any(sign in named for sign in "*?"):
+        return "; a pattern is not followed: name a folder, and all files in it are read"
+    if "\\" in named:
+        return "; write / between folders"
+    return ""
+
+
 def type_of(relation: Relation, path: Path) -> FileType:
     """The type of a file: the declared one, else by its name.
 
@@ -129,6 +146,8 @@ def type_of(relation: Relation, path: Path) -> FileType:
         ConfigurationError: its name does not tell.
     """
     found = relation.type or TYPE_OF_SUFFIX.get(path.suffix.lower())
+    if found is None and (to_do := _NO_TABLES.get(path.suffix.lower())):
+        raise ConfigurationError(f"{path.name} {to_do}")
     if found is None:
         raise ConfigurationError(
             f'{path.name}: its name does not tell what it is; declare type = "csv" (or tsv, parquet, json)'
@@ -178,12 +197,15 @@ def _import_file(
     if kind == "json":
         return _import_json(connection, name, relation, path)
     delimiter = relation.delimiter or ("\t" if kind == "tsv" else None)
+    # As the header is: exports differ in signs that nobody sees.
+    columns = {field: plain_name(column) for field, column in relation.columns.items()}
+    relation = msgspec.structs.replace(relation, columns=columns)
     try:
         table = ready(
             path,
             scratch,
             named=path.name,
-            columns=tuple(relation.columns.values()),
+            columns=tuple(columns.values()),
             encoding=relation.encoding,
             delimiter=delimiter,
         )
@@ -197,13 +219,12 @@ def _import_text(
 ) -> Imported:
     reader = """read_csv(
         ?, delim = ?, columns = ?, header = true, auto_detect = false, quote = '"', escape = '"', store_rejects = true,
-        rejects_limit = 0, max_line_size = ?, strict_mode = true, compression = 'none'
+        rejects_limit = 0, max_line_size = ?, strict_mode = true, compression = 'none', skip = ?
     )"""
     columns = {f"c{place}": "VARCHAR" for place in range(len(table.header))}
     try:
-        rows = _insert(
-            connection, name, relation, table.header, reader, [str(table.path), table.delimiter, columns, LONGEST_ROW]
-        )
+        parameters: list[object] = [str(table.path), table.delimiter, columns, LONGEST_ROW, table.skipped]
+        rows = _insert(connection, name, relation, table.header, reader, parameters)
         [(cut,)] = connection.execute(_COUNT_LEFT_OUT).fetchall()
         lines = connection.execute(_LEFT_OUT).fetchall()
     finally:

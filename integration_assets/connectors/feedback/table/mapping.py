@@ -20,9 +20,9 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
@@ -216,7 +216,8 @@ def parse_mapping(text: str, *, named: str = "the mapping", needs: tuple[str, ..
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ConfigurationError(f"{named} is not TOML: {error}") from None
+        hint = _A_BACKSLASH if "\\" in text else ""
+        raise ConfigurationError(f"{named} is not TOML: {error}{hint}") from None
     try:
         mapping = msgspec.convert(raw, TableMapping)
     except msgspec.ValidationError as error:
@@ -232,7 +233,19 @@ def _in_words(message: str) -> str:
     place = path.rstrip("`").lstrip(".").replace("[...]", "")
     said = said.replace("Object contains unknown field", "there is no setting").replace("Object missing", "missing")
     said = said.replace("`object`", "a table").replace("`str`", "text").replace("`float | null`", "a number")
+    choices: Sequence[str] = ()
+    if said.startswith("Invalid enum value"):
+        choices = next((of for end, of in _CHOICES.items() if place.split(".")[-1] == end), ())
+    said += f"; it is one of {', '.join(choices)}" if choices else ""
     return f"[{place}]: {said}" if place else said
+
+
+_CHOICES: Mapping[str, Sequence[str]] = {
+    "statuses": tuple(one.value for one in Status if one is not Status.UNKNOWN),
+    "type": get_args(FileType),
+    "kind": get_args(DatabaseKind),
+}
+"""Setting → its values, which the library's message does not name."""
 
 
 def _problem(mapping: TableMapping, needs: tuple[str, ...]) -> str | None:
@@ -282,6 +295,8 @@ def _problem_of_relation(name: str, relation: Relation, database: Database | Non
 def _problem_of_file(name: str, relation: Relation) -> str | None:
     if relation.file is not None and not relation.file.strip():
         return f"[{name}].file: names no file"
+    if relation.file is not None and any(sign < " " for sign in relation.file):
+        return f"[{name}].file: holds a sign that no file's name has{_A_BACKSLASH}"
     if relation.file is not None and relation.file.lower().startswith("http:"):
         return f"[{name}].file: must begin with https://"
     if relation.delimiter is not None and (len(relation.delimiter) != 1 or relation.delimiter in '"\r\n\0 '):
@@ -291,6 +306,7 @@ def _problem_of_file(name: str, relation: Relation) -> str | None:
     return None
 
 
+_A_BACKSLASH = "; in a path, write / or put it in single quotes, as \\ begins a sign of its own in double ones"
 ENCODINGS = ("utf-8", "utf-16", "utf-16-le", "utf-16-be", "windows-1250", "windows-1251", "windows-1252", "iso-8859-1",
              "iso-8859-15", "mac-roman", "shift_jis", "gb18030", "euc-kr", "big5")  # fmt: skip
 """Encodings that office programs and databases write. By name only: a codec that is no text is none of them."""

@@ -68,10 +68,10 @@ def _of_text(connection: duckdb.DuckDBPyConnection, path: Path, scratch: Path) -
         """
         SELECT * FROM read_csv(
             ?, delim = ?, columns = ?, header = true, auto_detect = false, quote = '"', escape = '"',
-            store_rejects = true, max_line_size = ?, compression = 'none'
+            store_rejects = true, max_line_size = ?, compression = 'none', skip = ?
         ) LIMIT ?
         """,
-        [str(table.path), table.delimiter, columns, LONGEST_ROW, ROWS],
+        [str(table.path), table.delimiter, columns, LONGEST_ROW, table.skipped, ROWS],
     ).fetchall()
     return Sample(path, table.header, tuple(rows), notes=table.notes)
 
