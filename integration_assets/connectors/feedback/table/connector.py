@@ -40,7 +40,7 @@ from integration_assets.connectors.feedback.table.mapping import Relation, Table
 from integration_assets.connectors.feedback.table.parsing import MOST_KEYS, Ambiguity
 from integration_assets.connectors.feedback.table.tags import tags_of
 from integration_assets.connectors.feedback.table.web_files import fetched
-from integration_assets.errors import ConfigurationError
+from integration_assets.errors import ConfigurationError, ContractError
 from integration_assets.examples import first_names
 from integration_assets.invisible import is_blank
 from integration_assets.models import (
@@ -124,6 +124,8 @@ class TableFeedback:
         self._findings: list[Finding] = []
         self._aliases: dict[str, list[str]] = {}
         self._has_persons = False
+        own = {word.strip().lower(): status for word, status in self._mapping.statuses.items()}
+        self._statuses = {**STATUSES, **own}
 
     @property
     def name(self) -> str:
@@ -167,6 +169,19 @@ class TableFeedback:
         await self._ready("requests")
         told = f"{self._path.name}: {self._imported['requests'].rows:,} rows of requests can be read"
         return "; ".join((told, *(found.line for found in self.findings)))
+
+    async def doubts(self) -> tuple[str, ...]:
+        """Lines on votes that would reach no request or no company, for a person who looks at the mapping.
+
+        A run tells of each such vote after it has looked for its company.
+        """
+        await self._ready("requests", "votes")
+
+        def look() -> tuple[str, ...]:
+            with self._connection.cursor() as connection:
+                return parsing.votes_that_lead_nowhere(connection)
+
+        return await asyncio.to_thread(look)
 
     # -------------------------------------------------------------------------------------------------- the protocol
 
@@ -370,11 +385,6 @@ class TableFeedback:
             unreadable[field] = f"not a time as [dates].format declares it ({self._mapping.dates.format})"
         return None
 
-    @property
-    def _statuses(self) -> Mapping[str, Status]:
-        own = {word.strip().lower(): status for word, status in self._mapping.statuses.items()}
-        return {**STATUSES, **own}
-
     # ------------------------------------------------------------------------------------------------------- reading
 
     def _optional(self, *names: str) -> tuple[str, ...]:
@@ -444,6 +454,11 @@ class TableFeedback:
         column = {"requests": "created_at", "votes": "moment"}.get(name)
         if column and (swapped := parsing.swapped_dates(connection, name, column, written)):
             self._findings.append(Finding("ambiguous", swapped))
+        if problem := parsing.none_usable(connection, name):
+            raise ContractError(f"{problem}: nothing is read from it, and the last ranking stands; look at the mapping")
+        if money := {"accounts": "mrr", "companies": "arr"}.get(name):
+            doubt = parsing.thousands_or_decimals(connection, name, money, self._mapping.money)
+            self._findings += [Finding("ambiguous", doubt)] if doubt else []
         self._ambiguities[name] = told
         votes = self._mapping.votes
         # Each vote of such a file repeats its request.

@@ -11,6 +11,7 @@ import msgspec
 
 from integration_assets.connectors.feedback.table.connector import TableFeedback
 from integration_assets.connectors.feedback.table.mapping import TableMapping, read_mapping
+from integration_assets.mail_addresses import split_address
 from integration_assets.models import Company, FeatureRequest, Page, Vote
 
 SHOWN = 5
@@ -62,7 +63,8 @@ async def first_rows(
         if described.companies is not None:
             header = ("id", "name", "domain", "ARR", "currency")
             found.append(await _look("companies", header, table.companies(), _company))
-        return Look(tuple(found), tuple(finding.line for finding in table.findings))
+        doubts = await table.doubts()
+        return Look(tuple(found), (*(finding.line for finding in table.findings), *doubts))
 
 
 async def _look(
@@ -88,7 +90,8 @@ def _request(one: FeatureRequest) -> tuple[str, ...]:
 
 def _vote(one: Vote) -> tuple[str, ...]:
     # The host is what a company is found by; whose address it is need not stand on a screen.
-    host = (one.voter.email or "").rpartition("@")[2] if one.voter else ""
+    address = split_address(one.voter.email or "") if one.voter else None
+    host = address[1] if address else ""
     return one.request_id, one.voter.voter_id if one.voter else "", host, _moment(one.created_at)
 
 

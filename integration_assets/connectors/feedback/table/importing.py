@@ -23,7 +23,7 @@ from integration_assets.connectors.feedback.table.mapping import (
     Relation,
     TableMapping,
 )
-from integration_assets.connectors.feedback.table.text_files import TextTable, plain_name, quoted_names, ready
+from integration_assets.connectors.feedback.table.text_files import TextTable, plain_name, quoted_names, ready, unmarked
 from integration_assets.errors import ConfigurationError, ContractError, PermanentError, TransientError
 
 MEMORY_LIMIT = "700MB"
@@ -36,6 +36,8 @@ MOST_FILES = 10_000
 MOST_CUT_SHARE = 0.5
 """Share of rows with another number of cells than the header from which the file is another table than it says."""
 
+_NOTHING = 1024
+"""Bytes. A longer file of JSON holds more than brackets."""
 _PASSED_OVER = (".", "~$")
 """Names of what lies in folders beside tables: hidden files, and those by which office programs hold a file open."""
 _NO_TABLES = {
@@ -184,7 +186,8 @@ def import_files(
     if not rows:
         # Not by its address, which opens the table to whoever has it.
         named = files[0].name if len(files) == 1 else relation.file
-        notes += (_without_rows(name, f"{named} has a header and no rows"),)
+        said = "holds no records" if type_of(relation, files[0]) == "json" else "has a header and no rows"
+        notes += (_without_rows(name, f"{named} {said}"),)
     return Imported(name, rows, typed or frozenset(), tuple(notes), tuple(left_out[:1000]), cut)
 
 
@@ -195,7 +198,10 @@ def _import_file(
     if kind == "parquet":
         return _import_parquet(connection, name, relation, path)
     if kind == "json":
-        return _import_json(connection, name, relation, path)
+        try:
+            return _import_json(connection, name, relation, path, unmarked(path, scratch, named=path.name))
+        finally:
+            scratch.unlink(missing_ok=True)
     delimiter = relation.delimiter or ("\t" if kind == "tsv" else None)
     # As the header is: exports differ in signs that nobody sees.
     columns = {field: plain_name(column) for field, column in relation.columns.items()}
@@ -260,11 +266,22 @@ def _import_parquet(connection: duckdb.DuckDBPyConnection, name: str, relation: 
     return Imported(name, rows, typed)
 
 
-def _import_json(connection: duckdb.DuckDBPyConnection, name: str, relation: Relation, path: Path) -> Imported:
+def _import_json(
+    connection: duckdb.DuckDBPyConnection, name: str, relation: Relation, path: Path, text: Path
+) -> Imported:
+    """Copy the records of `path`, which are in `text` without a mark."""
+    if holds_no_records(text):
+        return Imported(name, 0, frozenset())
     described = connection.execute(
-        "DESCRIBE SELECT * FROM read_json(?, records = 'true', maximum_object_size = ?)", [str(path), LONGEST_ROW]
+        "DESCRIBE SELECT * FROM read_json(?, records = 'true', maximum_object_size = ?)", [str(text), LONGEST_ROW]
     ).fetchall()
     seen = tuple(row[0] for row in described)
+    inner = next((row[0] for row in described if row[1].startswith("STRUCT(") and row[1].endswith("[]")), None)
+    if inner is not None and not set(seen) & set(relation.columns.values()):
+        raise ContractError(
+            f"{path.name} is one object with its records in the list {quoted_names([inner])}: write that list alone, or "
+            "a record to each line"
+        )
     # Keys may come late in a file, but not those that every record needs.
     fields = RELATIONS[name]
     needed = [relation.columns[field] for field in relation.columns if field in (*fields.required, *fields.one_of)]
@@ -273,8 +290,13 @@ def _import_json(connection: duckdb.DuckDBPyConnection, name: str, relation: Rel
     # As text, each key by its name: a number of twenty digits is an id, and not a number.
     columns = dict.fromkeys(wanted, "VARCHAR")
     reader = "read_json(?, records = 'true', columns = ?, maximum_object_size = ?)"
-    rows = _insert(connection, name, relation, wanted, reader, [str(path), columns, LONGEST_ROW])
+    rows = _insert(connection, name, relation, wanted, reader, [str(text), columns, LONGEST_ROW])
     return Imported(name, rows, frozenset())
+
+
+def holds_no_records(path: Path) -> bool:
+    """True if a file of JSON is a list, or an object, of nothing: the library takes that for damage."""
+    return path.stat().st_size < _NOTHING and not path.read_bytes().strip(b"[]{} \t\r\n")
 
 
 def import_select(

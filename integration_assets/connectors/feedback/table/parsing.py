@@ -6,6 +6,7 @@ is written, trimmed; an e-mail address in its normal form. Nothing here quotes a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from string import Template
 
@@ -13,9 +14,11 @@ import duckdb
 import msgspec
 import pyarrow as pa
 
-from integration_assets.connectors.feedback.table.formats import DateFormat, time_expression
+from integration_assets.connectors.feedback.table.formats import DateFormat, MoneyFormat, time_expression
 from integration_assets.connectors.feedback.table.importing import Imported
-from integration_assets.mail_addresses import PLAIN_ADDRESS, address_key
+from integration_assets.connectors.feedback.table.mapping import Money
+from integration_assets.examples import first_names
+from integration_assets.mail_addresses import PLAIN_ADDRESS, address_key, split_address
 
 MOST_KEYS = 1_000
 """Records named one by one among those that cannot be used; of more, only the number is told."""
@@ -317,6 +320,87 @@ def swapped_dates(connection: duckdb.DuckDBPyConnection, table: str, column: str
         f"{table}: none of {days:,} different days is later than the 12th of its month: day and month may be swapped; "
         f"see [dates].format, which says {written.format}"
     )
+
+
+def thousands_or_decimals(
+    connection: duckdb.DuckDBPyConnection, table: str, column: str, money: Money
+) -> str | None:
+    """Say that decimals may be thousands, where all amounts that have some have three, as 2.000 has."""
+    written = MoneyFormat.of(money.format)
+    decimal, thousands = re.escape(written.decimal), written.thousands
+    statement = Template(
+        """
+        SELECT
+            count(*) FILTER (regexp_matches($column, ?)),
+            count(*) FILTER (regexp_matches($column, ?)),
+            count(*) FILTER (? != '' AND contains($column, ?))
+        FROM $table
+        """
+    )
+    parameters = [rf"[0-9]{decimal}[0-9]+[^0-9]*$", rf"(^|[^0-9])[1-9][0-9]{{0,2}}{decimal}[0-9]{{3}}[^0-9]*$"]
+    [(with_decimals, of_three, grouped)] = connection.execute(
+        statement.substitute(table=table, column=column), [*parameters, thousands, thousands]
+    ).fetchall()
+    # One with both signs shows which of them is which.
+    if not with_decimals or of_three < with_decimals or grouped:
+        return None
+    return (
+        f"{table}: {column} has three decimals wherever it has some ({of_three:,} times): they may be thousands; see "
+        f"[money].format, which says {money.format}"
+    )
+
+
+def none_usable(connection: duckdb.DuckDBPyConnection, relation: str) -> str | None:
+    """Say that no row of the requests or of the votes can be used; None when one can, and for other relations."""
+    needed = _NEEDED.get(relation)
+    if needed is None:
+        return None
+    condition, words = needed
+    [(rows, usable)] = connection.execute(
+        Template("SELECT count(*), count(*) FILTER ($condition) FROM $table").substitute(
+            table=relation, condition=condition
+        )
+    ).fetchall()
+    return None if usable else f"{relation}: none of {rows:,} rows {words}"
+
+
+_NEEDED = {
+    "requests": ("id IS NOT NULL AND trim(title) != ''", "has an id and a title"),
+    "votes": (
+        "request_id IS NOT NULL AND (own_id IS NOT NULL OR voter_id IS NOT NULL)",
+        "names a request and who voted",
+    ),
+}
+"""Relation a ranking is made of → condition of a row that can be used, and its words. All votes and requests taken
+back would look the same as a column that is not what its name says."""
+
+
+def votes_that_lead_nowhere(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Lines on votes for requests that are not there, and on voters whose address is none. Quotes ids alone."""
+    lines = []
+    [(votes,)] = connection.execute("SELECT count(*) FROM votes").fetchall()
+    lost = connection.execute(
+        """
+        SELECT request_id, count(*) FROM votes WHERE request_id NOT IN (SELECT id FROM requests WHERE id IS NOT NULL)
+        GROUP BY request_id ORDER BY request_id
+        """
+    ).fetchall()
+    if lost:
+        number, some = sum(times for _, times in lost), first_names([one for one, _ in lost])
+        lines.append(f"{number:,} of {votes:,} votes are for requests that are not in the table: {some}")
+    odd = connection.execute(
+        "SELECT email, count(*) FROM votes WHERE NOT regexp_full_match(email, ?) GROUP BY email", [_WITH_DOMAIN]
+    ).fetchall()
+    if no_address := sum(times for text, times in odd if split_address(text) is None):
+        lines.append(
+            f"{no_address:,} of {votes:,} votes have something else than one e-mail address as voter_email: no company is "
+            "found by it"
+        )
+    return tuple(lines)
+
+
+_WITH_DOMAIN = PLAIN_ADDRESS.removesuffix("[A-Za-z0-9.-]+") + r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+"""Addresses that need no closer look."""
 
 
 def _understand_addresses(connection: duckdb.DuckDBPyConnection, relation: str, column: str) -> str:

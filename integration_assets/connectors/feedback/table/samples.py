@@ -10,12 +10,13 @@ import msgspec
 
 from integration_assets.connectors.feedback.table.importing import (
     LONGEST_ROW,
+    holds_no_records,
     private_database,
     telling,
     type_of,
 )
 from integration_assets.connectors.feedback.table.mapping import Relation
-from integration_assets.connectors.feedback.table.text_files import columns_of
+from integration_assets.connectors.feedback.table.text_files import columns_of, unmarked
 from integration_assets.errors import ConfigurationError, ContractError
 
 ROWS = 2_000
@@ -55,7 +56,8 @@ def sample(path: Path) -> Sample:
         if kind in ("csv", "tsv"):
             found = _of_text(connection, path, Path(folder) / "rewritten")
         else:
-            found = _of_typed(connection, path, kind == "json")
+            text = unmarked(path, Path(folder) / "rewritten", named=path.name) if kind == "json" else path
+            found = msgspec.structs.replace(_of_typed(connection, text, kind == "json"), path=path)
     if not found.rows:
         raise ContractError(f"{path.name} has no rows: there is nothing to tell its columns by")
     return found
@@ -77,6 +79,8 @@ def _of_text(connection: duckdb.DuckDBPyConnection, path: Path, scratch: Path) -
 
 
 def _of_typed(connection: duckdb.DuckDBPyConnection, path: Path, is_json: bool) -> Sample:
+    if is_json and holds_no_records(path):
+        return Sample(path, (), ())
     reader = "read_json(?, records = 'true')" if is_json else "read_parquet(?)"
     described = connection.execute(f"DESCRIBE SELECT * FROM {reader}", [str(path)]).fetchall()  # noqa: S608  # nosec B608  # the reader is one of two of ours
     times = {str(row[0]) for row in described if str(row[1]).startswith(("TIMESTAMP", "DATE"))}

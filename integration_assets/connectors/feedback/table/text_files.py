@@ -103,6 +103,22 @@ def columns_of(path: Path, scratch: Path, *, named: str) -> TextTable:
     return ready(path, scratch, named=named, columns=(), encoding=None, delimiter=None)
 
 
+def unmarked(path: Path, scratch: Path, *, named: str) -> Path:
+    """A file of JSON as UTF-8 without a mark: itself, or written again to `scratch`.
+
+    Raises:
+        ContractError: it is of another kind, or cannot be read as its mark says.
+    """
+    with path.open("rb") as file:
+        start = file.read(4096)
+    _check_kind(start, named)
+    mark = next((name for mark, name in _MARKS if start.startswith(mark)), None)
+    if mark is None:
+        return path
+    _rewrite(path, scratch, mark, named)
+    return scratch
+
+
 # --------------------------------------------------------------------------------------------------------- encoding
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
 import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +14,7 @@ import duckdb
 import pytest
 
 from integration_assets.connectors.feedback.table.connector import TableFeedback
+from integration_assets.connectors.feedback.table.first_rows import first_rows
 from integration_assets.connectors.feedback.table.tags import tags_of
 from integration_assets.errors import ConfigurationError, ContractError, TransientError
 from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, Status, Voter
@@ -285,6 +288,7 @@ def test_a_folder_of_files_is_one_relation(tmp_path: Path) -> None:
     (folder / "b.csv").write_text("Voted on,Idea,E-mail\n2026-03-01,2,c@c.example\n", encoding="utf-8")
     (folder / "a.csv").write_text(VOTES, encoding="utf-8")
     (folder / ".hidden.csv").write_text("x", encoding="utf-8")
+    (folder / "~$a.csv").write_bytes(b"\x03Ann\0\0")
     (folder / "readme.md").write_text("x", encoding="utf-8")
     assert votes_of(path).records[0].voter.email == "c@c.example"
     (folder / "c.json").write_text("[]", encoding="utf-8")
@@ -422,6 +426,113 @@ def test_a_table_without_rows_is_refused(tmp_path: Path) -> None:
     """It would look like all votes taken back."""
     with pytest.raises(ContractError, match=r"votes.csv has a header and no rows: .*last ranking stands"):
         votes_of(made(tmp_path, votes="Idea,E-mail,Voted on\n"))
+
+
+@pytest.mark.parametrize(
+    ("tables", "said"),
+    [
+        ({"votes": "Idea,E-mail,Voted on\n  ,  ,  \n"}, "votes: none of 1 rows names a request and who voted"),
+        ({"votes": "Idea,E-mail,Voted on\n1,,\n2,,\n"}, "votes: none of 2 rows names a request and who voted"),
+        ({"requests": "Idea,Title,State,Created\n,Dark mode,,\n"}, "requests: none of 1 rows has an id and a title"),
+        ({"requests": "Idea,Title,State,Created\n1, ,,\n"}, "requests: none of 1 rows has an id and a title"),
+    ],
+)
+def test_a_table_of_which_no_row_can_be_used_is_refused(tmp_path: Path, tables: dict[str, str], said: str) -> None:
+    """It would look like all votes taken back, as one without rows does."""
+    path = made(tmp_path, **tables)
+    with pytest.raises(ContractError, match=f"{said}: .*last ranking stands"):
+        (requests_of if "requests" in tables else votes_of)(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("json", b"[]", "votes.json holds no records"),
+        ("json", b'{"data": [{"Idea": "1"}], "next": null}', 'its records in the list "data"'),
+        ("json", b"<html>Sign in</html>", "is a web page or XML"),
+    ],
+)
+def test_json_that_holds_no_list_of_records_is_told(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    """By what it is, and not as damage."""
+    path = made(tmp_path, mapping=MAPPING.replace("votes.csv", f"votes.{name}"))
+    (tmp_path / f"votes.{name}").write_bytes(content)
+    with pytest.raises(ContractError, match=re.escape(said)):
+        votes_of(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_json_may_begin_with_a_mark(tmp_path: Path, encoding: str) -> None:
+    """As programs of one maker write it."""
+    path = made(tmp_path, mapping=MAPPING.replace("votes.csv", "votes.json"))
+    row = '[{"Idea": "1", "E-mail": "änn@acme.example", "Voted on": "2026-01-01"}]'
+    (tmp_path / "votes.json").write_bytes(row.encode(encoding))
+    assert [vote.voter.email for vote in votes_of(path).records] == ["änn@acme.example"]
+
+
+def test_rows_below_other_lines_or_with_other_line_ends_are_read(tmp_path: Path) -> None:
+    """Lines that only stand before the header, line ends of two systems, a name with a space nobody sees as another."""
+    mixed = "sep=,\r\n\r\n" + VOTES.replace("Voted on", "Voted\u00a0on").replace("\n", "\r\n", 2)
+    assert votes_of(made(tmp_path, votes=mixed)).records == votes_of(made(tmp_path)).records
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [
+        ("~nobody-of-this-name/votes.csv", "does not exist"),
+        ("votes*.csv", "does not exist.*a pattern is not followed: name a folder"),
+        (r"sub\\votes.csv", "does not exist.*write / between folders"),
+        ("s3://bucket/votes.csv", "does not exist.*only those that begin with https"),
+        ("votes.xlsx", "is a workbook, which is not read: save the sheet as CSV"),
+        ("votes.csv.gz", "is packed, and not read as it is: unpack it"),
+    ],
+)
+def test_what_cannot_be_read_by_its_name_says_what_to_do(tmp_path: Path, named: str, said: str) -> None:
+    """A path is taken as it is written, and never as a pattern."""
+    for name in ("votes.xlsx", "votes.csv.gz"):
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(ConfigurationError, match=said):
+        votes_of(made(tmp_path, mapping=MAPPING.replace('"votes.csv"', f'"{named}"')))
+
+
+@pytest.mark.parametrize(
+    ("amounts", "written", "doubted"),
+    [
+        (("2.000", "150"), "1234.56", True),
+        (("EUR 2.000", ""), "1234.56", True),
+        (("2,000", "12,500"), "1.234,56", True),
+        (("2.000", "1.5"), "1234.56", False),
+        (("0.125", "10"), "1234.56", False),
+        (("1,250.125", "2.000"), "1,234.56", False),
+        (("2000", "150"), "1234.56", False),
+    ],
+)
+def test_decimals_that_look_like_thousands_are_said(
+    tmp_path: Path, amounts: tuple[str, str], written: str, *, doubted: bool
+) -> None:
+    """`2.000` is two, or two thousand; whether the declared format is the right one the other amounts may tell."""
+    mapping = MAPPING + (
+        f'\n[money]\nformat = "{written}"\n\n[companies]\nfile = "companies.csv"\n\n'
+        '[companies.columns]\nid = "Id"\narr = "ARR"\n'
+    )
+    rows = "".join(f'{place},"{one}"\n' for place, one in enumerate(amounts))
+    path = made(tmp_path, mapping=mapping, companies=f"Id,ARR\n{rows}")
+
+    async def story(table: TableFeedback) -> list[str]:
+        await whole(table.companies())
+        return [finding.line for finding in table.findings if "three decimals" in finding.line]
+
+    assert bool(talk(path, story)) is doubted
+
+
+def test_votes_that_lead_nowhere_are_told_to_who_looks_at_the_mapping(tmp_path: Path) -> None:
+    """For requests that are not there, and by names, of which no company is found. No name is repeated."""
+    path = made(tmp_path, votes=VOTES + "3,Ann Lovelace,2026-01-01\n='1',\"a@b.example; c@d.example\",2026-01-01\n")
+    doubts = asyncio.run(first_rows(path)).findings
+    assert doubts == (
+        "2 of 5 votes are for requests that are not in the table: 3, ='1'",
+        "2 of 5 votes have something else than one e-mail address as voter_email: no company is found by it",
+    )
+    assert asyncio.run(first_rows(made(tmp_path))).findings == ()
 
 
 def test_accounts_without_rows_are_said_and_stop_nothing(tmp_path: Path) -> None:
