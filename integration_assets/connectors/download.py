@@ -114,7 +114,10 @@ def _check(url: str, *, from_loopback: bool, guard: AddressGuard | None) -> None
     # The file holds the whole portal, and the address alone opens it.
     secure = parts.scheme == "https" or (parts.scheme == "http" and from_loopback and is_loopback(host))
     if not secure or not host or "@" in parts.netloc:
-        raise PermanentError("the address of the file is not one that is asked: it must be https")
+        raise PermanentError(
+            "the address of the file is not one that is asked: it must begin with https://, name a host, and hold no "
+            "user or password"
+        )
 
 
 def is_loopback(host: str) -> bool:

@@ -28,6 +28,7 @@ from integration_assets.connectors.feedback.abilities import Abilities
 from integration_assets.connectors.feedback.base import Finding
 from integration_assets.connectors.feedback.statuses import status_of
 from integration_assets.connectors.feedback.table import parsing
+from integration_assets.connectors.feedback.table.databases import Stops
 from integration_assets.connectors.feedback.table.formats import amount
 from integration_assets.connectors.feedback.table.importing import (
     Imported,
@@ -78,6 +79,7 @@ STATUSES: Mapping[str, Status] = {
     "duplicate": Status.DUPLICATE,
 }
 """Words for a status that mean the same everywhere; a mapping's own come before them."""
+_SECONDS_BETWEEN_STOPS = 0.1
 AMBIGUOUS = "its id stands for rows that say different things"
 _LOST = "it is in no row of the table, but may be in one of the {:,} lines that are no rows"
 
@@ -119,6 +121,7 @@ class TableFeedback:
         self._scratch = Path()
         # One relation after the other: each copy uses all the memory and threads the database may have.
         self._copying = asyncio.Lock()
+        self._stops = Stops()
         self._imported: dict[str, Imported] = {}
         self._ambiguities: dict[str, Ambiguity] = {}
         self._findings: list[Finding] = []
@@ -408,16 +411,41 @@ class TableFeedback:
                     path = self._already_fetched.get(relation.file or "") or await fetched(
                         name, relation, self._scratch, confined=self._confined, guard=self._guard
                     )
-                await asyncio.to_thread(self._copy, name, path)
+                await self._in_a_thread(self._copy, name, path)
+
+    async def _in_a_thread(self, work: Callable[..., None], *arguments: object) -> None:
+        """Run `work` in a thread. When the task is cancelled its statement is stopped, and the end waited for."""
+        task = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # Else Ctrl-C would wait for a SELECT that never ends, and the database be closed under it. More than once:
+            # a statement that is just about to begin is not stopped.
+            while not task.done():
+                self._stops.stop_all()
+                await asyncio.wait((task,), timeout=_SECONDS_BETWEEN_STOPS)
+            # Asked for, so that nobody is told of an error that was meant.
+            _ = None if task.cancelled() else task.exception()
+            raise
 
     def _copy(self, name: str, fetched_to: Path | None) -> None:
-        relation: Relation = getattr(self._mapping, name)
         # A cursor of its own: pages of another relation may be on their way.
-        connection = self._connection.cursor()
+        with self._connection.cursor() as connection, self._stops.running(connection.interrupt):
+            self._copy_by(connection, name, fetched_to)
+
+    def _copy_by(self, connection: duckdb.DuckDBPyConnection, name: str, fetched_to: Path | None) -> None:
+        relation: Relation = getattr(self._mapping, name)
         connection.execute("SET TimeZone = ?", [self._mapping.dates.time_zone])
         if relation.select is not None:
             imported = import_select(
-                connection, name, relation, self._mapping, self._folder, self._environment, confined=self._confined
+                connection,
+                name,
+                relation,
+                self._mapping,
+                self._folder,
+                self._environment,
+                self._stops,
+                confined=self._confined,
             )
         elif fetched_to is not None:
             imported = import_files(connection, name, relation, [fetched_to], self._scratch)
@@ -433,7 +461,6 @@ class TableFeedback:
             self._findings.append(
                 Finding("incomplete", f"{name}: {imported.cut:,} lines are no rows and are left out: {first}")
             )
-        connection.close()
 
     def _parse(self, connection: duckdb.DuckDBPyConnection, name: str, imported: Imported) -> None:
         written = self._mapping.date_format

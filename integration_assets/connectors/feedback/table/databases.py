@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -35,7 +36,8 @@ from integration_assets.errors import (
 BATCH = 10_000
 """Rows in memory at once."""
 CONNECT_SECONDS = 10
-STATEMENT_SECONDS = 600
+STATEMENT_SECONDS = 600.0
+"""Time within which a SELECT brings its last row."""
 _READS = {
     sqlite3.SQLITE_SELECT,
     sqlite3.SQLITE_READ,
@@ -60,16 +62,51 @@ class Selected(msgspec.Struct, frozen=True):
     is_text: bool = True
 
 
+class Stops:
+    """Statements that run in threads for one read: a thread outlives the task that waits for it, unless it is told."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: list[Callable[[], None]] = []
+
+    @contextmanager
+    def running(self, stop: Callable[[], None]) -> Iterator[None]:
+        """Have `stop` called by `stop_all`, from another thread, for the length of a block."""
+        with self._lock:
+            self._running.append(stop)
+        try:
+            yield
+        finally:
+            # Under the lock: what is stopped is not closed yet.
+            with self._lock:
+                self._running.remove(stop)
+
+    def stop_all(self) -> None:
+        """Stop everything that runs now."""
+        with self._lock:
+            for stop in self._running:
+                stop()
+
+
 @contextmanager
 def selected(
-    database: Database, file: Path | None, statement: str, environment: Mapping[str, str], *, named: str
+    database: Database,
+    file: Path | None,
+    statement: str,
+    environment: Mapping[str, str],
+    *,
+    named: str,
+    stops: Stops,
+    seconds: float = STATEMENT_SECONDS,
 ) -> Iterator[Selected]:
     """The rows of one SELECT, for the length of a block. `named` is what messages call it.
+
+    It is stopped by `stops`, and after so many `seconds`.
 
     Raises:
         ConfigurationError: it is no single SELECT, the variable with the URL is not set, or names a host or a database
             that is not there.
-        ContractError: the database refuses it.
+        ContractError: the database refuses it, or it takes too long.
         CredentialError: user or password were rejected.
         TransientError: the database cannot be reached now, or another process keeps it.
     """
@@ -77,13 +114,33 @@ def selected(
         url = environment.get(database.url_variable or "")
         if not url:
             raise ConfigurationError(f"{database.url_variable} must be set: [database] reads the URL from it")
-        opening = _postgresql(url, statement, named, database.url_variable or "")
+        opening = _postgresql(url, statement, named, database.url_variable or "", stops)
     elif database.kind == "sqlite":
-        opening = _sqlite(_there(file), statement, named)
+        opening = _sqlite(_there(file), statement, named, stops)
     else:
-        opening = _duckdb(_there(file), statement, named)
-    with opening as result:
-        yield result
+        opening = _duckdb(_there(file), statement, named, stops)
+    is_late = threading.Event()
+
+    def expire() -> None:
+        is_late.set()
+        stops.stop_all()
+
+    timer = threading.Timer(seconds, expire)
+    timer.daemon = True
+    timer.start()
+    try:
+        with opening as result:
+            yield result
+    # Each library has its own error for a statement that was stopped.
+    except Exception:
+        if is_late.is_set():
+            raise ContractError(
+                f"{named} has not brought its last row within {seconds:g} s: it is stopped; narrow it, or keep its "
+                "rows in a table"
+            ) from None
+        raise
+    finally:
+        timer.cancel()
 
 
 def _there(file: Path | None) -> Path:
@@ -93,7 +150,7 @@ def _there(file: Path | None) -> Path:
 
 
 @contextmanager
-def _duckdb(file: Path, statement: str, named: str) -> Iterator[Selected]:
+def _duckdb(file: Path, statement: str, named: str, stops: Stops) -> Iterator[Selected]:
     try:
         statements = duckdb.extract_statements(statement)
     except duckdb.Error as error:
@@ -120,7 +177,7 @@ def _duckdb(file: Path, statement: str, named: str) -> Iterator[Selected]:
         raise ContractError(f"{file.name} is no DuckDB database that this version reads") from None
     except duckdb.Error:
         raise ContractError(f"{file.name} is no DuckDB database that this version reads") from None
-    with closing(connection):
+    with closing(connection), stops.running(connection.interrupt):
         try:
             reader = connection.execute(statement).arrow(BATCH)
             types = tuple(_type_of(field.type) for field in reader.schema)
@@ -146,14 +203,14 @@ def _batch(batch: pa.RecordBatch, columns: int) -> pa.Table:
 
 
 @contextmanager
-def _sqlite(file: Path, statement: str, named: str) -> Iterator[Selected]:
+def _sqlite(file: Path, statement: str, named: str, stops: Stops) -> Iterator[Selected]:
     try:
         connection = sqlite3.connect(
             f"{file.as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False
         )
     except sqlite3.Error as error:
         raise PermanentError(f"{file.name} cannot be opened: {error}") from None
-    with closing(connection):
+    with closing(connection), stops.running(connection.interrupt):
         # Not by the first word: WITH may begin a SELECT or a DELETE, and a pragma is a function as well.
         connection.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY)
         try:
@@ -265,7 +322,7 @@ _UNCONNECTED: tuple[tuple[re.Pattern[str], type[IntegrationError], str], ...] = 
 
 
 @contextmanager
-def _postgresql(url: str, statement: str, named: str, variable: str) -> Iterator[Selected]:
+def _postgresql(url: str, statement: str, named: str, variable: str, stops: Stops) -> Iterator[Selected]:
     # The library's messages may quote the URL.
     register(url)
     try:
@@ -273,7 +330,8 @@ def _postgresql(url: str, statement: str, named: str, variable: str) -> Iterator
             url,
             connect_timeout=CONNECT_SECONDS,
             application_name="integration-assets",
-            options=f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_SECONDS}s -c timezone=UTC",
+            options="-c default_transaction_read_only=on -c timezone=UTC "
+            f"-c statement_timeout={STATEMENT_SECONDS:.0f}s",
         )
     except psycopg.OperationalError as error:
         raise unconnected(str(error), variable) from None
@@ -281,7 +339,7 @@ def _postgresql(url: str, statement: str, named: str, variable: str) -> Iterator
         raise ConfigurationError(
             f"{variable} is no URL of PostgreSQL: postgresql://user:password@host/database"
         ) from None
-    with connection:
+    with connection, stops.running(connection.cancel):
         connection.read_only = True
         # A named cursor: rows come as they are asked for, and DECLARE takes a query that only reads, and no second one.
         with connection.cursor(name="feedback", binary=False) as cursor:

@@ -15,7 +15,7 @@ from string import Template
 import duckdb
 import msgspec
 
-from integration_assets.connectors.feedback.table.databases import selected
+from integration_assets.connectors.feedback.table.databases import Stops, selected
 from integration_assets.connectors.feedback.table.mapping import (
     RELATIONS,
     TYPE_OF_SUFFIX,
@@ -31,6 +31,8 @@ MEMORY_LIMIT = "700MB"
 THREADS = 2
 LONGEST_ROW = 4 * 1024 * 1024
 """Bytes of one row of a text file, cells of several lines included, and of one record of JSON."""
+MOST_ROWS = 50_000_000
+"""Rows of one SELECT. Requests and votes of the largest companies are a tenth of it."""
 MOST_FILES = 10_000
 """Files of one folder. More of them are no exports of one table."""
 MOST_CUT_SHARE = 0.5
@@ -111,7 +113,9 @@ def files_of(relation: Relation, folder: Path, *, confined: bool) -> list[Path]:
     # A circle of links, or a home of nobody, is no OSError.
     except (OSError, RuntimeError):
         raise ConfigurationError(f"{named[:200]} does not exist (looked for in {folder}){_hint(named)}") from None
-    files = sorted(one for one in found.iterdir() if not one.name.startswith(_PASSED_OVER)) if found.is_dir() else [found]
+    files = (
+        sorted(one for one in found.iterdir() if not one.name.startswith(_PASSED_OVER)) if found.is_dir() else [found]
+    )
     files = [one.resolve() for one in files if not one.is_dir()]
     if confined and any(not one.is_relative_to(folder.resolve()) for one in files):
         raise ConfigurationError(f"{named} lies outside the folder of the mapping, which it may not leave")
@@ -279,8 +283,8 @@ def _import_json(
     inner = next((row[0] for row in described if row[1].startswith("STRUCT(") and row[1].endswith("[]")), None)
     if inner is not None and not set(seen) & set(relation.columns.values()):
         raise ContractError(
-            f"{path.name} is one object with its records in the list {quoted_names([inner])}: write that list alone, or "
-            "a record to each line"
+            f"{path.name} is one object with its records in the list {quoted_names([inner])}: write that list "
+            "alone, or a record to each line"
         )
     # Keys may come late in a file, but not those that every record needs.
     fields = RELATIONS[name]
@@ -301,13 +305,13 @@ def holds_no_records(path: Path) -> bool:
 
 def import_select(
     connection: duckdb.DuckDBPyConnection, name: str, relation: Relation, mapping: TableMapping, folder: Path,
-    environment: Mapping[str, str], *, confined: bool,
+    environment: Mapping[str, str], stops: Stops, *, confined: bool,
 ) -> Imported:  # fmt: skip
     """Copy what a SELECT brings. `environment` holds the variable with the database's URL, where it has one.
 
     Raises:
         ConfigurationError: the database is not there, or the statement is no SELECT.
-        ContractError: it brings other columns than the mapping describes, or no rows.
+        ContractError: it brings other columns than the mapping describes, no rows, or rows without end.
         TransientError: the database cannot be reached, or another process keeps it.
     """
     database, statement = mapping.database, relation.select
@@ -322,7 +326,7 @@ def import_select(
     _create(connection, name)
     named = f"[{name}].select"
     rows, typed = 0, frozenset[str]()
-    with selected(database, file, statement, environment, named=named) as result:
+    with selected(database, file, statement, environment, named=named, stops=stops) as result:
         check_columns(named, relation, result.header)
         typed = _typed(name, relation, result.header, result.types)
         for batch in result.batches:
@@ -339,6 +343,9 @@ def import_select(
                 )
             finally:
                 connection.unregister("_batch")
+            # A join without its condition, or a recursion without an end, would fill the disk.
+            if rows > MOST_ROWS:
+                raise ContractError(f"{named} brings more than {MOST_ROWS:,} rows: it is stopped; narrow it")
     notes = () if rows else (_without_rows(name, f"{named} brings no rows"),)
     return Imported(name, rows, typed, notes)
 

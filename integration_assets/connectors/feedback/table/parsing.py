@@ -322,9 +322,7 @@ def swapped_dates(connection: duckdb.DuckDBPyConnection, table: str, column: str
     )
 
 
-def thousands_or_decimals(
-    connection: duckdb.DuckDBPyConnection, table: str, column: str, money: Money
-) -> str | None:
+def thousands_or_decimals(connection: duckdb.DuckDBPyConnection, table: str, column: str, money: Money) -> str | None:
     """Say that decimals may be thousands, where all amounts that have some have three, as 2.000 has."""
     written = MoneyFormat.of(money.format)
     decimal, thousands = re.escape(written.decimal), written.thousands
@@ -393,8 +391,8 @@ def votes_that_lead_nowhere(connection: duckdb.DuckDBPyConnection) -> tuple[str,
     ).fetchall()
     if no_address := sum(times for text, times in odd if split_address(text) is None):
         lines.append(
-            f"{no_address:,} of {votes:,} votes have something else than one e-mail address as voter_email: no company is "
-            "found by it"
+            f"{no_address:,} of {votes:,} votes have something else than one e-mail address as voter_email: no "
+            "company is found by it"
         )
     return tuple(lines)
 

@@ -112,6 +112,7 @@ def propose(samples: Sequence[Sample], folder: Path, *, dates: str | None = None
     for one in samples:
         for name in _relations_of(one, taken=relations):
             relations[name] = (one, fitting(name, one))
+    _know_requests_by_title(relations, samples)
     _check_whole(relations, samples)
     _tell_apart(relations)
     formats = {
@@ -192,6 +193,24 @@ def _relations_of(one: Sample, taken: Mapping[str, object]) -> list[str]:
         if columns["id"] == fitting("votes", one)["request_id"]:
             return ["requests", "votes"]
     return [first] if first else []
+
+
+def _know_requests_by_title(relations: dict[str, tuple[Sample, dict[str, str]]], samples: Sequence[Sample]) -> None:
+    """Take the title for the id, where a file of votes has no other: a list of who asked for what, typed by hand."""
+    if not relations:
+        for one in samples:
+            title, voters = fitting("requests", one).get("title"), fitting("votes", one)
+            columns = {**voters, "request_id": title} if title is not None else voters
+            if title is not None and _is_whole("votes", columns):
+                relations["votes"] = (one, columns)
+                relations["requests"] = (one, {**fitting("requests", one), "id": title, "title": title})
+                return
+    if "votes" in relations and "requests" not in relations:
+        one, columns = relations["votes"]
+        named = columns["request_id"]
+        # Ids lead to another file, which is asked for.
+        if sum(" " in cell for cell in one.cells(named)) > len(one.cells(named)) / 2:
+            relations["requests"] = (one, {**fitting("requests", one), "id": named, "title": named})
 
 
 def _tell_apart(relations: dict[str, tuple[Sample, dict[str, str]]]) -> None:

@@ -325,7 +325,7 @@ def _why_missing(head: str, wanted: set[str], delimiter: str | None) -> str:
 
 
 def plain_name(name: str) -> str:
-    """The name of a column as people see it: spaces and line breaks of any kind are one space, what is unseen nothing."""
+    """The name of a column as people see it: any spaces and line breaks are one space, what is unseen is nothing."""
     return " ".join(visible(name).split())
 
 

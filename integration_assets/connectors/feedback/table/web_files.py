@@ -10,7 +10,7 @@ from integration_assets.connectors.address_guard import AddressError, AddressGua
 from integration_assets.connectors.download import download
 from integration_assets.connectors.feedback.table.mapping import TYPE_OF_SUFFIX, FileType, Relation
 from integration_assets.connectors.redaction import register
-from integration_assets.errors import ConfigurationError, ContractError
+from integration_assets.errors import ConfigurationError, ContractError, PermanentError, TransientError
 
 MOST_BYTES = 2 * 1024**3
 MOST_BYTES_OF_A_TENANT = 512 * 1024**2
@@ -85,6 +85,9 @@ async def _fetch(
         )
     except AddressError as error:
         raise ConfigurationError(f"{where}: {error.message}") from None
+    # Which of several files it is, and on which host: never the path, which opens it.
+    except (PermanentError, TransientError) as error:
+        raise type(error)(f"{where}{_on_host(url)}: {error.message}") from None
     with target.open("rb") as file:
         start = file.read(64).lstrip().lower()
     # With status 200: a login page looks like success.
@@ -94,3 +97,12 @@ async def _fetch(
             "everyone who has the link, and use the address of its export"
         )
     return media_type
+
+
+def _on_host(url: str) -> str:
+    """The host of an address, for a message; "" where it has none."""
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        return ""
+    return f" on {host}" if host else ""

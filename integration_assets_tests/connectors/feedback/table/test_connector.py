@@ -6,15 +6,19 @@ import asyncio
 import os
 import re
 import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pytest
 
+from integration_assets.connectors.feedback.table import importing
 from integration_assets.connectors.feedback.table.connector import TableFeedback
+from integration_assets.connectors.feedback.table.databases import Stops, selected
 from integration_assets.connectors.feedback.table.first_rows import first_rows
+from integration_assets.connectors.feedback.table.mapping import Database
 from integration_assets.connectors.feedback.table.tags import tags_of
 from integration_assets.errors import ConfigurationError, ContractError, TransientError
 from integration_assets.models import Account, Board, FeatureRequest, Page, Rejected, Status, Voter
@@ -595,6 +599,61 @@ def test_a_database_that_another_process_writes_is_worth_another_try(tmp_path: P
         with pytest.raises(TransientError, match="open for writing in another process"):
             votes_of(path)
         holder.communicate("")
+
+
+ENDLESS = {
+    "no row": "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT count(*) AS idea FROM r",
+    "rows": "WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) SELECT n AS idea FROM r",
+}
+
+
+def endless(folder: Path, kind: Literal["duckdb", "sqlite"], statement: str) -> tuple[Database, Path]:
+    """A database in which nothing needs to be for a SELECT without end."""
+    file = folder / "own.db"
+    if kind == "duckdb":
+        duckdb.connect(file).close()
+    else:
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("CREATE TABLE votes (idea)")
+    mapping = MAPPING.split("[votes]")[0] + (
+        f'[votes]\nselect = "{statement}"\n\n[votes.columns]\nrequest_id = "idea"\nvoter_id = "idea"\n\n'
+        f'[database]\nkind = "{kind}"\nfile = "own.db"\n'
+    )
+    return Database(kind=kind, file="own.db"), made(folder, mapping=mapping)
+
+
+@pytest.mark.parametrize("ending", ENDLESS)
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_select_that_never_ends_is_stopped(tmp_path: Path, kind: Literal["duckdb", "sqlite"], ending: str) -> None:
+    """By the time it may take; also one that brings rows all the time."""
+    database, mapping = endless(tmp_path, kind, ENDLESS[ending])
+    opening = selected(
+        database, mapping.with_name("own.db"), ENDLESS[ending], {}, named="[votes].select", stops=Stops(), seconds=0.2
+    )
+    with pytest.raises(ContractError, match=r"has not brought its last row within 0.2 s"), opening as result:
+        for _ in result.batches:
+            pass
+
+
+@pytest.mark.parametrize("kind", ["duckdb", "sqlite"])
+def test_a_cancelled_read_does_not_wait_for_its_select(tmp_path: Path, kind: Literal["duckdb", "sqlite"]) -> None:
+    """Ctrl-C ends a command whose SELECT would go on."""
+    _, mapping = endless(tmp_path, kind, ENDLESS["no row"])
+
+    async def story(table: TableFeedback) -> None:
+        async with asyncio.timeout(0.3):
+            await whole(table.votes())
+
+    with pytest.raises(TimeoutError):
+        talk(mapping, story)
+
+
+def test_rows_without_number_are_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before they fill the disk."""
+    monkeypatch.setattr(importing, "MOST_ROWS", 20_000)
+    _, mapping = endless(tmp_path, "sqlite", ENDLESS["rows"])
+    with pytest.raises(ContractError, match=r"\[votes\].select brings more than 20,000 rows: it is stopped"):
+        votes_of(mapping)
 
 
 @pytest.mark.parametrize(

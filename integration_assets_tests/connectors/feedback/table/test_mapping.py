@@ -51,9 +51,15 @@ def test_two_mappings_that_differ_have_two_digests() -> None:
         (lambda text: text + '[dates]\ntime_zone = "Mars/Base"\n', r"\[dates\].time_zone: must be a name"),
         (lambda text: text + '[money]\nformat = "12.50"\n', r"\[money\].format: must be 1234.56"),
         (lambda text: text + '[money]\nformat = "1.234.56"\n', "one sign for thousands and for the decimals"),
-        (lambda text: text + '[statuses]\nDone = "finished"\n', r"\[statuses\]: Invalid enum value 'finished'; it is one of open, under_"),
+        (
+            lambda text: text + '[statuses]\nDone = "finished"\n',
+            r"\[statuses\]: Invalid enum value 'finished'; it is one of open, under_",
+        ),
         (lambda text: text.replace('"votes.csv"', r'"C:\new\votes.csv"'), r"not TOML: .*in a path, write /"),
-        (lambda text: text.replace('"votes.csv"', '"c\\tvotes.csv"'), r"\[votes\].file: holds a sign .*in a path, write /"),
+        (
+            lambda text: text.replace('"votes.csv"', '"c\\tvotes.csv"'),
+            r"\[votes\].file: holds a sign .*in a path, write /",
+        ),
         (lambda text: text + '[database]\nkind = "postgresql"\nfile = "x"\n', "reached by url_variable"),
         (
             lambda text: text + '[database]\nkind = "postgresql"\nurl_variable = "postgresql://u:p@h/d"\n',

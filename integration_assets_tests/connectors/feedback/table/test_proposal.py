@@ -61,6 +61,18 @@ def test_one_file_of_votes_with_the_titles_of_their_requests_is_both(tmp_path: P
     assert ([one.title for one in requests_of(path).records], len(votes_of(path).records)) == (["Dark mode"], 2)
 
 
+@pytest.mark.parametrize("named", ["Title", "Feature", "Idea", "Request"])
+def test_a_list_of_who_asked_for_what_is_both(tmp_path: Path, named: str) -> None:
+    """The title is the id, where nothing else is."""
+    rows = f"{named},Customer email,Date\nDark mode,a@b.example,2026-01-01\nDark mode,c@d.example,2026-01-02\n"
+    [file] = written(tmp_path, votes=rows)
+    path = tmp_path / "feedback.toml"
+    path.write_text(propose([sample(file)], tmp_path).text, encoding="utf-8")
+    assert [(one.request_id, one.title) for one in requests_of(path).records] == [("Dark mode", "Dark mode")]
+    assert {one.request_id for one in votes_of(path).records} == {"Dark mode"}
+    assert len(votes_of(path).records) == 2
+
+
 def test_a_column_of_addresses_is_found_whatever_it_is_called(tmp_path: Path) -> None:
     """And one that is called after a person and holds names is none."""
     rows = "Idea,Title,Voter,Reached at\n1,A,Ann,a@b.example\n"

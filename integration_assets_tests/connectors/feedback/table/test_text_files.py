@@ -86,7 +86,9 @@ def test_lines_that_only_stand_before_the_header_are_passed_over(tmp_path: Path,
     assert (table.skipped, table.delimiter, table.header) == (skipped, ";", ("Idea", "a,b"))
 
 
-@pytest.mark.parametrize("written", ["Voted\u00a0on", '"Voted\non"', " Voted  on ", "\ufeff\ufeffVoted on", "Vo\u200bted on"])
+@pytest.mark.parametrize(
+    "written", ["Voted\u00a0on", '"Voted\non"', " Voted  on ", "\ufeff\ufeffVoted on", "Vo\u200bted on"]
+)
 def test_names_of_columns_are_compared_as_people_see_them(tmp_path: Path, written: str) -> None:
     """Two names that look the same are the same: nobody could tell from a message what to correct."""
     assert read(tmp_path, f"{written},a\n1,x\n".encode(), ("Voted on",)).header == ("Voted on", "a")

@@ -103,6 +103,18 @@ def test_a_login_page_is_no_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert "sesame" not in str(caught.value)
 
 
+def test_an_address_that_does_not_answer_says_whose_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mapping may have six: the relation and the host, and nothing that opens the file."""
+
+    async def fake(url: str, target: Path, **_: object) -> str:
+        raise PermanentError("the file cannot be fetched: its address answers 404")
+
+    monkeypatch.setattr(web_files, "download", fake)
+    with pytest.raises(PermanentError, match=r"^\[votes\]\.file on sheets\.example: the file cannot.* 404") as caught:
+        votes_of(made(tmp_path, mapping=WEB))
+    assert "sesame" not in str(caught.value)
+
+
 def test_a_page_is_known_by_its_type_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever it begins with."""
     served(b"id,request_id\n1,2\n", monkeypatch, media_type="text/html")
