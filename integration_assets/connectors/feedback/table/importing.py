@@ -17,6 +17,7 @@ import msgspec
 
 from integration_assets.connectors.feedback.table.databases import Stops, selected
 from integration_assets.connectors.feedback.table.mapping import (
+    A_BACKSLASH,
     RELATIONS,
     TYPE_OF_SUFFIX,
     FileType,
@@ -110,9 +111,10 @@ def files_of(relation: Relation, folder: Path, *, confined: bool) -> list[Path]:
     path = Path(named)
     try:
         found = (folder / (path if confined else path.expanduser())).resolve(strict=True)
-    # A circle of links, or a home of nobody, is no OSError.
-    except (OSError, RuntimeError):
-        raise ConfigurationError(f"{named[:200]} does not exist (looked for in {folder}){_hint(named)}") from None
+    # A circle of links, a home of nobody and a zero sign are no OSError.
+    except (OSError, RuntimeError, ValueError):
+        shown = "".join(sign if sign.isprintable() else " " for sign in named[:200])
+        raise ConfigurationError(f"{shown} does not exist (looked for in {folder}){_hint(named)}") from None
     files = (
         sorted(one for one in found.iterdir() if not one.name.startswith(_PASSED_OVER)) if found.is_dir() else [found]
     )
@@ -140,6 +142,8 @@ def _hint(named: str) -> str:
         return "; of addresses, only those that begin with https:// are read"
     if any(sign in named for sign in "*?"):
         return "; a pattern is not followed: name a folder, and all files in it are read"
+    if any(sign < " " for sign in named):
+        return A_BACKSLASH
     if "\\" in named:
         return "; write / between folders"
     return ""

@@ -485,6 +485,8 @@ def test_rows_below_other_lines_or_with_other_line_ends_are_read(tmp_path: Path)
         ("~nobody-of-this-name/votes.csv", "does not exist"),
         ("votes*.csv", "does not exist.*a pattern is not followed: name a folder"),
         (r"sub\\votes.csv", "does not exist.*write / between folders"),
+        (r"sub\tvotes.csv", "sub votes.csv does not exist.*put it in single quotes"),
+        (r"vo\u0000tes.csv", "vo tes.csv does not exist.*put it in single quotes"),
         ("s3://bucket/votes.csv", "does not exist.*only those that begin with https"),
         ("votes.xlsx", "is a workbook, which is not read: save the sheet as CSV"),
         ("votes.csv.gz", "is packed, and not read as it is: unpack it"),

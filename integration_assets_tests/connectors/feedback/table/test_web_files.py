@@ -73,7 +73,7 @@ def test_redirects_are_followed_as_often_as_asked_and_each_is_checked(tmp_path: 
             fetch("/export", 0)
         with pytest.raises(PermanentError, match="redirects more than 3 times"):
             fetch("/circle", 3)
-        with pytest.raises(PermanentError, match="must be https"):
+        with pytest.raises(PermanentError, match="must begin with https"):
             fetch("/away", 3)
 
 
