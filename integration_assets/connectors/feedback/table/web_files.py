@@ -87,7 +87,7 @@ async def _fetch(
         raise ConfigurationError(f"{where}: {error.message}") from None
     # Which of several files it is, and on which host: never the path, which opens it.
     except (PermanentError, TransientError) as error:
-        raise type(error)(f"{where}{_on_host(url)}: {error.message}") from None
+        raise type(error)(f"{where}: {error.message}{_host_of(url)}") from None
     with target.open("rb") as file:
         start = file.read(64).lstrip().lower()
     # With status 200: a login page looks like success.
@@ -99,10 +99,10 @@ async def _fetch(
     return media_type
 
 
-def _on_host(url: str) -> str:
+def _host_of(url: str) -> str:
     """The host of an address, for a message; "" where it has none."""
     try:
         host = urlsplit(url).hostname
     except ValueError:
         return ""
-    return f" on {host}" if host else ""
+    return f" ({host})" if host else ""

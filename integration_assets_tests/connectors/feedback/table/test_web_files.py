@@ -110,7 +110,7 @@ def test_an_address_that_does_not_answer_says_whose_it_is(tmp_path: Path, monkey
         raise PermanentError("the file cannot be fetched: its address answers 404")
 
     monkeypatch.setattr(web_files, "download", fake)
-    with pytest.raises(PermanentError, match=r"^\[votes\]\.file on sheets\.example: the file cannot.* 404") as caught:
+    with pytest.raises(PermanentError, match=r"^\[votes\]\.file: the file cannot.* 404 \(sheets\.example\)$") as caught:
         votes_of(made(tmp_path, mapping=WEB))
     assert "sesame" not in str(caught.value)
 
