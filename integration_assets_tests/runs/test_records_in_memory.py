@@ -7,6 +7,7 @@ from typing import Any
 from unittest import mock
 
 import dagster as dg
+import pytest
 from alembic.script import ScriptDirectory
 
 from integration_assets_tests.support.dagster_records import in_memory, records_in_memory
@@ -24,13 +25,19 @@ def made() -> dg.MaterializeResult[Any]:
 defs = dg.Definitions(assets=[made], jobs=[dg.define_asset_job("making")])
 
 
-def run(instance: dg.DagsterInstance) -> tuple[list[tuple[Any, ...]], dg.DagsterRunStatus, Any]:
-    """Materialise the asset: the events without what differs from run to run, the state, and what is remembered."""
+def events(instance: dg.DagsterInstance) -> tuple[list[tuple[Any, ...]], dg.DagsterRun]:
+    """Materialise the asset: the events without what differs from run to run, and the run as it is kept."""
     ended = defs.resolve_job_def("making").execute_in_process(instance=instance)
     told = [(one.step_key, one.dagster_event_type) for one in instance.all_logs(ended.run_id) if one.is_dagster_event]
     kept = instance.get_run_by_id(ended.run_id)
-    latest = instance.get_latest_materialization_event(made.key)
     assert kept is not None
+    return told, kept
+
+
+def run(instance: dg.DagsterInstance) -> tuple[list[tuple[Any, ...]], dg.DagsterRunStatus, Any]:
+    """Materialise the asset: the events without what differs from run to run, the state, and what is remembered."""
+    told, kept = events(instance)
+    latest = instance.get_latest_materialization_event(made.key)
     assert latest is not None
     assert latest.asset_materialization is not None
     return told, kept.status, latest.asset_materialization.metadata
@@ -53,9 +60,25 @@ def test_two_instances_share_nothing() -> None:
 
 
 def test_an_instance_of_any_folder_is_in_memory_for_the_block(tmp_path: Any) -> None:
-    """Nothing is written into the folder."""
-    with records_in_memory(), dg.DagsterInstance.from_config(str(tmp_path)) as instance:
-        run(instance)
+    """Nothing is written into the folder; a run finds its own events and partitions; who looks for more is told."""
+    with (
+        records_in_memory(),
+        dg.DagsterInstance.from_config(str(tmp_path)) as ours,
+        dg.DagsterInstance.ephemeral() as theirs,
+    ):
+        (told, kept), (wanted, _) = events(ours), events(theirs)
+        assert told == wanted
+        assert kept.status is dg.DagsterRunStatus.SUCCESS
+        [success] = ours.all_logs(kept.run_id, of_type=dg.DagsterEventType.RUN_SUCCESS)
+        assert success.dagster_event_type is dg.DagsterEventType.RUN_SUCCESS
+        for instance in (ours, theirs):
+            instance.add_dynamic_partitions("tenants", ["acme", "beta"])
+            instance.add_dynamic_partitions("tenants", ["acme"])
+            instance.delete_dynamic_partition("tenants", "acme")
+            assert instance.get_dynamic_partitions("tenants") == ["beta"]
+            assert not instance.has_dynamic_partition("tenants", "acme")
+        with pytest.raises(AssertionError, match="records of Dagster that are not kept"):
+            ours.get_latest_materialization_event(made.key)
     assert list(tmp_path.iterdir()) == []
 
 

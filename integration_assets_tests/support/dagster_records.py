@@ -15,6 +15,7 @@ import dagster as dg
 from dagster._core.storage.event_log import InMemoryEventLogStorage
 from sqlalchemy import Connection, StaticPool, create_engine
 
+from integration_assets_tests.support.dagster_events import EventsOfRuns
 from integration_assets_tests.support.dagster_migrations import read_migrations_once
 
 
@@ -46,5 +47,14 @@ def in_memory(*_: object) -> dg.DagsterInstance:
 
 
 def records_in_memory() -> AbstractContextManager[Any]:
-    """Keep Dagster's own records of runs in memory for a block, for what does not look at them."""
-    return mock.patch.object(dg.DagsterInstance, "from_config", in_memory)
+    """Keep Dagster's own records of runs in memory for a block, and of their events what runs themselves ask.
+
+    For what does not look at them; where somebody does, it raises.
+    """
+    return mock.patch.object(dg.DagsterInstance, "from_config", _with_events_in_lists)
+
+
+def _with_events_in_lists(*_: object) -> dg.DagsterInstance:
+    read_migrations_once()
+    with mock.patch("dagster._core.storage.event_log.InMemoryEventLogStorage", return_value=EventsOfRuns()):
+        return dg.DagsterInstance.ephemeral()
