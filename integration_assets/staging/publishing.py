@@ -16,7 +16,6 @@ from integration_assets.config import Environment
 from integration_assets.errors import PermanentError
 from integration_assets.masking import ADDRESS_SIGN, mask_addresses, mask_addresses_in_json
 from integration_assets.sql import read_sql
-from integration_assets.staging.checkpoints import checkpoint
 from integration_assets.staging.descriptions import COLUMNS, TABLES
 from integration_assets.staging.quoting import identifier, literal
 from integration_assets.staging.store import STORAGE_VERSION, check_tenant, make_private_directory
@@ -110,7 +109,7 @@ def _attached(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[Non
     try:
         yield
         # All into the file: a log beside it would not be moved along with it.
-        checkpoint(connection, _COPY)
+        connection.execute(f"CHECKPOINT {_COPY}")
     finally:
         connection.execute(f"DETACH {_COPY}")
 
