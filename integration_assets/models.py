@@ -338,7 +338,8 @@ class LiveProperty(msgspec.Struct, frozen=True):
     `type` and `field_type` (how the CRM's settings draw it, empty where there is no such word) are the CRM's own words,
     for people and for comparing two portals of one provider. `difference` says of a property of ours, as the connector
     judges it, how its type is not the one its kind asks for; None when it is. `description` is the help text of one of
-    ours, None where it is not read; `amendable`: options and a help text may be added to it.
+    ours, None where it is not read; `amendable`: options and a help text may be added to it. `adding_options` says how
+    a person adds those it lacks, in terms of its CRM; empty where there is no more to say than that it is done there.
     """
 
     name: str
@@ -353,6 +354,7 @@ class LiveProperty(msgspec.Struct, frozen=True):
     difference: TypeDifference | None = None
     description: str | None = None
     amendable: bool = False
+    adding_options: str = ""
 
 
 class PropertyAmendment(msgspec.Struct, frozen=True):

@@ -36,6 +36,8 @@ LINK_LABELS = f"{LINK}labels"
 """Name of a difference that is about the labels of all links."""
 RUN_SETUP = "run `setup`"
 """The remedy for what is missing; what exists it does not change."""
+ADD_BY_HAND = "add them in the CRM's settings, with exactly these internal values"
+"""The remedy for options that are missing where neither `setup` nor the connector has a better one."""
 
 
 RAISE_LIMIT = "raise the limit of this association in the CRM's settings"
@@ -290,7 +292,7 @@ def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterat
         yield (
             Severity.ERROR,
             f"options missing: {', '.join(missing)}",
-            RUN_SETUP if live.amendable else "add them in the CRM's settings, with exactly these internal values",
+            RUN_SETUP if live.amendable else live.adding_options or ADD_BY_HAND,
         )
 
 

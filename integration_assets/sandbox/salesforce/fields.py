@@ -40,6 +40,7 @@ class Field:
     relationship: str | None = None
     visible: bool = True
     description: str = field(default="", repr=False)
+    help_text: str | None = field(default=None, repr=False)
 
     @property
     def custom(self) -> bool:
@@ -77,7 +78,7 @@ class Field:
             "custom": self.custom,
             "compoundFieldName": None,
             "filterable": self.type != "textarea",
-            "inlineHelpText": None,
+            "inlineHelpText": self.help_text,
         }
 
 

@@ -217,6 +217,7 @@ def _field(org: Org, object_name: str, element: ET.Element, change: _Change) -> 
         # Required fields are visible to all who see the object; every other one only where it is granted.
         visible=required or (known is not None and known.visible),
         description=_text(element, "description") or "",
+        help_text=_text(element, "inlineHelpText"),
     )
 
 

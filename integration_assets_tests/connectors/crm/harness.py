@@ -60,7 +60,8 @@ class Seeds(Protocol):
 class Harness:
     """One CRM under test. `lookalike` has `requests` and `faults`.
 
-    `has_groups`: properties of this CRM are in groups; `has_parents`: its companies may have a parent;
+    `has_groups`: properties of this CRM are in groups; `adds_options`: `setup` adds options without groups;
+    `has_parents`: its companies may have a parent;
     `has_additional_addresses`: its contacts may have several. `open` opens a connector whose credential is no token.
     `born`: the object `kept_in` that holds our records is there before we are. `options` are the connector's own.
     """
@@ -73,6 +74,7 @@ class Harness:
     arr_property: str
     token: str = TOKEN
     has_groups: bool = True
+    adds_options: bool = False
     has_parents: bool = True
     has_additional_addresses: bool = True
     open: Callable[..., AbstractAsyncContextManager[Crm]] | None = None
@@ -235,6 +237,7 @@ def salesforce_harness(options: OrgOptions | None = None, *, number: int = 7) ->
             lookalike,
             "ARR__c",
             has_groups=False,
+            adds_options=True,
             has_additional_addresses=False,
             open=open_,
         )

@@ -206,7 +206,7 @@ def test_the_schema_reads_back_as_it_was_defined(ready: Harness) -> None:
             group=REQUEST.group if ready.has_groups else None,
             # A group of ours tells whose a property is: `setup` amends texts and options where there are groups.
             description=item.description if ready.has_groups else None,
-            amendable=ready.has_groups,
+            amendable=ready.has_groups or (ready.adds_options and item.kind is PropertyKind.OPTION),
         )
         for item in REQUEST.properties
     }

@@ -30,6 +30,7 @@ from integration_assets.connectors.crm.salesforce import links as linking
 from integration_assets.connectors.crm.salesforce import writes as writing
 from integration_assets.connectors.crm.salesforce.company_writes import SalesforceCompanyWrites
 from integration_assets.connectors.crm.salesforce.deals import SalesforceDeals
+from integration_assets.connectors.crm.salesforce.field_amendments import SalesforceAmendments
 from integration_assets.connectors.crm.salesforce.metadata import Parts, everything, package
 from integration_assets.connectors.crm.salesforce.session import Session, gather
 from integration_assets.connectors.crm.salesforce.spec import DOMAINS_FIELD, PERMISSION_SET_LICENSE
@@ -111,7 +112,7 @@ class SalesforceCrm:
         self.deals: OpenDeals | None = SalesforceDeals(session)
         self.company_writes: CompanyWrites | None = SalesforceCompanyWrites(session, self._setup, license_name)
         self.owners: Owners | None = None
-        self.property_amendments: PropertyAmendments | None = None
+        self.property_amendments: PropertyAmendments | None = SalesforceAmendments(session, self._deploy)
 
     @property
     def name(self) -> str:

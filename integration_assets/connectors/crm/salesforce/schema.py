@@ -30,6 +30,7 @@ from integration_assets.models import (
     PortalKind,
     PropertyDefinition,
     PropertyGroup,
+    PropertyKind,
     RecordPages,
     TypeDifference,
 )
@@ -37,6 +38,7 @@ from integration_assets.models import (
 UNSEEN = "the user does not see"
 ASSIGN = f"assign the permission set {names.PERMISSION_SET} to the user, or grant it in another"
 ASSIGN_ACCOUNTS = f"assign the permission set {names.COMPANY_PERMISSION_SET} to the user, or grant it in another"
+ADD_VALUES = "add them to the field {field} in Setup, Object Manager, with exactly these API names"
 DEVELOPER_EDITION = "Developer Edition"
 _ORGANIZATION_FIELDS = ("Id", "IsSandbox", "OrganizationType", "TrialExpirationDate", "TimeZoneSidKey")
 
@@ -193,16 +195,31 @@ def live_links(definition: ObjectDefinition, links: ObjectInfo | None) -> list[L
 def _our_property(field: FieldInfo, item: PropertyDefinition) -> LiveProperty:
     may_write = field.filled_by_org or (field.createable and field.updateable)
     lacking = TypeDifference(f"the user may not change the field {field.name}", remedy=ASSIGN)
+    options = tuple(one.value for one in field.picklist_values if one.active)
+    amendable = _amendable(item, field)
+    by_hand = not amendable and any(value not in options for value, _ in item.options)
     return LiveProperty(
         name=item.name,
         type=field.type,
         field_type="",
         unique=field.unique,
         writable=not field.filled_by_org,
-        options=tuple(one.value for one in field.picklist_values if one.active),
+        options=options,
         required=field.required,
         difference=_difference(item, field, None if may_write else lacking),
+        amendable=amendable,
+        adding_options=ADD_VALUES.format(field=field.name) if by_hand else "",
     )
+
+
+def _amendable(item: PropertyDefinition, field: FieldInfo) -> bool:
+    """Tell whether options can be added by deploying the field again, which replaces its definition.
+
+    Not where that would lose what people set: a default value, a help text, that a value is required, or that others
+    are taken as well.
+    """
+    changed = field.required or field.inline_help_text or any(one.default_value for one in field.picklist_values)
+    return item.kind is PropertyKind.OPTION and type_difference(item.kind, field) is None and not changed
 
 
 def _difference(

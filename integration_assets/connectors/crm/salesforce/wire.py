@@ -82,6 +82,7 @@ class PicklistValue(_Wire):
     value: str
     label: str | None = None
     active: bool = True
+    default_value: bool = False
 
 
 class FieldInfo(_Wire):
@@ -103,6 +104,7 @@ class FieldInfo(_Wire):
     restricted_picklist: bool = False
     custom: bool = False
     picklist_values: list[PicklistValue] = []
+    inline_help_text: str | None = None
     reference_to: list[str] = []
 
     @property

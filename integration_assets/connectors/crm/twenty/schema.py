@@ -68,7 +68,7 @@ def live_schema(
         portal=portal,
         object_present=True,
         object_archived=False,
-        properties=tuple(_live(item, field) for item, field in pairs if field is not None),
+        properties=tuple(_of_ours(definition, item, field) for item, field in pairs if field is not None),
         links=tuple(_links(metadata, definition)),
         company_properties=mapped,
         other_properties=_others(one, definition),
@@ -114,6 +114,19 @@ def _live(item: PropertyDefinition, field: Field) -> LiveProperty:
         options=tuple(our_option(option.value) for option in field.options or ()),
         difference=_difference(item.kind, field),
     )
+
+
+def _of_ours(definition: ObjectDefinition, item: PropertyDefinition, field: Field) -> LiveProperty:
+    """A property of our object, with what a person adds to it: how an API key changes a field is not known."""
+    live = _live(item, field)
+    lacking = [f"{option_value(value)} ({label})" for value, label in item.options if value not in (live.options or ())]
+    if not lacking:
+        return live
+    advice = (
+        f"in Twenty's settings, under Data model, {definition.plural}, add to the field {field.name} the options "
+        f"{', '.join(lacking)}: the API name is in upper case"
+    )
+    return msgspec.structs.replace(live, adding_options=advice)
 
 
 def _difference(kind: PropertyKind, field: Field) -> TypeDifference | None:

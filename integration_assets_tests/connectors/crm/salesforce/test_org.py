@@ -9,6 +9,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -26,8 +27,11 @@ from integration_assets.connectors.crm.base import (
 )
 from integration_assets.connectors.crm.salesforce import session as sessions
 from integration_assets.connectors.crm.salesforce.connector import SalesforceCrm, salesforce
+from integration_assets.connectors.crm.salesforce.field_amendments import with_values
+from integration_assets.connectors.crm.salesforce.schema import live_schema
 from integration_assets.connectors.crm.salesforce.spec import DOMAINS_FIELD
 from integration_assets.connectors.crm.salesforce.tokens import SANDBOX_AUDIENCE
+from integration_assets.connectors.crm.salesforce.wire import FieldInfo, ObjectInfo, PicklistValue
 from integration_assets.connectors.redaction import redact
 from integration_assets.errors import (
     ConfigurationError,
@@ -39,13 +43,13 @@ from integration_assets.errors import (
     TransientError,
     UnknownOutcomeError,
 )
-from integration_assets.models import Company, Deal, Link, LiveSchema, PortalKind
+from integration_assets.models import Company, Deal, Link, LiveSchema, Portal, PortalKind, PropertyAmendment
 from integration_assets.sandbox.lookalike import Fault
 from integration_assets.sandbox.salesforce import OrgOptions, faults
 from integration_assets.sandbox.salesforce.fields import Field
 from integration_assets.sandbox.salesforce.org import CLIENT_ID, App
-from integration_assets.sync.drift import Severity, target_problems
-from integration_assets.sync.setup import plan_setup
+from integration_assets.sync.drift import RUN_SETUP, Severity, target_problems
+from integration_assets.sync.setup import SetupStep, apply_setup, plan_setup
 from integration_assets_tests.connectors.crm.harness import Harness, salesforce_harness
 from integration_assets_tests.connectors.crm.sample import REQUEST
 from integration_assets_tests.connectors.crm.test_protocol import link, links, make, requests, set_up, write
@@ -671,3 +675,86 @@ def test_settings_reach_the_connector(org: Harness) -> None:
     credential = Token(SecretStr(org.portal.token))
     assert talk(org, credential, work) == [()]
     assert talk(org, credential, work, options={DOMAINS_FIELD: "Other_Domains__c"}) == [("a.io", "a.de")]
+
+
+# ------------------------------------------------------------------------------------------------- options that lack
+
+
+PARKED = msgspec.structs.replace(
+    REQUEST,
+    properties=tuple(
+        msgspec.structs.replace(one, options=(*one.options, ("parked", "Parked"))) if one.name == "status" else one
+        for one in REQUEST.properties
+    ),
+)
+
+
+def test_setup_adds_values_that_a_picklist_lacks(ready: Harness) -> None:
+    """Behind those there are, with the labels that people gave to field and values; nothing else is deployed."""
+    status = ready.portal.objects[OBJECT].fields["Status__c"]
+    status.label = "How far"
+    status.options = (("mine", "Theirs"), ("open", "Reopened"), ("closed", "Closed"))
+    others = {name: one for name, one in ready.portal.objects[OBJECT].fields.items() if name != "Status__c"}
+
+    async def work(crm: Crm) -> tuple[list[SetupStep], list[str], list[SetupStep]]:
+        live = await crm.schema(PARKED, ())
+        problems = [one.text for one in target_problems(PARKED, live, link_contacts=True)]
+        steps = plan_setup(PARKED, live, ())
+        await apply_setup(crm, PARKED, steps, sleep=lambda _: asyncio.sleep(0), clock=lambda: 0.0)
+        return steps, problems, plan_setup(PARKED, await crm.schema(PARKED, ()), ())
+
+    steps, problems, again = ready.talk(work)
+    assert [step.line for step in steps] == ["add options to status: parked"]
+    assert problems == [f"wish.status: options missing: parked; {RUN_SETUP}"]
+    assert again == []
+    fields = ready.portal.objects[OBJECT].fields
+    assert fields["Status__c"].label == "How far"
+    assert fields["Status__c"].restricted
+    assert fields["Status__c"].options == (
+        ("mine", "Theirs"),
+        ("open", "Reopened"),
+        ("closed", "Closed"),
+        ("parked", "Parked"),
+    )
+    assert {name: one for name, one in fields.items() if name != "Status__c"} == others
+    assert write(ready, RecordWrite("src:1", {"title": "One", "status": "parked"})).rejected == ()
+
+
+@pytest.mark.parametrize("changed", [{"help_text": "Ask Ana."}, {"restricted": False}])
+def test_a_picklist_that_people_changed_is_not_deployed_again(ready: Harness, changed: dict[str, Any]) -> None:
+    """A deployment would take their change away: it says which values to add, and where."""
+    for name, value in changed.items():
+        setattr(ready.portal.objects[OBJECT].fields["Status__c"], name, value)
+
+    async def work(crm: Crm) -> list[str]:
+        live = await crm.schema(PARKED, ())
+        with pytest.raises(HeldError, match="options missing: parked; add them to the field Status__c in Setup"):
+            plan_setup(PARKED, live, ())
+        return [one.text for one in target_problems(PARKED, live, link_contacts=True) if "missing" in one.text]
+
+    [problem] = ready.talk(work)
+    assert problem.endswith("; add them to the field Status__c in Setup, Object Manager, with exactly these API names")
+
+
+@pytest.mark.parametrize(
+    ("value", "amendable"),
+    [(PicklistValue("open"), True), (PicklistValue("open", default_value=True), False)],
+)
+def test_a_default_value_is_kept_by_not_deploying_the_field(value: PicklistValue, amendable: bool) -> None:
+    """The default is a person's choice, which a deployment of ours would not name."""
+    field = FieldInfo(
+        "Status__c", "picklist", length=255, custom=True, restricted_picklist=True, picklist_values=[value]
+    )
+    info = ObjectInfo(OBJECT, [field])
+    live = live_schema(REQUEST, Portal("00D", PortalKind.SANDBOX), info, None, None, (), ())
+    assert [one.amendable for one in live.properties] == [amendable]
+
+
+def test_a_value_that_was_switched_off_comes_back_only_where_it_is_ours() -> None:
+    """Values of others that nobody can choose any more stay so."""
+    values = [PicklistValue("open", "Open"), PicklistValue("old", "Old", active=False)]
+    field = FieldInfo("Status__c", "picklist", label="", picklist_values=values)
+    [status] = [one for one in PARKED.properties if one.name == "status"]
+    made = with_values(status, field, PropertyAmendment("status", (("open", "Open"), ("parked", "Parked"))))
+    assert made.options == (("open", "Open"), ("parked", "Parked"))
+    assert made.label == "Status"

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import parse_qs
 
+import msgspec
 import pytest
 from pydantic import SecretStr
 
@@ -27,7 +28,7 @@ from integration_assets.connectors.crm.twenty.connector import twenty, workspace
 from integration_assets.connectors.crm.twenty.status_rules import RULES
 from integration_assets.connectors.rules import Action, Answer
 from integration_assets.connectors.specs import ARR_PROPERTY
-from integration_assets.errors import ConfigurationError, CredentialError, PermanentError
+from integration_assets.errors import ConfigurationError, CredentialError, HeldError, PermanentError
 from integration_assets.models import Company, CrmFeatureRequest, Deal, Link, LiveSchema, Portal, PortalKind
 from integration_assets.sandbox.twenty import api_key
 from integration_assets.sandbox.twenty.faults import answer_lost, key_revoked, path_contains
@@ -510,3 +511,25 @@ def test_stages_that_are_not_there_leave_the_pipeline_unread(ready: Harness):
     stage.options = []
     with pytest.raises(PermanentError, match="no opportunities with stages"):
         deals_of(ready)
+
+
+def test_options_that_lack_are_named_as_twenty_writes_them(ready: Harness) -> None:
+    """No contract says how a field is changed through the API: a person adds them, and is told where."""
+    status = next(one for one in REQUEST.properties if one.name == "status")
+    wanted = msgspec.structs.replace(
+        REQUEST,
+        properties=tuple(
+            msgspec.structs.replace(one, options=(*one.options, ("on_hold", "On hold"))) if one is status else one
+            for one in REQUEST.properties
+        ),
+    )
+
+    async def work(crm: Crm) -> list[str]:
+        live = await crm.schema(wanted, ())
+        with pytest.raises(HeldError, match="ON_HOLD"):
+            plan_setup(wanted, live, ())
+        return [one.text for one in target_problems(wanted, live, link_contacts=True)]
+
+    [problem] = ready.talk(work)
+    assert problem.startswith("wish.status: options missing: on_hold; in Twenty's settings, under Data model, Wishes,")
+    assert problem.endswith(" add to the field status the options ON_HOLD (On hold): the API name is in upper case")
