@@ -340,6 +340,7 @@ class LiveProperty(msgspec.Struct, frozen=True):
     judges it, how its type is not the one its kind asks for; None when it is. `description` is the help text of one of
     ours, None where it is not read; `amendable`: options and a help text may be added to it. `adding_options` says how
     a person adds those it lacks, in terms of its CRM; empty where there is no more to say than that it is done there.
+    `made_by_us` tells of one on companies whether it bears a sign that `setup` made it; None where no sign is known.
     """
 
     name: str
@@ -355,6 +356,7 @@ class LiveProperty(msgspec.Struct, frozen=True):
     description: str | None = None
     amendable: bool = False
     adding_options: str = ""
+    made_by_us: bool | None = None
 
 
 class PropertyAmendment(msgspec.Struct, frozen=True):

@@ -263,6 +263,15 @@ def _rollup_problems(group: PropertyGroup | None, live: LiveSchema) -> Iterator[
         if wanted.name not in have:
             yield _error(name, "the property is missing", RUN_SETUP)
             continue
+        if have[wanted.name].made_by_us is False:
+            # Its values would be lost, and all that follows is about a property that is not ours.
+            yield _error(
+                name,
+                "a property of this name exists that `setup` did not make",
+                "rename or delete it in the CRM's settings; if it is ours after all, give it its help text again: "
+                f"{wanted.description!r}",
+            )
+            continue
         for severity, detail, remedy in _property_problems(wanted, have[wanted.name]):
             yield Drift(name, severity, detail, remedy)
 

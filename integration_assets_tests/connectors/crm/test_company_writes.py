@@ -6,14 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
 
+import msgspec
 import pytest
 
 from integration_assets.connectors.crm.base import CompanyMapping, Crm, RecordWrite
-from integration_assets.models import Company
+from integration_assets.errors import HeldError
+from integration_assets.models import Company, PropertyGroup
 from integration_assets.sandbox.hubspot import PortalOptions
 from integration_assets.sync.company_rollups import NAMES, OPEN, ROLLUPS, TOP
+from integration_assets.sync.drift import target_problems
+from integration_assets.sync.setup import plan_setup
 from integration_assets_tests.connectors.crm.company_writes import create_rollups, writes_of
 from integration_assets_tests.connectors.crm.harness import HARNESSES, Harness, hubspot_harness
+from integration_assets_tests.connectors.crm.sample import REQUEST
 
 pytestmark = pytest.mark.usefixtures("no_backoff")
 
@@ -49,6 +54,7 @@ def test_they_are_created_once_and_read_as_declared(crm_in: Harness) -> None:
         assert sum(one.total for one in crm_in.calls.snapshot()) - before in {companies.schema_calls, 2}
         assert {one.name for one in live} == {OPEN, TOP}
         assert all(one.writable and one.difference is None and not one.archived for one in live)
+        assert all(one.made_by_us is not False for one in live)
         await companies.create(ROLLUPS, ())
         assert await companies.properties(ROLLUPS) == live
 
@@ -99,3 +105,22 @@ def test_a_refused_value_and_a_company_that_is_gone_are_told_alone(crm_in: Harne
         assert set(await listed(crm, CompanyMapping())) == before
 
     crm_in.talk(work)
+
+
+@pytest.mark.parametrize("crm", ["hubspot", "twenty 2.31"])
+def test_a_property_that_somebody_else_made_is_not_written(crm: str) -> None:
+    """Of our name and type, but with another group, label and help text: `setup` refuses, and the gate is closed."""
+    others = (msgspec.structs.replace(one, label=f"{one.name} 2", description="By hand.") for one in ROLLUPS.properties)
+    theirs = PropertyGroup("survey", "Survey", tuple(others))
+
+    async def work(crm: Crm) -> tuple[list[str], list[bool | None]]:
+        await writes_of(crm).create(theirs, theirs.properties)
+        live = msgspec.structs.replace(await crm.schema(REQUEST, ()), rollups=await writes_of(crm).properties(ROLLUPS))
+        with pytest.raises(HeldError, match="exists that `setup` did not make"):
+            plan_setup(REQUEST, live, (), ROLLUPS)
+        problems = target_problems(REQUEST, live, link_contacts=True, rollups=ROLLUPS)
+        foreign = [one.name for one in problems if "did not make" in one.detail]
+        return foreign, [one.made_by_us for one in live.rollups or ()]
+
+    with CRMS[crm]() as harness:
+        assert harness.talk(work) == ([f"company.{name}" for name in NAMES], [False, False])

@@ -165,9 +165,16 @@ async def archived_properties(session: Session, object_type: str, definition: Ob
 
 async def live_properties(session: Session, object_type: str, group: PropertyGroup) -> tuple[LiveProperty, ...]:
     """Those properties of a group of ours that an object has, each held against its definition."""
-    kinds = {item.name: item.kind for item in group.properties}
-    found = await _properties(session, object_type, kinds.keys())
-    return tuple(live_property(item, kind=kinds[item.name]) for item in found)
+    wanted = {item.name: item for item in group.properties}
+    found = await _properties(session, object_type, wanted.keys())
+    # Either sign will do: people move properties to other groups, and write help texts anew.
+    return tuple(
+        msgspec.structs.replace(
+            live_property(item, kind=wanted[item.name].kind),
+            made_by_us=item.group_name == group.name or item.description == wanted[item.name].description,
+        )
+        for item in found
+    )
 
 
 async def _our_properties(

@@ -98,7 +98,12 @@ def company_fields(metadata: Metadata, group: PropertyGroup) -> tuple[LiveProper
     by_name = {field.name: field for field in company.fields} if company else {}
     pairs = ((item, by_name.get(camel_case(item.name))) for item in group.properties)
     return tuple(
-        msgspec.structs.replace(_live(item, field), archived=not field.is_active)
+        msgspec.structs.replace(
+            _live(item, field),
+            archived=not field.is_active,
+            # Either sign will do: people write labels and help texts anew.
+            made_by_us=field.label == item.label or field.description == item.description,
+        )
         for item, field in pairs
         if field is not None
     )

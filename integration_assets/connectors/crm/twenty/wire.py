@@ -61,6 +61,7 @@ class Field(_Wire):
     name: str
     type: str
     label: str = ""
+    description: str | None = None
     is_active: bool = True
     is_unique: bool | None = None
     options: list[Option] | None = None
