@@ -391,6 +391,15 @@ class Obstacle(msgspec.Struct, frozen=True):
     remedy: str
 
 
+class SchemaWords(msgspec.Struct, frozen=True):
+    """A CRM's words for a property and a company, as its users know them, in the singular and the plural."""
+
+    property: str = "property"
+    properties: str = "properties"
+    company: str = "company"
+    companies: str = "companies"
+
+
 class LiveSchema(msgspec.Struct, frozen=True):
     """Schema of one portal, as far as the pipeline uses it, by name. Ids of the portal never appear here.
 
@@ -404,6 +413,7 @@ class LiveSchema(msgspec.Struct, frozen=True):
     `setup` cannot take away. `unlabelled` says why links carry no labels here: each pair then has one link at most,
     whatever it stands for. `grouped` is False where the CRM has no groups of properties. `notes` are for people: how
     our object is kept in this portal. `rollups` are our properties on companies, None where nobody asked for them.
+    `words` are those in which people are told what differs.
     """
 
     portal: Portal
@@ -421,6 +431,7 @@ class LiveSchema(msgspec.Struct, frozen=True):
     grouped: bool = True
     notes: tuple[str, ...] = ()
     rollups: tuple[LiveProperty, ...] | None = None
+    words: SchemaWords = SchemaWords()
 
 
 # ------------------------------------------------------------------------------------------------------ at the edge

@@ -22,7 +22,7 @@ from integration_assets.doctor.context import DoctorContext, NotTriedError, repl
 from integration_assets.doctor.findings import CheckOutcome, Verdict, advice, fail, failed, ok, unknown, warn, worst_of
 from integration_assets.doctor.machine import known_store
 from integration_assets.errors import ConfigurationError, CredentialError, IntegrationError
-from integration_assets.models import LiveSchema, Portal
+from integration_assets.models import LiveSchema, Portal, SchemaWords
 from integration_assets.sync.company_rollups import ROLLUPS, read_schema
 from integration_assets.sync.drift import (
     MAP_AGAIN,
@@ -251,7 +251,9 @@ async def properties(context: DoctorContext) -> CheckOutcome:
     def ours(name: str) -> bool:
         return name.startswith((f"{OBJECT}.", "company.")) and name != key
 
-    seen = await _schema_part(context, ours, f"{count} properties of ours and those mapped, each as expected")
+    schema = (await _own(context)).schema
+    words = schema.words if isinstance(schema, LiveSchema) else SchemaWords()
+    seen = await _schema_part(context, ours, f"{count} {words.properties} of ours and those mapped, each as expected")
     # A failure outweighs the warning, which would only lengthen the line.
     own = settings.crm(context.environment)
     if own.text(ARR_PROPERTY) is not None or seen.verdict is Verdict.FAIL:

@@ -19,6 +19,7 @@ from integration_assets.models import (
     ObjectDefinition,
     PropertyDefinition,
     PropertyGroup,
+    SchemaWords,
 )
 from integration_assets.sync.feature_request_object import ALWAYS_WRITTEN, EARLIER_TEXTS
 
@@ -103,7 +104,9 @@ def target_problems(
     drifts.extend(_in_the_way(expected, live))
     # an archived one is not missing: `setup` must not make it again, and `_in_the_way` has named it
     missing = (wanted.name for wanted in expected.properties if wanted.name not in have)
-    drifts.extend(_error(f"{expected.name}.{name}", "the property is missing", RUN_SETUP) for name in missing)
+    drifts.extend(
+        _error(f"{expected.name}.{name}", f"the {live.words.property} is missing", RUN_SETUP) for name in missing
+    )
     drifts.extend(_error(expected.name, f"{what} is missing", RUN_SETUP) for what in live.lacking)
     drifts.extend(_text_problems(expected, live))
     most = {"company": most_companies, "contact": most_contacts}
@@ -147,7 +150,7 @@ def _in_the_way(expected: ObjectDefinition, live: LiveSchema) -> Iterator[Drift]
             name = f"{expected.name}.{wanted.name}"
             yield from (
                 Drift(name, severity, detail, remedy)
-                for severity, detail, remedy in _property_problems(wanted, have[wanted.name])
+                for severity, detail, remedy in _property_problems(wanted, have[wanted.name], live.words)
             )
     yield from _rules_that_would_reject(expected, live)
 
@@ -248,7 +251,7 @@ def _company_property_problems(names: Collection[str], live: LiveSchema) -> Iter
     for name in sorted(set(names) - have):
         yield _error(
             f"company.{name}",
-            "the mapped company property is missing",
+            f"the mapped {live.words.company} {live.words.property} is missing",
             MAP_AGAIN,
         )
 
@@ -261,33 +264,35 @@ def _rollup_problems(group: PropertyGroup | None, live: LiveSchema) -> Iterator[
     for wanted in group.properties:
         name = f"company.{wanted.name}"
         if wanted.name not in have:
-            yield _error(name, "the property is missing", RUN_SETUP)
+            yield _error(name, f"the {live.words.property} is missing", RUN_SETUP)
             continue
         if have[wanted.name].made_by_us is False:
             # Its values would be lost, and all that follows is about a property that is not ours.
             yield _error(
                 name,
-                "a property of this name exists that `setup` did not make",
+                f"a {live.words.property} of this name exists that `setup` did not make",
                 "rename or delete it in the CRM's settings; if it is ours after all, give it its help text again: "
                 f"{wanted.description!r}",
             )
             continue
-        for severity, detail, remedy in _property_problems(wanted, have[wanted.name]):
+        for severity, detail, remedy in _property_problems(wanted, have[wanted.name], live.words):
             yield Drift(name, severity, detail, remedy)
 
 
-def _property_problems(wanted: PropertyDefinition, live: LiveProperty) -> Iterator[tuple[Severity, str, str]]:
+def _property_problems(
+    wanted: PropertyDefinition, live: LiveProperty, own: SchemaWords
+) -> Iterator[tuple[Severity, str, str]]:
     """Severity, what is different, and the remedy, of a property that exists."""
     # what else is different shows once it is restored: one finding says enough
     if live.archived:
-        yield Severity.ERROR, "the property is archived", "restore it in the CRM"
+        yield Severity.ERROR, f"the {own.property} is archived", "restore it in the CRM"
         return
     anew = "delete it for good in the CRM's settings, then run `setup`, which makes it anew"
     difference = live.difference
     if not live.writable:
         # A calculated property has the type of its formula as well: one finding says enough.
         words = " ".join(word for word in (live.type, live.field_type) if word)
-        yield Severity.ERROR, f"the property is read-only or calculated ({words})", anew
+        yield Severity.ERROR, f"the {own.property} is read-only or calculated ({words})", anew
     elif difference is not None:
         severity = Severity.WARN if difference.harmless else Severity.ERROR
         yield severity, difference.detail, difference.remedy or ("" if difference.harmless else anew)
@@ -311,7 +316,7 @@ def _text_problems(expected: ObjectDefinition, live: LiveSchema) -> Iterator[Dri
     old = [one.name for one in expected.properties if one.name in have and text_is_replaced(one, have[one.name])]
     if old:
         named = first_names(old)
-        whose = f"text of {named} is" if len(old) == 1 else f"texts of {len(old)} properties ({named}) are"
+        whose = f"text of {named} is" if len(old) == 1 else f"texts of {len(old)} {live.words.properties} ({named}) are"
         yield Drift(expected.name, Severity.WARN, f"the help {whose} missing or of an earlier version", RUN_SETUP)
 
 

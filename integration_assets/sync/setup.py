@@ -83,7 +83,9 @@ def plan_setup(
         steps.append(SetupStep("group", f"create {', '.join(made)}"))
     if missing:
         names = ", ".join(prop.name for prop in missing)
-        steps.append(SetupStep("properties", f"create {len(missing)} properties: {names}", properties=missing))
+        steps.append(
+            SetupStep("properties", f"create {len(missing)} {live.words.properties}: {names}", properties=missing)
+        )
     steps += _amendment_steps(definition, live)
     for link in definition.links if live.unlabelled is None else ():
         if not live.object_present or live_link(live, link) is None:
@@ -121,7 +123,7 @@ def _rollup_steps(group: PropertyGroup | None, live: LiveSchema) -> list[SetupSt
     missing = tuple(prop for prop in group.properties if prop.name not in have)
     names = ", ".join(prop.name for prop in missing)
     in_group = f", in a group {group.name}" if live.grouped else ""
-    line = f"create {len(missing)} properties of companies{in_group}: {names}"
+    line = f"create {len(missing)} {live.words.properties} of {live.words.companies}{in_group}: {names}"
     return [SetupStep("company properties", line, properties=missing)] if missing else []
 
 
@@ -143,13 +145,13 @@ def _refuse(
     archived = sorted(ours & ({*archived_properties} | {prop.name for prop in live.properties if prop.archived}))
     if archived:
         raise ConfigurationError(
-            f"properties of {definition.name} exist archived and would come back with old values: "
+            f"{live.words.properties} of {definition.name} exist archived and would come back with old values: "
             f"{', '.join(archived)}; restore or delete them in the CRM"
         )
     for prop in live.properties:
         if prop.name == definition.key_property and not prop.unique:
             raise ConfigurationError(
-                f"property {prop.name} exists without unique values, which cannot be added later: "
+                f"{live.words.property} {prop.name} exists without unique values, which cannot be added later: "
                 "delete it in the CRM, then run `setup` again"
             )
     _refuse_what_is_in_the_way(definition, live, rollups)

@@ -95,7 +95,7 @@ def test_accounts_say_what_waits_for_them(world: World, orgs: dict[bool, Org]) -
     org = orgs[True]
     on: dict[str, Any] = {"INTEGRATION_ASSETS_COMPANY_ROLLUPS": "1"}
     world.set_up()
-    assert "company.feature_requests_open: the property is missing; run `setup`" in world.run("sync", **on).out
+    assert "company.feature_requests_open: the field is missing; run `setup`" in world.run("sync", **on).out
     assert world.run("setup", "--yes", **on).code == 0
     assert world.run("setup", "--yes", **on).out.count("nothing is missing") == 1
     held = world.run("sync", json_file=True, **on)

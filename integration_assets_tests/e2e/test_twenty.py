@@ -105,7 +105,7 @@ def test_companies_say_what_waits_for_them(world: World) -> None:
     """Roll-ups: missing until set up, held once, written, left alone, changed with a vote, and cleared by an undo."""
     on: dict[str, Any] = {"INTEGRATION_ASSETS_COMPANY_ROLLUPS": "1"}
     world.sync()
-    assert "company.feature_requests_open: the property is missing; run `setup`" in world.run("sync", **on).out
+    assert "company.feature_requests_open: the field is missing; run `setup`" in world.run("sync", **on).out
     assert world.run("setup", "--yes", **on).code == 0
     held = world.run("sync", json_file=True, **on)
     assert (held.code, "first_rollups" in held.out) == (3, True), held.out

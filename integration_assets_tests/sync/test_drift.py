@@ -16,10 +16,13 @@ from integration_assets.models import (
     PortalKind,
     PropertyDefinition,
     PropertyKind,
+    SchemaWords,
     TypeDifference,
 )
+from integration_assets.sync.company_rollups import ROLLUPS
 from integration_assets.sync.drift import RUN_SETUP, Drift, Severity, environments_differ, target_problems
 from integration_assets.sync.feature_request_object import FEATURE_REQUEST
+from integration_assets.sync.setup import plan_setup
 from integration_assets_tests.sync.fake_crm import live_property
 
 ARR = LiveProperty("arr_usd", "number", "number", unique=False, writable=True, options=())
@@ -273,4 +276,19 @@ def test_an_obstacle_stands_instead_of_the_missing_object():
     assert [drift.text for drift in problems(absent)] == ["feature_request: services are not activated; activate them"]
     assert [drift.detail for drift in problems(msgspec.structs.replace(SCHEMA, obstacles=(obstacle,)))] == [
         "services are not activated"
+    ]
+
+
+def test_people_are_told_in_the_words_of_their_crm() -> None:
+    """Names of differences stay; what is said of them is what the CRM's own settings say."""
+    words = SchemaWords("field", "fields", "account", "accounts")
+    live = msgspec.structs.replace(with_property("votes", archived=True), rollups=(), words=words)
+    found = target_problems(FEATURE_REQUEST, live, link_contacts=True, company_properties=["arr"], rollups=ROLLUPS)
+    told = {one.name: one.detail for one in found if one.severity is Severity.ERROR}
+    assert told["feature_request.votes"] == "the field is archived"
+    assert told["company.feature_requests_open"] == "the field is missing"
+    assert told["company.arr"] == "the mapped account field is missing"
+    ready = msgspec.structs.replace(SCHEMA, rollups=(), words=words)
+    assert [step.line for step in plan_setup(FEATURE_REQUEST, ready, (), ROLLUPS)] == [
+        "create 2 fields of accounts, in a group feature_request_sync: feature_requests_open, top_feature_requests"
     ]

@@ -32,6 +32,7 @@ from integration_assets.models import (
     PropertyGroup,
     PropertyKind,
     RecordPages,
+    SchemaWords,
     TypeDifference,
 )
 
@@ -39,6 +40,7 @@ UNSEEN = "the user does not see"
 ASSIGN = f"assign the permission set {names.PERMISSION_SET} to the user, or grant it in another"
 ASSIGN_ACCOUNTS = f"assign the permission set {names.COMPANY_PERMISSION_SET} to the user, or grant it in another"
 ADD_VALUES = "add them to the field {field} in Setup, Object Manager, with exactly these API names"
+WORDS = SchemaWords(property="field", properties="fields", company="account", companies="accounts")
 DEVELOPER_EDITION = "Developer Edition"
 _ORGANIZATION_FIELDS = ("Id", "IsSandbox", "OrganizationType", "TrialExpirationDate", "TimeZoneSidKey")
 
@@ -135,7 +137,16 @@ def live_schema(
     )
     if ours is None:
         return LiveSchema(
-            identity, False, False, (), (), mapped, text_limits=TEXT_LIMITS, obstacles=obstacles, grouped=False
+            identity,
+            False,
+            False,
+            (),
+            (),
+            mapped,
+            text_limits=TEXT_LIMITS,
+            obstacles=obstacles,
+            grouped=False,
+            words=WORDS,
         )
     by_field = {names.custom_name(item.name): item for item in definition.properties}
     others = [field for field in ours.fields if field.custom and field.name not in by_field]
@@ -153,6 +164,7 @@ def live_schema(
         text_limits=TEXT_LIMITS,
         obstacles=obstacles,
         grouped=False,
+        words=WORDS,
     )
 
 

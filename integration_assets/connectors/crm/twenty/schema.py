@@ -39,6 +39,7 @@ from integration_assets.models import (
     PropertyDefinition,
     PropertyGroup,
     PropertyKind,
+    SchemaWords,
     TextLimits,
     TypeDifference,
 )
@@ -46,6 +47,7 @@ from integration_assets.models import (
 MAX_TEXT = 65_536
 TEXT_LIMITS = TextLimits(text=MAX_TEXT, long_text=MAX_TEXT, address=MAX_TEXT)
 """Twenty has no limit of its own; ours keeps batches of long texts to a size every server takes."""
+WORDS = SchemaWords(property="field", properties="fields")
 ICON = "IconBulb"
 RELATION = "RELATION"
 
@@ -62,7 +64,7 @@ def live_schema(
     obstacles = tuple(_foreign_votes(metadata, definition))
     if one is None or not one.is_active:
         absent = LiveSchema(portal, False, one is not None, (), (), mapped)
-        return msgspec.structs.replace(absent, text_limits=TEXT_LIMITS, grouped=False, obstacles=obstacles)
+        return msgspec.structs.replace(absent, text_limits=TEXT_LIMITS, grouped=False, obstacles=obstacles, words=WORDS)
     pairs = ((item, one.field(field_name(definition, item.name))) for item in definition.properties)
     return LiveSchema(
         portal=portal,
@@ -75,6 +77,7 @@ def live_schema(
         text_limits=TEXT_LIMITS,
         grouped=False,
         obstacles=obstacles,
+        words=WORDS,
     )
 
 

@@ -287,7 +287,7 @@ def test_missing_is_told_apart_from_not_visible(org: Harness) -> None:
         plan_setup(REQUEST, schema_of(org), ())
     del org.portal.objects[OBJECT].fields["Title__c"]
     (problem,) = target_problems(REQUEST, schema_of(org), link_contacts=True)
-    assert (problem.name, problem.detail) == ("wish.title", "the property is missing")
+    assert (problem.name, problem.detail) == ("wish.title", "the field is missing")
 
 
 def test_a_field_that_may_only_be_read_is_an_error_however_it_is_drawn(ready: Harness) -> None:
