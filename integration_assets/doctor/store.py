@@ -143,11 +143,12 @@ def _last_run(connection: duckdb.DuckDBPyConnection) -> tuple[datetime, str] | N
 
 
 def _last_good_run(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    # Not what a wrong clock dated ahead: it would pass for fresh until that moment.
+    # Not what a wrong clock dated ahead: it would pass for fresh until that moment. Clocks of two machines differ by less
+    # than five minutes.
     rows = connection.execute(
         """
         SELECT max(finished_at) FROM ops.runs
-        WHERE state LIKE 'SUCCEEDED%' AND finished_at <= make_timestamp(epoch_us(now()))
+        WHERE state LIKE 'SUCCEEDED%' AND finished_at <= make_timestamp(epoch_us(now())) + INTERVAL 5 MINUTE
         """
     ).fetchall()
     return _utc(rows[0][0]) if rows[0][0] is not None else None

@@ -56,6 +56,27 @@ def test_the_newest_run_is_the_newest_of_those_dated_right(store: duckdb.DuckDBP
     assert good.year == BEGIN.year
 
 
+@pytest.mark.usefixtures("runs")
+def test_a_clock_that_is_minutes_ahead_is_not_wrong(store: duckdb.DuckDBPyConnection) -> None:
+    """A run of another machine that has just ended is the newest at once where pages are served."""
+    store.execute(
+        """
+        UPDATE ops.runs
+        SET started_at = make_timestamp(epoch_us(now())) + INTERVAL 3 MINUTE
+        WHERE run_id = 'third'
+        """
+    )
+    store.execute("UPDATE ops.runs SET finished_at = started_at WHERE run_id = 'third'")
+    last = read_last_run(store)
+    assert last is not None
+    assert last.run_id == "third"
+    assert [one.run_id for one in read_runs(store, limit=9)] == ["third", "first", "ahead"]
+    assert read_first_runs(store).newest == "third"
+    assert store.execute(read_sql("reporting/runs"), [""]).fetchall()[0][0] == "third"
+    assert _has_ranked(store, "third")
+    assert _last_good_run(store) == last.finished_at.replace(tzinfo=UTC)
+
+
 def test_it_is_the_last_one_where_there_is_no_other(store: duckdb.DuckDBPyConnection, facts: RunFacts) -> None:
     """The figures are its own then, whatever its date."""
     one = msgspec.structs.replace(facts, run_id="ahead", started_at=AHEAD)
