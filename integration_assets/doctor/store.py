@@ -143,8 +143,8 @@ def _last_run(connection: duckdb.DuckDBPyConnection) -> tuple[datetime, str] | N
 
 
 def _last_good_run(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    # Not what a wrong clock dated ahead: it would pass for fresh until that moment. Clocks of two machines differ by less
-    # than five minutes.
+    # Not what a wrong clock dated ahead: it would pass for fresh until that moment. Clocks of two machines differ by
+    # less than five minutes.
     rows = connection.execute(
         """
         SELECT max(finished_at) FROM ops.runs
