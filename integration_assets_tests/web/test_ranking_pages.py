@@ -295,6 +295,9 @@ def test_a_company_has_open_requests_first(ann: Client) -> None:
         ("?status=any_open", ["Dark mode"], ["Themes"], "2 of 3,"),
         ("?status=complete&since=2026-05-20", ["Themes"], ["Dark mode"], "1 of 3,"),
         ("?since=2026-05-21", [], ["Themes", "Dark mode"], "None of its 3 requests fits"),
+        # Also where nothing fits: there it may be why.
+        ("?since=2026-05-21", [], [], "since when they have their status are left out"),
+        ("?page=2", [], ["Themes", "Dark mode"], "past the last request that fits"),
         ("?status=nonsense&since=soon", [], ["Themes", "Dark mode"], "None of its 3 requests fits"),
     ],
 )
