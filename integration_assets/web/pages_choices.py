@@ -109,7 +109,7 @@ def _own(text: str) -> tuple[list[str], list[str]]:
 
 def _changes(tenant: TenantView, form: Form) -> dict[str, Any]:
     """Settings that the form changes, by name; None takes one away."""
-    stored = {name: str(tenant.settings.get(name) or "") for name in CHOICES}
+    stored = _stored(tenant)
     given = {name: shown if _untouched(form, name) else form.text(name) for name, shown in _shown(tenant).items()}
     kept = [] if form.has(FORGET) else _own(stored[OWN])[1]
     domains, among_them = _own(given[OWN])
@@ -160,8 +160,13 @@ def _problem(settings: Settings, tenant: TenantView, changes: Mapping[str, Any])
     return None
 
 
+def _stored(tenant: TenantView) -> dict[str, str]:
+    """Stored choices, each on one line: a form sends no line ends or outer spaces back as a command may store them."""
+    return {name: " ".join(str(tenant.settings.get(name) or "").split()) for name in CHOICES}
+
+
 def _shown(tenant: TenantView) -> dict[str, str]:
-    values = {name: str(tenant.settings.get(name) or "") for name in CHOICES}
+    values = _stored(tenant)
     values[OWN] = ", ".join(_own(values[OWN])[0])
     return values
 

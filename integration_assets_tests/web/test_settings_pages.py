@@ -13,7 +13,7 @@ from integration_assets.tenants.registry.audit import Actor
 from integration_assets.tenants.registry.directory import directory
 from integration_assets.tenants.registry.repository import tenant_repository
 from integration_assets_tests.support.registries import tenant_id
-from integration_assets_tests.support.web_site import Client
+from integration_assets_tests.support.web_site import Client, hidden_field
 from integration_assets_tests.web.conftest import Served
 
 SECRET = "a secret of twenty characters or more"
@@ -312,6 +312,21 @@ def test_what_another_admin_saved_since_the_page_was_opened_stays(pages: Served,
     assert choices_of(pages, "acme") == {**stored, "base_currency": "JPY", "coverage_floor": "0.5"}
     assert ann.post("/settings/choices", {}).status_code == 303
     assert choices_of(pages, "acme") == {}
+
+
+def test_spaces_and_lines_of_a_stored_choice_are_nobody_elses_change(pages: Served, ann: Client) -> None:
+    """A command stores a value as it was given, and a form sends none back with its line ends and outer spaces."""
+    given = "EUR=1.08,\nGBP=1.27 "
+    with directory(pages.registry, Actor("the test")) as tenants:
+        tenants.change_tenant("acme", settings={"currency_rates": given})
+    shown = hidden_field(ann.get("/settings/choices").text, "was.currency_rates")
+    assert shown == "EUR=1.08, GBP=1.27"
+    unchanged = {"was.currency_rates": shown, "currency_rates": shown}
+    assert ann.post("/settings/choices", unchanged).status_code == 303
+    assert choices_of(pages, "acme") == {"currency_rates": given}
+    changed = ann.post("/settings/choices", unchanged | {"currency_rates": "EUR=1.09"})
+    assert changed.status_code == 303, changed.text
+    assert choices_of(pages, "acme") == {"currency_rates": "EUR=1.09"}
 
 
 VERSION = re.compile(r'name="version" id="version" value="([0-9a-f]{16})"')
