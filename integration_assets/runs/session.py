@@ -435,7 +435,7 @@ class RunSession(dg.ConfigurableResource["RunSession"]):
             return of_bucket
         if isinstance(error, UncommittedError):
             return TransientError(
-                f"staging store: {first_line(error)}; nothing that {stage} had begun to keep was kept: run it again"
+                f"staging store: {first_line(error)}; what {stage} was about to keep may be missing: run it again"
             )
         if isinstance(error, duckdb.Error):
             return PermanentError(f"staging store: {type(error).__name__} in {stage}: {first_line(error)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import duckdb
 
@@ -11,7 +11,7 @@ _in_transaction: set[int] = set()
 
 
 class UncommittedError(duckdb.OperationalError):
-    """The store did not take a transaction, for a reason that DuckDB has no class for; nothing of it was kept."""
+    """The store did not say that it took a transaction, for a reason that DuckDB has no class for."""
 
 
 @contextmanager
@@ -31,16 +31,25 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
         connection.execute("BEGIN TRANSACTION")
         try:
             yield
-        # A signal as well: half a change must not be committed by whoever comes next.
+            _commit(connection)
+        # A signal as well, also one just before the commit: half a change must not be committed by whoever comes next.
         except BaseException:
-            connection.execute("ROLLBACK")
+            # A commit that failed has left none to roll back.
+            with suppress(duckdb.TransactionException):
+                connection.execute("ROLLBACK")
             raise
-        try:
-            connection.execute("COMMIT")
-        # DuckDB raises it for errors without a class of their own, as DuckLake has when it commits. Callers know the
-        # store's errors by `duckdb.Error`.
-        except RuntimeError as error:
-            raise UncommittedError(str(error)) from error
     finally:
         # In any case: the number of a connection that is gone may be given to the next one.
         _in_transaction.discard(id(connection))
+
+
+def _commit(connection: duckdb.DuckDBPyConnection) -> None:
+    try:
+        connection.execute("COMMIT")
+    # DuckDB raises it for errors without a class of their own, as DuckLake has when it commits. Callers know the
+    # store's errors by `duckdb.Error`.
+    except RuntimeError as error:
+        # It makes one of a signal too, which is no error of the store: most often all of it is committed then.
+        if error.__cause__ is not None and not isinstance(error.__cause__, Exception):
+            raise
+        raise UncommittedError(str(error)) from error

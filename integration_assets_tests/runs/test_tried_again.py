@@ -30,11 +30,11 @@ def test_too_little_memory_means_later_and_the_bound_is_named(error: Exception) 
 
 
 def test_what_the_store_did_not_commit_is_tried_again() -> None:
-    """Nothing of it was kept, and the line says why."""
+    """The line says why, and not that nothing was kept: the answer of a catalogue may have been lost."""
     session = RunSession()
     session._state = RunState("run", "default", Mode.SYNC, datetime.now(UTC), 0.0)
     with (
-        pytest.raises(dg.Failure, match="Failed to commit: no such schema; nothing that ranked had"),
+        pytest.raises(dg.Failure, match="Failed to commit: no such schema; what ranked was about to keep"),
         session.stage("ranked"),
     ):
         raise UncommittedError("Failed to commit: no such schema")

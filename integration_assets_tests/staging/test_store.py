@@ -202,6 +202,33 @@ def test_a_commit_that_fails_without_a_class_is_an_error_of_the_store():
         pass
 
 
+class Signalled:
+    """A connection during whose commit a signal comes: before DuckDB has it, or when it has committed."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, committed: bool) -> None:
+        self.connection, self.committed = connection, committed
+
+    def execute(self, statement: str) -> None:
+        if statement != "COMMIT":
+            self.connection.execute(statement)
+        elif not self.committed:
+            raise KeyboardInterrupt
+        else:
+            self.connection.execute(statement)
+            raise RuntimeError("Query interrupted") from KeyboardInterrupt()
+
+
+@pytest.mark.parametrize(("committed", "told"), [(False, KeyboardInterrupt), (True, RuntimeError)])
+def test_a_signal_at_the_commit_is_no_error_of_the_store(store, committed, told):
+    """It leaves no transaction open, into which what is recorded next would go, and is not told as uncommitted."""
+    connection = cast("duckdb.DuckDBPyConnection", Signalled(store, committed=committed))
+    with pytest.raises(told) as raised, transaction(connection):
+        store.execute("INSERT INTO raw.boards VALUES ('new', 'Board', 1)")
+    assert not isinstance(raised.value, duckdb.Error)
+    with transaction(store):
+        assert store.execute("SELECT count(*) FROM raw.boards").fetchall() == [(int(committed),)]
+
+
 def test_nested_transaction_is_refused_and_rolls_back(store):
     """A transaction in a transaction is an error, and the outer one rolls back."""
 
