@@ -56,16 +56,17 @@ def _readers_lake(context: DoctorContext) -> CheckOutcome:
         return failed(error, AS_TOLD)
     if not view.may_log_in:
         return fail(f"role {role} may not log in", f"ALTER ROLE {role} LOGIN PASSWORD '…'", usage=True)
-    if view.notes:
-        found, _, remedy = view.notes[0].partition(": ")
-        return warn(found, remedy)
-    if view.tables is None:
-        return ok(f"role {role} exists and may log in; the first run makes the lake")
+    # Before what it may read besides: without these it can attach nothing.
     if view.closed:
         return fail(
             f"role {role} may not read {view.closed} tables of the catalogue",
             "run a sync, which grants them anew",
         )
+    if view.notes:
+        found, _, remedy = view.notes[0].partition(": ")
+        return warn(found, remedy)
+    if view.tables is None:
+        return ok(f"role {role} exists and may log in; the first run makes the lake")
     return ok(
         f"the lake opens with {view.tables} tables, which role {role} may read; its login and its way to the data were "
         "not tried"

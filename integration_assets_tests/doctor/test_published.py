@@ -21,7 +21,7 @@ from integration_assets.staging import lake as lakes
 from integration_assets.staging import object_storage as published_there
 from integration_assets.staging.object_storage import Readable, try_reading
 from integration_assets.staging.place import store_place
-from integration_assets.staging.readers_lake import publish_to_readers
+from integration_assets.staging.readers_lake import ReadersView, publish_to_readers
 from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, Key, ObjectStorage, object_storage
 
 URL = f"s3://{BUCKET}/rankings"
@@ -176,6 +176,16 @@ def test_what_stands_between_a_reader_and_the_lake_is_told(postgresql: str, lake
     parquet.unlink()
     verdict, said = looked_at(lake_url, tmp_path)
     assert (verdict, "cannot be read" in said) == (Verdict.FAIL, True)
+
+
+def test_what_a_reader_may_not_read_comes_before_what_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It can attach nothing then, and the doctor's exit code is to say so."""
+    monkeypatch.setattr(
+        "integration_assets.doctor.published.look_at_readers_lake",
+        lambda _lake, role: ReadersView(True, 1, 2, [f"role {role} may also read: REVOKE"]),
+    )
+    url = f"ducklake:postgresql://localhost/nobody?data={tmp_path}/data"
+    assert looked_at(url, tmp_path) == (Verdict.FAIL, f"role {ROLE} may not read 2 tables of the catalogue")
 
 
 def schemas(url: str) -> list[str]:
