@@ -311,6 +311,17 @@ def test_a_company_shows_what_shipped_for_it_since_a_day(
     assert not any(f">{title}</a>" in shown for title in missing)
 
 
+def test_a_page_past_the_last_says_so(ann: Client) -> None:
+    """Not that nothing fits: the way back keeps the filter."""
+    companies = ann.http.get("/companies?words=company&page=9").text
+    assert "past the last company that fits" in companies
+    assert 'href="/companies?words=company">First page' in companies
+    requests = ann.http.get("/requests?by=votes&page=9").text
+    assert "past the last request that matches" in requests
+    assert 'href="/requests?by=votes">First page' in requests
+    assert "No company fits" in ann.http.get("/companies?words=nobody").text
+
+
 def test_companies_are_found_by_owner_segment_and_renewal(ann: Client) -> None:
     """The number of those that fit is told, the way to what they ask for keeps the filter, and pages do as well."""
     everybody = ann.http.get("/companies").text
