@@ -162,7 +162,12 @@ def _problem(settings: Settings, tenant: TenantView, changes: Mapping[str, Any])
 
 def _stored(tenant: TenantView) -> dict[str, str]:
     """Stored choices, each on one line: a form sends no line ends or outer spaces back as a command may store them."""
-    return {name: " ".join(str(tenant.settings.get(name) or "").split()) for name in CHOICES}
+    return {name: _on_one_line(str(tenant.settings.get(name) or "")) for name in CHOICES}
+
+
+def _on_one_line(text: str) -> str:
+    # A line end separates as a comma does: without either, two entries would be one.
+    return ", ".join(line for one in text.splitlines() if (line := one.strip().rstrip(",;")))
 
 
 def _shown(tenant: TenantView) -> dict[str, str]:

@@ -316,7 +316,7 @@ def test_what_another_admin_saved_since_the_page_was_opened_stays(pages: Served,
 
 def test_spaces_and_lines_of_a_stored_choice_are_nobody_elses_change(pages: Served, ann: Client) -> None:
     """A command stores a value as it was given, and a form sends none back with its line ends and outer spaces."""
-    given = "EUR=1.08,\nGBP=1.27 "
+    given = "EUR=1.08\nGBP=1.27,\n "
     with directory(pages.registry, Actor("the test")) as tenants:
         tenants.change_tenant("acme", settings={"currency_rates": given})
     shown = hidden_field(ann.get("/settings/choices").text, "was.currency_rates")
