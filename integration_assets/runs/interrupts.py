@@ -68,9 +68,14 @@ def interruption_behind(error: BaseException) -> BaseException | None:
     if not isinstance(error, RuntimeError | duckdb.Error):
         return None
     behind: BaseException | None = error
-    while behind is not None and not isinstance(behind, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+    # One that is raised again while its own consequence is handled stands behind itself.
+    passed = set[int]()
+    while behind is not None and id(behind) not in passed:
+        if isinstance(behind, KeyboardInterrupt | dg.DagsterExecutionInterruptedError):
+            return behind
+        passed.add(id(behind))
         behind = behind.__cause__ or behind.__context__
-    return behind
+    return None
 
 
 @contextmanager

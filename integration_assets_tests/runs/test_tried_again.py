@@ -10,6 +10,7 @@ import duckdb
 import pytest
 
 from integration_assets.errors import EndState
+from integration_assets.runs.interrupts import interruption_behind
 from integration_assets.runs.session import RunSession
 from integration_assets.runs.state import Mode, RunState
 from integration_assets.staging.transactions import UncommittedError, transaction
@@ -70,3 +71,16 @@ def test_a_signal_while_the_store_works_is_an_interruption(statement_on_the_way_
     assert session.state.error is not None
     assert session.state.error.state is EndState.RETRY_LATER
     assert session.state.error.message.startswith("interrupted in resolved")
+
+
+def test_an_error_behind_itself_is_no_interruption() -> None:
+    """As one is that is raised again while what came of it is handled."""
+    error, consequence = RuntimeError("first"), ValueError("what came of it")
+    consequence.__cause__, error.__context__ = error, consequence
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
+    signal.setitimer(signal.ITIMER_REAL, 5)
+    try:
+        assert interruption_behind(error) is None
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
