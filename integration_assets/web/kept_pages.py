@@ -14,12 +14,16 @@ from integration_assets.web.rendering import Page
 from integration_assets.web.request_context import RequestContext
 
 Handler = Callable[[RequestContext], Page]
+LONGEST_ADDRESS = 2_000
+"""Bytes of the path and the query of a page that is kept: the memory they take is not counted with that of pages."""
 
 
 def kept(handler: Handler) -> Handler:
     """The same handler, which is asked only for pages that are not kept with the published file that lies there now."""
 
     def shown(context: RequestContext) -> Page:
+        if len(context.request.scope["raw_path"]) + len(context.request.scope["query_string"]) > LONGEST_ADDRESS:
+            return handler(context)
         files = context.site.published
         # A tenant and an environment have a file of their own, so that no page of theirs is found for another one.
         path = published_path(context.site.settings.home, context.environment, context.own.slug)

@@ -137,6 +137,14 @@ def test_what_a_page_is_made_of_makes_another_page(
     assert "Newer" not in ann.get("/companies").text
 
 
+def test_a_page_of_a_long_address_is_not_kept(published: Publish, ann: Client, made: mock.Mock) -> None:
+    """Its address would take more memory than the page, and is counted nowhere."""
+    published("acme", "Acme")
+    for _ in range(2):
+        assert "Acme" in ann.get(f"/companies?x={'y' * 3_000}").text
+    assert made.call_count == 2
+
+
 def test_the_first_steps_are_never_kept(published: Publish, ann: Client) -> None:
     """They change with what is stored, while nothing is published anew."""
     published("acme", "Acme")
