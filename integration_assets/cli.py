@@ -123,7 +123,7 @@ def main() -> None:
 
     from integration_assets.absent_modules import remember_what_is_absent
     from integration_assets.commands.streams import settle_streams
-    from integration_assets.errors import EXIT_CODES, EndState, IntegrationError
+    from integration_assets.errors import IntegrationError
     from integration_assets.garbage import search_rarely
 
     search_rarely()
@@ -136,11 +136,24 @@ def main() -> None:
     except IntegrationError as error:
         _fail(error)
     except SystemExit as ending:
-        # An interrupt is no usage error: the run stands where it can go on, and 75 tells a scheduler so.
         if ending.code != INTERRUPTED:
             raise
-        sys.stderr.write("integration-assets: interrupted; run it again, it goes on where it stands\n")
-        raise SystemExit(EXIT_CODES[EndState.RETRY_LATER]) from None
+        _end_interrupted()
+    except Exception as error:
+        from integration_assets.runs.interrupts import interruption_behind
+
+        # What DuckDB makes of a signal while it works; all else is a bug, and keeps its stack trace.
+        if interruption_behind(error) is None:
+            raise
+        _end_interrupted()
+
+
+def _end_interrupted() -> NoReturn:
+    from integration_assets.errors import EXIT_CODES, EndState
+
+    # An interrupt is no usage error: the run stands where it can go on, and 75 tells a scheduler so.
+    sys.stderr.write("integration-assets: interrupted; run it again, it goes on where it stands\n")
+    raise SystemExit(EXIT_CODES[EndState.RETRY_LATER]) from None
 
 
 def _fail(error: Exception) -> NoReturn:
