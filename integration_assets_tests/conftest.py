@@ -37,13 +37,14 @@ MOST_WORKERS = 8
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
-    """One worker per core, at least two, as tests wait for servers; none where a few tests were asked for by name.
+    """One worker more than cores, as tests wait for servers; none where a few tests were asked for by name.
 
     A worker takes longer to start than most tests take to run.
     """
     if config.args and all("::" in argument for argument in config.args):
         return 0
-    return max(2, min(MOST_WORKERS, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 2
+    return max(2, min(MOST_WORKERS, cores + 1))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
