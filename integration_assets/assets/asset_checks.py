@@ -69,7 +69,7 @@ def _log_result(result: CheckResult) -> None:
 
 @dataclass
 class _Asked:
-    """What the checks of one step have asked for so far: nothing is written to the store while they are asked."""
+    """Answers that the checks of one step have had so far: nothing is written to the store while they are asked."""
 
     answers: Answers = field(default_factory=dict)
     settings: GateSettings | None = None

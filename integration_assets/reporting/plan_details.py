@@ -54,7 +54,7 @@ class FieldChange(msgspec.Struct, frozen=True):
 
 
 class PlanDetails(msgspec.Struct, frozen=True):
-    """What a plan changes, for a page that shows the first of it.
+    """The changes of a plan, for a page that shows the first of them.
 
     `changes` are the first ones, each with its fields; `published` counts those that can be read, `total` all.
     """

@@ -69,7 +69,7 @@ _CAUSES = {
 
 
 class Readable(Enum):
-    """What became of an attempt to read a published database. FORBIDDEN: the key is known and may not read it."""
+    """The outcome of an attempt to read a published database. FORBIDDEN: the key is known and may not read it."""
 
     YES = "yes"
     ABSENT = "absent"

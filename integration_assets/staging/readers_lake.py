@@ -220,7 +220,7 @@ def _grant(lake: Lake, readers: Lake, role: str) -> list[str]:
 
 
 def _notes(server: psycopg.Connection[Any], lake: Lake, role: str) -> list[str]:
-    """What the role may read besides its own lake, for people."""
+    """Notes for people on what the role may read besides its own lake."""
     row = server.execute(
         "SELECT has_schema_privilege(%s, oid, 'USAGE') FROM pg_namespace WHERE nspname = %s", [role, lake.schema]
     ).fetchone()

@@ -137,7 +137,7 @@ def files_of(relation: Relation, folder: Path, *, confined: bool) -> list[Path]:
 
 
 def _hint(named: str) -> str:
-    """What people may have meant by a path that leads nowhere; "" where nothing tells."""
+    """The path that people may have meant by one that leads nowhere; "" where nothing tells."""
     if "://" in named:
         return "; of addresses, only those that begin with https:// are read"
     if any(sign in named for sign in "*?"):

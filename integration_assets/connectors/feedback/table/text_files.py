@@ -312,7 +312,7 @@ def _header(head: str, named: str, columns: Sequence[str], delimiter: str | None
 
 
 def _why_missing(head: str, wanted: set[str], delimiter: str | None) -> str:
-    """What to do about a header without the columns that are asked for, where the beginning of the file tells."""
+    """Advice on a header without the columns that are asked for, where the beginning of the file tells."""
     if _JSON.match(head):
         return '; it looks like JSON: declare type = "json" in its mapping'
     lines = head.splitlines(keepends=True)
