@@ -26,13 +26,15 @@ def readable_contents(home: Path) -> dict[str, str]:
     what cannot be read cannot be called clean.
     """
     contents: dict[str, str] = {}
-    for file in sorted(file for file in home.rglob("*") if file.is_file()):
+    # Without the companions, which a database that is in use makes and takes away at any moment.
+    files = (file for file in home.rglob("*") if not file.name.endswith(DATABASE_COMPANIONS) and file.is_file())
+    for file in sorted(files):
         name, begins = str(file.relative_to(home)), file.read_bytes()[:16]
         if begins == SQLITE:
             contents |= {f"{name} {table}": text for table, text in _sqlite_tables(file).items()}
         elif begins[DUCKDB[0]] == DUCKDB[1]:
             contents |= {f"{name} {table}": text for table, text in _duckdb_tables(file).items()}
-        elif not name.endswith(DATABASE_COMPANIONS):
+        else:
             contents[name] = file.read_text(encoding="utf-8")
     return contents
 
