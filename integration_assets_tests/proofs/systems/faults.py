@@ -368,6 +368,8 @@ class Case:
     """Name of the request whose title a person has changed."""
     dies: bool = False
     gone: str = ""
+    patience: int = 3
+    """Seconds for which a call is repeated. A wait that an answer asks for has to fit into it."""
 
 
 CASES: dict[str, Case] = {
@@ -377,7 +379,7 @@ CASES: dict[str, Case] = {
     "B2": Case("502 after batches were committed", _gateway_errors, FINE),
     "B3": Case("answers to committed batches are cut", _cut_answers, FINE),
     "B4": Case("a batch is refused as a whole", _a_refused_batch, (*FINE, "SUCCEEDED_WITH_REJECTS")),
-    "C1": Case("calls are throttled", _throttled, LATER),
+    "C1": Case("calls are throttled", _throttled, LATER, patience=60),
     "C2": Case("the CRM is unavailable for a moment", _unavailable, FINE),
     "C3": Case("nobody answers", _nobody_answers, ("RETRY_LATER",)),
     "D1": Case("a web page with status 200", _a_web_page, ("FAILED", "RETRY_LATER")),
@@ -403,11 +405,11 @@ CASES: dict[str, Case] = {
 
 
 @contextmanager
-def _bench(crm: str) -> Iterator[Bench]:
-    """A small world whose CRM is set up."""
+def _bench(crm: str, patience: int = 3) -> Iterator[Bench]:
+    """A small world whose CRM is set up; `patience` in seconds."""
     with folder() as home, short_waits():
         sandbox = build_sandbox(small_world().sample, plan=None, slack_interval=0, crm=crm)
-        with world_of(sandbox, home, INTEGRATION_ASSETS_PATIENCE_SECONDS="3") as world:
+        with world_of(sandbox, home, INTEGRATION_ASSETS_PATIENCE_SECONDS=str(patience)) as world:
             world.set_up()
             yield Bench(crm, world)
 
@@ -426,7 +428,7 @@ def carry_out(crm: str, case: Case) -> str:
     Raises:
         BrokenError: something does not hold.
     """
-    with _bench(crm) as bench:
+    with _bench(crm, case.patience) as bench:
         if case.after_sync:
             bench.world.sync()
         case.disturb(bench)
