@@ -230,7 +230,7 @@ class Everything(set[str]):
         (slow, "not ready within"),
         (cancelled, "ended as CANCELED"),
         (expired, "answers 403"),
-        (elsewhere, "must be https"),
+        (elsewhere, "must begin with https://"),
         (broken, "cannot be read"),
         (short, "1 of 2,300"),
         (lacking, "lacks"),
