@@ -22,7 +22,14 @@ from integration_assets.staging import object_storage as published_there
 from integration_assets.staging.object_storage import Readable, try_reading
 from integration_assets.staging.place import store_place
 from integration_assets.staging.readers_lake import ReadersView, publish_to_readers
-from integration_assets_tests.support.object_storage import BUCKET, KEY_ID, SECRET, Key, ObjectStorage, object_storage
+from integration_assets_tests.support.object_storage import (
+    BUCKET,
+    KEY_ID,
+    SECRET,
+    Key,
+    ObjectStorage,
+    storage_in_environment,
+)
 
 URL = f"s3://{BUCKET}/rankings"
 NAME = "rankings/sandbox/default.duckdb"
@@ -31,12 +38,7 @@ ROLE, TENANT = "doctor_analyst", "seen-by-doctor"
 
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStorage]:
-    with object_storage() as server:
-        for name, value in server.variables.items():
-            monkeypatch.setenv(name, value)
-        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
-            monkeypatch.delenv(name, raising=False)
-            monkeypatch.delenv(name.lower(), raising=False)
+    with storage_in_environment(monkeypatch) as server:
         yield server
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from integration_assets_tests.support.object_storage import ObjectStorage, object_storage
+from integration_assets_tests.support.object_storage import ObjectStorage, storage_in_environment
 from integration_assets_tests.support.stores import open_tested_store
 
 
@@ -23,12 +23,5 @@ def store(store_file: Path) -> Iterator[duckdb.DuckDBPyConnection]:
 
 @pytest.fixture
 def storage(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStorage]:
-    """Object storage that the environment leads to, without a proxy or authorities of the machine's own."""
-    with object_storage() as server:
-        for name, value in server.variables.items():
-            monkeypatch.setenv(name, value)
-        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
-            monkeypatch.delenv(name, raising=False)
-            monkeypatch.delenv(name.lower(), raising=False)
-        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    with storage_in_environment(monkeypatch) as server:
         yield server

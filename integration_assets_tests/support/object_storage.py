@@ -17,6 +17,8 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from xml.sax.saxutils import escape
 
+import pytest
+
 BUCKET = "bucket-of-ours"
 KEY_ID, SECRET, REGION = "AKIDOFTHETESTS", "secret-of-the-object-storage", "eu-central-1"
 CHANGING = frozenset({"PUT", "POST", "DELETE"})
@@ -72,6 +74,19 @@ def object_storage() -> Iterator[ObjectStorage]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+@contextmanager
+def storage_in_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[ObjectStorage]:
+    """A server that the environment leads to, without a proxy or authorities of the machine's own."""
+    with object_storage() as server:
+        for name, value in server.variables.items():
+            monkeypatch.setenv(name, value)
+        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(name.lower(), raising=False)
+        monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+        yield server
 
 
 class _RefusedError(Exception):

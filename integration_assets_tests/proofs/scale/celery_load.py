@@ -41,7 +41,7 @@ from integration_assets_tests.proofs.scale.fleet import (
     served,
     shape_of,
 )
-from integration_assets_tests.proofs.scale.scale import SHAPES, limits_row, wrongs
+from integration_assets_tests.proofs.scale.scale import FEWEST_MEASURED, SHAPES, SIZE, WORKERS, limits_row, wrongs
 from integration_assets_tests.proofs.scale.worker import Try
 from integration_assets_tests.support.crm_state import crm_state
 from integration_assets_tests.support.harness import World
@@ -49,11 +49,7 @@ from integration_assets_tests.support.installation import Installation
 from integration_assets_tests.support.postgresql import REGISTRY_URL, Postgresql, running_postgresql
 from integration_assets_tests.support.snapshots import folder
 
-SIZE: Size = (30, 300, 100)
-WORKERS = (1, 2, 4)
 TROUBLED_WORKERS = 2
-FEWEST_MEASURED = 12
-"""With fewer tenants than this only the troubled phase is run: a rate of four tenants says nothing."""
 PER_CREDENTIAL = 2
 """Runs of one credential that the instance of `deploy/celery` lets in at a time."""
 LOOK_SECONDS = 0.5
